@@ -1,0 +1,127 @@
+"""Bases of every model: how fields are named, read and written back."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from outfitter.api.rules import Rule, Transition
+
+GROUP = "outfitter.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:
+    """Add what pydantic does not know to the schema of a model: mandatory fields and rules."""
+    if not model.PARTIAL:
+        names = [to_camel(name) for name in model.MANDATORY]
+        required = [*schema.get("required", ()), *(name for name in names if name not in schema.get("required", ()))]
+        if required:
+            schema["required"] = required
+    kept = [rule.manifest() for rule in model.rules() if not (model.PARTIAL and rule.complete)]
+    kept += [transition.manifest() for transition in model.transitions()]
+    if kept:
+        schema["x-kubernetes-validations"] = kept
+
+
+class Model(BaseModel):
+    """A part of the API.
+
+    Reading ignores unknown fields (an older operator must survive a newer object) and takes null as absent.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        populate_by_name=True,
+        alias_generator=to_camel,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        json_schema_extra=_kubernetes,
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+    """Cross-field rules of this class; those of its bases apply as well."""
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = ()
+    """What may not change after creation; those of its bases apply as well."""
+    MANDATORY: ClassVar[tuple[str, ...]] = ()
+    """Fields without which nothing can be made of the object, although they may be absent in a partial one."""
+    PARTIAL: ClassVar[bool] = False
+    """True for inline fields: assets and policies may fill what is absent, so mandatory fields are judged later."""
+    REFERS: ClassVar[Mapping[str, str]] = {}
+    """String fields that name another object in the same namespace, with its kind."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and any(value is None for value in data.values()):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+    @classmethod
+    def rules(cls) -> list[Rule]:
+        """Return the rules of the class and its bases, each once."""
+        return list(dict.fromkeys(rule for base in reversed(cls.__mro__) for rule in vars(base).get("RULES", ())))
+
+    @classmethod
+    def transitions(cls) -> list[Transition]:
+        """Return the transitions of the class and its bases, each once."""
+        found = (rule for base in reversed(cls.__mro__) for rule in vars(base).get("TRANSITIONS", ()))
+        return list(dict.fromkeys(found))
+
+    def named_objects(self) -> Iterable[tuple[str, str, str]]:
+        """Yield (field, kind, name) for each object that a plain string field of this model names."""
+        for field, kind in self.REFERS.items():
+            name = getattr(self, field)
+            if name:
+                yield field, kind, name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as a user would write it: camelCase, only what was set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+
+
+class ObjectMeta(Model):
+    """The part of Kubernetes metadata that the operator reads."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+
+
+class Column(Model):
+    """One column of `kubectl get`."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+
+class Resource(Model):
+    """An object of one of our kinds, as stored by the API server."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    """Columns of `kubectl get`, before Age."""
+    SELECTABLE: ClassVar[tuple[str, ...]] = ()
+    """Fields that `kubectl get --field-selector` can name."""
+    SCALE: ClassVar[str | None] = None
+    """Path of the replicas that `kubectl scale` sets, if any."""
+
+    api_version: str = API_VERSION
+    kind: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    spec: Model
+    status: Model = Model()
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read an object from the API server; unknown fields are ignored."""
+        return cls.model_validate(body)

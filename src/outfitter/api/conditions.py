@@ -1,0 +1,72 @@
+"""Conditions, issues and the one-word sync status: the shape of every status."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.types import Message, StatusName
+
+READY = "Ready"
+RECONCILING = "Reconciling"
+STALLED = "Stalled"
+
+
+class SyncStatus(StrEnum):
+    """One word for people: did the object arrive everywhere it should."""
+
+    CREATING = "Creating"
+    UPDATING = "Updating"
+    DELETING = "Deleting"
+    FAILED = "Failed"
+    DELETION_FAILED = "Deletion failed"
+    ISSUES_FOUND = "Issues found"
+    NO_ISSUES_FOUND = "No issues found"
+    NO_STATUS = "No status"
+
+
+class Condition(Model):
+    """One aspect of the state of an object."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("message", "last_transition_time")
+
+    type: Annotated[str, Field(min_length=1, max_length=63)]
+    """Ready is always present. Reconciling and Stalled are present only while True."""
+    status: Literal["True", "False", "Unknown"]
+    """True, False or Unknown."""
+    reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$")]
+    """Why, in one CamelCase word that scripts may compare."""
+    message: Message = ""
+    """Why, in a sentence, with what to do about it where a person must act."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The `metadata.generation` that this condition was computed from."""
+    last_transition_time: Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})] = ""
+    """When `status` last changed, RFC 3339 in UTC."""
+
+
+class Issue(Model):
+    """One thing that is wrong in one place."""
+
+    scope_type: Literal["project", "department", "cluster", "tenant"]
+    """Width of the place that is affected."""
+    scope_id: StatusName
+    """Name of the place: for a project, its namespace."""
+    issue: Annotated[str, Field(min_length=1, max_length=63)]
+    """NotCreated: an object it needs is missing or could not be made. ReplicationError: the copy failed or is blocked.
+    LostPhase: its volume is gone. Other words name problems of the object itself.
+    """
+    message: Message = ""
+    """What is wrong and how to put it right."""
+
+
+def merge(previous: Iterable[Condition], wanted: Iterable[Condition], now: str) -> tuple[Condition, ...]:
+    """Return the wanted conditions; the time of each is kept unless its status changed, then it is `now` (RFC 3339)."""
+    before = {condition.type: condition for condition in previous}
+    merged = []
+    for condition in wanted:
+        old = before.get(condition.type)
+        time = old.last_transition_time if old and old.status == condition.status else now
+        merged.append(condition.model_copy(update={"last_transition_time": time}))
+    return tuple(merged)

@@ -1,0 +1,58 @@
+"""Kind -> CustomResourceDefinition."""
+
+from typing import Any
+
+from outfitter.api.base import Column
+from outfitter.api.schema import resource_schema
+from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION, Kind
+
+
+def all_crds() -> dict[str, dict[str, Any]]:
+    """Return every CustomResourceDefinition by the name of its file."""
+    return {f"{GROUP}_{kind.plural}.yaml": crd_for(kind) for kind in KINDS}
+
+
+def crd_for(kind: Kind) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of a kind."""
+    subresources: dict[str, Any] = {"status": {}}
+    if kind.model.SCALE:
+        subresources["scale"] = {
+            "specReplicasPath": kind.model.SCALE,
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        }
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": subresources,
+        "additionalPrinterColumns": [*map(_column, kind.model.COLUMNS), _AGE],
+        "selectableFields": [{"jsonPath": path} for path in kind.model.SELECTABLE],
+        "schema": {"openAPIV3Schema": resource_schema(kind.model)},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.singular,
+                "shortNames": list(kind.short_names),
+                "categories": list(kind.categories),
+            },
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
+_AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    shown = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    return {**shown, "priority": 1} if column.wide else shown

@@ -1,0 +1,80 @@
+"""Kind -> reference page: what the CRD says, as a table for people."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from outfitter.api.examples import EXAMPLES
+from outfitter.api.schema import resource_schema
+from outfitter.api.v1alpha1 import API_VERSION, KINDS, Kind
+
+_DEFAULT = re.compile(r"\bDefault:? ([^.;]*(?:\.[^ ][^.;]*)*)|`([A-Za-z]+)` \(default\)|([A-Za-z/0-9]+) \(default\)")
+
+
+def all_pages() -> dict[str, str]:
+    """Return every page, and their index, by the name of its file."""
+    index = ["# API reference", "", f"All kinds are in `{API_VERSION}` and live in a namespace.", ""]
+    index += [f"- [{kind.name}]({kind.singular}.md): {_summary(kind)}" for kind in KINDS]
+    return {"README.md": "\n".join(index) + "\n"} | {f"{kind.singular}.md": page(kind) for kind in KINDS}
+
+
+def page(kind: Kind) -> str:
+    """Render the page of a kind: an example, then every field with type, default and description, then the rules."""
+    schema = resource_schema(kind.model)
+    names = ", ".join(f"`{name}`" for name in (kind.plural, *kind.short_names))
+    lines = [f"# {kind.name}", "", _summary(kind), "", f"`kubectl get` takes {names}.", ""]
+    lines += ["```yaml", EXAMPLES[kind.name].rstrip(), "```", ""]
+    for part in ("spec", "status"):
+        lines += [f"## {part}", "", "| field | type | default | description |", "|---|---|---|---|"]
+        lines += [_row(*field) for field in _fields(schema["properties"][part], "", "")]
+        lines.append("")
+    lines += ["## Rules", "", "| where | rule |", "|---|---|"]
+    lines += [f"| {f'`{path}`' if path else 'object'} | {_cell(message)} |" for path, message in _rules(schema, "")]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(kind: Kind) -> str:
+    return str(resource_schema(kind.model)["description"])
+
+
+def _fields(schema: Mapping[str, Any], path: str, key: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Yield (path, schema, required) of every field below a schema, parents first."""
+    required = schema.get("required", ())
+    for name, child in schema.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        yield here, child, name in required
+        yield from _fields(child.get("items", child), f"{here}[]" if "items" in child else here, key)
+
+
+def _rules(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    for rule in schema.get("x-kubernetes-validations", ()):
+        yield path, rule["message"]
+    for name, child in schema.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        yield from _rules(child.get("items", child), f"{here}[]" if "items" in child else here)
+
+
+def _row(path: str, schema: Mapping[str, Any], required: bool) -> str:
+    description = schema.get("description", "")
+    found = _DEFAULT.search(description)
+    default = "required" if required else next((group for group in found.groups() if group), "") if found else ""
+    return f"| `{path}` | {_type(schema)} | {_cell(default.strip())} | {_cell(description)} |"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " \\| ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("x-kubernetes-int-or-string"):
+        return "quantity"
+    if schema.get("type") == "array":
+        keys = schema.get("x-kubernetes-list-map-keys")
+        return f"list of {_type(schema['items'])}" + (f", by {keys[0]}" if keys else "")
+    if "additionalProperties" in schema:
+        return f"map of {_type(schema['additionalProperties'])}"
+    if "minimum" in schema and "maximum" in schema and schema["maximum"] < 2147483647:
+        return f"{schema['type']} {schema['minimum']}..{schema['maximum']}"
+    return str(schema["type"])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

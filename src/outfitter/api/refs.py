@@ -1,0 +1,122 @@
+"""References between objects: one type per target kind, and one walk that finds them all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic.alias_generators import to_camel
+
+from outfitter.api.base import Model
+from outfitter.api.types import AbsolutePath, DataKey, Name
+
+ScopeType = Literal["project", "department", "cluster", "tenant"]
+
+
+class ObjectRef(Model):
+    """A reference to one object."""
+
+    TARGET: ClassVar[str] = ""
+    """Kind that the reference points at."""
+
+    name: Name
+    """Name of the object. It is looked up by name only; a reference never names a namespace."""
+
+
+class AssetRef(ObjectRef):
+    """A reference to an asset: looked up in the same namespace first, then among the assets shared with it."""
+
+    scope: ScopeType | None = None
+    """Look only at this level: `project` is the same namespace, the others are shared assets of exactly that width.
+    Without it the narrowest asset of that name wins, so that a local asset shadows a shared one.
+    """
+
+
+class EnvironmentRef(AssetRef):
+    """The Environment to use."""
+
+    TARGET: ClassVar[str] = "Environment"
+
+
+class ComputeRef(AssetRef):
+    """The ComputeResource to use."""
+
+    TARGET: ClassVar[str] = "ComputeResource"
+
+
+class DataSourceRef(AssetRef):
+    """A DataSource to mount."""
+
+    TARGET: ClassVar[str] = "DataSource"
+
+    mount_path: AbsolutePath | None = None
+    """Mount it here instead of at the path that the data source itself names."""
+
+
+class CredentialRef(AssetRef):
+    """The Credential to use."""
+
+    TARGET: ClassVar[str] = "Credential"
+
+
+class CredentialKeyRef(CredentialRef):
+    """One key of a Credential."""
+
+    key: DataKey
+    """Key to read, by the name it has in the Secret that the Credential publishes (see its `status.keys`)."""
+
+
+class SecretRef(ObjectRef):
+    """A Secret in the same namespace."""
+
+    TARGET: ClassVar[str] = "Secret"
+
+
+class SecretKeyRef(SecretRef):
+    """One key of a Secret in the same namespace."""
+
+    key: DataKey
+    """Key to read."""
+
+
+class ConfigMapKeyRef(ObjectRef):
+    """One key of a ConfigMap in the namespace where the pod runs."""
+
+    TARGET: ClassVar[str] = "ConfigMap"
+
+    key: DataKey
+    """Key to read."""
+
+
+@dataclass(frozen=True)
+class FoundRef:
+    """A reference found in a spec."""
+
+    kind: str
+    name: str
+    scope: ScopeType | None
+    field: str
+    """Where it stands, relative to the walked model: `assets.dataSources[0]`."""
+
+
+def refs_of(spec: Model) -> list[FoundRef]:
+    """Find every reference in a model, in field order.
+
+    Assets, Credentials, and the native objects that are named directly: Secret, ConfigMap, PersistentVolumeClaim.
+    """
+    return list(_walk(spec, ""))
+
+
+def _walk(value: object, path: str) -> Iterator[FoundRef]:
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{path}[{index}]")
+    if not isinstance(value, Model):
+        return
+    if isinstance(value, ObjectRef) and value.TARGET:
+        scope = value.scope if isinstance(value, AssetRef) else None
+        yield FoundRef(value.TARGET, value.name, scope, path)
+    prefix = f"{path}." if path else ""
+    for field, kind, name in value.named_objects():
+        yield FoundRef(kind, name, None, prefix + to_camel(field))
+    for field in type(value).model_fields:
+        yield from _walk(getattr(value, field), prefix + to_camel(field))

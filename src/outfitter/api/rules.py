@@ -1,0 +1,79 @@
+"""Cross-field rules: declared once beside the model they belong to, enforced by the API server (CEL) and offline (Python)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Node = Mapping[str, Any]
+Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule over one object of the API.
+
+    `cel` and `check` say the same thing; both see the object as it was written (absent fields are absent).
+    """
+
+    cel: str
+    message: str
+    check: Callable[[Node], bool]
+    field: str | None = None
+    """Field, relative to the object, that the error is reported at; dotted camelCase."""
+    reason: Reason = "FieldValueInvalid"
+    complete: bool = False
+    """Holds only for a complete object: not asked of inline fields, which an asset or a policy may still fill."""
+
+    def manifest(self) -> dict[str, str]:
+        """Render the entry of `x-kubernetes-validations`."""
+        entry = {"rule": self.cel, "message": self.message, "reason": self.reason}
+        if self.field:
+            entry["fieldPath"] = "." + self.field
+        return entry
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One rule over the change of an object: what may not be edited once it is created."""
+
+    cel: str
+    message: str
+    check: Callable[[Node, Node], bool]
+    """Called with the new object and the old one."""
+    field: str | None = None
+    reason: Reason = "FieldValueForbidden"
+
+    def manifest(self) -> dict[str, str]:
+        """Render the entry of `x-kubernetes-validations`."""
+        entry = {"rule": self.cel, "message": self.message, "reason": self.reason}
+        if self.field:
+            entry["fieldPath"] = "." + self.field
+        return entry
+
+
+def frozen(field: str, why: str) -> Transition:
+    """Forbid setting, changing or removing one optional field after creation."""
+
+    def same(new: Node, old: Node) -> bool:
+        return (field in new) == (field in old) and new.get(field) == old.get(field)
+
+    cel = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    return Transition(cel, f"{field} cannot change after creation: {why}", same, field)
+
+
+def exclusive(fields: tuple[str, ...], message: str, *, exactly: bool = False, complete: bool = False) -> Rule:
+    """Allow at most one (or exactly one) of the given sibling fields."""
+
+    def check(node: Node) -> bool:
+        count = sum(field in node for field in fields)
+        return count == 1 if exactly else count <= 1
+
+    listed = ", ".join(f"has(self.{field})" for field in fields)
+    cel = f"[{listed}].filter(x, x).size() {'==' if exactly else '<='} 1"
+    return Rule(cel, message, check, complete=complete)
+
+
+def quantity_cel(path: str) -> str:
+    """Render CEL that reads an int-or-string quantity; a final K is taken as k, as everywhere in the operator."""
+    text = f"string({path})"
+    return f"quantity({text}.endsWith('K') ? {text}.replace('K', 'k') : {text})"

@@ -1,0 +1,92 @@
+"""Model -> structural OpenAPI schema, as a CRD wants it."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from outfitter.api.base import Model, Resource
+from outfitter.api.types import STORED_DEFAULT
+
+_KEYWORDS = (
+    "description", "type", "format", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern",
+    "minItems", "maxItems", "maxProperties", "required", "x-kubernetes-int-or-string", "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys", "x-kubernetes-validations",
+)  # fmt: skip
+"""What may stand in the schema of one field, in the order it is written; anything else pydantic says is left out."""
+
+NAME_RULE = {
+    "rule": "size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    "message": "metadata.name must have at most 50 characters: lower case letters, digits and hyphens, "
+    "starting with a letter and ending with a letter or digit",
+    "reason": "FieldValueInvalid",
+}
+
+
+def schema_of(model: type[Model]) -> dict[str, Any]:
+    """Return the structural schema of a model, all references inlined."""
+    raw = model.model_json_schema(by_alias=True)
+    return _structural(raw, raw.get("$defs", {}))
+
+
+def resource_schema(model: type[Resource]) -> dict[str, Any]:
+    """Return the schema of a whole object of a kind."""
+    schema = schema_of(model)
+    properties = schema["properties"]
+    return {
+        "description": schema["description"],
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"description": "Version of the API.", "type": "string", "maxLength": 253},
+            "kind": {"description": "Kind of the object.", "type": "string", "maxLength": 63},
+            "metadata": {"type": "object"},
+            "spec": properties["spec"],
+            "status": properties["status"],
+        },
+        "x-kubernetes-validations": [NAME_RULE],
+    }
+
+
+def _structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
+    node = _flatten(node, defs)
+    out = {keyword: deepcopy(node[keyword]) for keyword in _KEYWORDS if node.get(keyword) is not None}
+    out.pop("default", None)
+    if STORED_DEFAULT in node:
+        out["default"] = node[STORED_DEFAULT]
+    if "const" in node:
+        out["enum"] = [node["const"]]
+    if "x-kubernetes-int-or-string" in out:
+        out.pop("type", None)
+    if "description" in out:
+        out["description"] = " ".join(out["description"].split())
+    if node.get("type") == "object" and "properties" in node:
+        out["properties"] = {name: _structural(child, defs) for name, child in node["properties"].items()}
+    elif node.get("type") == "object":
+        out["additionalProperties"] = _structural(_map_values(node), defs)
+    if "items" in node:
+        out["items"] = _structural(node["items"], defs)
+    return out
+
+
+def _flatten(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
+    """Resolve references and optional fields, until the node describes one value itself."""
+    flat = dict(node)
+    while True:
+        alternatives = [entry for entry in flat.get("anyOf") or () if entry.get("type") != "null"]
+        if "$ref" in flat:
+            target = defs[flat.pop("$ref").rsplit("/", 1)[1]]
+        elif len(alternatives) == 1:
+            del flat["anyOf"]
+            target = alternatives[0]
+        else:
+            return flat
+        flat = {**target, **flat}
+
+
+def _map_values(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of the values of a map; CRDs know no patterns for its keys."""
+    values = node.get("additionalProperties")
+    if isinstance(values, Mapping):
+        return values
+    patterns = node.get("patternProperties")
+    return next(iter(patterns.values())) if patterns else {}

@@ -1,0 +1,126 @@
+"""A value against a structural schema: types, bounds, required and unknown fields, said in words for users."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outfitter.api.types import PATTERN_WORDS, matches
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One error at one place."""
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        """Render as `spec.connections[0].name: message`."""
+        text = ""
+        for part in self.path:
+            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        return f"{text}: {self.message}"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return a suggestion to append to a message, or nothing."""
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(word).lower(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[close[0]]}?" if close else ""
+
+
+def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterator[FieldError]:
+    """Yield every difference between a value and its schema."""
+    if value is None:
+        yield FieldError(path, "has no value: give one or remove the field")
+    elif schema.get("x-kubernetes-int-or-string"):
+        if isinstance(value, str):
+            yield from _string_errors(schema, value, path)
+        elif isinstance(value, bool) or not isinstance(value, int):
+            yield FieldError(path, 'must be a whole number or a quantity in quotes, such as "1.5Gi"')
+        else:
+            yield from _number_errors(schema, value, path)
+    elif wrong := _type_error(schema.get("type"), value):
+        yield FieldError(path, wrong)
+    elif isinstance(value, Mapping):
+        yield from _object_errors(schema, value, path)
+    elif isinstance(value, list):
+        yield from _list_errors(schema, value, path)
+    elif isinstance(value, str):
+        yield from _string_errors(schema, value, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _number_errors(schema, value, path)
+
+
+def _type_error(wanted: object, value: object) -> str | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted == "string" and not isinstance(value, str):
+        return "must be text: put it in quotes" if number or isinstance(value, bool) else "must be text"
+    if wanted == "boolean" and not isinstance(value, bool):
+        return "must be true or false, without quotes"
+    if wanted == "integer" and not (number and (isinstance(value, int) or float(str(value)).is_integer())):
+        return "must be a whole number, without quotes"
+    if wanted == "number" and not number:
+        return "must be a number, without quotes"
+    if wanted == "array" and not isinstance(value, list):
+        return "must be a list"
+    if wanted == "object" and not isinstance(value, Mapping):
+        return "must be an object with fields of its own"
+    return None
+
+
+def _object_errors(schema: Mapping[str, Any], value: Mapping[str, Any], path: Path) -> Iterator[FieldError]:
+    properties = schema.get("properties")
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield FieldError((*path, name), "is required")
+    if len(value) > schema.get("maxProperties", len(value)):
+        yield FieldError(path, f"has {len(value)} entries, at most {schema['maxProperties']} are allowed")
+    for key, item in value.items():
+        if properties is None:
+            yield from shape_errors(schema["additionalProperties"], item, (*path, key))
+        elif key in properties:
+            yield from shape_errors(properties[key], item, (*path, key))
+        else:
+            yield FieldError((*path, key), f"unknown field{did_you_mean(key, properties)}")
+
+
+def _list_errors(schema: Mapping[str, Any], value: list[Any], path: Path) -> Iterator[FieldError]:
+    if len(value) > schema.get("maxItems", len(value)):
+        yield FieldError(path, f"has {len(value)} items, at most {schema['maxItems']} are allowed")
+    keys = schema.get("x-kubernetes-list-map-keys", ())
+    seen: list[object] = []
+    for index, item in enumerate(value):
+        yield from shape_errors(schema["items"], item, (*path, index))
+        if schema.get("x-kubernetes-list-type") == "set":
+            identity: object = item
+        elif keys and isinstance(item, Mapping) and all(key in item for key in keys):
+            identity = [item[key] for key in keys]
+        else:
+            continue
+        if identity in seen:
+            shown = ", ".join(map(str, identity)) if isinstance(identity, list) else identity
+            yield FieldError((*path, index), f"{shown!r} occurs twice in this list")
+        seen.append(identity)
+
+
+def _string_errors(schema: Mapping[str, Any], value: str, path: Path) -> Iterator[FieldError]:
+    if "enum" in schema and value not in schema["enum"]:
+        yield FieldError(path, f"must be one of {', '.join(schema['enum'])}{did_you_mean(value, schema['enum'])}")
+    if len(value) < schema.get("minLength", 0):
+        yield FieldError(path, "must not be empty" if not value else f"needs {schema['minLength']} characters or more")
+    elif len(value) > schema.get("maxLength", len(value)):
+        yield FieldError(path, f"has {len(value)} characters, at most {schema['maxLength']} are allowed")
+    elif "pattern" in schema and not matches(schema["pattern"], value):
+        words = PATTERN_WORDS.get(schema["pattern"], f"must match {schema['pattern']}")
+        yield FieldError(path, f"{value!r} is not allowed here: {words}" if len(value) < 100 else words)
+
+
+def _number_errors(schema: Mapping[str, Any], value: float, path: Path) -> Iterator[FieldError]:
+    if "minimum" in schema and value < schema["minimum"]:
+        yield FieldError(path, f"must be {schema['minimum']} or more")
+    if "maximum" in schema and value > schema["maximum"]:
+        yield FieldError(path, f"must be {schema['maximum']} or less")

@@ -1,0 +1,118 @@
+"""Scalar types of the API: every string and number has its bounds here, once."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+QUANTITY_PATTERN = r"^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([KMGTPE]i|[numkKMGTPE]|[eE][-+]?[0-9]{1,3})?$"
+LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+QUALIFIED_PATTERN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+ABSOLUTE_PATH_PATTERN = r"^/[^:]*$"
+DATA_KEY_PATTERN = r"^[-._A-Za-z0-9]+$"
+LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+FILE_MODE_PATTERN = r"^0[0-7]{3}$"
+ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+PATTERN_WORDS = {
+    QUANTITY_PATTERN: "must be a quantity such as 500m, 20Gi or 4 (no final B)",
+    LABEL_PATTERN: "must be lower case letters, digits and hyphens, with a letter or digit at both ends",
+    NAME_PATTERN: "must be lower case letters, digits, hyphens and dots, with a letter or digit at both ends",
+    QUALIFIED_PATTERN: "must be a label key such as example.com/name, with at most 63 characters after the slash",
+    ABSOLUTE_PATH_PATTERN: "must be an absolute path without a colon",
+    DATA_KEY_PATTERN: "must be letters, digits, hyphens, underscores and dots",
+    LABEL_VALUE_PATTERN: "must be a label value: letters, digits, hyphens, underscores and dots",
+    FILE_MODE_PATTERN: 'must be an octal mode in quotes with a leading zero, such as "0644"',
+}
+"""What a pattern means, for people."""
+STORED_DEFAULT = "x-stored-default"
+"""Schema key of the few defaults that the API server writes into the object; all others stay in the models."""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a text matches as the API server would say: `$` is the end, not before a final newline."""
+    return (
+        re.search(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern, text, re.ASCII) is not None
+    )
+
+
+def list_map(key: str, at_most: int) -> Any:
+    """Describe a list whose items are told apart by one required field."""
+    extra: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+    return Field(max_length=at_most, json_schema_extra=extra)
+
+
+def list_set(at_most: int) -> Any:
+    """Describe a list of different scalars whose order has no meaning."""
+    return Field(max_length=at_most, json_schema_extra={"x-kubernetes-list-type": "set"})
+
+
+def list_atomic(at_most: int) -> Any:
+    """Describe a list that is always written as a whole."""
+    return Field(max_length=at_most, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+
+
+def shortened(limit: int) -> BeforeValidator:
+    """Cut a text that the operator itself writes, so that a long message never makes a status write fail."""
+
+    def cut(value: object) -> object:
+        return value[: limit - 1] + "…" if isinstance(value, str) and len(value) > limit else value
+
+    return BeforeValidator(cut)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
+"""Name of a Kubernetes object."""
+Label = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
+"""A DNS label: lower case, digits, hyphens."""
+QualifiedName = Annotated[str, Field(min_length=1, max_length=317, pattern=QUALIFIED_PATTERN)]
+"""Key of a label or annotation: optional prefix, slash, name."""
+LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
+DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=DATA_KEY_PATTERN)]
+"""Key inside a Secret or ConfigMap."""
+ItemName = Annotated[str, Field(min_length=1, max_length=63)]
+Text = Annotated[str, Field(min_length=1, max_length=253)]
+LongText = Annotated[str, Field(max_length=32768)]
+Shell = Annotated[str, Field(min_length=1, max_length=16384)]
+Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^ ]+$")]
+Path = Annotated[str, Field(min_length=1, max_length=1024)]
+AbsolutePath = Annotated[str, Field(min_length=1, max_length=1024, pattern=ABSOLUTE_PATH_PATTERN)]
+Url = Annotated[str, Field(min_length=1, max_length=2048)]
+Subject = Annotated[str, Field(min_length=1, max_length=253)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[int, Field(ge=0, le=2147483647)]
+PositiveInt32 = Annotated[int, Field(ge=1, le=2147483647)]
+Int32 = Annotated[int, Field(ge=0, le=2147483647)]
+Id64 = Annotated[int, Field(ge=0, le=2147483647)]
+"""User or group id; the kernel and Kubernetes stop at 2^31 - 1."""
+FileMode = Annotated[str, Field(max_length=4, pattern=FILE_MODE_PATTERN)]
+Number = Annotated[
+    int | float,
+    Field(ge=0, le=1_000_000, json_schema_extra={"anyOf": None, "type": "number", "minimum": 0, "maximum": 1_000_000}),
+]
+"""Cores: a plain number, kept as typed."""
+Portion = Annotated[
+    int | float, Field(ge=0, le=1, json_schema_extra={"anyOf": None, "type": "number", "minimum": 0, "maximum": 1})
+]
+"""A part of one device, 0 to 1."""
+
+
+Quantity = Annotated[
+    Annotated[int, Field(ge=0, strict=True)] | Annotated[str, Field(max_length=32, pattern=QUANTITY_PATTERN)],
+    Field(
+        json_schema_extra={
+            "anyOf": None,
+            "x-kubernetes-int-or-string": True,
+            "minimum": 0,
+            "maxLength": 32,
+            "pattern": QUANTITY_PATTERN,
+        }
+    ),
+]
+"""An amount such as 500m, 20Gi or 4, kept as typed."""
+
+Message = Annotated[str, shortened(4096), Field(max_length=4096)]
+"""Text that the operator writes into status."""
+StatusName = Annotated[str, Field(max_length=253)]
+"""A name, in status."""
+StatusUrl = Annotated[str, shortened(2048), Field(max_length=2048)]

@@ -1,0 +1,66 @@
+"""Version v1alpha1: the kinds."""
+
+from dataclasses import dataclass
+
+from outfitter.api.base import API_VERSION, GROUP, VERSION, Resource
+from outfitter.api.v1alpha1.computeresource import ComputeResource
+from outfitter.api.v1alpha1.credential import Credential
+from outfitter.api.v1alpha1.datasource import DataSource
+from outfitter.api.v1alpha1.environment import Environment
+from outfitter.api.v1alpha1.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of the API."""
+
+    name: str
+    plural: str
+    short_names: tuple[str, ...]
+    model: type[Resource]
+    asset: bool = False
+    """Can be referred to by workloads and shared by scope."""
+    workload: bool = False
+    """Always runs; an asset may run too, where its spec says so."""
+
+    @property
+    def singular(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Groups of kinds for `kubectl get`."""
+        return ("outfitter", "assets") if self.asset else ("outfitter",)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("Environment", "environments", ("envr",), Environment, asset=True),
+    Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
+    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True),
+    Kind("Credential", "credentials", ("cred",), Credential, asset=True),
+    Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True),
+)
+"""Every kind there is; nothing else lists them."""
+
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of that name; KeyError for a kind that is not ours."""
+    return _BY_NAME[name]
+
+
+__all__ = [
+    "API_VERSION",
+    "GROUP",
+    "KINDS",
+    "VERSION",
+    "ComputeResource",
+    "Credential",
+    "DataSource",
+    "Environment",
+    "Kind",
+    "Workspace",
+    "kind_of",
+]

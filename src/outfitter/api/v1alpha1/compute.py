@@ -1,0 +1,169 @@
+"""CPU, memory, GPUs and other devices of one pod."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.quantities import as_number
+from outfitter.api.rules import Node, Rule, quantity_cel
+from outfitter.api.types import Int32, Number, Portion, Quantity, list_map
+
+
+class ExtendedResource(Model):
+    """An amount of a device or other resource that a device plugin advertises."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("quantity",)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.resource != 'nvidia.com/gpu'",
+            "ask for NVIDIA GPUs with gpuDevicesRequest, not as an extended resource",
+            lambda item: item.get("resource") != "nvidia.com/gpu",
+            field="resource",
+        ),
+        Rule(
+            f"!has(self.quantity) || {quantity_cel('self.quantity')}.isInteger()",
+            "quantity must be a whole number: devices cannot be shared",
+            lambda item: "quantity" not in item or as_number(item["quantity"]).denominator == 1,
+            field="quantity",
+        ),
+    )
+
+    resource: Annotated[
+        str,
+        Field(
+            min_length=3,
+            max_length=317,
+            pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        ),
+    ]
+    """Full name of the resource with its domain, such as `rdma.example.com/hca`."""
+    quantity: Quantity | None = None
+    """How many, a whole number; request and limit are the same."""
+    exclude: bool | None = None
+    """Drop the resource of this name that would otherwise be inherited. Default: false."""
+
+
+class InlineExtendedResource(ExtendedResource):
+    """An amount of a device or other resource that a device plugin advertises."""
+
+    PARTIAL: ClassVar[bool] = True
+
+
+def _at_least(request: str, limit: str, *, quantity: bool = False) -> Rule:
+    low, high = f"self.{request}", f"self.{limit}"
+    compare = (
+        f"{quantity_cel(high)}.compareTo({quantity_cel(low)}) >= 0" if quantity else f"double({high}) >= double({low})"
+    )
+
+    def check(node: Node) -> bool:
+        if request not in node or limit not in node:
+            return True
+        return as_number(node[limit]) >= as_number(node[request])
+
+    return Rule(
+        f"!has({low}) || !has({high}) || {compare}",
+        f"{limit} must not be less than {request}",
+        check,
+        field=limit,
+    )
+
+
+def _one_device(node: Node) -> bool:
+    return "gpuRequestType" not in node or node.get("gpuDevicesRequest", 1) == 1
+
+
+def _required_iff(kind: str, request: str, limit: str) -> tuple[Rule, ...]:
+    chosen = f"has(self.gpuRequestType) && self.gpuRequestType == '{kind}'"
+    return (
+        Rule(
+            f"!({chosen}) || has(self.{request})",
+            f"gpuRequestType {kind} needs {request}",
+            lambda node: node.get("gpuRequestType") != kind or request in node,
+            field=request,
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+        Rule(
+            f"({chosen}) || (!has(self.{request}) && !has(self.{limit}))",
+            f"{request} and {limit} are only for gpuRequestType {kind}",
+            lambda node: node.get("gpuRequestType") == kind or (request not in node and limit not in node),
+            field="gpuRequestType",
+            complete=True,
+        ),
+    )
+
+
+class ComputeFields(Model):
+    """CPU, memory, GPUs and other devices of one pod."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _at_least("cpuCoreRequest", "cpuCoreLimit"),
+        _at_least("cpuMemoryRequest", "cpuMemoryLimit", quantity=True),
+        _at_least("gpuPortionRequest", "gpuPortionLimit"),
+        _at_least("gpuMemoryRequest", "gpuMemoryLimit", quantity=True),
+        Rule(
+            "!has(self.gpuRequestType) || !has(self.gpuDevicesRequest) || self.gpuDevicesRequest == 1",
+            "a part of a GPU can be asked of one device only: set gpuDevicesRequest to 1, or remove gpuRequestType",
+            _one_device,
+            field="gpuDevicesRequest",
+        ),
+        Rule(
+            "!has(self.gpuRequestType) || has(self.gpuDevicesRequest)",
+            "gpuRequestType needs gpuDevicesRequest: 1",
+            lambda node: "gpuRequestType" not in node or "gpuDevicesRequest" in node,
+            field="gpuDevicesRequest",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+        *_required_iff("portion", "gpuPortionRequest", "gpuPortionLimit"),
+        *_required_iff("memory", "gpuMemoryRequest", "gpuMemoryLimit"),
+        Rule(
+            "(has(self.gpuRequestType) && self.gpuRequestType == 'migProfile') == has(self.migProfile)",
+            "gpuRequestType migProfile and the field migProfile are only for each other",
+            lambda node: (node.get("gpuRequestType") == "migProfile") == ("migProfile" in node),
+            field="migProfile",
+            complete=True,
+        ),
+    )
+
+    cpu_core_request: Number | None = None
+    """CPU cores to reserve, such as 0.5 or 4. Default: none."""
+    cpu_core_limit: Number | None = None
+    """CPU cores that may be used at most. Default: no limit."""
+    cpu_memory_request: Quantity | None = None
+    """Memory to reserve, such as 512Mi or 20G. Default: none."""
+    cpu_memory_limit: Quantity | None = None
+    """Memory that may be used at most; a process that needs more is killed. Default: no limit."""
+    gpu_devices_request: Annotated[Int32, Field(le=1024)] | None = None
+    """Whole GPUs per pod. 0 (default) is none. With gpuRequestType it must be 1."""
+    gpu_request_type: Literal["portion", "memory", "migProfile"] | None = None
+    """Ask for a part of one GPU instead of whole ones: by `portion`, by `memory`, or by `migProfile` (deprecated).
+    Needs a scheduler that shares GPUs; without one the workload is refused with reason FractionsUnsupported.
+    """
+    gpu_portion_request: Portion | None = None
+    """Part of the GPU to reserve, 0 to 1. Required with gpuRequestType portion."""
+    gpu_portion_limit: Portion | None = None
+    """Part of the GPU that may be used at most, 0 to 1. A ceiling that the open scheduler records but does not enforce.
+    """
+    gpu_memory_request: Quantity | None = None
+    """GPU memory to reserve, such as 8Gi. Required with gpuRequestType memory."""
+    gpu_memory_limit: Quantity | None = None
+    """GPU memory that may be used at most. A ceiling that the open scheduler records but does not enforce."""
+    mig_profile: Annotated[str, Field(max_length=32, pattern=r"^[1-7]g[.][0-9]+gb([+]me)?$")] | None = None
+    """Slice of a multi-instance GPU, such as 1g.5gb. Deprecated; off unless the operator allows it."""
+    extended_resources: Annotated[tuple[ExtendedResource, ...], list_map("resource", 32)] = ()
+    """Other devices, by the names that device plugins advertise."""
+    large_shm_request: bool | None = None
+    """Give /dev/shm as much room as the memory limit instead of 64 MiB, as data loaders want. It counts as memory.
+    Default: false.
+    """
+
+
+class InlineCompute(ComputeFields):
+    """CPU, memory, GPUs and other devices of one pod; each field overrides the compute resource's own."""
+
+    PARTIAL: ClassVar[bool] = True
+
+    extended_resources: Annotated[tuple[InlineExtendedResource, ...], list_map("resource", 32)] = ()
+    """Other devices, by the names that device plugins advertise."""

@@ -1,0 +1,191 @@
+"""Connections: the tools inside a workload and how people reach them."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.rules import Node, Rule
+from outfitter.api.types import Label, Message, Port, StatusName, StatusUrl, Subject, Url, list_map, list_set
+
+EXTERNAL_TOOLS = ("wandb", "comet")
+ToolType = Literal[
+    "jupyter-notebook", "pycharm", "visual-studio-code", "tensorboard", "rstudio", "mlflow", "custom", "matlab",
+    "chatbot-ui", "wandb", "comet",
+]  # fmt: skip
+ConnectionType = Literal["LoadBalancer", "NodePort", "ExternalUrl", "ServingPort"]
+
+_EXTERNAL = "self.toolType in ['wandb', 'comet']"
+_INSIDE_ONLY = ("connectionType", "containerPort", "customNodePort", "customUrl", "protocol")
+
+
+def _external(node: Node) -> bool:
+    return node.get("toolType") in EXTERNAL_TOOLS
+
+
+def _only_with(node: Node, field: str, connection_type: str) -> bool:
+    return field not in node or node.get("connectionType") == connection_type
+
+
+def _shape_rules(guard: str) -> tuple[Rule, ...]:
+    """Return the rules of a whole connection; where `guard` (CEL) does not hold, there is no tool and nothing to ask."""
+    skip = f"!({guard}) || " if guard else ""
+
+    def asked(node: Node) -> bool:
+        return not guard or "toolType" in node
+
+    none_inside = " && ".join(f"!has(self.{field})" for field in _INSIDE_ONLY)
+    return (
+        Rule(
+            f"{skip}!({_EXTERNAL}) || (has(self.externalUrl) && {none_inside})",
+            "wandb and comet run elsewhere: give externalUrl, and no connectionType, containerPort, customNodePort, "
+            "customUrl or protocol",
+            lambda node: (
+                not asked(node)
+                or not _external(node)
+                or ("externalUrl" in node and not any(field in node for field in _INSIDE_ONLY))
+            ),
+            field="toolType",
+        ),
+        Rule(
+            f"{skip}{_EXTERNAL} || (has(self.connectionType) && has(self.containerPort))",
+            "give connectionType and containerPort: how people reach the tool, and the port it listens on",
+            lambda node: not asked(node) or _external(node) or ("connectionType" in node and "containerPort" in node),
+            field="toolType",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            "!has(self.customNodePort) || (has(self.connectionType) && self.connectionType == 'NodePort')",
+            "customNodePort is only for connectionType NodePort",
+            lambda node: _only_with(node, "customNodePort", "NodePort"),
+            field="customNodePort",
+        ),
+        Rule(
+            "!has(self.customUrl) || (has(self.connectionType) && self.connectionType == 'ExternalUrl')",
+            "customUrl is only for connectionType ExternalUrl",
+            lambda node: _only_with(node, "customUrl", "ExternalUrl"),
+            field="customUrl",
+        ),
+        Rule(
+            "!has(self.protocol) || (has(self.connectionType) && self.connectionType == 'ServingPort')",
+            "protocol is only for connectionType ServingPort",
+            lambda node: _only_with(node, "protocol", "ServingPort"),
+            field="protocol",
+        ),
+    )
+
+
+class _ConnectionFields(Model):
+    """How one tool is reached."""
+
+    name: Label
+    """Name of the connection, unique in its list; part of the names and URLs made for it."""
+    connection_type: ConnectionType | None = None
+    """How people reach the tool. `ExternalUrl`: a URL through the ingress. `NodePort`: a port on every node.
+    `LoadBalancer`: an address of its own. `ServingPort`: the endpoint of an inference workload.
+    """
+    container_port: Port | None = None
+    """Port that the tool listens on, 1 to 65535."""
+    custom_node_port: bool | None = None
+    """The submitter chooses the node port, and must. Default: false, the cluster chooses. Only for NodePort."""
+    custom_url: bool | None = None
+    """The URL is given (here as `externalUrl`, or by the submitter) instead of generated. Default: false. Only for
+    ExternalUrl.
+    """
+    external_url: Url | None = None
+    """URL of the tool. For wandb and comet it may hold `${NAME}` placeholders, filled from plain environment variables,
+    never from secrets. For a tool in the workload it needs customUrl.
+    """
+    protocol: Literal["http", "grpc"] | None = None
+    """What a serving port speaks. Default: http. Only for ServingPort."""
+
+
+class Connection(_ConnectionFields):
+    """One tool and how people reach it."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *_shape_rules(""),
+        Rule(
+            f"!has(self.externalUrl) || {_EXTERNAL} || (has(self.customUrl) && self.customUrl)",
+            "externalUrl of a tool in the workload needs connectionType ExternalUrl and customUrl: true",
+            lambda node: "externalUrl" not in node or _external(node) or node.get("customUrl") is True,
+            field="externalUrl",
+        ),
+    )
+
+    tool_type: ToolType
+    """The tool. `wandb` and `comet` run elsewhere and have only an externalUrl; all others run in the workload."""
+
+
+class ConnectionOverride(_ConnectionFields):
+    """Settings for a connection of the environment by its name, or with `toolType` a whole connection."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *_shape_rules("has(self.toolType)"),
+        Rule(
+            "has(self.toolType) || (!has(self.connectionType) && !has(self.containerPort))",
+            "connectionType and containerPort belong to a whole connection: give toolType too, or leave them to the "
+            "environment",
+            lambda node: "toolType" in node or ("connectionType" not in node and "containerPort" not in node),
+            field="toolType",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            "!has(self.nodePort) || !has(self.toolType) || "
+            "(has(self.connectionType) && self.connectionType == 'NodePort')",
+            "nodePort is only for connectionType NodePort",
+            lambda node: "nodePort" not in node or "toolType" not in node or node.get("connectionType") == "NodePort",
+            field="nodePort",
+        ),
+        Rule(
+            f"!has(self.externalUrl) || !has(self.toolType) || {_EXTERNAL} || "
+            "(has(self.connectionType) && self.connectionType == 'ExternalUrl')",
+            "externalUrl is only for connectionType ExternalUrl, wandb and comet",
+            lambda node: (
+                "externalUrl" not in node
+                or "toolType" not in node
+                or _external(node)
+                or node.get("connectionType") == "ExternalUrl"
+            ),
+            field="externalUrl",
+        ),
+        Rule(
+            "!has(self.authorizedUsers) || !has(self.authorizedGroups)",
+            "give authorizedUsers or authorizedGroups, not both",
+            lambda node: "authorizedUsers" not in node or "authorizedGroups" not in node,
+            field="authorizedGroups",
+        ),
+    )
+
+    tool_type: ToolType | None = None
+    """The tool, for a connection that the environment does not have. Leave it out to set values of one it has."""
+    node_port: Port | None = None
+    """Node port to use. Required where the environment says customNodePort, refused where it does not."""
+    authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
+    """Users that may open the URL. Default: anyone who is signed in. Needs an ingress that checks logins."""
+    authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
+    """Groups whose members may open the URL. Default: anyone who is signed in. Needs an ingress that checks logins."""
+
+
+class ConnectionStatus(Model):
+    """Where a connection can be reached."""
+
+    name: StatusName
+    """Name of the connection."""
+    tool_type: Annotated[str, Field(max_length=63)] | None = None
+    """The tool."""
+    connection_type: Annotated[str, Field(max_length=63)] | None = None
+    """How it is reached; absent for tools that run elsewhere."""
+    container_port: int | None = None
+    """Port that the tool listens on."""
+    node_port: int | None = None
+    """Port on every node, for NodePort."""
+    url: StatusUrl | None = None
+    """Address to open."""
+    message: Message | None = None
+    """Why it cannot be reached, or what to know about it."""
+
+
+Connections = Annotated[tuple[Connection, ...], list_map("name", 32)]
+ConnectionOverrides = Annotated[tuple[ConnectionOverride, ...], list_map("name", 32)]
+ConnectionStatuses = Annotated[tuple[ConnectionStatus, ...], list_map("name", 64)]

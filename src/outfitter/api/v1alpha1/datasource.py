@@ -1,0 +1,228 @@
+"""DataSource: data that workloads mount. Exactly one of eight kinds of volume."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Column, Model, Resource
+from outfitter.api.quantities import as_number
+from outfitter.api.refs import CredentialRef
+from outfitter.api.rules import Node, Rule, Transition, exclusive, frozen, quantity_cel
+from outfitter.api.types import AbsolutePath, Label, Name, StatusName, list_atomic
+from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
+from outfitter.api.v1alpha1.volumes import (
+    ClaimInfo,
+    ConfigMapVolumeFields,
+    GitFields,
+    HostPathFields,
+    NfsFields,
+    PvcFields,
+    S3Fields,
+    SecretVolumeFields,
+)
+
+MEMBERS = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
+NEW_SOURCE = "make a new DataSource"
+
+
+class Git(GitFields):
+    """A Git repository, cloned when the pod starts."""
+
+    credential: CredentialRef | None = None
+    """Credential to log in with: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
+    repositories.
+    """
+
+
+class S3(S3Fields):
+    """A bucket of an S3 object store."""
+
+    credential: CredentialRef | None = None
+    """Credential of type accessKey. Default: none, for public buckets."""
+
+
+def _size_kept_or_grown(new: Node, old: Node) -> bool:
+    if ("size" in new) != ("size" in old):
+        return False
+    return "size" not in new or as_number(new["size"]) >= as_number(old["size"])
+
+
+class Claim(ClaimInfo):
+    """The claim to make."""
+
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition(
+            "has(self.size) == has(oldSelf.size) && (!has(self.size) || "
+            f"{quantity_cel('self.size')}.compareTo({quantity_cel('oldSelf.size')}) >= 0)",
+            "size may grow but never shrink",
+            _size_kept_or_grown,
+            "size",
+        ),
+        frozen("storageClass", NEW_SOURCE),
+        frozen("accessModes", NEW_SOURCE),
+        frozen("volumeMode", NEW_SOURCE),
+        frozen("addedAttrValues", NEW_SOURCE),
+    )
+
+
+class Pvc(PvcFields):
+    """A persistent volume claim, made at once and kept; or one that exists. Only `path` and a growing size may change."""
+
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        frozen("existingPvc", NEW_SOURCE),
+        frozen("claimName", NEW_SOURCE),
+        frozen("readOnly", NEW_SOURCE),
+        frozen("ephemeral", NEW_SOURCE),
+        frozen("dataSharing", NEW_SOURCE),
+        Transition(
+            "has(self.claimInfo) == has(oldSelf.claimInfo)",
+            f"claimInfo cannot be added or removed after creation: {NEW_SOURCE}",
+            lambda new, old: ("claimInfo" in new) == ("claimInfo" in old),
+            "claimInfo",
+        ),
+    )
+
+    claim_info: Claim | None = None
+    """The claim to make."""
+
+
+class ConfigMapVolume(ConfigMapVolumeFields):
+    """The keys of a ConfigMap of this namespace as files; copied to other namespaces in scope. Cannot change."""
+
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition("self == oldSelf", f"configMapVolume cannot change: {NEW_SOURCE}", lambda new, old: new == old),
+    )
+
+
+class SecretVolume(SecretVolumeFields):
+    """The keys of a Credential's Secret as files. Cannot change."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("credential", "mount_path")
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition("self == oldSelf", f"secretVolume cannot change: {NEW_SOURCE}", lambda new, old: new == old),
+    )
+
+    credential: CredentialRef | None = None
+    """Credential whose keys to mount."""
+
+
+class SharedScope(Model):
+    """A place that may use the data volume."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.type == 'cluster' ? !has(self.name) : has(self.name)",
+            "name is required for project and department, and refused for cluster",
+            lambda scope: (scope.get("type") == "cluster") != ("name" in scope),
+            field="name",
+        ),
+    )
+
+    type: Literal["cluster", "department", "project"]
+    """Width of the place."""
+    name: Name | None = None
+    """Name of the project or department."""
+
+
+class DataVolume(Model):
+    """An existing claim of this namespace, offered read-only to other projects without copying the data."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("mount_path",)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.shouldDeleteOriginalVolume) || !self.shouldDeleteOriginalVolume",
+            "shouldDeleteOriginalVolume: true is not supported; remove it",
+            lambda volume: volume.get("shouldDeleteOriginalVolume") is not True,
+            field="shouldDeleteOriginalVolume",
+        ),
+    )
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        frozen("originPvcName", NEW_SOURCE),
+        frozen("useOriginalVolume", NEW_SOURCE),
+    )
+    REFERS: ClassVar[dict[str, str]] = {"origin_pvc_name": "PersistentVolumeClaim"}
+
+    origin_pvc_name: Label
+    """Claim of this namespace that holds the data."""
+    mount_path: AbsolutePath | None = None
+    """Where it appears in the container, read-only."""
+    use_original_volume: bool = True
+    """Share the volume itself instead of a copy. Default: true."""
+    should_delete_original_volume: bool = False
+    """Delete the origin once shared. Only false is supported."""
+    shared_scopes: Annotated[tuple[SharedScope, ...], list_atomic(64)] = ()
+    """Who else may use it. Default: nobody."""
+
+
+class DataSourceSpec(AssetSpec):
+    """What to mount: exactly one kind of volume."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exclusive(
+            MEMBERS,
+            "give exactly one of nfs, hostPath, git, s3, pvc, configMapVolume, secretVolume and dataVolume",
+            exactly=True,
+        ),
+    )
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition(
+            " && ".join(f"has(self.{member}) == has(oldSelf.{member})" for member in MEMBERS),
+            "the kind of a data source cannot change after creation; make a new DataSource",
+            lambda new, old: all((member in new) == (member in old) for member in MEMBERS),
+        ),
+    )
+
+    nfs: NfsFields | None = None
+    """A directory of an NFS server. Inline NFS volumes are outside the `restricted` pod security level."""
+    host_path: HostPathFields | None = None
+    """A directory of the node. Elevated: refused unless an admin allowed elevation in the namespace."""
+    git: Git | None = None
+    """A Git repository, cloned when the pod starts."""
+    s3: S3 | None = None
+    """A bucket of an S3 object store. Not for inference."""
+    pvc: Pvc | None = None
+    """A persistent volume claim, made at once and kept; or one that exists. Only `path` and a growing size may change.
+    """
+    config_map_volume: ConfigMapVolume | None = None
+    """The keys of a ConfigMap of this namespace as files; copied to other namespaces in scope. Cannot change."""
+    secret_volume: SecretVolume | None = None
+    """The keys of a Credential's Secret as files. Cannot change."""
+    data_volume: DataVolume | None = None
+    """An existing claim of this namespace, offered read-only to other projects without copying the data."""
+    reclaim_policy: Literal["Retain", "Delete"] = "Retain"
+    """What happens to the data when this object is deleted. `Retain` (default) keeps the claims it made, and a new
+    DataSource of the same name takes them up again; `Delete` removes them. Existing claims are never deleted.
+    """
+
+
+class DataSourceStatus(AssetStatus):
+    """Where the data source has arrived."""
+
+    type: Annotated[str, Field(max_length=63)] | None = None
+    """Which kind of volume it is, by the name of the field in the spec."""
+    targets: Targets | None = None
+    """Namespaces that should hold a claim or copy, and those that do."""
+    claim_name: StatusName | None = None
+    """Claim that workloads mount, the same in every namespace in scope."""
+
+
+class DataSource(Resource):
+    """Data that workloads mount: exactly one kind of volume."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="Status", path=".status.syncStatus"),
+        Column(name="Ready", path=".status.conditions[?(@.type=='Ready')].status"),
+        Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
+        Column(name="Type", path=".status.type"),
+        Column(name="Claim", path=".status.claimName"),
+        Column(name="Used", path=".status.usedBy.total", type="integer"),
+        Column(name="Size", path=".spec.pvc.claimInfo.size", wide=True),
+        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Message", path=".status.message", wide=True),
+    )
+    SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.scope.type", ".status.type", ".status.syncStatus")
+
+    spec: DataSourceSpec
+    """What to mount."""
+    status: DataSourceStatus = DataSourceStatus()
+    """What the operator made of it. Written by the operator only."""

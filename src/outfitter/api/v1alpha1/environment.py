@@ -1,0 +1,139 @@
+"""Environment: what to run. Image, command, variables, security, probes and connections; with `run`, also running."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from outfitter.api.base import Column, Model, Resource
+from outfitter.api.refs import ComputeRef, DataSourceRef
+from outfitter.api.rules import Rule
+from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
+from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus
+from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections
+from outfitter.api.v1alpha1.probes import Probes
+from outfitter.api.v1alpha1.running import RunningStatus
+from outfitter.api.v1alpha1.security import EnvironmentSecurity
+from outfitter.api.v1alpha1.variables import EnvironmentVariables, WorkloadEnvironmentVariables
+from outfitter.api.v1alpha1.workload import ImagePullPolicy
+
+DataSourceRefs = Annotated[tuple[DataSourceRef, ...], list_map("name", 32)]
+
+
+class Run(Model):
+    """Run this definition as a workspace of the same name, in the same namespace."""
+
+    compute: ComputeRef | None = None
+    """ComputeResource to run with. Default: none, no requests and no limits."""
+    data_sources: DataSourceRefs = ()
+    """DataSources to mount."""
+    replicas: Annotated[int, Field(ge=0, le=1, json_schema_extra={STORED_DEFAULT: 1})] = 1
+    """1 runs, 0 stops. Default: 1."""
+    suspend: bool = False
+    """Stop it without removing anything but the pod. Default: false."""
+    environment_variables: WorkloadEnvironmentVariables = ()
+    """Values for variables that the definition leaves to the submitter, and overrides of others."""
+    connections: ConnectionOverrides = ()
+    """Node ports and URLs for connections that leave them to the submitter."""
+
+
+class EnvironmentSpec(AssetSpec):
+    """What to run."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.tty) || !self.tty || (has(self.stdin) && self.stdin)",
+            "tty needs stdin: true",
+            lambda spec: spec.get("tty") is not True or spec.get("stdin") is True,
+            field="tty",
+        ),
+        Rule(
+            "!has(self.run) || has(self.image)",
+            "run needs image: there is nothing to run without one",
+            lambda spec: "run" not in spec or "image" in spec,
+            field="image",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            "!has(self.run) || !has(self.scope) || self.scope.type == 'project'",
+            "run is refused on a shared environment: make a Workspace that uses it",
+            lambda spec: "run" not in spec or spec.get("scope", {}).get("type", "project") == "project",
+            field="run",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "!has(self.run) || !has(self.supportedTypes) || 'workspace' in self.supportedTypes",
+            "run makes a workspace, which supportedTypes does not contain",
+            lambda spec: "run" not in spec or "supportedTypes" not in spec or "workspace" in spec["supportedTypes"],
+            field="supportedTypes",
+        ),
+        Rule(
+            "!has(self.run) || !has(self.connections) || "
+            "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
+            "connectionType ServingPort is for inference only, and run makes a workspace",
+            lambda spec: (
+                "run" not in spec
+                or all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ()))
+            ),
+            field="connections",
+        ),
+    )
+
+    image: Image | None = None
+    """Container image. May be left to the workload."""
+    image_pull_policy: ImagePullPolicy | None = None
+    """When to pull the image. Default: Always for the tag latest or none, else IfNotPresent."""
+    command: Shell | None = None
+    """Program to run, as one line: split into words like a POSIX shell would, but no shell runs. Default: the image's.
+    """
+    args: Shell | None = None
+    """Arguments of the program, as one line: split like `command`. `$(NAME)` is replaced by the kubelet."""
+    working_dir: AbsolutePath | None = None
+    """Directory in which the program starts. Default: the image's."""
+    create_home_dir: bool | None = None
+    """Make a writable home directory that is lost with the pod. Default: true if runAsUid is set, else false."""
+    tty: bool | None = None
+    """Give the program a terminal. Default: false. Needs stdin. Not for inference."""
+    stdin: bool | None = None
+    """Keep standard input open. Default: false. Not for inference."""
+    environment_variables: EnvironmentVariables = ()
+    """Environment variables. One without a source asks the submitter for its value."""
+    security: EnvironmentSecurity = EnvironmentSecurity()
+    """Under which user the container runs and what it may do on its node."""
+    probes: Probes = Probes()
+    """When the container counts as ready."""
+    connections: Connections = ()
+    """Tools inside the workload and how people reach them."""
+    run: Run | None = None
+    """Also run it, here and now: one file gives one pod. Without it the Environment is only a definition."""
+
+
+class EnvironmentStatus(AssetStatus, RunningStatus):
+    """State of the definition and, with `run`, of what runs."""
+
+
+class Environment(Resource):
+    """What to run: image, command, variables, security, probes and connections. With `spec.run` also a workspace."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="Status", path=".status.syncStatus"),
+        Column(name="Ready", path=".status.conditions[?(@.type=='Ready')].status"),
+        Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
+        Column(name="Phase", path=".status.phase"),
+        Column(name="Image", path=".spec.image"),
+        Column(name="Used", path=".status.usedBy.total", type="integer"),
+        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Message", path=".status.message", wide=True),
+    )
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.image",
+        ".spec.run.compute.name",
+        ".spec.scope.type",
+        ".status.phase",
+        ".status.syncStatus",
+    )
+    SCALE: ClassVar[str | None] = ".spec.run.replicas"
+
+    spec: EnvironmentSpec
+    """What to run."""
+    status: EnvironmentStatus = EnvironmentStatus()
+    """What the operator made of it. Written by the operator only."""

@@ -1,0 +1,114 @@
+"""On which nodes a pod may run."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.rules import Rule
+from outfitter.api.types import ItemName, LabelValue, PositiveInt32, QualifiedName, list_atomic, list_map
+
+
+class MatchExpression(Model):
+    """One demand on a label of the node."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 : "
+            "has(self.values) && size(self.values) > 0",
+            "In, NotIn, Gt and Lt need values; Exists and DoesNotExist have none",
+            lambda item: (item.get("operator") in ("Exists", "DoesNotExist")) != bool(item.get("values")),
+            field="values",
+        ),
+        Rule(
+            "!(self.operator in ['Gt', 'Lt']) || (has(self.values) && size(self.values) == 1)",
+            "Gt and Lt compare with exactly one value, a whole number",
+            lambda item: item.get("operator") not in ("Gt", "Lt") or len(item.get("values", ())) == 1,
+            field="values",
+        ),
+    )
+
+    key: QualifiedName
+    """Label to look at."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    """How to compare."""
+    values: Annotated[tuple[LabelValue, ...], list_atomic(64)] = ()
+    """What to compare with."""
+
+
+class NodeSelectorTerm(Model):
+    """Demands that a node must all meet."""
+
+    match_expressions: Annotated[tuple[MatchExpression, ...], list_atomic(32)] = ()
+    """Demands on labels of the node."""
+
+
+class NodeAffinityRequired(Model):
+    """The nodes a pod may run on."""
+
+    node_selector_terms: Annotated[tuple[NodeSelectorTerm, ...], list_atomic(16)] = ()
+    """Alternatives: a node must satisfy at least one of them."""
+
+
+class PodAffinity(Model):
+    """How close the pods of a workload keep together."""
+
+    type: Literal["Required", "Preferred"] | None = None
+    """Whether a pod waits for such a place (`Required`) or only prefers it (`Preferred`)."""
+    key: QualifiedName | None = None
+    """Label of nodes that says what counts as close, such as `topology.kubernetes.io/zone`."""
+
+
+class Toleration(Model):
+    """Permission to run on nodes with a taint."""
+
+    PARTIAL: ClassVar[bool] = True
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
+            "operator Exists takes no value",
+            lambda item: item.get("operator") != "Exists" or "value" not in item,
+            field="value",
+        ),
+        Rule(
+            "!has(self.seconds) || !has(self.effect) || self.effect == 'NoExecute'",
+            "seconds is only for effect NoExecute",
+            lambda item: "seconds" not in item or item.get("effect", "NoExecute") == "NoExecute",
+            field="seconds",
+        ),
+        Rule(
+            "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+            "a toleration needs key, or operator Exists to tolerate every taint",
+            lambda item: "key" in item or item.get("operator") == "Exists",
+            field="key",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+        Rule(
+            "(has(self.operator) && self.operator == 'Exists') || has(self.value)",
+            "operator Equal needs value",
+            lambda item: item.get("operator") == "Exists" or "value" in item,
+            field="value",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+    )
+
+    name: ItemName
+    """Name by which policies know this toleration, unique in the list."""
+    operator: Literal["Equal", "Exists"] | None = None
+    """`Equal` (default): the taint has this value. `Exists`: any value."""
+    key: QualifiedName | None = None
+    """Key of the taint."""
+    value: LabelValue | None = None
+    """Value of the taint. Required for Equal, refused for Exists."""
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule", "Any"] | None = None
+    """Effect of the taint. Default: Any."""
+    seconds: PositiveInt32 | None = None
+    """Stay for so many seconds after the taint appears. Default: forever. Only for effect NoExecute."""
+    exclude: bool | None = None
+    """Drop the toleration of this name that would otherwise be inherited. Default: false."""
+
+
+NodePools = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], list_atomic(32)]
+Tolerations = Annotated[tuple[Toleration, ...], list_map("name", 32)]

@@ -1,0 +1,114 @@
+"""Under which user a container runs and what it may do on its node."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from outfitter.api.base import Model
+from outfitter.api.rules import Node, Rule
+from outfitter.api.types import Id64, list_set
+
+Capability = Literal[
+    "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
+    "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE",
+    "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "SETGID", "SETFCAP", "SETPCAP", "SETUID",
+    "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "SYSLOG", "WAKE_ALARM",
+]  # fmt: skip
+
+
+def _canonical_source(value: Any) -> Any:
+    return "fromIdpToken" if value == "idpToken" else value
+
+
+UidGidSource = Annotated[
+    Literal["fromTheImage", "fromIdpToken", "custom"],
+    BeforeValidator(_canonical_source),
+    Field(json_schema_extra={"enum": ["fromTheImage", "fromIdpToken", "idpToken", "custom"]}),
+]
+_IDS = ("runAsUid", "runAsGid", "supplementalGroups")
+
+
+def _ids_have_a_source(security: Node) -> bool:
+    return "uidGidSource" in security or not any(key in security for key in _IDS)
+
+
+def _no_ids_from_the_image(security: Node) -> bool:
+    return security.get("uidGidSource") != "fromTheImage" or not any(key in security for key in _IDS)
+
+
+class Security(Model):
+    """Under which user a container runs and what it may do on its node."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.runAsUid) || self.runAsUid != 0 || !has(self.runAsNonRoot) || !self.runAsNonRoot",
+            "runAsUid 0 is root: set runAsNonRoot to false, or another runAsUid",
+            lambda security: security.get("runAsUid") != 0 or not security.get("runAsNonRoot", False),
+            field="runAsUid",
+        ),
+        Rule(
+            "!has(self.uidGidSource) || self.uidGidSource != 'fromTheImage' || "
+            "(!has(self.runAsUid) && !has(self.runAsGid) && !has(self.supplementalGroups))",
+            "runAsUid, runAsGid and supplementalGroups are not used with uidGidSource fromTheImage: "
+            "remove them or set uidGidSource to custom",
+            _no_ids_from_the_image,
+            field="uidGidSource",
+        ),
+    )
+
+    uid_gid_source: UidGidSource | None = None
+    """Where user, group and supplementary groups come from. `fromTheImage` (default): as the image says. `custom`: from
+    the fields below. `fromIdpToken`: from the login of the submitter, which is not available yet and is refused with
+    reason Unsupported. `idpToken` is taken as the same.
+    """
+    run_as_uid: Id64 | None = None
+    """User id of the process. Default: the image's."""
+    run_as_gid: Id64 | None = None
+    """Primary group id of the process. Default: the image's."""
+    supplemental_groups: (
+        Annotated[str, Field(max_length=1024, pattern=r"^([0-9]{1,10}( *, *[0-9]{1,10})*)?$")] | None
+    ) = None
+    """Further group ids, separated by commas, such as "10,20". An empty string returns to the groups of the image and
+    clears an inherited list.
+    """
+    capabilities: Annotated[tuple[Capability, ...], list_set(38)] = ()
+    """Linux capabilities to add, without the CAP_ prefix. Elevated: refused unless an admin allowed elevation in the
+    namespace.
+    """
+    seccomp_profile_type: Literal["RuntimeDefault", "Unconfined"] | None = None
+    """Seccomp profile. Default: RuntimeDefault. `Unconfined` is elevated; local profiles are not supported."""
+    run_as_non_root: bool | None = None
+    """Refuse to start a process as root. Default: true. `false` needs a namespace without restricted pod security."""
+    read_only_root_filesystem: bool | None = None
+    """Make the root file system of the container read-only. Default: false."""
+    allow_privilege_escalation: bool | None = None
+    """Let a process gain more privileges than its parent. Default: false. Elevated."""
+    host_ipc: bool | None = None
+    """Share the IPC namespace of the node. Default: false. Elevated."""
+    host_network: bool | None = None
+    """Use the network of the node. Default: false. Elevated."""
+
+
+class EnvironmentSecurity(Security):
+    """Under which user the containers of this environment run and what they may do on their node."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.uidGidSource) || (!has(self.runAsUid) && !has(self.runAsGid) && !has(self.supplementalGroups))",
+            "runAsUid, runAsGid and supplementalGroups need uidGidSource: custom",
+            _ids_have_a_source,
+            field="uidGidSource",
+        ),
+        Rule(
+            "!has(self.runAsUid) || self.runAsUid != 0 || has(self.runAsNonRoot)",
+            "runAsUid 0 is root, and root is refused by default: set runAsNonRoot to false, or another runAsUid",
+            lambda security: security.get("runAsUid") != 0 or "runAsNonRoot" in security,
+            field="runAsUid",
+        ),
+    )
+
+    override_uid_gid_in_workspace: bool = False
+    """Let a workload set runAsUid, runAsGid and supplementalGroups itself. Default: false. Matters only with
+    uidGidSource custom.
+    """

@@ -1,0 +1,147 @@
+"""Inline volumes of a workload."""
+
+from typing import Annotated, ClassVar, Literal
+
+from outfitter.api.base import Model
+from outfitter.api.refs import CredentialRef, SecretRef
+from outfitter.api.rules import Rule, exclusive
+from outfitter.api.types import AbsolutePath, DataKey, ItemName, Name, Quantity, list_atomic, list_map
+from outfitter.api.v1alpha1.volumes import (
+    ConfigMapVolumeFields,
+    GitFields,
+    HostPathFields,
+    NfsFields,
+    PvcFields,
+    S3Fields,
+    SecretVolumeFields,
+)
+
+
+class VolumeItem(Model):
+    """What every inline volume has."""
+
+    PARTIAL: ClassVar[bool] = True
+
+    name: ItemName | None = None
+    """Name by which policies know this volume. Default: made from what it mounts."""
+    exclude: bool | None = None
+    """Drop the volume of this name that would otherwise be inherited. Default: false."""
+
+
+class NfsVolume(VolumeItem, NfsFields):
+    """A directory of an NFS server. Inline NFS volumes are outside the `restricted` pod security level."""
+
+
+class HostPathVolume(VolumeItem, HostPathFields):
+    """A directory of the node. Elevated: refused unless an admin allowed elevation in the namespace."""
+
+
+class GitSecretRef(SecretRef):
+    """A Secret of this namespace that holds the login for a repository."""
+
+    authentication_method: Literal["password", "ssh-key"] | None = None
+    """What the Secret holds. Default: password."""
+    secret_key_of_user: DataKey | None = None
+    """Key with the user name. Default: User."""
+    secret_key_of_password: DataKey | None = None
+    """Key with the password or token. Default: Password."""
+
+
+class GitVolume(VolumeItem, GitFields):
+    """A Git repository, cloned when the pod starts."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exclusive(("credential", "secretRef"), "give credential or secretRef, not both"),
+    )
+
+    credential: CredentialRef | None = None
+    """Credential to log in with: password for https, genericSecret with key `ssh` for ssh."""
+    secret_ref: GitSecretRef | None = None
+    """Secret of this namespace to log in with, instead of a Credential."""
+
+
+class S3Volume(VolumeItem, S3Fields):
+    """A bucket of an S3 object store."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exclusive(("credential", "accessKeySecret"), "give credential or accessKeySecret, not both"),
+    )
+    REFERS: ClassVar[dict[str, str]] = {"access_key_secret": "Secret"}
+
+    credential: CredentialRef | None = None
+    """Credential of type accessKey. Default: none, for public buckets."""
+    access_key_secret: Name | None = None
+    """Secret of this namespace with the access key, instead of a Credential."""
+    secret_key_of_access_key_id: DataKey | None = None
+    """Key with the id of the access key. Default: AccessKeyId."""
+    secret_key_of_secret_key: DataKey | None = None
+    """Key with the secret access key. Default: SecretKey."""
+
+
+class PvcVolume(VolumeItem, PvcFields):
+    """A persistent volume claim: a new one, or one that exists."""
+
+
+class ConfigMapVolume(VolumeItem, ConfigMapVolumeFields):
+    """The keys of a ConfigMap of this namespace as files."""
+
+
+class SecretVolume(VolumeItem, SecretVolumeFields):
+    """The keys of a Secret of this namespace as files."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("secret", "mount_path")
+    REFERS: ClassVar[dict[str, str]] = {"secret": "Secret"}
+
+    secret: Name | None = None
+    """Name of the Secret."""
+
+
+class DataVolume(Model):
+    """A data volume that was shared with this namespace."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("mount_path",)
+    REFERS: ClassVar[dict[str, str]] = {"id": "DataSource"}
+
+    id: Name
+    """Name of the DataSource with a dataVolume."""
+    mount_path: AbsolutePath | None = None
+    """Where it appears in the container, read-only."""
+    exclude: bool | None = None
+    """Drop the data volume of this name that would otherwise be inherited. Default: false."""
+
+
+class EmptyDirVolume(VolumeItem):
+    """An empty directory that lives as long as the pod."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("path",)
+
+    path: AbsolutePath | None = None
+    """Where it appears in the container."""
+    medium: Literal["Memory"] | None = None
+    """`Memory` keeps it in memory, where it counts towards the memory limit. Default: the disk of the node."""
+    size_limit: Quantity | None = None
+    """How much it may hold, such as 10Gi. Default: no limit."""
+
+
+class Storage(Model):
+    """Inline volumes, by what they mount."""
+
+    host_path: Annotated[tuple[HostPathVolume, ...], list_atomic(32)] = ()
+    """Directories of the node."""
+    nfs: Annotated[tuple[NfsVolume, ...], list_atomic(32)] = ()
+    """Directories of NFS servers."""
+    git: Annotated[tuple[GitVolume, ...], list_atomic(32)] = ()
+    """Git repositories."""
+    s3: Annotated[tuple[S3Volume, ...], list_atomic(32)] = ()
+    """Buckets of S3 object stores."""
+    pvc: Annotated[tuple[PvcVolume, ...], list_atomic(32)] = ()
+    """Persistent volume claims."""
+    config_map_volume: Annotated[tuple[ConfigMapVolume, ...], list_atomic(32)] = ()
+    """ConfigMaps as files."""
+    secret_volume: Annotated[tuple[SecretVolume, ...], list_atomic(32)] = ()
+    """Secrets as files."""
+    data_volume: Annotated[tuple[DataVolume, ...], list_map("id", 32)] = ()
+    """Data volumes."""
+    empty_dir_volume: Annotated[tuple[EmptyDirVolume, ...], list_atomic(32)] = ()
+    """Empty directories."""

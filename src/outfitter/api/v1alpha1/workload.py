@@ -1,0 +1,260 @@
+"""The inline fields of a workload: the same tree that policies speak about."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.rules import Rule
+from outfitter.api.types import (
+    AbsolutePath,
+    Image,
+    Int32,
+    ItemName,
+    LabelValue,
+    Name,
+    Port,
+    QualifiedName,
+    Seconds,
+    Shell,
+    Subject,
+    Url,
+    list_atomic,
+    list_map,
+    list_set,
+)
+from outfitter.api.v1alpha1.compute import InlineCompute
+from outfitter.api.v1alpha1.placement import NodeAffinityRequired, NodePools, PodAffinity, Tolerations
+from outfitter.api.v1alpha1.probes import InlineProbes
+from outfitter.api.v1alpha1.security import Security
+from outfitter.api.v1alpha1.storage import Storage
+from outfitter.api.v1alpha1.variables import WorkloadEnvironmentVariables
+
+ImagePullPolicy = Literal["Always", "Never", "IfNotPresent"]
+PRIORITY_CLASSES = (
+    "very-low", "low", "medium-low", "medium", "medium-high", "high", "very-high",
+    "train", "interactive-preemptible", "build-preemptible", "build", "inference",
+)  # fmt: skip
+
+
+class LabelItem(Model):
+    """A label for the pods."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("value",)
+
+    name: Annotated[QualifiedName, Field(max_length=317)]
+    """Key of the label; the part after the slash has at most 63 characters."""
+    value: LabelValue | None = None
+    """Value of the label."""
+    exclude: bool | None = None
+    """Drop the label of this name that would otherwise be inherited. Default: false."""
+
+
+class AnnotationItem(Model):
+    """An annotation for the pods."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("value",)
+
+    name: QualifiedName
+    """Key of the annotation; the part after the slash has at most 63 characters."""
+    value: Annotated[str, Field(max_length=16384)] | None = None
+    """Value of the annotation."""
+    exclude: bool | None = None
+    """Drop the annotation of this name that would otherwise be inherited. Default: false."""
+
+
+class ImagePullSecret(Model):
+    """A Secret with a login to an image registry."""
+
+    REFERS: ClassVar[dict[str, str]] = {"name": "Secret"}
+
+    name: Name
+    """Name of the Secret, in the namespace of the workload."""
+    user_credential: bool | None = None
+    """The name is that of a credential of the submitter. Default: false. Not available yet: refused with reason
+    Unsupported.
+    """
+    exclude: bool | None = None
+    """Drop the pull secret of this name that would otherwise be inherited. Default: false."""
+
+    def named_objects(self) -> tuple[tuple[str, str, str], ...]:
+        """Name no Secret where the entry only removes one, or belongs to a person."""
+        return () if self.exclude or self.user_credential else (("name", "Secret", self.name),)
+
+
+class PortItem(Model):
+    """A port of the workload that a Service offers."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("container",)
+
+    name: ItemName | None = None
+    """Name by which policies know this port. Default: made from the container port."""
+    container: Port | None = None
+    """Port that the process listens on, 1 to 65535."""
+    service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] | None = None
+    """Type of the Service. Default: ClusterIP."""
+    external: Port | None = None
+    """Port of the load balancer or node. Default: chosen by the cluster."""
+    tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Tool behind the port, shown to people."""
+    tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Name of the tool, shown to people."""
+    exclude: bool | None = None
+    """Drop the port of this name that would otherwise be inherited. Default: false."""
+
+
+class ExposedUrl(Model):
+    """A port of the workload that gets a URL."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("container",)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.authorizedUsers) || !has(self.authorizedGroups)",
+            "give authorizedUsers or authorizedGroups, not both",
+            lambda item: "authorizedUsers" not in item or "authorizedGroups" not in item,
+            field="authorizedGroups",
+        ),
+        Rule(
+            "!has(self.authorizationType) || "
+            "(self.authorizationType == 'authorizedUsers' || !has(self.authorizedUsers)) && "
+            "(self.authorizationType == 'authorizedGroups' || !has(self.authorizedGroups))",
+            "authorizationType does not fit the list: authorizedUsers and authorizedGroups each need their own type",
+            lambda item: (
+                "authorizationType" not in item
+                or all(
+                    item["authorizationType"] == field or field not in item
+                    for field in ("authorizedUsers", "authorizedGroups")
+                )
+            ),
+            field="authorizationType",
+        ),
+    )
+
+    name: ItemName | None = None
+    """Name by which policies know this URL. Default: made from the container port."""
+    container: Port | None = None
+    """Port that the process listens on, 1 to 65535."""
+    url: Url | None = None
+    """URL to use. Default: generated."""
+    authorization_type: Literal["authenticatedUsers", "authorizedUsers", "authorizedGroups"] | None = None
+    """Who may open it. Default: authenticatedUsers, anyone who is signed in."""
+    authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
+    """Users that may open it, for authorizedUsers."""
+    authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
+    """Groups whose members may open it, for authorizedGroups."""
+    tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Tool behind the URL, shown to people."""
+    tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Name of the tool, shown to people."""
+    exclude: bool | None = None
+    """Drop the URL of this name that would otherwise be inherited. Default: false."""
+
+
+class RelatedUrl(Model):
+    """A link that belongs to the workload; it only appears in the status."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("url", "type")
+
+    name: ItemName
+    """Name of the link, unique in the list."""
+    url: Url | None = None
+    """Where it leads."""
+    type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """What it leads to, such as wandb."""
+    exclude: bool | None = None
+    """Drop the link of this name that would otherwise be inherited. Default: false."""
+
+
+class WorkloadFields(Model):
+    """Inline fields of a workload; each wins over what assets and policies give."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("image",)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.tty) || !self.tty || !has(self.stdin) || self.stdin",
+            "tty needs stdin: true",
+            lambda spec: spec.get("tty") is not True or spec.get("stdin", True) is True,
+            field="tty",
+        ),
+        Rule(
+            "!has(self.tty) || !self.tty || (has(self.stdin) && self.stdin)",
+            "tty needs stdin: true",
+            lambda spec: spec.get("tty") is not True or spec.get("stdin") is True,
+            field="tty",
+            complete=True,
+        ),
+    )
+
+    image: Image | None = None
+    """Container image. A workload needs one by the time assets and policies are merged."""
+    image_pull_policy: ImagePullPolicy | None = None
+    """When to pull the image. Default: Always for the tag latest or none, else IfNotPresent."""
+    command: Shell | None = None
+    """Program to run, as one line: split into words like a POSIX shell would, but no shell runs. Default: the image's.
+    """
+    args: Shell | None = None
+    """Arguments of the program, as one line: split like `command`. `$(NAME)` is replaced by the kubelet."""
+    working_dir: AbsolutePath | None = None
+    """Directory in which the program starts. Default: the image's."""
+    create_home_dir: bool | None = None
+    """Make a writable home directory that is lost with the pod. Default: true if runAsUid is set, else false."""
+    tty: bool | None = None
+    """Give the program a terminal. Default: false. Needs stdin."""
+    stdin: bool | None = None
+    """Keep standard input open. Default: false."""
+    environment_variables: WorkloadEnvironmentVariables = ()
+    """Environment variables; each replaces the inherited one of the same name."""
+    security: Security = Security()
+    """Under which user the container runs and what it may do on its node."""
+    probes: InlineProbes = InlineProbes()
+    """When the container counts as ready."""
+    compute: InlineCompute = InlineCompute()
+    """CPU, memory and GPUs; each field wins over the compute resource."""
+    storage: Storage = Storage()
+    """Inline volumes, beside the data sources."""
+    labels: Annotated[tuple[LabelItem, ...], list_map("name", 64)] = ()
+    """Labels for the pods."""
+    annotations: Annotated[tuple[AnnotationItem, ...], list_map("name", 64)] = ()
+    """Annotations for the pods."""
+    image_pull_secrets: Annotated[tuple[ImagePullSecret, ...], list_map("name", 16)] = ()
+    """Secrets with logins to image registries, beside the dockerRegistry credentials in scope."""
+    ports: Annotated[tuple[PortItem, ...], list_atomic(32)] = ()
+    """Ports that Services offer."""
+    exposed_urls: Annotated[tuple[ExposedUrl, ...], list_atomic(32)] = ()
+    """Ports that get a URL."""
+    related_urls: Annotated[tuple[RelatedUrl, ...], list_map("name", 32)] = ()
+    """Links to show in the status."""
+    node_type: LabelValue | None = None
+    """Run only on nodes of this type."""
+    node_pools: NodePools = ()
+    """Node pools to run in, most wanted first. Default: those of the policy."""
+    node_affinity_required: NodeAffinityRequired | None = None
+    """Demands on the node, beside the node pools."""
+    pod_affinity: PodAffinity | None = None
+    """How close the pods of the workload keep together."""
+    tolerations: Tolerations = ()
+    """Taints of nodes that the pods tolerate."""
+    category: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Category for reports, free text."""
+    priority_class: Name | None = None
+    """Priority: very-low, low, medium-low, medium, medium-high, high or very-high. Default: high for workspaces."""
+    preemptibility: Literal["preemptible", "non-preemptible"] | None = None
+    """Whether the scheduler may stop it for a more important workload. Default: non-preemptible for workspaces."""
+    terminate_after_preemption: bool | None = None
+    """Once preempted, stay stopped instead of waiting for room. Default: false."""
+    restart_policy: Literal["Always", "OnFailure", "Never"] | None = None
+    """What happens when the program ends. Default: Always, which keeps a workspace running; the others make it a job
+    that runs once.
+    """
+    backoff_limit: Int32 | None = None
+    """Failures after which the workload counts as failed. Default: 6."""
+    auto_deletion_time_after_completion_seconds: Seconds | None = None
+    """Delete the object so many seconds after it completed or failed. 0 is at once. Default: never."""
+    termination_grace_period_seconds: Seconds | None = None
+    """Seconds between asking the program to end and killing it. Default: 30."""

@@ -1,0 +1,200 @@
+"""Every error of an object at once, without a server: the CRD's schema, its rules, and what only Python can check."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic.alias_generators import to_camel
+
+from outfitter.api.base import API_VERSION, Model
+from outfitter.api.rules import Rule
+from outfitter.api.schema import NAME_RULE, resource_schema
+from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors
+from outfitter.api.types import ROOT_NAME_PATTERN, matches
+from outfitter.api.v1alpha1 import KINDS, kind_of
+
+_METADATA_FIELDS = (
+    "annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName",
+    "generation", "labels", "managedFields", "name", "namespace", "ownerReferences", "resourceVersion", "selfLink",
+    "uid",
+)  # fmt: skip
+
+
+def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = None) -> list[FieldError]:
+    """Return everything that is wrong with an object; with `previous`, also what may not change.
+
+    The API server answers the same, except that it stops at the first layer that has errors.
+    """
+    names = [kind.name for kind in KINDS]
+    if body.get("kind") not in names:
+        return [
+            FieldError(("kind",), f"{body.get('kind')!r} is not a kind of ours{did_you_mean(body.get('kind'), names)}")
+        ]
+    errors = []
+    if body.get("apiVersion") != API_VERSION:
+        errors.append(FieldError(("apiVersion",), f"must be {API_VERSION}"))
+    kind = kind_of(body["kind"])
+    schema = resource_schema(kind.model)
+    errors += shape_errors(schema, {key: value for key, value in body.items() if key not in ("status", "metadata")}, ())
+    errors += _metadata_errors(body.get("metadata"))
+    if isinstance(body.get("spec"), Mapping):
+        bad = [error.path for error in errors]
+        errors += _rule_errors(_spec_model(body["kind"]), body["spec"], ("spec",), bad)
+        if previous is not None:
+            errors += _change_errors(_spec_model(body["kind"]), body["spec"], previous.get("spec"), ("spec",), bad)
+        errors += [
+            FieldError(("spec", *error.path), error.message) for error in runtime_violations(body["kind"], body["spec"])
+        ]
+    return sorted(set(errors), key=lambda error: [str(part) for part in error.path])
+
+
+def incomplete(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
+    """Return what is still missing or contradictory once assets and policies are merged into a workload's spec.
+
+    Paths are relative to the spec.
+    """
+    return list(_completeness(_spec_model(kind), _plain(spec), ()))
+
+
+def runtime_violations(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
+    """Return what no schema can check; paths are relative to the spec."""
+    plain = _plain(spec)
+    del kind  # the fields have the same meaning wherever they occur
+    return [error for check in _RUNTIME_CHECKS for error in check(plain)]
+
+
+def _unbalanced_quotes(spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    for field in ("command", "args"):
+        line = spec.get(field)
+        try:
+            if isinstance(line, str):
+                shlex.split(line)
+        except ValueError as error:
+            what = "a quote is not closed" if "quotation" in str(error) else "a backslash ends the line"
+            yield FieldError((field,), f"cannot be split into words: {what}")
+
+
+def _propagation_differs(spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    storage = spec.get("storage")
+    volumes = storage.get("hostPath") if isinstance(storage, Mapping) else None
+    if not isinstance(volumes, list):
+        return
+    modes = {
+        volume.get("mountPropagation", "None")
+        for volume in volumes
+        if isinstance(volume, Mapping) and not volume.get("exclude")
+    }
+    if len(modes) > 1:
+        yield FieldError(("storage", "hostPath"), "all host paths of one workload need the same mountPropagation")
+
+
+def _duplicate_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    storage = spec.get("storage")
+    lists: dict[Path, Any] = {("ports",): spec.get("ports"), ("exposedUrls",): spec.get("exposedUrls")}
+    if isinstance(storage, Mapping):
+        lists |= {("storage", field): items for field, items in storage.items()}
+    for path, items in lists.items():
+        seen: set[object] = set()
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            name = item.get("name") if isinstance(item, Mapping) else None
+            if isinstance(name, str) and name in seen:
+                yield FieldError((*path, index, "name"), f"{name!r} occurs twice in this list")
+            seen.add(name)
+
+
+_RUNTIME_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[FieldError]], ...] = (
+    _unbalanced_quotes,
+    _propagation_differs,
+    _duplicate_names,
+)
+"""Checks that are the same for every kind; each looks only at fields that it knows."""
+
+
+def _metadata_errors(metadata: object) -> list[FieldError]:
+    if not isinstance(metadata, Mapping):
+        return [FieldError(("metadata",), "is required: an object with at least a name")]
+    errors = [
+        FieldError(("metadata", field), f"unknown field{did_you_mean(field, _METADATA_FIELDS)}")
+        for field in metadata
+        if field not in _METADATA_FIELDS
+    ]
+    name = metadata.get("name")
+    if name is None and "generateName" not in metadata:
+        errors.append(FieldError(("metadata", "name"), "is required"))
+    elif name is not None and not (isinstance(name, str) and len(name) <= 50 and matches(ROOT_NAME_PATTERN, name)):
+        errors.append(FieldError(("metadata", "name"), NAME_RULE["message"].removeprefix("metadata.name ")))
+    return errors
+
+
+def _spec_model(kind: str) -> type[Model]:
+    model = kind_of(kind).model.model_fields["spec"].annotation
+    assert isinstance(model, type)  # every kind declares the model of its spec
+    return model
+
+
+def _plain(spec: Mapping[str, Any] | Model) -> Mapping[str, Any]:
+    return spec.to_dict() if isinstance(spec, Model) else spec
+
+
+def _model_in(annotation: object) -> type[Model] | None:
+    """Find the model inside `M | None`, `tuple[M, ...]` and their like."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _children(model: type[Model], value: Mapping[str, Any]) -> Iterator[tuple[str, type[Model], Any]]:
+    for name, field in model.model_fields.items():
+        key = to_camel(name)
+        inner = _model_in(field.annotation)
+        if inner and key in value:
+            yield key, inner, value[key]
+
+
+def _nodes(model: type[Model], value: object, path: Path) -> Iterator[tuple[type[Model], Mapping[str, Any], Path]]:
+    """Yield every object of the tree with its model, outermost first."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nodes(model, item, (*path, index))
+    if isinstance(value, Mapping):
+        yield model, value, path
+        for key, inner, child in _children(model, value):
+            yield from _nodes(inner, child, (*path, key))
+
+
+def _error(rule: Rule, path: Path) -> FieldError:
+    return FieldError((*path, *(rule.field.split(".") if rule.field else ())), rule.message)
+
+
+def _rule_errors(model: type[Model], spec: object, root: Path, bad: list[Path]) -> Iterator[FieldError]:
+    for owner, node, path in _nodes(model, spec, root):
+        if any(other[: len(path)] == path for other in bad):
+            continue  # a rule may assume that the schema holds below it
+        for rule in owner.rules():
+            if not (owner.PARTIAL and rule.complete) and not rule.check(node):
+                yield _error(rule, path)
+
+
+def _completeness(model: type[Model], spec: object, root: Path) -> Iterator[FieldError]:
+    for owner, node, path in _nodes(model, spec, root):
+        if node.get("exclude"):
+            continue
+        for name in owner.MANDATORY:
+            if to_camel(name) not in node:
+                yield FieldError((*path, to_camel(name)), "is required, and no asset or policy gives it")
+        for rule in owner.rules():
+            if not rule.check(node):
+                yield _error(rule, path)
+
+
+def _change_errors(model: type[Model], new: object, old: object, path: Path, bad: list[Path]) -> Iterator[FieldError]:
+    """Compare along fields only: items of lists have no identity that a rule could rely on."""
+    if not isinstance(new, Mapping) or not isinstance(old, Mapping):
+        return
+    if any(other[: len(path)] == path for other in bad):
+        return
+    for transition in model.transitions():
+        if not transition.check(new, old):
+            yield FieldError((*path, *(transition.field.split(".") if transition.field else ())), transition.message)
+    for key, inner, child in _children(model, new):
+        yield from _change_errors(inner, child, old.get(key), (*path, key), bad)

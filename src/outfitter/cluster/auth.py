@@ -1,0 +1,95 @@
+"""How to reach and authenticate to the API server: parsed once by kubernetes.aio.config, used by our client and by kopf."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from outfitter.errors import ConfigurationError
+
+_TOKEN_SECONDS: Final = 60.0
+_RELOAD_SECONDS: Final = 5.0
+
+
+class Authentication:
+    """Server address, TLS context and the current Authorization header. `kubeconfig` is None in a pod."""
+
+    def __init__(self, configuration: Any, kubeconfig: str | None) -> None:
+        self._kubeconfig = kubeconfig
+        self._loaded = time.monotonic()
+        self._configuration = configuration
+        self.server: str = configuration.host.rstrip("/")
+        self._ssl = _tls_context(configuration) if self.server.startswith("https") else None
+
+    @classmethod
+    async def load(cls, kubeconfig: str = "") -> Authentication:
+        """From `kubeconfig`; else in-cluster; else the usual KUBECONFIG. ConfigurationError where there is none."""
+        in_pod = not kubeconfig and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+        path = None if in_pod else kubeconfig or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+        return cls(await _parse(path), path)
+
+    def headers(self) -> dict[str, str]:
+        """The Authorization header; empty where a client certificate authenticates. In a pod re-read once a minute."""
+        configuration = self._configuration
+        if self._kubeconfig is None and time.monotonic() - self._loaded > _TOKEN_SECONDS:
+            configuration.refresh_api_key_hook(configuration)
+            self._loaded = time.monotonic()
+        scheme, _, token = str((configuration.api_key or {}).get("BearerToken") or "").strip().rpartition(" ")
+        return {"Authorization": f"{(scheme or 'Bearer').capitalize()} {token}"} if token else {}
+
+    async def reload(self) -> None:
+        """Read the credentials again after a 401: tokens rotate, and exec plugins hand out short-lived ones."""
+        if time.monotonic() - self._loaded < _RELOAD_SECONDS:
+            return
+        self._loaded = time.monotonic()
+        self._configuration = configuration = await _parse(self._kubeconfig)
+        if self._ssl is not None and configuration.cert_file:
+            self._ssl.load_cert_chain(configuration.cert_file, configuration.key_file)
+
+    def session(self, *, limit: int = 0, trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
+        """A session for this server whose requests carry the current Authorization header."""
+
+        async def authorize(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            request.headers.update(self.headers())
+            return await handler(request)
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self._ssl or True, keepalive_timeout=75),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "outfitter"},
+            middlewares=(authorize,),
+            trace_configs=[trace] if trace else None,
+            proxy=getattr(self._configuration, "proxy", None) or None,
+        )
+
+
+async def _parse(kubeconfig: str | None) -> Any:
+    configuration = type.__call__(Configuration)  # a plain instance, not a copy of the process-wide default
+    kube_config: Any = config  # it carries no types
+    try:
+        if kubeconfig is None:
+            kube_config.load_incluster_config(client_configuration=configuration)
+        else:
+            await kube_config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+    except (config.ConfigException, OSError) as error:
+        where = "the pod's ServiceAccount" if kubeconfig is None else f"kubeconfig {kubeconfig}"
+        raise ConfigurationError(f"no credentials for a cluster in {where}: {error}") from None
+    return configuration
+
+
+def _tls_context(configuration: Any) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context

@@ -1,0 +1,106 @@
+"""The door to the API server, as a protocol: the real client and the in-memory twin both fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from outfitter.snapshot import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Where a kind lives on the API server."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+def resource(kind: str) -> Resource:
+    """The Resource of a kind, ours or native; KeyError for one that Outfitter has no business with."""
+    return RESOURCES[kind]
+
+
+NATIVE: tuple[Resource, ...] = (
+    Resource("Namespace", "", "v1", "namespaces", namespaced=False),
+    Resource("Secret", "", "v1", "secrets"),
+    Resource("ConfigMap", "", "v1", "configmaps"),
+    Resource("Service", "", "v1", "services"),
+    Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
+    Resource("Pod", "", "v1", "pods"),
+    Resource("Event", "", "v1", "events"),
+    Resource("StatefulSet", "apps", "v1", "statefulsets"),
+    Resource("ControllerRevision", "apps", "v1", "controllerrevisions"),
+    Resource("Ingress", "networking.k8s.io", "v1", "ingresses"),
+    Resource("Lease", "coordination.k8s.io", "v1", "leases"),
+)
+
+
+def _ours() -> Iterable[Resource]:
+    from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION
+
+    return (Resource(kind.name, GROUP, VERSION, kind.plural) for kind in KINDS)
+
+
+RESOURCES: Mapping[str, Resource] = {item.kind: item for item in (*NATIVE, *_ours())}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a cache learned: `old` is None for something new, `new` is None for something gone."""
+
+    kind: str
+    old: Live | None
+    new: Live | None
+
+    @property
+    def live(self) -> Live:
+        """The newer of the two that exists."""
+        found = self.new or self.old
+        assert found is not None
+        return found
+
+
+Listener = Callable[[Change], None]
+
+
+class Cluster(Protocol):
+    """The verbs that a pass may use. All raise errors.ApiError and its subclasses, nothing else.
+
+    Manifests are plain dicts with apiVersion, kind and metadata.{name, namespace}.
+    """
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None where there is none."""
+
+    async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind, in one namespace or in all."""
+
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """POST; AlreadyExists where the name is taken. Returns the stored object."""
+
+    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """Server-side apply with force on the live object with `uid`.
+
+        Conflict where the live object is another one. Where our fields were recorded by a POST (operation Update), their
+        managedFields entry is first moved to Apply, or fields that the manifest no longer has would stay for ever.
+        """
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+        """Delete with a uid precondition; an object already gone is success. `orphan` leaves its dependents."""
+
+    async def write_status(
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Replace `status` of one of our objects, guarded by uid (Conflict where it is another object now)."""
+
+    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+        """Write an Event about one of our objects."""

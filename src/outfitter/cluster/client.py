@@ -1,0 +1,178 @@
+"""The verbs of Cluster over HTTP: POST to create, server-side apply to change, JSON patch for status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from outfitter.cluster.base import Resource, resource
+from outfitter.cluster.events import EventLimit, event
+from outfitter.cluster.transport import Transport
+from outfitter.errors import ApiError, Conflict, Invalid, LeadershipLost, NotFound
+from outfitter.naming import FIELD_MANAGER
+from outfitter.snapshot import Live
+
+PAGE: Final = 500
+_CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
+_APPLY: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force=true"
+_STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
+_APPLY_PATCH: Final = "application/apply-patch+yaml"
+_JSON_PATCH: Final = "application/json-patch+json"
+_UID_MISMATCH: Final = re.compile("UID in (the )?precondition")
+
+
+def path_of(res: Resource, namespace: str = "", name: str = "") -> str:
+    """URL path of a collection or of one object."""
+    parts = [f"/apis/{res.group}/{res.version}" if res.group else f"/api/{res.version}"]
+    if res.namespaced and namespace:
+        parts.append(f"/namespaces/{quote(namespace, safe='')}")
+    parts.append(f"/{res.plural}")
+    if name:
+        parts.append(f"/{quote(name, safe='')}")
+    return "".join(parts)
+
+
+class Client:
+    """The real Cluster. `namespaces` limits lists without a namespace; empty means all."""
+
+    def __init__(self, transport: Transport, namespaces: Iterable[str] = ()) -> None:
+        self.transport = transport
+        self._namespaces = tuple(namespaces)
+        self._events = EventLimit()
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None where there is none."""
+        try:
+            return _parsed(await self.transport.request("GET", path_of(resource(kind), namespace, name)))
+        except NotFound:
+            return None
+
+    async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind, in one namespace or in all that we may work in, page by page."""
+        res = resource(kind)
+        spaces = (namespace,) if namespace or not res.namespaced else self._namespaces or ("",)
+        found: list[dict[str, Any]] = []
+        for space in spaces:
+            query = {"limit": str(PAGE)}
+            if label_selector:
+                query["labelSelector"] = label_selector
+            while True:
+                page = _parsed(await self.transport.request("GET", f"{path_of(res, space)}?{urlencode(query)}"))
+                found += ({"apiVersion": res.api_version, "kind": kind, **item} for item in page.get("items") or ())
+                token = (page.get("metadata") or {}).get("continue")
+                if not token:
+                    break
+                query["continue"] = token
+        return found
+
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """POST; AlreadyExists where the name is taken. Returns the stored object."""
+        kind, meta = manifest["kind"], manifest["metadata"]
+        path = path_of(resource(kind), meta.get("namespace", "")) + _CREATE
+        try:
+            return _parsed(await self.transport.request("POST", path, manifest))
+        except Invalid as error:
+            raise _scrubbed(kind, error) from None
+
+    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
+        kind, meta = manifest["kind"], manifest["metadata"]
+        path = path_of(resource(kind), meta.get("namespace", ""), meta["name"])
+        live = _parsed(await self.transport.request("GET", path))
+        if live["metadata"]["uid"] != uid:
+            raise Conflict(
+                f"{kind} {meta['name']} is another object now",
+                status=409,
+                reason="Conflict",
+            )
+        await self._move_to_apply(path, live)
+        # The uid in the body makes the server itself refuse should the object be replaced in between.
+        guarded = {**manifest, "metadata": {**meta, "uid": uid}}
+        try:
+            return _parsed(await self.transport.request("PATCH", path + _APPLY, guarded, content_type=_APPLY_PATCH))
+        except Invalid as error:
+            if "metadata.uid: Invalid value" in error.message:
+                raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None
+            raise _scrubbed(kind, error) from None
+
+    async def _move_to_apply(self, path: str, live: Mapping[str, Any]) -> None:
+        entries = live["metadata"].get("managedFields") or ()
+        for number, entry in enumerate(entries):
+            ours = entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
+            if ours and entry.get("operation") == "Update":
+                break
+        else:
+            return
+        field = f"/metadata/managedFields/{number}"
+        steps = [
+            {
+                "op": "test",
+                "path": "/metadata/resourceVersion",
+                "value": live["metadata"]["resourceVersion"],
+            },
+            {"op": "test", "path": f"{field}/manager", "value": FIELD_MANAGER},
+            {"op": "replace", "path": f"{field}/operation", "value": "Apply"},
+        ]
+        await self._json_patch(path + f"?fieldManager={FIELD_MANAGER}", steps)
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+        """Delete with a uid precondition; an object already gone is success. `orphan` leaves its dependents."""
+        options = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Orphan" if orphan else "Background",
+        }
+        try:
+            await self.transport.request("DELETE", path_of(resource(kind), namespace, name), options)
+        except NotFound:
+            return
+        except Conflict as error:
+            # The name belongs to another object now: the one we meant is gone.
+            if not _UID_MISMATCH.search(error.message):
+                raise
+
+    async def write_status(
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Replace `status` of one of our objects, guarded by uid (Conflict where it is another object now)."""
+        steps: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return await self._json_patch(path_of(resource(kind), namespace, name) + _STATUS, steps)
+
+    async def _json_patch(self, path: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        try:
+            return _parsed(await self.transport.request("PATCH", path, steps, content_type=_JSON_PATCH))
+        except Invalid as error:
+            # A failed test is 422 without a cause; a value that the schema refuses names its field.
+            if error.status == 422 and error.reason == "Invalid" and "is invalid:" not in error.message:
+                raise Conflict("the object changed meanwhile", status=409, reason="Conflict") from None
+            raise
+
+    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+        """Write an Event about one of our objects: rate-limited, and never an error."""
+        if not self._events.admits(regarding.uid, reason, message):
+            return
+        body = event(regarding, type_=type_, reason=reason, message=message, action=action)
+        path = path_of(resource("Event"), body["metadata"]["namespace"]) + _CREATE
+        try:
+            await self.transport.request("POST", path, body, attempts=1)
+        except (ApiError, LeadershipLost):
+            return  # an Event is a courtesy; the status says the same
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    return orjson.loads(content)  # type: ignore[no-any-return]
+
+
+def _scrubbed(kind: str, error: Invalid) -> Invalid:
+    if kind != "Secret":
+        return error
+    # The server quotes refused values; those of a Secret must not reach logs or status.
+    return Invalid("the server refuses this Secret", status=error.status, reason=error.reason)

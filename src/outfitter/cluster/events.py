@@ -1,0 +1,80 @@
+"""Kubernetes Events about our objects."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from outfitter.cluster.base import resource
+from outfitter.naming import FIELD_MANAGER, short_hash
+from outfitter.snapshot import Live
+
+_SAME_SECONDS: Final = 300.0  # the same Event about the same object is not repeated within this time
+_PER_SECOND: Final = 5.0
+_BURST: Final = 50.0
+_REMEMBERED: Final = 2048
+_MESSAGE_LIMIT: Final = 1024
+
+
+def event(regarding: Live, *, type_: str, reason: str, message: str, action: str) -> dict[str, Any]:
+    """The manifest. Its name follows from its content, so that a repeat meets the one that is there."""
+    now = datetime.now(UTC)
+    namespace = regarding.namespace or "default"
+    digest = short_hash(f"{regarding.uid}/{type_}/{reason}/{message}", 12)
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{regarding.name[:200]}.{digest}",
+            "namespace": namespace,
+        },
+        "involvedObject": {
+            "apiVersion": resource(regarding.kind).api_version,
+            "kind": regarding.kind,
+            "namespace": regarding.namespace,
+            "name": regarding.name,
+            "uid": regarding.uid,
+            "resourceVersion": str(regarding.resource_version),
+        },
+        "type": type_,
+        "reason": reason,
+        "message": message[:_MESSAGE_LIMIT],
+        "action": action,
+        "count": 1,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "reportingInstance": FIELD_MANAGER,
+    }
+
+
+class EventLimit:
+    """A token bucket over all Events, and a memory of those written lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tokens = _BURST
+        self._refilled = clock()
+        self._lately: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+
+    def admits(self, uid: str, reason: str, message: str) -> bool:
+        """Whether this Event may be written now."""
+        now = self._clock()
+        key = (uid, reason, message)
+        if now - self._lately.get(key, float("-inf")) < _SAME_SECONDS:
+            return False
+        self._tokens = min(_BURST, self._tokens + (now - self._refilled) * _PER_SECOND)
+        self._refilled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        self._lately[key] = now
+        self._lately.move_to_end(key)
+        while len(self._lately) > _REMEMBERED:
+            self._lately.popitem(last=False)
+        return True

@@ -1,0 +1,230 @@
+"""List and watch of one kind into the caches: never gives up, and finds what was deleted while it was not looking."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+
+from outfitter.cluster.base import resource
+from outfitter.cluster.client import PAGE, path_of
+from outfitter.cluster.projection import project
+from outfitter.cluster.store import Caches
+from outfitter.cluster.transport import JSON, METADATA_LIST, METADATA_ONLY, Transport
+from outfitter.cluster.watches import WATCHES, Watch
+from outfitter.errors import ApiError, Gone, NotFound, Unavailable
+
+_log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 75.0  # bookmarks come every 60: silence for longer means a dead connection
+_WATCH_SECONDS: Final = (300, 360)
+_SHORT_WATCH: Final = 1.0
+_BACKOFF: Final = (0.2, 30.0)  # seconds: first and longest
+_LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
+
+
+class Informer:
+    """One Watch of WATCHES, in one namespace ("" for all). `synced` is set once the first list is in the caches."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        caches: Caches,
+        watch: Watch,
+        namespace: str = "",
+        *,
+        relisted: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        idle_seconds: float = IDLE_SECONDS,
+        backoff: tuple[float, float] = _BACKOFF,
+    ) -> None:
+        self.watch = watch
+        self.namespace = namespace
+        self.synced = asyncio.Event()
+        self.lists = 0
+        self.watches = 0
+        self._transport = transport
+        self._caches = caches
+        self._relisted = relisted
+        self._clock = clock
+        self._idle = idle_seconds
+        self._backoff = backoff
+        self._failures = 0
+        self._active = clock()
+        res = resource(watch.kind)
+        # A Role can open one Namespace object to us only by its own path, which the collection's watch is not.
+        self._single = not res.namespaced and bool(namespace)
+        if self._single:
+            self._list_path = path_of(res, "", namespace)
+            self._watch_path = f"/api/{res.version}/watch/{res.plural}/{quote(namespace, safe='')}"
+        else:
+            self._list_path = self._watch_path = path_of(res, namespace)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since anything was heard, bookmarks included."""
+        return self._clock() - self._active
+
+    async def run(self) -> None:
+        """For ever: list, then watch from there; list again only where the server has forgotten our position."""
+        version = 0
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                started = self._clock()
+                version = await self._follow(version)
+                if self._clock() - started < _SHORT_WATCH:
+                    await self._pause()  # something between us and the server ends every watch at once
+                else:
+                    self._failures = 0
+            except Gone:
+                version = 0
+                await self._pause()
+            except _Restart as error:
+                version = error.version
+                await self._pause()
+            except ApiError as error:
+                _log.warning("watch of %s %s: %s", self.watch.kind, self.namespace, error)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        first, longest = self._backoff
+        wait = min(longest, first * 2 ** min(self._failures, 10))
+        self._failures += 1
+        await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+
+    # -- list ----------------------------------------------------------------------------------------------------
+
+    async def _list(self) -> int:
+        """Page by page into the caches, then drop what was not in it. Returns the list's version."""
+        seen: set[str] = set()
+        token, version = "", 0
+        while True:
+            page = await self._page(token)
+            meta = page.get("metadata") or {}
+            # Pages of one list share one version; what was written after the first may be absent from the later ones.
+            version = version or int(meta.get("resourceVersion") or 0)
+            for item in page.get("items") or ():
+                seen.add(item["metadata"]["uid"])
+                live = project(self.watch.kind, item)
+                if live is not None:
+                    self._caches.put(live)
+            self._active = self._clock()
+            token = meta.get("continue") or ""
+            if not token:
+                break
+        if not self._single:
+            self._caches.retain(self.watch.kind, seen, namespace=self.namespace, version=version)
+        elif not seen and (known := self._caches[self.watch.kind].get("", self.namespace)):
+            self._caches.remove(known)
+        self.lists += 1
+        if self.synced.is_set():
+            self._relisted()
+        self.synced.set()
+        return version
+
+    async def _page(self, token: str) -> Any:
+        accept = METADATA_LIST if self.watch.metadata_only else JSON
+        if self._single:
+            accept = METADATA_ONLY if self.watch.metadata_only else JSON
+            try:
+                item = orjson.loads(await self._transport.request("GET", self._list_path, accept=accept))
+            except NotFound:
+                return {"metadata": {"resourceVersion": "1"}, "items": []}
+            return {
+                "metadata": {"resourceVersion": item["metadata"]["resourceVersion"]},
+                "items": [item],
+            }
+        query = {
+            "limit": str(PAGE),
+            **self._selectors(),
+            **({"continue": token} if token else {}),
+        }
+        path = f"{self._list_path}?{urlencode(query)}"
+        return orjson.loads(await self._transport.request("GET", path, accept=accept, timeout=_LIST_TIMEOUT))
+
+    def _selectors(self) -> dict[str, str]:
+        pairs = {
+            "labelSelector": self.watch.label_selector,
+            "fieldSelector": self.watch.field_selector,
+        }
+        return {key: value for key, value in pairs.items() if value}
+
+    # -- watch ---------------------------------------------------------------------------------------------------
+
+    async def _follow(self, version: int) -> int:
+        """One watch request from `version` until the server ends it; returns the version to go on from."""
+        seconds = random.randint(*_WATCH_SECONDS)
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(version),
+            "timeoutSeconds": str(seconds),
+            **self._selectors(),
+        }
+        accept = METADATA_ONLY if self.watch.metadata_only else JSON
+        path = f"{self._watch_path}?{urlencode(query)}"
+        rest = b""
+        self.watches += 1
+        try:
+            async with self._transport.stream(path, accept=accept, total=seconds + 30, idle=self._idle) as content:
+                self._active = self._clock()
+                async for chunk in content.iter_any():
+                    self._active = self._clock()
+                    *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+                    if lines:
+                        version = self._take(lines, version)
+                        self._failures = 0
+        except Unavailable as error:
+            raise _Restart(error.message, version) from None
+        return version
+
+    def _take(self, lines: Iterable[bytes], version: int) -> int:
+        """Events of one chunk into the caches; returns the newest version seen."""
+        kind, caches = self.watch.kind, self._caches
+        for line in lines:
+            if not line:
+                continue
+            event = orjson.loads(line)
+            what, item = event["type"], event["object"]
+            if what == "ERROR":
+                raise Gone(
+                    item.get("message") or "the watch position is too old",
+                    status=item.get("code") or 410,
+                )
+            version = max(version, int(item["metadata"]["resourceVersion"]))
+            if what == "BOOKMARK":
+                continue
+            live = project(kind, item)
+            if live is not None:
+                (caches.remove if what == "DELETED" else caches.put)(live)
+        return version
+
+
+class _Restart(Unavailable):
+    """The watch broke after `version`."""
+
+    def __init__(self, message: str, version: int) -> None:
+        super().__init__(message)
+        self.version = version
+
+
+def informers(
+    transport: Transport,
+    caches: Caches,
+    namespaces: Iterable[str] = (),
+    *,
+    watches: Iterable[Watch] = WATCHES,
+    relisted: Callable[[], None] = lambda: None,
+) -> tuple[Informer, ...]:
+    """One Informer per kind, or per kind and namespace where `namespaces` are given."""
+    spaces = tuple(namespaces) or ("",)
+    return tuple(Informer(transport, caches, watch, space, relisted=relisted) for watch in watches for space in spaces)

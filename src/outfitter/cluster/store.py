@@ -1,0 +1,203 @@
+"""What the operator has seen of the cluster: one Store per kind, kept by watches and by our own writes.
+
+News older than what is known never wins: versions are compared within one uid, and a uid that was deleted stays deleted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from outfitter.cluster.base import Change, Listener
+from outfitter.cluster.projection import project
+from outfitter.snapshot import Live
+
+_TOMBSTONES = 4096  # deleted uids remembered per kind: far more than can be in flight on one watch
+
+
+class Store:
+    """All known objects of one kind."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._spaces: dict[str, dict[str, Live]] = {}
+        self._owned: dict[str, dict[tuple[str, str], Live]] = {}
+        self._uids: dict[str, Live] = {}
+        self._tombstones: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    def get(self, namespace: str, name: str) -> Live | None:
+        """The object of that name, or None."""
+        space = self._spaces.get(namespace)
+        return space.get(name) if space else None
+
+    def by_uid(self, uid: str) -> Live | None:
+        """The object with that uid, or None."""
+        return self._uids.get(uid)
+
+    def knows(self, uid: str) -> bool:
+        """Whether the object with that uid is here, or was and is gone."""
+        return uid in self._uids or uid in self._tombstones
+
+    def owned(self, uid: str) -> tuple[Live, ...]:
+        """Objects whose owner-uid is `uid`, in any namespace."""
+        return tuple(self._owned.get(uid, {}).values())
+
+    def owners(self) -> tuple[str, ...]:
+        """Every owner uid that some object here names."""
+        return tuple(self._owned)
+
+    def in_namespace(self, namespace: str) -> tuple[Live, ...]:
+        """Objects of one namespace."""
+        return tuple(self._spaces.get(namespace, {}).values())
+
+    def all(self) -> tuple[Live, ...]:
+        """Every object."""
+        return tuple(self._uids.values())
+
+    def put(self, live: Live) -> Change | None:
+        """Learn of an object; None where it is no news."""
+        old = self.get(live.namespace, live.name)
+        if live.uid in self._tombstones or (old is not None and live.resource_version <= old.resource_version):
+            return None
+        if old is not None:
+            self._drop(old)
+            if old.uid != live.uid:
+                self._bury(old.uid)
+        self._spaces.setdefault(live.namespace, {})[live.name] = live
+        if live.owner:
+            self._owned.setdefault(live.owner, {})[(live.namespace, live.name)] = live
+        self._uids[live.uid] = live
+        return Change(self.kind, old, live)
+
+    def remove(self, live: Live) -> Change | None:
+        """Learn that an object is gone; None where its name belongs to another object or to none."""
+        self._bury(live.uid)
+        old = self.get(live.namespace, live.name)
+        if old is None or old.uid != live.uid:
+            return None
+        self._drop(old)
+        return Change(self.kind, old, None)
+
+    def replace_all(self, lives: Iterable[Live], *, namespace: str = "", version: int = 0) -> list[Change]:
+        """Learn a complete list (of one namespace, or of all) taken at `version`: also what is missing from it is news."""
+        changes: list[Change] = []
+        seen: set[str] = set()
+        for live in lives:
+            seen.add(live.uid)
+            if change := self.put(live):
+                changes.append(change)
+        return changes + self.retain(seen, namespace=namespace, version=version)
+
+    def retain(self, uids: Collection[str], *, namespace: str = "", version: int = 0) -> list[Change]:
+        """Remove what a complete list taken at `version` does not have; objects written after it stay."""
+        known = self.in_namespace(namespace) if namespace else self.all()
+        gone = [live for live in known if live.uid not in uids and (not version or live.resource_version <= version)]
+        return [change for live in gone if (change := self.remove(live))]
+
+    def _drop(self, live: Live) -> None:
+        space = self._spaces[live.namespace]
+        del space[live.name]
+        if not space:
+            del self._spaces[live.namespace]
+        if live.owner:
+            owned = self._owned[live.owner]
+            del owned[(live.namespace, live.name)]
+            if not owned:
+                del self._owned[live.owner]
+        self._uids.pop(live.uid, None)
+
+    def _bury(self, uid: str) -> None:
+        self._tombstones[uid] = None
+        if len(self._tombstones) > _TOMBSTONES:
+            self._tombstones.popitem(last=False)
+
+
+class Caches(Mapping[str, Store]):
+    """kind -> Store, and who is told of changes.
+
+    Listeners of `listen` hear news from outside; those of `listen_written` hear what our own writes changed. While a write
+    to an object is in flight (`writing`), news of that object waits, so that the echo of the write is recognised as such.
+    """
+
+    def __init__(self) -> None:
+        self._stores: dict[str, Store] = {}
+        self._listeners: list[Listener] = []
+        self._written: list[Listener] = []
+        self._in_flight: dict[tuple[str, str, str], int] = {}
+        self._waiting: dict[tuple[str, str, str], list[tuple[bool, Live]]] = {}
+
+    def __getitem__(self, kind: str) -> Store:
+        store = self._stores.get(kind)
+        if store is None:
+            store = self._stores[kind] = Store(kind)
+        return store
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stores)
+
+    def __len__(self) -> int:
+        return len(self._stores)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every change that a watch or list brings."""
+        self._listeners.append(listener)
+
+    def listen_written(self, listener: Listener) -> None:
+        """Tell `listener` of every change that our own writes made."""
+        self._written.append(listener)
+
+    def put(self, live: Live) -> None:
+        """An object as a watch or list shows it."""
+        if self._in_flight and self._hold(True, live):
+            return
+        if change := self[live.kind].put(live):
+            self._tell(self._listeners, change)
+
+    def remove(self, live: Live) -> None:
+        """An object that a watch reports deleted."""
+        if self._in_flight and self._hold(False, live):
+            return
+        if change := self[live.kind].remove(live):
+            self._tell(self._listeners, change)
+
+    def retain(self, kind: str, uids: Collection[str], *, namespace: str = "", version: int = 0) -> None:
+        """Drop what a complete list of `kind` does not have."""
+        for change in self[kind].retain(uids, namespace=namespace, version=version):
+            self._tell(self._listeners, change)
+
+    def wrote(self, kind: str, body: Mapping[str, Any]) -> None:
+        """The server's answer to our own write."""
+        live = project(kind, body)
+        if live is not None and (change := self[kind].put(live)):
+            self._tell(self._written, change)
+
+    @contextmanager
+    def writing(self, kind: str, namespace: str, name: str) -> Iterator[None]:
+        """While the block runs, news of this object waits."""
+        place = (kind, namespace, name)
+        self._in_flight[place] = self._in_flight.get(place, 0) + 1
+        try:
+            yield
+        finally:
+            self._in_flight[place] -= 1
+            if not self._in_flight[place]:
+                del self._in_flight[place]
+                for exists, live in self._waiting.pop(place, ()):
+                    (self.put if exists else self.remove)(live)
+
+    def _hold(self, exists: bool, live: Live) -> bool:
+        place = (live.kind, live.namespace, live.name)
+        if place not in self._in_flight:
+            return False
+        self._waiting.setdefault(place, []).append((exists, live))
+        return True
+
+    @staticmethod
+    def _tell(listeners: list[Listener], change: Change) -> None:
+        for listener in listeners:
+            listener(change)

@@ -1,0 +1,189 @@
+"""HTTP to the API server: one session, bounded and adaptive concurrency, retries, and errors of our own tree."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from outfitter.cluster.auth import Authentication
+from outfitter.cluster.limiter import Limiter
+from outfitter.errors import ApiError, LeadershipLost, Throttled, Unavailable, api_error
+
+JSON: Final = "application/json"
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+REQUEST_SECONDS: Final = 10.0
+_ATTEMPTS: Final = 5
+_BACKOFF: Final = 0.1  # seconds before the second attempt; doubles, jittered
+_LONGEST_WAIT: Final = 10.0  # a server that asks for more gets the key back in the queue instead
+
+Recorder = Callable[[str, int], None]
+_BROKEN: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
+
+
+class Transport:
+    """Requests to one API server. `gate` says whether writes are allowed; `record` hears verb and HTTP code (0: no answer)."""
+
+    def __init__(
+        self,
+        auth: Authentication,
+        *,
+        max_requests: int = 32,
+        gate: Callable[[], bool] = lambda: True,
+        record: Recorder = lambda verb, code: None,
+        request_seconds: float = REQUEST_SECONDS,
+    ) -> None:
+        self.auth = auth
+        self.limiter = Limiter(max_requests)
+        self.gate = gate
+        self._record = record
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session, opened at first use."""
+        if self._session is None:
+            self._session = self.auth.session()
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        verb: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = JSON,
+        accept: str = JSON,
+        write: bool | None = None,
+        attempts: int = _ATTEMPTS,
+        timeout: aiohttp.ClientTimeout | None = None,
+    ) -> bytes:
+        """The answer's body. ApiError on refusal, or when all attempts failed; LeadershipLost for a write with a closed gate."""
+        data = None if body is None else orjson.dumps(body)
+        guarded = verb != "GET" if write is None else write
+        attempt = 1
+        while True:
+            try:
+                return await self._once(
+                    verb,
+                    path,
+                    data,
+                    content_type,
+                    accept,
+                    guarded,
+                    timeout or self._timeout,
+                )
+            except (Throttled, Unavailable) as error:
+                wait = _BACKOFF * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                wait = max(wait, error.retry_after or 0)
+                if attempt >= attempts or wait > _LONGEST_WAIT:
+                    raise
+                attempt += 1
+                await asyncio.sleep(wait)
+            except ApiError as error:
+                if error.status != 401 or attempt >= min(attempts, 2):
+                    raise
+                attempt += 1
+                await self.auth.reload()
+
+    async def _once(
+        self,
+        verb: str,
+        path: str,
+        data: bytes | None,
+        content_type: str,
+        accept: str,
+        guarded: bool,
+        timeout: aiohttp.ClientTimeout,
+    ) -> bytes:
+        headers = {"Accept": accept} if data is None else {"Accept": accept, "Content-Type": content_type}
+        async with self.limiter:
+            if guarded and not self.gate():
+                raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
+            try:
+                async with self.session.request(
+                    verb,
+                    self._url(path),
+                    data=data,
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                ) as response:
+                    content = await response.read()
+                    code, retry_after = (
+                        response.status,
+                        response.headers.get("Retry-After"),
+                    )
+            except _BROKEN as error:
+                self._record(verb, 0)
+                self.limiter.busy()
+                raise Unavailable(f"no answer from the API server: {type(error).__name__}") from None
+        self._record(verb, code)
+        if code < 300:
+            self.limiter.answered()
+            return content
+        if code == 429 or code >= 500:
+            self.limiter.busy()
+        raise refusal(code, content, retry_after)
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, accept: str, total: float, idle: float) -> AsyncIterator[aiohttp.StreamReader]:
+        """The body of a watch. ApiError on refusal; Unavailable when it breaks or is silent for `idle` seconds."""
+        timeout = aiohttp.ClientTimeout(total=total, sock_read=idle, connect=REQUEST_SECONDS)
+        try:
+            async with self.session.get(
+                self._url(path),
+                headers={"Accept": accept},
+                timeout=timeout,
+                read_bufsize=2**18,
+            ) as response:
+                self._record("WATCH", response.status)
+                if response.status == 401:
+                    await self.auth.reload()
+                if response.status >= 300:
+                    raise refusal(
+                        response.status,
+                        await response.read(),
+                        response.headers.get("Retry-After"),
+                    )
+                yield response.content
+        except _BROKEN as error:
+            raise Unavailable(f"the watch broke: {type(error).__name__}") from None
+
+    def _url(self, path: str) -> URL:
+        return URL(self.auth.server + path, encoded=True)
+
+
+def refusal(code: int, content: bytes, retry_after: str | None = None) -> ApiError:
+    """The error for an answer that is not success; its body is a Status object, or anything at all from a proxy."""
+    try:
+        status = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        status = None
+    if not isinstance(status, dict):
+        status = {}
+    after = _seconds(retry_after)
+    if after is None:
+        after = _seconds((status.get("details") or {}).get("retryAfterSeconds"))
+    return api_error(code, status.get("reason") or "", status.get("message") or f"HTTP {code}", after)
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

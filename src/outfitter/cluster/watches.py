@@ -1,0 +1,51 @@
+"""What is watched besides our own kinds, and how narrowly. A new kind of child is one row here and one in access.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from outfitter.naming import OWNER_UID
+
+_READABLE_SECRETS: Final = (
+    "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=bootstrap.kubernetes.io/token"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One list and watch: selectors are evaluated by the server."""
+
+    kind: str
+    why: str
+    label_selector: str = ""
+    field_selector: str = ""
+    metadata_only: bool = False
+
+
+WATCHES: Final[tuple[Watch, ...]] = (
+    Watch("StatefulSet", "children", label_selector=OWNER_UID),
+    Watch("Service", "children", label_selector=OWNER_UID),
+    Watch("Ingress", "children", label_selector=OWNER_UID),
+    Watch("ControllerRevision", "pins", label_selector=OWNER_UID),
+    Watch("Pod", "state of workloads", label_selector=OWNER_UID),
+    Watch("PersistentVolumeClaim", "children, and claims that a DataSource names"),
+    Watch(
+        "Secret",
+        "children, and what Credentials refer to",
+        field_selector=_READABLE_SECRETS,
+        metadata_only=True,
+    ),
+    Watch("ConfigMap", "what environments and data sources refer to", metadata_only=True),
+    Watch("Namespace", "project and department labels", metadata_only=True),
+    Watch(
+        "Event",
+        "pods that quota or Pod Security refused",
+        field_selector="involvedObject.kind=StatefulSet,reason=FailedCreate",
+    ),
+)
+
+CHILD_KINDS: Final = (
+    "StatefulSet", "Service", "Ingress", "ControllerRevision", "PersistentVolumeClaim", "Secret", "ConfigMap"
+)  # fmt: skip
+"""Kinds that Outfitter creates, and therefore sweeps."""

@@ -1,0 +1,59 @@
+"""A Cluster that puts the answer to each write into the caches, so that the watch's echo of it is no news."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from outfitter.cluster.base import Cluster
+from outfitter.cluster.store import Caches
+from outfitter.snapshot import Live
+
+
+class WriteThrough:
+    """What passes write with."""
+
+    def __init__(self, cluster: Cluster, caches: Caches) -> None:
+        self._cluster = cluster
+        self._caches = caches
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """See Cluster.get."""
+        return await self._cluster.get(kind, namespace, name)
+
+    async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
+        """See Cluster.list."""
+        return await self._cluster.list(kind, namespace, label_selector=label_selector)
+
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """See Cluster.create."""
+        kind, meta = manifest["kind"], manifest["metadata"]
+        with self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
+            stored = await self._cluster.create(manifest)
+            self._caches.wrote(kind, stored)
+        return stored
+
+    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """See Cluster.apply."""
+        kind, meta = manifest["kind"], manifest["metadata"]
+        with self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
+            stored = await self._cluster.apply(manifest, uid)
+            self._caches.wrote(kind, stored)
+        return stored
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+        """See Cluster.delete. What it did comes by the watch: finalizers may keep the object for a while."""
+        await self._cluster.delete(kind, namespace, name, uid, orphan=orphan)
+
+    async def write_status(
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """See Cluster.write_status."""
+        with self._caches.writing(kind, namespace, name):
+            stored = await self._cluster.write_status(kind, namespace, name, uid, status)
+            self._caches.wrote(kind, stored)
+        return stored
+
+    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+        """See Cluster.emit."""
+        await self._cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)

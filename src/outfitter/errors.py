@@ -1,0 +1,92 @@
+"""Every exception of Outfitter, in one tree.
+
+OutfitterError
+├── ConfigurationError      a setting or command line argument is wrong; the message says which and what to do
+├── SandboxError            the throw-away control plane could not be had
+├── LeadershipLost          another replica holds the Lease: stop writing at once
+└── ApiError                the API server said no, or did not answer
+    ├── NotFound            404
+    ├── AlreadyExists       409 on create
+    ├── Conflict            409 on change: someone else wrote first, look again
+    ├── Forbidden           403: RBAC, Pod Security, quota or an admission policy
+    ├── Invalid             400 or 422: the server refuses this manifest, retrying the same will not help
+    ├── Gone                410: the watch or list position is too old
+    ├── Throttled           429: slow down, `retry_after` says for how long
+    └── Unavailable         5xx, timeout, connection refused or dropped: retry with backoff
+"""
+
+from __future__ import annotations
+
+
+class OutfitterError(Exception):
+    """Base of all errors that Outfitter raises on purpose."""
+
+
+class ConfigurationError(OutfitterError):
+    """A setting or argument is wrong."""
+
+
+class SandboxError(OutfitterError):
+    """The sandbox's control plane could not be built, started or stopped."""
+
+
+class LeadershipLost(OutfitterError):
+    """This process may not write any more."""
+
+
+class ApiError(OutfitterError):
+    """An answer of the API server that is not success; `message` is the server's own text."""
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class NotFound(ApiError):
+    """404."""
+
+
+class AlreadyExists(ApiError):
+    """409 on create."""
+
+
+class Conflict(ApiError):
+    """409 on change."""
+
+
+class Forbidden(ApiError):
+    """403."""
+
+
+class Invalid(ApiError):
+    """400 or 422."""
+
+
+class Gone(ApiError):
+    """410."""
+
+
+class Throttled(ApiError):
+    """429."""
+
+
+class Unavailable(ApiError):
+    """5xx, timeout or broken connection."""
+
+
+def api_error(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
+    """The exception for an HTTP status and the `reason` of the server's Status object."""
+    by_status: dict[int, type[ApiError]] = {
+        400: Invalid,
+        403: Forbidden,
+        404: NotFound,
+        409: AlreadyExists if reason == "AlreadyExists" else Conflict,
+        410: Gone,
+        422: Invalid,
+        429: Throttled,
+    }
+    kind = by_status.get(status, Unavailable if status >= 500 else ApiError)
+    return kind(message, status=status, reason=reason, retry_after=retry_after)

@@ -1,0 +1,100 @@
+"""Every name, label and annotation that Outfitter writes, and how long each may be.
+
+Selector labels, the field manager and annotation keys are frozen: changing one would orphan what older versions made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from outfitter.api.base import GROUP
+
+FIELD_MANAGER: Final = "outfitter"
+
+# On every child. The first is what informers select by; it tells whose a child is even across namespaces.
+OWNER_UID: Final = f"{GROUP}/owner-uid"
+OWNER_KIND: Final = f"{GROUP}/owner-kind"
+OWNER_NAME: Final = f"{GROUP}/owner-name"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+# On volumes that outlive their owner: whose data it is, by name, so that a re-created DataSource takes it up again.
+RETAINED: Final = f"{GROUP}/retained"
+
+# On children, as annotations.
+DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest we asked for; never covers secret material
+SOURCE_VERSION: Final = f"{GROUP}/source-version"  # resourceVersion of the Secret that a copy was last made from
+STOPPED_REVISION: Final = f"{GROUP}/stopped-revision"  # the pin that was current when the workload was suspended
+
+# On Namespaces, set by admins.
+PROJECT: Final = f"{GROUP}/project"
+DEPARTMENT: Final = f"{GROUP}/department"
+ELEVATION: Final = f"{GROUP}/elevation"
+
+# On our custom resources, set by users.
+RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
+RESTARTED_AT: Final = f"{GROUP}/restartedAt"
+
+LABEL_LIMIT: Final = 63
+NAME_LIMIT: Final = 253
+
+
+def short_hash(text: str | bytes, length: int = 8) -> str:
+    """Hexadecimal digest of `text`, cut to `length` characters: stable over versions and machines."""
+    data = text.encode() if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest()[:length]
+
+
+def fit(name: str, limit: int = LABEL_LIMIT) -> str:
+    """`name`, or its beginning and a hash where it is longer than `limit`: still unique, still valid."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 9].rstrip('-.')}-{short_hash(name)}"
+
+
+def dns_label(text: str) -> str:
+    """`text` as a DNS label: lower case, other characters become dashes; a hash is added where that loses anything."""
+    plain = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
+    if plain == text:
+        return fit(text)
+    return fit(f"{plain or 'x'}-{short_hash(text)}")
+
+
+def owner_labels(kind: str, name: str, uid: str) -> dict[str, str]:
+    """The labels of a child of the custom resource `kind`/`name` with `uid`."""
+    return {MANAGED_BY: "outfitter", OWNER_KIND: kind, OWNER_NAME: name, OWNER_UID: uid}
+
+
+def selector_labels(kind: str, name: str) -> dict[str, str]:
+    """What Services and controllers select a workload's pods by. By name, so that it survives a re-created owner."""
+    return {OWNER_KIND: kind, OWNER_NAME: name}
+
+
+def credential_secret(credential: str) -> str:
+    """Name of the normalised Secret of a Credential."""
+    return fit(f"cred-{credential}", NAME_LIMIT)
+
+
+def credential_pull_secret(credential: str) -> str:
+    """Name of the image pull secret that an ngcApiKey Credential also gives."""
+    return fit(f"cred-{credential}-pull", NAME_LIMIT)
+
+
+def connection_service(workload: str, connection: str) -> str:
+    """Name of the Service (and Ingress) of one connection."""
+    return fit(dns_label(f"{workload}-{connection}"))
+
+
+def workload_volume(workload: str, volume: str) -> str:
+    """Name of a PVC that a workload makes for an inline volume."""
+    return fit(dns_label(f"{workload}-{volume}"))
+
+
+def revision(workload: str, content: bytes) -> str:
+    """Name of the ControllerRevision that pins `content`."""
+    return fit(f"{workload}-{short_hash(content)}")
+
+
+def connection_host(workload: str, connection: str, namespace: str, suffix: str) -> str:
+    """Host of a connection's URL under the admin's `suffix`; the first label is kept within DNS limits."""
+    return f"{fit(f'{workload}-{connection}-{namespace}')}.{suffix}"

@@ -1,0 +1,168 @@
+"""Is a live object where it should be? One small function per native kind: dict -> Observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from outfitter.snapshot import Live
+
+
+class State(StrEnum):
+    """How far a live object is."""
+
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one live object says of itself; `reason` is CamelCase, `message` is for people and says the fix if it can."""
+
+    state: State
+    reason: str = ""
+    message: str = ""
+
+
+READY = Observation(State.READY)
+
+
+def observe(live: Live, *, first_consumer: bool = False) -> Observation:
+    """The state of a child. `first_consumer`: the PVC's class binds only once a pod uses it."""
+    body = live.body
+    if live.kind == "PersistentVolumeClaim":
+        return _pvc(body, first_consumer=first_consumer)
+    check = _CHECKS.get(live.kind)
+    return check(body) if check else READY
+
+
+def _statefulset(body: Mapping[str, Any]) -> Observation:
+    status = body.get("status") or {}
+    wanted = (body.get("spec") or {}).get("replicas", 1)
+    if status.get("observedGeneration", 0) < body["metadata"].get("generation", 0):
+        return Observation(State.PROGRESSING, "Progressing", "the controller has not seen the newest version yet")
+    if wanted == 0:
+        left = status.get("replicas", 0)
+        return Observation(State.PROGRESSING, "Stopping", "the pod is being stopped") if left else READY
+    if status.get("updateRevision") and status.get("updateRevision") != status.get("currentRevision"):
+        return Observation(State.PROGRESSING, "Updating", "the pod is being replaced")
+    ready = status.get("readyReplicas", 0)
+    if ready < wanted:
+        return Observation(State.PROGRESSING, "Progressing", f"{ready} of {wanted} pods are ready")
+    return READY
+
+
+def _pvc(body: Mapping[str, Any], *, first_consumer: bool) -> Observation:
+    phase = (body.get("status") or {}).get("phase", "Pending")
+    if phase == "Bound":
+        return READY
+    if phase == "Lost":
+        return Observation(State.FAILED, "LostPhase", "its PersistentVolume is gone; restore the volume or make a new claim")
+    if first_consumer:
+        return Observation(State.READY, "WaitForFirstConsumer", "bound when the first pod uses it")
+    return Observation(State.PROGRESSING, "Pending", "no volume is bound yet")
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Observation]] = {"StatefulSet": _statefulset}
+
+# Reasons for which a container waits, and what a person can do. The kubelet's words, not ours.
+_WAITING: Mapping[str, tuple[str, str]] = {
+    "ImagePullBackOff": ("ImagePullFailed", "check the image's name and tag, and that a dockerRegistry Credential covers its registry"),
+    "ErrImagePull": ("ImagePullFailed", "check the image's name and tag, and that a dockerRegistry Credential covers its registry"),
+    "ErrImageNeverPull": ("ImagePullFailed", "the image is not on the node: choose imagePullPolicy IfNotPresent"),
+    "InvalidImageName": ("ImagePullFailed", "correct the image's name"),
+    "CreateContainerConfigError": ("ContainerConfigInvalid", "a Secret, ConfigMap or key that the container needs is missing"),
+    "CreateContainerError": ("ContainerConfigInvalid", "correct the container's settings"),
+    "RunContainerError": ("ContainerStartFailed", "check command, workingDir and whether the image fits this user"),
+    "CrashLoopBackOff": ("CrashLoopBackOff", "look at its log: kubectl logs"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """What the pods of a workload say together."""
+
+    scheduled: bool = False
+    failure: Observation | None = None
+    unready_outdated: tuple[Live, ...] = ()
+
+
+def observe_pods(pods: Iterable[Live], update_revision: str = "") -> PodView:
+    """The first failure among pods, whether all are scheduled, and not-ready pods of an old StatefulSet revision."""
+    scheduled, failure, stuck = True, None, []
+    any_pod = False
+    for pod in pods:
+        if pod.deleting:
+            continue
+        any_pod = True
+        body = pod.body
+        conditions = {item["type"]: item for item in (body.get("status") or {}).get("conditions") or ()}
+        if conditions.get("PodScheduled", {}).get("status") != "True":
+            scheduled = False
+        found = _pod_failure(body, conditions)
+        failure = failure or found
+        revision = (body["metadata"].get("labels") or {}).get("controller-revision-hash", "")
+        ready = conditions.get("Ready", {}).get("status") == "True"
+        if update_revision and revision and revision != update_revision and not ready:
+            stuck.append(pod)
+    return PodView(scheduled and any_pod, failure, tuple(stuck))
+
+
+def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> Observation | None:
+    name, status = body["metadata"]["name"], body.get("status") or {}
+    scheduling = conditions.get("PodScheduled", {})
+    if scheduling.get("reason") == "Unschedulable":
+        text = scheduling.get("message", "no node fits")
+        return Observation(State.FAILED, "Unschedulable", f"pod {name} fits no node: {text}")
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        found = _container_failure(name, container)
+        if found:
+            return found
+    if status.get("phase") == "Failed":
+        why = ": ".join(part for part in (status.get("reason"), status.get("message")) if part) or "its container ended"
+        return Observation(State.FAILED, "PodFailed", f"pod {name} failed: {why}")
+    return None
+
+
+def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | None:
+    last = (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    if last.get("reason") == "OOMKilled" and not container.get("ready"):
+        return Observation(
+            State.FAILED, "OOMKilled", f"pod {pod} ran out of memory: raise compute.cpuMemoryLimit (and cpuMemoryRequest)"
+        )
+    known = _WAITING.get(waiting.get("reason", ""))
+    if known is None:
+        return None
+    reason, fix = known
+    code = f" (exit code {last['exitCode']})" if waiting["reason"] == "CrashLoopBackOff" and "exitCode" in last else ""
+    text = waiting.get("message", "") if reason not in ("CrashLoopBackOff", "ImagePullFailed") else ""
+    said = f": {text}" if text else ""
+    image = f" of image {container['image']}" if reason == "ImagePullFailed" and container.get("image") else ""
+    return Observation(State.FAILED, reason, f"pod {pod}: {waiting['reason']}{image}{code}{said}; {fix}")
+
+
+def refusal(message: str) -> Observation:
+    """The server's refusal to create a pod (quota, Pod Security, admission), with the fix."""
+    if "violates PodSecurity" in message:
+        fix = (
+            "make the environment fit (runAsNonRoot, no added capabilities, no hostPath), or let an admin relax the "
+            "namespace's pod-security.kubernetes.io/enforce label"
+        )
+        return Observation(State.FAILED, "PodSecurityViolation", f"{_tail(message)}; {fix}")
+    if "exceeded quota" in message:
+        fix = "free some of the quota, ask for less compute, or let an admin raise it"
+        return Observation(State.FAILED, "QuotaExceeded", f"{_tail(message)}; {fix}")
+    if "failed quota" in message:
+        fix = "the namespace's quota wants every pod to say this much: set it in compute"
+        return Observation(State.FAILED, "QuotaExceeded", f"{_tail(message)}; {fix}")
+    return Observation(State.FAILED, "PodRefused", _tail(message))
+
+
+def _tail(message: str) -> str:
+    """The server's own words, without the prefix of the StatefulSet controller."""
+    return re.sub(r"^create Pod \S+ in StatefulSet \S+ failed error: ", "", message).strip()

@@ -1,0 +1,1 @@
+"""The running operator: the only package that imports kopf."""

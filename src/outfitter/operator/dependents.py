@@ -1,0 +1,60 @@
+"""Who looked at what in its last pass, so that a changed object wakes exactly those whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from outfitter.snapshot import Dep, Key
+
+_NOTHING: frozenset[Dep] = frozenset()
+
+
+class Dependents:
+    """The reverse of each key's set of Deps."""
+
+    def __init__(self) -> None:
+        self._deps: dict[Key, frozenset[Dep]] = {}
+        self._users: dict[Dep, set[Key]] = {}
+
+    def record(self, key: Key, deps: frozenset[Dep]) -> frozenset[Dep]:
+        """Remember what `key` depends on now. Returns the Deps that it gained or lost."""
+        before = self._deps.get(key, _NOTHING)
+        if before == deps:
+            return _NOTHING
+        self._drop(key, before - deps)
+        for dep in deps - before:
+            self._users.setdefault(dep, set()).add(key)
+        if deps:
+            self._deps[key] = deps
+        else:
+            self._deps.pop(key, None)
+        return before ^ deps
+
+    def forget(self, key: Key) -> frozenset[Dep]:
+        """`key` is gone. Returns what it depended on."""
+        before = self._deps.pop(key, _NOTHING)
+        self._drop(key, before)
+        return before
+
+    def of(self, kind: str, namespace: str, name: str) -> set[Key]:
+        """Everyone whose last pass looked at this object, by name or by wildcard."""
+        found: set[Key] = set()
+        for dep in (
+            Dep(kind, namespace, name),
+            Dep(kind, namespace, "*"),
+            Dep(kind, "*", name),
+            Dep(kind, "*", "*"),
+        ):
+            found |= self._users.get(dep, set())
+        return found
+
+    def users(self, asset: Key) -> tuple[Key, ...]:
+        """Everyone who depends on exactly this asset, sorted."""
+        return tuple(sorted(self._users.get(Dep(*asset), ())))
+
+    def _drop(self, key: Key, deps: Iterable[Dep]) -> None:
+        for dep in deps:
+            users = self._users[dep]
+            users.discard(key)
+            if not users:
+                del self._users[dep]

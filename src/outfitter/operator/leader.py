@@ -1,0 +1,195 @@
+"""Lease election: at most one replica writes.
+
+Holding is decided by this process's own monotonic clock, counted from before the request that renewed: a stalled process
+finds its gate closed by itself, before any other replica may take the Lease. Times inside the Lease are only compared for
+change, never with our clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+
+from outfitter.cluster.base import resource
+from outfitter.cluster.client import path_of
+from outfitter.cluster.transport import Transport
+from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
+
+_log = logging.getLogger(__name__)
+
+
+class Leases(Protocol):
+    """Reads and writes of one Lease."""
+
+    async def read(self) -> dict[str, Any] | None:
+        """The Lease, or None."""
+
+    async def create(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Make it; AlreadyExists where another was quicker."""
+
+    async def replace(self, lease: dict[str, Any]) -> dict[str, Any]:
+        """Write it back; Conflict where another was quicker."""
+
+
+class ServerLeases:
+    """One Lease on the API server; every request has `seconds` at most and is not retried."""
+
+    def __init__(self, transport: Transport, namespace: str, name: str, seconds: float) -> None:
+        self._transport = transport
+        self._meta = {"namespace": namespace, "name": name}
+        self._path = path_of(resource("Lease"), namespace)
+        self._timeout = aiohttp.ClientTimeout(total=seconds)
+
+    async def read(self) -> dict[str, Any] | None:
+        """See Leases."""
+        try:
+            return await self._send("GET", f"{self._path}/{self._meta['name']}")
+        except NotFound:
+            return None
+
+    async def create(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """See Leases."""
+        body = {
+            "apiVersion": resource("Lease").api_version,
+            "kind": "Lease",
+            "metadata": self._meta,
+            "spec": spec,
+        }
+        return await self._send("POST", self._path, body)
+
+    async def replace(self, lease: dict[str, Any]) -> dict[str, Any]:
+        """See Leases."""
+        return await self._send("PUT", f"{self._path}/{self._meta['name']}", lease)
+
+    async def _send(self, verb: str, path: str, body: Any = None) -> dict[str, Any]:
+        # Not a guarded write: the Lease is what opens the gate.
+        content = await self._transport.request(verb, path, body, write=False, attempts=1, timeout=self._timeout)
+        return orjson.loads(content)  # type: ignore[no-any-return]
+
+
+class Elector:
+    """Takes part in the election of one Lease. `seconds` is its duration; renewal may fail for two thirds of it."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        identity: str,
+        seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.identity = identity
+        self._leases = leases
+        self._seconds = seconds
+        self._deadline = seconds * 2 / 3
+        self._retry = seconds / 7
+        self._clock = clock
+        self._sleep = sleep
+        self._held_until = float("-inf")
+        self._lease: dict[str, Any] | None = None
+        self._observed: tuple[Any, ...] | None = None
+        self._observed_at = float("-inf")
+
+    def holds(self) -> bool:
+        """Whether this process may write now."""
+        return self._clock() < self._held_until
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        while not await self._try():
+            await self._pause()
+
+    async def keep(self) -> None:
+        """Renew; returns as soon as the Lease is lost."""
+        while self.holds():
+            await self._pause()
+            if not await self._try() and self._taken():
+                break
+        self._held_until = float("-inf")
+
+    async def release(self) -> None:
+        """Give the Lease back, so that the next replica need not wait for it to run out."""
+        held, self._held_until = self.holds(), float("-inf")
+        if not held or self._lease is None:
+            return
+        spec = {
+            **self._lease["spec"],
+            "holderIdentity": "",
+            "leaseDurationSeconds": 1,
+            "renewTime": _now(),
+        }
+        try:
+            await self._leases.replace({**self._lease, "spec": spec})
+        except ApiError as error:
+            _log.info("the Lease could not be released and will run out: %s", error)
+
+    async def _pause(self) -> None:
+        await self._sleep(self._retry * random.uniform(0.8, 1.2))
+
+    def _taken(self) -> bool:
+        holder = ((self._lease or {}).get("spec") or {}).get("holderIdentity")
+        return bool(holder) and holder != self.identity
+
+    async def _try(self) -> bool:
+        """One attempt to take or renew; True where it worked."""
+        started = self._clock()
+        try:
+            self._lease = await self._write()
+        except (Conflict, AlreadyExists):
+            return False  # another was quicker; the next attempt reads who
+        except ApiError as error:
+            _log.warning("Lease: %s", error)
+            return False
+        if self._lease is None or self._lease["spec"].get("holderIdentity") != self.identity:
+            return False
+        self._held_until = started + self._deadline
+        return True
+
+    async def _write(self) -> dict[str, Any] | None:
+        lease = await self._leases.read()
+        if lease is None:
+            return await self._leases.create(self._spec(None))
+        spec = lease.get("spec") or {}
+        if spec.get("holderIdentity") not in (
+            "",
+            None,
+            self.identity,
+        ) and not self._expired(spec):
+            return lease
+        return await self._leases.replace({**lease, "spec": self._spec(spec)})
+
+    def _expired(self, spec: dict[str, Any]) -> bool:
+        observed = (
+            spec.get("holderIdentity"),
+            spec.get("renewTime"),
+            spec.get("leaseTransitions"),
+        )
+        if observed != self._observed:
+            self._observed, self._observed_at = observed, self._clock()
+        duration = spec.get("leaseDurationSeconds") or self._seconds
+        return self._clock() - self._observed_at > duration
+
+    def _spec(self, old: dict[str, Any] | None) -> dict[str, Any]:
+        mine = old is not None and old.get("holderIdentity") == self.identity
+        transitions = int((old or {}).get("leaseTransitions") or 0)
+        now = _now()
+        return {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": max(1, round(self._seconds)),
+            "acquireTime": (old or {}).get("acquireTime") or now if mine else now,
+            "renewTime": now,
+            "leaseTransitions": transitions if mine or old is None else transitions + 1,
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,113 @@
+"""From what changed to the keys that are due: the rules, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from outfitter.cluster.base import Change
+from outfitter.cluster.store import Caches
+from outfitter.operator.dependents import Dependents
+from outfitter.operator.queue import WorkQueue
+from outfitter.snapshot import Key, Live
+
+_USERS_SEE: Final = ("labels", "annotations")
+
+
+class Wake:
+    """Listener of the caches. `gone` hears of each of our objects that was deleted."""
+
+    def __init__(
+        self,
+        caches: Caches,
+        queue: WorkQueue[Key],
+        dependents: Dependents,
+        kinds: Iterable[str],
+        *,
+        used_by_seconds: float,
+        gone: Callable[[Live], None] = lambda live: None,
+    ) -> None:
+        self._caches = caches
+        self._queue = queue
+        self._dependents = dependents
+        self._kinds = frozenset(kinds)
+        self._used_by_seconds = used_by_seconds
+        self._gone = gone
+
+    def changed(self, change: Change) -> None:
+        """News from a watch or list."""
+        if change.kind in self._kinds:
+            self._ours(change)
+            return
+        live = change.live
+        if change.kind == "Event":
+            self._refused_pods(live)
+            return
+        if change.kind == "Namespace" and not essential(change):
+            return
+        if change.old is not None and change.old.owner != live.owner:
+            self._owner(change.old)
+        self._owner(live)
+        self._users(live)
+
+    def written(self, change: Change) -> None:
+        """Our own write: the pass that made it knows, its dependents do not."""
+        if change.kind not in self._kinds or essential(change):
+            self._users(change.live)
+
+    def used(self, assets: Iterable[tuple[str, str, str]]) -> None:
+        """The set of users of these changed: their usedBy is due, at most once per window."""
+        for kind, namespace, name in assets:
+            if kind in self._kinds and name != "*" and self._caches[kind].get(namespace, name) is not None:
+                self._queue.add_after(Key(kind, namespace, name), self._used_by_seconds)
+
+    def _ours(self, change: Change) -> None:
+        live = change.live
+        key = Key(change.kind, live.namespace, live.name)
+        replaced = change.old is not None and change.new is not None and change.old.uid != change.new.uid
+        if change.old is not None and (change.new is None or replaced):
+            self.used(self._dependents.forget(key))
+            self._queue.discard(key)
+            self._gone(change.old)
+        if change.new is not None and (replaced or essential(change)):
+            self._queue.add(key)
+        if replaced or essential(change):
+            self._users(live)
+        if change.old is None and live.owner:
+            self._owner(live)
+
+    def _users(self, live: Live) -> None:
+        for key in self._dependents.of(live.kind, live.namespace, live.name):
+            self._queue.add(key)
+
+    def _owner(self, live: Live) -> None:
+        """Add the object that `live` was made for, if it still exists."""
+        if not live.owner:
+            return
+        for kind in self._kinds:
+            owner = self._caches[kind].by_uid(live.owner)
+            if owner is not None:
+                self._queue.add(Key(kind, owner.namespace, owner.name))
+                return
+
+    def _refused_pods(self, event: Live) -> None:
+        about = event.body.get("involvedObject") or {}
+        workload = self._caches["StatefulSet"].get(event.namespace, about.get("name", ""))
+        if workload is not None and workload.uid == about.get("uid"):
+            self._owner(workload)
+
+
+def essential(change: Change) -> bool:
+    """Whether more than status changed: what a user or the garbage collector did, not what we wrote ourselves."""
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return True
+    if old.generation != new.generation or old.deleting != new.deleting or old.uid != new.uid:
+        return True
+    before, after = metadata(old), metadata(new)
+    return any((before.get(field) or {}) != (after.get(field) or {}) for field in _USERS_SEE)
+
+
+def metadata(live: Live) -> dict[str, Any]:
+    """The metadata of a Live."""
+    return live.body["metadata"]  # type: ignore[no-any-return]

@@ -1,0 +1,145 @@
+"""Passes: keys from the queue to the reconciler, and what follows from each outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from outfitter.errors import ApiError, LeadershipLost, OutfitterError
+from outfitter.operator.dependents import Dependents
+from outfitter.operator.queue import Priority, QueueClosed, WorkQueue
+from outfitter.operator.wake import Wake
+from outfitter.snapshot import Dep, Key
+
+_log = logging.getLogger(__name__)
+
+
+class Pass(Protocol):
+    """What a pass reports."""
+
+    @property
+    def outcome(self) -> str:
+        """One word."""
+
+    @property
+    def deps(self) -> frozenset[Dep]:
+        """What it looked at."""
+
+    @property
+    def requeue_after(self) -> float | None:
+        """Seconds until the next look, where time alone changes something."""
+
+    @property
+    def users_changed(self) -> frozenset[Key]:
+        """Assets whose usedBy is due."""
+
+
+class Reconciler(Protocol):
+    """One pass over one key."""
+
+    async def reconcile(self, key: Key) -> Any:
+        """A Pass. ApiError: again with backoff."""
+
+    def dependencies(self, key: Key) -> frozenset[Dep]:
+        """What a pass would look at, without I/O."""
+
+
+Observer = Callable[[str, str, float], None]  # kind, outcome, seconds
+
+
+class Workers:
+    """`count` tasks that take keys until the queue is closed."""
+
+    def __init__(
+        self,
+        queue: WorkQueue[Key],
+        reconciler: Reconciler,
+        dependents: Dependents,
+        wake: Wake,
+        *,
+        count: int,
+        resync_seconds: float,
+        observe: Observer = lambda kind, outcome, seconds: None,
+    ) -> None:
+        self._queue = queue
+        self._reconciler = reconciler
+        self._dependents = dependents
+        self._wake = wake
+        self._count = count
+        self._resync_seconds = resync_seconds
+        self._observe = observe
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start the tasks."""
+        self._tasks = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._count)]
+
+    async def drain(self, seconds: float) -> bool:
+        """Finish the passes under way; those that take longer than `seconds` are cancelled. True if none had to be."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._queue.drain()
+        except TimeoutError:
+            return False
+        finally:
+            await self.cancel()
+        return True
+
+    async def cancel(self) -> None:
+        """Stop at once, in the middle of passes."""
+        self._queue.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key = await self._queue.get()
+            except QueueClosed:
+                return
+            try:
+                await self._pass(key)
+            finally:
+                self._queue.done(key)
+
+    async def _pass(self, key: Key) -> None:
+        started = time.monotonic()
+        outcome = "Error"
+        try:
+            done: Pass = await self._reconciler.reconcile(key)
+            outcome = done.outcome
+            self._queue.forget(key)
+            self._after(key, done)
+        except LeadershipLost:
+            outcome = "LeadershipLost"
+        except ApiError as error:
+            outcome = type(error).__name__
+            delay = self._queue.retry(key, error.retry_after or 0.0)
+            _log.info("%s: %s; again in %.1f s", key, error.message, delay)
+        except OutfitterError as error:
+            self._queue.retry(key)
+            _log.error("%s: %s", key, error)
+        except Exception:  # noqa: BLE001 - any defect of one pass
+            # A defect in one object's pass must not stop the others; it is retried, later each time.
+            self._queue.retry(key)
+            _log.exception("%s: the pass failed", key)
+        finally:
+            self._observe(key.kind, outcome, time.monotonic() - started)
+
+    def _after(self, key: Key, done: Pass) -> None:
+        changed = self._dependents.record(key, done.deps)
+        if changed or done.users_changed:
+            self._wake.used({*changed, *done.users_changed})
+        if done.outcome == "Gone":
+            self._queue.discard(key)
+            return
+        resync = self._resync_seconds * random.uniform(0.75, 1.25)
+        if done.requeue_after is not None and done.requeue_after < resync:
+            self._queue.add_after(key, done.requeue_after)
+        else:
+            self._queue.add_after(key, resync, Priority.RESYNC)

@@ -1,0 +1,177 @@
+"""What a pass will do, as data, and the comparison of what is wanted with what lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from outfitter.canonical import covers, quantity, stamp
+from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
+from outfitter.naming import DIGEST, OWNER_KIND, OWNER_NAME, RETAINED
+from outfitter.problems import Problem, stalled, waiting
+from outfitter.snapshot import Asset, Live, View
+from outfitter.status import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """POST this manifest."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply this manifest over the live object with `uid`."""
+
+    manifest: Mapping[str, Any]
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete this object. `orphan`: leave what it owns."""
+
+    live: Live
+    orphan: bool = False
+
+
+Op = Create | Apply | Delete
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The writes of a pass in steps (a step's writes go out together), and what status will say if they succeed."""
+
+    draft: Draft
+    steps: tuple[tuple[Op, ...], ...] = ()
+    requeue: float | None = None  # seconds
+
+
+@dataclass
+class Diff:
+    """Writes that make the live objects what is wanted, and why some cannot be."""
+
+    ops: list[Op] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    live: dict[tuple[str, str, str], Live] = field(default_factory=dict)
+
+
+# What the API server lets nobody change, and how a changed one is reached: "recreate", or "orphan" (its pods stay).
+# Everything else is applied in place. PVCs only ever grow, which `_claim` sees to.
+_FIXED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "StatefulSet": (("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
+}
+
+
+def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
+    """Compare manifests with the caches: create what is missing, apply what differs, never touch a stranger's."""
+    result = Diff()
+    for manifest in wanted:
+        want = stamp(dict(manifest))
+        meta = want["metadata"]
+        found = view.peek(want["kind"], meta["namespace"], meta["name"])
+        if found is None:
+            result.ops.append(Create(want))
+            continue
+        verdict = _mine(found, owner)
+        if isinstance(verdict, Problem):
+            result.problems.append(verdict)
+            view.depend(found.kind, found.namespace, found.name)
+            continue
+        result.live[found.kind, found.namespace, found.name] = found
+        change = _change(want, found)
+        if change is not None:
+            result.ops.append(change)
+    return result
+
+
+def _mine(found: Live, owner: Asset) -> Problem | None:
+    """None where a live object may be written by `owner`'s pass; a problem that says why not."""
+    where = f"{found.kind} {found.namespace}/{found.name}"
+    if found.owner == owner.live.uid:
+        return waiting("Replacing", f"{where} is being deleted; it is made anew afterwards") if found.deleting else None
+    labels = found.body["metadata"].get("labels") or {}
+    former = (labels.get(OWNER_KIND), labels.get(OWNER_NAME)) == (owner.live.kind, owner.live.name)
+    if former and RETAINED in labels and not found.deleting:
+        return None  # data that outlived its former object: taken up again
+    if former:
+        return waiting("Replacing", f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone")
+    return taken(found.kind, found.namespace, found.name)
+
+
+def taken(kind: str, namespace: str, name: str) -> Problem:
+    """A name we need belongs to somebody else; we never adopt it."""
+    text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it, or choose another name here"
+    return stalled("NameTaken", text, namespace=namespace)
+
+
+def _change(want: dict[str, Any], found: Live) -> Op | None:
+    live = found.body
+    if found.kind == "ControllerRevision":
+        return None  # named after its content, which cannot change
+    if found.kind == "PersistentVolumeClaim":
+        return _claim(want, found, live)
+    same = (live["metadata"].get("annotations") or {}).get(DIGEST) == want["metadata"]["annotations"][DIGEST]
+    if same and covers(want, live):
+        return None
+    fields, way = _FIXED.get(found.kind, ((), ""))
+    for name in fields:
+        if not covers(want["spec"].get(name), live["spec"].get(name), name) and want["spec"].get(name) is not None:
+            return Delete(found, orphan=way == "orphan")
+    if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (live["spec"].get("clusterIP") == "None"):
+        return Delete(found)
+    return Apply(want, found.uid)
+
+
+def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | None:
+    """A claim is applied only to take it up again, to mend its labels, or to grow it; never to shrink it."""
+    requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
+    if quantity(requested["storage"]) <= quantity(has["storage"]):
+        requested["storage"] = has["storage"]
+        if covers(want["metadata"]["labels"], live["metadata"].get("labels") or {}) and covers(
+            want["metadata"].get("ownerReferences", []), live["metadata"].get("ownerReferences") or [], "ownerReferences"
+        ):
+            return None
+    # What cannot change is sent as it is, or the server would refuse the growth as well.
+    for name in ("accessModes", "storageClassName", "volumeMode"):
+        if name in live["spec"]:
+            want["spec"][name] = live["spec"][name]
+    return Apply(want, found.uid)
+
+
+def surplus(view: View, owner: Asset, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
+    """Children of these kinds that are not wanted any more; volumes that hold user data stay."""
+    keep = {(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in wanted}
+    return [
+        Delete(child)
+        for child in view.children(owner.live.uid)
+        if child.kind in kinds
+        and (child.kind, child.namespace, child.name) not in keep
+        and not child.deleting
+        and child.controller in ("", owner.live.uid)
+        and RETAINED not in (child.body["metadata"].get("labels") or {})
+    ]
+
+
+def refused(op: Op, error: ApiError) -> Problem:
+    """The problem that a refused write is, in the server's words and with what to do."""
+    if isinstance(op, Delete):
+        kind, namespace, name, verb = op.live.kind, op.live.namespace, op.live.name, "delete"
+    else:
+        meta = op.manifest["metadata"]
+        kind, namespace, name = op.manifest["kind"], meta["namespace"], meta["name"]
+        verb = "create" if isinstance(op, Create) else "change"
+    text = f"the API server refused to {verb} {kind} {namespace}/{name}: {error.message}"
+    if isinstance(error, NotFound):
+        return waiting("NotCreated", f"{kind} {namespace}/{name} cannot be made: {error.message}", namespace=namespace)
+    if isinstance(error, Forbidden) and "exceeded quota" in error.message:
+        return waiting("QuotaExceeded", f"{text}; free some of the quota, or let an admin raise it", namespace=namespace)
+    if isinstance(error, Forbidden) and "being terminated" in error.message:
+        return waiting("NamespaceTerminating", f"namespace {namespace} is being deleted", namespace=namespace)
+    if isinstance(error, Forbidden):
+        return stalled("Forbidden", f"{text}; an admin must allow it", namespace=namespace)
+    if isinstance(error, Invalid):
+        return stalled("Refused", f"{text}; correct the field that it names", namespace=namespace)
+    return waiting("Unavailable", text, namespace=namespace)

@@ -1,0 +1,120 @@
+"""plan() of a DataSource: claims made at once and kept, existing objects checked, the rest only described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from outfitter.api.v1alpha1.datasource import DataSource
+from outfitter.naming import owner_labels
+from outfitter.observe import State, observe
+from outfitter.plan.base import Diff, Op, Plan, diff, surplus
+from outfitter.plan.usage import used_by
+from outfitter.problems import Level, Problem, stalled, unsupported, waiting
+from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
+from outfitter.render.workspace import owner_reference
+from outfitter.resolve.scope import find, scope_problem, targets
+from outfitter.resolve.volumes import claim_name, member_of
+from outfitter.resolve.workload import is_wide, key_problem
+from outfitter.snapshot import Asset, View
+from outfitter.status import Draft
+
+
+def plan_data_source(view: View, asset: Asset) -> Plan:
+    """One pass over a DataSource."""
+    assert isinstance(asset.model, DataSource)
+    member, leaf = member_of(asset.model.spec)
+    facts: dict[str, Any] = {"type": member or None, "usedBy": used_by(view.users)}
+    problem = scope_problem(asset, view.settings.system_namespace)
+    problems = [problem] if problem else []
+    if leaf is None:
+        problems.append(stalled("InvalidSpec", "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
+    elif member in UNSUPPORTED:
+        problems.append(unsupported(f"spec.{member}", UNSUPPORTED[member]))
+    if problems:
+        return Plan(Draft(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
+    if member == "pvc":
+        return _pvc(view, asset, leaf, facts)
+    where = targets(view, asset)
+    for namespace in where:
+        found = _check(view, asset, member, leaf, namespace)
+        problems += [found] if found else []
+    fine = len(where) - len(problems)
+    if member in ("configMapVolume", "secretVolume"):
+        facts["targets"] = {"desired": len(where), "synced": fine}
+    return Plan(Draft(not problems, "Valid", "", tuple(problems), facts, (fine, max(len(where), 1))))
+
+
+def _check(view: View, asset: Asset, member: str, leaf: Any, namespace: str) -> Problem | None:
+    """What a volume that copies nothing needs in a namespace."""
+    if member == "configMapVolume":
+        found = key_problem(view, "ConfigMap", namespace, leaf.config_map, "", "spec.configMapVolume.configMap")
+        return waiting("NotCreated", found.message, found.field, namespace) if found else None
+    if member == "secretVolume":
+        answer = find(view, "Credential", namespace, leaf.credential, "spec.secretVolume.credential")
+        return waiting("NotCreated", answer.message, answer.field, namespace) if isinstance(answer, Problem) else None
+    return None
+
+
+def _pvc(view: View, asset: Asset, leaf: Any, facts: dict[str, Any]) -> Plan:
+    name = claim_name(leaf, asset.live.name)
+    where = targets(view, asset)
+    wide = is_wide(asset, view.settings.system_namespace)
+    facts["claimName"] = name
+    if leaf.data_sharing and wide:
+        problem = unsupported("spec.pvc.dataSharing", "one volume for several namespaces is not built yet")
+        return Plan(Draft(False, problem.reason, "", (problem,), facts, (0, 1)))
+    if leaf.ephemeral and not leaf.existing_pvc:
+        del facts["claimName"]
+        return Plan(Draft(True, "Valid", "each workload makes its own claim", (), facts, (1, 1)))
+    if leaf.existing_pvc:
+        missing = [found for namespace in where if (found := _existing(view, namespace, name))]
+        return _report(view, facts, Diff(problems=missing), where, name, ())
+    wanted = [_claim(asset, leaf, name, namespace) for namespace in where]
+    result = diff(view, asset, wanted)
+    gone = surplus(view, asset, ("PersistentVolumeClaim",), wanted)
+    steps: tuple[tuple[Op, ...], ...] = tuple(tuple(step) for step in (result.ops, gone) if step)
+    return _report(view, facts, result, where, name, steps)
+
+
+def _claim(asset: Asset, leaf: Any, name: str, namespace: str) -> dict[str, Any]:
+    assert isinstance(asset.model, DataSource)
+    live, retain = asset.live, asset.model.spec.reclaim_policy != "Delete"
+    labels = owner_labels(live.kind, live.name, live.uid)
+    claim = persistent_volume_claim(leaf, name, namespace, labels, retain=retain)
+    if not retain and namespace == live.namespace:
+        claim["metadata"]["ownerReferences"] = [owner_reference(asset)]
+    return claim
+
+
+def _existing(view: View, namespace: str, name: str) -> Problem | None:
+    live = view.live("PersistentVolumeClaim", namespace, name)
+    if live is None:
+        text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it, or leave existingPvc out"
+        return waiting("NotCreated", text, "spec.pvc.claimName", namespace)
+    seen = observe(live, first_consumer=view.binds_late(live))
+    if seen.state is State.FAILED:
+        return stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", namespace=namespace)
+    return None
+
+
+def _report(
+    view: View, facts: dict[str, Any], result: Diff, where: list[str], name: str, steps: tuple[tuple[Op, ...], ...]
+) -> Plan:
+    problems = list(result.problems)
+    bound, message = 0, ""
+    for namespace in where:
+        live = view.live("PersistentVolumeClaim", namespace, name)
+        if live is None:
+            continue
+        seen = observe(live, first_consumer=view.binds_late(live))
+        bound += seen.state is State.READY
+        message = message or (seen.message if seen.state is not State.READY else "")
+        if seen.state is State.FAILED and not any(problem.namespace == namespace for problem in problems):
+            text = f"PersistentVolumeClaim {namespace}/{name}: {seen.message}"
+            problems.append(stalled(seen.reason, text, namespace=namespace))
+    broken = {problem.namespace or where[0] for problem in problems if problem.level > Level.NOTE} if where else set()
+    fine = len(where) - len(broken)
+    facts["targets"] = {"desired": len(where), "synced": fine}
+    ready = bound == len(where) and not broken
+    reason = "Bound" if ready else "Pending"
+    return Plan(Draft(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), steps)

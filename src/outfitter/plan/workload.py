@@ -1,0 +1,285 @@
+"""plan() of what runs: pin when due, keep the children equal to the pin, say how the pods are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from outfitter.api.v1alpha1.running import Phase
+from outfitter.naming import STOPPED_REVISION, connection_service, selector_labels
+from outfitter.observe import Observation, PodView, State, observe, observe_pods, refusal
+from outfitter.plan import pin as pins
+from outfitter.plan.base import Create, Delete, Diff, Op, Plan, diff, surplus
+from outfitter.plan.pin import Pin
+from outfitter.problems import Level, Problem, stalled, waiting
+from outfitter.render import connection, workspace
+from outfitter.render.connection import Endpoints
+from outfitter.render.pod import elevated
+from outfitter.resolve.scope import elevation_allowed, restricted
+from outfitter.resolve.workload import Resolved, Subject, resolve_workload
+from outfitter.snapshot import Asset, Live, View
+from outfitter.status import Draft
+
+KINDS = ("StatefulSet", "Service", "Ingress", "PersistentVolumeClaim")
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What lives of a workload."""
+
+    stateful_set: Live | None
+    pins: tuple[Live, ...]  # oldest first
+    pods: tuple[Live, ...]
+
+    @property
+    def pin(self) -> Pin | None:
+        return pins.read(self.pins[-1]) if self.pins else None
+
+    @property
+    def stopped_at(self) -> str:
+        """Name of the pin that was current when the workload was suspended; "" while it runs."""
+        if self.stateful_set is None:
+            return ""
+        annotations = self.stateful_set.body["metadata"].get("annotations") or {}
+        return str(annotations.get(STOPPED_REVISION, ""))
+
+
+def plan_workload(view: View, subject: Subject) -> Plan:
+    """One pass over a Workspace, or an Environment with run."""
+    asset = subject.asset
+    now = _look(view, asset)
+    pin, made, problems = _pin(view, subject, now)
+    if pin is None:
+        return Plan(_unpinned(view, subject, now, problems), requeue=None)
+    ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
+    wanted: list[Mapping[str, Any]] = []
+    if not subject.stopped or now.stateful_set is not None:
+        wanted += workspace.children(subject, pin.spec, pin.template, pin.name, ways, view.settings)
+        wanted += [item for item in pin.claims if not (subject.stopped and _owned(item))]
+    if made:
+        problems += _host_problems(view, asset, ways)
+    result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
+    first: list[Op] = [op for op in result.ops if isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision"]
+    rest = [op for op in result.ops if op not in first]
+    gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
+    pods = observe_pods(now.pods, _update_revision(now.stateful_set))
+    gone += [Delete(pod) for pod in pods.unready_outdated if not first and not rest]
+    problems += [*result.problems, *(pin.notes if not made else ())]
+    draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result)
+    steps = tuple(tuple(step) for step in (first, rest, gone) if step)
+    return Plan(draft, steps)
+
+
+def _look(view: View, asset: Asset) -> _Now:
+    children = view.children(asset.live.uid)
+    own = [child for child in children if child.controller == asset.live.uid]
+    found = sorted((c for c in own if c.kind == "ControllerRevision"), key=lambda live: live.body["revision"])
+    sets = [child for child in own if child.kind == "StatefulSet" and child.name == asset.live.name]
+    pods = tuple(child for child in children if child.kind == "Pod")
+    return _Now(sets[0] if sets else None, tuple(found), pods)
+
+
+def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, list[Problem]]:
+    """The pin to keep to, whether it was (re)made in this pass, and why none could be made."""
+    current = now.pin
+    resumed = not subject.stopped and current is not None and now.stopped_at == current.name
+    if current is not None and current.inputs == pins.inputs(subject) and not resumed:
+        return current, False, []
+    resolved = resolve_workload(view, subject)
+    rendered = workspace.pod_template(resolved, view.settings)
+    problems = [*resolved.problems, *rendered.problems, *_judge(view, subject, resolved, rendered.template)]
+    if any(problem.level > Level.NOTE for problem in problems):
+        return current, False, problems
+    if subject.stopped:
+        return current, False, problems  # pinned when it is started
+    number = current.number + 1 if current else 1
+    made = pins.make(resolved, rendered, number)
+    if current is not None and made.name == current.name:
+        return current, False, []
+    return made, True, problems
+
+
+def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str, Any]) -> list[Problem]:
+    """What the namespace allows, asked of the assembled pod whoever wrote its parts."""
+    problems = []
+    found = elevated(template)
+    if found and not elevation_allowed(view, subject.namespace):
+        text = (
+            f"the pod would have {', '.join(found)}: remove it, or an admin must label namespace {subject.namespace} "
+            "outfitter.dev/elevation=allowed"
+        )
+        problems.append(stalled("ElevationForbidden", text))
+    if view.settings.nfs_backend == "inline" and restricted(view, subject.namespace):
+        problems += [
+            stalled(
+                "NfsOutsideRestricted",
+                f"{use.source} is an inline nfs volume, which Pod Security restricted forbids in {subject.namespace}: an "
+                "admin can set the operator's nfs.backend to csi, or relax the namespace's level to baseline",
+                use.field,
+            )
+            for use in resolved.volumes
+            if use.member == "nfs"
+        ]
+    propagations = {use.leaf.mount_propagation or "None" for use in resolved.volumes if use.member == "hostPath"}
+    if len(propagations) > 1:
+        text = "all hostPath volumes of one workload must have the same mountPropagation"
+        problems.append(stalled("Conflict", text, "spec.storage.hostPath"))
+    return problems
+
+
+def _host_problems(view: View, asset: Asset, ways: Endpoints) -> list[Problem]:
+    """A host belongs to whoever had it first."""
+    problems = []
+    for item in ways.inside:
+        others = [live for live in view.claimants(item.host) if live.owner != asset.live.uid] if item.host else []
+        if others:
+            where = f"{others[0].namespace}/{others[0].name}"
+            problems.append(waiting("HostTaken", f"{item.host} already belongs to Ingress {where}: choose another", f"spec.connections[{item.name}]"))
+    return problems
+
+
+def _owned(claim: Any) -> bool:
+    return bool(claim["metadata"].get("ownerReferences"))
+
+
+def _old_pins(now: _Now, pin: Pin) -> list[Op]:
+    older = [live for live in now.pins if live.name != pin.name and not live.deleting]
+    return [Delete(live) for live in older[: max(0, len(older) - (pins.HISTORY - 1))]]
+
+
+def _update_revision(stateful_set: Live | None) -> str:
+    """The revision that pods should have, once the controller has seen the newest template; else ""."""
+    if stateful_set is None:
+        return ""
+    status = stateful_set.body.get("status") or {}
+    seen = status.get("observedGeneration", 0) >= stateful_set.generation
+    return str(status.get("updateRevision", "")) if seen else ""
+
+
+def _unpinned(view: View, subject: Subject, now: _Now, problems: list[Problem]) -> Draft:
+    serious = [problem for problem in problems if problem.level > Level.NOTE]
+    if subject.stopped and not serious:
+        facts = _facts(subject, Phase.STOPPED, 0, 0)
+        return Draft(True, "Stopped", "suspended: set suspend to false to start it", tuple(problems), facts, (1, 1))
+    failed = any(problem.level is Level.STALLED for problem in problems)
+    facts = _facts(subject, Phase.FAILED if failed else Phase.PENDING, 0, 0)
+    return Draft(False, "Waiting", "", tuple(problems), facts, (0, 1))
+
+
+def _facts(subject: Subject, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
+    selector = selector_labels(subject.asset.live.kind, subject.name)
+    return {
+        "phase": Phase.DELETING.value if subject.asset.live.deleting else phase.value,
+        "replicas": replicas,
+        "readyReplicas": ready,
+        "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
+    }
+
+
+def _draft(
+    view: View,
+    subject: Subject,
+    now: _Now,
+    pin: Pin,
+    ways: Endpoints,
+    pods: PodView,
+    problems: list[Problem],
+    *,
+    pending: bool,
+    diff: Diff,
+) -> Draft:
+    """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
+    stateful_set = now.stateful_set
+    status = (stateful_set.body.get("status") or {}) if stateful_set else {}
+    state = observe(stateful_set) if stateful_set and not pending else Observation(State.PROGRESSING, "Progressing", "being made")
+    found = _failure(view, now, pods, status, subject)
+    if found is not None and state.state is not State.READY:
+        level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
+        problems = [*problems, Problem(found.reason, found.message, level)]
+    problems += _claim_problems(view, diff)
+    before = (subject.asset.body.get("status") or {}).get("phase", "")
+    phase = _phase(subject, state, found, pods, before, pending=pending, exists=stateful_set is not None)
+    facts = _facts(subject, phase, int(status.get("replicas", 0)), int(status.get("readyReplicas", 0)))
+    facts["revision"] = pin.name
+    facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
+    facts["connections"] = [*_connections(subject, ways, diff), *ways.links] or None
+    links = [{"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude]
+    facts["relatedUrls"] = links or None
+    if phase is Phase.STOPPED:
+        return Draft(True, "Stopped", "suspended: set suspend to false to start it", tuple(problems), facts, (1, 1))
+    ready = state.state is State.READY
+    return Draft(ready, "Running" if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
+
+
+def _failure(view: View, now: _Now, pods: PodView, status: dict[str, Any], subject: Subject) -> Observation | None:
+    if pods.failure is not None or now.stateful_set is None or subject.stopped:
+        return pods.failure
+    if status.get("replicas", 0) >= 1:
+        return None
+    said = [
+        live.body
+        for live in view.events(subject.namespace)
+        if live.body.get("involvedObject", {}).get("uid") == now.stateful_set.uid
+    ]
+    newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
+    return refusal(newest.get("message", "")) if newest else None
+
+
+def _phase(
+    subject: Subject, state: Observation, failure: Observation | None, pods: PodView, before: str, *, pending: bool, exists: bool
+) -> Phase:
+    if subject.stopped:
+        return Phase.STOPPED if state.state is State.READY or not exists else Phase.STOPPING
+    if state.state is State.READY:
+        return Phase.RUNNING
+    if not exists:
+        return Phase.CREATING
+    if before in (Phase.STOPPED, Phase.STOPPING, Phase.RESUMING) and failure is None:
+        return Phase.RESUMING
+    if pending or state.reason == "Updating":
+        return Phase.UPDATING
+    if before in (Phase.RUNNING, Phase.DEGRADED):
+        return Phase.DEGRADED
+    if before == Phase.UPDATING and failure is None:
+        return Phase.UPDATING
+    return Phase.INITIALIZING if pods.scheduled else Phase.PENDING
+
+
+def _claim_problems(view: View, diff: Diff) -> list[Problem]:
+    found = []
+    for live in diff.live.values():
+        if live.kind == "PersistentVolumeClaim":
+            seen = observe(live, first_consumer=view.binds_late(live))
+            if seen.state is State.FAILED:
+                found.append(stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}"))
+    return found
+
+
+def _connections(subject: Subject, ways: Endpoints, diff: Diff) -> list[dict[str, Any]]:
+    result = []
+    for item in ways.inside:
+        service = diff.live.get(("Service", subject.namespace, connection_service(subject.name, item.name)))
+        body = service.body if service else {}
+        ports = (body.get("spec") or {}).get("ports") or [{}]
+        addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+        address = (addresses[0].get("hostname") or addresses[0].get("ip")) if addresses else None
+        entry: dict[str, Any] = {
+            "name": item.name,
+            "toolType": item.tool or None,
+            "connectionType": item.type,
+            "containerPort": item.port,
+            "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
+            "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
+        }
+        if item.type == "LoadBalancer" and not address:
+            entry["message"] = "the load balancer has not given an address yet"
+        result.append({key: value for key, value in entry.items() if value is not None})
+    return result
+
+
+def combined(plan: Plan, facts: dict[str, Any], problems: list[Problem]) -> Plan:
+    """A workload's plan for an asset that has facts and problems of its own besides."""
+    draft = plan.draft
+    merged = replace(draft, facts={**facts, **draft.facts}, problems=(*problems, *draft.problems))
+    return replace(plan, draft=merged)

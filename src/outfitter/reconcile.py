@@ -1,0 +1,278 @@
+"""One pass over one key: gather -> plan -> apply -> write status. Needs nothing from the pass before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from outfitter.cluster.base import Change, Cluster
+from outfitter.cluster.store import Caches
+from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, RECONCILE, RETAINED
+from outfitter.plan import plan
+from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
+from outfitter.problems import Problem, waiting
+from outfitter.settings import Settings
+from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
+from outfitter.status import Draft, compose, is_ready, is_stalled
+
+_ROUNDS = 4  # looks at the caches per pass: each may turn up Secrets or ConfigMaps to fetch
+_STRANGER_SECONDS = 60.0  # a stranger's object carries no label that we watch, so its going is looked for
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What came of one pass, for the queue: `deps` wake the key again, `requeue_after` is in seconds."""
+
+    outcome: str
+    deps: frozenset[Dep] = frozenset()
+    requeue_after: float | None = None
+    writes: int = 0
+    users_changed: frozenset[Key] = frozenset()
+
+
+class CacheLookup:
+    """The caches as a View reads them, with an index of the hosts that our Ingresses serve."""
+
+    def __init__(self, caches: Caches) -> None:
+        self._caches = caches
+        self._hosts: dict[str, dict[str, Live]] = {}
+        caches.listen(self._ingress)
+        caches.listen_written(self._ingress)
+
+    def get(self, kind: str, namespace: str, name: str) -> Live | None:
+        return self._caches[kind].get(namespace, name)
+
+    def owned(self, uid: str) -> Iterable[Live]:
+        return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
+
+    def in_namespace(self, kind: str, namespace: str) -> Iterable[Live]:
+        return self._caches[kind].in_namespace(namespace)
+
+    def all(self, kind: str) -> Iterable[Live]:
+        return self._caches[kind].all()
+
+    def claimants(self, host: str) -> Iterable[Live]:
+        return list(self._hosts.get(host, {}).values())
+
+    def _ingress(self, change: Change) -> None:
+        if change.kind != "Ingress":
+            return
+        for live, add in ((change.old, False), (change.new, True)):
+            for host in _hosts(live) if live else ():
+                if add and live:
+                    self._hosts.setdefault(host, {})[live.uid] = live
+                elif live:
+                    self._hosts.get(host, {}).pop(live.uid, None)
+
+
+def _hosts(live: Live) -> list[str]:
+    return [rule["host"] for rule in (live.body.get("spec") or {}).get("rules") or () if rule.get("host")]
+
+
+class Reconciler:
+    """Passes over our objects. Holds no truth: only how long something is not ready, and which names strangers have."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        caches: Caches,
+        settings: Settings,
+        users: Callable[[Key], tuple[Key, ...]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._caches = caches
+        self._settings = settings
+        self._users = users
+        self._clock = clock
+        self._lookup = CacheLookup(caches)
+        self._unready: dict[Key, datetime] = {}
+        self._strangers: set[tuple[str, str, str]] = set()
+
+    def dependencies(self, key: Key) -> frozenset[Dep]:
+        """What a pass over `key` would look at. No I/O: used to know all users of all assets before the first pass."""
+        live = self._caches[key.kind].get(key.namespace, key.name)
+        if live is None:
+            return frozenset()
+        view = View(self._lookup, self._settings, now=self._clock())
+        plan(view, read_asset(live))
+        return frozenset(view.deps)
+
+    async def reconcile(self, key: Key) -> Pass:
+        """One pass. Raises ApiError where a write or read must be retried; nothing is lost then."""
+        live = self._caches[key.kind].get(key.namespace, key.name)
+        if live is None:
+            self._unready.pop(key, None)
+            return Pass("Gone")
+        asset = read_asset(live)
+        namespace = self._caches["Namespace"].get("", key.namespace)
+        if namespace is not None and namespace.deleting:
+            return Pass("Gone")
+        if (asset.body["metadata"].get("annotations") or {}).get(RECONCILE) == "disabled":
+            return Pass("Paused", frozenset(self.dependencies(key)))
+        if live.deleting:
+            return await self._deleting(asset)
+        made, view = await self._plan(key, asset)
+        problems, writes, strangers = await self._execute(made)
+        draft = made.draft
+        if problems:
+            draft = replace(draft, ready=False, problems=(*draft.problems, *problems))
+        requeue, written = await self._write_status(key, asset, draft)
+        delays = [made.requeue, requeue, _STRANGER_SECONDS if strangers else None]
+        soonest = min((delay for delay in delays if delay is not None), default=None)
+        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written)
+
+    async def _plan(self, key: Key, asset: Asset) -> tuple[Plan, View]:
+        """Look, decide, fetch what turned out to be needed, and look again at the caches as they are then."""
+        natives: dict[Dep, Native] = {}
+        users = self._users(key)
+        for _ in range(_ROUNDS):
+            view = View(self._lookup, self._settings, natives, users, self._clock())
+            made = plan(view, asset)
+            if not view.wanted:
+                return made, view
+            found = await asyncio.gather(*(self._fetch(dep, data) for dep, data in view.wanted.items()))
+            natives.update({dep: native for dep, native in zip(view.wanted, found, strict=True) if native})
+            if not any(found):
+                # Gone between the cache and the read: the watch will tell, and wake us.
+                raise Conflict(f"{key}: something it refers to is changing")
+        raise Conflict(f"{key}: what it refers to keeps changing")
+
+    async def _fetch(self, dep: Dep, data: bool) -> Native | None:
+        body = await self._cluster.get(*dep)
+        if body is None:
+            return None
+        content: Mapping[str, str] = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
+        return Native(
+            dep.kind,
+            dep.namespace,
+            dep.name,
+            body["metadata"]["resourceVersion"],
+            frozenset(content),
+            body.get("type", ""),
+            body["metadata"].get("annotations") or {},
+            (body["metadata"].get("labels") or {}).get(OWNER_UID, ""),
+            dict(content) if data else None,
+        )
+
+    async def _execute(self, made: Plan) -> tuple[list[Problem], int, bool]:
+        """Do the writes, step by step; what the server refuses for good becomes a problem, the rest is raised."""
+        problems: list[Problem] = []
+        writes = 0
+        strangers = False
+        for step in made.steps:
+            if len(step) == 1:
+                results: list[Problem | BaseException | None] = [await self._attempt(step[0])]
+            else:
+                results = await asyncio.gather(*(self._attempt(op) for op in step), return_exceptions=True)
+            writes += len(step)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+            found = [result for result in results if isinstance(result, Problem)]
+            strangers = strangers or any(problem.reason == "NameTaken" for problem in found)
+            problems += found
+            if found and any(isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision" for op in step):
+                break
+        return problems, writes, strangers
+
+    async def _attempt(self, op: Op) -> Problem | None:
+        try:
+            match op:
+                case Create(manifest):
+                    return await self._create(manifest)
+                case Apply(manifest, uid):
+                    await self._cluster.apply(manifest, uid)
+                case Delete(live, orphan):
+                    await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
+        except (Forbidden, Invalid) as error:
+            return refused(op, error)
+        except NotFound as error:
+            if isinstance(op, Create):
+                return refused(op, error)
+        return None
+
+    async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
+        meta = manifest["metadata"]
+        place = (manifest["kind"], meta["namespace"], meta["name"])
+        if place not in self._strangers:
+            try:
+                await self._cluster.create(manifest)
+                return None
+            except AlreadyExists:
+                pass
+        found = await self._cluster.get(*place)
+        if found is None:
+            self._strangers.discard(place)
+            raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
+        has, mine = found["metadata"].get("labels") or {}, meta["labels"]
+        if has.get(OWNER_UID) == mine[OWNER_UID]:
+            # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
+            self._caches.wrote(place[0], found)
+            return None
+        former = all(has.get(name) == mine[name] for name in (OWNER_KIND, OWNER_NAME))
+        if former and RETAINED in has:
+            self._caches.put(Live.of(found, place[0]))
+            raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
+        if former:
+            text = f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
+            return waiting("Replacing", text)
+        self._strangers.add(place)
+        return taken(*place)
+
+    async def _deleting(self, asset: Asset) -> Pass:
+        """Somebody else's finalizer holds the object: say so, and change nothing any more."""
+        facts = {key: value for key, value in (asset.body.get("status") or {}).items() if key not in _OURS}
+        if "phase" in facts:
+            facts["phase"] = "Deleting"
+        draft = Draft(False, "Deleting", "being deleted", (), facts)
+        written = await self._put_status(asset, compose(draft, asset.body, self._clock()))
+        return Pass("Deleting", frozenset(), None, written)
+
+    async def _write_status(self, key: Key, asset: Asset, draft: Draft) -> tuple[float | None, int]:
+        """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first."""
+        now = self._clock()
+        status = compose(draft, asset.body, now)
+        previous = asset.body.get("status") or {}
+        same_spec = previous.get("observedGeneration") == status["observedGeneration"]
+        slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
+        if not (slipped and same_spec):
+            self._unready.pop(key, None)
+            return None, await self._put_status(asset, status)
+        since = self._unready.setdefault(key, now)
+        left = self._settings.hold_seconds - (now - since).total_seconds()
+        if left > 0:
+            return left + 0.1, 0
+        return None, await self._put_status(asset, status)
+
+    async def _put_status(self, asset: Asset, status: Mapping[str, Any]) -> int:
+        previous = asset.body.get("status") or {}
+        if status == previous:
+            return 0
+        live = asset.live
+        try:
+            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status)
+        except NotFound:
+            return 0  # deleted while its pass ran
+        if is_stalled(status) and not is_stalled(previous):
+            ready = status["conditions"][0]
+            await self._cluster.emit(
+                live, type_="Warning", reason=ready["reason"], message=ready["message"], action="Reconcile"
+            )
+        return 1
+
+
+_OURS = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
+
+
+def _outcome(draft: Draft, made: Plan) -> str:
+    worst = max((problem.level for problem in draft.problems), default=None)
+    if worst is not None and worst.name in ("STALLED", "WAITING"):
+        return worst.name.capitalize()
+    return "Ready" if draft.ready else "Progressing"
+
+

@@ -1,0 +1,77 @@
+"""ComputeResource and inline compute -> resource requests and shared memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from outfitter.canonical import cores_text, quantity, quantity_text
+from outfitter.problems import Problem, note, stalled
+from outfitter.render.pod import Contribution
+from outfitter.settings import Settings
+
+GPU = "nvidia.com/gpu"
+
+
+def contribution(compute: Any, source: str, settings: Settings, prefix: str = "spec.compute") -> tuple[Contribution, list[Problem]]:
+    """Requests, limits and /dev/shm of a pod's main container; fractions need a backend that this version has not."""
+    problems = check(compute, prefix)
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    for target, cores, memory in (
+        (requests, compute.cpu_core_request, compute.cpu_memory_request),
+        (limits, compute.cpu_core_limit, compute.cpu_memory_limit),
+    ):
+        if cores is not None:
+            target["cpu"] = cores_text(cores)
+        if memory is not None:
+            target["memory"] = quantity_text(memory)
+    devices = _devices(compute, settings)
+    for item in compute.extended_resources:
+        if not item.exclude and item.quantity is not None:
+            devices[item.resource] = quantity_text(item.quantity)
+    requests.update(devices)
+    limits.update(devices)
+    volumes, mounts = [], []
+    if compute.large_shm_request:
+        limit = {"sizeLimit": quantity_text(compute.cpu_memory_limit)} if compute.cpu_memory_limit is not None else {}
+        volumes = [{"name": "shm", "emptyDir": {"medium": "Memory", **limit}}]
+        mounts = [{"name": "shm", "mountPath": "/dev/shm"}]  # noqa: S108 - the mount point of shared memory
+    part = Contribution(source, volumes=volumes, mounts=mounts, requests=requests, limits=limits)
+    return part, problems
+
+
+def _devices(compute: Any, settings: Settings) -> dict[str, str]:
+    count = compute.gpu_devices_request or 0
+    if compute.gpu_request_type == "migProfile" and compute.mig_profile:
+        name = compute.mig_profile.replace("+me", ".me")
+        return {GPU if settings.mig_strategy == "single" else f"nvidia.com/mig-{name}": "1"}
+    return {GPU: str(count)} if count else {}
+
+
+def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
+    """What is wrong with a compute block as a whole, after merging; the schema has seen only its parts."""
+    problems = []
+    for request, limit, name in (
+        (compute.cpu_core_request, compute.cpu_core_limit, "cpuCoreLimit"),
+        (compute.cpu_memory_request, compute.cpu_memory_limit, "cpuMemoryLimit"),
+    ):
+        if request is not None and limit is not None and quantity(limit) < quantity(request):
+            text = f"the limit {limit} is below the request {request}: raise it, or lower the request"
+            problems.append(stalled("InvalidSpec", text, f"{prefix}.{name}"))
+    whole_portion = compute.gpu_request_type == "portion" and compute.gpu_portion_request == 1
+    if compute.gpu_request_type in ("portion", "memory") and not whole_portion:
+        problems.append(
+            stalled(
+                "FractionsUnsupported",
+                "parts of a GPU need a scheduler backend that can share one, and none is configured: ask for whole "
+                "devices (gpuDevicesRequest without gpuRequestType) or a MIG profile",
+                f"{prefix}.gpuRequestType",
+            )
+        )
+    for item in compute.extended_resources:
+        if not item.exclude and item.quantity is None:
+            where = f"{prefix}.extendedResources[{item.resource}].quantity"
+            problems.append(stalled("InvalidSpec", "give the quantity", where))
+    if whole_portion and compute.gpu_portion_limit not in (None, 1):
+        problems.append(note("NotEnforced", "a GPU limit is not enforced for a whole device", f"{prefix}.gpuPortionLimit"))
+    return problems

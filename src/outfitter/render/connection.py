@@ -1,0 +1,221 @@
+"""Connections, ports and exposed URLs -> Services, Ingresses and the links that status publishes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from outfitter.api.v1alpha1.connections import EXTERNAL_TOOLS
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.naming import connection_host, connection_service, dns_label
+from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.settings import Settings
+
+_PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One way in. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl (a Service and an Ingress for `url`)."""
+
+    name: str
+    type: str
+    port: int
+    service_port: int
+    node_port: int | None = None
+    url: str = ""
+    tool: str = ""
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or "" if self.type == "ExternalUrl" else ""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """All ways in, the links that need nothing in the cluster, and what is wrong with what was asked."""
+
+    inside: tuple[Endpoint, ...]
+    links: tuple[dict[str, Any], ...]
+    problems: tuple[Problem, ...]
+
+
+def endpoints(spec: WorkspaceSpec, workload: str, namespace: str, settings: Settings) -> Endpoints:
+    """Read the merged connections, ports and exposedUrls of a workload."""
+    problems: list[Problem] = []
+    links: list[dict[str, Any]] = []
+    inside: list[Endpoint] = []
+    for item in spec.connections:
+        field = f"spec.connections[{item.name}]"
+        if item.tool_type is None:
+            problems.append(stalled("InvalidSpec", "the environment has no connection of this name: correct it, or describe it whole", field))
+        elif item.tool_type in EXTERNAL_TOOLS:
+            links.append(_link(item, spec, field, problems))
+        else:
+            found = _connection(item, field, workload, namespace, settings, problems)
+            inside += [found] if found else []
+        if item.authorized_users or item.authorized_groups:
+            problems.append(unsupported(field, "limiting a connection to some users needs an identity-aware proxy"))
+    inside += _ports(spec, problems) + _exposed(spec, workload, namespace, settings, problems)
+    _clashes(inside, problems)
+    return Endpoints(tuple(inside), tuple(links), tuple(problems))
+
+
+def _connection(
+    item: Any, field: str, workload: str, namespace: str, settings: Settings, problems: list[Problem]
+) -> Endpoint | None:
+    kind, port = item.connection_type, item.container_port
+    if kind is None or port is None or kind == "ServingPort":
+        text = "a workspace has no serving port" if kind == "ServingPort" else "give connectionType and containerPort"
+        problems.append(stalled("InvalidSpec", text, field))
+        return None
+    if item.node_port is not None and (kind != "NodePort" or not item.custom_node_port):
+        text = "nodePort counts only for connectionType NodePort with customNodePort: true: remove it, or set that"
+        problems.append(stalled("InvalidSpec", text, f"{field}.nodePort"))
+    if kind == "NodePort" and item.custom_node_port and item.node_port is None:
+        text = "the environment leaves the port to you (customNodePort): set nodePort for this connection"
+        problems.append(stalled("NodePortMissing", text, f"{field}.nodePort"))
+    url = ""
+    if kind == "ExternalUrl":
+        url = _url(item.external_url if item.custom_url else "", bool(item.custom_url), item.name, field, workload, namespace, settings, problems)
+    return Endpoint(item.name, kind, port, port, item.node_port, url, item.tool_type)
+
+
+def _url(
+    given: str | None, custom: bool, name: str, field: str, workload: str, namespace: str, settings: Settings, problems: list[Problem]
+) -> str:
+    """The URL of a connection under the admin's suffix; "" with a problem where there can be none."""
+    if not settings.domain:
+        text = "connection URLs are off: an admin must set the operator's domain, or use another connectionType"
+        problems.append(stalled("DomainMissing", text, field))
+        return ""
+    if not custom:
+        scheme = "https" if settings.ingress_tls else "http"
+        return f"{scheme}://{connection_host(workload, name, namespace, settings.domain)}"
+    if not given:
+        problems.append(stalled("UrlMissing", "customUrl is set, so give externalUrl", f"{field}.externalUrl"))
+        return ""
+    host = urlsplit(given).hostname or ""
+    if not host.endswith(f".{settings.domain}"):
+        text = f"host {host or given!r} is not under {settings.domain}, the only domain this cluster serves"
+        problems.append(stalled("HostForbidden", text, f"{field}.externalUrl"))
+        return ""
+    return given
+
+
+def _link(item: Any, spec: WorkspaceSpec, field: str, problems: list[Problem]) -> dict[str, Any]:
+    """A tool that runs elsewhere: placeholders are filled from plain variables, never from secrets."""
+    plain = {variable.name: variable.value for variable in spec.environment_variables if variable.value is not None}
+    left: list[str] = []
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name in plain:
+            return str(plain[name])
+        left.append(name)
+        return match[0]
+
+    url = _PLACEHOLDER.sub(fill, item.external_url or "")
+    entry = {"name": item.name, "toolType": item.tool_type, "url": url}
+    if left:
+        text = f"{', '.join(left)} of the link is not a variable with a plain value: left as it is"
+        problems.append(note("PlaceholderUnresolved", text, f"{field}.externalUrl"))
+        entry["message"] = text
+    return entry
+
+
+def _ports(spec: WorkspaceSpec, problems: list[Problem]) -> list[Endpoint]:
+    found = []
+    for item in spec.ports:
+        if item.exclude:
+            continue
+        name = item.name or f"port-{item.container}"
+        if item.container is None:
+            problems.append(stalled("InvalidSpec", "give the container port", f"spec.ports[{name}].container"))
+            continue
+        kind = item.service_type or "ClusterIP"
+        node_port = item.external if kind == "NodePort" else None
+        service_port = item.container if kind == "NodePort" else item.external or item.container
+        found.append(Endpoint(dns_label(name), kind, item.container, service_port, node_port, tool=item.tool_type or ""))
+    return found
+
+
+def _exposed(
+    spec: WorkspaceSpec, workload: str, namespace: str, settings: Settings, problems: list[Problem]
+) -> list[Endpoint]:
+    found = []
+    for item in spec.exposed_urls:
+        if item.exclude:
+            continue
+        name = dns_label(item.name or f"url-{item.container}")
+        field = f"spec.exposedUrls[{name}]"
+        if item.authorization_type or item.authorized_users or item.authorized_groups:
+            problems.append(unsupported(field, "limiting a URL to some users needs an identity-aware proxy"))
+        if item.container is None:
+            problems.append(stalled("InvalidSpec", "give the container port", f"{field}.container"))
+            continue
+        url = _url(item.url, item.url is not None, name, field, workload, namespace, settings, problems)
+        found.append(Endpoint(name, "ExternalUrl", item.container, item.container, url=url, tool=item.tool_type or ""))
+    return found
+
+
+def _clashes(inside: list[Endpoint], problems: list[Problem]) -> None:
+    names: dict[str, int] = {}
+    node_ports: dict[int, str] = {}
+    hosts: dict[str, str] = {}
+    for item in inside:
+        names[item.name] = names.get(item.name, 0) + 1
+        if names[item.name] == 2:
+            problems.append(stalled("Conflict", f"two connections or ports are named {item.name}: rename one", "spec.connections"))
+        if item.node_port is not None and node_ports.setdefault(item.node_port, item.name) != item.name:
+            text = f"node port {item.node_port} is asked for by {node_ports[item.node_port]} and {item.name}: change one"
+            problems.append(stalled("Conflict", text, f"spec.connections[{item.name}].nodePort"))
+        if item.url and hosts.setdefault(item.url, item.name) != item.name:
+            text = f"{item.url} is asked for by {hosts[item.url]} and {item.name}: change one"
+            problems.append(stalled("Conflict", text, f"spec.connections[{item.name}].externalUrl"))
+
+
+def manifests(
+    inside: tuple[Endpoint, ...], workload: str, meta: Mapping[str, Any], selector: Mapping[str, str], settings: Settings
+) -> list[dict[str, Any]]:
+    """One Service per endpoint, and an Ingress for those with a URL. `meta`: namespace, labels, ownerReferences."""
+    result: list[dict[str, Any]] = []
+    for item in inside:
+        name = connection_service(workload, item.name)
+        port = {"name": item.name, "port": item.service_port, "targetPort": item.port, "protocol": "TCP", "nodePort": item.node_port}
+        kind = "ClusterIP" if item.type == "ExternalUrl" else item.type
+        result.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {**meta, "name": name},
+                "spec": {"type": kind, "selector": dict(selector), "ports": [port]},
+            }
+        )
+        if item.type == "ExternalUrl" and item.url:
+            result.append(_ingress(item, name, meta, settings))
+    return result
+
+
+def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    url = urlsplit(item.url)
+    backend = {"service": {"name": name, "port": {"number": item.service_port}}}
+    path = {"path": url.path or "/", "pathType": "Prefix", "backend": backend}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {**meta, "name": name},
+        "spec": {
+            "ingressClassName": settings.ingress_class,
+            "rules": [{"host": item.host, "http": {"paths": [path]}}],
+            "tls": [{"hosts": [item.host]}] if url.scheme == "https" else None,
+        },
+    }
+
+
+def container_ports(inside: tuple[Endpoint, ...]) -> list[dict[str, Any]]:
+    """Each container port once."""
+    return [{"containerPort": port, "protocol": "TCP"} for port in dict.fromkeys(item.port for item in inside)]

@@ -1,0 +1,154 @@
+"""The environment part of a submission -> the main container: image, command, variables, security, probe, home."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.naming import credential_secret
+from outfitter.problems import Problem, stalled, unsupported
+from outfitter.render.pod import Contribution
+from outfitter.settings import Settings
+
+
+def contribution(spec: WorkspaceSpec, source: str, settings: Settings) -> tuple[Contribution, list[Problem]]:
+    """What the merged environment fields give to the pod, restricted by default."""
+    problems: list[Problem] = []
+    variables = _variables(spec, problems)
+    home = _home(spec, settings, variables)
+    container: dict[str, Any] = {
+        "image": spec.image,
+        "imagePullPolicy": spec.image_pull_policy,
+        "command": _split(spec.command, "spec.command", problems),
+        "args": _split(spec.args, "spec.args", problems),
+        "workingDir": spec.working_dir,
+        "tty": spec.tty or None,
+        "stdin": spec.stdin or None,
+        "readinessProbe": _readiness(spec, problems),
+        "securityContext": _container_security(spec, problems),
+    }
+    volumes, mounts = ([{"name": "home", "emptyDir": {}}], [{"name": "home", "mountPath": home}]) if home else ([], [])
+    return (
+        Contribution(
+            source,
+            env=variables,
+            volumes=volumes,
+            mounts=mounts,
+            container={key: value for key, value in container.items() if value not in (None, [])},
+            pod=_pod_security(spec, problems),
+        ),
+        problems,
+    )
+
+
+def _split(text: str | None, field: str, problems: list[Problem]) -> list[str]:
+    if not text:
+        return []
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        problems.append(stalled("InvalidSpec", f"{str(error).lower()}: close the quotes, or escape them with \\", field))
+        return []
+
+
+def _variables(spec: WorkspaceSpec, problems: list[Problem]) -> list[dict[str, Any]]:
+    result: list[dict[str, Any]] = []
+    for item in spec.environment_variables:
+        entry: dict[str, Any] = {"name": item.name}
+        if item.credential:
+            ref = {"name": credential_secret(item.credential.name), "key": item.credential.key}
+            entry["valueFrom"] = {"secretKeyRef": ref}
+        elif item.secret:
+            entry["valueFrom"] = {"secretKeyRef": {"name": item.secret.name, "key": item.secret.key}}
+        elif item.config_map:
+            entry["valueFrom"] = {"configMapKeyRef": {"name": item.config_map.name, "key": item.config_map.key}}
+        elif item.pod_field_ref:
+            entry["valueFrom"] = {"fieldRef": {"fieldPath": item.pod_field_ref.path}}
+        elif item.user_credential:
+            where = f"spec.environmentVariables[{item.name}].userCredential"
+            problems.append(unsupported(where, "a user's own credential needs the requester's identity"))
+            continue
+        elif item.value is None:
+            continue  # a prompt that nobody answered; the resolver says so
+        elif item.value:
+            entry["value"] = item.value
+        result.append(entry)
+    return result
+
+
+def _home(spec: WorkspaceSpec, settings: Settings, variables: list[dict[str, Any]]) -> str:
+    """Where the home directory is mounted, "" for none; HOME is added to `variables` where nobody set it."""
+    wanted = spec.create_home_dir
+    if wanted is None:
+        wanted = spec.security.run_as_uid is not None
+    if not wanted:
+        return ""
+    for item in variables:
+        if item["name"] == "HOME":
+            return str(item.get("value") or "")
+    variables.append({"name": "HOME", "value": settings.home_dir})
+    return settings.home_dir
+
+
+def _readiness(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any] | None:
+    probe = spec.probes.readiness
+    if probe is None:
+        return None
+    get = probe.handler.http_get if probe.handler else None
+    if get is None or get.port is None:
+        problems.append(
+            stalled("InvalidSpec", "say what to ask: handler.httpGet with a port", "spec.probes.readiness.handler.httpGet.port")
+        )
+        return None
+    target = {"path": get.path or "/", "port": get.port, "host": get.host, "scheme": get.scheme}
+    numbers = {
+        "initialDelaySeconds": probe.initial_delay_seconds or None,
+        "periodSeconds": probe.period_seconds,
+        "timeoutSeconds": probe.timeout_seconds,
+        "successThreshold": probe.success_threshold,
+        "failureThreshold": probe.failure_threshold,
+    }
+    return {"httpGet": {k: v for k, v in target.items() if v}, **{k: v for k, v in numbers.items() if v is not None}}
+
+
+def _container_security(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any]:
+    security = spec.security
+    source = security.uid_gid_source or "fromTheImage"
+    if source in ("fromIdpToken", "idpToken"):
+        problems.append(unsupported("spec.security.uidGidSource", "ids from the user's token need the requester's identity"))
+    given = {"runAsUid": security.run_as_uid, "runAsGid": security.run_as_gid}
+    if source == "fromTheImage":
+        for name, value in given.items():
+            if value is not None:
+                text = "ids come from the image here: set uidGidSource to custom, or remove it"
+                problems.append(stalled("InvalidSpec", text, f"spec.security.{name}"))
+    custom = source == "custom"
+    context: dict[str, Any] = {
+        "runAsUser": security.run_as_uid if custom else None,
+        "runAsGroup": security.run_as_gid if custom else None,
+        "allowPrivilegeEscalation": bool(security.allow_privilege_escalation),
+        "readOnlyRootFilesystem": security.read_only_root_filesystem,
+        "capabilities": {"drop": ["ALL"], **({"add": list(security.capabilities)} if security.capabilities else {})},
+    }
+    return {key: value for key, value in context.items() if value is not None}
+
+
+def _pod_security(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any]:
+    security = spec.security
+    groups = [int(part) for part in (security.supplemental_groups or "").split(",") if part.strip()]
+    context: dict[str, Any] = {
+        "runAsNonRoot": security.run_as_non_root is not False,
+        "seccompProfile": {"type": security.seccomp_profile_type or "RuntimeDefault"},
+        "supplementalGroups": groups or None,
+    }
+    if security.uid_gid_source == "custom" and security.run_as_gid is not None:
+        # New volumes belong to root; without this a non-root user could not write into its own claim.
+        context["fsGroup"] = security.run_as_gid
+        context["fsGroupChangePolicy"] = "OnRootMismatch"
+    pod: dict[str, Any] = {"securityContext": {key: value for key, value in context.items() if value is not None}}
+    if security.host_ipc:
+        pod["hostIPC"] = True
+    if security.host_network:
+        pod |= {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
+    return pod

@@ -1,0 +1,125 @@
+"""Scheduling and pod-level fields of a submission -> pod spec: where a pod may run, how it ends, its labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.base import GROUP
+from outfitter.problems import Problem, note, unsupported
+from outfitter.render.pod import Contribution
+from outfitter.settings import Settings
+
+# Labels and annotations that belong to tools which would prune or adopt what carries them.
+_RESERVED = (
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "kubectl.kubernetes.io/",
+    "kopf.",
+    f"{GROUP}/",
+)
+_RESERVED_NAMES = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})
+
+
+def contribution(
+    spec: WorkspaceSpec, source: str, selector: dict[str, str], settings: Settings
+) -> tuple[Contribution, list[Problem]]:
+    """Node selection, affinity, tolerations, priority, grace period, and the user's own labels and annotations."""
+    problems: list[Problem] = []
+    affinity: dict[str, Any] = {}
+    node = _node_affinity(spec, settings)
+    if node:
+        affinity["nodeAffinity"] = node
+    if spec.pod_affinity and spec.pod_affinity.key:
+        affinity["podAffinity"] = _pod_affinity(spec.pod_affinity, selector)
+    pod: dict[str, Any] = {
+        "nodeSelector": {settings.node_type_label: spec.node_type} if spec.node_type else None,
+        "affinity": affinity or None,
+        "tolerations": [_toleration(item) for item in spec.tolerations if not item.exclude] or None,
+        "priorityClassName": spec.priority_class,
+        "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
+    }
+    labels = {item.name: item.value or "" for item in spec.labels if not item.exclude}
+    annotations = {item.name: item.value or "" for item in spec.annotations if not item.exclude}
+    for what, names in (("labels", labels), ("annotations", annotations)):
+        for name in list(names):
+            if name in _RESERVED_NAMES or name.startswith(_RESERVED):
+                del names[name]
+                text = "belongs to a tool that would prune or take over the pod: left out"
+                problems.append(note("Reserved", text, f"spec.{what}[{name}]"))
+    if spec.category:
+        labels.setdefault(f"{GROUP}/category", spec.category)
+    problems += _unsupported(spec)
+    part = Contribution(
+        source, labels=labels, annotations=annotations, pod={key: value for key, value in pod.items() if value is not None}
+    )
+    return part, problems
+
+
+def _node_affinity(spec: WorkspaceSpec, settings: Settings) -> dict[str, Any]:
+    pools = list(spec.node_pools)
+    required = spec.node_affinity_required.node_selector_terms if spec.node_affinity_required else ()
+    terms = [
+        [{k: v for k, v in expression.to_dict().items() if v != []} for expression in term.match_expressions]
+        for term in required
+    ]
+    result: dict[str, Any] = {}
+    if pools:
+        member = {"key": settings.node_pool_label, "operator": "In", "values": pools}
+        # Terms are alternatives, so the pools are asked of each of them.
+        terms = [[*expressions, member] for expressions in terms] or [[member]]
+        if len(pools) > 1:
+            result["preferredDuringSchedulingIgnoredDuringExecution"] = [
+                {
+                    "weight": max(100 - rank, 1),
+                    "preference": {"matchExpressions": [{**member, "values": [pool]}]},
+                }
+                for rank, pool in enumerate(pools)
+            ]
+    if terms:
+        result["requiredDuringSchedulingIgnoredDuringExecution"] = {
+            "nodeSelectorTerms": [{"matchExpressions": expressions} for expressions in terms]
+        }
+    return result
+
+
+def _pod_affinity(affinity: Any, selector: dict[str, str]) -> dict[str, Any]:
+    term = {"labelSelector": {"matchLabels": selector}, "topologyKey": affinity.key}
+    if affinity.type == "Preferred":
+        return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+
+
+def _toleration(item: Any) -> dict[str, Any]:
+    entry = {
+        "key": item.key,
+        "operator": item.operator or "Equal",
+        "value": item.value,
+        "effect": None if item.effect == "Any" else item.effect,
+        "tolerationSeconds": item.seconds,
+    }
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _unsupported(spec: WorkspaceSpec) -> list[Problem]:
+    found = []
+    if spec.restart_policy in ("OnFailure", "Never"):
+        found.append(unsupported("spec.restartPolicy", "a workspace that runs once (as a Job) is not built yet"))
+    if spec.backoff_limit is not None:
+        found.append(unsupported("spec.backoffLimit", "counting restarts of a workspace is not built yet"))
+    if spec.terminate_after_preemption:
+        found.append(unsupported("spec.terminateAfterPreemption", "stopping after a preemption is not built yet"))
+    if spec.auto_deletion_time_after_completion_seconds is not None:
+        text = "a workspace that is kept running never completes"
+        found.append(unsupported("spec.autoDeletionTimeAfterCompletionSeconds", text))
+    if spec.preemptibility:
+        found.append(unsupported("spec.preemptibility", "it needs a scheduler backend, and none is configured"))
+    found += [
+        unsupported(f"spec.imagePullSecrets[{item.name}].userCredential", "it needs the requester's identity")
+        for item in spec.image_pull_secrets
+        if item.user_credential
+    ]
+    return found

@@ -1,0 +1,98 @@
+"""Layers of one vocabulary -> one submission, and where each of its values came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Lists whose items are told apart by a key and merged one by one; `exclude: true` drops an inherited item.
+KEYED: Mapping[str, str] = {
+    "environmentVariables": "name",
+    "connections": "name",
+    "labels": "name",
+    "annotations": "name",
+    "imagePullSecrets": "name",
+    "tolerations": "name",
+    "ports": "name",
+    "exposedUrls": "name",
+    "relatedUrls": "name",
+    "compute.extendedResources": "resource",
+    "storage.hostPath": "name",
+    "storage.nfs": "name",
+    "storage.git": "name",
+    "storage.s3": "name",
+    "storage.pvc": "name",
+    "storage.configMapVolume": "name",
+    "storage.secretVolume": "name",
+    "storage.dataVolume": "id",
+    "storage.emptyDirVolume": "name",
+}
+# An item that names another source replaces the inherited source instead of standing beside it.
+_SOURCES = ("value", "credential", "configMap", "podFieldRef", "secret", "userCredential")
+
+
+@dataclass
+class Merged:
+    """The submission in camelCase, and `origins`: path of each leaf or keyed item -> name of the layer it came from."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+def merge(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Merged:
+    """Merge (name, fields) layers, later ones win: leaf by leaf, keyed lists item by item, other lists whole."""
+    merged = Merged()
+    for name, layer in layers:
+        merged.fields = _merge_map(merged.fields, layer, "", name, merged.origins)
+    return merged
+
+
+def _merge_map(
+    base: Mapping[str, Any], over: Mapping[str, Any], path: str, name: str, origins: dict[str, str]
+) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        here = f"{path}.{key}" if path else key
+        if value is None:
+            continue
+        if here in KEYED:
+            result[key] = _merge_items(result.get(key) or [], value, here, name, origins)
+        elif isinstance(value, Mapping):
+            inherited = result.get(key)
+            result[key] = _merge_map(inherited if isinstance(inherited, Mapping) else {}, value, here, name, origins)
+        else:
+            result[key] = value
+            origins[here] = name
+    return result
+
+
+def _merge_items(
+    base: Iterable[Mapping[str, Any]],
+    over: Iterable[Mapping[str, Any]],
+    path: str,
+    name: str,
+    origins: dict[str, str],
+) -> list[dict[str, Any]]:
+    items = {identity(path, item): dict(item) for item in base}
+    for item in over:
+        key = identity(path, item)
+        where = f"{path}[{key}]"
+        if item.get("exclude"):
+            items.pop(key, None)
+            origins.pop(where, None)
+            continue
+        inherited = items.get(key, {})
+        if any(source in item for source in _SOURCES):
+            inherited = {field: value for field, value in inherited.items() if field not in _SOURCES}
+        items[key] = {**inherited, **{field: value for field, value in item.items() if field != "exclude"}}
+        origins[where] = name
+    return list(items.values())
+
+
+def identity(path: str, item: Mapping[str, Any]) -> str:
+    """The key of an item; items of optional name are told apart by what they mount or expose."""
+    for field in (KEYED[path], "mountPath", "path", "container"):
+        if item.get(field) is not None:
+            return str(item[field])
+    return repr(sorted(item.items(), key=lambda pair: pair[0]))

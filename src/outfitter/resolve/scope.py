@@ -1,0 +1,111 @@
+"""Which asset does a reference mean, and which namespaces does an asset reach?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from outfitter.api.refs import AssetRef
+from outfitter.naming import DEPARTMENT, ELEVATION, PROJECT
+from outfitter.problems import Problem, stalled, waiting
+from outfitter.snapshot import Asset, View
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How wide an asset is: `type` is project, department, cluster or tenant; `name` is the department's."""
+
+    type: str
+    name: str = ""
+
+
+def reach(asset: Asset, system_namespace: str) -> Reach:
+    """The scope of an asset; where it says none: its project, and the cluster in the system namespace."""
+    scope = getattr(asset.model.spec, "scope", None)
+    if scope is None:
+        return Reach("cluster" if asset.live.namespace == system_namespace else "project")
+    return Reach(scope.type, scope.name or "")
+
+
+def scope_problem(asset: Asset, system_namespace: str) -> Problem | None:
+    """A wider scope counts only in the system namespace."""
+    wide = reach(asset, system_namespace).type
+    if wide != "project" and asset.live.namespace != system_namespace:
+        return stalled(
+            "ScopeForbidden",
+            f"scope {wide} counts only in namespace {system_namespace}: create the asset there, or leave scope out",
+            "spec.scope",
+        )
+    return None
+
+
+def find(view: View, kind: str, namespace: str, ref: AssetRef, field: str) -> Asset | Problem:
+    """The asset that `ref`, written in `namespace`, means: its own namespace first, then what is shared with it."""
+    system = view.settings.system_namespace
+    own = view.asset(kind, namespace, ref.name)
+    if own is not None and ref.scope in (None, _own_level(own, system)):
+        return _usable(own, system, field)
+    shared = view.asset(kind, system, ref.name) if namespace != system else None
+    labels = view.labels(namespace)
+    if shared is not None:
+        where = reach(shared, system)
+        opted_in = PROJECT in labels
+        covered = where.type in ("cluster", "tenant") or (where.type == "department" and labels.get(DEPARTMENT) == where.name)
+        if covered and opted_in and ref.scope in (None, where.type):
+            return _usable(shared, system, field)
+        if not opted_in:
+            return waiting(
+                "ReferenceNotFound",
+                f"{kind} {ref.name} is shared from {system}, but namespace {namespace} does not take part: an admin must "
+                f"label it {PROJECT}",
+                field,
+            )
+        if not covered:
+            return waiting(
+                "ReferenceNotFound", f"{kind} {ref.name} of {system} is shared with {where.type} {where.name} only", field
+            )
+    level = f" at scope {ref.scope}" if ref.scope else ""
+    return waiting("ReferenceNotFound", f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}", field)
+
+
+def _own_level(asset: Asset, system: str) -> str:
+    return reach(asset, system).type if asset.live.namespace == system else "project"
+
+
+def _usable(asset: Asset, system: str, field: str) -> Asset | Problem:
+    name = f"{asset.live.kind} {asset.live.name}"
+    if asset.live.deleting:
+        return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
+    if scope_problem(asset, system) is not None:
+        return stalled("ReferenceInvalid", f"{name} has a scope that counts only in {system}", field)
+    return asset
+
+
+def targets(view: View, asset: Asset) -> list[str]:
+    """The namespaces that an asset reaches, by name: its own, or every project in its scope."""
+    system = view.settings.system_namespace
+    where = reach(asset, system)
+    if where.type == "project" or asset.live.namespace != system:
+        return [asset.live.namespace]
+    found = []
+    for namespace in view.namespaces():
+        labels: dict[str, Any] = (namespace.body.get("metadata") or {}).get("labels") or {}
+        in_scope = where.type != "department" or labels.get(DEPARTMENT) == where.name
+        watched = not view.settings.watch_namespaces or namespace.name in view.settings.watch_namespaces
+        if PROJECT in labels and in_scope and watched and not namespace.deleting:
+            own = view.live(asset.live.kind, namespace.name, asset.live.name)
+            if own is None or own.namespace == system:
+                found.append(namespace.name)
+    return found
+
+
+def elevation_allowed(view: View, namespace: str) -> bool:
+    """Whether an admin let this namespace run elevated pods."""
+    return view.labels(namespace).get(ELEVATION) == "allowed"
+
+
+def restricted(view: View, namespace: str) -> bool:
+    """Whether the namespace enforces Pod Security level restricted."""
+    return view.labels(namespace).get(ENFORCE) == "restricted"

@@ -1,0 +1,273 @@
+"""One sandbox: start, use, stop. Blocking, so that tests, demos and benchmarks can call it from anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from outfitter.errors import ApiError, SandboxError
+from outfitter.sandbox import audit, binaries, crds, supervisor
+from outfitter.sandbox.audit import AuditEntry
+from outfitter.sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, NODE, SERVICE_ADDRESS, Layout, commands
+from outfitter.sandbox.connection import Connection
+from outfitter.sandbox.folders import STATE, folder_of, lock_of, make_room, supervisor_of
+from outfitter.sandbox.processes import free_ports, last_lines, locked, wait_until
+
+Progress = Callable[[str], None]
+START_SECONDS = 60
+PORT_ATTEMPTS = 3
+
+
+class Sandbox:
+    """A running control plane. `with Sandbox.up(root=tmp_path) as sandbox:` leaves nothing behind, even after kill -9."""
+
+    def __init__(self, name: str, layout: Layout, state: dict[str, Any], process: subprocess.Popen[bytes] | None = None) -> None:
+        self.name = name
+        self.layout = layout
+        self.state = state
+        self.directory = layout.directory
+        self.url = layout.url
+        self.kubeconfig = layout.directory / "admin.kubeconfig"
+        self.audit_log = layout.directory / "audit.log"
+        self._process = process  # the supervisor, when it is our child
+
+    @classmethod
+    def up(
+        cls,
+        *,
+        name: str = "default",
+        root: Path | None = None,
+        source: str = "auto",
+        node: bool = True,
+        controllers: str = "*",
+        gpus: int = 16,
+        detach: bool = False,
+        progress: Progress | None = None,
+    ) -> Sandbox:
+        """Start a control plane and return when it is usable. SandboxError says which part failed, with its last log lines.
+
+        It ends with this process unless `detach`. `controllers` is kube-controller-manager's own list; `root` replaces the
+        state folder; `progress` gets one line of text for each step and every two seconds of a long one.
+        """
+        report = progress or (lambda text: None)
+        _need_cryptography()
+        directory = folder_of(name, root)
+        found = binaries.find(source, report)
+        with locked(lock_of(directory), lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it")):
+            for attempt in range(PORT_ATTEMPTS):
+                make_room(directory, name)
+                state = {"name": name, "controllers": controllers, "node": node, "gpus": gpus}
+                sandbox = cls._launch(directory, state, found)
+                try:
+                    sandbox._start_all(report)
+                    if detach:
+                        supervisor.ask(directory, "detach")
+                    return sandbox
+                except BaseException as error:
+                    sandbox._shut_down(keep=True)
+                    taken = isinstance(error, SandboxError) and "address already in use" in str(error)
+                    if not taken or attempt == PORT_ATTEMPTS - 1:
+                        raise
+                    report("A port was taken by another process; starting again on others")
+        raise AssertionError("unreachable")
+
+    @classmethod
+    def attach(cls, *, name: str = "default", root: Path | None = None) -> Sandbox:
+        """The running sandbox of that name, for instance one that `outfitter sandbox up --detach` started."""
+        directory = folder_of(name, root)
+        owner = supervisor_of(directory)
+        if owner is None or not owner.alive():
+            raise SandboxError(f"The sandbox {name} is not running. Next: outfitter sandbox up --name {name}")
+        return cls._from_state(directory, json.loads((directory / STATE).read_text()))
+
+    def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
+        """A kubeconfig for `alice` in `groups` (client certificate) or `system:serviceaccount:NAMESPACE:NAME` (token)."""
+        from outfitter.sandbox import kubeconfigs
+
+        folder, place = self.directory / "users", (self.name, self.url, self.layout.pki)
+        if user.startswith(kubeconfigs.SERVICE_ACCOUNT):
+            if groups:
+                raise SandboxError("A ServiceAccount's groups are fixed by Kubernetes. Leave the groups out.")
+            return kubeconfigs.for_service_account(folder, *place, user, self.connection())
+        return kubeconfigs.for_user(folder, *place, user, groups)
+
+    def connection(self) -> Connection:
+        """A blocking client with the admin's rights."""
+        pki = self.layout.pki
+        return Connection(self.url, authority=pki / "ca.crt", certificate=pki / "admin.crt", key=pki / "admin.key")
+
+    def audit(self, since: int = 0) -> list[AuditEntry]:
+        """Finished requests after the offset `since`, oldest first."""
+        return audit.read(self.audit_log, since)
+
+    def audit_mark(self) -> int:
+        """The offset after the last finished request."""
+        return audit.mark(self.audit_log)
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Component -> {pid, exit}; exit is None while it runs."""
+        result: dict[str, dict[str, Any]] = self._ask("status")["components"]
+        return result
+
+    def stop_component(self, name: str, *, kill: bool = False, grace: float = 1) -> None:
+        """SIGTERM to one component, SIGKILL after `grace` seconds (at once when `kill`); the others go on.
+
+        The grace is short because an API server waits up to a minute for watches that nobody ends.
+        """
+        self._ask("stop", name=name, kill=kill, grace=grace)
+
+    def start_component(self, name: str) -> None:
+        """Start one component, on its old port, and wait until it is ready."""
+        self._ask("start", name=name)
+        self._await(name)
+
+    def restart(self, name: str) -> None:
+        """Stop and start one component."""
+        self.stop_component(name)
+        self.start_component(name)
+
+    def apply_crds(self, folder: Path) -> None:
+        """Create or replace the CRDs of `folder/*.yaml`; returns when each is Established and in discovery."""
+        crds.apply(self.connection(), folder)
+
+    def down(self) -> None:
+        """Stop everything and remove the directory. Does nothing when it is down already."""
+        with locked(lock_of(self.directory)):
+            self._shut_down(keep=False)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.down()
+
+    @classmethod
+    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path]) -> Sandbox:
+        """Write every file and start the supervisor, which starts nothing by itself."""
+        from outfitter.sandbox import certificates, kubeconfigs
+
+        directory.mkdir(mode=0o700, parents=True)
+        state["ports"] = free_ports(3)
+        (directory / STATE).write_text(json.dumps(state))
+        sandbox = cls._from_state(directory, state)
+        layout, pki = sandbox.layout, sandbox.layout.pki
+        certificates.create_control_plane(pki, SERVICE_ADDRESS)
+        (directory / "logs").mkdir()
+        (directory / "audit-policy.json").write_text(json.dumps(audit.POLICY))
+        for name, file in (("admin", sandbox.kubeconfig), ("controller-manager", directory / "controller-manager.kubeconfig")):
+            kubeconfigs.with_certificate(file, state["name"], layout.url, pki, name, f"sandbox-{name}")
+        lines = commands(layout, found, controllers=state["controllers"], node=state["node"], gpus=state["gpus"])
+        parts = {name: {"command": command, "log": str(layout.log(name))} for name, command in lines.items()}
+        (directory / supervisor.COMPONENTS).write_text(json.dumps(parts))
+        log = layout.log("supervisor")
+        with log.open("ab") as output:
+            command = [sys.executable, "-P", "-m", supervisor.__name__, str(directory), str(os.getpid())]
+            sandbox._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=directory
+            )
+        process = sandbox._process
+        wait_until(lambda: supervisor_of(directory) is not None or process.poll() is not None, START_SECONDS, 0.01)
+        if supervisor_of(directory) is None:
+            raise SandboxError(f"The sandbox's supervisor did not start. The end of {log}:\n{last_lines(log)}")
+        return sandbox
+
+    @classmethod
+    def _from_state(cls, directory: Path, state: dict[str, Any]) -> Sandbox:
+        return cls(state["name"], Layout(directory, *state["ports"]), state)
+
+    def _start_all(self, progress: Progress) -> None:
+        parts = json.loads((self.directory / supervisor.COMPONENTS).read_text())
+        for name in parts:
+            progress(f"Starting {name}")
+            self.start_component(name)
+
+    def _await(self, name: str) -> None:
+        """Poll a component until it is ready. SandboxError with the end of its log when it ended or takes too long."""
+        ready, started = self._readiness(name), time.monotonic()
+
+        def settled() -> bool:
+            return self.status()[name]["exit"] is not None or ready()
+
+        in_time = wait_until(settled, START_SECONDS)
+        code = self.status()[name]["exit"]
+        if in_time and code is None:
+            return
+        log = self.layout.log(name)
+        what = f"ended with exit code {code}" if code is not None else f"was not ready within {time.monotonic() - started:.0f} s"
+        raise SandboxError(
+            f"The sandbox's {name} {what}. The end of its log:\n{last_lines(log)}\n"
+            f"Next: read all of {log}; its command line is in {self.directory / supervisor.COMPONENTS}."
+        )
+
+    def _readiness(self, name: str) -> Callable[[], bool]:
+        """How to see that a component works, not only runs."""
+        pki, api = self.layout.pki, self.connection()
+        if name == ETCD:
+            certificate, key = pki / "etcd-client.crt", pki / "etcd-client.key"
+            etcd = Connection(self.layout.etcd_url, authority=pki / "etcd-ca.crt", certificate=certificate, key=key)
+            return lambda: _succeeds(etcd, "/health")
+        if name == API_SERVER:
+            return lambda: _succeeds(api, "/readyz")
+        if name == NODE:
+            return lambda: _succeeds(api, "/api/v1/nodes/sandbox")
+        enabled = self.state["controllers"].split(",")
+        makes_accounts = "serviceaccount-controller" in enabled or ("*" in enabled and "-serviceaccount-controller" not in enabled)
+        if name == CONTROLLER_MANAGER and makes_accounts:  # pods are refused until this account is there
+            return lambda: _succeeds(api, "/api/v1/namespaces/default/serviceaccounts/default")
+        return lambda: True
+
+    def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return supervisor.ask(self.directory, op, **arguments)
+        except OSError as error:
+            raise SandboxError(
+                f"The sandbox {self.name} is not running ({error}). Next: outfitter sandbox up --name {self.name}"
+            ) from error
+
+    def _shut_down(self, *, keep: bool) -> None:
+        owner = supervisor_of(self.directory)
+        if owner is not None and owner.alive():
+            with contextlib.suppress(OSError, SandboxError):
+                supervisor.ask(self.directory, "shutdown", keep=keep)
+            if not owner.wait(4 * supervisor.GRACE):
+                owner.kill(signal.SIGKILL)  # its components are bound to it: the kernel ends them
+                owner.wait(supervisor.GRACE)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+
+def remove(name: str, root: Path | None = None) -> bool:
+    """Take down a sandbox, running or crashed, by name; False when there is none."""
+    directory = folder_of(name, root)
+    if not (directory / STATE).exists():
+        return False
+    Sandbox._from_state(directory, json.loads((directory / STATE).read_text())).down()
+    return True
+
+
+def _succeeds(connection: Connection, path: str) -> bool:
+    try:
+        return connection.answer("GET", path)[0] == 200
+    except ApiError:
+        return False
+
+
+def _need_cryptography() -> None:
+    try:
+        import cryptography  # noqa: F401
+    except ImportError as error:
+        raise SandboxError(
+            "The sandbox makes certificates with the package cryptography. Next: pip install 'outfitter[sandbox]'"
+        ) from error

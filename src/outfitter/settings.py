@@ -1,0 +1,66 @@
+"""Environment -> frozen Settings, read once at start. Every variable is `OUTFITTER_<NAME>`; lists are comma-separated."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an admin may choose. The chart's values fill these."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTFITTER_", frozen=True, use_attribute_docstrings=True)
+
+    system_namespace: str = "outfitter-system"
+    """Namespace of the operator and of assets shared more widely than one project."""
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Namespaces to work in, with Roles instead of ClusterRoles. Empty means all."""
+    domain: str = ""
+    """Host suffix of connection URLs, for instance `apps.example.com`. Empty: ExternalUrl connections need their own URL."""
+    ingress_class: str = ""
+    """ingressClassName of rendered Ingresses. Empty means the cluster's default class."""
+    ingress_tls: bool = True
+    """Whether connection URLs are https. The certificate is the ingress controller's default one."""
+    home_dir: str = "/home/outfitter"
+    """Mount path of the home directory where the environment does not set HOME."""
+    nfs_backend: Literal["inline", "csi"] = "inline"
+    """How nfs volumes are mounted. `csi` uses nfs.csi.k8s.io inline volumes, which Pod Security restricted allows."""
+    node_type_label: str = "outfitter.dev/node-type"
+    """Node label that `nodeType` selects by."""
+    node_pool_label: str = "outfitter.dev/node-pool"
+    """Node label that `nodePools` selects by."""
+    mig_strategy: Literal["mixed", "single"] = "mixed"
+    """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-<profile>, `single` for nvidia.com/gpu."""
+    workers: int = Field(default=16, ge=1, le=128)
+    """Passes at the same time."""
+    max_requests: int = Field(default=32, ge=1, le=512)
+    """Requests to the API server at the same time; lowered by itself while the server says it is busy."""
+    resync_seconds: int = Field(default=1800, ge=60)
+    """Each object is looked at again after about this long even if nothing happened. Costs no request where all is well."""
+    hold_seconds: float = Field(default=10, ge=0)
+    """How long a workload may be not ready before its Ready condition says so."""
+    used_by_seconds: float = Field(default=10, ge=0)
+    """An asset's usedBy is written at most once in this time."""
+    lease_name: str = "outfitter"
+    """Name of the Lease in the system namespace."""
+    lease_seconds: int = Field(default=15, ge=3)
+    """A leader that has not renewed for this long may be replaced."""
+    probe_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of /healthz, /readyz and /metrics; 0 chooses a free one."""
+    probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes the pod's own address
+    """Address of the probe port."""
+    kubeconfig: str = ""
+    """Path of a kubeconfig. Empty: in-cluster, else the usual KUBECONFIG."""
+    identity: str = ""
+    """Name of this replica in the Lease. Empty: the host's name and a random suffix."""
+    log_format: Literal["plain", "json"] = "plain"
+    """Format of log lines."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is logged."""
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

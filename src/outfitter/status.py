@@ -1,0 +1,132 @@
+"""Problems and observations -> the status of an object: the only writer of conditions, syncStatus and issues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
+from outfitter.problems import Level, Problem
+
+ISSUES_LIMIT = 50
+MESSAGE_LIMIT = 1024
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a pass found, before it becomes a status.
+
+    `ready` is about what runs now; `reason` and `message` explain the Ready condition. `facts` are the kind's own status
+    fields. `targets` is (written and fine, wanted) for kinds that fan out, and decides between Failed and Issues found.
+    """
+
+    ready: bool
+    reason: str
+    message: str = ""
+    problems: tuple[Problem, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    targets: tuple[int, int] = (0, 1)
+
+
+def timestamp(now: datetime) -> str:
+    """RFC 3339 in UTC, whole seconds."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def compose(draft: Draft, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The whole status of the object `body`; times of conditions that did not change are kept."""
+    meta, previous = body["metadata"], body.get("status") or {}
+    generation = int(meta.get("generation") or 0)
+    conditions = _conditions(draft, generation, previous.get("conditions") or (), timestamp(now))
+    # A problem of the user's spec comes before what follows from it.
+    told = sorted(draft.problems, key=lambda problem: -problem.level)
+    sync = _sync(draft, meta, previous, generation)
+    status: dict[str, Any] = {
+        **{key: value for key, value in draft.facts.items() if value is not None},
+        "observedGeneration": generation,
+        "syncStatus": sync.value,
+        "conditions": conditions,
+    }
+    if told:
+        status["issues"] = [_issue(problem, meta.get("namespace", "")) for problem in told[:ISSUES_LIMIT]]
+    message = _message(draft, told)
+    if message:
+        status["message"] = message
+    return status
+
+
+def is_ready(status: Mapping[str, Any]) -> bool:
+    """Whether the Ready condition of a status is True."""
+    return any(item["type"] == READY and item["status"] == "True" for item in status.get("conditions") or ())
+
+
+def is_stalled(status: Mapping[str, Any]) -> bool:
+    """Whether a status says that a person must act."""
+    return any(item["type"] == STALLED and item["status"] == "True" for item in status.get("conditions") or ())
+
+
+def _worst(problems: Sequence[Problem]) -> Problem | None:
+    serious = [problem for problem in problems if problem.level > Level.NOTE]
+    return max(serious, key=lambda problem: problem.level) if serious else None
+
+
+def _conditions(draft: Draft, generation: int, previous: Sequence[Mapping[str, Any]], now: str) -> list[dict[str, Any]]:
+    worst = _worst(draft.problems)
+    ready = draft.ready and worst is None
+    reason = worst.reason if worst else draft.reason
+    message = (worst.text if worst else draft.message)[:MESSAGE_LIMIT]
+    wanted = [(READY, "True" if ready else "False")]
+    if worst and worst.level is Level.STALLED:
+        wanted.append((STALLED, "True"))
+    elif not ready:
+        wanted.append((RECONCILING, "True"))
+    before = {item["type"]: item for item in previous}
+    result = []
+    for kind, state in wanted:
+        old = before.get(kind)
+        since = old["lastTransitionTime"] if old and old["status"] == state else now
+        result.append(
+            {
+                "type": kind,
+                "status": state,
+                "reason": reason,
+                "message": message,
+                "observedGeneration": generation,
+                "lastTransitionTime": since,
+            }
+        )
+    return result
+
+
+def _sync(draft: Draft, meta: Mapping[str, Any], previous: Mapping[str, Any], generation: int) -> SyncStatus:
+    if "deletionTimestamp" in meta:
+        return SyncStatus.DELETING
+    worst = _worst(draft.problems)
+    if worst and worst.level is Level.STALLED and draft.targets[0] == 0:
+        return SyncStatus.FAILED
+    if draft.problems:
+        return SyncStatus.ISSUES_FOUND
+    if draft.ready:
+        return SyncStatus.NO_ISSUES_FOUND
+    known = previous.get("syncStatus", SyncStatus.CREATING)
+    if known == SyncStatus.CREATING or previous.get("observedGeneration", 0) == 0:
+        return SyncStatus.CREATING
+    return SyncStatus.UPDATING
+
+
+def _issue(problem: Problem, namespace: str) -> dict[str, str]:
+    where = problem.namespace or namespace
+    return {"scopeType": "project", "scopeId": where, "issue": problem.reason, "message": problem.text[:MESSAGE_LIMIT]}
+
+
+def _message(draft: Draft, told: Sequence[Problem]) -> str:
+    fine, wanted = draft.targets
+    if told and wanted > 1:
+        failed = wanted - fine
+        return f"{failed} of {wanted} projects failed" if failed else told[0].text[:MESSAGE_LIMIT]
+    if told:
+        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        return told[0].text[:MESSAGE_LIMIT] + more
+    return draft.message[:MESSAGE_LIMIT]

@@ -1,0 +1,66 @@
+"""A real API server with our CRDs, and the few calls that these tests make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from outfitter.api.crd import crd_for
+from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
+from outfitter.cli.generate import write_crds
+from outfitter.sandbox import Sandbox
+
+NAMESPACE = "team-a"
+
+
+class Server:
+    """The API server of a sandbox, asked to validate strictly."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.answer = sandbox.connection().answer
+
+    def path(self, kind: str, name: str = "") -> str:
+        """Path of the objects of a kind, or of one."""
+        base = f"/apis/{API_VERSION}/namespaces/{NAMESPACE}/{kind_of(kind).plural}"
+        return f"{base}/{name}" if name else base
+
+    def create(self, body: dict[str, Any], *, keep: bool = False) -> tuple[int, Any]:
+        """Create an object; only as a trial unless it is to be kept."""
+        return self.answer("POST", self.path(body["kind"]) + f"?fieldValidation=Strict{'' if keep else '&dryRun=All'}", body)
+
+    def replace(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """Try to replace an object."""
+        path = self.path(body["kind"], body["metadata"]["name"])
+        return self.answer("PUT", path + "?fieldValidation=Strict&dryRun=All", body)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A sandbox with our CRDs and one namespace."""
+    crds = tmp_path_factory.mktemp("crds")
+    write_crds(crds)
+    controllers = "namespace-controller,serviceaccount-controller"
+    with Sandbox.up(root=tmp_path_factory.mktemp("sandbox"), node=False, controllers=controllers) as sandbox:
+        sandbox.apply_crds(crds)
+        server = Server(sandbox)
+        status, content = server.answer(
+            "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        )
+        assert status == 201, content
+        yield server
+
+
+def load(path: Path) -> Any:
+    """Read a YAML file beside the tests."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def crd(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each CRD in turn."""
+    return crd_for(request.param)

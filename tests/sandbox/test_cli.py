@@ -1,0 +1,66 @@
+"""`outfitter sandbox` as a person runs it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from outfitter.sandbox import Sandbox
+from outfitter.sandbox.control_plane import remove
+
+from .test_lifecycle import processes_of
+
+COMMAND = [sys.executable, "-c", "from outfitter.cli import main; main()", "sandbox"]
+SMALL = ["--no-node", "--controllers", "namespace-controller"]
+
+
+def outfitter(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_detached_it_stays_until_down(tmp_path: Path) -> None:
+    try:
+        up = outfitter("up", "--detach", "--root", tmp_path, *SMALL)
+        assert up.returncode == 0, up.stderr
+        assert Path(up.stdout.strip()).name == "admin.kubeconfig"
+        assert outfitter("status", "--root", tmp_path).returncode == 0
+        again = outfitter("up", "--root", tmp_path)
+        assert (again.returncode, "running already" in again.stderr) == (1, True)
+        with_group = outfitter("kubeconfig", "--root", tmp_path, "--as", "alice", "--group", "devs", "--path")
+        assert Path(with_group.stdout.strip()).exists()
+        missing = outfitter("kubeconfig", "--root", tmp_path, "--as", "system:serviceaccount:team:builder")
+        assert (missing.returncode, "no namespace team" in missing.stderr) == (1, True)
+        Sandbox.attach(root=tmp_path).stop_component("kube-controller-manager", kill=True)
+        broken = outfitter("status", "--root", tmp_path)
+        assert (broken.returncode, "ended with exit code" in broken.stdout) == (3, True)
+        assert outfitter("down", "--root", tmp_path).returncode == 0
+    finally:
+        remove("default", tmp_path)
+    assert processes_of(tmp_path) == []
+    assert outfitter("status", "--root", tmp_path).returncode == 3
+
+
+def test_in_the_foreground_a_signal_ends_it(tmp_path: Path) -> None:
+    command = [*COMMAND, "up", "--root", str(tmp_path), *SMALL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip().endswith("admin.kubeconfig")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not processes_of(tmp_path)
+    assert not (tmp_path / "default").exists()
+
+
+def test_help_teaches_with_examples() -> None:
+    assert "KUBECONFIG=$(outfitter sandbox up --detach)" in outfitter("--help").stdout
+    assert "--as alice --group devs" in outfitter("kubeconfig", "--help").stdout
+    assert outfitter("kubeconfig", "--group", "devs").returncode == 2
+
+
+def test_without_cryptography_it_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['cryptography'] = None; from outfitter.cli import main; main()"
+    command = [sys.executable, "-c", code, "sandbox", "up", "--root", str(tmp_path)]
+    seen = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (seen.returncode, "pip install 'outfitter[sandbox]'" in seen.stderr) == (1, True)

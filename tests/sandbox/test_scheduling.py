@@ -1,0 +1,45 @@
+"""The stand-in scheduler's arithmetic."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from outfitter.sandbox.scheduling import amount, requests_of, why_not
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value"),
+    [("1", 1), (2, 2), ("500m", "0.5"), ("1k", 1000), ("1Ki", 1024), ("1.5Gi", 1610612736), ("2e3", 2000), ("1E", 10**18), ("5n", "5e-9")],
+)
+def test_quantities(quantity: str | int, value: int | str) -> None:
+    assert amount(quantity) == Decimal(value)
+
+
+@pytest.mark.parametrize("quantity", ["", "1 Gi", "Gi", "1KI", "1mi"])
+def test_no_quantities(quantity: str) -> None:
+    with pytest.raises(ValueError, match="not a quantity"):
+        amount(quantity)
+
+
+def container(cpu: str, **more: str) -> dict[str, object]:
+    return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+
+def test_requests_count_containers_sidecars_and_the_largest_init_container() -> None:
+    spec = {
+        "initContainers": [container("3"), container("250m", restartPolicy="Always")],
+        "containers": [container("1"), {"resources": {"limits": {"nvidia.com/gpu": "2"}}}],
+    }
+    assert requests_of({"spec": spec}) == {"cpu": Decimal(3), "nvidia.com/gpu": Decimal(2), "pods": Decimal(1)}
+
+
+def test_what_is_short_is_named() -> None:
+    pod: dict[str, Any] = {"spec": {"containers": [{"resources": {"requests": {"cpu": "2", "nvidia.com/gpu": "1"}}}]}}
+    capacity = {"cpu": "4", "nvidia.com/gpu": "1", "pods": "10"}
+    assert why_not(pod, {}, capacity, []) == ""
+    assert "1 Insufficient nvidia.com/gpu" in why_not(pod, {}, capacity, [{"nvidia.com/gpu": Decimal(1)}])
+    assert "1 Insufficient cpu" in why_not(pod, {}, capacity, [{"cpu": Decimal("2.5")}])
+    assert "node affinity/selector" in why_not({"spec": pod["spec"] | {"nodeSelector": {"disk": "ssd"}}}, {"disk": "hdd"}, capacity, [])
