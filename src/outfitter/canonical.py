@@ -91,7 +91,8 @@ def digest(manifest: Mapping[str, Any]) -> str:
 
 def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest, pruned, with its own digest as an annotation: so that a field we stop asking for is noticed."""
-    clean: dict[str, Any] = prune(manifest)
+    # Content is kept to the letter: an empty value in a Secret is a value.
+    clean: dict[str, Any] = {key: item if key == "data" else prune(item) for key, item in manifest.items()}
     meta = clean["metadata"]
     meta["annotations"] = {**meta.get("annotations", {}), DIGEST: digest(clean)}
     return clean

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from outfitter.api.crd import crd_for
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
@@ -21,8 +20,16 @@ class Server:
     """The API server of a sandbox, asked to validate strictly."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.answer = sandbox.connection().answer
+        self.connection = sandbox.connection()
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Ask, and ask again while the server says that it is still starting to serve a kind."""
+        deadline = time.monotonic() + 30
+        while True:
+            status, content = self.connection.answer(method, path, body)
+            if status != 429 or time.monotonic() > deadline:
+                return status, content
+            time.sleep(0.1)
 
     def path(self, kind: str, name: str = "") -> str:
         """Path of the objects of a kind, or of one."""
@@ -53,11 +60,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         )
         assert status == 201, content
         yield server
-
-
-def load(path: Path) -> Any:
-    """Read a YAML file beside the tests."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)

@@ -27,7 +27,10 @@ def directory(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir(parents=True)
     stubborn = script(tmp_path / "stubborn", "trap '' TERM; sleep 600 & echo started; while :; do wait; done")
     commands = {"quick": ["true"], "calm": ["sleep", "600"], "stubborn": [str(stubborn)]}
-    parts = {name: {"command": command, "log": str(tmp_path / f"{name}.log")} for name, command in commands.items()}
+    parts: dict[str, dict[str, object]] = {
+        name: {"command": command, "log": str(tmp_path / f"{name}.log")} for name, command in commands.items()
+    }
+    parts["calm"]["restart"] = True
     (folder / "components.json").write_text(json.dumps(parts))
     command = [sys.executable, "-m", "outfitter.sandbox.supervisor", str(folder), str(os.getpid())]
     with subprocess.Popen(command, start_new_session=True) as process:
@@ -89,3 +92,16 @@ def test_a_dead_holder_leaves_no_lock(tmp_path: Path) -> None:
 
         with locked(path, waiting):
             assert seen == ["waited"]
+
+
+def test_what_ends_by_itself_is_started_again_once_settled(directory: Path) -> None:
+    first = ask(directory, "start", name="calm")["components"]["calm"]["pid"]
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: ask(directory, "status")["components"]["calm"]["exit"] == -signal.SIGKILL)
+    ask(directory, "settle")
+    seen = eventually(lambda: ask(directory, "status")["components"]["calm"], lambda each: each["exit"] is None)
+    assert (seen["restarts"], seen["pid"] != first) == (1, True)
+    ask(directory, "stop", name="calm")
+    ask(directory, "start", name="quick")  # its end wakes the supervisor once more
+    eventually(lambda: ask(directory, "status")["components"]["quick"]["exit"] == 0)
+    assert ask(directory, "status")["components"]["calm"]["exit"] == -signal.SIGTERM

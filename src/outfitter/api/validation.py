@@ -25,6 +25,8 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
 
     The API server answers the same, except that it stops at the first layer that has errors.
     """
+    body = _without_nulls(body)
+    previous = None if previous is None else _without_nulls(previous)
     names = [kind.name for kind in KINDS]
     if body.get("kind") not in names:
         return [
@@ -130,6 +132,13 @@ def _spec_model(kind: str) -> type[Model]:
     model = kind_of(kind).model.model_fields["spec"].annotation
     assert isinstance(model, type)  # every kind declares the model of its spec
     return model
+
+
+def _without_nulls(value: Any) -> Any:
+    """Drop fields that are null, as the API server does; a null item of a list stays, and is an error."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(spec: Mapping[str, Any] | Model) -> Mapping[str, Any]:

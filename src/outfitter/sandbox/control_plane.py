@@ -70,8 +70,7 @@ class Sandbox:
                 sandbox = cls._launch(directory, state, found)
                 try:
                     sandbox._start_all(report)
-                    if detach:
-                        supervisor.ask(directory, "detach")
+                    supervisor.ask(directory, "settle", detach=detach)
                     return sandbox
                 except BaseException as error:
                     sandbox._shut_down(keep=True)
@@ -115,7 +114,7 @@ class Sandbox:
         return audit.mark(self.audit_log)
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Component -> {pid, exit}; exit is None while it runs."""
+        """Component -> {pid, exit, restarts}; exit is None while it runs."""
         result: dict[str, dict[str, Any]] = self._ask("status")["components"]
         return result
 
@@ -168,7 +167,8 @@ class Sandbox:
         for name, file in (("admin", sandbox.kubeconfig), ("controller-manager", directory / "controller-manager.kubeconfig")):
             kubeconfigs.with_certificate(file, state["name"], layout.url, pki, name, f"sandbox-{name}")
         lines = commands(layout, found, controllers=state["controllers"], node=state["node"], gpus=state["gpus"])
-        parts = {name: {"command": command, "log": str(layout.log(name))} for name, command in lines.items()}
+        again = (CONTROLLER_MANAGER, NODE)  # they may give up while the API server is away
+        parts = {name: {"command": command, "log": str(layout.log(name)), "restart": name in again} for name, command in lines.items()}
         (directory / supervisor.COMPONENTS).write_text(json.dumps(parts))
         log = layout.log("supervisor")
         with log.open("ab") as output:

@@ -2,8 +2,10 @@
 
 It knows nothing about Kubernetes. It starts and stops the commands of `components.json` when asked through a Unix socket,
 and ends them all when its own parent ends (unless detached). Components are bound to it: kill -9 it and the kernel kills them.
+Once the sandbox is settled it starts again what ended by itself and is marked `restart`, as a kubelet would: the
+controller-manager gives up when the API server is away at the wrong moment.
 
-One JSON line per connection, answered by one JSON line: `{"op": "start" | "stop" | "status" | "detach" | "shutdown", ...}`.
+One JSON line per connection, answered by one JSON line: `{"op": "start" | "stop" | "status" | "settle" | "shutdown", ...}`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from outfitter.sandbox.processes import Identity, bound_command
 SOCKET = "control.sock"
 COMPONENTS = "components.json"
 GRACE = 8.0  # seconds between SIGTERM and SIGKILL
+RESTART_SECONDS = 1.0
 
 
 def address(directory: Path) -> tuple[int, str]:
@@ -62,6 +65,9 @@ class Supervisor:
         self.directory = directory
         self.parent = parent
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.wanted: dict[str, dict[str, Any]] = {}  # started and not stopped by request
+        self.restarts: dict[str, int] = {}
+        self.settled = False
         self.ended = False
         self.keep = False  # keep the directory for a look at the logs
         self.selector = selectors.DefaultSelector()
@@ -86,13 +92,16 @@ class Supervisor:
         partial.rename(self.directory / "supervisor.json")  # complete or absent: the starter polls for it
         try:
             while not self.ended:
-                for key, _ in self.selector.select():
+                ready = self.selector.select(RESTART_SECONDS if self._fallen() else None)
+                for key, _ in ready:
                     if key.data == "request":
                         self._answer(listener)
                     elif key.data == "parent":
                         self.ended = True
                     else:
                         reader.recv(4096)
+                if not ready:
+                    self._revive()
         finally:
             self.stop(list(self.running))
             if not self.keep:
@@ -102,7 +111,7 @@ class Supervisor:
         """Start a component of components.json; does nothing when it runs."""
         current = self.running.get(name)
         if current is None or current.poll() is not None:
-            component = json.loads((self.directory / COMPONENTS).read_text())[name]
+            component = self.wanted[name] = json.loads((self.directory / COMPONENTS).read_text())[name]
             with Path(component["log"]).open("ab") as log:
                 self.running[name] = subprocess.Popen(
                     bound_command(component["command"], os.getpid()),
@@ -112,6 +121,8 @@ class Supervisor:
 
     def stop(self, names: list[str], *, kill: bool = False, grace: float = GRACE) -> dict[str, Any]:
         """SIGTERM, wait, SIGKILL, each to the component's process group; etcd last, the others at once."""
+        for name in names:
+            self.wanted.pop(name, None)
         for wave in ([each for each in names if each != "etcd"], [each for each in names if each == "etcd"]):
             living = [self.running[each] for each in wave if each in self.running and self.running[each].poll() is None]
             for process in living:
@@ -125,8 +136,23 @@ class Supervisor:
         return self.status()
 
     def status(self) -> dict[str, Any]:
-        """Name -> pid and exit code (None while it runs)."""
-        return {"components": {name: {"pid": each.pid, "exit": each.poll()} for name, each in self.running.items()}}
+        """Name -> pid, exit code (None while it runs) and how often it was started again by itself."""
+        return {
+            "components": {
+                name: {"pid": each.pid, "exit": each.poll(), "restarts": self.restarts.get(name, 0)} for name, each in self.running.items()
+            }
+        }
+
+    def _fallen(self) -> list[str]:
+        """What ended by itself and shall run again."""
+        if not self.settled:
+            return []
+        return [name for name, each in self.wanted.items() if each.get("restart") and self.running[name].poll() is not None]
+
+    def _revive(self) -> None:
+        for name in self._fallen():
+            self.restarts[name] = self.restarts.get(name, 0) + 1
+            self.start(name)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number != signal.SIGCHLD:
@@ -170,8 +196,10 @@ class Supervisor:
                 return self.start(request["name"])
             case "stop":
                 return self.stop([request["name"]], kill=request.get("kill", False), grace=request.get("grace", GRACE))
-            case "detach":
-                self._detach()
+            case "settle":
+                self.settled = True
+                if request.get("detach"):
+                    self._detach()
             case "shutdown":
                 self.keep = request.get("keep", False)
                 self.ended = True

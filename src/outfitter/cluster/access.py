@@ -1,0 +1,120 @@
+"""What Outfitter may do on the API server, with the reason for each row: the chart's roles are generated from this table.
+
+Two things that are missing on purpose. `update` on <kind>/finalizers: only blockOwnerDeletion would need it (where the
+admission plugin OwnerReferencesPermissionEnforcement is on), and our ownerReferences do not set it. Anything on
+CustomResourceDefinitions: kopf's scanning is off, and its discovery is open to every authenticated user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from outfitter.api.v1alpha1 import GROUP, KINDS
+
+Scope = Literal["everywhere", "namespace-object", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Verbs on one resource. `names` limits them to objects of these names."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    scope: Scope = "everywhere"
+    names: tuple[str, ...] = ()
+
+
+_CHILD: Final = ("create", "delete", "get", "list", "patch", "watch")
+
+
+def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
+    """Every row."""
+    return (
+        *_ours(),
+        Row("apps", "statefulsets", _CHILD, "runs workloads; get: managedFields are read before a change"),
+        Row("apps", "controllerrevisions", _CHILD, "pins of workloads"),
+        Row("", "services", _CHILD, "connections of workloads"),
+        Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),
+        Row(
+            "",
+            "persistentvolumeclaims",
+            _CHILD,
+            "volumes of data sources and workloads; claims that a data source names",
+        ),
+        Row(
+            "", "secrets", _CHILD, "copies of credentials; get: a copy needs the source's data, lists are metadata only"
+        ),
+        Row("", "configmaps", _CHILD, "copies of data sources; get: which keys a referenced ConfigMap has"),
+        Row(
+            "", "pods", ("delete", "list", "watch"), "state; a pod of an old revision that is stuck blocks the rollout"
+        ),
+        Row("", "events", ("create", "list", "watch"), "own Events; pods that quota or Pod Security refused"),
+        Row("", "namespaces", ("list", "watch"), "labels of projects and departments"),
+        Row(
+            "",
+            "namespaces",
+            ("get", "watch"),
+            "the same where only some namespaces are served",
+            scope="namespace-object",
+        ),
+        Row("coordination.k8s.io", "leases", ("create",), "election; create cannot be limited by name", scope="system"),
+        Row("coordination.k8s.io", "leases", ("get", "update"), "election", scope="system", names=(lease_name,)),
+    )
+
+
+def _ours() -> Iterator[Row]:
+    for kind in KINDS:
+        yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never written")
+        yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
+
+
+def cluster_rules() -> list[dict[str, Any]]:
+    """Rules of the ClusterRole where all namespaces are served."""
+    return _rules(row for row in table() if row.scope == "everywhere")
+
+
+def namespaced_rules() -> list[dict[str, Any]]:
+    """Rules of the Role in each served namespace where `watchNamespaces` is set; no ClusterRole is needed then."""
+    rows = (row for row in table() if row.scope != "system")
+    return _rules(row for row in rows if row.resource != "namespaces" or row.scope == "namespace-object")
+
+
+def system_rules(lease_name: str = "outfitter") -> list[dict[str, Any]]:
+    """Rules of the Role in the system namespace, needed in both cases."""
+    return _rules(row for row in table(lease_name) if row.scope == "system")
+
+
+def granted(group: str, resource: str, verb: str) -> bool:
+    """Whether some row allows `verb` on `resource` ("pods", "workspaces/status")."""
+    return verb in _VERBS.get((group, resource), frozenset())
+
+
+def _rules(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """RBAC rules: resources of one group with equal verbs and names share one, in a stable order."""
+    joined: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for row in rows:
+        joined.setdefault((row.group, tuple(sorted(row.verbs)), row.names), []).append(row.resource)
+    return [
+        {
+            "apiGroups": [group],
+            "resources": sorted(resources),
+            **({"resourceNames": list(names)} if names else {}),
+            "verbs": list(verbs),
+        }
+        for (group, verbs, names), resources in sorted(joined.items())
+    ]
+
+
+def _granted_verbs() -> dict[tuple[str, str], frozenset[str]]:
+    verbs: dict[tuple[str, str], frozenset[str]] = {}
+    for row in table():
+        place = (row.group, row.resource)
+        verbs[place] = verbs.get(place, frozenset()) | frozenset(row.verbs)
+    return verbs
+
+
+_VERBS: Final = _granted_verbs()

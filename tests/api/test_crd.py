@@ -1,0 +1,181 @@
+"""The CRDs: structure, bounds, list types, size, and that a real API server takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from outfitter.api.base import Model
+from outfitter.api.crd import all_crds, crd_for
+from outfitter.api.schema import schema_of
+from outfitter.api.types import list_map
+from outfitter.api.v1alpha1 import KINDS, Kind
+from outfitter.cli.generate import crd_files
+
+from .conftest import Server
+
+Schema = dict[str, Any]
+CLIENT_SIDE_APPLY_LIMIT = 262_144
+
+
+def _schema(crd: dict[str, Any]) -> Schema:
+    schema: Schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def _nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from _nodes(child, f"{path}.{name}")
+    for part, mark in (("items", "[]"), ("additionalProperties", "{}")):
+        if part in schema:
+            yield from _nodes(schema[part], path + mark)
+
+
+def test_every_string_is_bounded(crd: dict[str, Any]) -> None:
+    """CEL cost is estimated from the bounds."""
+    loose = [
+        path
+        for path, node in _nodes(_schema(crd))
+        if (node.get("type") == "string" or node.get("x-kubernetes-int-or-string"))
+        and "enum" not in node
+        and "maxLength" not in node
+    ]
+    assert loose == []
+
+
+def test_every_list_has_a_type_and_a_bound(crd: dict[str, Any]) -> None:
+    """Server-side apply merges by the list type; the keys of a map list are required in its items."""
+    for path, node in _nodes(_schema(crd)):
+        if node.get("type") == "array":
+            assert node.get("x-kubernetes-list-type") in ("map", "set", "atomic"), path
+            assert "maxItems" in node, path
+            keys = node.get("x-kubernetes-list-map-keys", [])
+            assert bool(keys) == (node["x-kubernetes-list-type"] == "map"), path
+            assert set(keys) <= set(node["items"].get("required", [])), path
+
+
+def test_every_map_is_bounded(crd: dict[str, Any]) -> None:
+    """An object has known fields, or is a map with a bound; only metadata is neither."""
+    for path, node in _nodes(_schema(crd)):
+        if node.get("type") == "object" and path != ".metadata":
+            assert "properties" in node or "maxProperties" in node, path
+
+
+def test_every_field_is_described(crd: dict[str, Any]) -> None:
+    """`kubectl explain` has something to say about each field that is ours."""
+    bare = [
+        path
+        for path, node in _nodes(_schema(crd))
+        if not path.endswith(("[]", "{}")) and path != ".metadata" and not node.get("description")
+    ]
+    assert bare == []
+
+
+def test_descriptions_say_the_default_of_a_choice(crd: dict[str, Any]) -> None:
+    """A flag that may be left out says what it then is."""
+    silent = [
+        path
+        for path, node in _nodes(_schema(crd))
+        if node.get("type") == "boolean"
+        and not path.startswith(".status")
+        and "efault" not in node["description"]
+        and not path.startswith((".spec.pvc.claimInfo.accessModes", ".spec.storage.pvc[].claimInfo.accessModes"))
+        and not path.endswith("shouldDeleteOriginalVolume")
+    ]
+    assert silent == []
+
+
+def test_a_crd_fits_client_side_apply(crd: dict[str, Any]) -> None:
+    """kubectl keeps the whole manifest in an annotation; half of its limit is left for growth."""
+    assert len(yaml.safe_dump(crd)) < CLIENT_SIDE_APPLY_LIMIT / 2
+
+
+def test_only_frozen_defaults_are_stored(crd: dict[str, Any]) -> None:
+    """A default in the schema is written into every object for good; the scale subresource needs the one we have."""
+    stored = [path for path, node in _nodes(_schema(crd)) if "default" in node]
+    assert stored == ([".spec.run.replicas"] if crd["spec"]["names"]["kind"] == "Environment" else [])
+
+
+def test_a_field_called_title_survives() -> None:
+    """Pydantic's own titles are dropped, fields of that name are not."""
+
+    class Book(Model):
+        """A book."""
+
+        title: str
+        """Title of the book."""
+        default: str | None = None
+        """Its default."""
+
+    schema = schema_of(Book)
+    assert schema["properties"] == {
+        "title": {"description": "Title of the book.", "type": "string"},
+        "default": {"description": "Its default.", "type": "string"},
+    }
+    assert "title" not in schema
+
+
+def test_list_map_names_its_key() -> None:
+    """The key stands in the schema of the list."""
+    assert list_map("name", 3).json_schema_extra["x-kubernetes-list-map-keys"] == ["name"]
+
+
+def test_written_crds_are_current() -> None:
+    """`make generate` was run after the last change of a model."""
+    folder = Path(__file__).parents[2] / "crds"
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")} == crd_files()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_columns_and_selectors_name_fields_that_exist(kind: Kind) -> None:
+    """A column over a misspelt path would only stay empty."""
+    paths = {path for path, _ in _nodes(_schema(crd_for(kind)))}
+    for path in (*kind.model.SELECTABLE, *(column.path for column in kind.model.COLUMNS)):
+        plain = path.replace("[?(@.type=='Ready')]", "[]").replace("[0]", "[]")
+        assert plain in paths, path
+    assert len(kind.model.SELECTABLE) <= 8
+
+
+def test_the_server_takes_every_crd(server: Server) -> None:
+    """Structural, established, no warnings: the cost of all rules is within the server's budget."""
+    for crd in all_crds().values():
+        status, found = server.answer(
+            "GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
+        )
+        assert status == 200
+        conditions = {entry["type"]: entry["status"] for entry in found["status"]["conditions"]}
+        assert conditions["Established"] == "True", conditions
+        assert conditions.get("NonStructuralSchema", "False") == "False", conditions
+        assert conditions["NamesAccepted"] == "True", conditions
+
+
+def test_scale_reaches_a_running_environment(server: Server) -> None:
+    """`kubectl scale` works on `run` although nobody wrote `replicas`."""
+    body = {
+        "apiVersion": "outfitter.dev/v1alpha1",
+        "kind": "Environment",
+        "metadata": {"name": "scaled", "namespace": "team-a"},
+        "spec": {"image": "a:1", "run": {}},
+    }
+    status, stored = server.create(body, keep=True)
+    assert status == 201, stored
+    path = server.path("Environment", "scaled")
+    _, scale = server.answer("GET", f"{path}/scale")
+    assert scale["spec"]["replicas"] == 1
+    scale["spec"]["replicas"] = 0
+    assert server.answer("PUT", f"{path}/scale", scale)[0] == 200
+    assert server.answer("GET", path)[1]["spec"]["run"]["replicas"] == 0
+    assert server.answer("DELETE", path)[0] == 200
+
+
+def test_objects_can_be_selected_by_field(server: Server) -> None:
+    """The declared selectors are answered by the server."""
+    for kind in KINDS:
+        for selectable in kind.model.SELECTABLE:
+            status, answer = server.answer("GET", server.path(kind.name) + f"?fieldSelector={selectable[1:]}=x")
+            assert status == 200, answer

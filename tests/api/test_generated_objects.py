@@ -1,0 +1,90 @@
+"""Objects made at random from the models: they survive reading, and Python and the server agree about each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from polyfactory.factories.pydantic_factory import ModelFactory
+
+from outfitter.api.base import Model
+from outfitter.api.conditions import Condition
+from outfitter.api.schema import resource_schema
+from outfitter.api.shape import shape_errors
+from outfitter.api.validation import strict_errors
+from outfitter.api.v1alpha1 import API_VERSION, KINDS, Kind
+
+from .conftest import NAMESPACE, Server
+
+SEED = 20260101
+ROUNDS = 40
+
+
+def _factory(model: type[Model]) -> type[ModelFactory[Any]]:
+    factory: type[ModelFactory[Any]] = ModelFactory.create_factory(model, __randomize_collection_length__=True)
+    factory.seed_random(SEED)
+    factory.__min_collection_length__ = 0
+    factory.__max_collection_length__ = 3
+    return factory
+
+
+def _specs(kind: Kind, rounds: int) -> Iterator[dict[str, Any]]:
+    """Full specs, and specs from which fields were struck out at random: those break the cross-field rules."""
+    chance = random.Random(SEED)
+    factory = _factory(kind.model.model_fields["spec"].annotation)  # type: ignore[arg-type]
+    for number in range(rounds):
+        spec = factory.build().to_dict()
+        yield _struck(spec, chance, 0.3 + 0.6 * number / rounds)
+
+
+def _struck(value: Any, chance: random.Random, share: float) -> Any:
+    if isinstance(value, dict):
+        return {key: _struck(item, chance, share) for key, item in value.items() if chance.random() > share}
+    return [_struck(item, chance, share) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_round_trip(kind: Kind) -> None:
+    """Model -> manifest -> model gives the same model; the manifest breaks no bound of the schema."""
+    schema = resource_schema(kind.model)["properties"]
+    for part in ("spec", "status"):
+        factory = _factory(kind.model.model_fields[part].annotation)  # type: ignore[arg-type]
+        for _ in range(ROUNDS):
+            made = factory.build()
+            again = type(made).model_validate(made.to_dict())
+            assert again.to_dict() == made.to_dict()
+            wrong = [error for error in shape_errors(schema[part], made.to_dict(), (part,)) if not _known(error.message)]
+            assert wrong == []
+
+
+def _known(message: str) -> bool:
+    """Names that occur twice, and times that are no times, are the factory's doing."""
+    return "occurs twice" in message or message.startswith("is required")
+
+
+def test_conditions_round_trip() -> None:
+    """The model that every status shares."""
+    made = _factory(Condition).build()
+    assert Condition.model_validate(made.to_dict()) == made
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_python_and_server_agree(server: Server, kind: Kind) -> None:
+    """Whatever the server takes can be read and has no error offline, and the reverse."""
+    verdicts = set()
+    for spec in _specs(kind, ROUNDS):
+        metadata = {"name": "x", "namespace": NAMESPACE}
+        body = {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": spec}
+        status, answer = server.create(body)
+        offline = [error for error in strict_errors(body) if not _only_python(error.message)]
+        assert (status == 201) == (not offline), (spec, [str(error) for error in offline], answer)
+        if status == 201:
+            kind.model.parse(answer)
+        verdicts.add(status)
+    assert verdicts >= {422}, verdicts
+
+
+def _only_python(message: str) -> bool:
+    return message.startswith(("cannot be split", "all host paths")) or "occurs twice in this list" in message

@@ -1,0 +1,105 @@
+"""References are found wherever they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from outfitter.api.refs import FoundRef, refs_of
+from outfitter.api.v1alpha1 import kind_of
+
+CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
+    (
+        "Workspace",
+        {
+            "assets": {
+                "environment": {"name": "torch", "scope": "cluster"},
+                "compute": {"name": "gpu"},
+                "dataSources": [{"name": "a"}, {"name": "b", "scope": "department"}],
+            }
+        },
+        [
+            FoundRef("Environment", "torch", "cluster", "assets.environment"),
+            FoundRef("ComputeResource", "gpu", None, "assets.compute"),
+            FoundRef("DataSource", "a", None, "assets.dataSources[0]"),
+            FoundRef("DataSource", "b", "department", "assets.dataSources[1]"),
+        ],
+    ),
+    (
+        "Workspace",
+        {
+            "environmentVariables": [
+                {"name": "A", "value": "x"},
+                {"name": "B", "secret": {"name": "s", "key": "k"}},
+                {"name": "C", "userCredential": {"name": "u", "key": "k"}},
+            ],
+            "imagePullSecrets": [{"name": "p"}, {"name": "q", "exclude": True}, {"name": "r", "userCredential": True}],
+        },
+        [
+            FoundRef("Secret", "s", None, "environmentVariables[1].secret"),
+            FoundRef("Secret", "p", None, "imagePullSecrets[0].name"),
+        ],
+    ),
+    (
+        "Workspace",
+        {
+            "storage": {
+                "git": [{"credential": {"name": "g"}}, {"secretRef": {"name": "h"}}],
+                "s3": [{"accessKeySecret": "k"}],
+                "pvc": [{"existingPvc": True, "claimName": "c"}, {"claimName": "new"}],
+                "configMapVolume": [{"configMap": "m"}],
+                "secretVolume": [{"secret": "t"}],
+                "dataVolume": [{"id": "d"}],
+            }
+        },
+        [
+            FoundRef("Credential", "g", None, "storage.git[0].credential"),
+            FoundRef("Secret", "h", None, "storage.git[1].secretRef"),
+            FoundRef("Secret", "k", None, "storage.s3[0].accessKeySecret"),
+            FoundRef("PersistentVolumeClaim", "c", None, "storage.pvc[0].claimName"),
+            FoundRef("ConfigMap", "m", None, "storage.configMapVolume[0].configMap"),
+            FoundRef("Secret", "t", None, "storage.secretVolume[0].secret"),
+            FoundRef("DataSource", "d", None, "storage.dataVolume[0].id"),
+        ],
+    ),
+    (
+        "Environment",
+        {
+            "environmentVariables": [
+                {"name": "K", "credential": {"name": "b", "key": "k"}},
+                {"name": "M", "configMap": {"name": "c", "key": "k"}},
+            ],
+            "run": {"compute": {"name": "gpu"}, "dataSources": [{"name": "d"}]},
+        },
+        [
+            FoundRef("Credential", "b", None, "environmentVariables[0].credential"),
+            FoundRef("ConfigMap", "c", None, "environmentVariables[1].configMap"),
+            FoundRef("ComputeResource", "gpu", None, "run.compute"),
+            FoundRef("DataSource", "d", None, "run.dataSources[0]"),
+        ],
+    ),
+    (
+        "Credential",
+        {"type": "password", "secretRef": {"name": "login"}},
+        [FoundRef("Secret", "login", None, "secretRef")],
+    ),
+    (
+        "DataSource",
+        {"secretVolume": {"credential": {"name": "c"}, "mountPath": "/s"}},
+        [FoundRef("Credential", "c", None, "secretVolume.credential")],
+    ),
+    (
+        "DataSource",
+        {"dataVolume": {"originPvcName": "p", "mountPath": "/d"}},
+        [FoundRef("PersistentVolumeClaim", "p", None, "dataVolume.originPvcName")],
+    ),
+    ("ComputeResource", {"cpuCoreRequest": 1}, []),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec", "wanted"), CASES)
+def test_references_are_found(kind: str, spec: dict[str, Any], wanted: list[FoundRef]) -> None:
+    """Kind, name, pinned scope and place of each, in the order of the fields."""
+    found = refs_of(kind_of(kind).model.parse({"spec": spec}).spec)
+    assert sorted(found, key=str) == sorted(wanted, key=str)
