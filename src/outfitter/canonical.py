@@ -75,9 +75,9 @@ def cores_text(value: float) -> str:
 
 
 def prune(value: Any) -> Any:
-    """`value` without absent things: None anywhere, and what the server would not store (empty text or list in a map)."""
+    """`value` without what the server would not store: None anywhere, empty text and empty lists in a map."""
     if isinstance(value, Mapping):
-        return {key: prune(item) for key, item in value.items() if item is not None and item != "" and item != []}
+        return {key: prune(item) for key, item in value.items() if item is not None and item not in ("", [])}
     if isinstance(value, (list, tuple)):
         return [prune(item) for item in value]
     return value

@@ -21,7 +21,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one live object says of itself; `reason` is CamelCase, `message` is for people and says the fix if it can."""
+    """What one live object says of itself; `reason` is CamelCase, `message` is for people, with the fix if known."""
 
     state: State
     reason: str = ""
@@ -61,7 +61,9 @@ def _pvc(body: Mapping[str, Any], *, first_consumer: bool) -> Observation:
     if phase == "Bound":
         return READY
     if phase == "Lost":
-        return Observation(State.FAILED, "LostPhase", "its PersistentVolume is gone; restore the volume or make a new claim")
+        return Observation(
+            State.FAILED, "LostPhase", "its PersistentVolume is gone; restore the volume or make a new claim"
+        )
     if first_consumer:
         return Observation(State.READY, "WaitForFirstConsumer", "bound when the first pod uses it")
     return Observation(State.PROGRESSING, "Pending", "no volume is bound yet")
@@ -71,11 +73,20 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Observation]] = {"StatefulSe
 
 # Reasons for which a container waits, and what a person can do. The kubelet's words, not ours.
 _WAITING: Mapping[str, tuple[str, str]] = {
-    "ImagePullBackOff": ("ImagePullFailed", "check the image's name and tag, and that a dockerRegistry Credential covers its registry"),
-    "ErrImagePull": ("ImagePullFailed", "check the image's name and tag, and that a dockerRegistry Credential covers its registry"),
+    "ImagePullBackOff": (
+        "ImagePullFailed",
+        "check the image's name and tag, and that a dockerRegistry Credential covers its registry",
+    ),
+    "ErrImagePull": (
+        "ImagePullFailed",
+        "check the image's name and tag, and that a dockerRegistry Credential covers its registry",
+    ),
     "ErrImageNeverPull": ("ImagePullFailed", "the image is not on the node: choose imagePullPolicy IfNotPresent"),
     "InvalidImageName": ("ImagePullFailed", "correct the image's name"),
-    "CreateContainerConfigError": ("ContainerConfigInvalid", "a Secret, ConfigMap or key that the container needs is missing"),
+    "CreateContainerConfigError": (
+        "ContainerConfigInvalid",
+        "a Secret, ConfigMap or key that the container needs is missing",
+    ),
     "CreateContainerError": ("ContainerConfigInvalid", "correct the container's settings"),
     "RunContainerError": ("ContainerStartFailed", "check command, workingDir and whether the image fits this user"),
     "CrashLoopBackOff": ("CrashLoopBackOff", "look at its log: kubectl logs"),
@@ -129,11 +140,15 @@ def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, 
 
 
 def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | None:
-    last = (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
+    last = (
+        (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
+    )
     waiting = (container.get("state") or {}).get("waiting") or {}
     if last.get("reason") == "OOMKilled" and not container.get("ready"):
         return Observation(
-            State.FAILED, "OOMKilled", f"pod {pod} ran out of memory: raise compute.cpuMemoryLimit (and cpuMemoryRequest)"
+            State.FAILED,
+            "OOMKilled",
+            f"pod {pod} ran out of memory: raise compute.cpuMemoryLimit (and cpuMemoryRequest)",
         )
     known = _WAITING.get(waiting.get("reason", ""))
     if known is None:

@@ -26,6 +26,7 @@ class Problem:
 
     @property
     def text(self) -> str:
+        """The message with its field in front."""
         return f"{self.field}: {self.message}" if self.field else self.message
 
 

@@ -44,18 +44,23 @@ class CacheLookup:
         caches.listen_written(self._ingress)
 
     def get(self, kind: str, namespace: str, name: str) -> Live | None:
+        """One object."""
         return self._caches[kind].get(namespace, name)
 
     def owned(self, uid: str) -> Iterable[Live]:
+        """Objects of any kind whose owner-uid label is `uid`."""
         return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
 
     def in_namespace(self, kind: str, namespace: str) -> Iterable[Live]:
+        """Objects of one kind in one namespace."""
         return self._caches[kind].in_namespace(namespace)
 
     def all(self, kind: str) -> Iterable[Live]:
+        """All objects of one kind."""
         return self._caches[kind].all()
 
     def claimants(self, host: str) -> Iterable[Live]:
+        """Ingresses of ours that serve a host."""
         return list(self._hosts.get(host, {}).values())
 
     def _ingress(self, change: Change) -> None:
@@ -202,9 +207,10 @@ class Reconciler:
         if place not in self._strangers:
             try:
                 await self._cluster.create(manifest)
-                return None
             except AlreadyExists:
                 pass
+            else:
+                return None
         found = await self._cluster.get(*place)
         if found is None:
             self._strangers.discard(place)
@@ -219,7 +225,9 @@ class Reconciler:
             self._caches.put(Live.of(found, place[0]))
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
         if former:
-            text = f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
+            text = (
+                f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
+            )
             return waiting("Replacing", text)
         self._strangers.add(place)
         return taken(*place)
@@ -274,5 +282,3 @@ def _outcome(draft: Draft, made: Plan) -> str:
     if worst is not None and worst.name in ("STALLED", "WAITING"):
         return worst.name.capitalize()
     return "Ready" if draft.ready else "Progressing"
-
-

@@ -1,4 +1,4 @@
-"""Environment -> frozen Settings, read once at start. Every variable is `OUTFITTER_<NAME>`; lists are comma-separated."""
+"""Environment -> frozen Settings, read once at start: `OUTFITTER_<NAME>` each, lists comma-separated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Settings(BaseSettings):
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Namespaces to work in, with Roles instead of ClusterRoles. Empty means all."""
     domain: str = ""
-    """Host suffix of connection URLs, for instance `apps.example.com`. Empty: ExternalUrl connections need their own URL."""
+    """Host suffix of connection URLs, for instance `apps.example.com`. Empty: ExternalUrl connections are refused."""
     ingress_class: str = ""
-    """ingressClassName of rendered Ingresses. Empty means the cluster's default class."""
+    """ingressClassName of rendered Ingresses. Empty: the cluster's default class."""
     ingress_tls: bool = True
     """Whether connection URLs are https. The certificate is the ingress controller's default one."""
     home_dir: str = "/home/outfitter"
@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     node_pool_label: str = "outfitter.dev/node-pool"
     """Node label that `nodePools` selects by."""
     mig_strategy: Literal["mixed", "single"] = "mixed"
-    """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-<profile>, `single` for nvidia.com/gpu."""
+    """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-PROFILE, `single` for nvidia.com/gpu."""
     workers: int = Field(default=16, ge=1, le=128)
     """Passes at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)

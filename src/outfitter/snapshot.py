@@ -30,7 +30,7 @@ class Key(NamedTuple):
 class Dep(NamedTuple):
     """Something a pass looked at, found or not: when it changes, the pass is due again.
 
-    `name` may be "*": anything of that kind in that namespace. `namespace` may be "*" too, "" for cluster-scoped kinds.
+    `name` may be "*": anything of that kind in that namespace. `namespace` may be "*" too; "" means cluster-scoped.
     """
 
     kind: str
@@ -40,9 +40,9 @@ class Dep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An object as last seen on the server, kept small: compact JSON without managedFields, parsed when asked for.
+    """An object as last seen on the server, kept small: compact JSON without managedFields, parsed on demand.
 
-    Of Secrets and ConfigMaps only metadata is kept. `resource_version` is an int so that older news can be told from newer.
+    Of Secrets and ConfigMaps only metadata is kept. `resource_version` is an int: older news is told from newer.
     """
 
     kind: str
@@ -98,15 +98,20 @@ class Native:
 class Lookup(Protocol):
     """The caches, as a pass may read them: synchronous, in memory."""
 
-    def get(self, kind: str, namespace: str, name: str) -> Live | None: ...
+    def get(self, kind: str, namespace: str, name: str) -> Live | None:
+        """One object."""
 
-    def owned(self, uid: str) -> Iterable[Live]: ...
+    def owned(self, uid: str) -> Iterable[Live]:
+        """Objects of any kind whose owner-uid label is `uid`."""
 
-    def in_namespace(self, kind: str, namespace: str) -> Iterable[Live]: ...
+    def in_namespace(self, kind: str, namespace: str) -> Iterable[Live]:
+        """Objects of one kind in one namespace."""
 
-    def all(self, kind: str) -> Iterable[Live]: ...
+    def all(self, kind: str) -> Iterable[Live]:
+        """All objects of one kind."""
 
-    def claimants(self, host: str) -> Iterable[Live]: ...
+    def claimants(self, host: str) -> Iterable[Live]:
+        """Ingresses of ours that serve a host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class Asset:
 
     @property
     def key(self) -> Key:
+        """Its key in the queue."""
         return Key(self.live.kind, self.live.namespace, self.live.name)
 
 
@@ -132,8 +138,8 @@ def read_asset(live: Live) -> Asset:
 class View:
     """One instant of the caches for one pass, remembering what was looked at.
 
-    `deps` ends up as everything the result depends on, found or not. `wanted` names Secrets and ConfigMaps whose keys (or
-    data) are needed but were not fetched yet: the pass fetches them and looks again.
+    `deps` ends up as everything the result depends on, found or not. `wanted` names Secrets and ConfigMaps whose keys
+    (True: data) are needed but were not fetched yet: the pass fetches them and looks again.
     """
 
     def __init__(
@@ -201,6 +207,8 @@ class View:
 
     def binds_late(self, claim: Live) -> bool:
         """Whether a claim's storage class binds only once a pod uses the claim."""
+        if self.settings.watch_namespaces:
+            return True  # classes are cluster-wide and cannot be read there: better quiet than for ever pending
         name = (claim.body.get("spec") or {}).get("storageClassName", "")
         found = self.live("StorageClass", "", name) if name else None
         return found is not None and found.body.get("volumeBindingMode") == "WaitForFirstConsumer"

@@ -18,8 +18,8 @@ MESSAGE_LIMIT = 1024
 class Draft:
     """What a pass found, before it becomes a status.
 
-    `ready` is about what runs now; `reason` and `message` explain the Ready condition. `facts` are the kind's own status
-    fields. `targets` is (written and fine, wanted) for kinds that fan out, and decides between Failed and Issues found.
+    `ready` is about what runs now; `reason` and `message` explain the Ready condition. `facts` are the kind's own
+    status fields. `targets` is (fine, wanted) for kinds that fan out, and decides between Failed and Issues found.
     """
 
     ready: bool

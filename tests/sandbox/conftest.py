@@ -58,7 +58,9 @@ class Cluster:
 
     def annotate(self, **annotations: str) -> None:
         """On the namespace; `pods="crash"` is sandbox.outfitter.dev/pods."""
-        body = {"metadata": {"annotations": {f"sandbox.outfitter.dev/{name}": value for name, value in annotations.items()}}}
+        body = {
+            "metadata": {"annotations": {f"sandbox.outfitter.dev/{name}": value for name, value in annotations.items()}}
+        }
         self.connection.request("PATCH", f"/api/v1/namespaces/{self.namespace}", body, "application/merge-patch+json")
 
     def pod(self, name: str = "pod", *, behaviour: str = "", **spec: Any) -> Object:

@@ -34,7 +34,10 @@ def list_pods(kubeconfig: Path, namespace: str) -> str:
 def grant(cluster: Cluster, subject: dict[str, Any]) -> None:
     """Leave to list pods in the namespace."""
     rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{cluster.namespace}"
-    cluster.create(f"{rbac}/roles", {"metadata": {"name": "see"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]})
+    cluster.create(
+        f"{rbac}/roles",
+        {"metadata": {"name": "see"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]},
+    )
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "see"}
     cluster.create(f"{rbac}/rolebindings", {"metadata": {"name": "see"}, "roleRef": role, "subjects": [subject]})
 
@@ -56,7 +59,9 @@ def test_a_user_gets_the_rights_of_the_groups(cluster: Cluster) -> None:
 
 
 def test_a_missing_service_account_is_named(cluster: Cluster) -> None:
-    with pytest.raises(SandboxError, match=f"no ServiceAccount absent in namespace {cluster.namespace}.*Next: kubectl create"):
+    with pytest.raises(
+        SandboxError, match=f"no ServiceAccount absent in namespace {cluster.namespace}.*Next: kubectl create"
+    ):
         cluster.sandbox.kubeconfig_for(f"system:serviceaccount:{cluster.namespace}:absent")
     with pytest.raises(SandboxError, match="no namespace absent"):
         cluster.sandbox.kubeconfig_for("system:serviceaccount:absent:default")
@@ -70,7 +75,9 @@ def test_writes_since_a_mark(cluster: Cluster) -> None:
     cluster.get("configmaps", "one")
 
     def ours() -> list[tuple[str, str, str, int]]:
-        entries = [each for each in cluster.sandbox.audit(mark) if each.namespace == cluster.namespace and each.name == "one"]
+        entries = [
+            each for each in cluster.sandbox.audit(mark) if each.namespace == cluster.namespace and each.name == "one"
+        ]
         return [(each.verb, each.resource, each.user, each.code) for each in entries if each.user == "sandbox-admin"]
 
     expected = [("create", "configmaps", "sandbox-admin", 201), ("get", "configmaps", "sandbox-admin", 200)]

@@ -36,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     for name in ("KUBEBUILDER_ASSETS", *(f"TEST_ASSET_{each.upper().replace('-', '_')}" for each in NAMES)):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sources.download, "__defaults__", ("http://127.0.0.1:9", "http://127.0.0.1:9"))
+    monkeypatch.setattr(sources, "KUBERNETES_RELEASES", "http://127.0.0.1:9")
     return tmp_path / "cache" / "outfitter" / "controlplane"
 
 
@@ -83,7 +83,10 @@ def test_a_variable_that_points_nowhere_is_an_error(tmp_path: Path, variable: st
 def test_with_nothing_the_error_lists_what_was_tried(cache: Path) -> None:
     with pytest.raises(SandboxError) as caught:
         binaries.find("auto", silent)
-    assert all(word in str(caught.value) for word in ("KUBEBUILDER_ASSETS", str(cache), "download: http", "no `go` command", "Next:"))
+    assert all(
+        word in str(caught.value)
+        for word in ("KUBEBUILDER_ASSETS", str(cache), "download: http", "no `go` command", "Next:")
+    )
     with pytest.raises(SandboxError, match="no source 'guess'"):
         binaries.find("guess", silent)
 
@@ -121,8 +124,8 @@ def test_a_failed_build_shows_gos_words(cache: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def releases(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A release server's folder and address, laid out like the official ones."""
+def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a release server that is laid out like the official ones."""
     folder = tmp_path / "releases"
     kubernetes = folder / sources.version("k8s.io/kubernetes") / "bin/linux/amd64"
     kubernetes.mkdir(parents=True)
@@ -140,17 +143,18 @@ def releases(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
+        for constant in ("KUBERNETES_RELEASES", "ETCD_RELEASES"):
+            monkeypatch.setattr(sources, constant, f"http://127.0.0.1:{server.server_port}")
+        yield folder
         server.shutdown()
         thread.join()
 
 
-def test_downloads_are_unpacked_and_checked(tmp_path: Path, releases: tuple[Path, str]) -> None:
-    folder, url = releases
+def test_downloads_are_unpacked_and_checked(tmp_path: Path, releases: Path) -> None:
     target = tmp_path / "new"
     target.mkdir()
-    sources.download(target, "linux", "amd64", silent, url, url)
+    sources.download(target, "linux", "amd64", silent)
     assert {each.name: each.read_text() for each in target.iterdir()} == {name: f"released {name}" for name in NAMES}
-    (folder / sources.version("k8s.io/kubernetes") / "bin/linux/amd64/kube-apiserver").write_text("tampered")
+    (releases / sources.version("k8s.io/kubernetes") / "bin/linux/amd64/kube-apiserver").write_text("tampered")
     with pytest.raises(SandboxError, match="SHA-256"):
-        sources.download(target, "linux", "amd64", silent, url, url)
+        sources.download(target, "linux", "amd64", silent)

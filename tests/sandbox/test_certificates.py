@@ -33,7 +33,9 @@ def test_only_the_owner_reads_them(pki: Path) -> None:
 def test_the_api_server_answers_to_its_names(pki: Path) -> None:
     names = load(pki / "apiserver.crt").extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert {"localhost", "kubernetes.default.svc"} <= set(names.get_values_for_type(x509.DNSName))
-    assert {ipaddress.ip_address(each) for each in ("127.0.0.1", "10.96.0.1")} == set(names.get_values_for_type(x509.IPAddress))
+    assert {ipaddress.ip_address(each) for each in ("127.0.0.1", "10.96.0.1")} == set(
+        names.get_values_for_type(x509.IPAddress)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -47,7 +47,9 @@ def processes_of(directory: Path) -> list[int]:
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that holds a sandbox in `tmp_path`, already up."""
-    with subprocess.Popen([sys.executable, "-c", STARTS_ONE, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_ONE, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert set(json.loads(process.stdout.readline())) == {"etcd", "kube-apiserver", "kube-controller-manager"}
         yield process

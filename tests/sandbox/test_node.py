@@ -12,7 +12,10 @@ from .conftest import Cluster, condition, eventually, pod_spec
 def deployment(replicas: int = 2) -> dict[str, Any]:
     labels = {"app": "web"}
     template = {"metadata": {"labels": labels}, "spec": pod_spec()}
-    return {"metadata": {"name": "web"}, "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}}
+    return {
+        "metadata": {"name": "web"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 def claim(size: str = "1Gi", **spec: Any) -> dict[str, Any]:
@@ -31,16 +34,25 @@ def waiting(pod: dict[str, Any]) -> str:
 
 def test_a_deployment_becomes_available(cluster: Cluster) -> None:
     cluster.create(cluster.path("deployments"), deployment())
-    seen = eventually(lambda: cluster.get("deployments", "web"), lambda each: each["status"].get("availableReplicas") == 2)
+    seen = eventually(
+        lambda: cluster.get("deployments", "web"), lambda each: each["status"].get("availableReplicas") == 2
+    )
     assert condition(seen, "Available")["status"] == "True"
     pods = cluster.connection.request("GET", cluster.path("pods"))["items"]
     assert len({each["status"]["podIP"] for each in pods}) == 2
     assert {each["spec"]["nodeName"] for each in pods} == {"sandbox"}
-    assert all(condition(each, kind)["status"] == "True" for each in pods for kind in ("Initialized", "ContainersReady", "PodScheduled"))
+    assert all(
+        condition(each, kind)["status"] == "True"
+        for each in pods
+        for kind in ("Initialized", "ContainersReady", "PodScheduled")
+    )
 
 
 def test_a_job_completes(cluster: Cluster) -> None:
-    cluster.create(cluster.path("jobs"), {"metadata": {"name": "train"}, "spec": {"template": {"spec": pod_spec(restartPolicy="Never")}}})
+    cluster.create(
+        cluster.path("jobs"),
+        {"metadata": {"name": "train"}, "spec": {"template": {"spec": pod_spec(restartPolicy="Never")}}},
+    )
     seen = eventually(lambda: cluster.get("jobs", "train"), lambda each: condition(each, "Complete"))
     assert seen["status"]["succeeded"] == 1
 
@@ -70,7 +82,8 @@ def test_waiting_containers(cluster: Cluster, behaviour: str, reason: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "policy", "phase"), [("fail", "Always", "Failed"), ("complete", "Never", "Succeeded"), ("oom", "Never", "Failed")]
+    ("behaviour", "policy", "phase"),
+    [("fail", "Always", "Failed"), ("complete", "Never", "Succeeded"), ("oom", "Never", "Failed")],
 )
 def test_finished_pods(cluster: Cluster, behaviour: str, policy: str, phase: str) -> None:
     cluster.pod(behaviour=behaviour, restartPolicy=policy)
@@ -128,13 +141,20 @@ def test_a_selector_that_no_node_has(cluster: Cluster) -> None:
 
 def test_claims_are_bound_and_grow(cluster: Cluster) -> None:
     cluster.create(cluster.path("persistentvolumeclaims"), claim())
-    seen = eventually(lambda: cluster.get("persistentvolumeclaims", "data"), lambda each: each["status"]["phase"] == "Bound")
+    seen = eventually(
+        lambda: cluster.get("persistentvolumeclaims", "data"), lambda each: each["status"]["phase"] == "Bound"
+    )
     assert seen["spec"]["storageClassName"] == "standard"
     volume = cluster.connection.request("GET", f"/api/v1/persistentvolumes/{seen['spec']['volumeName']}")
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     bigger = {"spec": {"resources": {"requests": {"storage": "5Gi"}}}}
-    cluster.connection.request("PATCH", cluster.path("persistentvolumeclaims", "data"), bigger, "application/merge-patch+json")
-    eventually(lambda: cluster.get("persistentvolumeclaims", "data"), lambda each: each["status"]["capacity"]["storage"] == "5Gi")
+    cluster.connection.request(
+        "PATCH", cluster.path("persistentvolumeclaims", "data"), bigger, "application/merge-patch+json"
+    )
+    eventually(
+        lambda: cluster.get("persistentvolumeclaims", "data"),
+        lambda each: each["status"]["capacity"]["storage"] == "5Gi",
+    )
 
 
 def test_a_hanging_claim_holds_its_pod(cluster: Cluster) -> None:
@@ -149,7 +169,9 @@ def test_a_hanging_claim_holds_its_pod(cluster: Cluster) -> None:
 
 def test_a_claim_may_wait_for_its_first_consumer(cluster: Cluster) -> None:
     storage_class = {"metadata": {"name": cluster.namespace}, "provisioner": "sandbox.outfitter.dev/none"}
-    cluster.create("/apis/storage.k8s.io/v1/storageclasses", storage_class | {"volumeBindingMode": "WaitForFirstConsumer"})
+    cluster.create(
+        "/apis/storage.k8s.io/v1/storageclasses", storage_class | {"volumeBindingMode": "WaitForFirstConsumer"}
+    )
     cluster.create(cluster.path("persistentvolumeclaims"), claim(storageClassName=cluster.namespace))
     events = cluster.path("events") + "?fieldSelector=reason=WaitForFirstConsumer"
     eventually(lambda: cluster.connection.request("GET", events)["items"])
@@ -160,8 +182,13 @@ def test_a_claim_may_wait_for_its_first_consumer(cluster: Cluster) -> None:
 
 
 def test_load_balancers_get_an_address(cluster: Cluster) -> None:
-    cluster.create(cluster.path("services"), {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}})
-    seen = eventually(lambda: cluster.get("services", "web"), lambda each: each["status"]["loadBalancer"].get("ingress"))
+    cluster.create(
+        cluster.path("services"),
+        {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}},
+    )
+    seen = eventually(
+        lambda: cluster.get("services", "web"), lambda each: each["status"]["loadBalancer"].get("ingress")
+    )
     assert seen["status"]["loadBalancer"]["ingress"][0]["ip"].startswith("192.0.2.")
 
 
@@ -170,3 +197,14 @@ def test_deleted_pods_go_at_once(cluster: Cluster) -> None:
     cluster.await_pod("pod", ready)
     cluster.connection.request("DELETE", cluster.path("pods", "pod"))
     eventually(lambda: cluster.connection.answer("GET", cluster.path("pods", "pod"))[0] == 404, seconds=5)
+
+
+def test_a_restarted_stand_in_goes_on(cluster: Cluster) -> None:
+    cluster.pod("before", container={"resources": {"limits": {"nvidia.com/gpu": "16"}}})
+    cluster.await_pod("before", ready)
+    cluster.sandbox.stop_component("node", kill=True)
+    cluster.pod("after", container={"resources": {"limits": {"nvidia.com/gpu": "1"}}})
+    cluster.sandbox.start_component("node")
+    cluster.await_pod("after", lambda pod: condition(pod, "PodScheduled").get("reason") == "Unschedulable")
+    cluster.connection.request("DELETE", cluster.path("pods", "before"))
+    cluster.await_pod("after", ready)

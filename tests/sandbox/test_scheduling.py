@@ -12,7 +12,17 @@ from outfitter.sandbox.scheduling import amount, requests_of, why_not
 
 @pytest.mark.parametrize(
     ("quantity", "value"),
-    [("1", 1), (2, 2), ("500m", "0.5"), ("1k", 1000), ("1Ki", 1024), ("1.5Gi", 1610612736), ("2e3", 2000), ("1E", 10**18), ("5n", "5e-9")],
+    [
+        ("1", 1),
+        (2, 2),
+        ("500m", "0.5"),
+        ("1k", 1000),
+        ("1Ki", 1024),
+        ("1.5Gi", 1610612736),
+        ("2e3", 2000),
+        ("1E", 10**18),
+        ("5n", "5e-9"),
+    ],
 )
 def test_quantities(quantity: str | int, value: int | str) -> None:
     assert amount(quantity) == Decimal(value)
@@ -42,4 +52,6 @@ def test_what_is_short_is_named() -> None:
     assert why_not(pod, {}, capacity, []) == ""
     assert "1 Insufficient nvidia.com/gpu" in why_not(pod, {}, capacity, [{"nvidia.com/gpu": Decimal(1)}])
     assert "1 Insufficient cpu" in why_not(pod, {}, capacity, [{"cpu": Decimal("2.5")}])
-    assert "node affinity/selector" in why_not({"spec": pod["spec"] | {"nodeSelector": {"disk": "ssd"}}}, {"disk": "hdd"}, capacity, [])
+    assert "node affinity/selector" in why_not(
+        {"spec": pod["spec"] | {"nodeSelector": {"disk": "ssd"}}}, {"disk": "hdd"}, capacity, []
+    )

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
+from outfitter.sandbox.control import ask
 from outfitter.sandbox.processes import Identity, free_ports, locked
-from outfitter.sandbox.supervisor import ask
 
 from .conftest import eventually, script
 

@@ -26,75 +26,88 @@ POLL_SECONDS = 0.5
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager and a made-up node. "
-    "No container runs; pods become Ready, or fail, as told.\n\n"
+    help="A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, a "
+    "made-up node. No container runs; pods become Ready, or fail, as told.\n\n"
     "Try: [bold]export KUBECONFIG=$(outfitter sandbox up --detach)[/] then [bold]kubectl get nodes[/], "
     "and at the end [bold]outfitter sandbox down[/].",
 )
 screen = Console(stderr=True)  # standard output carries results only
 
 Name = Annotated[str, typer.Option("--name", "-n", help="Which sandbox; several run side by side.")]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder for its files. Default: $XDG_STATE_HOME/outfitter/sandboxes.")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Folder for its files. Default: $XDG_STATE_HOME/outfitter/sandboxes.")
+]
 
 
 @app.command()
 def up(
+    *,
     name: Name = "default",
     root: Root = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return, and leave it running until `outfitter sandbox down`.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return, and leave it running until `outfitter sandbox down`.")
+    ] = False,
     source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
-    node: Annotated[bool, typer.Option(help="Start the node stand-in, which makes pods Ready and volumes Bound.")] = True,
+    node: Annotated[
+        bool, typer.Option(help="Start the node stand-in, which makes pods Ready and volumes Bound.")
+    ] = True,
     gpus: Annotated[int, typer.Option(min=0, help="nvidia.com/gpu devices of the node.")] = 16,
     controllers: Annotated[str, typer.Option(help="The --controllers list of kube-controller-manager.")] = "*",
-    crds: Annotated[Path | None, typer.Option(help="Folder of CustomResourceDefinitions to apply.", exists=True, file_okay=False)] = None,
+    crds: Annotated[
+        Path | None, typer.Option(help="Folder of CustomResourceDefinitions to apply.", exists=True, file_okay=False)
+    ] = None,
 ) -> None:
     """Start a sandbox and print the path of the admin's kubeconfig.
 
-    Stays in the foreground until Ctrl-C, then removes everything; nothing survives even kill -9. With --detach it runs until `down`.
+    Stays until Ctrl-C, then removes everything; with --detach it runs until `down`.
+    Nothing survives the command's end, not even after kill -9.
 
-    Binaries come from KUBEBUILDER_ASSETS when that is set (as for Go operators), else from Outfitter's cache, else they are downloaded
-    or built with Go once. Make pods of a namespace fail:
+    Binaries come from KUBEBUILDER_ASSETS when that is set, as for Go operators,
+    else from Outfitter's cache, else they are downloaded or built with Go, once.
+
+    Pods become Ready, and those of Jobs complete. To see them fail:
 
     kubectl annotate namespace default sandbox.outfitter.dev/pods=crash
 
-    (ready, slow, hang, crash, oom, image, fail, complete; also on one pod. sandbox.outfitter.dev/volumes=hang keeps claims pending.)
+    Also slow, hang, oom, image, fail, complete, ready; also on one pod.
+    On a namespace, sandbox.outfitter.dev/volumes=hang keeps claims pending.
 
-    Exit codes: 0 stopped as asked, 1 something failed; the message says what was tried and what to do next.
+    Exit codes: 0 stopped as asked, 1 something failed and is explained.
     """
     with _failing_clearly(), _stopping_on_sigterm():
         with _progress() as progress:
             sandbox = Sandbox.up(
-                name=name, root=root, source=source, node=node, controllers=controllers, gpus=gpus, detach=detach, progress=progress
-            )
+                name=name, root=root, source=source, node=node, controllers=controllers, gpus=gpus, detach=detach,
+                progress=progress,
+            )  # fmt: skip
             if crds is not None:
-                progress(f"Applying the CRDs of {crds}")
-                try:
-                    sandbox.apply_crds(crds)
-                except BaseException:
-                    sandbox.down()
-                    raise
-        if detach:
-            print(sandbox.kubeconfig, flush=True)
-            screen.print(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}", highlight=False, soft_wrap=True)
+                _apply(sandbox, crds, progress)
+        if not detach:
+            _attend(sandbox)
             return
-        _attend(sandbox)
+        typer.echo(sandbox.kubeconfig)
+        _say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
 
 
 @app.command()
-def down(name: Name = "default", root: Root = None) -> None:
-    """Stop a sandbox and remove its files. Also cleans up after a crashed one; does nothing when there is none.
+def down(*, name: Name = "default", root: Root = None) -> None:
+    """Stop a sandbox and remove its files, also those of a crashed one.
+
+    Does nothing when there is none.
 
     Example: outfitter sandbox down --name demo
     """
     with _failing_clearly(), _progress() as progress:
         progress(f"Stopping the sandbox {name}")
         found = remove(name, root)
-    screen.print(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.", highlight=False)
+    _say(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.")
 
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Option("--name", "-n", help="Only this one. Default: all.")] = None, root: Root = None
+    *,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Only this one. Default: all.")] = None,
+    root: Root = None,
 ) -> None:
     """Show the sandboxes of this user and their processes.
 
@@ -117,7 +130,7 @@ def status(
                 text = f"runs, process {state['pid']}" if runs else ended
                 table.add_row(each, component, text, sandbox.url if component == "kube-apiserver" else "")
     if not name and not known:
-        screen.print("No sandbox. Start one with: outfitter sandbox up")
+        _say("No sandbox. Start one with: outfitter sandbox up")
         raise typer.Exit(NOT_RUNNING)
     Console(width=None if sys.stdout.isatty() else 200).print(table)  # never cut what a script reads
     if not healthy:
@@ -126,9 +139,12 @@ def status(
 
 @app.command()
 def kubeconfig(
+    *,
     name: Name = "default",
     root: Root = None,
-    user: Annotated[str | None, typer.Option("--as", help="A user name, or system:serviceaccount:NAMESPACE:NAME. Default: admin.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--as", help="A user name, or system:serviceaccount:NAMESPACE:NAME. Default: admin.")
+    ] = None,
     group: Annotated[list[str] | None, typer.Option("--group", help="A group of that user; may be repeated.")] = None,
     path: Annotated[bool, typer.Option("--path", help="Print the path of the file instead of its content.")] = False,
 ) -> None:
@@ -150,12 +166,27 @@ def kubeconfig(
         sys.stdout.write(f"{file}\n" if path else file.read_text())
 
 
+def _apply(sandbox: Sandbox, crds: Path, progress: Callable[[str], None]) -> None:
+    """The CRDs, or no sandbox at all."""
+    progress(f"Applying the CRDs of {crds}")
+    try:
+        sandbox.apply_crds(crds)
+    except BaseException:
+        sandbox.down()
+        raise
+
+
+def _say(text: str) -> None:
+    """A line for people, on standard error; paths in it stay in one piece."""
+    screen.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _attend(sandbox: Sandbox) -> None:
     """Say where it is and wait for Ctrl-C, SIGTERM or the end of a part; then remove everything."""
     try:
-        print(sandbox.kubeconfig, flush=True)
-        screen.print(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}", highlight=False, soft_wrap=True)
-        screen.print("Ctrl-C stops and removes it.")
+        typer.echo(sandbox.kubeconfig)
+        _say(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")
+        _say("Ctrl-C stops and removes it.")
         while True:
             ended = {name: state["exit"] for name, state in sandbox.status().items() if state["exit"] is not None}
             if ended:
@@ -173,8 +204,8 @@ def _report_ended(sandbox: Sandbox, ended: dict[str, int]) -> NoReturn:
     from outfitter.sandbox.processes import last_lines
 
     for component, code in ended.items():
-        screen.print(f"{component} ended with exit code {code}. The end of its log:", markup=False, highlight=False)
-        screen.print(last_lines(sandbox.layout.log(component)), markup=False, highlight=False)
+        _say(f"{component} ended with exit code {code}. The end of its log:")
+        _say(last_lines(sandbox.layout.log(component)))
     raise typer.Exit(1)
 
 
@@ -186,7 +217,7 @@ def _failing_clearly() -> Iterator[None]:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        screen.print("Interrupted; nothing is left running.")
+        _say("Interrupted; nothing is left running.")
         raise typer.Exit(130) from None
 
 
@@ -207,9 +238,9 @@ def _stopping_on_sigterm() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A moving line with the seconds on a terminal, plain lines elsewhere."""
+    """A moving line on a terminal, plain lines elsewhere."""
     if not screen.is_terminal:
-        yield lambda text: screen.print(text, markup=False, highlight=False, soft_wrap=True)
+        yield _say
         return
     with screen.status("Starting") as line:
         yield line.update

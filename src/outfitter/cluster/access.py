@@ -1,4 +1,4 @@
-"""What Outfitter may do on the API server, with the reason for each row: the chart's roles are generated from this table.
+"""What Outfitter may do on the API server, and why: the chart's roles are generated from this table.
 
 Two things that are missing on purpose. `update` on <kind>/finalizers: only blockOwnerDeletion would need it (where the
 admission plugin OwnerReferencesPermissionEnforcement is on), and our ownerReferences do not set it. Anything on

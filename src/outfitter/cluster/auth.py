@@ -1,4 +1,4 @@
-"""How to reach and authenticate to the API server: parsed once by kubernetes.aio.config, used by our client and by kopf."""
+"""How to reach the API server and authenticate: parsed by kubernetes.aio.config, used by our client and by kopf."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from outfitter.errors import ConfigurationError
 
 _TOKEN_SECONDS: Final = 60.0
 _RELOAD_SECONDS: Final = 5.0
+_DEFAULT_PATH: Final = os.path.expanduser("~/.kube/config")
 
 
 class Authentication:
@@ -31,7 +32,7 @@ class Authentication:
     async def load(cls, kubeconfig: str = "") -> Authentication:
         """From `kubeconfig`; else in-cluster; else the usual KUBECONFIG. ConfigurationError where there is none."""
         in_pod = not kubeconfig and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
-        path = None if in_pod else kubeconfig or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+        path = None if in_pod else kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT_PATH
         return cls(await _parse(path), path)
 
     def headers(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ class Resource:
 
     @property
     def api_version(self) -> str:
+        """apiVersion in manifests."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
@@ -65,7 +66,8 @@ class Change:
     def live(self) -> Live:
         """The newer of the two that exists."""
         found = self.new or self.old
-        assert found is not None
+        if found is None:
+            raise ValueError("a Change has an old or a new object")
         return found
 
 
@@ -90,8 +92,8 @@ class Cluster(Protocol):
     async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
         """Server-side apply with force on the live object with `uid`.
 
-        Conflict where the live object is another one. Where our fields were recorded by a POST (operation Update), their
-        managedFields entry is first moved to Apply, or fields that the manifest no longer has would stay for ever.
+        Conflict where the live object is another one. Where our fields were recorded by a POST (operation Update),
+        their managedFields entry is first moved to Apply, or fields that the manifest no longer has would stay for ever.
         """
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:

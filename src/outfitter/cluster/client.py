@@ -101,11 +101,8 @@ class Client:
 
     async def _move_to_apply(self, path: str, live: Mapping[str, Any]) -> None:
         entries = live["metadata"].get("managedFields") or ()
-        for number, entry in enumerate(entries):
-            ours = entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
-            if ours and entry.get("operation") == "Update":
-                break
-        else:
+        number = next((number for number, entry in enumerate(entries) if _made_by_post(entry)), None)
+        if number is None:
             return
         field = f"/metadata/managedFields/{number}"
         steps = [
@@ -165,6 +162,11 @@ class Client:
             await self.transport.request("POST", path, body, attempts=1)
         except (ApiError, LeadershipLost):
             return  # an Event is a courtesy; the status says the same
+
+
+def _made_by_post(entry: Mapping[str, Any]) -> bool:
+    ours = entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
+    return ours and entry.get("operation") == "Update"
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

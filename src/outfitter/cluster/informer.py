@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -15,6 +14,7 @@ import orjson
 
 from outfitter.cluster.base import resource
 from outfitter.cluster.client import PAGE, path_of
+from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import JSON, METADATA_LIST, METADATA_ONLY, Transport
@@ -99,7 +99,7 @@ class Informer:
         first, longest = self._backoff
         wait = min(longest, first * 2 ** min(self._failures, 10))
         self._failures += 1
-        await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+        await asyncio.sleep(wait * jitter(0.5, 1.0))
 
     # -- list ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Informer:
             **({"continue": token} if token else {}),
         }
         path = f"{self._list_path}?{urlencode(query)}"
-        return orjson.loads(await self._transport.request("GET", path, accept=accept, timeout=_LIST_TIMEOUT))
+        return orjson.loads(await self._transport.request("GET", path, accept=accept, within=_LIST_TIMEOUT))
 
     def _selectors(self) -> dict[str, str]:
         pairs = {
@@ -162,7 +162,7 @@ class Informer:
 
     async def _follow(self, version: int) -> int:
         """One watch request from `version` until the server ends it; returns the version to go on from."""
-        seconds = random.randint(*_WATCH_SECONDS)
+        seconds = round(jitter(*_WATCH_SECONDS))
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",

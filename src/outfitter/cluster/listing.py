@@ -1,4 +1,4 @@
-"""Which objects of a kind exist, by one paged metadata-only list: what the watch of our own kinds is checked against."""
+"""Which objects of a kind exist, by a paged metadata-only list: what the watch of our kinds is checked against."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The API server's twin in memory: runs `outfitter render` and the tests of passes.
 
-It keeps what the engine relies on: uids, versions, generations, who owns which field, status apart from spec, preconditions,
-garbage collection by ownerReferences, and refusal of everything that access.py does not grant.
+It keeps what the engine relies on: uids, versions, generations, who owns which field, status apart from spec,
+preconditions, garbage collection by ownerReferences, and refusal of everything that access.py does not grant.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the operator has seen of the cluster: one Store per kind, kept by watches and by our own writes.
 
-News older than what is known never wins: versions are compared within one uid, and a uid that was deleted stays deleted.
+News older than what is known never wins, and a uid that was deleted stays deleted.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Store:
         return Change(self.kind, old, None)
 
     def replace_all(self, lives: Iterable[Live], *, namespace: str = "", version: int = 0) -> list[Change]:
-        """Learn a complete list (of one namespace, or of all) taken at `version`: also what is missing from it is news."""
+        """Learn a complete list (of one namespace, or of all) taken at `version`; what it lacks is news too."""
         changes: list[Change] = []
         seen: set[str] = set()
         for live in lives:
@@ -120,8 +120,8 @@ class Store:
 class Caches(Mapping[str, Store]):
     """kind -> Store, and who is told of changes.
 
-    Listeners of `listen` hear news from outside; those of `listen_written` hear what our own writes changed. While a write
-    to an object is in flight (`writing`), news of that object waits, so that the echo of the write is recognised as such.
+    Listeners of `listen` hear news from outside; those of `listen_written` hear what our own writes changed. While a
+    write to an object is in flight (`writing`), news of it waits, so that the write's echo is recognised as such.
     """
 
     def __init__(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import orjson
 from yarl import URL
 
 from outfitter.cluster.auth import Authentication
+from outfitter.cluster.jitter import jitter
 from outfitter.cluster.limiter import Limiter
 from outfitter.errors import ApiError, LeadershipLost, Throttled, Unavailable, api_error
 
@@ -30,7 +30,7 @@ _BROKEN: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
 
 class Transport:
-    """Requests to one API server. `gate` says whether writes are allowed; `record` hears verb and HTTP code (0: no answer)."""
+    """Requests to one API server. `gate` allows writes; `record` hears verb and code (0: no answer)."""
 
     def __init__(
         self,
@@ -70,25 +70,18 @@ class Transport:
         accept: str = JSON,
         write: bool | None = None,
         attempts: int = _ATTEMPTS,
-        timeout: aiohttp.ClientTimeout | None = None,
+        within: aiohttp.ClientTimeout | None = None,
     ) -> bytes:
-        """The answer's body. ApiError on refusal, or when all attempts failed; LeadershipLost for a write with a closed gate."""
+        """The answer's body. ApiError on refusal or after all attempts; LeadershipLost for a write at a closed gate."""
         data = None if body is None else orjson.dumps(body)
+        headers = {"Accept": accept} if data is None else {"Accept": accept, "Content-Type": content_type}
         guarded = verb != "GET" if write is None else write
         attempt = 1
         while True:
             try:
-                return await self._once(
-                    verb,
-                    path,
-                    data,
-                    content_type,
-                    accept,
-                    guarded,
-                    timeout or self._timeout,
-                )
+                return await self._once(verb, path, data, headers, guarded, within or self._timeout)
             except (Throttled, Unavailable) as error:
-                wait = _BACKOFF * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                wait = _BACKOFF * 2 ** (attempt - 1) * jitter(0.5, 1.5)
                 wait = max(wait, error.retry_after or 0)
                 if attempt >= attempts or wait > _LONGEST_WAIT:
                     raise
@@ -100,17 +93,15 @@ class Transport:
                 attempt += 1
                 await self.auth.reload()
 
-    async def _once(
+    async def _once(  # noqa: PLR0917 - private, called once
         self,
         verb: str,
         path: str,
         data: bytes | None,
-        content_type: str,
-        accept: str,
+        headers: Mapping[str, str],
         guarded: bool,
-        timeout: aiohttp.ClientTimeout,
+        within: aiohttp.ClientTimeout,
     ) -> bytes:
-        headers = {"Accept": accept} if data is None else {"Accept": accept, "Content-Type": content_type}
         async with self.limiter:
             if guarded and not self.gate():
                 raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
@@ -120,7 +111,7 @@ class Transport:
                     self._url(path),
                     data=data,
                     headers=headers,
-                    timeout=timeout,
+                    timeout=within,
                     allow_redirects=False,
                 ) as response:
                     content = await response.read()

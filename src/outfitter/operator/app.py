@@ -71,16 +71,12 @@ class Operator:
         self.namespaces = _namespaces(settings)
         self.metrics = Metrics()
         self.auth = auth
-        self.transport = Transport(
-            auth,
-            max_requests=settings.max_requests,
-            gate=lambda: self.elector.holds(),
-            record=self.metrics.request,
-        )
+        self.transport = Transport(auth, max_requests=settings.max_requests, record=self.metrics.request)
         self.caches = Caches()
         self.dependents = Dependents()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.elector = self._elector()
+        self.transport.gate = self.elector.holds
         self.cluster = WriteThrough(Client(self.transport, self.namespaces), self.caches)
         self.reconciler = make_reconciler(
             self.cluster,
@@ -89,14 +85,9 @@ class Operator:
             self.dependents.users,
             lambda: datetime.now(UTC),
         )
-        self.primary = Primary(
-            self.transport,
-            self.caches,
-            self.kinds,
-            self.namespaces,
-            deletions_found=lambda: self.sweep.everything(),
-        )
+        self.primary = Primary(self.transport, self.caches, self.kinds, self.namespaces)
         self.sweep = Sweep(self.cluster, self.caches, self.kinds, self.primary.uids)
+        self.primary.deletions_found = self.sweep.everything
         self.wake = Wake(
             self.caches,
             self.queue,
@@ -118,7 +109,7 @@ class Operator:
             self.transport,
             self.caches,
             self.namespaces,
-            relisted=lambda: self.sweep.everything(),
+            relisted=self.sweep.everything,
         )
         self.synced = asyncio.Event()
         self.leading = asyncio.Event()
@@ -135,7 +126,7 @@ class Operator:
         self._stopping.set()
 
     async def run(self, signals: Callable[[], None] = lambda: None) -> int:
-        """Until stopped or failed; the process's exit code. `signals` installs handlers, after kopf has installed its own."""
+        """Until stopped or failed; the exit code. `signals` installs handlers, after kopf has installed its own."""
         self.caches.listen(self.wake.changed)
         self.caches.listen_written(self.wake.written)
         await self.probes.start(self.settings.probe_host, self.settings.probe_port)
@@ -217,7 +208,7 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # Before kopf, which waits for every task that began after its own start, those of open probe connections included.
+        # Before kopf, which waits for every task that began after its own, those of open probe connections included.
         await self.probes.stop()
         await self.transport.close()
         self._kopf_stop.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
@@ -12,6 +11,7 @@ import kopf
 
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.base import resource
+from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
 
@@ -60,7 +60,7 @@ class EndlessJitter:
     def __iter__(self) -> Iterator[float]:
         step = 0
         while True:
-            yield _RETRY_SECONDS[min(step, len(_RETRY_SECONDS) - 1)] * random.uniform(0.5, 1.5)
+            yield _RETRY_SECONDS[min(step, len(_RETRY_SECONDS) - 1)] * jitter(0.5, 1.5)
             step += 1
 
 
@@ -77,7 +77,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.05
     settings.queueing.exit_timeout = 2
     settings.watching.chunk_size = 500
-    settings.watching.server_timeout = random.randint(300, 360)
+    settings.watching.server_timeout = round(jitter(300, 360))
     settings.watching.inactivity_timeout = 70
     settings.watching.connect_timeout = 5
     settings.watching.reconnect_backoff = 0.5
@@ -121,7 +121,7 @@ def _observer(kind: str, caches: Caches) -> Callable[..., Any]:
 
 
 def _lists_of(kinds: Iterable[str], listed: Callable[[str], None]) -> aiohttp.TraceConfig:
-    """kopf does not say when it lists again, and a list does not show what was deleted: so its requests are observed."""
+    """kopf does not say when it lists again, nor what was deleted meanwhile: so its requests are observed."""
     plurals = {resource(kind).plural: kind for kind in kinds}
 
     async def ended(

@@ -1,15 +1,14 @@
 """Lease election: at most one replica writes.
 
-Holding is decided by this process's own monotonic clock, counted from before the request that renewed: a stalled process
-finds its gate closed by itself, before any other replica may take the Lease. Times inside the Lease are only compared for
-change, never with our clock.
+Holding is decided by this process's own monotonic clock, counted from before the request that renewed: a stalled
+process finds its gate closed by itself, before any other replica may take the Lease. Times inside the Lease are only
+compared for change, never with our clock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ import orjson
 
 from outfitter.cluster.base import resource
 from outfitter.cluster.client import path_of
+from outfitter.cluster.jitter import jitter
 from outfitter.cluster.transport import Transport
 from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
 
@@ -71,7 +71,7 @@ class ServerLeases:
 
     async def _send(self, verb: str, path: str, body: Any = None) -> dict[str, Any]:
         # Not a guarded write: the Lease is what opens the gate.
-        content = await self._transport.request(verb, path, body, write=False, attempts=1, timeout=self._timeout)
+        content = await self._transport.request(verb, path, body, write=False, attempts=1, within=self._timeout)
         return orjson.loads(content)  # type: ignore[no-any-return]
 
 
@@ -133,7 +133,7 @@ class Elector:
             _log.info("the Lease could not be released and will run out: %s", error)
 
     async def _pause(self) -> None:
-        await self._sleep(self._retry * random.uniform(0.8, 1.2))
+        await self._sleep(self._retry * jitter(0.8, 1.2))
 
     def _taken(self) -> bool:
         holder = ((self._lease or {}).get("spec") or {}).get("holderIdentity")

@@ -36,7 +36,7 @@ class Primary:
         self._caches = caches
         self._kinds = tuple(kinds)
         self._namespaces = tuple(namespaces)
-        self._deletions_found = deletions_found
+        self.deletions_found = deletions_found
         self._arrived = asyncio.Event()
         self._complete = False
         self._doubtful: set[str] = set()
@@ -84,7 +84,7 @@ class Primary:
                     kind = next(iter(self._doubtful))
                     await self._audit(kind)
                     self._doubtful.discard(kind)
-                self._deletions_found()
+                self.deletions_found()
             except ApiError as error:
                 _log.info("audit: %s; again soon", error)
                 self._due.set()

@@ -13,7 +13,7 @@ _SILENCE_LIMIT = 8 * IDLE_SECONDS  # a server that is down for a while is not a 
 
 
 class Probes:
-    """A small server. Live: the event loop answers and no watch has been stuck for long. Ready: all caches are synced."""
+    """A small server. Live: the loop answers and no watch has been stuck for long. Ready: all caches are synced."""
 
     def __init__(self, metrics: Metrics, informers: Iterable[Informer], ready: Callable[[], bool]) -> None:
         self._metrics = metrics

@@ -1,6 +1,6 @@
 """Keyed work queue: each key is worked on by one worker at a time, and a key added meanwhile is worked on once more.
 
-Delays, backoff and the slow resync share one timer. Time comes from a loop (`time`, `call_at`), so tests can turn the clock.
+Delays, backoff and the slow resync share one timer. Time comes from a loop (`time`, `call_at`): tests turn the clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FIRST_BACKOFF: Final = 0.05  # seconds
 LONGEST_BACKOFF: Final = 300.0
 
 
-class QueueClosed(Exception):
+class QueueClosedError(Exception):
     """No more keys are handed out."""
 
 
@@ -136,7 +136,7 @@ class WorkQueue(Generic[K]):
             keys.pop(key, None)
 
     async def get(self) -> K:
-        """The next key; the caller owes a `done`. QueueClosed after `close`."""
+        """The next key; the caller owes a `done`. QueueClosedError after `close`."""
         while not self._closed:
             for keys in self._ready.values():
                 if keys:
@@ -152,7 +152,7 @@ class WorkQueue(Generic[K]):
                 if getter.done() and not getter.cancelled():
                     self._wake()  # the call was for us: hand it on
                 raise
-        raise QueueClosed
+        raise QueueClosedError
 
     def done(self, key: K) -> None:
         """The worker is through with `key`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from outfitter.cluster.base import Cluster
+from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import CHILD_KINDS
 from outfitter.errors import ApiError, LeadershipLost
@@ -59,7 +59,7 @@ class Sweep:
             except ApiError as error:
                 _log.info("sweep: %s; again soon", error)
                 self._due.set()
-                await asyncio.sleep(_RETRY_SECONDS * random.uniform(0.5, 1.5))
+                await asyncio.sleep(_RETRY_SECONDS * jitter(0.5, 1.5))
             except LeadershipLost:
                 return
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
 from outfitter.operator.dependents import Dependents
-from outfitter.operator.queue import Priority, QueueClosed, WorkQueue
+from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
 from outfitter.operator.wake import Wake
 from outfitter.snapshot import Dep, Key
 
@@ -100,7 +100,7 @@ class Workers:
         while True:
             try:
                 key = await self._queue.get()
-            except QueueClosed:
+            except QueueClosedError:
                 return
             try:
                 await self._pass(key)
@@ -124,7 +124,7 @@ class Workers:
         except OutfitterError as error:
             self._queue.retry(key)
             _log.error("%s: %s", key, error)
-        except Exception:  # noqa: BLE001 - any defect of one pass
+        except Exception:
             # A defect in one object's pass must not stop the others; it is retried, later each time.
             self._queue.retry(key)
             _log.exception("%s: the pass failed", key)
@@ -138,7 +138,7 @@ class Workers:
         if done.outcome == "Gone":
             self._queue.discard(key)
             return
-        resync = self._resync_seconds * random.uniform(0.75, 1.25)
+        resync = self._resync_seconds * jitter(0.75, 1.25)
         if done.requeue_after is not None and done.requeue_after < resync:
             self._queue.add_after(key, done.requeue_after)
         else:

@@ -75,7 +75,7 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
         if found is None:
             result.ops.append(Create(want))
             continue
-        verdict = _mine(found, owner)
+        verdict = claim(found, owner)
         if isinstance(verdict, Problem):
             result.problems.append(verdict)
             view.depend(found.kind, found.namespace, found.name)
@@ -87,7 +87,7 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
     return result
 
 
-def _mine(found: Live, owner: Asset) -> Problem | None:
+def claim(found: Live, owner: Asset) -> Problem | None:
     """None where a live object may be written by `owner`'s pass; a problem that says why not."""
     where = f"{found.kind} {found.namespace}/{found.name}"
     if found.owner == owner.live.uid:
@@ -97,7 +97,9 @@ def _mine(found: Live, owner: Asset) -> Problem | None:
     if former and RETAINED in labels and not found.deleting:
         return None  # data that outlived its former object: taken up again
     if former:
-        return waiting("Replacing", f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone")
+        return waiting(
+            "Replacing", f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
+        )
     return taken(found.kind, found.namespace, found.name)
 
 
@@ -120,7 +122,9 @@ def _change(want: dict[str, Any], found: Live) -> Op | None:
     for name in fields:
         if not covers(want["spec"].get(name), live["spec"].get(name), name) and want["spec"].get(name) is not None:
             return Delete(found, orphan=way == "orphan")
-    if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (live["spec"].get("clusterIP") == "None"):
+    if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (
+        live["spec"].get("clusterIP") == "None"
+    ):
         return Delete(found)
     return Apply(want, found.uid)
 
@@ -131,7 +135,9 @@ def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | N
     if quantity(requested["storage"]) <= quantity(has["storage"]):
         requested["storage"] = has["storage"]
         if covers(want["metadata"]["labels"], live["metadata"].get("labels") or {}) and covers(
-            want["metadata"].get("ownerReferences", []), live["metadata"].get("ownerReferences") or [], "ownerReferences"
+            want["metadata"].get("ownerReferences", []),
+            live["metadata"].get("ownerReferences") or [],
+            "ownerReferences",
         ):
             return None
     # What cannot change is sent as it is, or the server would refuse the growth as well.
@@ -167,7 +173,9 @@ def refused(op: Op, error: ApiError) -> Problem:
     if isinstance(error, NotFound):
         return waiting("NotCreated", f"{kind} {namespace}/{name} cannot be made: {error.message}", namespace=namespace)
     if isinstance(error, Forbidden) and "exceeded quota" in error.message:
-        return waiting("QuotaExceeded", f"{text}; free some of the quota, or let an admin raise it", namespace=namespace)
+        return waiting(
+            "QuotaExceeded", f"{text}; free some of the quota, or let an admin raise it", namespace=namespace
+        )
     if isinstance(error, Forbidden) and "being terminated" in error.message:
         return waiting("NamespaceTerminating", f"namespace {namespace} is being deleted", namespace=namespace)
     if isinstance(error, Forbidden):

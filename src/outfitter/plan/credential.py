@@ -7,7 +7,7 @@ from typing import Any
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.canonical import covers, stamp
 from outfitter.naming import credential_pull_secret, credential_secret, owner_labels
-from outfitter.plan.base import Apply, Create, Delete, Op, Plan, surplus, taken
+from outfitter.plan.base import Apply, Create, Delete, Op, Plan, claim, surplus
 from outfitter.plan.usage import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render.credential import Material, compose, secrets
@@ -94,15 +94,12 @@ def _one(
         if found is None:
             ops.append(Create(stamp(manifest)))
             continue
-        if found.owner != live.uid or found.deleting:
-            former = found.body["metadata"].get("labels", {})
-            if found.deleting or (former.get("outfitter.dev/owner-kind"), former.get("outfitter.dev/owner-name")) == (live.kind, live.name):
-                problems.append(waiting("Replacing", f"Secret {namespace}/{name} is being deleted: waiting", namespace=namespace))
-            elif namespace == live.namespace:
-                problems.append(taken("Secret", namespace, name))
-            else:
-                text = f"Secret {namespace}/{name} exists and is not Outfitter's"
-                problems.append(stalled("ReplicationError", text, namespace=namespace))
+        blocked = claim(found, asset)
+        if blocked is not None:
+            if blocked.reason == "NameTaken" and namespace != live.namespace:
+                text = f"Secret {namespace}/{name} exists and is not Outfitter's: delete or rename it"
+                blocked = stalled("ReplicationError", text, namespace=namespace)
+            problems.append(blocked)
             continue
         held = view.native("Secret", namespace, name, data=True)
         if held is None or view.wanted:
@@ -111,6 +108,9 @@ def _one(
             ops.append(Delete(found))
         elif dict(held.data or {}) != manifest["data"]:
             ops.append(Apply(stamp(manifest), found.uid))
-        elif not covers({"labels": labels, "ownerReferences": manifest["metadata"].get("ownerReferences", [])}, found.body["metadata"]):
+        elif not covers(
+            {"labels": labels, "ownerReferences": manifest["metadata"].get("ownerReferences", [])},
+            found.body["metadata"],
+        ):
             ops.append(Apply(stamp(manifest), found.uid))
     return ops, problems

@@ -10,8 +10,9 @@ from outfitter.plan.usage import used_by
 from outfitter.plan.workload import combined, plan_workload
 from outfitter.problems import Level, Problem, stalled
 from outfitter.render import computeresource, environment
-from outfitter.resolve.scope import find, scope_problem
-from outfitter.resolve.workload import is_wide, key_problem, subject_of
+from outfitter.resolve.references import key_problem
+from outfitter.resolve.scope import find, is_wide, scope_problem
+from outfitter.resolve.workload import subject_of
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 
@@ -34,7 +35,9 @@ def plan_environment(view: View, asset: Asset) -> Plan:
     facts = {"usedBy": used_by(view.users)}
     if is_wide(asset, view.settings.system_namespace):
         problem = stalled(
-            "ScopeForbidden", "run is refused on an environment of wide scope: make a Workspace that refers to it", "spec.run"
+            "ScopeForbidden",
+            "run is refused on an environment of wide scope: make a Workspace that refers to it",
+            "spec.run",
         )
         return Plan(Draft(False, problem.reason, "", (*_scope(view, asset), problem), facts, (0, 1)))
     return combined(plan_workload(view, subject), facts, _scope(view, asset))

@@ -1,4 +1,4 @@
-"""The pin: a ControllerRevision that keeps what a workload was made from, so that later edits of assets do not touch it."""
+"""The pin: a ControllerRevision of what a workload was made from, so that later edits of assets do not touch it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import SOURCE_VERSION, credential_secret, revision, short_hash
 from outfitter.problems import Level, Problem
 from outfitter.render.workspace import Rendered, child_meta, claims
-from outfitter.resolve.workload import Resolved, Source, Subject
+from outfitter.resolve.references import Source
+from outfitter.resolve.workload import Resolved, Subject
 from outfitter.snapshot import Asset, Live, View
 
 HISTORY = 2
@@ -34,6 +35,7 @@ class Pin:
 
     @property
     def spec(self) -> WorkspaceSpec:
+        """The merged submission as a model."""
         return WorkspaceSpec.model_validate(self.submission)
 
 
@@ -108,7 +110,7 @@ def read(live: Live) -> Pin:
 
 
 def outdated(view: View, pin: Pin, namespace: str) -> list[dict[str, Any]]:
-    """The assets that are newer than the pin; a restart takes them up. Looking at them makes the workload their user."""
+    """The assets newer than the pin; a restart takes them up. Looking at them makes the workload their user."""
     found: list[dict[str, Any]] = []
     for source in pin.sources:
         entry = {"kind": source.kind, "namespace": source.namespace, "name": source.name}

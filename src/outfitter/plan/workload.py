@@ -60,7 +60,9 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     if made:
         problems += _host_problems(view, asset, ways)
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
-    first: list[Op] = [op for op in result.ops if isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision"]
+    first: list[Op] = [
+        op for op in result.ops if isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision"
+    ]
     rest = [op for op in result.ops if op not in first]
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, _update_revision(now.stateful_set))
@@ -114,8 +116,8 @@ def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str,
         problems += [
             stalled(
                 "NfsOutsideRestricted",
-                f"{use.source} is an inline nfs volume, which Pod Security restricted forbids in {subject.namespace}: an "
-                "admin can set the operator's nfs.backend to csi, or relax the namespace's level to baseline",
+                f"{use.source} is an inline nfs volume, which Pod Security restricted forbids in {subject.namespace}: "
+                "an admin can set the operator's nfs.backend to csi, or relax the namespace's level to baseline",
                 use.field,
             )
             for use in resolved.volumes
@@ -135,7 +137,13 @@ def _host_problems(view: View, asset: Asset, ways: Endpoints) -> list[Problem]:
         others = [live for live in view.claimants(item.host) if live.owner != asset.live.uid] if item.host else []
         if others:
             where = f"{others[0].namespace}/{others[0].name}"
-            problems.append(waiting("HostTaken", f"{item.host} already belongs to Ingress {where}: choose another", f"spec.connections[{item.name}]"))
+            problems.append(
+                waiting(
+                    "HostTaken",
+                    f"{item.host} already belongs to Ingress {where}: choose another",
+                    f"spec.connections[{item.name}]",
+                )
+            )
     return problems
 
 
@@ -192,7 +200,11 @@ def _draft(
     """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
     stateful_set = now.stateful_set
     status = (stateful_set.body.get("status") or {}) if stateful_set else {}
-    state = observe(stateful_set) if stateful_set and not pending else Observation(State.PROGRESSING, "Progressing", "being made")
+    state = (
+        observe(stateful_set)
+        if stateful_set and not pending
+        else Observation(State.PROGRESSING, "Progressing", "being made")
+    )
     found = _failure(view, now, pods, status, subject)
     if found is not None and state.state is not State.READY:
         level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
@@ -204,7 +216,9 @@ def _draft(
     facts["revision"] = pin.name
     facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
     facts["connections"] = [*_connections(subject, ways, diff), *ways.links] or None
-    links = [{"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude]
+    links = [
+        {"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude
+    ]
     facts["relatedUrls"] = links or None
     if phase is Phase.STOPPED:
         return Draft(True, "Stopped", "suspended: set suspend to false to start it", tuple(problems), facts, (1, 1))
@@ -227,7 +241,14 @@ def _failure(view: View, now: _Now, pods: PodView, status: dict[str, Any], subje
 
 
 def _phase(
-    subject: Subject, state: Observation, failure: Observation | None, pods: PodView, before: str, *, pending: bool, exists: bool
+    subject: Subject,
+    state: Observation,
+    failure: Observation | None,
+    pods: PodView,
+    before: str,
+    *,
+    pending: bool,
+    exists: bool,
 ) -> Phase:
     if subject.stopped:
         return Phase.STOPPED if state.state is State.READY or not exists else Phase.STOPPING

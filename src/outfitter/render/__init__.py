@@ -1,1 +1,1 @@
-"""Resolved -> manifests, as plain dicts: an absent field must be absent. Nothing here reads or decides about the cluster."""
+"""Resolved -> manifests, as plain dicts: an absent field must be absent. Nothing here looks at the cluster."""

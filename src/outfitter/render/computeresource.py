@@ -12,7 +12,9 @@ from outfitter.settings import Settings
 GPU = "nvidia.com/gpu"
 
 
-def contribution(compute: Any, source: str, settings: Settings, prefix: str = "spec.compute") -> tuple[Contribution, list[Problem]]:
+def contribution(
+    compute: Any, source: str, settings: Settings, prefix: str = "spec.compute"
+) -> tuple[Contribution, list[Problem]]:
     """Requests, limits and /dev/shm of a pod's main container; fractions need a backend that this version has not."""
     problems = check(compute, prefix)
     requests: dict[str, str] = {}
@@ -73,5 +75,7 @@ def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
             where = f"{prefix}.extendedResources[{item.resource}].quantity"
             problems.append(stalled("InvalidSpec", "give the quantity", where))
     if whole_portion and compute.gpu_portion_limit not in (None, 1):
-        problems.append(note("NotEnforced", "a GPU limit is not enforced for a whole device", f"{prefix}.gpuPortionLimit"))
+        problems.append(
+            note("NotEnforced", "a GPU limit is not enforced for a whole device", f"{prefix}.gpuPortionLimit")
+        )
     return problems

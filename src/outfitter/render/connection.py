@@ -31,6 +31,7 @@ class Endpoint:
 
     @property
     def host(self) -> str:
+        """Host that its Ingress serves, "" without one."""
         return urlsplit(self.url).hostname or "" if self.type == "ExternalUrl" else ""
 
 
@@ -51,7 +52,13 @@ def endpoints(spec: WorkspaceSpec, workload: str, namespace: str, settings: Sett
     for item in spec.connections:
         field = f"spec.connections[{item.name}]"
         if item.tool_type is None:
-            problems.append(stalled("InvalidSpec", "the environment has no connection of this name: correct it, or describe it whole", field))
+            problems.append(
+                stalled(
+                    "InvalidSpec",
+                    "the environment has no connection of this name: correct it, or describe it whole",
+                    field,
+                )
+            )
         elif item.tool_type in EXTERNAL_TOOLS:
             links.append(_link(item, spec, field, problems))
         else:
@@ -80,12 +87,28 @@ def _connection(
         problems.append(stalled("NodePortMissing", text, f"{field}.nodePort"))
     url = ""
     if kind == "ExternalUrl":
-        url = _url(item.external_url if item.custom_url else "", bool(item.custom_url), item.name, field, workload, namespace, settings, problems)
+        url = _url(
+            item.external_url if item.custom_url else "",
+            bool(item.custom_url),
+            item.name,
+            field,
+            workload,
+            namespace,
+            settings,
+            problems,
+        )
     return Endpoint(item.name, kind, port, port, item.node_port, url, item.tool_type)
 
 
 def _url(
-    given: str | None, custom: bool, name: str, field: str, workload: str, namespace: str, settings: Settings, problems: list[Problem]
+    given: str | None,
+    custom: bool,
+    name: str,
+    field: str,
+    workload: str,
+    namespace: str,
+    settings: Settings,
+    problems: list[Problem],
 ) -> str:
     """The URL of a connection under the admin's suffix; "" with a problem where there can be none."""
     if not settings.domain:
@@ -139,7 +162,9 @@ def _ports(spec: WorkspaceSpec, problems: list[Problem]) -> list[Endpoint]:
         kind = item.service_type or "ClusterIP"
         node_port = item.external if kind == "NodePort" else None
         service_port = item.container if kind == "NodePort" else item.external or item.container
-        found.append(Endpoint(dns_label(name), kind, item.container, service_port, node_port, tool=item.tool_type or ""))
+        found.append(
+            Endpoint(dns_label(name), kind, item.container, service_port, node_port, tool=item.tool_type or "")
+        )
     return found
 
 
@@ -169,9 +194,13 @@ def _clashes(inside: list[Endpoint], problems: list[Problem]) -> None:
     for item in inside:
         names[item.name] = names.get(item.name, 0) + 1
         if names[item.name] == 2:
-            problems.append(stalled("Conflict", f"two connections or ports are named {item.name}: rename one", "spec.connections"))
+            problems.append(
+                stalled("Conflict", f"two connections or ports are named {item.name}: rename one", "spec.connections")
+            )
         if item.node_port is not None and node_ports.setdefault(item.node_port, item.name) != item.name:
-            text = f"node port {item.node_port} is asked for by {node_ports[item.node_port]} and {item.name}: change one"
+            text = (
+                f"node port {item.node_port} is asked for by {node_ports[item.node_port]} and {item.name}: change one"
+            )
             problems.append(stalled("Conflict", text, f"spec.connections[{item.name}].nodePort"))
         if item.url and hosts.setdefault(item.url, item.name) != item.name:
             text = f"{item.url} is asked for by {hosts[item.url]} and {item.name}: change one"
@@ -179,13 +208,23 @@ def _clashes(inside: list[Endpoint], problems: list[Problem]) -> None:
 
 
 def manifests(
-    inside: tuple[Endpoint, ...], workload: str, meta: Mapping[str, Any], selector: Mapping[str, str], settings: Settings
+    inside: tuple[Endpoint, ...],
+    workload: str,
+    meta: Mapping[str, Any],
+    selector: Mapping[str, str],
+    settings: Settings,
 ) -> list[dict[str, Any]]:
     """One Service per endpoint, and an Ingress for those with a URL. `meta`: namespace, labels, ownerReferences."""
     result: list[dict[str, Any]] = []
     for item in inside:
         name = connection_service(workload, item.name)
-        port = {"name": item.name, "port": item.service_port, "targetPort": item.port, "protocol": "TCP", "nodePort": item.node_port}
+        port = {
+            "name": item.name,
+            "port": item.service_port,
+            "targetPort": item.port,
+            "protocol": "TCP",
+            "nodePort": item.node_port,
+        }
         kind = "ClusterIP" if item.type == "ExternalUrl" else item.type
         result.append(
             {

@@ -46,7 +46,9 @@ def _nfs(use: VolumeUse, settings: Settings) -> _Parts:
     read_only = leaf.read_only is not False
     if settings.nfs_backend == "csi":
         attributes = {"server": leaf.server, "share": leaf.path}
-        return {"csi": {"driver": CSI_NFS, "volumeAttributes": attributes, **_read_only(read_only)}}, _read_only(read_only)
+        return {"csi": {"driver": CSI_NFS, "volumeAttributes": attributes, **_read_only(read_only)}}, _read_only(
+            read_only
+        )
     return {"nfs": {"server": leaf.server, "path": leaf.path, **_read_only(read_only)}}, _read_only(read_only)
 
 
@@ -92,7 +94,9 @@ _VOLUMES: Mapping[str, Callable[[VolumeUse, Settings], _Parts]] = {
 }
 
 
-def persistent_volume_claim(leaf: Any, name: str, namespace: str, labels: Mapping[str, str], *, retain: bool) -> dict[str, Any]:
+def persistent_volume_claim(
+    leaf: Any, name: str, namespace: str, labels: Mapping[str, str], *, retain: bool
+) -> dict[str, Any]:
     """The claim of a new pvc. Retained ones carry a label instead of an owner, so that the data outlives its object."""
     info = leaf.claim_info
     chosen = info.access_modes

@@ -48,7 +48,9 @@ def _split(text: str | None, field: str, problems: list[Problem]) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        problems.append(stalled("InvalidSpec", f"{str(error).lower()}: close the quotes, or escape them with \\", field))
+        problems.append(
+            stalled("InvalidSpec", f"{str(error).lower()}: close the quotes, or escape them with \\", field)
+        )
         return []
 
 
@@ -98,7 +100,11 @@ def _readiness(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any] |
     get = probe.handler.http_get if probe.handler else None
     if get is None or get.port is None:
         problems.append(
-            stalled("InvalidSpec", "say what to ask: handler.httpGet with a port", "spec.probes.readiness.handler.httpGet.port")
+            stalled(
+                "InvalidSpec",
+                "say what to ask: handler.httpGet with a port",
+                "spec.probes.readiness.handler.httpGet.port",
+            )
         )
         return None
     target = {"path": get.path or "/", "port": get.port, "host": get.host, "scheme": get.scheme}
@@ -116,7 +122,9 @@ def _container_security(spec: WorkspaceSpec, problems: list[Problem]) -> dict[st
     security = spec.security
     source = security.uid_gid_source or "fromTheImage"
     if source in ("fromIdpToken", "idpToken"):
-        problems.append(unsupported("spec.security.uidGidSource", "ids from the user's token need the requester's identity"))
+        problems.append(
+            unsupported("spec.security.uidGidSource", "ids from the user's token need the requester's identity")
+        )
     given = {"runAsUid": security.run_as_uid, "runAsGid": security.run_as_gid}
     if source == "fromTheImage":
         for name, value in given.items():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.base import GROUP
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.problems import Problem, note, unsupported
 from outfitter.render.pod import Contribution
 from outfitter.settings import Settings
@@ -54,7 +54,10 @@ def contribution(
         labels.setdefault(f"{GROUP}/category", spec.category)
     problems += _unsupported(spec)
     part = Contribution(
-        source, labels=labels, annotations=annotations, pod={key: value for key, value in pod.items() if value is not None}
+        source,
+        labels=labels,
+        annotations=annotations,
+        pod={key: value for key, value in pod.items() if value is not None},
     )
     return part, problems
 

@@ -17,7 +17,7 @@ _FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one asset (or the inline fields) adds to a pod. `source` names it in clashes, for instance `DataSource models`."""
+    """What one asset (or the inline fields) adds to a pod. `source` names it in clashes, as in `DataSource models`."""
 
     source: str
     env: Sequence[Mapping[str, Any]] = ()
@@ -43,74 +43,78 @@ class Assembled:
     origins: Mapping[str, str]
 
 
+# Contribution field -> list of the pod it goes to, the key of an item, and what people call it.
+_LISTS: tuple[tuple[str, str, str, str], ...] = (
+    ("env", "env", "name", "environment variable"),
+    ("volumes", "volumes", "name", "volume"),
+    ("mounts", "volumeMounts", "mountPath", "mount path"),
+    ("devices", "volumeDevices", "devicePath", "mount path"),
+    ("ports", "ports", "containerPort", "container port"),
+)
+
+
 @dataclass
-class _Claims:
-    """Who claimed a name first; a second claimant is a problem that names both."""
+class _Parts:
+    """What has been merged so far. Whoever claims a name first keeps it; a second claim is a problem that names both."""
 
+    lists: dict[str, list[Mapping[str, Any]]] = field(
+        default_factory=lambda: {target: [] for _, target, _, _ in _LISTS}
+    )
+    resources: dict[str, dict[str, str]] = field(default_factory=lambda: {"requests": {}, "limits": {}})
+    meta: dict[str, dict[str, str]] = field(default_factory=lambda: {"labels": {}, "annotations": {}})
+    container: dict[str, Any] = field(default_factory=dict)
+    pod: dict[str, Any] = field(default_factory=dict)
+    pull_secrets: dict[str, None] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    owners: dict[tuple[str, str], str] = field(default_factory=dict)
+    claims: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def take(self, what: str, name: str, source: str) -> bool:
-        first = self.owners.setdefault((what, name), source)
-        if first == source and (what, name, source) not in self._seen:
-            self._seen.add((what, name, source))
+    def claim(self, what: str, name: str, source: str) -> bool:
+        first = self.claims.get((what, name))
+        if first is None:
+            self.claims[what, name] = source
             return True
         both = f"{first} and {source}" if first != source else f"{source}, twice"
         self.problems.append(stalled("Conflict", f"{what} {name} is set by {both}: change one of them"))
         return False
 
-    def __post_init__(self) -> None:
-        self._seen: set[tuple[str, str, str]] = set()
+    def add(self, part: Contribution) -> None:
+        for attribute, target, key, what in _LISTS:
+            for item in getattr(part, attribute):
+                if self.claim(what, str(item[key]), part.source):
+                    self.lists[target].append(item)
+                    self.origins[f"{target}[{item[key]}]"] = part.source
+        for side, values in (("requests", part.requests), ("limits", part.limits)):
+            for name, value in values.items():
+                if self.claim(f"resource in {side}", name, part.source):
+                    self.resources[side][name] = value
+                    self.origins[f"resources.{side}.{name}"] = part.source
+        self.pull_secrets.update(dict.fromkeys(part.pull_secrets))
+        self.meta["labels"].update(part.labels)
+        self.meta["annotations"].update(part.annotations)
+        _merge(self.container, part.container)
+        _merge(self.pod, part.pod)
+        self.origins.update(dict.fromkeys((*part.container, *part.pod), part.source))
 
 
 def assemble(contributions: Iterable[Contribution]) -> Assembled:
     """One pod template with one container out of all contributions, in their order."""
-    claims = _Claims()
-    lists: dict[str, list[Mapping[str, Any]]] = {"env": [], "volumes": [], "volumeMounts": [], "volumeDevices": [], "ports": []}
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
-    pull_secrets: dict[str, None] = {}
-    meta: dict[str, dict[str, str]] = {"labels": {}, "annotations": {}}
-    container: dict[str, Any] = {}
-    pod: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    parts = _Parts()
     for part in contributions:
-        for what, target, key, items in (
-            ("environment variable", "env", "name", part.env),
-            ("volume", "volumes", "name", part.volumes),
-            ("mount path", "volumeMounts", "mountPath", part.mounts),
-            ("mount path", "volumeDevices", "devicePath", part.devices),
-            ("container port", "ports", "containerPort", part.ports),
-        ):
-            for item in items:
-                if claims.take(what, str(item[key]), part.source):
-                    lists[target].append(item)
-                    origins[f"{target}[{item[key]}]"] = part.source
-        for what, chosen, values in (("resource request", requests, part.requests), ("resource limit", limits, part.limits)):
-            for name, value in values.items():
-                if claims.take(what, name, part.source):
-                    chosen[name] = value
-                    origins[f"resources.{name}"] = part.source
-        pull_secrets.update(dict.fromkeys(part.pull_secrets))
-        meta["labels"].update(part.labels)
-        meta["annotations"].update(part.annotations)
-        for tree, added in ((container, part.container), (pod, part.pod)):
-            _merge(tree, added)
-        origins.update({name: part.source for name in (*part.container, *part.pod)})
-    main = {"name": MAIN, **container, **lists, "resources": {"requests": requests, "limits": limits}}
-    volumes = main.pop("volumes")
-    if not requests and not limits:
-        del main["resources"]
+        parts.add(part)
+    volumes = parts.lists.pop("volumes")
+    resources = {side: values for side, values in parts.resources.items() if values}
+    main = {"name": MAIN, **parts.container, **parts.lists, "resources": resources or None}
     spec = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **pod,
+        **parts.pod,
         "containers": [main],
         "volumes": volumes,
-        "imagePullSecrets": [{"name": name} for name in pull_secrets],
+        "imagePullSecrets": [{"name": name} for name in parts.pull_secrets],
     }
-    template = prune({"metadata": meta, "spec": spec})
-    return Assembled(_without_empty(template), tuple(claims.problems), origins)
+    meta = {name: values for name, values in parts.meta.items() if values}
+    return Assembled(prune({"metadata": meta, "spec": spec}), tuple(parts.problems), parts.origins)
 
 
 def _merge(tree: dict[str, Any], added: Mapping[str, Any]) -> None:
@@ -119,16 +123,6 @@ def _merge(tree: dict[str, Any], added: Mapping[str, Any]) -> None:
             _merge(tree[key], value)
         else:
             tree[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def _without_empty(template: dict[str, Any]) -> dict[str, Any]:
-    """Maps that the server would drop are dropped here too; `emptyDir: {}` and its like stay."""
-    for name in ("requests", "limits"):
-        resources = template["spec"]["containers"][0].get("resources", {})
-        if name in resources and not resources[name]:
-            del resources[name]
-    template["metadata"] = {key: value for key, value in template["metadata"].items() if value}
-    return template
 
 
 def elevated(template: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,9 @@ from outfitter.problems import Problem
 from outfitter.render import computeresource, connection, datasource, environment, placement
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import Contribution, assemble
+from outfitter.resolve.references import label
 from outfitter.resolve.volumes import VolumeUse
-from outfitter.resolve.workload import Resolved, Subject, label
+from outfitter.resolve.workload import Resolved, Subject
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset
 
@@ -29,7 +30,7 @@ class Rendered:
 
 
 def owner_reference(asset: Asset) -> dict[str, Any]:
-    """The controller ownerReference to one of our objects. blockOwnerDeletion would need another right, and gains nothing."""
+    """The controller ownerReference to one of our objects; blockOwnerDeletion would need one more right."""
     live = asset.live
     return {"apiVersion": API_VERSION, "kind": live.kind, "name": live.name, "uid": live.uid, "controller": True}
 
@@ -81,7 +82,12 @@ def _compute_origin(origin: Mapping[str, str], default: str) -> str:
 
 
 def children(
-    subject: Subject, spec: WorkspaceSpec, template: Mapping[str, Any], revision: str, ways: Endpoints, settings: Settings
+    subject: Subject,
+    spec: WorkspaceSpec,
+    template: Mapping[str, Any],
+    revision: str,
+    ways: Endpoints,
+    settings: Settings,
 ) -> list[dict[str, Any]]:
     """Everything of a pinned workspace but the pin and its claims."""
     live = subject.asset.live
@@ -121,9 +127,10 @@ def claims(subject: Subject, volumes: tuple[VolumeUse, ...]) -> list[dict[str, A
         if use.asset is not None and not use.leaf.ephemeral:
             continue  # the DataSource makes it
         labels = owner_labels(live.kind, live.name, live.uid)
-        claim = datasource.persistent_volume_claim(use.leaf, use.claim, live.namespace, labels, retain=not use.leaf.ephemeral)
+        claim = datasource.persistent_volume_claim(
+            use.leaf, use.claim, live.namespace, labels, retain=not use.leaf.ephemeral
+        )
         if use.leaf.ephemeral:
             claim["metadata"]["ownerReferences"] = [owner_reference(subject.asset)]
         result.append(claim)
     return result
-

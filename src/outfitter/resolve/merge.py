@@ -84,7 +84,7 @@ def _merge_items(
             continue
         inherited = items.get(key, {})
         if any(source in item for source in _SOURCES):
-            inherited = {field: value for field, value in inherited.items() if field not in _SOURCES}
+            inherited = {name: value for name, value in inherited.items() if name not in _SOURCES}
         items[key] = {**inherited, **{field: value for field, value in item.items() if field != "exclude"}}
         origins[where] = name
     return list(items.values())
@@ -92,7 +92,7 @@ def _merge_items(
 
 def identity(path: str, item: Mapping[str, Any]) -> str:
     """The key of an item; items of optional name are told apart by what they mount or expose."""
-    for field in (KEYED[path], "mountPath", "path", "container"):
-        if item.get(field) is not None:
-            return str(item[field])
+    for name in (KEYED[path], "mountPath", "path", "container"):
+        if item.get(name) is not None:
+            return str(item[name])
     return repr(sorted(item.items(), key=lambda pair: pair[0]))

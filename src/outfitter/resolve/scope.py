@@ -29,6 +29,11 @@ def reach(asset: Asset, system_namespace: str) -> Reach:
     return Reach(scope.type, scope.name or "")
 
 
+def is_wide(asset: Asset, system_namespace: str) -> bool:
+    """Whether an asset reaches beyond its own namespace."""
+    return reach(asset, system_namespace).type != "project"
+
+
 def scope_problem(asset: Asset, system_namespace: str) -> Problem | None:
     """A wider scope counts only in the system namespace."""
     wide = reach(asset, system_namespace).type
@@ -52,22 +57,28 @@ def find(view: View, kind: str, namespace: str, ref: AssetRef, field: str) -> As
     if shared is not None:
         where = reach(shared, system)
         opted_in = PROJECT in labels
-        covered = where.type in ("cluster", "tenant") or (where.type == "department" and labels.get(DEPARTMENT) == where.name)
+        covered = where.type in ("cluster", "tenant") or (
+            where.type == "department" and labels.get(DEPARTMENT) == where.name
+        )
         if covered and opted_in and ref.scope in (None, where.type):
             return _usable(shared, system, field)
         if not opted_in:
             return waiting(
                 "ReferenceNotFound",
-                f"{kind} {ref.name} is shared from {system}, but namespace {namespace} does not take part: an admin must "
-                f"label it {PROJECT}",
+                f"{kind} {ref.name} is shared from {system}, but namespace {namespace} does not take part: "
+                f"an admin must label it {PROJECT}",
                 field,
             )
         if not covered:
             return waiting(
-                "ReferenceNotFound", f"{kind} {ref.name} of {system} is shared with {where.type} {where.name} only", field
+                "ReferenceNotFound",
+                f"{kind} {ref.name} of {system} is shared with {where.type} {where.name} only",
+                field,
             )
     level = f" at scope {ref.scope}" if ref.scope else ""
-    return waiting("ReferenceNotFound", f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}", field)
+    return waiting(
+        "ReferenceNotFound", f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}", field
+    )
 
 
 def _own_level(asset: Asset, system: str) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from outfitter.api.refs import AssetRef, CredentialRef
+from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
-from outfitter.naming import RESTARTED_AT, SOURCE_VERSION, credential_pull_secret, credential_secret, workload_volume
-from outfitter.problems import Problem, note, stalled, waiting
+from outfitter.naming import RESTARTED_AT, credential_pull_secret, credential_secret, workload_volume
+from outfitter.problems import Problem, stalled
 from outfitter.resolve.merge import Merged, identity, merge
-from outfitter.resolve.scope import find, reach
+from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
+from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import VolumeUse, claim_name, member_of
 from outfitter.snapshot import Asset, View
 
@@ -45,23 +46,13 @@ class Subject:
 
     @property
     def namespace(self) -> str:
+        """Where it runs."""
         return self.asset.live.namespace
 
     @property
     def name(self) -> str:
+        """Name of the workload and of its StatefulSet."""
         return self.asset.live.name
-
-
-@dataclass(frozen=True)
-class Source:
-    """One asset that a pin was made from. `version`: the Secret content's version, for Credentials."""
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,25 +86,9 @@ def subject_of(asset: Asset) -> Subject | None:
     return None
 
 
-@dataclass
-class _Found:
-    problems: list[Problem] = field(default_factory=list)
-    sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
-
-    def keep(self, found: Asset | Problem, version: str = "") -> Asset | None:
-        if isinstance(found, Problem):
-            self.problems.append(found)
-            return None
-        live = found.live
-        self.sources[live.kind, live.namespace, live.name] = Source(
-            live.kind, live.namespace, live.name, live.uid, live.generation, version
-        )
-        return found
-
-
 def resolve_workload(view: View, subject: Subject) -> Resolved:
     """Look everything up, merge environment < compute < inline, and check what the assets themselves allow."""
-    found = _Found()
+    found = Found()
     where, prefix = subject.namespace, "spec.run" if subject.own_environment else "spec.assets"
     layers: list[tuple[str, Mapping[str, Any]]] = []
     environment = subject.asset if subject.own_environment else None
@@ -132,8 +107,8 @@ def resolve_workload(view: View, subject: Subject) -> Resolved:
     merged = merge(layers)
     spec = _read(merged, found)
     volumes = [*_asset_volumes(view, subject, found, prefix), *_inline_volumes(subject, spec)]
-    _check_variables(view, where, spec, found)
-    _check_volumes(view, where, volumes, found)
+    check_variables(view, where, spec, found)
+    check_volumes(view, where, volumes, found)
     pull = _pull_secrets(view, where, spec, found)
     if not spec.image and not found.problems:
         found.problems.append(
@@ -142,12 +117,7 @@ def resolve_workload(view: View, subject: Subject) -> Resolved:
     return Resolved(subject, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems))
 
 
-def label(asset: Asset) -> str:
-    """How an asset is named to people."""
-    return f"{asset.live.kind} {asset.live.name}"
-
-
-def _read(merged: Merged, found: _Found) -> WorkspaceSpec:
+def _read(merged: Merged, found: Found) -> WorkspaceSpec:
     try:
         return WorkspaceSpec.model_validate(merged.fields)
     except ValidationError as error:
@@ -162,19 +132,21 @@ def _allowed(environment: Asset, subject: Subject) -> Iterator[Problem]:
     spec = environment.model.spec
     if spec.supported_types and "workspace" not in spec.supported_types:
         yield stalled(
-            "TypeNotSupported", f"{label(environment)} supports {', '.join(spec.supported_types)}, not workspace", "spec.assets"
+            "TypeNotSupported",
+            f"{label(environment)} supports {', '.join(spec.supported_types)}, not workspace",
+            "spec.assets",
         )
     given = [name for name in _UID_FIELDS if name in (subject.inline.get("security") or {})]
     if given and not subject.own_environment and not spec.security.override_uid_gid_in_workspace:
         for name in given:
             yield stalled(
                 "OverrideForbidden",
-                f"{label(environment)} does not let a workspace choose it (overrideUidGidInWorkspace is false): remove it",
+                f"{label(environment)} lets nobody else choose it (overrideUidGidInWorkspace is false): remove it",
                 f"spec.security.{name}",
             )
 
 
-def _asset_volumes(view: View, subject: Subject, found: _Found, prefix: str) -> Iterator[VolumeUse]:
+def _asset_volumes(view: View, subject: Subject, found: Found, prefix: str) -> Iterator[VolumeUse]:
     for index, ref in enumerate(subject.data_sources):
         path = f"{prefix}.dataSources[{index}]"
         asset = found.keep(find(view, "DataSource", subject.namespace, ref, path))
@@ -215,82 +187,8 @@ def _inline_volumes(subject: Subject, spec: WorkspaceSpec) -> Iterator[VolumeUse
             yield VolumeUse(who, name, member, item, mount, f"spec.storage.{member}[{name}]", claim, None)
 
 
-def credential_key(view: View, namespace: str, ref: CredentialRef, key: str, path: str) -> tuple[Asset, str] | Problem:
-    """The Credential and the version of its content in this namespace, once the Secret there has `key` ("": any)."""
-    asset = find(view, "Credential", namespace, ref, path)
-    if isinstance(asset, Problem):
-        return asset
-    name = credential_secret(asset.live.name)
-    secret = view.native("Secret", namespace, name)
-    if secret is None:
-        return waiting(
-            "CredentialNotReady", f"{label(asset)} has not delivered Secret {name} yet: see its status", path
-        )
-    if key and not secret.keys and view.wanted:
-        return asset, ""
-    if key and key not in secret.keys:
-        has = ", ".join(sorted(secret.keys)) or "no key"
-        return waiting("KeyNotFound", f"{label(asset)} has no key {key}, it has {has}", path)
-    live = view.live("Secret", namespace, name)
-    version = ((live.body["metadata"].get("annotations") or {}) if live else {}).get(SOURCE_VERSION, "")
-    return asset, version
-
-
-def _check_variables(view: View, namespace: str, spec: WorkspaceSpec, found: _Found) -> None:
-    for variable in spec.environment_variables:
-        path = f"spec.environmentVariables[{variable.name}]"
-        if variable.credential:
-            ref = variable.credential
-            answer = credential_key(view, namespace, ref, ref.key, f"{path}.credential")
-            if isinstance(answer, Problem):
-                found.problems.append(answer)
-            else:
-                found.keep(*answer)
-        for kind, named in (("ConfigMap", variable.config_map), ("Secret", variable.secret)):
-            if named:
-                problem = key_problem(view, kind, namespace, named.name, named.key, f"{path}.{kind[0].lower()}{kind[1:]}")
-                found.problems += [problem] if problem else []
-        sources = (variable.value, variable.credential, variable.config_map, variable.pod_field_ref, variable.secret)
-        if all(source is None for source in sources) and variable.user_credential is None:
-            text = f": {variable.description}" if variable.description else ""
-            found.problems.append(note("PromptUnset", f"the environment asks you to set it{text}", path))
-
-
-def key_problem(view: View, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
-    """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
-    found = view.native(kind, namespace, name)
-    if found is None:
-        return waiting("NotCreated", f"{kind} {namespace}/{name} does not exist: create it", path)
-    if key and not found.keys and view.wanted:
-        return None  # not fetched yet: the pass looks again
-    if key and key not in found.keys:
-        return waiting("KeyNotFound", f"{kind} {namespace}/{name} has no key {key}: add it", path)
-    return None
-
-
-def _check_volumes(view: View, namespace: str, volumes: list[VolumeUse], found: _Found) -> None:
-    for use in volumes:
-        problem: Problem | None = None
-        if use.member == "configMapVolume":
-            problem = key_problem(view, "ConfigMap", namespace, use.leaf.config_map, "", use.field)
-        elif use.member == "secretVolume" and getattr(use.leaf, "credential", None):
-            answer = credential_key(view, namespace, use.leaf.credential, "", f"{use.field}.credential")
-            if isinstance(answer, Problem):
-                problem = answer
-            else:
-                found.keep(*answer)
-        elif use.member == "secretVolume":
-            problem = key_problem(view, "Secret", namespace, use.leaf.secret, "", use.field)
-        elif use.member == "pvc" and (use.leaf.existing_pvc or (use.asset and not use.leaf.ephemeral)):
-            claim = view.live("PersistentVolumeClaim", namespace, use.claim)
-            if claim is None:
-                problem = waiting("NotCreated", f"PersistentVolumeClaim {namespace}/{use.claim} does not exist yet", use.field)
-        if problem:
-            found.problems.append(problem)
-
-
-def _pull_secrets(view: View, namespace: str, spec: WorkspaceSpec, found: _Found) -> tuple[str, ...]:
-    """Secrets named by the user, then those of every dockerRegistry Credential in scope, and NGC's for its own images."""
+def _pull_secrets(view: View, namespace: str, spec: WorkspaceSpec, found: Found) -> tuple[str, ...]:
+    """Secrets that the user names, those of every dockerRegistry Credential in scope, NGC's for its own images."""
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
         if not item.user_credential:
@@ -300,7 +198,11 @@ def _pull_secrets(view: View, namespace: str, spec: WorkspaceSpec, found: _Found
     shared = view.assets("Credential", system) if namespace != system else []
     for asset in (*own, *shared):
         kind = getattr(asset.model.spec, "type", "")
-        if kind not in ("dockerRegistry", "ngcApiKey") or asset.live.deleting or getattr(asset.model.spec, "private", False):
+        if (
+            kind not in ("dockerRegistry", "ngcApiKey")
+            or asset.live.deleting
+            or getattr(asset.model.spec, "private", False)
+        ):
             continue
         if kind == "ngcApiKey" and not (spec.image or "").startswith(NGC_HOST):
             continue
@@ -312,8 +214,3 @@ def _pull_secrets(view: View, namespace: str, spec: WorkspaceSpec, found: _Found
         name = asset.live.name
         names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
     return tuple(names)
-
-
-def is_wide(asset: Asset, system_namespace: str) -> bool:
-    """Whether an asset reaches beyond its own namespace."""
-    return reach(asset, system_namespace).type != "project"

@@ -1,4 +1,4 @@
-"""A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager and a node stand-in."""
+"""A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, a node stand-in."""
 
 from __future__ import annotations
 

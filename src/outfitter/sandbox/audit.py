@@ -19,7 +19,10 @@ WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One request; empty strings where it named no object. `code` is the HTTP status, `received` RFC 3339 with microseconds."""
+    """One request; empty strings where it named no object.
+
+    `code` is the HTTP status, `received` RFC 3339 with microseconds.
+    """
 
     stage: str
     verb: str

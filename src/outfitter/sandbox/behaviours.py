@@ -61,11 +61,11 @@ def status_of(pod: Object, stage: str, now: str, address: str) -> Object:
     reason = reasons.get(stage, "ContainersNotReady")
     message = f"containers with unready status: [{names}]" if reason == "ContainersNotReady" else ""
     conditions = [
-        _condition(old, "PodReadyToStartContainers", not finished, "", "", now),
-        _condition(old, "Initialized", True, "PodCompleted" if stage == "succeeded" else "", "", now),
-        _condition(old, "Ready", ready, reason, message, now),
-        _condition(old, "ContainersReady", ready, reason, message, now),
-        _condition(old, "PodScheduled", True, "", "", now),
+        _condition(old, "PodReadyToStartContainers", now, holds=not finished),
+        _condition(old, "Initialized", now, holds=True, reason="PodCompleted" if stage == "succeeded" else ""),
+        _condition(old, "Ready", now, holds=ready, reason=reason, message=message),
+        _condition(old, "ContainersReady", now, holds=ready, reason=reason, message=message),
+        _condition(old, "PodScheduled", now, holds=True),
     ]
     ours = {each["type"] for each in conditions}
     conditions += [each for each in old.get("conditions") or () if each["type"] not in ours]
@@ -86,10 +86,11 @@ def unschedulable(pod: Object, message: str, now: str) -> Object:
     """The status that the scheduler leaves on a pod that fits nowhere."""
     old = pod.get("status") or {}
     others = [each for each in old.get("conditions") or () if each["type"] != "PodScheduled"]
-    return {"phase": "Pending", "conditions": [*others, _condition(old, "PodScheduled", False, "Unschedulable", message, now)]}
+    scheduled = _condition(old, "PodScheduled", now, holds=False, reason="Unschedulable", message=message)
+    return {"phase": "Pending", "conditions": [*others, scheduled]}
 
 
-def _condition(old: Object, kind: str, holds: bool, reason: str, message: str, now: str) -> Object:
+def _condition(old: Object, kind: str, now: str, *, holds: bool, reason: str = "", message: str = "") -> Object:
     status = "True" if holds else "False"
     before: Object = next((each for each in old.get("conditions") or () if each["type"] == kind), {})
     since = before["lastTransitionTime"] if before.get("status") == status else now
@@ -125,7 +126,13 @@ def _container(pod: Object, container: Object, stage: str, now: str) -> Object:
 
 
 def _common(container: Object, restarts: int) -> Object:
-    return {"name": container["name"], "image": container["image"], "imageID": "", "restartCount": restarts, "lastState": {}}
+    return {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": "",
+        "restartCount": restarts,
+        "lastState": {},
+    }
 
 
 def _terminated(code: int, reason: str, now: str) -> Object:

@@ -1,4 +1,4 @@
-"""Where etcd, kube-apiserver and kube-controller-manager come from: environment, cache, download, build. First hit wins."""
+"""Where the control plane's binaries come from: environment, cache, download, build. First hit wins."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def find(source: str, progress: Progress, environment: Mapping[str, str] = os.en
     if all(name in given for name in REQUIRED):
         if CONTROLLER_MANAGER not in given:
             progress(
-                "kube-controller-manager is not where KUBEBUILDER_ASSETS points: no garbage collection, no namespace deletion, no pods "
-                "from Deployments. Unset KUBEBUILDER_ASSETS to use Outfitter's own binaries."
+                "kube-controller-manager is not where KUBEBUILDER_ASSETS points: no garbage collection, no namespace "
+                "deletion, no pods from Deployments. Unset KUBEBUILDER_ASSETS to use Outfitter's own binaries."
             )
         return given
     folder = _cached_or_made(source, progress, cache_root(environment))
@@ -44,7 +44,10 @@ def find(source: str, progress: Progress, environment: Mapping[str, str] = os.en
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Path]:
-    """What TEST_ASSET_<COMPONENT> (a file each) and KUBEBUILDER_ASSETS (a folder) name. SandboxError when it is not there."""
+    """What TEST_ASSET_<COMPONENT> (a file each) and KUBEBUILDER_ASSETS (a folder) name.
+
+    SandboxError when it is not there.
+    """
     found: dict[str, Path] = {}
     folder = environment.get("KUBEBUILDER_ASSETS", "")
     for name in ALL:
@@ -64,12 +67,15 @@ def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
 
 def release_key() -> str:
     """Cache folder of downloaded binaries."""
-    return f"release-{sources.version('k8s.io/kubernetes')}-etcd-{sources.version(sources.ETCD_MODULE)}-{'-'.join(target())}"
+    versions = f"{sources.version('k8s.io/kubernetes')}-etcd-{sources.version(sources.ETCD_MODULE)}"
+    return f"release-{versions}-{'-'.join(target())}"
 
 
 def build_key(go_version: str) -> str:
     """Cache folder of built binaries: anything that could change them changes the name."""
-    digest = hashlib.sha256((sources.MODULE / "go.mod").read_bytes() + (sources.MODULE / "go.sum").read_bytes()).hexdigest()
+    digest = hashlib.sha256(
+        (sources.MODULE / "go.mod").read_bytes() + (sources.MODULE / "go.sum").read_bytes()
+    ).hexdigest()
     toolchain = re.sub(r"[^A-Za-z0-9.*]", "_", go_version)
     return f"build-{sources.version('k8s.io/kubernetes')}-{digest[:12]}-{toolchain}-{'-'.join(target())}"
 
@@ -128,11 +134,13 @@ def _cached_or_made(source: str, progress: Progress, cache: Path) -> Path:
             return folder
     tried = [f"cache {cache}: nothing complete for this version"]
     if source == "auto":
-        tried.insert(0, "TEST_ASSET_KUBE_APISERVER, TEST_ASSET_ETCD, KUBEBUILDER_ASSETS: not set, or not for every component")
+        tried.insert(
+            0, "TEST_ASSET_KUBE_APISERVER, TEST_ASSET_ETCD, KUBEBUILDER_ASSETS: not set, or not for every component"
+        )
     if source != "build":
         try:
             return install(release, lambda partial: sources.download(partial, *target(), progress), progress)
-        except sources.Unreachable as error:
+        except sources.UnreachableError as error:
             tried.append(f"download: {error}")
     if source != "download":
         if go:
@@ -142,13 +150,15 @@ def _cached_or_made(source: str, progress: Progress, cache: Path) -> Path:
         "No control plane binaries.\n"
         + "".join(f"  tried {each}\n" for each in tried)
         + "Next: install Go (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and "
-        "kube-controller-manager (`setup-envtest use -p path` prints one), or allow this machine to reach dl.k8s.io and github.com."
+        "kube-controller-manager (`setup-envtest use -p path` prints one), or allow this machine to reach "
+        "dl.k8s.io and github.com."
     )
 
 
 def _executable(path: Path, origin: str) -> Path:
     if not (path.is_file() and os.access(path, os.X_OK)):
         raise SandboxError(
-            f"{origin}: {path} is not an executable file. Correct the variable, or unset it to use Outfitter's own binaries."
+            f"{origin}: {path} is not an executable file. "
+            "Correct the variable, or unset it to use Outfitter's own binaries."
         )
     return path.resolve()

@@ -1,6 +1,6 @@
 """Certificates and keys of a throw-away control plane (P-256; every file mode 0600).
 
-Two authorities: `ca` for the API server and its clients, `etcd-ca` for etcd alone, because who may talk to etcd is above RBAC.
+Two authorities: `ca` for the API server and its clients, `etcd-ca` for etcd alone: who may talk to etcd is above RBAC.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ def create_control_plane(folder: Path, service_address: str) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_authority(folder, "ca")
     create_authority(folder, "etcd-ca")
-    names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+    names = [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ]
     issue(folder, "apiserver", common_name="kube-apiserver", dns=names, addresses=["127.0.0.1", service_address])
     issue(folder, "admin", common_name="sandbox-admin", organizations=["system:masters"])
     issue(folder, "controller-manager", common_name="system:kube-controller-manager")
@@ -62,12 +68,13 @@ def issue(
 ) -> tuple[Path, Path]:
     """A certificate in `<name>.crt` and its key in `<name>.key`, signed by `authority`; their paths.
 
-    The API server reads the user from `common_name` and the groups from `organizations`. With `dns` or `addresses` it is
-    good for a server too.
+    The API server reads the user from `common_name` and the groups from `organizations`. With `dns` or `addresses` it
+    is good for a server too.
     """
     signer = x509.load_pem_x509_certificate((folder / f"{authority}.crt").read_bytes())
     signing_key = serialization.load_pem_private_key((folder / f"{authority}.key").read_bytes(), None)
-    assert isinstance(signing_key, ec.EllipticCurvePrivateKey)
+    if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{authority}.key is no elliptic curve key")
     key = ec.generate_private_key(ec.SECP256R1())
     uses = [ExtendedKeyUsageOID.CLIENT_AUTH] + ([ExtendedKeyUsageOID.SERVER_AUTH] if dns or addresses else [])
     builder = (
@@ -122,7 +129,9 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _write(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
+def _write(
+    folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> tuple[Path, Path]:
     paths = folder / f"{name}.crt", folder / f"{name}.key"
     write_secret(paths[0], certificate.public_bytes(serialization.Encoding.PEM))
     write_secret(paths[1], _private(key))
@@ -130,4 +139,6 @@ def _write(folder: Path, name: str, certificate: x509.Certificate, key: ec.Ellip
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

@@ -23,39 +23,47 @@ class Layout:
 
     @property
     def pki(self) -> Path:
+        """Certificates and keys."""
         return self.directory / "pki"
 
     @property
     def url(self) -> str:
+        """Of the API server."""
         return f"https://127.0.0.1:{self.api_port}"
 
     @property
     def etcd_url(self) -> str:
+        """For etcd's clients."""
         return f"https://127.0.0.1:{self.etcd_port}"
 
     def log(self, component: str) -> Path:
+        """Output of one component."""
         return self.directory / "logs" / f"{component}.log"
 
 
-def commands(layout: Layout, binaries: Mapping[str, Path], *, controllers: str, node: bool, gpus: int) -> dict[str, list[str]]:
+def commands(
+    layout: Layout, binaries: Mapping[str, Path], *, controllers: str, node: bool, gpus: int
+) -> dict[str, list[str]]:
     """Component -> command, in the order in which they are started."""
     result = {ETCD: etcd(layout, binaries[ETCD]), API_SERVER: api_server(layout, binaries[API_SERVER])}
     if CONTROLLER_MANAGER in binaries:
         result[CONTROLLER_MANAGER] = controller_manager(layout, binaries[CONTROLLER_MANAGER], controllers)
     if node:
         result[NODE] = [
-            sys.executable, "-m", "outfitter.sandbox.node", f"--url={layout.url}", f"--authority={layout.pki / 'ca.crt'}",
+            sys.executable, "-P", "-m", "outfitter.sandbox.node",
+            f"--url={layout.url}", f"--authority={layout.pki / 'ca.crt'}",
             f"--certificate={layout.pki / 'node.crt'}", f"--key={layout.pki / 'node.key'}", f"--gpus={gpus}",
         ]  # fmt: skip
     return result
 
 
 def etcd(layout: Layout, binary: Path) -> list[str]:
-    """Without fsync: the data does not outlive the sandbox. Mutual TLS: on a shared machine others reach loopback too."""
+    """No fsync: the data does not outlive the sandbox. Mutual TLS: on a shared machine others reach loopback too."""
     pki, peer = layout.pki, f"https://127.0.0.1:{layout.peer_port}"
     tls = {"cert-file": pki / "etcd.crt", "key-file": pki / "etcd.key", "trusted-ca-file": pki / "etcd-ca.crt"}
     return [
-        str(binary), "--name=sandbox", f"--data-dir={layout.directory / 'etcd'}", "--unsafe-no-fsync=true", "--log-level=warn",
+        str(binary), "--name=sandbox", f"--data-dir={layout.directory / 'etcd'}", "--unsafe-no-fsync=true",
+        "--log-level=warn",
         f"--listen-client-urls={layout.etcd_url}", f"--advertise-client-urls={layout.etcd_url}",
         f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=sandbox={peer}",
         *(f"--{prefix}{flag}={path}" for prefix in ("", "peer-") for flag, path in tls.items()),
@@ -78,14 +86,15 @@ def api_server(layout: Layout, binary: Path) -> list[str]:
         f"--service-account-key-file={pki / 'service-account.pub'}",
         f"--service-account-signing-key-file={pki / 'service-account.key'}",
         f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true", "--authorization-mode=RBAC",
-        f"--audit-policy-file={layout.directory / 'audit-policy.json'}", f"--audit-log-path={layout.directory / 'audit.log'}",
+        f"--audit-policy-file={layout.directory / 'audit-policy.json'}",
+        f"--audit-log-path={layout.directory / 'audit.log'}",
         "--audit-log-maxsize=1000000",  # MB, so never rotated: offsets into the file stay valid
         "--profiling=false",
     ]  # fmt: skip
 
 
 def controller_manager(layout: Layout, binary: Path, controllers: str) -> list[str]:
-    """One ServiceAccount per controller, as in a real cluster, so that the audit log and admission policies tell them apart."""
+    """One ServiceAccount per controller, as in a real cluster: the audit log and admission policies tell them apart."""
     kubeconfig, pki = layout.directory / "controller-manager.kubeconfig", layout.pki
     return [
         str(binary), f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",

@@ -23,7 +23,9 @@ class Connection:
         self.context = ssl.create_default_context(cafile=str(authority))
         self.context.load_cert_chain(certificate, key)
 
-    def answer(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> tuple[int, Any]:
+    def answer(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> tuple[int, Any]:
         """HTTP status and decoded body (text when it is no JSON). Unavailable when nobody answers."""
         connection = http.client.HTTPSConnection(self.host, timeout=self.timeout, context=self.context)
         try:
@@ -45,5 +47,7 @@ class Connection:
         status, content = self.answer(method, path, body, content_type)
         if 200 <= status < 300:
             return content
-        reason, message = (content.get("reason", ""), content.get("message", "")) if isinstance(content, dict) else ("", content)
+        reason, message = (
+            (content.get("reason", ""), content.get("message", "")) if isinstance(content, dict) else ("", content)
+        )
         raise api_error(status, reason, f"{method} {path}: {message}")

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from outfitter.errors import ApiError, SandboxError
-from outfitter.sandbox import audit, binaries, crds, supervisor
+from outfitter.sandbox import audit, binaries, control, crds
 from outfitter.sandbox.audit import AuditEntry
 from outfitter.sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, NODE, SERVICE_ADDRESS, Layout, commands
 from outfitter.sandbox.connection import Connection
@@ -29,9 +29,11 @@ PORT_ATTEMPTS = 3
 
 
 class Sandbox:
-    """A running control plane. `with Sandbox.up(root=tmp_path) as sandbox:` leaves nothing behind, even after kill -9."""
+    """A running control plane. `with Sandbox.up(root=tmp_path) as sandbox:` leaves nothing behind, even on kill -9."""
 
-    def __init__(self, name: str, layout: Layout, state: dict[str, Any], process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(
+        self, name: str, layout: Layout, state: dict[str, Any], process: subprocess.Popen[bytes] | None = None
+    ) -> None:
         self.name = name
         self.layout = layout
         self.state = state
@@ -54,30 +56,35 @@ class Sandbox:
         detach: bool = False,
         progress: Progress | None = None,
     ) -> Sandbox:
-        """Start a control plane and return when it is usable. SandboxError says which part failed, with its last log lines.
+        """Start a control plane and return when it is usable.
 
-        It ends with this process unless `detach`. `controllers` is kube-controller-manager's own list; `root` replaces the
-        state folder; `progress` gets one line of text for each step and every two seconds of a long one.
+        SandboxError says which part failed, with its last log lines. It ends with this process unless `detach`.
+        `controllers` is kube-controller-manager's own list; `root` replaces the state folder;
+        `progress` gets one line of text for each step and every two seconds of a long one.
         """
         report = progress or (lambda text: None)
         _need_cryptography()
         directory = folder_of(name, root)
         found = binaries.find(source, report)
-        with locked(lock_of(directory), lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it")):
+        with locked(
+            lock_of(directory),
+            lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),
+        ):
             for attempt in range(PORT_ATTEMPTS):
                 make_room(directory, name)
                 state = {"name": name, "controllers": controllers, "node": node, "gpus": gpus}
                 sandbox = cls._launch(directory, state, found)
                 try:
                     sandbox._start_all(report)
-                    supervisor.ask(directory, "settle", detach=detach)
-                    return sandbox
+                    control.ask(directory, "settle", detach=detach)
                 except BaseException as error:
                     sandbox._shut_down(keep=True)
                     taken = isinstance(error, SandboxError) and "address already in use" in str(error)
                     if not taken or attempt == PORT_ATTEMPTS - 1:
                         raise
                     report("A port was taken by another process; starting again on others")
+                else:
+                    return sandbox
         raise AssertionError("unreachable")
 
     @classmethod
@@ -90,15 +97,15 @@ class Sandbox:
         return cls._from_state(directory, json.loads((directory / STATE).read_text()))
 
     def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """A kubeconfig for `alice` in `groups` (client certificate) or `system:serviceaccount:NAMESPACE:NAME` (token)."""
+        """A kubeconfig for a user in `groups` (certificate) or for `system:serviceaccount:NAMESPACE:NAME` (token)."""
         from outfitter.sandbox import kubeconfigs
 
-        folder, place = self.directory / "users", (self.name, self.url, self.layout.pki)
+        folder, origin = self.directory / "users", kubeconfigs.Origin(self.name, self.url, self.layout.pki)
         if user.startswith(kubeconfigs.SERVICE_ACCOUNT):
             if groups:
                 raise SandboxError("A ServiceAccount's groups are fixed by Kubernetes. Leave the groups out.")
-            return kubeconfigs.for_service_account(folder, *place, user, self.connection())
-        return kubeconfigs.for_user(folder, *place, user, groups)
+            return kubeconfigs.for_service_account(folder, origin, user, self.connection())
+        return kubeconfigs.for_user(folder, origin, user, groups)
 
     def connection(self) -> Connection:
         """A blocking client with the admin's rights."""
@@ -148,7 +155,9 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.down()
 
     @classmethod
@@ -164,15 +173,23 @@ class Sandbox:
         certificates.create_control_plane(pki, SERVICE_ADDRESS)
         (directory / "logs").mkdir()
         (directory / "audit-policy.json").write_text(json.dumps(audit.POLICY))
-        for name, file in (("admin", sandbox.kubeconfig), ("controller-manager", directory / "controller-manager.kubeconfig")):
-            kubeconfigs.with_certificate(file, state["name"], layout.url, pki, name, f"sandbox-{name}")
+        for name, file in (
+            ("admin", sandbox.kubeconfig),
+            ("controller-manager", directory / "controller-manager.kubeconfig"),
+        ):
+            kubeconfigs.with_certificate(
+                file, kubeconfigs.Origin(state["name"], layout.url, pki), name, f"sandbox-{name}"
+            )
         lines = commands(layout, found, controllers=state["controllers"], node=state["node"], gpus=state["gpus"])
         again = (CONTROLLER_MANAGER, NODE)  # they may give up while the API server is away
-        parts = {name: {"command": command, "log": str(layout.log(name)), "restart": name in again} for name, command in lines.items()}
-        (directory / supervisor.COMPONENTS).write_text(json.dumps(parts))
+        parts = {
+            name: {"command": command, "log": str(layout.log(name)), "restart": name in again}
+            for name, command in lines.items()
+        }
+        (directory / control.COMPONENTS).write_text(json.dumps(parts))
         log = layout.log("supervisor")
         with log.open("ab") as output:
-            command = [sys.executable, "-P", "-m", supervisor.__name__, str(directory), str(os.getpid())]
+            command = [sys.executable, "-P", "-m", "outfitter.sandbox.supervisor", str(directory), str(os.getpid())]
             sandbox._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=directory
             )
@@ -187,7 +204,7 @@ class Sandbox:
         return cls(state["name"], Layout(directory, *state["ports"]), state)
 
     def _start_all(self, progress: Progress) -> None:
-        parts = json.loads((self.directory / supervisor.COMPONENTS).read_text())
+        parts = json.loads((self.directory / control.COMPONENTS).read_text())
         for name in parts:
             progress(f"Starting {name}")
             self.start_component(name)
@@ -204,10 +221,14 @@ class Sandbox:
         if in_time and code is None:
             return
         log = self.layout.log(name)
-        what = f"ended with exit code {code}" if code is not None else f"was not ready within {time.monotonic() - started:.0f} s"
+        what = (
+            f"ended with exit code {code}"
+            if code is not None
+            else f"was not ready within {time.monotonic() - started:.0f} s"
+        )
         raise SandboxError(
             f"The sandbox's {name} {what}. The end of its log:\n{last_lines(log)}\n"
-            f"Next: read all of {log}; its command line is in {self.directory / supervisor.COMPONENTS}."
+            f"Next: read all of {log}; its command line is in {self.directory / control.COMPONENTS}."
         )
 
     def _readiness(self, name: str) -> Callable[[], bool]:
@@ -222,14 +243,16 @@ class Sandbox:
         if name == NODE:
             return lambda: _succeeds(api, "/api/v1/nodes/sandbox")
         enabled = self.state["controllers"].split(",")
-        makes_accounts = "serviceaccount-controller" in enabled or ("*" in enabled and "-serviceaccount-controller" not in enabled)
+        makes_accounts = "serviceaccount-controller" in enabled or (
+            "*" in enabled and "-serviceaccount-controller" not in enabled
+        )
         if name == CONTROLLER_MANAGER and makes_accounts:  # pods are refused until this account is there
             return lambda: _succeeds(api, "/api/v1/namespaces/default/serviceaccounts/default")
         return lambda: True
 
     def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         try:
-            return supervisor.ask(self.directory, op, **arguments)
+            return control.ask(self.directory, op, **arguments)
         except OSError as error:
             raise SandboxError(
                 f"The sandbox {self.name} is not running ({error}). Next: outfitter sandbox up --name {self.name}"
@@ -239,10 +262,10 @@ class Sandbox:
         owner = supervisor_of(self.directory)
         if owner is not None and owner.alive():
             with contextlib.suppress(OSError, SandboxError):
-                supervisor.ask(self.directory, "shutdown", keep=keep)
-            if not owner.wait(4 * supervisor.GRACE):
+                control.ask(self.directory, "shutdown", keep=keep)
+            if not owner.wait(4 * control.GRACE):
                 owner.kill(signal.SIGKILL)  # its components are bound to it: the kernel ends them
-                owner.wait(supervisor.GRACE)
+                owner.wait(control.GRACE)
         if self._process is not None:
             self._process.wait()
             self._process = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from outfitter.errors import AlreadyExists, Conflict, NotFound, SandboxError
+from outfitter.errors import Conflict, NotFound, SandboxError, api_error
 from outfitter.sandbox.connection import Connection
 from outfitter.sandbox.processes import wait_until
 
@@ -15,11 +15,15 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(connection: Connection, folder: Path, seconds: float = 60) -> None:
-    """Create or replace every CRD in `folder/*.yaml`; wait until each is Established and discovery lists every served version."""
-    loaded = [each for file in sorted(folder.glob("*.yaml")) for each in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)]
+    """Create or replace every CRD in `folder/*.yaml`; wait until each is Established and in discovery."""
+    loaded = [
+        each for file in sorted(folder.glob("*.yaml")) for each in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)
+    ]
     definitions = [each for each in loaded if each and each.get("kind") == "CustomResourceDefinition"]
     if not definitions:
-        raise SandboxError(f"{folder} holds no CustomResourceDefinition in *.yaml. Generate the CRDs first, or name another folder.")
+        raise SandboxError(
+            f"{folder} holds no CustomResourceDefinition in *.yaml. Generate the CRDs first, or name another folder."
+        )
     for each in definitions:
         _put(connection, each)
     for each in definitions:
@@ -30,20 +34,29 @@ def apply(connection: Connection, folder: Path, seconds: float = 60) -> None:
 
 
 def _put(connection: Connection, definition: dict[str, Any]) -> None:
-    try:
-        connection.request("POST", CRDS, definition)
+    status, answer = connection.answer("POST", CRDS, definition)
+    if status == 201:
         return
-    except AlreadyExists:
-        pass
+    if status != 409:
+        raise api_error(
+            status, answer.get("reason", ""), f"{definition['metadata']['name']}: {answer.get('message', answer)}"
+        )
     path = f"{CRDS}/{definition['metadata']['name']}"
-    for attempt in range(5):
+
+    def replaced() -> bool:
         version = connection.request("GET", path)["metadata"]["resourceVersion"]
         try:
-            connection.request("PUT", path, definition | {"metadata": definition["metadata"] | {"resourceVersion": version}})
-            return
+            connection.request(
+                "PUT", path, definition | {"metadata": definition["metadata"] | {"resourceVersion": version}}
+            )
         except Conflict:  # the server's own controllers write the status of a young CRD
-            if attempt == 4:
-                raise
+            return False
+        return True
+
+    if not wait_until(replaced, 10):
+        raise SandboxError(
+            f"{path} changes faster than it can be replaced. Find out who else writes it, or delete it first."
+        )
 
 
 def _served(connection: Connection, definition: dict[str, Any]) -> bool:

@@ -54,9 +54,12 @@ def make_room(directory: Path, name: str) -> None:
             f"Next: outfitter sandbox down --name {name}, or choose another --name to run two side by side."
         )
     if any(directory.iterdir()) and not (directory / STATE).exists():
-        raise SandboxError(f"{directory} holds files that are not a sandbox's. Move them away, or choose another name or root.")
+        raise SandboxError(
+            f"{directory} holds files that are not a sandbox's. Move them away, or choose another name or root."
+        )
     shutil.rmtree(directory)
 
 
 def lock_of(directory: Path) -> Path:
+    """Held while a sandbox starts or stops; beside its folder, which comes and goes."""
     return directory.with_name(f".{directory.name}.lock")

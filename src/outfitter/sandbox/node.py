@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import datetime
 import itertools
+import logging
 from typing import Any
 
-from outfitter.errors import AlreadyExists
+from outfitter.errors import AlreadyExists, ApiError, NotFound
 from outfitter.sandbox import behaviours, scheduling
 from outfitter.sandbox.volumes import Volumes
 from outfitter.sandbox.watching import Client, Key, Passes
 
 Object = dict[str, Any]
+log = logging.getLogger(__name__)
 NAME = "sandbox"
 HEARTBEAT_SECONDS = 10  # the controller-manager loses patience after 40
 FINISHED = ("Succeeded", "Failed")
@@ -51,12 +54,17 @@ class Node:
                 tasks.create_task(each())
 
     async def _register(self) -> None:
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME, "labels": self.labels}, "status": self._status()}
-        try:
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": NAME, "labels": self.labels},
+            "status": self._status(),
+        }
+        with contextlib.suppress(AlreadyExists):
             await self.client.request("POST", "/api/v1/nodes", node)
-        except AlreadyExists:
-            pass
-        self.labels = (await self.client.patch(f"/api/v1/nodes/{NAME}/status", {"status": self._status()}))["metadata"]["labels"]
+        self.labels = (await self.client.patch(f"/api/v1/nodes/{NAME}/status", {"status": self._status()}))["metadata"][
+            "labels"
+        ]
 
     def _status(self) -> Object:
         now = _now()
@@ -69,7 +77,8 @@ class Node:
                  "lastHeartbeatTime": now, "lastTransitionTime": now}
             ],
             "nodeInfo": dict.fromkeys(
-                ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeProxyVersion"), ""
+                ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion",
+                 "kubeProxyVersion"), ""
             ) | {"kubeletVersion": "v0.0.0-stand-in", "operatingSystem": "linux", "architecture": "amd64"},
         }  # fmt: skip
 
@@ -80,10 +89,12 @@ class Node:
             renewed = {"holderIdentity": NAME, "leaseDurationSeconds": 40, "renewTime": _now(micro=True)}
             try:
                 await self.client.patch(f"{leases}/{NAME}", {"spec": renewed})
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next beat tries again
-                if getattr(error, "status", 0) == 404:
-                    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NAME}, "spec": renewed}
-                    await asyncio.gather(self.client.request("POST", leases, lease), return_exceptions=True)
+            except NotFound:
+                lease = {"metadata": {"name": NAME}, "spec": renewed}
+                with contextlib.suppress(ApiError):
+                    await self.client.request("POST", leases, lease)
+            except ApiError as error:
+                log.warning("lease: %s", error)  # the next beat tries again
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _watch_namespaces(self) -> None:
@@ -121,13 +132,18 @@ class Node:
 
     async def _watch_services(self) -> None:
         async for kind, item in self.client.watch("/api/v1/services"):
-            if kind == "DELETED" or item["spec"].get("type") != "LoadBalancer" or item["status"]["loadBalancer"].get("ingress"):
+            if (
+                kind == "DELETED"
+                or item["spec"].get("type") != "LoadBalancer"
+                or item["status"]["loadBalancer"].get("ingress")
+            ):
                 continue
             address = f"192.0.2.{100 + next(self.balancers) % 150}"
             path = f"/api/v1/namespaces/{item['metadata']['namespace']}/services/{item['metadata']['name']}/status"
-            await asyncio.gather(
-                self.client.patch(path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}), return_exceptions=True
-            )  # gone meanwhile: nothing to do
+            try:
+                await self.client.patch(path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
+            except ApiError as error:
+                log.warning("service: %s", error)  # gone meanwhile, or the next list brings it again
 
     def _consumed(self, claim: Key) -> bool:
         return any(key[0] == claim[0] and claim[1] in scheduling.claims_of(pod) for key, pod in self.pods.items())
@@ -146,7 +162,9 @@ class Node:
         meta, status = pod["metadata"], pod.get("status", {})
         if meta.get("deletionTimestamp"):
             if pod["spec"].get("nodeName"):
-                await self.client.request("DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}})
+                await self.client.request(
+                    "DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}}
+                )
         elif status.get("phase") in FINISHED:
             return
         elif not pod["spec"].get("nodeName"):
@@ -165,7 +183,9 @@ class Node:
         why = next(filter(None, map(self.volumes.why_not, claims)), "")
         why = why or scheduling.why_not(pod, self.labels, self.capacity, self.reserved.values())
         if why:
-            said: Object = next((each for each in pod["status"].get("conditions") or () if each["type"] == "PodScheduled"), {})
+            said: Object = next(
+                (each for each in pod["status"].get("conditions") or () if each["type"] == "PodScheduled"), {}
+            )
             if said.get("message") != why:
                 await self.client.patch(f"{path}/status", {"status": behaviours.unschedulable(pod, why, _now())})
             return
@@ -208,6 +228,7 @@ async def main() -> None:
     parser.add_argument("--gpus", type=int, default=16)
     parser.add_argument("--mig-slices", type=int, default=8)
     chosen = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(message)s")
     capacity = {
         "cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000",
         "nvidia.com/gpu": str(chosen.gpus), "nvidia.com/mig-1g.5gb": str(chosen.mig_slices),

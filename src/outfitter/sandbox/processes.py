@@ -18,8 +18,8 @@ from pathlib import Path
 from outfitter.errors import SandboxError
 
 BOUND = Path(__file__).with_name("bound.py")
-# Below the range from which Linux takes ports of outgoing connections (32768 and up), so that a stopped API server finds
-# its port still free when it is started again.
+# Below the range from which Linux takes ports of outgoing connections (32768 and up), so that a stopped API server
+# finds its port still free when it is started again.
 PORTS = range(20_000, 32_768)
 
 
@@ -52,7 +52,7 @@ class Identity:
         return Identity.of(self.pid) == self
 
     def kill(self, number: signal.Signals) -> bool:
-        """Signal exactly this process; False when it is gone. The pidfd closes the gap between the look and the signal."""
+        """Signal exactly this process; False when it is gone. The pidfd closes the gap between look and signal."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -61,11 +61,11 @@ class Identity:
             if not self.alive():
                 return False
             signal.pidfd_send_signal(handle, number)
-            return True
         except ProcessLookupError:
             return False
         finally:
             os.close(handle)
+        return True
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended; False when it still runs after `seconds`."""
@@ -96,7 +96,10 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in held:
             each.close()
-    raise SandboxError(f"No {count} free ports on 127.0.0.1 between {PORTS.start} and {PORTS.stop - 1}. Stop something that listens there.")
+    raise SandboxError(
+        f"No {count} free ports on 127.0.0.1 between {PORTS.start} and {PORTS.stop - 1}. "
+        "Stop something that listens there."
+    )
 
 
 @contextlib.contextmanager

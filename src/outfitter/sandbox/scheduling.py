@@ -10,10 +10,11 @@ from typing import Any
 Object = dict[str, Any]
 Amounts = dict[str, Decimal]  # resource name -> base units
 FACTORS: dict[str, Decimal] = (
-    {suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)}
+    {suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", *"kMGTPE"), -3)}
     | {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
 )  # fmt: skip
 QUANTITY = re.compile(r"([+-]?[0-9.]+)(?:[eE]([+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]?))")
+UNHELPFUL = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
 PREEMPTION = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
 
 
@@ -29,9 +30,9 @@ def amount(quantity: str | float) -> Decimal:
 
 
 def requests_of(pod: Object) -> Amounts:
-    """What a pod asks for: the sum over containers or the largest init container, as the scheduler counts. Includes `pods`: 1.
+    """What a pod asks for: the sum over containers or the largest init container, as the scheduler counts.
 
-    Restartable init containers (sidecars) count like containers.
+    Includes `pods`: 1. Restartable init containers (sidecars) count like containers.
     """
     initial = pod["spec"].get("initContainers") or ()
     sidecars = [each for each in initial if each.get("restartPolicy") == "Always"]
@@ -56,7 +57,7 @@ def why_not(pod: Object, labels: Mapping[str, str], capacity: Mapping[str, str],
     wanted = pod["spec"].get("nodeSelector") or {}
     if any(labels.get(name) != value for name, value in wanted.items()):
         reason = "1 node(s) didn't match Pod's node affinity/selector"
-        return f"0/1 nodes are available: {reason}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        return f"0/1 nodes are available: {reason}. {UNHELPFUL}"
     taken = added(used)
     short = [
         name
@@ -70,7 +71,11 @@ def why_not(pod: Object, labels: Mapping[str, str], capacity: Mapping[str, str],
 
 def claims_of(pod: Object) -> list[str]:
     """Names of the PersistentVolumeClaims that a pod mounts."""
-    return [each["persistentVolumeClaim"]["claimName"] for each in pod["spec"].get("volumes") or () if "persistentVolumeClaim" in each]
+    return [
+        each["persistentVolumeClaim"]["claimName"]
+        for each in pod["spec"].get("volumes") or ()
+        if "persistentVolumeClaim" in each
+    ]
 
 
 def _requests(container: Object) -> Amounts:

@@ -1,4 +1,4 @@
-"""Two ways to get control plane binaries: download the official releases, or build them with Go from `controlplane/go.mod`."""
+"""Two ways to get control plane binaries: the official releases, or a build with Go from `controlplane/go.mod`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REACHABLE_SECONDS = 4  # a machine without a way out is told so quickly
 REPORT_SECONDS = 2
 
 
-class Unreachable(SandboxError):
+class UnreachableError(SandboxError):
     """The release servers do not answer; another source may do."""
 
 
@@ -35,7 +35,9 @@ def version(module: str) -> str:
     """The version of a module in the carried go.mod, for instance v1.36.3: the only place where it is written."""
     found = re.search(rf"^(?:require)?\s*{re.escape(module)} (v\S+)", (MODULE / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise SandboxError(f"{MODULE / 'go.mod'} does not name {module}. Reinstall outfitter: its package data is damaged.")
+        raise SandboxError(
+            f"{MODULE / 'go.mod'} does not name {module}. Reinstall outfitter: its package data is damaged."
+        )
     return found[1]
 
 
@@ -50,29 +52,22 @@ def parse_sums(text: str) -> dict[str, str]:
     return {name.lstrip("*"): digest for digest, name in (line.split() for line in text.splitlines())}
 
 
-def download(
-    folder: Path,
-    system: str,
-    architecture: str,
-    progress: Progress,
-    kubernetes: str = KUBERNETES_RELEASES,
-    etcd: str = ETCD_RELEASES,
-) -> None:
+def download(folder: Path, system: str, architecture: str, progress: Progress) -> None:
     """The official binaries into `folder`, each checked against the published SHA-256.
 
-    Unreachable when a server does not answer within seconds; SandboxError when a checksum differs.
+    UnreachableError when a server does not answer within seconds; SandboxError when a checksum differs.
     """
-    release = f"{kubernetes}/{version('k8s.io/kubernetes')}/bin/{system}/{architecture}"
+    release = f"{KUBERNETES_RELEASES}/{version('k8s.io/kubernetes')}/bin/{system}/{architecture}"
     for name in (API_SERVER, CONTROLLER_MANAGER):
         expected = _text(f"{release}/{name}.sha256").split()[0]
         _fetch(f"{release}/{name}", folder / name, expected, progress)
     tag = version(ETCD_MODULE)
     archive = f"{ETCD}-{tag}-{system}-{architecture}.tar.gz"
-    sums = parse_sums(_text(f"{etcd}/{tag}/SHA256SUMS"))
+    sums = parse_sums(_text(f"{ETCD_RELEASES}/{tag}/SHA256SUMS"))
     if archive not in sums:
-        raise SandboxError(f"{etcd}/{tag}/SHA256SUMS does not list {archive}. Use --source build.")
+        raise SandboxError(f"{ETCD_RELEASES}/{tag}/SHA256SUMS does not list {archive}. Use --source build.")
     packed = folder / archive
-    _fetch(f"{etcd}/{tag}/{archive}", packed, sums[archive], progress)
+    _fetch(f"{ETCD_RELEASES}/{tag}/{archive}", packed, sums[archive], progress)
     with tarfile.open(packed) as tar:
         member = tar.extractfile(f"{archive.removesuffix('.tar.gz')}/{ETCD}")
         if member is None:
@@ -93,7 +88,7 @@ def go_version() -> str | None:
 def build(folder: Path, progress: Progress) -> None:
     """Compile the three binaries into `folder`: minutes with cold caches, about a minute with warm ones.
 
-    SandboxError with the end of Go's output when it fails. An interrupted build loses nothing: Go's cache keeps the packages.
+    SandboxError with the end of Go's output when it fails. An interrupted build loses little: Go caches packages.
     """
     release = version("k8s.io/kubernetes")
     major, minor = release.removeprefix("v").split(".")[:2]
@@ -107,19 +102,41 @@ def build(folder: Path, progress: Progress) -> None:
         CONTROLLER_MANAGER: [f"k8s.io/kubernetes/cmd/{CONTROLLER_MANAGER}"],
     }
     started = time.monotonic()
-    progress(f"Building Kubernetes {release} and etcd {version(ETCD_MODULE)} with Go. Once per version; it takes some minutes")
+    progress(
+        f"Building Kubernetes {release} and etcd {version(ETCD_MODULE)} with Go, once per version; it takes minutes"
+    )
     for name, packages in steps.items():
-        command = ["go", "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", str(folder / name), *packages]
+        command = [
+            "go",
+            "build",
+            "-v",
+            "-mod=readonly",
+            "-trimpath",
+            "-ldflags",
+            f"-s -w {stamp}",
+            "-o",
+            str(folder / name),
+            *packages,
+        ]
         _compile(name, command, folder / "build.log", started, progress)
     (folder / "build.log").unlink()
 
 
 def _compile(name: str, command: list[str], log: Path, started: float, progress: Progress) -> None:
     """Run one `go build -v`; it prints a line per compiled package, which is counted for the progress display."""
-    environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": os.environ.get("GOFLAGS", "") + " -buildvcs=false"}
+    environment = os.environ | {
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+        "GOFLAGS": os.environ.get("GOFLAGS", "") + " -buildvcs=false",
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            bound_command(command, os.getpid()), cwd=MODULE, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            bound_command(command, os.getpid()),
+            cwd=MODULE,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             while True:
@@ -136,24 +153,24 @@ def _compile(name: str, command: list[str], log: Path, started: float, progress:
     if process.returncode != 0:
         raise SandboxError(
             f"Building {name} failed (exit code {process.returncode}):\n{last_lines(log)}\n"
-            f"It ran `go build` in {MODULE}. Next: check that Go can download modules (`go env GOPROXY`) and that the disk has 4 GB free; "
-            "or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
+            f"It ran `go build` in {MODULE}. Next: check that Go can download modules (`go env GOPROXY`) and that the "
+            "disk has 4 GB free; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
         )
 
 
 def _text(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=REACHABLE_SECONDS) as response:
+        with urllib.request.urlopen(url, timeout=REACHABLE_SECONDS) as response:  # noqa: S310 - our own https address
             content: bytes = response.read(1_000_000)
             return content.decode()
     except (urllib.error.URLError, OSError) as error:
-        raise Unreachable(f"{url}: {getattr(error, 'reason', error)}") from error
+        raise UnreachableError(f"{url}: {getattr(error, 'reason', error)}") from error
 
 
 def _fetch(url: str, path: Path, expected: str, progress: Progress) -> None:
     name, reported = url.rpartition("/")[2], time.monotonic()
     try:
-        with urllib.request.urlopen(url, timeout=30) as response, path.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=30) as response, path.open("wb") as file:  # noqa: S310 - our own https address
             total = int(response.headers.get("Content-Length") or 0)
             while chunk := response.read(1 << 20):
                 file.write(chunk)
@@ -161,7 +178,7 @@ def _fetch(url: str, path: Path, expected: str, progress: Progress) -> None:
                     reported = time.monotonic()
                     progress(f"Downloading {name}: {file.tell() >> 20} of {total >> 20} MiB")
     except (urllib.error.URLError, OSError) as error:
-        raise Unreachable(f"{url}: {getattr(error, 'reason', error)}") from error
+        raise UnreachableError(f"{url}: {getattr(error, 'reason', error)}") from error
     actual = sha256(path)
     if actual != expected:
         raise SandboxError(f"{url} has SHA-256 {actual}, published is {expected}. Try again, or use --source build.")

@@ -1,11 +1,12 @@
 """The parent of a sandbox's components: `python -m outfitter.sandbox.supervisor DIRECTORY PARENT_PID`
 
-It knows nothing about Kubernetes. It starts and stops the commands of `components.json` when asked through a Unix socket,
-and ends them all when its own parent ends (unless detached). Components are bound to it: kill -9 it and the kernel kills them.
+It knows nothing about Kubernetes. It starts and stops the commands of `components.json` when asked through a Unix
+socket, and ends them all when its own parent ends (unless detached). Components are bound to it: kill -9 it and the
+kernel kills them.
 Once the sandbox is settled it starts again what ended by itself and is marked `restart`, as a kubelet would: the
 controller-manager gives up when the API server is away at the wrong moment.
 
-One JSON line per connection, answered by one JSON line: `{"op": "start" | "stop" | "status" | "settle" | "shutdown", ...}`.
+One JSON line per connection, answered by one JSON line; "op" is start, stop, status, settle or shutdown.
 """
 
 from __future__ import annotations
@@ -20,42 +21,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from outfitter.errors import SandboxError
+from outfitter.sandbox.control import COMPONENTS, GRACE, address
 from outfitter.sandbox.processes import Identity, bound_command
 
-SOCKET = "control.sock"
-COMPONENTS = "components.json"
-GRACE = 8.0  # seconds between SIGTERM and SIGKILL
 RESTART_SECONDS = 1.0
-
-
-def address(directory: Path) -> tuple[int, str]:
-    """An open directory descriptor (the caller closes it) and a short socket path: Unix allows 107 bytes, folders may be deep."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    return descriptor, f"/proc/self/fd/{descriptor}/{SOCKET}"
-
-
-def ask(directory: Path, op: str, **arguments: Any) -> dict[str, Any]:
-    """Send one request to the supervisor of `directory`. SandboxError when it refuses, OSError when it is not there."""
-    descriptor, path = address(directory)
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(4 * GRACE)
-            connection.connect(path)
-            connection.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
-            with connection.makefile("rb") as reply:
-                line = reply.readline()
-    finally:
-        os.close(descriptor)
-    if not line:
-        raise ConnectionResetError("the supervisor ended before it answered")
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise SandboxError(answer["error"])
-    return answer
 
 
 class Supervisor:
@@ -68,6 +41,7 @@ class Supervisor:
         self.wanted: dict[str, dict[str, Any]] = {}  # started and not stopped by request
         self.restarts: dict[str, int] = {}
         self.settled = False
+        self.revive_at = 0.0  # when to start again what ended by itself; 0: nothing to do
         self.ended = False
         self.keep = False  # keep the directory for a look at the logs
         self.selector = selectors.DefaultSelector()
@@ -85,23 +59,18 @@ class Supervisor:
         listener = self._listen()
         self.selector.register(listener, selectors.EVENT_READ, "request")
         self._watch_parent()
-        identity = Identity.of(os.getpid())
-        assert identity is not None
         partial = self.directory / "supervisor.json.partial"
-        partial.write_text(json.dumps(vars(identity)))
+        partial.write_text(json.dumps(vars(Identity.of(os.getpid()))))
         partial.rename(self.directory / "supervisor.json")  # complete or absent: the starter polls for it
         try:
             while not self.ended:
-                ready = self.selector.select(RESTART_SECONDS if self._fallen() else None)
-                for key, _ in ready:
+                for key, _ in self.selector.select(self._pause()):
                     if key.data == "request":
                         self._answer(listener)
                     elif key.data == "parent":
                         self.ended = True
                     else:
                         reader.recv(4096)
-                if not ready:
-                    self._revive()
         finally:
             self.stop(list(self.running))
             if not self.keep:
@@ -139,20 +108,28 @@ class Supervisor:
         """Name -> pid, exit code (None while it runs) and how often it was started again by itself."""
         return {
             "components": {
-                name: {"pid": each.pid, "exit": each.poll(), "restarts": self.restarts.get(name, 0)} for name, each in self.running.items()
+                name: {"pid": each.pid, "exit": each.poll(), "restarts": self.restarts.get(name, 0)}
+                for name, each in self.running.items()
             }
         }
 
-    def _fallen(self) -> list[str]:
-        """What ended by itself and shall run again."""
-        if not self.settled:
-            return []
-        return [name for name, each in self.wanted.items() if each.get("restart") and self.running[name].poll() is not None]
-
-    def _revive(self) -> None:
-        for name in self._fallen():
-            self.restarts[name] = self.restarts.get(name, 0) + 1
-            self.start(name)
+    def _pause(self) -> float | None:
+        """Start again what ended by itself a second ago; seconds until there is something to start, None without."""
+        fallen = [
+            name for name, each in self.wanted.items() if each.get("restart") and self.running[name].poll() is not None
+        ]
+        now = time.monotonic()
+        if not (self.settled and fallen):
+            self.revive_at = 0.0
+            return None
+        self.revive_at = self.revive_at or now + RESTART_SECONDS
+        if now >= self.revive_at:
+            for name in fallen:
+                self.restarts[name] = self.restarts.get(name, 0) + 1
+                self.start(name)
+            self.revive_at = 0.0
+            return None
+        return self.revive_at - now
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number != signal.SIGCHLD:

@@ -1,8 +1,8 @@
-"""The node stand-in's storage: a default StorageClass, a volume for every claim, growth. The controller-manager binds."""
+"""The node stand-in's storage: a default StorageClass, a volume for every claim, growth."""
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,10 +27,17 @@ VOLUMES = "/api/v1/persistentvolumes"
 
 
 class Volumes:
-    """Provisions claims of classes whose provisioner is ours; `changed` is called with a claim that appeared, was bound or went."""
+    """Provisions claims of classes whose provisioner is ours; the controller-manager binds.
+
+    `changed` is called with a claim that appeared, was bound or went.
+    """
 
     def __init__(
-        self, client: Client, namespaces: dict[str, Object], consumed: Callable[[Key], bool], changed: Callable[[Key], None]
+        self,
+        client: Client,
+        namespaces: dict[str, Object],
+        consumed: Callable[[Key], bool],
+        changed: Callable[[Key], None],
     ) -> None:
         self.client = client
         self.namespaces = namespaces
@@ -42,10 +49,8 @@ class Volumes:
 
     async def create_class(self) -> None:
         """The default StorageClass, unless it is there."""
-        try:
+        with contextlib.suppress(AlreadyExists):
             await self.client.request("POST", CLASSES, STORAGE_CLASS)
-        except AlreadyExists:
-            pass
 
     async def watch_classes(self) -> None:
         """Keep `classes`; a new one may be what a claim waits for."""
@@ -114,14 +119,18 @@ class Volumes:
                 "volumeMode": claim["spec"].get("volumeMode", "Filesystem"),
                 "storageClassName": storage_class["metadata"]["name"],
                 "persistentVolumeReclaimPolicy": "Retain",
-                "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": key[0], "name": key[1], "uid": uid},
+                "claimRef": {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "namespace": key[0],
+                    "name": key[1],
+                    "uid": uid,
+                },
                 "hostPath": {"path": f"/nonexistent/outfitter-sandbox/{uid}"},  # nothing ever mounts it
             },
         }
-        try:
+        with contextlib.suppress(AlreadyExists):
             await self.client.request("POST", VOLUMES, volume)
-        except AlreadyExists:
-            pass
 
     async def _grow(self, key: Key, claim: Object) -> None:
         """What a resizer does: the volume first, then the claim's capacity."""
@@ -132,4 +141,3 @@ class Volumes:
         await self.client.patch(f"{VOLUMES}/{claim['spec']['volumeName']}", {"spec": {"capacity": {"storage": wanted}}})
         path = f"/api/v1/namespaces/{key[0]}/persistentvolumeclaims/{key[1]}/status"
         await self.client.patch(path, {"status": {"capacity": {"storage": wanted}}})
-        print(f"grew {key[0]}/{key[1]} from {have} to {wanted}", file=sys.stderr)

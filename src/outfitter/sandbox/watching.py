@@ -1,11 +1,11 @@
-"""The node stand-in's own small asynchronous client: requests, watches that never end, and one pass per key at a time."""
+"""The node stand-in's own small asynchronous client: requests, endless watches, one pass per key at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import ssl
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ import aiohttp
 
 from outfitter.errors import ApiError, Gone, Unavailable, api_error
 
+log = logging.getLogger(__name__)
 Object = dict[str, Any]
 Key = tuple[str, str]  # namespace and name
 MERGE_PATCH = "application/merge-patch+json"
@@ -29,7 +30,9 @@ class Client:
 
     async def __aenter__(self) -> Self:
         agent = {"User-Agent": "outfitter-sandbox-node"}
-        self.session = aiohttp.ClientSession(self.url, connector=aiohttp.TCPConnector(ssl=self.tls, limit=40), headers=agent)
+        self.session = aiohttp.ClientSession(
+            self.url, connector=aiohttp.TCPConnector(ssl=self.tls, limit=40), headers=agent
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -46,7 +49,9 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{method} {path}: {error!r}") from error
         if response.status >= 300:
-            raise api_error(response.status, content.get("reason", ""), f"{method} {path}: {content.get('message', '')}")
+            raise api_error(
+                response.status, content.get("reason", ""), f"{method} {path}: {content.get('message', '')}"
+            )
         return content
 
     async def patch(self, path: str, body: Any) -> Any:
@@ -73,7 +78,7 @@ class Client:
                     yield kind, item
             except ApiError as error:
                 if not isinstance(error, Gone):
-                    print(f"watch {path}: {error}", file=sys.stderr)
+                    log.warning("watch %s: %s", path, error)
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _events(self, path: str, version: str) -> AsyncIterator[tuple[str, Object]]:
@@ -81,7 +86,9 @@ class Client:
         while True:
             query = {"watch": "1", "allowWatchBookmarks": "1", "resourceVersion": version, "timeoutSeconds": "300"}
             try:
-                async with self.session.get(path, params=query, timeout=aiohttp.ClientTimeout(None), read_bufsize=1 << 22) as response:
+                async with self.session.get(
+                    path, params=query, timeout=aiohttp.ClientTimeout(None), read_bufsize=1 << 22
+                ) as response:
                     if response.status != 200:
                         raise api_error(response.status, "", f"watch {path}: {(await response.text())[:300]}")
                     async for line in response.content:
@@ -97,7 +104,7 @@ class Client:
 
 
 class Passes:
-    """Runs `settle(key)` for every key asked for: one at a time per key, again when asked meanwhile, again after an error."""
+    """Runs `settle(key)` for keys: one at a time per key, again when asked meanwhile, again after an error."""
 
     def __init__(self, settle: Callable[[Key], Awaitable[None]], parallel: int = 20) -> None:
         self.settle = settle
@@ -123,7 +130,7 @@ class Passes:
         except ApiError as error:
             # 404 and 409: the object went or changed meanwhile, of which the watch tells us.
             if error.status not in (404, 409):
-                print(f"{key}: {error}", file=sys.stderr)
+                log.warning("%s/%s: %s", *key, error)
                 self.add_later(key, RETRY_SECONDS)
         finally:
             del self.running[key]

@@ -1,0 +1,65 @@
+# Every target runs in a virtual environment of its own, made from the hash-pinned lock with uv, else with venv and pip.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+N ?= 1000
+STAMP := $(VENV)/.installed
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help demo test check generate bench format unit lock clean venv
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@echo "Installing the locked environment into $(VENV) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && \
+	  VIRTUAL_ENV=$(VENV) uv pip install -q --require-hashes -r requirements-dev.txt && \
+	  VIRTUAL_ENV=$(VENV) uv pip install -q --no-deps -e . ; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt && \
+	  $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+venv: $(STAMP) ## the virtual environment alone
+
+demo: $(STAMP) ## the main job, from nothing: control plane, operator, examples, drift repaired, clean end
+	@$(BIN)/outfitter demo
+
+test: $(STAMP) ## all tests that a bare machine can run
+	@$(BIN)/outfitter sandbox build
+	@$(BIN)/pytest
+
+unit: $(STAMP) ## the tests that need no control plane
+	@$(BIN)/pytest -m "not cluster"
+
+check: $(STAMP) ## format, lint, types, imports, generated files, unit tests
+	@$(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check src tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 6
+	@$(BIN)/pytest -m "not cluster"
+
+format: $(STAMP) ## let ruff format and mend what it can
+	@$(BIN)/ruff format src tests
+	@$(BIN)/ruff check --fix src tests
+
+generate: $(STAMP) ## CRDs, chart copies, install.yaml, reference pages: all from the models and tables
+	@$(BIN)/outfitter generate
+
+bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is a quick run
+	@$(BIN)/outfitter sandbox build
+	@$(BIN)/python -m tests.bench --n $(N)
+
+lock: ## pin all dependencies again, with hashes and without index addresses
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras pyproject.toml -o requirements.txt
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove what was built here (caches of built binaries stay)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,129 @@
+"""Is what a workload refers to there: Credentials with their keys, Secrets, ConfigMaps and claims?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from outfitter.api.refs import CredentialRef
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.naming import SOURCE_VERSION, credential_secret
+from outfitter.problems import Problem, note, waiting
+from outfitter.resolve.scope import find
+from outfitter.resolve.volumes import VolumeUse
+from outfitter.snapshot import Asset, View
+
+
+@dataclass(frozen=True)
+class Source:
+    """One asset that a pin was made from. `version`: the Secret content's version, for Credentials."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    version: str = ""
+
+
+@dataclass
+class Found:
+    """What resolving one workload has turned up so far."""
+
+    problems: list[Problem] = field(default_factory=list)
+    sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
+
+    def keep(self, found: Asset | Problem, version: str = "") -> Asset | None:
+        """Note a source or a problem; the asset, if it is one."""
+        if isinstance(found, Problem):
+            self.problems.append(found)
+            return None
+        live = found.live
+        self.sources[live.kind, live.namespace, live.name] = Source(
+            live.kind, live.namespace, live.name, live.uid, live.generation, version
+        )
+        return found
+
+
+def label(asset: Asset) -> str:
+    """How an asset is named to people."""
+    return f"{asset.live.kind} {asset.live.name}"
+
+
+def credential_key(view: View, namespace: str, ref: CredentialRef, key: str, path: str) -> tuple[Asset, str] | Problem:
+    """The Credential and the version of its content in this namespace, once the Secret there has `key` ("": any)."""
+    asset = find(view, "Credential", namespace, ref, path)
+    if isinstance(asset, Problem):
+        return asset
+    name = credential_secret(asset.live.name)
+    secret = view.native("Secret", namespace, name)
+    if secret is None:
+        return waiting(
+            "CredentialNotReady", f"{label(asset)} has not delivered Secret {name} yet: see its status", path
+        )
+    if key and not secret.keys and view.wanted:
+        return asset, ""
+    if key and key not in secret.keys:
+        has = ", ".join(sorted(secret.keys)) or "no key"
+        return waiting("KeyNotFound", f"{label(asset)} has no key {key}, it has {has}", path)
+    live = view.live("Secret", namespace, name)
+    version = ((live.body["metadata"].get("annotations") or {}) if live else {}).get(SOURCE_VERSION, "")
+    return asset, version
+
+
+def check_variables(view: View, namespace: str, spec: WorkspaceSpec, found: Found) -> None:
+    """Look up what environment variables read; prompts that nobody answered are noted."""
+    for variable in spec.environment_variables:
+        path = f"spec.environmentVariables[{variable.name}]"
+        if variable.credential:
+            ref = variable.credential
+            answer = credential_key(view, namespace, ref, ref.key, f"{path}.credential")
+            if isinstance(answer, Problem):
+                found.problems.append(answer)
+            else:
+                found.keep(*answer)
+        for kind, named in (("ConfigMap", variable.config_map), ("Secret", variable.secret)):
+            if named:
+                problem = key_problem(
+                    view, kind, namespace, named.name, named.key, f"{path}.{kind[0].lower()}{kind[1:]}"
+                )
+                found.problems += [problem] if problem else []
+        sources = (variable.value, variable.credential, variable.config_map, variable.pod_field_ref, variable.secret)
+        if all(source is None for source in sources) and variable.user_credential is None:
+            text = f": {variable.description}" if variable.description else ""
+            found.problems.append(note("PromptUnset", f"the environment asks you to set it{text}", path))
+
+
+def key_problem(view: View, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
+    """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
+    found = view.native(kind, namespace, name)
+    if found is None:
+        return waiting("NotCreated", f"{kind} {namespace}/{name} does not exist: create it", path)
+    if key and not found.keys and view.wanted:
+        return None  # not fetched yet: the pass looks again
+    if key and key not in found.keys:
+        return waiting("KeyNotFound", f"{kind} {namespace}/{name} has no key {key}: add it", path)
+    return None
+
+
+def check_volumes(view: View, namespace: str, volumes: list[VolumeUse], found: Found) -> None:
+    """Look up what volumes mount."""
+    for use in volumes:
+        problem: Problem | None = None
+        if use.member == "configMapVolume":
+            problem = key_problem(view, "ConfigMap", namespace, use.leaf.config_map, "", use.field)
+        elif use.member == "secretVolume" and getattr(use.leaf, "credential", None):
+            answer = credential_key(view, namespace, use.leaf.credential, "", f"{use.field}.credential")
+            if isinstance(answer, Problem):
+                problem = answer
+            else:
+                found.keep(*answer)
+        elif use.member == "secretVolume":
+            problem = key_problem(view, "Secret", namespace, use.leaf.secret, "", use.field)
+        elif use.member == "pvc" and (use.leaf.existing_pvc or (use.asset and not use.leaf.ephemeral)):
+            claim = view.live("PersistentVolumeClaim", namespace, use.claim)
+            if claim is None:
+                problem = waiting(
+                    "NotCreated", f"PersistentVolumeClaim {namespace}/{use.claim} does not exist yet", use.field
+                )
+        if problem:
+            found.problems.append(problem)

@@ -1,0 +1,73 @@
+"""The example files and the examples of the reference pages are right, offline and on a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from outfitter.api.examples import EXAMPLES
+from outfitter.api.reference import all_pages
+from outfitter.api.refs import refs_of
+from outfitter.api.validation import strict_errors
+from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
+from outfitter.cli.generate import write_reference
+
+from .conftest import Server
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
+OURS = [kind.name for kind in KINDS]
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    return [entry for entry in yaml.safe_load_all(path.read_text(encoding="utf-8")) if entry]
+
+
+def test_there_are_examples() -> None:
+    """Every kind is shown."""
+    shown = {entry["kind"] for path in FILES for entry in _objects(path)}
+    assert shown >= set(OURS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_example_files(server: Server, path: Path) -> None:
+    """Each object of ours is accepted by Python and by the server."""
+    for body in _objects(path):
+        if body.get("apiVersion") == API_VERSION and body["kind"] in OURS:
+            assert [str(error) for error in strict_errors(body)] == []
+            trial = {**body, "metadata": {**body["metadata"], "namespace": "team-a"}}
+            status, answer = server.create(trial)
+            assert status == 201, answer
+
+
+def test_examples_hold_what_they_refer_to() -> None:
+    """No example names a Secret, ConfigMap or asset that the examples do not make."""
+    objects = [entry for path in FILES for entry in _objects(path)]
+    made = {(entry["kind"], entry["metadata"]["name"]) for entry in objects}
+    for body in objects:
+        if body["kind"] in OURS:
+            for ref in refs_of(kind_of(body["kind"]).model.parse(body).spec):
+                assert (ref.kind, ref.name) in made, (body["metadata"]["name"], ref)
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_reference_examples(kind: str) -> None:
+    """What opens the page of a kind is valid."""
+    assert strict_errors(yaml.safe_load(EXAMPLES[kind])) == []
+
+
+def test_written_reference_is_current(tmp_path: Path) -> None:
+    """`make generate` was run after the last change of a model."""
+    for path in write_reference(tmp_path):
+        assert (ROOT / "docs" / "reference" / path.name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
+
+
+def test_reference_shows_every_field() -> None:
+    """A few that matter, with type, default and words."""
+    page = all_pages()["environment.md"]
+    assert "| `run.replicas` | integer 0..1 | 1 | 1 runs, 0 stops. Default: 1. |" in page
+    assert "| `connections[].name` | string | required |" in page
+    assert "tty needs stdin: true" in page

@@ -1,0 +1,155 @@
+"""Store and Caches: what is news, what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outfitter.cluster.base import Change
+from outfitter.cluster.store import Caches, Store
+from outfitter.naming import OWNER_UID
+from outfitter.snapshot import Live
+
+
+def live(name: str, version: int, *, uid: str = "", namespace: str = "a", owner: str = "", kind: str = "Service") -> Live:
+    labels = {OWNER_UID: owner} if owner else {}
+    meta = {"name": name, "namespace": namespace, "uid": uid or name, "resourceVersion": str(version), "labels": labels}
+    return Live.of({"metadata": meta}, kind)
+
+
+def test_older_and_equal_versions_are_no_news() -> None:
+    store = Store("Service")
+    first = store.put(live("x", 5))
+    assert first is not None
+    assert first.old is None
+    assert store.put(live("x", 5)) is None
+    assert store.put(live("x", 4)) is None
+    newer = store.put(live("x", 6))
+    assert newer is not None
+    assert newer.old is not None
+    assert newer.old.resource_version == 5
+
+
+def test_a_deleted_uid_is_not_resurrected() -> None:
+    store = Store("Service")
+    store.put(live("x", 5))
+    assert store.remove(live("x", 7)) is not None
+    assert store.put(live("x", 6)) is None
+    assert store.put(live("x", 9)) is None
+    assert len(store) == 0
+
+
+def test_a_late_deletion_of_the_old_uid_leaves_the_new_object() -> None:
+    store = Store("Service")
+    store.put(live("x", 5, uid="old"))
+    replaced = store.put(live("x", 8, uid="new"))
+    assert replaced is not None
+    assert replaced.old is not None
+    assert store.remove(live("x", 7, uid="old")) is None
+    assert store.put(live("x", 6, uid="old")) is None
+    found = store.get("a", "x")
+    assert found is not None
+    assert found.uid == "new"
+    assert len(store) == 1
+
+
+def test_owned_follows_labels() -> None:
+    store = Store("Service")
+    store.put(live("x", 1, owner="u1"))
+    store.put(live("y", 2, owner="u1", namespace="b"))
+    store.put(live("z", 3))
+    assert {item.name for item in store.owned("u1")} == {"x", "y"}
+    store.put(live("x", 4, owner="u2"))
+    assert [item.name for item in store.owned("u1")] == ["y"]
+    store.remove(live("y", 5, namespace="b"))
+    assert store.owned("u1") == ()
+    assert store.owners() == ("u2",)
+
+
+def test_replace_all_finds_missed_deletions_but_not_what_is_newer_than_the_list() -> None:
+    store = Store("Service")
+    store.put(live("gone", 3))
+    store.put(live("kept", 4))
+    store.put(live("younger", 12))
+    changes = store.replace_all([live("kept", 4), live("new", 8)], version=10)
+    assert {(change.live.name, change.new is None) for change in changes} == {("gone", True), ("new", False)}
+    assert {item.name for item in store.all()} == {"kept", "younger", "new"}
+
+
+def test_replace_all_of_one_namespace_leaves_the_others() -> None:
+    store = Store("Service")
+    store.put(live("x", 1, namespace="a"))
+    store.put(live("x", 2, uid="x2", namespace="b"))
+    store.replace_all([], namespace="a", version=5)
+    assert [item.namespace for item in store.all()] == ["b"]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from("xyz"), st.sampled_from("123"), st.integers(1, 30)), max_size=40))
+def test_indexes_agree_with_each_other(events: list[tuple[bool, str, str, int]]) -> None:
+    store = Store("Service")
+    for exists, name, uid, version in events:
+        item = live(name, version, uid=name + uid, owner=uid)
+        (store.put if exists else store.remove)(item)
+    everything = set(store.all())
+    assert len(store) == len(everything)
+    assert {item for owner in store.owners() for item in store.owned(owner)} == everything
+    assert set(store.in_namespace("a")) == everything
+    assert all(store.get(item.namespace, item.name) is item and store.by_uid(item.uid) is item for item in everything)
+
+
+def body(name: str, version: int, **more: Any) -> dict[str, Any]:
+    meta = {"name": name, "namespace": "a", "uid": name, "resourceVersion": str(version)}
+    return {"kind": "Secret", "metadata": {**meta, **more.pop("metadata", {})}, **more}
+
+
+def test_the_echo_of_a_write_is_no_news_even_when_it_comes_first() -> None:
+    caches, news, written = Caches(), list[Change](), list[Change]()
+    caches.listen(news.append)
+    caches.listen_written(written.append)
+    with caches.writing("Service", "a", "x"):
+        caches.put(live("x", 5))  # the watch is quicker than the answer
+        assert caches["Service"].get("a", "x") is None
+        caches.wrote("Service", body("x", 5))
+    assert news == []
+    assert [change.live.name for change in written] == ["x"]
+    caches.put(live("x", 6))
+    assert len(news) == 1
+
+
+def test_news_held_back_by_a_failed_write_is_delivered() -> None:
+    caches, news = Caches(), list[Change]()
+    caches.listen(news.append)
+    with caches.writing("Service", "a", "x"), caches.writing("Service", "a", "x"):
+        caches.put(live("x", 5))
+        caches.put(live("other", 6))
+        assert [change.live.name for change in news] == ["other"]
+    assert [change.live.name for change in news] == ["other", "x"]
+
+
+def test_no_data_of_a_secret_is_kept_whoever_brings_it() -> None:
+    caches = Caches()
+    applied = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "aHVudGVyMg==", "team": "a"}}
+    caches.wrote("Secret", body("x", 5, metadata=applied, data={"password": "aHVudGVyMg=="}, stringData={"p": "hunter2"}))
+    kept = caches["Secret"].get("a", "x")
+    assert kept is not None
+    assert b"aHVudGVyMg" not in kept.raw
+    assert b"hunter2" not in kept.raw
+    assert kept.body["metadata"]["annotations"] == {"team": "a"}
+
+
+def test_revisions_of_the_statefulset_controller_are_dropped() -> None:
+    caches = Caches()
+    meta = {"name": "r", "namespace": "a", "uid": "r", "resourceVersion": "1", "labels": {OWNER_UID: "cr"}}
+    theirs = {"metadata": {**meta, "ownerReferences": [{"uid": "statefulset", "controller": True}]}}
+    ours = {"metadata": {**meta, "name": "p", "uid": "p", "ownerReferences": [{"uid": "cr", "controller": True}]}}
+    caches.wrote("ControllerRevision", theirs)
+    caches.wrote("ControllerRevision", ours)
+    assert [item.name for item in caches["ControllerRevision"].all()] == ["p"]
+
+
+def test_events_are_found_by_what_they_are_about() -> None:
+    caches = Caches()
+    caches.wrote("Event", {**body("e", 1), "involvedObject": {"uid": "sts", "name": "w"}, "message": "quota", "count": 3})
+    assert caches["Event"].owned("sts")[0].body["message"] == "quota"
