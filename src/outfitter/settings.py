@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     max_requests: int = Field(default=32, ge=1, le=512)
     """Requests to the API server at the same time; lowered by itself while the server says it is busy."""
     resync_seconds: int = Field(default=1800, ge=60)
-    """Each object is looked at again after about this long even if nothing happened. Costs no request where all is well."""
+    """Each object is looked at again after about this long. Costs no request where all is well."""
     hold_seconds: float = Field(default=10, ge=0)
     """How long a workload may be not ready before its Ready condition says so."""
     used_by_seconds: float = Field(default=10, ge=0)

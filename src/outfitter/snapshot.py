@@ -201,9 +201,9 @@ class View:
         """The Ingresses of ours that serve a host, oldest first."""
         return sorted(self._lookup.claimants(host), key=lambda live: live.body["metadata"].get("creationTimestamp", ""))
 
-    def events(self, namespace: str) -> list[Live]:
-        """Events that say why a pod could not be created. News of those wakes the owner without a Dep."""
-        return list(self._lookup.in_namespace("Event", namespace))
+    def events(self, uid: str) -> list[Live]:
+        """Events that say why a StatefulSet's pod could not be created. News of those wakes the owner without a Dep."""
+        return [live for live in self._lookup.owned(uid) if live.kind == "Event"]
 
     def binds_late(self, claim: Live) -> bool:
         """Whether a claim's storage class binds only once a pod uses the claim."""

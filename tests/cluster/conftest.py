@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -111,10 +110,3 @@ def cluster(request: pytest.FixtureRequest) -> tuple[Any, str]:
         return MemoryCluster(), "team-a"
     transport = request.getfixturevalue("server")
     return Client(transport), request.getfixturevalue("namespace")
-
-
-async def eventually(check: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait for what only a watch of another task can show."""
-    async with asyncio.timeout(seconds):
-        while not check():
-            await asyncio.sleep(0.01)

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from outfitter.cluster.memory import MemoryCluster
 from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
@@ -212,4 +211,3 @@ async def test_nothing_written_is_shared_with_the_caller(cluster: Twin) -> None:
     manifest["data"]["a"] = "changed"
     made["data"]["a"] = "changed"
     assert (await api.get("ConfigMap", namespace, "x"))["data"] == {"a": "1"}
-    await eventually(lambda: True)

@@ -100,7 +100,7 @@ def _duplicate_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
         for index, item in enumerate(items if isinstance(items, list) else ()):
             name = item.get("name") if isinstance(item, Mapping) else None
             if isinstance(name, str) and name in seen:
-                yield FieldError((*path, index, "name"), f"{name!r} occurs twice in this list")
+                yield FieldError((*path, index, "name"), f"another item has the name {name!r}")
             seen.add(name)
 
 

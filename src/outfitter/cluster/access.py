@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
 
-Scope = Literal["everywhere", "namespace-object", "system"]
+Scope = Literal["everywhere", "cluster", "namespace-object", "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,14 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
             "", "pods", ("delete", "list", "watch"), "state; a pod of an old revision that is stuck blocks the rollout"
         ),
         Row("", "events", ("create", "list", "watch"), "own Events; pods that quota or Pod Security refused"),
-        Row("", "namespaces", ("list", "watch"), "labels of projects and departments"),
+        Row("", "namespaces", ("list", "watch"), "labels of projects and departments", scope="cluster"),
+        Row(
+            "storage.k8s.io",
+            "storageclasses",
+            ("list", "watch"),
+            "whether a claim binds only with its first pod",
+            scope="cluster",
+        ),
         Row(
             "",
             "namespaces",
@@ -74,13 +81,12 @@ def _ours() -> Iterator[Row]:
 
 def cluster_rules() -> list[dict[str, Any]]:
     """Rules of the ClusterRole where all namespaces are served."""
-    return _rules(row for row in table() if row.scope == "everywhere")
+    return _rules(row for row in table() if row.scope in ("everywhere", "cluster"))
 
 
 def namespaced_rules() -> list[dict[str, Any]]:
     """Rules of the Role in each served namespace where `watchNamespaces` is set; no ClusterRole is needed then."""
-    rows = (row for row in table() if row.scope != "system")
-    return _rules(row for row in rows if row.resource != "namespaces" or row.scope == "namespace-object")
+    return _rules(row for row in table() if row.scope in ("everywhere", "namespace-object"))
 
 
 def system_rules(lease_name: str = "outfitter") -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ NATIVE: tuple[Resource, ...] = (
     Resource("Event", "", "v1", "events"),
     Resource("StatefulSet", "apps", "v1", "statefulsets"),
     Resource("ControllerRevision", "apps", "v1", "controllerrevisions"),
+    Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
     Resource("Ingress", "networking.k8s.io", "v1", "ingresses"),
     Resource("Lease", "coordination.k8s.io", "v1", "leases"),
 )

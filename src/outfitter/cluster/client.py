@@ -17,6 +17,7 @@ from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
 PAGE: Final = 500
+_TRIES: Final = 4  # controllers write status while we look: then look again
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
 _APPLY: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
@@ -82,14 +83,7 @@ class Client:
         """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(resource(kind), meta.get("namespace", ""), meta["name"])
-        live = _parsed(await self.transport.request("GET", path))
-        if live["metadata"]["uid"] != uid:
-            raise Conflict(
-                f"{kind} {meta['name']} is another object now",
-                status=409,
-                reason="Conflict",
-            )
-        await self._move_to_apply(path, live)
+        await self._move_to_apply(path, kind, uid)
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         guarded = {**manifest, "metadata": {**meta, "uid": uid}}
         try:
@@ -99,22 +93,29 @@ class Client:
                 raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None
             raise _scrubbed(kind, error) from None
 
-    async def _move_to_apply(self, path: str, live: Mapping[str, Any]) -> None:
-        entries = live["metadata"].get("managedFields") or ()
-        number = next((number for number, entry in enumerate(entries) if _made_by_post(entry)), None)
-        if number is None:
-            return
-        field = f"/metadata/managedFields/{number}"
-        steps = [
-            {
-                "op": "test",
-                "path": "/metadata/resourceVersion",
-                "value": live["metadata"]["resourceVersion"],
-            },
-            {"op": "test", "path": f"{field}/manager", "value": FIELD_MANAGER},
-            {"op": "replace", "path": f"{field}/operation", "value": "Apply"},
-        ]
-        await self._json_patch(path + f"?fieldManager={FIELD_MANAGER}", steps)
+    async def _move_to_apply(self, path: str, kind: str, uid: str) -> None:
+        """Record as applied what a POST of ours recorded as updated; most often there is nothing to do."""
+        for attempt in range(1, _TRIES + 1):
+            live = _parsed(await self.transport.request("GET", path))["metadata"]
+            if live["uid"] != uid:
+                raise Conflict(f"{kind} {live['name']} is another object now", status=409, reason="Conflict")
+            entries = live.get("managedFields") or ()
+            number = next((number for number, entry in enumerate(entries) if _made_by_post(entry)), None)
+            if number is None:
+                return
+            field = f"/metadata/managedFields/{number}"
+            steps = [
+                {"op": "test", "path": "/metadata/resourceVersion", "value": live["resourceVersion"]},
+                {"op": "test", "path": f"{field}/manager", "value": FIELD_MANAGER},
+                {"op": "replace", "path": f"{field}/operation", "value": "Apply"},
+            ]
+            try:
+                await self._json_patch(path + f"?fieldManager={FIELD_MANAGER}", steps)
+            except Conflict:
+                if attempt == _TRIES:
+                    raise
+            else:
+                return
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """Delete with a uid precondition; an object already gone is success. `orphan` leaves its dependents."""

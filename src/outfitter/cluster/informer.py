@@ -227,4 +227,5 @@ def informers(
 ) -> tuple[Informer, ...]:
     """One Informer per kind, or per kind and namespace where `namespaces` are given."""
     spaces = tuple(namespaces) or ("",)
-    return tuple(Informer(transport, caches, watch, space, relisted=relisted) for watch in watches for space in spaces)
+    chosen = [watch for watch in watches if not (watch.cluster_wide and spaces != ("",))]
+    return tuple(Informer(transport, caches, watch, space, relisted=relisted) for watch in chosen for space in spaces)

@@ -98,6 +98,10 @@ def _event(kind: str, body: Body) -> Live:
     return replace(live, owner=(body.get("involvedObject") or {}).get("uid", ""))
 
 
+def _storage_class(kind: str, body: Body) -> Live:
+    return Live.of({key: body[key] for key in ("metadata", "volumeBindingMode") if key in body}, kind)
+
+
 _SPECIAL: Final[Mapping[str, Callable[[str, Body], Live | None]]] = {
     "Secret": _metadata_only,
     "ConfigMap": _metadata_only,
@@ -105,5 +109,6 @@ _SPECIAL: Final[Mapping[str, Callable[[str, Body], Live | None]]] = {
     "Pod": _pod,
     "PersistentVolumeClaim": _claim,
     "ControllerRevision": _revision,
+    "StorageClass": _storage_class,
     "Event": _event,
 }

@@ -21,6 +21,7 @@ class Watch:
     label_selector: str = ""
     field_selector: str = ""
     metadata_only: bool = False
+    cluster_wide: bool = False  # needs a ClusterRole: left out where only some namespaces are served
 
 
 WATCHES: Final[tuple[Watch, ...]] = (
@@ -37,6 +38,7 @@ WATCHES: Final[tuple[Watch, ...]] = (
         metadata_only=True,
     ),
     Watch("ConfigMap", "what environments and data sources refer to", metadata_only=True),
+    Watch("StorageClass", "whether a claim binds only with its first pod", cluster_wide=True),
     Watch("Namespace", "project and department labels", metadata_only=True),
     Watch(
         "Event",

@@ -90,7 +90,7 @@ def _one(
             manifest["metadata"]["ownerReferences"] = [owner_reference(asset)]
         wanted.append(manifest)
         name = manifest["metadata"]["name"]
-        found = view.live("Secret", namespace, name)
+        found = view.peek("Secret", namespace, name)
         if found is None:
             ops.append(Create(stamp(manifest)))
             continue
@@ -104,13 +104,9 @@ def _one(
         held = view.native("Secret", namespace, name, data=True)
         if held is None or view.wanted:
             continue
+        meta = {"labels": labels, "ownerReferences": manifest["metadata"].get("ownerReferences", [])}
         if held.type != manifest["type"]:
             ops.append(Delete(found))
-        elif dict(held.data or {}) != manifest["data"]:
-            ops.append(Apply(stamp(manifest), found.uid))
-        elif not covers(
-            {"labels": labels, "ownerReferences": manifest["metadata"].get("ownerReferences", [])},
-            found.body["metadata"],
-        ):
+        elif dict(held.data or {}) != manifest["data"] or not covers(meta, found.body["metadata"]):
             ops.append(Apply(stamp(manifest), found.uid))
     return ops, problems

@@ -231,11 +231,7 @@ def _failure(view: View, now: _Now, pods: PodView, status: dict[str, Any], subje
         return pods.failure
     if status.get("replicas", 0) >= 1:
         return None
-    said = [
-        live.body
-        for live in view.events(subject.namespace)
-        if live.body.get("involvedObject", {}).get("uid") == now.stateful_set.uid
-    ]
+    said = [live.body for live in view.events(now.stateful_set.uid)]
     newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
     return refusal(newest.get("message", "")) if newest else None
 

@@ -55,11 +55,9 @@ _LISTS: tuple[tuple[str, str, str, str], ...] = (
 
 @dataclass
 class _Parts:
-    """What has been merged so far. Whoever claims a name first keeps it; a second claim is a problem that names both."""
+    """What has been merged so far. The first to claim a name keeps it; a second claim is a problem naming both."""
 
-    lists: dict[str, list[Mapping[str, Any]]] = field(
-        default_factory=lambda: {target: [] for _, target, _, _ in _LISTS}
-    )
+    lists: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {row[1]: [] for row in _LISTS})
     resources: dict[str, dict[str, str]] = field(default_factory=lambda: {"requests": {}, "limits": {}})
     meta: dict[str, dict[str, str]] = field(default_factory=lambda: {"labels": {}, "annotations": {}})
     container: dict[str, Any] = field(default_factory=dict)

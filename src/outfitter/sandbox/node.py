@@ -158,6 +158,8 @@ class Node:
         pod = self.pods.get(key)
         if pod is None or pod["spec"].get("nodeName", NAME) != NAME:
             return
+        if key[0] not in self.namespaces:
+            return  # its watch lags behind; it asks again, and until then the behaviour is unknown
         path = f"/api/v1/namespaces/{key[0]}/pods/{key[1]}"
         meta, status = pod["metadata"], pod.get("status", {})
         if meta.get("deletionTimestamp"):
@@ -201,7 +203,7 @@ class Node:
     async def _show(self, key: Key, path: str, pod: Object) -> None:
         uid, now = pod["metadata"]["uid"], asyncio.get_running_loop().time()
         since = self.bound_at.setdefault(uid, now)
-        behaviour = behaviours.behaviour_of(pod, self.namespaces.get(key[0], {}))
+        behaviour = behaviours.behaviour_of(pod, self.namespaces[key[0]])
         stage, wait = behaviours.stage_of(pod, behaviour, now - since)
         if wait:
             self.passes.add_later(key, wait)

@@ -90,12 +90,12 @@ class Volumes:
 
     async def _settle(self, key: Key) -> None:
         claim = self.claims.get(key)
-        if claim is None or claim["metadata"].get("deletionTimestamp"):
+        if claim is None or claim["metadata"].get("deletionTimestamp") or key[0] not in self.namespaces:
             return
         storage_class = self.classes.get(claim["spec"].get("storageClassName") or "")
         if storage_class is None or storage_class["provisioner"] != PROVISIONER:
             return
-        annotations = self.namespaces.get(key[0], {}).get("metadata", {}).get("annotations") or {}
+        annotations = self.namespaces[key[0]]["metadata"].get("annotations") or {}
         if annotations.get(ANNOTATION) == "hang":
             return
         phase = claim.get("status", {}).get("phase", "Pending")

@@ -1,0 +1,70 @@
+{{- define "outfitter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 53 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "outfitter.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 53 | trimSuffix "-" -}}
+{{- else if contains (include "outfitter.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "outfitter.name" .) | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "outfitter.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "outfitter.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: name an existing ServiceAccount, or set serviceAccount.create to true" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{- /* What selects pods: never changes, a Deployment's selector cannot. */ -}}
+{{- define "outfitter.selector" -}}
+app.kubernetes.io/name: {{ include "outfitter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "outfitter.podLabels" -}}
+{{ include "outfitter.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: outfitter
+{{- end }}
+
+{{- define "outfitter.labels" -}}
+{{ include "outfitter.podLabels" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "outfitter.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end }}
+
+{{- /* A setting as text. Helm reads numbers as floats, and would write large ones as 1e+06. */ -}}
+{{- define "outfitter.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}
+{{- printf "%.0f" . -}}
+{{- else -}}
+{{- . -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The namespaces to work in, the release's own included; empty where all are. */ -}}
+{{- define "outfitter.namespaces" -}}
+{{- if .Values.watchNamespaces -}}
+{{- append .Values.watchNamespaces .Release.Namespace | uniq | sortAlpha | toJson -}}
+{{- else -}}
+[]
+{{- end -}}
+{{- end }}
+
+{{- /* The generated rules, with the name of the Lease filled in. */ -}}
+{{- define "outfitter.rules" -}}
+{{- tpl (.Files.Get "files/rules.yaml") . -}}
+{{- end }}

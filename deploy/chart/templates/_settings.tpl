@@ -1,0 +1,52 @@
+{{- define "outfitter.settings" -}}
+- name: OUTFITTER_SYSTEM_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: OUTFITTER_WATCH_NAMESPACES
+  value: {{ join "," .Values.watchNamespaces | quote }}
+- name: OUTFITTER_DOMAIN
+  value: {{ include "outfitter.text" .Values.settings.domain | quote }}
+- name: OUTFITTER_INGRESS_CLASS
+  value: {{ include "outfitter.text" .Values.settings.ingressClass | quote }}
+- name: OUTFITTER_INGRESS_TLS
+  value: {{ include "outfitter.text" .Values.settings.ingressTls | quote }}
+- name: OUTFITTER_HOME_DIR
+  value: {{ include "outfitter.text" .Values.settings.homeDir | quote }}
+- name: OUTFITTER_NFS_BACKEND
+  value: {{ include "outfitter.text" .Values.settings.nfsBackend | quote }}
+- name: OUTFITTER_NODE_TYPE_LABEL
+  value: {{ include "outfitter.text" .Values.settings.nodeTypeLabel | quote }}
+- name: OUTFITTER_NODE_POOL_LABEL
+  value: {{ include "outfitter.text" .Values.settings.nodePoolLabel | quote }}
+- name: OUTFITTER_MIG_STRATEGY
+  value: {{ include "outfitter.text" .Values.settings.migStrategy | quote }}
+- name: OUTFITTER_WORKERS
+  value: {{ include "outfitter.text" .Values.settings.workers | quote }}
+- name: OUTFITTER_MAX_REQUESTS
+  value: {{ include "outfitter.text" .Values.settings.maxRequests | quote }}
+- name: OUTFITTER_RESYNC_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.resyncSeconds | quote }}
+- name: OUTFITTER_HOLD_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.holdSeconds | quote }}
+- name: OUTFITTER_USED_BY_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.usedBySeconds | quote }}
+- name: OUTFITTER_LEASE_NAME
+  value: {{ include "outfitter.text" .Values.settings.leaseName | quote }}
+- name: OUTFITTER_LEASE_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.leaseSeconds | quote }}
+- name: OUTFITTER_PROBE_PORT
+  value: {{ include "outfitter.text" .Values.settings.probePort | quote }}
+- name: OUTFITTER_PROBE_HOST
+  value: {{ include "outfitter.text" .Values.settings.probeHost | quote }}
+- name: OUTFITTER_KUBECONFIG
+  value: {{ include "outfitter.text" .Values.settings.kubeconfig | quote }}
+- name: OUTFITTER_IDENTITY
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: OUTFITTER_LOG_FORMAT
+  value: {{ include "outfitter.text" .Values.settings.logFormat | quote }}
+- name: OUTFITTER_LOG_LEVEL
+  value: {{ include "outfitter.text" .Values.settings.logLevel | quote }}
+{{- end }}

@@ -1,0 +1,111 @@
+"""Documents -> what is wrong with them for certain, without a server, and what they are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outfitter.api.schema import resource_schema
+from outfitter.api.shape import FieldError, did_you_mean
+from outfitter.api.shape import Path as FieldPath
+from outfitter.api.validation import strict_errors
+from outfitter.api.v1alpha1 import API_VERSION, GROUP, KINDS, kind_of
+from outfitter.cli.documents import Document, Finding
+
+_NAMES = frozenset(kind.name for kind in KINDS)
+
+
+@dataclass
+class Checked:
+    """`ours` are valid objects of ours; `foreign` is everything that belongs to others, not looked at."""
+
+    ours: list[Document] = field(default_factory=list)
+    foreign: list[Document] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def broken(self) -> int:
+        """How many objects have findings."""
+        return len({(item.file, item.object) for item in self.findings})
+
+
+def check(documents: Iterable[Document], findings: Iterable[Finding] = ()) -> Checked:
+    """Judge documents; `findings` are those of reading them."""
+    checked = Checked(findings=list(findings))
+    seen: dict[tuple[Any, ...], Document] = {}
+    for document in documents:
+        if _foreign(document.body):
+            checked.foreign.append(document)
+            continue
+        found = list(_identity_findings(document)) or [*_errors(document), *_twice(document, seen)]
+        checked.findings += found
+        if not found:
+            checked.ours.append(document)
+    checked.findings.sort(key=lambda item: (item.file, item.line, item.column))
+    return checked
+
+
+def _foreign(body: Mapping[str, Any]) -> bool:
+    """Whether an object is nobody's mistake: another group's kind, or no Kubernetes object at all (a values file)."""
+    version, kind = body.get("apiVersion"), body.get("kind")
+    if version is None and kind is None:
+        return True
+    group, slash, _ = str(version or "").partition("/")
+    if group == GROUP:
+        return False
+    if kind not in _NAMES:
+        return version is not None and kind is not None
+    meant = not slash or bool(difflib.get_close_matches(group, [GROUP], cutoff=0.8))
+    return not meant  # another project's kind of the same name
+
+
+def _identity_findings(document: Document) -> Iterator[Finding]:
+    """What keeps an object from being recognised; further errors would only follow from it."""
+    version, kind = document.body.get("apiVersion"), document.body.get("kind")
+    if version is None:
+        yield document.finding((), "apiVersion is missing", f"ours is {API_VERSION}")
+    elif version != API_VERSION and kind in _NAMES:
+        yield document.finding(("apiVersion",), f"must be {API_VERSION}, not {version}")
+    if kind is None:
+        yield document.finding((), "kind is missing", f"one of {', '.join(sorted(_NAMES))}")
+    elif version is not None and kind not in _NAMES:
+        suggestion = did_you_mean(kind, _NAMES).removeprefix("; ")
+        known = f"one of {', '.join(sorted(_NAMES))}"
+        yield document.finding(("kind",), f"{GROUP} has no kind {kind}", suggestion or known)
+
+
+def _errors(document: Document) -> Iterator[Finding]:
+    kind = str(document.body["kind"])
+    for error in strict_errors(document.body):
+        message, _, suggestion = error.message.partition("; did you mean ")
+        hint = f"did you mean {suggestion}" if suggestion else _described(kind, error)
+        yield document.finding(error.path, message, hint)
+
+
+def _described(kind: str, error: FieldError) -> str:
+    """What the reference says about the innermost known field of an error's path: its first sentence."""
+    schema: Any = resource_schema(kind_of(kind).model)
+    said = ""
+    for part in error.path:
+        schema = schema.get("items") if isinstance(part, int) else (schema.get("properties") or {}).get(part)
+        if not isinstance(schema, Mapping):
+            break
+        said = schema.get("description", said)
+    name = next((part for part in reversed(error.path) if isinstance(part, str)), "")
+    sentence = " ".join(said.split()).split(". ")[0].rstrip(".")
+    return f"{name} is: {sentence}" if sentence and name not in ("spec", "metadata") else ""
+
+
+def _twice(document: Document, seen: dict[tuple[Any, ...], Document]) -> Iterator[Finding]:
+    meta = document.body.get("metadata") or {}
+    if not meta.get("name"):
+        return
+    place = (document.body["kind"], meta.get("namespace", ""), meta["name"])
+    first = seen.setdefault(place, document)
+    if first is not document:
+        line = first.node.start_mark.line + 1
+        yield document.finding(("metadata", "name"), f"is defined twice, first in {first.file}:{line}", "keep one of them")
+
+

@@ -1,0 +1,125 @@
+"""What all commands share with their user: exit codes, streams, output formats, and errors told in a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Annotated, Any, Final, Literal
+
+import typer
+from rich.console import Console
+
+from outfitter.errors import ConfigurationError, OutfitterError
+
+OK: Final = 0
+PROBLEMS: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+EXIT_CODES: Final = "Exit codes: 0 all is well, 1 problems were found, 2 the command line or a setting is wrong."
+
+_PIPE_WIDTH: Final = 240  # characters; what a script reads is not to be cut
+
+Data = Literal["json", "yaml"]
+Format = Literal["table", "json", "yaml"]
+WideFormat = Literal["table", "wide", "json", "yaml"]
+
+Files = Annotated[
+    list[str] | None,
+    typer.Option("--file", "-f", metavar="FILE|DIR|-", help="A file, a folder, or - for standard input; repeatable."),
+]
+Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Also the folders inside a folder.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace to look in.")]
+Kubeconfig = Annotated[
+    str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
+]
+
+
+def paper() -> Console:
+    """Standard output: results only. Colours only on a terminal, and never with NO_COLOR."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+
+
+def screen() -> Console:
+    """Standard error: progress, notes, problems."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+
+
+def say(text: str, style: str = "") -> None:
+    """One line for people, on standard error."""
+    screen().print(text, style=style or None, soft_wrap=True)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 object`, `2 objects`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def as_json(data: Any) -> str:
+    """Indented JSON with a final newline."""
+    return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def as_yaml(data: Any) -> str:
+    """One YAML document without anchors, keys in their order, long texts as blocks."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def emit(data: Any, form: Data) -> None:
+    """Data to standard output."""
+    sys.stdout.write(as_json(data) if form == "json" else as_yaml(data))
+
+
+@contextlib.contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Errors of ours end the command with one message and the right exit code; Ctrl-C ends it quietly."""
+    try:
+        yield
+    except ConfigurationError as error:
+        say(str(error), "red")
+        raise typer.Exit(USAGE) from error
+    except OutfitterError as error:
+        say(str(error), "red")
+        raise typer.Exit(PROBLEMS) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the command as Ctrl-C does, with everything cleaned up."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)  # asyncio's own handler of SIGINT cancels the main task in good order
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def progress(text: str = "Starting") -> Iterator[Callable[[str], None]]:
+    """A moving line on a terminal, plain lines elsewhere; on standard error."""
+    console = screen()
+    if not console.is_terminal:
+        yield say
+        return
+    with console.status(text) as line:
+        yield line.update

@@ -1,0 +1,198 @@
+"""YAML files -> documents that know their lines. Read as Kubernetes' own tools read them, duplicate keys refused."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from outfitter.api.shape import Path as FieldPath
+from outfitter.errors import ConfigurationError
+
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_TAG: Final = "tag:yaml.org,2002:"
+_INT: Final = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)$")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$")
+
+
+class _Loader(yaml.CSafeLoader):
+    """As kubectl reads: dates are text, 22:22 is text, 1e3 is a number."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag.removeprefix(_TAG) not in ("int", "float", "timestamp")]
+    for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong at one place of a file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    object: str
+    field: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = " ".join(part for part in (self.object, self.field) if part)
+        return f"{self.file}:{self.line}:{self.column}: {where + ': ' if where else ''}{self.message}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object of a file, with the positions of all its fields."""
+
+    file: str
+    body: Mapping[str, Any]
+    node: yaml.Node = field(repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """How the object is named to people, as far as it has a name."""
+        meta = self.body.get("metadata")
+        meta = meta if isinstance(meta, Mapping) else {}
+        name = "/".join(str(meta[key]) for key in ("namespace", "name") if meta.get(key))
+        return f"{self.body.get('kind') or 'object'} {name}".strip()
+
+    def finding(self, path: FieldPath, message: str, hint: str = "") -> Finding:
+        """A Finding at the field `path`, or at what is there of it."""
+        line, column = position(self.node, path)
+        return Finding(self.file, line, column, self.title, dotted(path), message, hint)
+
+
+def dotted(path: FieldPath) -> str:
+    """`spec.connections[0].name`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def position(node: yaml.Node, path: FieldPath) -> tuple[int, int]:
+    """Line and column of a field: of its key where it has one; of the innermost part that exists otherwise."""
+    mark = node.start_mark
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in reversed(node.value) if pair[0].value == part), None)
+            if pair is None:
+                break
+            mark, node = pair[0].start_mark, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            mark = node.start_mark
+        else:
+            break
+    return mark.line + 1, mark.column + 1
+
+
+def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Document], list[Finding]]:
+    """All documents of files, folders and `-`, and what is no YAML. ConfigurationError where there is nothing to read."""
+    documents: list[Document] = []
+    findings: list[Finding] = []
+    for name, text in _texts(sources, recursive):
+        try:
+            for found, body, node in _parse(name, text):
+                findings += found
+                documents += () if found else _objects(name, body, node, findings)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            said = " ".join(part for part in (error.context, error.problem) if part)
+            findings.append(Finding(name, line, column, "", "", f"not valid YAML: {said}", "check quotes and indentation"))
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            findings.append(Finding(name, 1, 1, "", "", f"not valid YAML: {error}"))
+    return documents, findings
+
+
+def _texts(sources: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
+    for source in sources:
+        if source == "-":
+            yield "stdin", sys.stdin.read()
+            continue
+        path = Path(source)
+        if path.is_dir():
+            files = path.rglob("*") if recursive else path.iterdir()
+            chosen = sorted(file for file in files if file.suffix in _SUFFIXES and file.is_file())
+            if not chosen:
+                raise ConfigurationError(f"{source} has no .yaml, .yml or .json file in it")
+        else:
+            chosen = [path]
+        for file in chosen:
+            try:
+                yield str(file), file.read_text(encoding="utf-8")
+            except OSError as error:
+                raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise ConfigurationError(f"{file} is not text in UTF-8") from None
+
+
+def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node]]:
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            found = _duplicates(name, node)  # before construction, which writes merged keys into the nodes
+            yield found, None if found else loader.construct_document(node), node
+    finally:
+        loader.dispose()
+
+
+def _duplicates(file: str, root: yaml.Node) -> list[Finding]:
+    """Keys that a mapping has twice (the last would win unnoticed) or that are no text, and anchors within themselves."""
+    findings: list[Finding] = []
+    done: set[int] = set()
+
+    def look(node: yaml.Node, path: FieldPath, above: frozenset[int]) -> None:
+        mark = node.start_mark
+        if id(node) in above:
+            findings.append(Finding(file, mark.line + 1, mark.column + 1, "", dotted(path), "contains itself"))
+        if id(node) in done or id(node) in above:
+            return
+        inside = above | {id(node)}
+        if isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                look(item, (*path, index), inside)
+        elif isinstance(node, yaml.MappingNode):
+            seen: dict[str, int] = {}
+            for key, value in node.value:
+                at = key.start_mark
+                here = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
+                if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
+                    message = f"the key {here[-1]} is not text: put it in quotes"
+                    findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message))
+                elif key.value in seen:
+                    message = f"the key {key.value} is given twice, first in line {seen[key.value]}"
+                    findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message, "keep one of them"))
+                seen.setdefault(str(key.value), at.line + 1)
+                look(value, here, inside)
+        done.add(id(node))
+
+    look(root, (), frozenset())
+    return findings
+
+
+def _objects(file: str, body: Any, node: yaml.Node, findings: list[Finding]) -> Iterator[Document]:
+    """The object of a document, or the items of a List; nothing of an empty one."""
+    if body is None:
+        return
+    if not isinstance(body, dict):
+        mark = node.start_mark
+        findings.append(Finding(file, mark.line + 1, mark.column + 1, "", "", "not an object: apiVersion, kind and metadata"))
+    elif body.get("kind") == "List" and body.get("apiVersion") == "v1" and isinstance(node, yaml.MappingNode):
+        items = next((value for key, value in node.value if key.value == "items"), None)
+        pairs = zip(body.get("items") or (), items.value, strict=True) if isinstance(items, yaml.SequenceNode) else ()
+        for item, inner in pairs:
+            yield from _objects(file, item, inner, findings)
+    else:
+        yield Document(file, body, node)

@@ -1,0 +1,108 @@
+"""The operator's own passes over the API server's twin in memory, until nothing changes any more.
+
+The same reconciler, planner and renderer as in the cluster; only controllers and kubelets are missing, so pods never
+start. Uids are made up, in the order of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from outfitter.api.v1alpha1 import KINDS
+from outfitter.cluster.base import RESOURCES
+from outfitter.cluster.memory import MemoryCluster
+from outfitter.errors import ApiError, OutfitterError
+from outfitter.operator.dependents import Dependents
+from outfitter.operator.sweep import Sweep
+from outfitter.reconcile import Reconciler
+from outfitter.settings import Settings
+from outfitter.snapshot import Key, Live
+
+_ROUNDS: Final = 50  # passes over everything; what has not settled by then never will
+
+Object = dict[str, Any]
+
+
+def holds(body: Mapping[str, Any]) -> bool:
+    """Whether the twin knows this kind of object: ours, and the native ones that Outfitter has to do with."""
+    known = RESOURCES.get(str(body.get("kind")))
+    return known is not None and known.api_version == body.get("apiVersion") and bool(_name(body))
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    return str((body.get("metadata") or {}).get("name") or "")
+
+
+def placed(body: Mapping[str, Any], namespace: str) -> Object:
+    """The object with a namespace, as kubectl gives it one."""
+    meta = dict(body.get("metadata") or {})
+    if RESOURCES[body["kind"]].namespaced:
+        meta["namespace"] = meta.get("namespace") or namespace
+    return {**body, "metadata": meta}
+
+
+class Twin:
+    """An operator and its cluster, in memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.cluster = MemoryCluster()
+        self.caches = self.cluster.caches
+        self._kinds = tuple(kind.name for kind in KINDS)
+        self._dependents = Dependents()
+        self._reconciler = Reconciler(
+            self.cluster, self.caches, settings, self._dependents.users, lambda: datetime.now(UTC)
+        )
+        self.sweep = Sweep(self.cluster, self.caches, self._kinds, self._uids)
+
+    def load(self, objects: Iterable[Mapping[str, Any]]) -> None:
+        """Apply objects as a user does: namespaces first, then in their order."""
+        for body in sorted(objects, key=lambda body: body["kind"] != "Namespace"):
+            self.cluster.user_apply(body)
+
+    async def settle(self) -> None:
+        """Passes over all objects until a whole round writes nothing. OutfitterError names what does not come to rest."""
+        busy: list[Key] = []
+        for _ in range(_ROUNDS):
+            busy = [key for key in self.keys() if await self._pass(key)]
+            if not busy:
+                return
+        raise OutfitterError(f"passes do not come to rest: {', '.join(map(str, busy))}. This is a defect of Outfitter.")
+
+    def keys(self) -> list[Key]:
+        """Every object of ours, in the order of kinds and names."""
+        return [
+            Key(kind, live.namespace, live.name)
+            for kind in self._kinds
+            for live in sorted(self.caches[kind].all(), key=lambda live: (live.namespace, live.name))
+        ]
+
+    async def _pass(self, key: Key) -> bool:
+        """One pass; whether it wrote something or has to come again."""
+        try:
+            done = await self._reconciler.reconcile(key)
+        except ApiError:
+            return True  # a conflict: look again in the next round, as the queue does
+        changed = self._dependents.record(key, done.deps)
+        return bool(done.writes or changed)
+
+    async def _uids(self, kind: str) -> frozenset[str]:
+        return frozenset(live.uid for live in self.caches[kind].all())
+
+    def written(self) -> list[Object]:
+        """The manifests that stand at the end, as they were sent, in the order in which they were first made."""
+        sent: dict[tuple[str, str, str], Object] = {}
+        for write in self.cluster.writes:
+            place = (write.kind, write.namespace, write.name)
+            if write.verb in ("create", "apply"):
+                sent[place] = dict(write.manifest)
+            elif write.verb == "delete":
+                sent.pop(place, None)
+        return list(sent.values())
+
+    def ours(self) -> list[Live]:
+        """Our own objects with the statuses that the passes wrote."""
+        found = (self.caches[key.kind].get(key.namespace, key.name) for key in self.keys())
+        return [live for live in found if live is not None]

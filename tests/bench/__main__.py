@@ -1,0 +1,155 @@
+"""`python -m tests.bench`: all six figures of the performance bars, in one run, on servers that are made for it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from outfitter.settings import Settings
+from tests.bench import figures, report
+from tests.bench.figures import Side
+from tests.bench.objects import CHILDREN, WRITES, namespace_of, workspaces
+from tests.bench.servers import REPOSITORY, Operator, fresh, load
+
+COMMAND = f"{sys.executable} -c 'import asyncio, sys, uvloop; from outfitter.operator.app import run; from outfitter.settings import Settings; sys.exit(uvloop.run(run(Settings())))'"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 when everything was measured; with --strict 1 where a bar was missed."""
+    options = _options(arguments)
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="outfitter-bench-") as folder:
+        result = _measure(options, Path(folder), say)
+    result["seconds"] = round(time.monotonic() - begun, 1)
+    report.write(options.output, result)
+    print(report.table(result))
+    throughput = result["details"]["throughput"]
+    print(
+        f"\nN={options.n}, {len(throughput['pairs'])} pairs; operator {throughput['operator_crs_per_second']:.0f} CRs/s, "
+        f"bare loop {throughput['bare_crs_per_second']:.0f} CRs/s (medians); everything is in {options.output}"
+    )
+    return 1 if options.strict and report.missed(result) else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--n", type=int, default=1000, help="workspaces, each with six children (default: 1000)")
+    parser.add_argument("--pairs", type=int, help="times that both sides are run (default: 3; 2 below N=1000)")
+    parser.add_argument("--idle-seconds", type=float, help="length of the idle phase (default: 300; 20 below N=1000)")
+    parser.add_argument("--samples", type=int, help="samples of latency (default: 200; 100 below N=1000)")
+    parser.add_argument("--only", choices=("throughput",), help="measure the throughput, and nothing else")
+    parser.add_argument("--command", default=COMMAND, help="how the operator is started (default: outfitter run)")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "build" / "bench.json", help="where the JSON goes")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where a bar was missed")
+    options = parser.parse_args(arguments)
+    full = options.n >= 1000
+    options.pairs = options.pairs or (3 if full else 2)
+    options.idle_seconds = options.idle_seconds if options.idle_seconds is not None else (300 if full else 20)
+    options.samples = options.samples or (200 if full else 100)
+    return options
+
+
+def _measure(options: argparse.Namespace, folder: Path, say: figures.Say) -> dict[str, Any]:
+    pairs: list[tuple[Side, Side]] = []
+    details: dict[str, Any] = {"machine": [load()]}
+    for number in range(options.pairs):
+        last = number == options.pairs - 1
+        # Alternately one side first and the other, so that a machine that gets slower or faster favours neither.
+        # The operator's server of the last pair goes on to the other figures.
+        bare_first = last or number % 2 == 0
+        bare = _bare(options, folder / f"bare-{number}", say) if bare_first else None
+        operator = _operator(options, folder / f"operator-{number}", say, details if last else None)
+        bare = bare or _bare(options, folder / f"bare-{number}", say)
+        if operator.shapes != bare.shapes:
+            raise RuntimeError(f"the two sides did not make the same writes: {operator.shapes} and {bare.shapes}")
+        pairs.append((operator, bare))
+        details["machine"].append(load())
+    details["throughput"] = _throughput(pairs)
+    return _result(options, pairs, details)
+
+
+def _bare(options: argparse.Namespace, folder: Path, say: figures.Say) -> Side:
+    say(f"bare loop: a fresh server with {options.n} workspaces")
+    with fresh(folder, workspaces(options.n)) as server:
+        side = figures.bare_side(server, options.n, Settings().max_requests)
+    say(f"bare loop: {side.rate:.1f} CRs/s, {side.cpu_ms:.2f} ms of CPU per CR")
+    return side
+
+
+def _operator(options: argparse.Namespace, folder: Path, say: figures.Say, details: dict[str, Any] | None) -> Side:
+    say(f"operator: a fresh server with {options.n} workspaces")
+    with fresh(folder, workspaces(options.n)) as server, Operator(server, shlex.split(options.command)) as operator:
+        tail = server.tail("outfitter")
+        side = figures.operator_side(operator, tail, options.n)
+        say(f"operator: {side.rate:.1f} CRs/s, {side.cpu_ms:.2f} ms of CPU per CR, its start included")
+        if details is None or options.only:
+            operator.stop()
+            return side
+        tail.quiet(figures.QUIET_SECONDS, 120)
+        details["writes"] = figures.writes(tail, options.n)
+        memory = operator.memory
+        say(f"settled: {details['writes']['per_cr']:.3f} writes per CR, {memory['now']:.1f} MiB")
+        details["idle"] = figures.idle(server, options.idle_seconds)
+        say(f"idle for {options.idle_seconds:.0f} s: {details['idle']['requests']} requests")
+        details["memory"] = {"settled_mib": memory["now"], "after_idle_mib": operator.memory["now"], "peak_mib": memory["peak"]}
+        details["latency"] = figures.latency(server, options.samples, namespace_of(0))
+        say(f"latency: p50 {details['latency']['p50']:.1f} ms, p99 {details['latency']['p99']:.1f} ms")
+        tail.quiet(figures.QUIET_SECONDS, 120)
+        details["restart"] = figures.restart(server, operator, options.n + options.samples)
+        say(f"restart: {details['restart']['writes']} writes")
+        operator.stop()
+    return side
+
+
+def _throughput(pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
+    return {
+        "children_per_cr": CHILDREN,
+        "writes_per_cr": WRITES,
+        "operator_crs_per_second": statistics.median(operator.rate for operator, _ in pairs),
+        "bare_crs_per_second": statistics.median(bare.rate for _, bare in pairs),
+        "pairs": [
+            {
+                "ratio": operator.rate / bare.rate,
+                **{
+                    name: {
+                        "crs_per_second": side.rate,
+                        "seconds": side.seconds,
+                        "client_cpu_ms_per_cr": side.cpu_ms,
+                        **side.facts,
+                    }
+                    for name, side in (("operator", operator), ("bare", bare))
+                },
+            }
+            for operator, bare in pairs
+        ],
+        "writes_by_shape": dict(pairs[-1][0].shapes),
+    }
+
+
+def _result(options: argparse.Namespace, pairs: list[tuple[Side, Side]], details: dict[str, Any]) -> dict[str, Any]:
+    ratio = figures.median_ratio(pairs)
+    return {
+        "n": options.n,
+        "throughput_ratio": ratio,
+        "extra_writes_per_cr": details["writes"]["extra_per_cr"],
+        "idle_requests": details["idle"]["requests"],
+        "restart_writes": details["restart"]["writes"],
+        "latency_p99_ms": details["latency"]["p99"],
+        "rss_mib": max(details["memory"]["settled_mib"], details["memory"]["after_idle_mib"]),
+        "details": details,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""A blocking view of the real API server for scenarios: short calls, and waiting that is a watch with a deadline."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import yaml
+
+from outfitter.cluster.base import RESOURCES, Resource
+from outfitter.cluster.client import path_of
+from outfitter.errors import NotFound
+from outfitter.sandbox import Sandbox
+
+Object = dict[str, Any]
+Predicate = Callable[[Any], object]
+MERGE = "application/merge-patch+json"
+DEADLINE = 30.0
+_MORE = {
+    "ServiceAccount": Resource("ServiceAccount", "", "v1", "serviceaccounts"),
+    "ResourceQuota": Resource("ResourceQuota", "", "v1", "resourcequotas"),
+    "PersistentVolume": Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
+    "StorageClass": Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
+    "ClusterRole": Resource("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
+    "ClusterRoleBinding": Resource(
+        "ClusterRoleBinding", "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
+    ),
+    "Role": Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
+    "RoleBinding": Resource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
+}
+
+
+def resource_of(kind: str) -> Resource:
+    return RESOURCES.get(kind) or _MORE[kind]
+
+
+class Api:
+    """Calls with the admin's rights."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.connection = sandbox.connection()
+
+    def create(self, manifest: Object) -> Object:
+        """POST in strict mode, as kubectl does."""
+        res = resource_of(manifest["kind"])
+        body = {"apiVersion": res.api_version, **manifest}
+        path = path_of(res, manifest["metadata"].get("namespace", ""))
+        return self._object(self.connection.request("POST", f"{path}?fieldValidation=Strict", body), manifest["kind"])
+
+    def apply(self, manifest: Object) -> Object:
+        """Server-side apply, as `kubectl apply --server-side` does."""
+        res, meta = resource_of(manifest["kind"]), manifest["metadata"]
+        path = path_of(res, meta.get("namespace", ""), meta["name"])
+        query = "?fieldManager=kubectl&force=true&fieldValidation=Strict"
+        body = {"apiVersion": res.api_version, **manifest}
+        return self._object(
+            self.connection.request("PATCH", path + query, body, "application/apply-patch+yaml"), manifest["kind"]
+        )
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        try:
+            return self._object(self.connection.request("GET", path_of(resource_of(kind), namespace, name)), kind)
+        except NotFound:
+            return None
+
+    def need(self, kind: str, namespace: str, name: str) -> Object:
+        found = self.get(kind, namespace, name)
+        assert found is not None, f"there is no {kind} {namespace}/{name}"
+        return found
+
+    def list(self, kind: str, namespace: str = "", **query: str) -> list[Object]:
+        path = path_of(resource_of(kind), namespace)
+        answer = self.connection.request("GET", f"{path}?{urlencode(query)}")
+        return [self._object(item, kind) for item in answer["items"]]
+
+    def patch(self, kind: str, namespace: str, name: str, body: Any, *, sub: str = "", type_: str = MERGE) -> Object:
+        path = path_of(resource_of(kind), namespace, name) + (f"/{sub}" if sub else "")
+        return self._object(self.connection.request("PATCH", path, body, type_), kind)
+
+    def delete(self, kind: str, namespace: str, name: str, **options: Any) -> None:
+        self.connection.request("DELETE", path_of(resource_of(kind), namespace, name), options or None)
+
+    def wait(self, kind: str, namespace: str, name: str, done: Predicate, seconds: float = DEADLINE) -> Any:
+        """The object as it was when `done` held (None: it was gone); fails with the last sight after `seconds`."""
+        deadline = time.monotonic() + seconds
+        seen: Object | None = None
+        while (left := deadline - time.monotonic()) > 0:
+            for seen in self._sights(kind, namespace, name, left):
+                if done(seen):
+                    return seen
+        text = yaml.safe_dump(_shown(seen), sort_keys=False) if seen else "it does not exist"
+        raise AssertionError(f"{kind} {namespace}/{name}: not so within {seconds:.0f} s; last seen:\n{text}")
+
+    def gone(self, kind: str, namespace: str, name: str, seconds: float = DEADLINE) -> None:
+        self.wait(kind, namespace, name, lambda seen: seen is None, seconds)
+
+    def events(self, path: str, seconds: float, selector: str = "", version: str = "") -> Iterator[Object]:
+        """Watch events; ends when the server ends the watch or breaks it."""
+        query = {"watch": "true", "timeoutSeconds": str(max(1, int(seconds))), "resourceVersion": version}
+        if selector:
+            query["fieldSelector"] = selector
+        stream = http.client.HTTPSConnection(self.connection.host, timeout=seconds + 5, context=self.connection.context)
+        try:
+            stream.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": "application/json"})
+            response = stream.getresponse()
+            while line := response.readline():
+                yield json.loads(line)
+        except (OSError, http.client.HTTPException):
+            return
+        finally:
+            stream.close()
+
+    def _sights(self, kind: str, namespace: str, name: str, seconds: float) -> Iterator[Object | None]:
+        path, selector = path_of(resource_of(kind), namespace), f"metadata.name={name}"
+        status, answer = self.connection.answer("GET", f"{path}?{urlencode({'fieldSelector': selector})}")
+        if status != 200:
+            raise AssertionError(f"list of {kind} in {namespace}: {answer}")
+        items = answer["items"]
+        yield self._object(items[0], kind) if items else None
+        for event in self.events(path, seconds, selector, answer["metadata"]["resourceVersion"]):
+            if event["type"] == "ERROR":
+                return
+            yield None if event["type"] == "DELETED" else event["object"]
+
+    @staticmethod
+    def _object(item: Object, kind: str) -> Object:
+        return {"kind": kind, **item}
+
+
+def _shown(item: Object) -> Object:
+    meta = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    return {**item, "metadata": meta}
+
+
+def eventually(look: Callable[[], Any], done: Predicate = bool, seconds: float = DEADLINE, what: str = "") -> Any:
+    """What `look` saw when `done` held: for what no watch shows, such as metrics and logs."""
+    deadline = time.monotonic() + seconds
+    while not done(seen := look()):
+        assert time.monotonic() < deadline, f"{what or 'not so'} after {seconds:.0f} s; last seen: {seen}"
+        time.sleep(0.03)  # between two looks, not a synchronisation
+    return seen
+
+
+# -- what a status says ------------------------------------------------------------------------------------------------
+
+
+def condition(item: Object | None, kind: str) -> Object:
+    conditions = ((item or {}).get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if each["type"] == kind), {})
+
+
+def current(item: Object | None) -> bool:
+    """Whether the status describes the spec as it is now."""
+    return bool(item) and (item.get("status") or {}).get("observedGeneration") == item["metadata"]["generation"]
+
+
+def ready(item: Object | None) -> bool:
+    """What `kubectl wait --for=condition=Ready` waits for: True, and observed for this generation."""
+    found = condition(item, "Ready")
+    return current(item) and found.get("status") == "True" and found["observedGeneration"] == item["metadata"]["generation"]
+
+
+def waits(reason: str) -> Predicate:
+    """Not Ready for `reason`, and going on by itself when that ends."""
+
+    def check(item: Object | None) -> bool:
+        return current(item) and condition(item, "Reconciling").get("reason") == reason and not condition(item, "Stalled")
+
+    return check
+
+
+def stalls(reason: str) -> Predicate:
+    """A person must act, for `reason`."""
+
+    def check(item: Object | None) -> bool:
+        return current(item) and condition(item, "Stalled").get("reason") == reason
+
+    return check
+
+
+def message(item: Object) -> str:
+    return str(condition(item, "Ready").get("message", ""))

@@ -1,0 +1,142 @@
+"""The operator as a real process, its log, and what its metrics say."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from outfitter.sandbox.processes import free_ports, last_lines
+
+from .client import eventually
+
+_METRIC = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+
+
+def command() -> list[str]:
+    """How this version of Outfitter is started."""
+    from outfitter.cli import app
+
+    if any(each.name == "run" or (each.callback and each.callback.__name__ == "run") for each in app.registered_commands):
+        return [str(Path(sys.executable).with_name("outfitter")), "run"]
+    start = "import asyncio, logging, sys; from outfitter.operator.app import run; from outfitter.settings import Settings"
+    return [sys.executable, "-c", f"{start}; logging.basicConfig(level='DEBUG'); sys.exit(asyncio.run(run(Settings())))"]
+
+
+class Operator:
+    """One operator process; start and stop it as often as needed. `settings` become OUTFITTER_<NAME>."""
+
+    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+        self.log = log
+        self.port = free_ports(1)[0]
+        self.settings = {
+            "kubeconfig": str(kubeconfig),
+            "probe_port": str(self.port),
+            "probe_host": "127.0.0.1",
+            "domain": "apps.example.com",
+            "hold_seconds": "0.3",
+            "used_by_seconds": "0.2",
+            "lease_seconds": "3",
+            "log_level": "debug",
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative where a signal ended it."""
+        return self._process.poll() if self._process else None
+
+    def start(self, *, wait: bool = True) -> Operator:
+        """Start it; returns once it leads, unless told not to wait."""
+        assert not self.running
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("OUTFITTER_")}
+        environment |= {f"OUTFITTER_{key.upper()}": value for key, value in self.settings.items()}
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command(),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        if wait:
+            eventually(self.leading, what="the operator does not lead")
+        return self
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._process is not None
+        if self.running:
+            self._process.terminate()
+        return self._process.wait(30)
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def leading(self) -> bool:
+        assert self.running, f"the operator ended with {self.exit_code}:\n{last_lines(self.log, 40)}"
+        return self.metric("outfitter_leader") == 1 and self.probe("/readyz") == 200
+
+    def probe(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def metrics(self) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        return sum(float(value) for found, value in _METRIC.findall(self.metrics()) if found == name)
+
+    def passes(self) -> float:
+        """Passes that ended."""
+        return self.metric("outfitter_pass_seconds_count")
+
+    def quiet(self) -> float:
+        """Wait until no key is waiting and no pass ended between two looks; the number of passes then."""
+        before = -1.0
+
+        def look() -> bool:
+            nonlocal before
+            text = self.metrics()
+            values: dict[str, float] = {}
+            for name, value in _METRIC.findall(text):
+                values[name] = values.get(name, 0.0) + float(value)
+            now = values.get("outfitter_pass_seconds_count", 0.0)
+            same, before = now == before, now
+            return bool(text) and same and values.get("outfitter_queue_depth") == 0
+
+        eventually(look, what="the operator does not come to rest")
+        return before
+
+    def position(self) -> int:
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def said(self, since: int = 0) -> str:
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(since)
+            return file.read().decode(errors="replace")

@@ -1,0 +1,95 @@
+"""The operator's rights: installed from what users install, and compared with what the audit log saw used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from outfitter.cluster import access
+from outfitter.sandbox.audit import AuditEntry
+
+from .client import Api
+
+SYSTEM = "outfitter-system"
+ACCOUNT = "outfitter"
+USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
+INSTALL = Path(__file__).parents[3] / "deploy" / "install.yaml"
+_INSTALLED = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+_OPEN = ("/api", "/apis", "/version", "/healthz", "/livez", "/readyz", "/openapi")
+Object = dict[str, Any]
+
+
+class Right(NamedTuple):
+    """One verb on one resource ("pods", "workspaces/status"), everywhere ("") or in one namespace."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str = ""
+
+
+def manifests() -> list[Object]:
+    """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them."""
+    with INSTALL.open() as file:
+        return [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
+
+
+def install(api: Api) -> list[Object]:
+    """Create the namespace and what `manifests` holds."""
+    api.create({"kind": "Namespace", "metadata": {"name": SYSTEM}})
+    found = manifests()
+    for item in found:
+        api.apply(item)
+    return found
+
+
+def granted(roles: Iterable[Object]) -> set[Right]:
+    """Every right that these ClusterRoles and Roles give."""
+    return {
+        Right(verb, group, resource, role["metadata"].get("namespace", ""))
+        for role in roles
+        if role["kind"] in ("ClusterRole", "Role")
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def used(entries: Iterable[AuditEntry], user: str = USER) -> Iterator[tuple[Right, AuditEntry]]:
+    """What the user's requests needed; discovery, which is open to everybody, excepted."""
+    for entry in entries:
+        if entry.user != user or (not entry.resource and entry.uri.split("?")[0].startswith(_OPEN)):
+            continue
+        resource = f"{entry.resource}/{entry.subresource}" if entry.subresource else entry.resource
+        yield Right(entry.verb, entry.api_group, resource, entry.namespace), entry
+
+
+def needed(right: Right, rights: set[Right]) -> Right | None:
+    """The granted right that allows `right`, or None."""
+    for namespace in ("", right.namespace):
+        found = right._replace(namespace=namespace)
+        if found in rights:
+            return found
+    return None
+
+
+def install_in(api: Api, account: str, system: str, namespaces: Iterable[str]) -> list[Object]:
+    """The same for `watchNamespaces`: Roles only, from the table that the chart is made of."""
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": system}
+    found: list[Object] = [{"kind": "ServiceAccount", "metadata": {"name": account, "namespace": system}}]
+    rules = [(f"{account}-work", space, access.namespaced_rules()) for space in (*namespaces, system)]
+    rules.append((f"{account}-lease", system, access.system_rules()))
+    for name, space, given in rules:
+        meta = {"name": name, "namespace": space}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        found += [
+            {"kind": "Role", "metadata": meta, "rules": given},
+            {"kind": "RoleBinding", "metadata": meta, "roleRef": reference, "subjects": [subject]},
+        ]
+    for item in found:
+        api.create(item)
+    return found

@@ -1,0 +1,347 @@
+"""Whole operators on a real API server, with passes that are small enough to count."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules
+from outfitter.cluster.auth import Authentication
+from outfitter.cluster.base import Cluster
+from outfitter.cluster.client import Client
+from outfitter.cluster.store import Caches
+from outfitter.cluster.transport import Transport
+from outfitter.naming import RETAINED, owner_labels
+from outfitter.operator.app import Operator
+from outfitter.sandbox import Sandbox
+from outfitter.settings import Settings
+from outfitter.snapshot import Dep, Key
+
+CHILDREN = 2
+DEADLINE = 30.0
+
+
+@dataclass(frozen=True)
+class Pass:
+    outcome: str
+    deps: frozenset[Dep] = frozenset()
+    requeue_after: float | None = None
+    writes: int = 0
+    users_changed: frozenset[Key] = frozenset()
+
+
+class Passes:
+    """Each Environment gets two ConfigMaps, a copy in the system namespace, and a status."""
+
+    def __init__(self, cluster: Cluster, caches: Caches, settings: Settings, *_: Any) -> None:
+        self.cluster = cluster
+        self.caches = caches
+        self.system = settings.system_namespace
+        self.counted: Counter[Key] = Counter()
+        self.written = 0
+
+    def dependencies(self, key: Key) -> frozenset[Dep]:
+        return frozenset({Dep("Secret", key.namespace, "input"), Dep("Environment", key.namespace, "base")})
+
+    async def reconcile(self, key: Key) -> Pass:
+        self.counted[key] += 1
+        live = self.caches[key.kind].get(key.namespace, key.name)
+        if live is None:
+            return Pass("Gone")
+        present = {(child.namespace, child.name) for child in self.caches["ConfigMap"].owned(live.uid)}
+        places = [(key.namespace, f"{key.name}-{number}") for number in range(CHILDREN)]
+        for namespace, name in [*places, (self.system, f"{key.namespace}-{key.name}")]:
+            if (namespace, name) not in present:
+                await self.cluster.create(self._child(key, live.uid, namespace, name))
+                self.written += 1
+        if (live.body.get("status") or {}).get("syncStatus") != "No issues found":
+            await self.cluster.write_status(*key, live.uid, {"syncStatus": "No issues found"})
+            self.written += 1
+        return Pass("Ready", self.dependencies(key))
+
+    @staticmethod
+    def _child(key: Key, uid: str, namespace: str, name: str) -> dict[str, Any]:
+        meta: dict[str, Any] = {"name": name, "namespace": namespace, "labels": owner_labels(key.kind, key.name, uid)}
+        if namespace == key.namespace:
+            version = "outfitter.dev/v1alpha1"
+            owner = {"apiVersion": version, "kind": key.kind, "name": key.name, "uid": uid, "controller": True}
+            meta["ownerReferences"] = [owner]
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+
+
+class Team:
+    """A namespace, a system namespace, and what an admin does in them."""
+
+    def __init__(self, sandbox: Sandbox, transport: Transport) -> None:
+        self.sandbox = sandbox
+        self.transport = transport
+        self.client = Client(transport)
+        self.name = f"team-{uuid4().hex[:6]}"
+        self.system = f"system-{uuid4().hex[:6]}"
+
+    def settings(self, **more: Any) -> Settings:
+        values = {
+            "kubeconfig": str(self.sandbox.kubeconfig),
+            "system_namespace": self.system,
+            "watch_namespaces": (self.name,),
+            "probe_port": 0,
+            "probe_host": "127.0.0.1",
+            "used_by_seconds": 0.2,
+            **more,
+        }
+        return Settings(**values)
+
+    async def environment(self, name: str) -> dict[str, Any]:
+        meta = {"name": name, "namespace": self.name}
+        body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Environment", "metadata": meta}
+        return await self.client.create({**body, "spec": {"image": "busybox"}})
+
+    async def names(self, namespace: str) -> set[str]:
+        found = await self.client.list("ConfigMap", namespace)
+        return {item["metadata"]["name"] for item in found if item["metadata"]["name"] != "kube-root-ca.crt"}
+
+
+@pytest.fixture
+async def team(sandbox: Sandbox) -> AsyncIterator[Team]:
+    transport = Transport(await Authentication.load(str(sandbox.kubeconfig)))
+    found = Team(sandbox, transport)
+    for name in (found.name, found.system):
+        await transport.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield found
+    await transport.close()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Operator]:
+    """An operator that leads; stopped in order afterwards."""
+    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+    task = asyncio.create_task(operator.run())
+    leading = asyncio.create_task(operator.leading.wait())
+    await asyncio.wait({task, leading}, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+    assert operator.leading.is_set(), "did not get to lead"
+    try:
+        yield operator
+    finally:
+        operator.stop()
+        assert await asyncio.wait_for(task, DEADLINE) == 0
+
+
+async def until(check: Callable[[], Any], seconds: float = DEADLINE) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            found = check()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.02)
+
+
+def passes(operator: Operator) -> Passes:
+    assert isinstance(operator.reconciler, Passes)
+    return operator.reconciler
+
+
+async def test_one_pass_per_new_object_and_none_for_its_echoes(team: Team) -> None:
+    async with running(team.settings()) as operator:
+        work = passes(operator)
+        for number in range(5):
+            await team.environment(f"e{number}")
+        await until(lambda: work.written == 5 * (CHILDREN + 2))
+        # A foreign object on the same watches: once it is here, so are the echoes of everything before it.
+        for kind in ("ConfigMap", "Environment"):
+            meta = {"name": "mark", "namespace": team.name}
+            versions = {"ConfigMap": "v1", "Environment": "outfitter.dev/v1alpha1"}
+            spec = {"spec": {"image": "busybox"}} if kind == "Environment" else {}
+            await team.client.create({"apiVersion": versions[kind], "kind": kind, "metadata": meta, **spec})
+            await until(lambda kind=kind: operator.caches[kind].get(team.name, "mark") is not None)  # type: ignore[misc]
+        counts = {key.name: count for key, count in work.counted.items() if key.name != "mark"}
+        assert counts == {f"e{number}": 1 for number in range(5)}
+
+
+async def test_repair_wake_and_removal(team: Team) -> None:
+    async with running(team.settings()) as operator:
+        work, key = passes(operator), Key("Environment", team.name, "e")
+        made = await team.environment("e")
+        await until(lambda: work.written == CHILDREN + 2)
+        lost = await team.client.get("ConfigMap", team.name, "e-0")
+        assert lost is not None
+        await team.client.delete("ConfigMap", team.name, "e-0", lost["metadata"]["uid"])
+        await until(lambda: work.written == CHILDREN + 3)
+        before = work.counted[key]
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "input", "namespace": team.name}}
+        await team.client.create(secret)
+        await until(lambda: work.counted[key] == before + 1)
+        meta = {"name": "kept", "namespace": team.system}
+        labels = {**owner_labels("Environment", "e", made["metadata"]["uid"]), RETAINED: "true"}
+        await team.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "labels": labels}})
+        await team.client.delete("Environment", team.name, "e", made["metadata"]["uid"])
+        await until(lambda: _only(team, team.name, set()))
+        await until(lambda: _only(team, team.system, {"kept"}))
+
+
+async def _only(team: Team, namespace: str, names: set[str]) -> bool:
+    return await team.names(namespace) == names
+
+
+async def test_a_restart_writes_nothing_and_sweeps_what_was_orphaned_meanwhile(team: Team) -> None:
+    async with running(team.settings()) as operator:
+        made = [await team.environment(f"e{number}") for number in range(3)]
+        await until(lambda: passes(operator).written == 3 * (CHILDREN + 2))
+    await team.client.delete("Environment", team.name, "e0", made[0]["metadata"]["uid"])
+    async with running(team.settings()) as operator:
+        await until(lambda: len(passes(operator).counted) == 2)
+        await until(lambda: _only(team, team.system, {f"{team.name}-e1", f"{team.name}-e2"}))
+        assert passes(operator).written == 0
+
+
+async def test_deletions_that_kopf_missed_are_found_after_it_lists_again(team: Team) -> None:
+    async with running(team.settings()) as operator:
+        await team.environment("e")
+        await until(lambda: passes(operator).written == CHILDREN + 2)
+        ghost = operator.caches["Environment"].get(team.name, "e")
+        assert ghost is not None
+        body = {**ghost.body, "metadata": {**ghost.body["metadata"], "name": "ghost", "uid": "never-existed"}}
+        from outfitter.snapshot import Live
+
+        operator.caches.put(Live.of(body, "Environment"))
+        operator.primary.listed("Environment")
+        await until(lambda: operator.caches["Environment"].get(team.name, "ghost") is None)
+        assert operator.caches["Environment"].get(team.name, "e") is not None
+
+
+async def test_settled_means_no_request_but_watches_and_the_lease(team: Team) -> None:
+    async with running(team.settings(watch_namespaces=())) as operator:
+        await team.environment("e")
+        await until(lambda: passes(operator).written >= CHILDREN + 2)
+        await until(lambda: not len(operator.queue) and not operator.queue.processing)
+        mark = team.sandbox.audit_mark()
+        await asyncio.sleep(6)  # nothing can be waited for: that nothing happens is the point
+        seen = Counter((entry.verb, entry.resource) for entry in team.sandbox.audit(mark) if "admin" in entry.user)
+    assert set(seen) - {("watch", resource) for _, resource in seen} <= {("get", "leases"), ("update", "leases")}, seen
+
+
+async def test_probes_and_metrics(team: Team) -> None:
+    async with running(team.settings()) as operator, aiohttp.ClientSession() as session:
+        await team.environment("e")
+        await until(lambda: passes(operator).written == CHILDREN + 2)
+        url = f"http://127.0.0.1:{operator.probes.port}"
+        texts = {}
+        for path in ("/healthz", "/readyz", "/metrics"):
+            async with session.get(url + path) as response:
+                texts[path] = (response.status, await response.text())
+        assert [status for status, _ in texts.values()] == [200, 200, 200]
+        lines = texts["/metrics"][1]
+        assert 'outfitter_objects{kind="Environment",sync_status="No issues found"} 1.0' in lines
+        assert 'outfitter_pass_seconds_count{kind="Environment",outcome="Ready"} 1.0' in lines
+        assert "outfitter_leader 1.0" in lines
+
+
+async def test_a_standby_is_ready_and_takes_over(team: Team) -> None:
+    settings = team.settings(lease_seconds=3)
+    async with running(settings) as first:
+        await team.environment("e")
+        await until(lambda: passes(first).written == CHILDREN + 2)
+        second = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+        task = asyncio.create_task(second.run())
+        await asyncio.wait_for(second.synced.wait(), DEADLINE)
+        assert not second.elector.holds()
+        assert second.caches["Environment"].get(team.name, "e") is not None
+        mark = team.sandbox.audit_mark()
+        first.stop()
+        await asyncio.wait_for(second.leading.wait(), DEADLINE)
+        await until(lambda: passes(second).counted)
+        assert passes(second).written == 0
+        lists = [entry for entry in team.sandbox.audit(mark) if entry.verb == "list" and entry.resource == "secrets"]
+        assert not [entry for entry in lists if "admin" in entry.user], "its caches were warm"
+    second.stop()
+    assert await asyncio.wait_for(task, DEADLINE) == 0
+
+
+async def test_a_stolen_lease_ends_the_process_with_1(team: Team) -> None:
+    settings = team.settings(lease_seconds=3)
+    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+    task = asyncio.create_task(operator.run())
+    await asyncio.wait_for(operator.leading.wait(), DEADLINE)
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{team.system}/leases/outfitter"
+    stolen = {"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 60}}
+    await team.transport.request("PATCH", path, stolen, content_type="application/merge-patch+json")
+    assert await asyncio.wait_for(task, DEADLINE) == 1
+    assert not operator.elector.holds()
+
+
+async def test_sigterm_ends_a_process_with_0_and_gives_the_lease_back(team: Team) -> None:
+    code = "import asyncio, sys; from outfitter.operator.app import run; from outfitter.settings import Settings; "
+    code += "sys.exit(asyncio.run(run(Settings())))"
+    environment = {f"OUTFITTER_{key.upper()}": str(value) for key, value in team.settings().model_dump().items()}
+    environment["OUTFITTER_WATCH_NAMESPACES"] = team.name
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, env={**os.environ, **environment}, stderr=subprocess.PIPE
+    )
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{team.system}/leases/outfitter"
+
+    async def holder() -> str:
+        leases = await team.client.list("Lease", team.system)
+        return leases[0]["spec"].get("holderIdentity", "") if leases else ""
+
+    try:
+        await until(holder)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), DEADLINE) == 0, path
+        assert await holder() == ""
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["clusterwide", "watch-namespaces"])
+async def test_the_granted_access_is_enough(team: Team, limited: bool) -> None:
+    user = f"operator-{uuid4().hex[:6]}"
+    await _bind(team, user, limited)
+    kubeconfig = team.sandbox.kubeconfig_for(user, [])
+    settings = team.settings(kubeconfig=str(kubeconfig), **({} if limited else {"watch_namespaces": ()}))
+    mark = team.sandbox.audit_mark()
+    async with running(settings) as operator:
+        made = await team.environment("e")
+        await until(lambda: passes(operator).counted[Key("Environment", team.name, "e")] and passes(operator).written >= 4)
+        await until(lambda: operator.caches["Namespace"].get("", team.name) is not None)
+        await team.client.delete("Environment", team.name, "e", made["metadata"]["uid"])
+        await until(lambda: _only(team, team.name, set()))
+        await until(lambda: _without(team, team.system, f"{team.name}-e"))
+    refused = [entry for entry in team.sandbox.audit(mark) if entry.user == user and entry.code == 403]
+    assert refused == []
+
+
+async def _without(team: Team, namespace: str, name: str) -> bool:
+    return name not in await team.names(namespace)
+
+
+async def _bind(team: Team, user: str, limited: bool) -> None:
+    rbac, group = "/apis/rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"
+    subjects = [{"kind": "User", "name": user, "apiGroup": group}]
+
+    async def bind(path: str, kind: str, name: str, rules: list[dict[str, Any]]) -> None:
+        await team.transport.request("POST", f"{path}/{kind.lower()}s", {"metadata": {"name": name}, "rules": rules})
+        reference = {"apiGroup": group, "kind": kind, "name": name}
+        body = {"metadata": {"name": name}, "roleRef": reference, "subjects": subjects}
+        await team.transport.request("POST", f"{path}/{kind.lower()}bindings", body)
+
+    await bind(f"{rbac}/namespaces/{team.system}", "Role", f"{user}-lease", system_rules())
+    if limited:
+        for namespace in (team.name, team.system):
+            await bind(f"{rbac}/namespaces/{namespace}", "Role", user, namespaced_rules())
+    else:
+        await bind(rbac, "ClusterRole", user, cluster_rules())
+    await asyncio.sleep(0.3)  # the authorizer's own informer; a refusal before that would count as ours

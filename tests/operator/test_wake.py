@@ -1,0 +1,226 @@
+"""Which change makes which key due; over the in-memory cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_work_queue import Clock
+
+from outfitter.cluster.memory import MemoryCluster
+from outfitter.cluster.writethrough import WriteThrough
+from outfitter.naming import RETAINED, owner_labels
+from outfitter.operator.dependents import Dependents
+from outfitter.operator.queue import WorkQueue
+from outfitter.operator.sweep import Sweep
+from outfitter.operator.wake import Wake
+from outfitter.snapshot import Dep, Key, Live
+
+TORCH = Key("Environment", "a", "torch")
+ALICE = Key("Workspace", "a", "alice")
+KINDS = ("Environment", "Workspace", "Credential")
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.cluster = MemoryCluster()
+        self.caches = self.cluster.caches
+        self.queue: WorkQueue[Key] = WorkQueue(self.clock)
+        self.dependents = Dependents()
+        self.gone: list[str] = []
+        self.wake = Wake(
+            self.caches,
+            self.queue,
+            self.dependents,
+            KINDS,
+            used_by_seconds=10,
+            gone=lambda live: self.gone.append(live.name),
+        )
+        self.caches.listen(self.wake.changed)
+        self.caches.listen_written(self.wake.written)
+        self.writer = WriteThrough(self.cluster, self.caches)
+
+    def ours(self, key: Key, **more: Any) -> Live:
+        body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": key.kind, "spec": {}, **more}
+        meta = {"name": key.name, "namespace": key.namespace, **more.get("metadata", {})}
+        self.cluster.user_apply({**body, "metadata": meta})
+        live = self.caches[key.kind].get(key.namespace, key.name)
+        assert live is not None
+        return live
+
+    async def due(self) -> set[Key]:
+        found: set[Key] = set()
+        while len(self.queue):
+            key = await self.queue.get()
+            found.add(key)
+            self.queue.done(key)
+        return found
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+def child(owner: Live, kind: str = "Service", name: str = "child", namespace: str = "a", **meta: Any) -> dict[str, Any]:
+    versions = {"StatefulSet": "apps/v1"}
+    labels = {**owner_labels(owner.kind, owner.name, owner.uid), **meta.pop("labels", {})}
+    return {
+        "apiVersion": versions.get(kind, "v1"),
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": labels, **meta},
+    }
+
+
+async def test_a_new_and_a_changed_object_is_due_with_its_dependents(bench: Bench) -> None:
+    bench.dependents.record(ALICE, frozenset({Dep(*TORCH)}))
+    bench.ours(TORCH)
+    assert await bench.due() == {TORCH, ALICE}
+    bench.ours(TORCH, spec={"image": "other"})
+    assert await bench.due() == {TORCH, ALICE}
+    bench.ours(TORCH, spec={"image": "other"}, metadata={"annotations": {"outfitter.dev/reconcile": "disabled"}})
+    assert await bench.due() == {TORCH, ALICE}
+
+
+async def test_status_wakes_nobody(bench: Bench) -> None:
+    live = bench.ours(TORCH)
+    bench.dependents.record(ALICE, frozenset({Dep(*TORCH)}))
+    await bench.due()
+    bench.cluster.user_status(*TORCH, {"message": "by somebody"})
+    await bench.writer.write_status(*TORCH, live.uid, {"message": "by us"})
+    assert await bench.due() == set()
+
+
+async def test_a_child_wakes_its_owner_also_from_another_namespace(bench: Bench) -> None:
+    owner = bench.ours(TORCH)
+    await bench.due()
+    for namespace in ("a", "b"):
+        bench.cluster.user_apply(child(owner, namespace=namespace))
+        assert await bench.due() == {TORCH}
+        bench.cluster.user_delete("Service", namespace, "child")
+        assert await bench.due() == {TORCH}
+
+
+async def test_a_child_of_a_former_owner_wakes_nobody(bench: Bench) -> None:
+    owner = bench.ours(TORCH)
+    bench.cluster.user_delete(*TORCH)
+    bench.ours(TORCH)
+    await bench.due()
+    bench.cluster.user_apply(child(owner))
+    assert await bench.due() == set()
+
+
+async def test_our_own_write_wakes_dependents_but_not_the_writer(bench: Bench) -> None:
+    credential = Key("Credential", "a", "token")
+    owner = bench.ours(credential)
+    bench.dependents.record(ALICE, frozenset({Dep("Secret", "b", "cred-token")}))
+    await bench.due()
+    await bench.writer.create(child(owner, "Secret", "cred-token", "b"))
+    assert await bench.due() == {ALICE}
+
+
+async def test_secrets_config_maps_claims_and_namespaces_wake_those_who_looked(bench: Bench) -> None:
+    bench.ours(ALICE)
+    bench.dependents.record(
+        ALICE,
+        frozenset({Dep("Secret", "a", "s"), Dep("ConfigMap", "a", "*"), Dep("Namespace", "", "a")}),
+    )
+    await bench.due()
+    for kind, name in (("Secret", "s"), ("ConfigMap", "any")):
+        bench.cluster.user_apply(
+            {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "a"}, "data": {"k": "dg=="}}
+        )
+        assert await bench.due() == {ALICE}
+    bench.cluster.user_apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "a"}})
+    assert await bench.due() == set()
+    project = {"name": "a", "labels": {"outfitter.dev/project": "a"}}
+    bench.cluster.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": project})
+    assert await bench.due() == {ALICE}
+
+
+async def test_refused_pods_wake_the_owner_of_the_statefulset(bench: Bench) -> None:
+    owner = bench.ours(ALICE)
+    bench.cluster.user_apply(child(owner, "StatefulSet", "alice"))
+    live = bench.caches["StatefulSet"].get("a", "alice")
+    assert live is not None
+    await bench.due()
+    about = {"kind": "StatefulSet", "name": "alice", "uid": live.uid}
+    body = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "a"}, "involvedObject": about}
+    bench.cluster.user_apply(body)
+    assert await bench.due() == {ALICE}
+    bench.cluster.user_apply({**body, "metadata": {"name": "f", "namespace": "a"}, "involvedObject": {"name": "x"}})
+    assert await bench.due() == set()
+
+
+async def test_a_deleted_object_is_forgotten_and_its_dependents_look_again(bench: Bench) -> None:
+    bench.ours(ALICE)
+    bench.ours(TORCH)
+    bench.dependents.record(ALICE, frozenset({Dep(*TORCH)}))
+    await bench.due()
+    bench.queue.add_after(TORCH, 5)
+    bench.cluster.user_delete(*TORCH)
+    assert await bench.due() == {ALICE}
+    assert bench.gone == ["torch"]
+    bench.clock.advance(100)
+    assert await bench.due() == set()
+
+
+async def test_an_asset_hears_of_its_users_once_per_window(bench: Bench) -> None:
+    bench.ours(TORCH)
+    bench.ours(ALICE)
+    await bench.due()
+    deps = frozenset({Dep(*TORCH), Dep("Environment", "a", "*"), Dep("Secret", "a", "s"), Dep("Environment", "a", "none")})
+    for _ in range(3):
+        bench.wake.used(bench.dependents.record(ALICE, deps) | bench.dependents.forget(ALICE))
+    assert await bench.due() == set()
+    bench.clock.advance(10)
+    assert await bench.due() == {TORCH}
+    bench.clock.advance(10)
+    assert await bench.due() == set()
+
+
+async def test_a_re_created_object_is_due_although_its_name_is_the_same(bench: Bench) -> None:
+    old = bench.ours(TORCH)
+    await bench.due()
+    body = {**old.body, "metadata": {**old.body["metadata"], "uid": "new", "resourceVersion": "999"}}
+    bench.caches.put(Live.of(body, "Environment"))
+    assert await bench.due() == {TORCH}
+    assert bench.gone == ["torch"]
+    bench.caches.remove(old)
+    assert bench.caches["Environment"].get("a", "torch") is not None, "the old uid's deletion came late"
+
+
+# -- sweep -----------------------------------------------------------------------------------------------------------
+
+
+async def swept(bench: Bench, existing: set[str], *, gone: Live | None = None) -> list[tuple[str, str]]:
+    async def listed(kind: str) -> set[str]:
+        return existing
+
+    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    if gone is not None:
+        sweep.owner_gone(gone)
+    else:
+        sweep.everything()
+    await sweep._sweep()
+    return [(write.namespace, write.name) for write in bench.cluster.writes if write.verb == "delete"]
+
+
+async def test_children_in_other_namespaces_go_with_their_owner_and_volumes_stay(bench: Bench) -> None:
+    owner = bench.ours(Key("Credential", "a", "c"))
+    reference = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Credential", "name": "c", "uid": owner.uid}
+    bench.cluster.user_apply(child(owner, "Secret", "copy", "b"))
+    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "data", labels={RETAINED: "true"}))
+    bench.cluster.user_apply(child(owner, "Secret", "collected", "a", ownerReferences=[reference]))
+    bench.cluster.user_delete("Credential", "a", "c")
+    assert await swept(bench, set(), gone=owner) == [("b", "copy")]
+
+
+async def test_a_full_sweep_believes_the_server_and_not_the_cache(bench: Bench) -> None:
+    unseen = Live.of({"kind": "Credential", "metadata": {"name": "new", "namespace": "a", "uid": "unseen"}})
+    orphan = Live.of({"kind": "Credential", "metadata": {"name": "old", "namespace": "a", "uid": "lost"}})
+    present = bench.ours(Key("Credential", "a", "here"))
+    for number, owner in enumerate((unseen, orphan, present)):
+        bench.cluster.user_apply(child(owner, "Secret", f"copy-{number}", "b"))
+    assert await swept(bench, {"unseen"}) == [("b", "copy-1")]

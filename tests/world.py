@@ -1,0 +1,313 @@
+"""A small cluster in memory with the real engine in it: what the tests of all layers below the operator run in."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from outfitter.api.v1alpha1 import API_VERSION, KINDS
+from outfitter.cluster.base import Change, Cluster, resource
+from outfitter.cluster.memory import MemoryCluster
+from outfitter.cluster.projection import project
+from outfitter.cluster.store import Caches
+from outfitter.cluster.watches import WATCHES
+from outfitter.errors import ApiError
+from outfitter.naming import OWNER_UID, PROJECT, short_hash
+from outfitter.operator.dependents import Dependents
+from outfitter.plan import plan
+from outfitter.plan.base import Plan
+from outfitter.reconcile import CacheLookup, Pass, Reconciler
+from outfitter.settings import Settings
+from outfitter.snapshot import Dep, Key, Live, Native, View, read_asset
+
+Body = dict[str, Any]
+
+SYSTEM = "outfitter-system"
+TEAM = "team-a"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+OUR_KINDS = tuple(kind.name for kind in KINDS)
+_BY_LABEL = frozenset(watch.kind for watch in WATCHES if watch.label_selector == OWNER_UID)
+_WATCHED = frozenset(watch.kind for watch in WATCHES) | frozenset(OUR_KINDS)
+
+
+def complete(body: Mapping[str, Any]) -> Body:
+    """A manifest as short as tests like it: apiVersion and namespace are filled in."""
+    full = deepcopy(dict(body))
+    kind = full["kind"]
+    full.setdefault("apiVersion", API_VERSION if kind in OUR_KINDS else resource(kind).api_version)
+    if resource(kind).namespaced:
+        full["metadata"].setdefault("namespace", TEAM)
+    if kind in OUR_KINDS:
+        full.setdefault("spec", {})
+    return full
+
+
+def asset(kind: str, name: str, spec: Mapping[str, Any], namespace: str = TEAM, **metadata: Any) -> Body:
+    """One of our objects."""
+    return complete(
+        {"kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}, "spec": dict(spec)}
+    )
+
+
+def secret(name: str, data: Mapping[str, str], namespace: str = TEAM, type_: str = "Opaque") -> Body:
+    """A Secret with plain values."""
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    return complete(
+        {"kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "type": type_, "data": encoded}
+    )
+
+
+def namespace(name: str, labels: Mapping[str, str] | None = None) -> Body:
+    """A Namespace; a project unless `labels` are given."""
+    chosen = {PROJECT: name} if labels is None else dict(labels)
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": chosen}}
+
+
+class WatchedCaches(Caches):
+    """Caches that see what the operator's watches would show: of most kinds only what carries our label."""
+
+    def put(self, live: Live) -> None:
+        """See Caches.put."""
+        if live.kind not in _WATCHED:
+            return
+        if live.kind in _BY_LABEL and not live.owner:
+            known = self[live.kind].get(live.namespace, live.name)
+            if known is not None:
+                self.remove(known)
+            return
+        if live.kind == "Event":
+            body = live.body
+            if body["involvedObject"].get("kind") != "StatefulSet" or body.get("reason") != "FailedCreate":
+                return
+        super().put(live)
+
+
+class World:
+    """The server's twin, caches, one Reconciler, and the controllers that make StatefulSets and claims come true.
+
+    `pods`: whether StatefulSets get their pods. `binding`: whether claims are bound.
+    """
+
+    def __init__(
+        self,
+        *objects: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+        pods: bool = True,
+        binding: bool = True,
+    ) -> None:
+        self.settings = Settings(**(settings or {}))
+        self.pods = pods
+        self.binding = binding
+        self.now = START
+        self.cluster = MemoryCluster(caches=WatchedCaches(), strict_namespaces=True)
+        self.door: Cluster = self.cluster
+        self.results: dict[Key, Pass] = {}
+        self._ports = 30000
+        self._start()
+        given = [complete(item) for item in objects]
+        spaces = {item["metadata"]["name"] for item in given if item["kind"] == "Namespace"}
+        for space in dict.fromkeys((SYSTEM, TEAM, *(item["metadata"].get("namespace", TEAM) for item in given))):
+            if space not in spaces:
+                self.cluster.user_apply(namespace(space, {} if space == SYSTEM else None))
+        for item in sorted(given, key=lambda item: item["kind"] != "Namespace"):
+            self.cluster.user_apply(item)
+
+    # -- the operator ---------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self.dependents = Dependents()
+        self.reconciler = Reconciler(
+            self.door, self.cluster.caches, self.settings, self.dependents.users, lambda: self.now
+        )
+        for key in self.keys():
+            self.dependents.record(key, self.reconciler.dependencies(key))
+
+    async def restart(self, door: Cluster | None = None) -> None:
+        """A new process: empty caches, filled by listing; nothing remembered."""
+        self.door = door or self.cluster
+        caches = WatchedCaches()
+        self.cluster.caches = caches
+        self.results = {}
+        for kind in _WATCHED:
+            for body in await self.cluster.list(kind):
+                live = project(kind, body)
+                if live is not None:
+                    caches.put(live)
+        self._start()
+
+    def keys(self) -> list[Key]:
+        """Every object of ours."""
+        return sorted(
+            Key(kind, live.namespace, live.name) for kind in OUR_KINDS for live in self.cluster.caches[kind].all()
+        )
+
+    async def once(self, kind: str, name: str, namespace: str = TEAM) -> Pass:
+        """One pass over one object."""
+        key = Key(kind, namespace, name)
+        result = await self.reconciler.reconcile(key)
+        self.dependents.record(key, result.deps)
+        self.results[key] = result
+        return result
+
+    async def round(self) -> tuple[int, list[ApiError]]:
+        """One pass over everything. Returns how many writes it made, and what has to be tried again."""
+        before, again = len(self.cluster.writes), []
+        for key in self.keys():
+            try:
+                await self.once(key.kind, key.name, key.namespace)
+            except ApiError as error:
+                again.append(error)
+        return len(self.cluster.writes) - before, again
+
+    async def settle(self, limit: int = 16) -> None:
+        """Passes and controllers by turns until nothing changes any more."""
+        wrote, again = 0, []
+        for _ in range(limit):
+            wrote, again = await self.round()
+            if not self.controllers() and not wrote and not again:
+                return
+        last = [(write.verb, write.kind, write.name) for write in self.cluster.writes[-wrote:]]
+        raise AssertionError(f"does not settle; last round: {last} {[str(error) for error in again]}")
+
+    # -- everybody else -------------------------------------------------------------------------------------------
+
+    def controllers(self) -> bool:
+        """What the cluster's own controllers do; whether they did anything."""
+        before = self.cluster._version
+        for place, stored in sorted(self.cluster._objects.items()):
+            body = deepcopy(stored)
+            if place[0] == "StatefulSet":
+                self._statefulset(body)
+            elif place[0] == "PersistentVolumeClaim" and self.binding:
+                body["status"] = {"phase": "Bound", "capacity": body["spec"]["resources"]["requests"]}
+            elif place[0] == "Service":
+                self._service(body)
+            else:
+                continue
+            self.cluster._store(place, body)
+        return self.cluster._version != before
+
+    def _statefulset(self, body: Body) -> None:
+        replicas = body["spec"].get("replicas", 1)
+        revision = f"rev-{short_hash(repr(body['spec']['template']))}"
+        body["status"] = {
+            "observedGeneration": body["metadata"]["generation"],
+            "replicas": replicas,
+            "readyReplicas": replicas if self.pods else 0,
+            "currentRevision": revision,
+            "updateRevision": revision,
+        }
+
+    def _service(self, body: Body) -> None:
+        if body["spec"].get("type") in ("NodePort", "LoadBalancer"):
+            for port in body["spec"]["ports"]:
+                if "nodePort" not in port:
+                    self._ports += 1
+                    port["nodePort"] = self._ports
+        if body["spec"].get("type") == "LoadBalancer":
+            body["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+        body["spec"].setdefault("clusterIP", "10.0.0.1")
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass for the engine."""
+        self.now += timedelta(seconds=seconds)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def find(self, kind: str, name: str, namespace: str = TEAM) -> Body | None:
+        """An object as stored."""
+        return deepcopy(self.cluster._objects.get((kind, "" if kind == "Namespace" else namespace, name)))
+
+    def get(self, kind: str, name: str, namespace: str = TEAM) -> Body:
+        """An object that must be there."""
+        found = self.find(kind, name, namespace)
+        assert found is not None, f"no {kind} {namespace}/{name}"
+        return found
+
+    def all(self, kind: str) -> list[Body]:
+        """All objects of a kind, by namespace and name."""
+        return [deepcopy(body) for place, body in sorted(self.cluster._objects.items()) if place[0] == kind]
+
+    def status(self, kind: str, name: str, namespace: str = TEAM) -> Body:
+        """The status of one of our objects."""
+        status: Body = self.get(kind, name, namespace)["status"]
+        return status
+
+    def edit(self, kind: str, name: str, namespace: str = TEAM, **spec: Any) -> None:
+        """A user changes fields of a spec; None removes one."""
+        body = self.get(kind, name, namespace)
+        body["spec"] = {k: v for k, v in {**body["spec"], **spec}.items() if v is not None}
+        body.pop("status", None)
+        self.cluster.user_apply(body)
+
+    def annotate(self, kind: str, name: str, namespace: str = TEAM, **annotations: str) -> None:
+        """A user sets annotations of our group."""
+        body = self.get(kind, name, namespace)
+        body.pop("status", None)
+        named = {f"outfitter.dev/{key}": value for key, value in annotations.items()}
+        body["metadata"]["annotations"] = {**body["metadata"].get("annotations", {}), **named}
+        self.cluster.user_apply(body)
+
+    def writes(self, since: int = 0) -> list[tuple[str, str, str]]:
+        """Verb, kind and name of every write since a mark (`len(world.cluster.writes)`)."""
+        return [(write.verb, write.kind, write.name) for write in self.cluster.writes[since:]]
+
+    def natives(self) -> dict[Dep, Native]:
+        """Every Secret and ConfigMap, fetched."""
+        found = {}
+        for kind in ("Secret", "ConfigMap"):
+            for body in self.all(kind):
+                meta, data = body["metadata"], body.get("data") or {}
+                found[Dep(kind, meta["namespace"], meta["name"])] = Native(
+                    kind,
+                    meta["namespace"],
+                    meta["name"],
+                    meta["resourceVersion"],
+                    frozenset(data),
+                    body.get("type", ""),
+                    meta.get("annotations") or {},
+                    (meta.get("labels") or {}).get(OWNER_UID, ""),
+                    data,
+                )
+        return found
+
+    def view(self, key: Key | None = None) -> View:
+        """The caches as a pass sees them, with every Secret and ConfigMap fetched."""
+        users = self.dependents.users(key) if key else ()
+        return View(CacheView(self.cluster.caches), self.settings, self.natives(), users, self.now)
+
+    def plan(self, kind: str, name: str, namespace: str = TEAM) -> Plan:
+        """What a pass over an object would do now."""
+        live = self.cluster.caches[kind].get(namespace, name)
+        assert live is not None
+        return plan(self.view(Key(kind, namespace, name)), read_asset(live))
+
+
+class CacheView(CacheLookup):
+    """A CacheLookup made late: it learns of the Ingresses that are there already."""
+
+    def __init__(self, caches: Caches) -> None:
+        super().__init__(caches)
+        for live in caches["Ingress"].all():
+            self._ingress(Change("Ingress", None, live))
+
+
+def condition(status: Mapping[str, Any], kind: str) -> Body | None:
+    """One condition of a status."""
+    return next((item for item in status.get("conditions", ()) if item["type"] == kind), None)
+
+
+def reason(status: Mapping[str, Any]) -> str:
+    """The reason of the Ready condition."""
+    found = condition(status, "Ready")
+    assert found is not None
+    return str(found["reason"])
+
+
+def issues(status: Mapping[str, Any]) -> list[str]:
+    """The words for what is wrong, worst first."""
+    return [item["issue"] for item in status.get("issues", ())]
+
