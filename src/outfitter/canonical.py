@@ -44,6 +44,8 @@ _KEYED: Mapping[str, tuple[str, ...]] = {
 }
 # Maps that are taken whole: a key that somebody adds changes what the object does.
 _WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector", "data"})
+# Maps of text, where an empty value is a value.
+_TEXT_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector"})
 # Maps whose values are quantities, and single fields that are one.
 _QUANTITY_MAPS = frozenset({"limits", "requests", "hard", "capacity"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
@@ -56,9 +58,11 @@ def quantity(value: str | int | float) -> Decimal:
         suffix = text[len(text) - length :] if length else ""
         if suffix in _SUFFIXES:
             try:
-                return Decimal(text[: len(text) - length] if length else text) * _SUFFIXES[suffix]
+                number = Decimal(text[: len(text) - length] if length else text)
             except InvalidOperation:
                 continue
+            if number.is_finite():
+                return number * _SUFFIXES[suffix]
     raise ValueError(f"{value!r} is not a quantity like 500m, 4 or 32Gi")
 
 
@@ -77,7 +81,8 @@ def cores_text(value: float) -> str:
 def prune(value: Any) -> Any:
     """`value` without what the server would not store: None anywhere, empty text and empty lists in a map."""
     if isinstance(value, Mapping):
-        return {key: prune(item) for key, item in value.items() if item is not None and item not in ("", [])}
+        kept = {key: item for key, item in value.items() if item is not None and item not in ("", [])}
+        return {key: item if key in _TEXT_MAPS else prune(item) for key, item in kept.items()}
     if isinstance(value, (list, tuple)):
         return [prune(item) for item in value]
     return value
@@ -108,6 +113,8 @@ def covers(want: Any, live: Any, field: str = "") -> bool:
         inner = "storage" if field in _QUANTITY_MAPS else ""
         return all(covers(item, live.get(key), inner or key) for key, item in want.items())
     if isinstance(want, (list, tuple)):
+        if live is None:
+            return not want
         return isinstance(live, Sequence) and not isinstance(live, str) and _covers_list(want, live, field)
     if want == live:
         return True

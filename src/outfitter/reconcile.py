@@ -20,7 +20,7 @@ from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
 from outfitter.status import Draft, compose, is_ready, is_stalled
 
 _ROUNDS = 4  # looks at the caches per pass: each may turn up Secrets or ConfigMaps to fetch
-_STRANGER_SECONDS = 60.0  # a stranger's object carries no label that we watch, so its going is looked for
+_AGAIN_SECONDS = 60.0  # at most: no watch tells when a stranger's object, a quota or a missing right is out of the way
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Reconciler:
         self._lookup = CacheLookup(caches)
         self._unready: dict[Key, datetime] = {}
         self._strangers: set[tuple[str, str, str]] = set()
+        self._refused: dict[Key, int] = {}  # how often in a row something was in the way
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """What a pass over `key` would look at. No I/O: used to know all users of all assets before the first pass."""
@@ -112,6 +113,7 @@ class Reconciler:
         live = self._caches[key.kind].get(key.namespace, key.name)
         if live is None:
             self._unready.pop(key, None)
+            self._refused.pop(key, None)
             return Pass("Gone")
         asset = read_asset(live)
         namespace = self._caches["Namespace"].get("", key.namespace)
@@ -122,19 +124,28 @@ class Reconciler:
         if live.deleting:
             return await self._deleting(asset)
         made, view = await self._plan(key, asset)
-        problems, writes, strangers = await self._execute(made)
+        problems, writes, again = await self._execute(made)
         draft = made.draft
         if problems:
-            draft = replace(draft, ready=False, problems=(*draft.problems, *problems))
+            draft = _unfinished(draft, problems)
         requeue, written = await self._write_status(key, asset, draft)
-        delays = [made.requeue, requeue, _STRANGER_SECONDS if strangers else None]
+        delays = [made.requeue, requeue, self._patience(key, again=again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
         return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written)
+
+    def _patience(self, key: Key, *, again: bool) -> float | None:
+        """Seconds until what was in the way is looked at again: 1, 2, 4 ... None where nothing was."""
+        if not again:
+            self._refused.pop(key, None)
+            return None
+        times = self._refused[key] = self._refused.get(key, -1) + 1
+        return min(_AGAIN_SECONDS, 2.0 ** min(times, 10))
 
     async def _plan(self, key: Key, asset: Asset) -> tuple[Plan, View]:
         """Look, decide, fetch what turned out to be needed, and look again at the caches as they are then."""
         natives: dict[Dep, Native] = {}
-        users = self._users(key)
+        # An asset looks at its namesakes to see who shadows whom; that is no use.
+        users = tuple(user for user in self._users(key) if user.kind != key.kind)
         for _ in range(_ROUNDS):
             view = View(self._lookup, self._settings, natives, users, self._clock())
             made = plan(view, asset)
@@ -168,7 +179,7 @@ class Reconciler:
         """Do the writes, step by step; what the server refuses for good becomes a problem, the rest is raised."""
         problems: list[Problem] = []
         writes = 0
-        strangers = False
+        again = False
         for step in made.steps:
             if len(step) == 1:
                 results: list[Problem | BaseException | None] = [await self._attempt(step[0])]
@@ -179,11 +190,12 @@ class Reconciler:
                 if isinstance(result, BaseException):
                     raise result
             found = [result for result in results if isinstance(result, Problem)]
-            strangers = strangers or any(problem.reason == "NameTaken" for problem in found)
+            # The same manifest is refused again; everything else may end without a word to us.
+            again = again or any(problem.reason != "Refused" for problem in found)
             problems += found
             if found and any(isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision" for op in step):
                 break
-        return problems, writes, strangers
+        return problems, writes, again
 
     async def _attempt(self, op: Op) -> Problem | None:
         try:
@@ -230,7 +242,7 @@ class Reconciler:
             )
             return waiting("Replacing", text)
         self._strangers.add(place)
-        return taken(*place)
+        return taken(*place, has)
 
     async def _deleting(self, asset: Asset) -> Pass:
         """Somebody else's finalizer holds the object: say so, and change nothing any more."""
@@ -275,6 +287,15 @@ class Reconciler:
 
 
 _OURS = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
+
+
+def _unfinished(draft: Draft, problems: list[Problem]) -> Draft:
+    """The draft of a pass in which some writes failed: where they failed, nothing is synced."""
+    facts, targets = draft.facts, draft.targets
+    if "targets" in facts:
+        targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
+        facts = {**facts, "targets": {**facts["targets"], "synced": targets[0]}}
+    return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
 
 
 def _outcome(draft: Draft, made: Plan) -> str:

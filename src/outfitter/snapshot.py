@@ -199,7 +199,8 @@ class View:
 
     def claimants(self, host: str) -> list[Live]:
         """The Ingresses of ours that serve a host, oldest first."""
-        return sorted(self._lookup.claimants(host), key=lambda live: live.body["metadata"].get("creationTimestamp", ""))
+        found = self._lookup.claimants(host)
+        return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))
 
     def events(self, uid: str) -> list[Live]:
         """Events that say why a StatefulSet's pod could not be created. News of those wakes the owner without a Dep."""

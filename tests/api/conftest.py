@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +39,9 @@ class Server:
 
     def create(self, body: dict[str, Any], *, keep: bool = False) -> tuple[int, Any]:
         """Create an object; only as a trial unless it is to be kept."""
-        return self.answer("POST", self.path(body["kind"]) + f"?fieldValidation=Strict{'' if keep else '&dryRun=All'}", body)
+        return self.answer(
+            "POST", self.path(body["kind"]) + f"?fieldValidation=Strict{'' if keep else '&dryRun=All'}", body
+        )
 
     def replace(self, body: dict[str, Any]) -> tuple[int, Any]:
         """Try to replace an object."""
@@ -66,3 +69,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def crd(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Each CRD in turn."""
     return crd_for(request.param)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a control plane, so that it can be left out by `-m "not cluster"`."""
+    for item in items:
+        if "server" in getattr(item, "fixturenames", ()) and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.cluster)

@@ -11,8 +11,8 @@ import yaml
 from outfitter.api.examples import EXAMPLES
 from outfitter.api.reference import all_pages
 from outfitter.api.refs import refs_of
-from outfitter.api.validation import strict_errors
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
+from outfitter.api.validation import strict_errors
 from outfitter.cli.generate import write_reference
 
 from .conftest import Server

@@ -76,8 +76,8 @@ def test_kinds_know_their_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1", 1), ("500m", Fraction(1, 2)), ("20M", 20_000_000), ("1K", 1000), ("1Ki", 1024), (".5Gi", 2**29), ("1e3", 1000),
-     ("1E", 10**18), ("1E2", 100), (3, 3), (0.1, Fraction(1, 10)), ("1.", 1), ("+2", 2)],
+    [("1", 1), ("500m", Fraction(1, 2)), ("20M", 20_000_000), ("1K", 1000), ("1Ki", 1024), (".5Gi", 2**29),
+     ("1e3", 1000), ("1E", 10**18), ("1E2", 100), (3, 3), (0.1, Fraction(1, 10)), ("1.", 1), ("+2", 2)],
 )  # fmt: skip
 def test_amounts(text: float | str, value: Fraction | int) -> None:
     """Exact, whatever the suffix."""
@@ -125,7 +125,7 @@ def test_long_messages_are_cut() -> None:
 
 def test_sync_status_is_text() -> None:
     """It can go into a manifest as it is."""
-    assert SyncStatus.NO_ISSUES_FOUND == "No issues found"
+    assert f"{SyncStatus.NO_ISSUES_FOUND}" == "No issues found"
 
 
 def test_all_errors_are_reported_at_once() -> None:
@@ -190,9 +190,12 @@ def test_a_merged_workload_is_judged_whole() -> None:
         "tolerations": [{"name": "t", "effect": "NoSchedule"}],
         "ports": [{"name": "web"}],
     }
-    assert strict_errors(
-        {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "metadata": {"name": "a"}, "spec": spec}
-    ) == []
+    assert (
+        strict_errors(
+            {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "metadata": {"name": "a"}, "spec": spec}
+        )
+        == []
+    )
     where = {str(error).split(": ", 1)[0] for error in incomplete("Workspace", spec)}
     assert where == {
         "image",

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from outfitter.api.schema import resource_schema
-from outfitter.api.validation import strict_errors
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
+from outfitter.api.validation import strict_errors
 
 from .conftest import NAMESPACE, Server
 
@@ -29,7 +29,9 @@ def _body(kind: str, case: dict[str, Any], part: str = "spec") -> dict[str, Any]
     return {**body, "spec": case[part]} if part in case else body
 
 
-OBJECTS = [pytest.param(kind.name, case, id=f"{kind.name}: {case['id']}") for kind in KINDS for case in _load(kind.singular)]
+OBJECTS = [
+    pytest.param(kind.name, case, id=f"{kind.name}: {case['id']}") for kind in KINDS for case in _load(kind.singular)
+]
 CHANGES = [pytest.param(case, id=str(case["id"])) for case in _load("changes")]
 
 

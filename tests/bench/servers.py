@@ -118,7 +118,6 @@ class Operator:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(
@@ -132,6 +131,8 @@ class Operator:
 
     def start(self) -> None:
         """Start it."""
+        if self._process is not None:
+            raise RuntimeError("the operator is running already")
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command, env=self._environment, cwd=REPOSITORY, stdout=output, stderr=output

@@ -24,7 +24,9 @@ Connect = Callable[..., Transport]
 
 def status(code: int, reason: str = "", message: str = "no", **headers: str) -> web.Response:
     body = {"kind": "Status", "reason": reason, "message": message}
-    return web.json_response(body, status=code, headers={key.replace("_", "-"): value for key, value in headers.items()})
+    return web.json_response(
+        body, status=code, headers={key.replace("_", "-"): value for key, value in headers.items()}
+    )
 
 
 async def test_429_waits_as_long_as_the_server_asks(scripted: Start, transport_to: Connect) -> None:

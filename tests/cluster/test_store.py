@@ -13,7 +13,9 @@ from outfitter.naming import OWNER_UID
 from outfitter.snapshot import Live
 
 
-def live(name: str, version: int, *, uid: str = "", namespace: str = "a", owner: str = "", kind: str = "Service") -> Live:
+def live(
+    name: str, version: int, *, uid: str = "", namespace: str = "a", owner: str = "", kind: str = "Service"
+) -> Live:
     labels = {OWNER_UID: owner} if owner else {}
     meta = {"name": name, "namespace": namespace, "uid": uid or name, "resourceVersion": str(version), "labels": labels}
     return Live.of({"metadata": meta}, kind)
@@ -86,7 +88,9 @@ def test_replace_all_of_one_namespace_leaves_the_others() -> None:
     assert [item.namespace for item in store.all()] == ["b"]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from("xyz"), st.sampled_from("123"), st.integers(1, 30)), max_size=40))
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from("xyz"), st.sampled_from("123"), st.integers(1, 30)), max_size=40)
+)
 def test_indexes_agree_with_each_other(events: list[tuple[bool, str, str, int]]) -> None:
     store = Store("Service")
     for exists, name, uid, version in events:
@@ -131,7 +135,9 @@ def test_news_held_back_by_a_failed_write_is_delivered() -> None:
 def test_no_data_of_a_secret_is_kept_whoever_brings_it() -> None:
     caches = Caches()
     applied = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "aHVudGVyMg==", "team": "a"}}
-    caches.wrote("Secret", body("x", 5, metadata=applied, data={"password": "aHVudGVyMg=="}, stringData={"p": "hunter2"}))
+    caches.wrote(
+        "Secret", body("x", 5, metadata=applied, data={"password": "aHVudGVyMg=="}, stringData={"p": "hunter2"})
+    )
     kept = caches["Secret"].get("a", "x")
     assert kept is not None
     assert b"aHVudGVyMg" not in kept.raw
@@ -151,5 +157,7 @@ def test_revisions_of_the_statefulset_controller_are_dropped() -> None:
 
 def test_events_are_found_by_what_they_are_about() -> None:
     caches = Caches()
-    caches.wrote("Event", {**body("e", 1), "involvedObject": {"uid": "sts", "name": "w"}, "message": "quota", "count": 3})
+    caches.wrote(
+        "Event", {**body("e", 1), "involvedObject": {"uid": "sts", "name": "w"}, "message": "quota", "count": 3}
+    )
     assert caches["Event"].owned("sts")[0].body["message"] == "quota"

@@ -62,7 +62,9 @@ async def test_create_get_and_the_name_that_is_taken(cluster: Twin) -> None:
 
 async def test_apply_removes_what_we_no_longer_send_also_after_a_post(cluster: Twin) -> None:
     api, namespace = cluster
-    uid = (await api.create(config(namespace, data={"a": "1", "b": "2"}, labels={"l": "1", "m": "2"})))["metadata"]["uid"]
+    uid = (await api.create(config(namespace, data={"a": "1", "b": "2"}, labels={"l": "1", "m": "2"})))["metadata"][
+        "uid"
+    ]
     changed = await api.apply(config(namespace, data={"a": "1"}, labels={"l": "1"}), uid)
     assert changed["data"] == {"a": "1"}
     assert changed["metadata"]["labels"] == {"l": "1"}

@@ -170,7 +170,9 @@ async def test_an_asset_hears_of_its_users_once_per_window(bench: Bench) -> None
     bench.ours(TORCH)
     bench.ours(ALICE)
     await bench.due()
-    deps = frozenset({Dep(*TORCH), Dep("Environment", "a", "*"), Dep("Secret", "a", "s"), Dep("Environment", "a", "none")})
+    deps = frozenset(
+        {Dep(*TORCH), Dep("Environment", "a", "*"), Dep("Secret", "a", "s"), Dep("Environment", "a", "none")}
+    )
     for _ in range(3):
         bench.wake.used(bench.dependents.record(ALICE, deps) | bench.dependents.forget(ALICE))
     assert await bench.due() == set()

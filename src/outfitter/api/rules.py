@@ -1,4 +1,4 @@
-"""Cross-field rules: declared once beside the model they belong to, enforced by the API server (CEL) and offline (Python)."""
+"""Cross-field rules: declared once beside their model, enforced by the API server (CEL) and offline (Python)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,15 +1,84 @@
-"""The `outfitter` command."""
+"""The `outfitter` command. Commands import what they need when they run, so that help and completion stay quick."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
 import typer
 
-from outfitter.cli import sandbox
+from outfitter.cli import console, sandbox
+from outfitter.cli.demo import demo
+from outfitter.cli.explain import explain
+from outfitter.cli.render import render
+from outfitter.cli.run import run
+from outfitter.cli.status import status
+from outfitter.cli.validate import validate
 
-app = typer.Typer(no_args_is_help=True, help="Workload assets for Kubernetes.")
-app.add_typer(sandbox.app, name="sandbox")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Workload assets for Kubernetes: declare environments, compute, data and credentials once, run workloads made "
+    "from them. Also as [bold]kubectl outfitter[/].\n\n"
+    "Try: [bold]outfitter demo[/] to see all of it on this machine, [bold]outfitter validate -f FILE[/] before "
+    "applying, [bold]outfitter status -A[/] afterwards.",
+    epilog=console.EXIT_CODES,
+)
+
+_USERS: Final = "For users"
+_ADMINS: Final = "For administrators"
+_HERE: Final = "On this machine"
+
+app.command(rich_help_panel=_USERS)(validate)
+app.command(rich_help_panel=_USERS)(render)
+app.command(rich_help_panel=_USERS)(status)
+app.command(rich_help_panel=_USERS)(explain)
+app.command(rich_help_panel=_ADMINS)(run)
+app.command(rich_help_panel=_HERE)(demo)
+app.add_typer(sandbox.app, name="sandbox", rich_help_panel=_HERE)
+
+
+@app.command(rich_help_panel=_ADMINS)
+def version(
+    form: Annotated[
+        Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="How the versions are printed.")
+    ] = "text",
+) -> None:
+    """Print the versions of the command and of its API.
+
+    Example:  outfitter version -o json
+    """
+    from importlib.metadata import version as installed
+
+    from outfitter.api.base import API_VERSION
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    if form == "text":
+        typer.echo(f"outfitter {installed('outfitter')} ({API_VERSION}, Python {python})")
+    else:
+        console.emit({"version": installed("outfitter"), "apiVersion": API_VERSION, "python": python}, form)
+
+
+@app.command(hidden=True)
+def generate(
+    root: Annotated[Path, typer.Argument(help="A checkout of Outfitter.", exists=True, file_okay=False)] = Path(),
+) -> None:
+    """Write the generated files of a checkout: CRDs, the chart's part of them, install.yaml, reference pages.
+
+    Example:  outfitter generate
+    """
+    with console.failing_clearly():
+        from outfitter.cli.generate import generate as write
+
+        changed = write(root)
+        for path in changed:
+            typer.echo(path)
+        console.say(f"{console.count(len(changed), 'file')} changed")
 
 
 def main() -> None:
     """Entry point of `outfitter` and `kubectl outfitter`."""
-    app()
+    name = "kubectl outfitter" if Path(sys.argv[0]).name.startswith("kubectl-") else "outfitter"
+    app(prog_name=name)

@@ -11,6 +11,7 @@ import yaml
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules, table
+from outfitter.errors import ConfigurationError
 from outfitter.settings import Settings
 
 SETTINGS_MARK: Final = "# settings: from here on"
@@ -69,7 +70,9 @@ def values_text(current: str) -> str:
     """values.yaml with its settings block written anew; the part above the mark is kept."""
     head, mark, tail = current.partition(SETTINGS_MARK)
     if not mark:
-        raise ValueError(f"values.yaml has lost the line that begins with {SETTINGS_MARK!r}: put it at the end again")
+        raise ConfigurationError(
+            f"values.yaml has lost the line that begins with {SETTINGS_MARK!r}: put it at the end again"
+        )
     return head + mark + tail.partition("\n")[0] + "\n" + settings_values()
 
 

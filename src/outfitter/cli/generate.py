@@ -33,7 +33,9 @@ class _Block(str):
     __slots__ = ()
 
 
-_Dumper.add_representer(_Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|"))
+_Dumper.add_representer(
+    _Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
+)
 
 
 def crd_files() -> dict[str, str]:
@@ -70,7 +72,9 @@ def all_files(root: Path) -> dict[str, str]:
     """
     folder = root / "deploy" / "chart"
     if not (folder / "Chart.yaml").is_file():
-        raise ConfigurationError(f"{root} is no checkout of Outfitter: it has no deploy/chart/Chart.yaml. Run this in one.")
+        raise ConfigurationError(
+            f"{root} is no checkout of Outfitter: it has no deploy/chart/Chart.yaml. Run this in one."
+        )
     values_text = chart.values_text((folder / "values.yaml").read_text(encoding="utf-8"))
     values = chart.load(values_text)
     about = chart.load((folder / "Chart.yaml").read_text(encoding="utf-8"))
@@ -108,7 +112,10 @@ def generate(root: Path) -> list[Path]:
 
 def _argocd(script: str) -> str:
     """The block that teaches Argo CD our health. One rule for the whole group needs this key: others know no wildcard."""
-    head = _header("deploy/argocd/health.lua") + "# Merge it into your argocd-cm; this key may hold rules for other groups already.\n"
+    head = (
+        _header("deploy/argocd/health.lua")
+        + "# Merge it into your argocd-cm; this key may hold rules for other groups already.\n"
+    )
     rule = {f"{GROUP}/*": {"health.lua": _Block(script)}}
     manifest = {
         "apiVersion": "v1",

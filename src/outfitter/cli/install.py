@@ -30,7 +30,9 @@ def objects(values: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Manifes
     ]
 
 
-def _object(api: str, kind: str, name: str, labels: Mapping[str, str], rest: Mapping[str, Any], *, wide: bool = False) -> Manifest:
+def _object(
+    api: str, kind: str, name: str, labels: Mapping[str, str], rest: Mapping[str, Any], *, wide: bool = False
+) -> Manifest:
     namespace = {} if wide else {"namespace": NAMESPACE}
     return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **namespace, "labels": dict(labels)}, **rest}
 

@@ -47,7 +47,7 @@ class Twin:
     """An operator and its cluster, in memory."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings = settings = settings.model_copy(update={"hold_seconds": 0.0})
         self.cluster = MemoryCluster()
         self.caches = self.cluster.caches
         self._kinds = tuple(kind.name for kind in KINDS)
@@ -63,13 +63,24 @@ class Twin:
             self.cluster.user_apply(body)
 
     async def settle(self) -> None:
-        """Passes over all objects until a whole round writes nothing. OutfitterError names what does not come to rest."""
-        busy: list[Key] = []
+        """Passes over all objects until a whole round changes nothing. OutfitterError names what cannot come to rest."""
+        failed: list[str] = []
         for _ in range(_ROUNDS):
-            busy = [key for key in self.keys() if await self._pass(key)]
-            if not busy:
-                return
-        raise OutfitterError(f"passes do not come to rest: {', '.join(map(str, busy))}. This is a defect of Outfitter.")
+            before, failed = self._versions(), []
+            learned = False
+            for key in self.keys():
+                try:
+                    done = await self._reconciler.reconcile(key)
+                except ApiError as error:
+                    failed.append(error.message)  # looked at again in the next round, as the queue does
+                else:
+                    learned |= bool(self._dependents.record(key, done.deps))
+            if not learned and self._versions() == before:
+                break
+        else:
+            failed.append(f"passes do not come to rest after {_ROUNDS} rounds")
+        if failed:
+            raise OutfitterError(f"rendering got stuck: {'; '.join(failed)}. Please report this, with the files.")
 
     def keys(self) -> list[Key]:
         """Every object of ours, in the order of kinds and names."""
@@ -79,14 +90,8 @@ class Twin:
             for live in sorted(self.caches[kind].all(), key=lambda live: (live.namespace, live.name))
         ]
 
-    async def _pass(self, key: Key) -> bool:
-        """One pass; whether it wrote something or has to come again."""
-        try:
-            done = await self._reconciler.reconcile(key)
-        except ApiError:
-            return True  # a conflict: look again in the next round, as the queue does
-        changed = self._dependents.record(key, done.deps)
-        return bool(done.writes or changed)
+    def _versions(self) -> frozenset[tuple[str, int]]:
+        return frozenset((live.uid, live.resource_version) for store in self.caches.values() for live in store.all())
 
     async def _uids(self, kind: str) -> frozenset[str]:
         return frozenset(live.uid for live in self.caches[kind].all())

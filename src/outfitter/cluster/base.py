@@ -94,7 +94,7 @@ class Cluster(Protocol):
         """Server-side apply with force on the live object with `uid`.
 
         Conflict where the live object is another one. Where our fields were recorded by a POST (operation Update),
-        their managedFields entry is first moved to Apply, or fields that the manifest no longer has would stay for ever.
+        their managedFields entry is first moved to Apply: else fields that the manifest no longer has would stay.
         """
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:

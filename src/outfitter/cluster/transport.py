@@ -93,7 +93,7 @@ class Transport:
                 attempt += 1
                 await self.auth.reload()
 
-    async def _once(  # noqa: PLR0917 - private, called once
+    async def _once(
         self,
         verb: str,
         path: str,
@@ -115,10 +115,7 @@ class Transport:
                     allow_redirects=False,
                 ) as response:
                     content = await response.read()
-                    code, retry_after = (
-                        response.status,
-                        response.headers.get("Retry-After"),
-                    )
+                    code, retry_after = response.status, response.headers.get("Retry-After")
             except _BROKEN as error:
                 self._record(verb, 0)
                 self.limiter.busy()

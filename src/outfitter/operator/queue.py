@@ -72,12 +72,9 @@ class WorkQueue(Generic[K]):
 
     @property
     def oldest(self) -> float:
-        """Seconds that the key at the front has waited; 0 where none waits."""
-        now = self._loop.time()
-        return max(
-            (now - next(iter(keys.values())) for keys in self._ready.values() if keys),
-            default=0.0,
-        )
+        """Seconds that the longest waiting key has waited; 0 where none waits."""
+        since = min((added for keys in self._ready.values() for added in keys.values()), default=None)
+        return 0.0 if since is None else self._loop.time() - since
 
     @property
     def processing(self) -> int:

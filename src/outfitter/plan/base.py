@@ -100,23 +100,29 @@ def claim(found: Live, owner: Asset) -> Problem | None:
         return waiting(
             "Replacing", f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
         )
-    return taken(found.kind, found.namespace, found.name)
+    return taken(found.kind, found.namespace, found.name, labels)
 
 
-def taken(kind: str, namespace: str, name: str) -> Problem:
-    """A name we need belongs to somebody else; we never adopt it."""
-    text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it, or choose another name here"
+def taken(kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> Problem:
+    """A name we need belongs to somebody else; we never adopt it. `labels`: those of the object that has it."""
+    where = f"{kind} {namespace}/{name}"
+    if OWNER_KIND in labels and OWNER_NAME in labels:
+        text = f"{where} belongs to {labels[OWNER_KIND]} {labels[OWNER_NAME]}: choose another name here"
+    else:
+        text = f"{where} exists and is not Outfitter's: delete or rename it, or choose another name here"
     return stalled("NameTaken", text, namespace=namespace)
 
 
 def _change(want: dict[str, Any], found: Live) -> Op | None:
     live = found.body
     if found.kind == "ControllerRevision":
-        return None  # named after its content, which cannot change
+        # Named after its content, which cannot change; but a return to former content makes it the newest again.
+        return Apply(want, found.uid) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
         return _claim(want, found, live)
     same = (live["metadata"].get("annotations") or {}).get(DIGEST) == want["metadata"]["annotations"][DIGEST]
-    if same and covers(want, live):
+    # Items of a list say neither apiVersion nor kind.
+    if same and covers({key: item for key, item in want.items() if key not in ("apiVersion", "kind")}, live):
         return None
     fields, way = _FIXED.get(found.kind, ((), ""))
     for name in fields:
@@ -134,11 +140,11 @@ def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | N
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
     if quantity(requested["storage"]) <= quantity(has["storage"]):
         requested["storage"] = has["storage"]
-        if covers(want["metadata"]["labels"], live["metadata"].get("labels") or {}) and covers(
-            want["metadata"].get("ownerReferences", []),
-            live["metadata"].get("ownerReferences") or [],
-            "ownerReferences",
-        ):
+        labels, owners = live["metadata"].get("labels") or {}, live["metadata"].get("ownerReferences") or []
+        same = covers(want["metadata"]["labels"], labels) and (RETAINED in want["metadata"]["labels"]) == (
+            RETAINED in labels
+        )
+        if same and covers(want["metadata"].get("ownerReferences", []), owners, "ownerReferences"):
             return None
     # What cannot change is sent as it is, or the server would refuse the growth as well.
     for name in ("accessModes", "storageClassName", "volumeMode"):

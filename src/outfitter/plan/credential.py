@@ -100,6 +100,7 @@ def _one(
                 text = f"Secret {namespace}/{name} exists and is not Outfitter's: delete or rename it"
                 blocked = stalled("ReplicationError", text, namespace=namespace)
             problems.append(blocked)
+            view.depend("Secret", namespace, name)
             continue
         held = view.native("Secret", namespace, name, data=True)
         if held is None or view.wanted:

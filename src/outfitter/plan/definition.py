@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
-from outfitter.plan.base import Plan
+from outfitter.api.validation import runtime_violations
+from outfitter.plan.base import Plan, surplus
 from outfitter.plan.usage import used_by
-from outfitter.plan.workload import combined, plan_workload
+from outfitter.plan.workload import KINDS, combined, plan_workload
 from outfitter.problems import Level, Problem, stalled
 from outfitter.render import computeresource, environment
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.scope import find, is_wide, scope_problem
-from outfitter.resolve.workload import subject_of
+from outfitter.resolve.workload import field_text, subject_of
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 
@@ -31,7 +34,9 @@ def plan_environment(view: View, asset: Asset) -> Plan:
     assert isinstance(asset.model, Environment)
     subject = subject_of(asset)
     if subject is None:
-        return _report(view, _scope(view, asset) + _definition(view, asset))
+        ended = surplus(view, asset, (*KINDS, "ControllerRevision"), ())  # `run` was taken out
+        report = _report(view, _scope(view, asset) + _definition(view, asset))
+        return replace(report, steps=(tuple(ended),)) if ended else report
     facts = {"usedBy": used_by(view.users)}
     if is_wide(asset, view.settings.system_namespace):
         problem = stalled(
@@ -57,7 +62,10 @@ def _report(view: View, problems: list[Problem]) -> Plan:
 def _definition(view: View, asset: Asset) -> list[Problem]:
     spec = asset.model.spec
     fields = {key: value for key, value in asset.body.get("spec", {}).items() if key in _SHARED}
-    _, problems = environment.contribution(WorkspaceSpec.model_validate(fields), asset.live.name, view.settings)
+    problems = [
+        stalled("InvalidSpec", error.message, field_text(error.path)) for error in runtime_violations("", fields)
+    ]
+    problems += environment.contribution(WorkspaceSpec.model_validate(fields), asset.live.name, view.settings)[1]
     if is_wide(asset, view.settings.system_namespace):
         return problems  # its references are looked up where it is used
     namespace = asset.live.namespace

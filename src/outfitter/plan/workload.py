@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1.running import Phase
 from outfitter.naming import STOPPED_REVISION, connection_service, selector_labels
 from outfitter.observe import Observation, PodView, State, observe, observe_pods, refusal
 from outfitter.plan import pin as pins
-from outfitter.plan.base import Create, Delete, Diff, Op, Plan, diff, surplus
+from outfitter.plan.base import Delete, Diff, Op, Plan, diff, surplus
 from outfitter.plan.pin import Pin
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import connection, workspace
@@ -51,18 +51,19 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     now = _look(view, asset)
     pin, made, problems = _pin(view, subject, now)
     if pin is None:
-        return Plan(_unpinned(view, subject, now, problems), requeue=None)
+        return Plan(_unpinned(subject, problems))
+    if not subject.stopped and now.stopped_at == pin.name and _serious(problems):
+        subject = replace(subject, stopped=True)  # a start that is refused stays stopped
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
     wanted: list[Mapping[str, Any]] = []
     if not subject.stopped or now.stateful_set is not None:
         wanted += workspace.children(subject, pin.spec, pin.template, pin.name, ways, view.settings)
         wanted += [item for item in pin.claims if not (subject.stopped and _owned(item))]
-    if made:
-        problems += _host_problems(view, asset, ways)
+    lost = _lost_hosts(view, asset, ways)
+    problems += lost.values()
+    wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
-    first: list[Op] = [
-        op for op in result.ops if isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision"
-    ]
+    first = [op for op in result.ops if not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"]
     rest = [op for op in result.ops if op not in first]
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, _update_revision(now.stateful_set))
@@ -91,7 +92,7 @@ def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, lis
     resolved = resolve_workload(view, subject)
     rendered = workspace.pod_template(resolved, view.settings)
     problems = [*resolved.problems, *rendered.problems, *_judge(view, subject, resolved, rendered.template)]
-    if any(problem.level > Level.NOTE for problem in problems):
+    if _serious(problems):
         return current, False, problems
     if subject.stopped:
         return current, False, problems  # pinned when it is started
@@ -100,6 +101,10 @@ def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, lis
     if current is not None and made.name == current.name:
         return current, False, []
     return made, True, problems
+
+
+def _serious(problems: Iterable[Problem]) -> bool:
+    return any(problem.level > Level.NOTE for problem in problems)
 
 
 def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str, Any]) -> list[Problem]:
@@ -130,21 +135,21 @@ def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str,
     return problems
 
 
-def _host_problems(view: View, asset: Asset, ways: Endpoints) -> list[Problem]:
-    """A host belongs to whoever had it first."""
-    problems = []
+def _lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]:
+    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first."""
+    lost = {}
     for item in ways.inside:
-        others = [live for live in view.claimants(item.host) if live.owner != asset.live.uid] if item.host else []
-        if others:
-            where = f"{others[0].namespace}/{others[0].name}"
-            problems.append(
-                waiting(
-                    "HostTaken",
-                    f"{item.host} already belongs to Ingress {where}: choose another",
-                    f"spec.connections[{item.name}]",
-                )
-            )
-    return problems
+        claimants = view.claimants(item.host) if item.host else []
+        if not claimants or claimants[0].owner == asset.live.uid:
+            continue
+        first = claimants[0]
+        view.depend(first.kind, first.namespace, first.name)
+        lost[connection_service(asset.live.name, item.name)] = waiting(
+            "HostTaken",
+            f"{item.host} already belongs to Ingress {first.namespace}/{first.name}: choose another",
+            f"spec.connections[{item.name}]",
+        )
+    return lost
 
 
 def _owned(claim: Any) -> bool:
@@ -165,9 +170,8 @@ def _update_revision(stateful_set: Live | None) -> str:
     return str(status.get("updateRevision", "")) if seen else ""
 
 
-def _unpinned(view: View, subject: Subject, now: _Now, problems: list[Problem]) -> Draft:
-    serious = [problem for problem in problems if problem.level > Level.NOTE]
-    if subject.stopped and not serious:
+def _unpinned(subject: Subject, problems: list[Problem]) -> Draft:
+    if subject.stopped and not _serious(problems):
         facts = _facts(subject, Phase.STOPPED, 0, 0)
         return Draft(True, "Stopped", "suspended: set suspend to false to start it", tuple(problems), facts, (1, 1))
     failed = any(problem.level is Level.STALLED for problem in problems)

@@ -20,8 +20,8 @@ def contribution(spec: WorkspaceSpec, source: str, settings: Settings) -> tuple[
     container: dict[str, Any] = {
         "image": spec.image,
         "imagePullPolicy": spec.image_pull_policy,
-        "command": _split(spec.command, "spec.command", problems),
-        "args": _split(spec.args, "spec.args", problems),
+        "command": _split(spec.command),
+        "args": _split(spec.args),
         "workingDir": spec.working_dir,
         "tty": spec.tty or None,
         "stdin": spec.stdin or None,
@@ -42,15 +42,11 @@ def contribution(spec: WorkspaceSpec, source: str, settings: Settings) -> tuple[
     )
 
 
-def _split(text: str | None, field: str, problems: list[Problem]) -> list[str]:
-    if not text:
-        return []
+def _split(text: str | None) -> list[str]:
+    """Words as a POSIX shell splits them; no shell is implied. Open quotes are told of before anything is rendered."""
     try:
-        return shlex.split(text)
-    except ValueError as error:
-        problems.append(
-            stalled("InvalidSpec", f"{str(error).lower()}: close the quotes, or escape them with \\", field)
-        )
+        return shlex.split(text or "")
+    except ValueError:
         return []
 
 

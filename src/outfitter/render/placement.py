@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.api.base import GROUP
+from outfitter.api.types import LABEL_VALUE_PATTERN, matches
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.problems import Problem, note, unsupported
 from outfitter.render.pod import Contribution
@@ -51,7 +52,9 @@ def contribution(
                 text = "belongs to a tool that would prune or take over the pod: left out"
                 problems.append(note("Reserved", text, f"spec.{what}[{name}]"))
     if spec.category:
-        labels.setdefault(f"{GROUP}/category", spec.category)
+        # Free text: what is no label value stands beside the labels.
+        where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations
+        where.setdefault(f"{GROUP}/category", spec.category)
     problems += _unsupported(spec)
     part = Contribution(
         source,

@@ -38,9 +38,10 @@ class Found:
             self.problems.append(found)
             return None
         live = found.live
-        self.sources[live.kind, live.namespace, live.name] = Source(
-            live.kind, live.namespace, live.name, live.uid, live.generation, version
-        )
+        place = (live.kind, live.namespace, live.name)
+        known = self.sources.get(place)
+        content = version or (known.version if known else "")
+        self.sources[place] = Source(*place, live.uid, live.generation, content)
         return found
 
 
@@ -121,7 +122,15 @@ def check_volumes(view: View, namespace: str, volumes: list[VolumeUse], found: F
             problem = key_problem(view, "Secret", namespace, use.leaf.secret, "", use.field)
         elif use.member == "pvc" and (use.leaf.existing_pvc or (use.asset and not use.leaf.ephemeral)):
             claim = view.live("PersistentVolumeClaim", namespace, use.claim)
-            if claim is None:
+            ours = (
+                use.leaf.existing_pvc or use.asset is None or (claim is not None and claim.owner == use.asset.live.uid)
+            )
+            if claim is not None and not ours:
+                text = (
+                    f"{use.source} has no claim here: PersistentVolumeClaim {namespace}/{use.claim} is not Outfitter's"
+                )
+                problem = waiting("NotCreated", text, use.field)
+            elif claim is None:
                 problem = waiting(
                     "NotCreated", f"PersistentVolumeClaim {namespace}/{use.claim} does not exist yet", use.field
                 )

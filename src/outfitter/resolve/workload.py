@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
+from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import RESTARTED_AT, credential_pull_secret, credential_secret, workload_volume
 from outfitter.problems import Problem, stalled
 from outfitter.resolve.merge import Merged, identity, merge
@@ -110,10 +111,7 @@ def resolve_workload(view: View, subject: Subject) -> Resolved:
     check_variables(view, where, spec, found)
     check_volumes(view, where, volumes, found)
     pull = _pull_secrets(view, where, spec, found)
-    if not spec.image and not found.problems:
-        found.problems.append(
-            stalled("ImageMissing", "no image: set it here or refer to an Environment that has one", "spec.image")
-        )
+    found.problems += _shape(merged, complete=not found.problems)
     return Resolved(subject, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems))
 
 
@@ -125,6 +123,21 @@ def _read(merged: Merged, found: Found) -> WorkspaceSpec:
             path = ".".join(str(part) for part in item["loc"])
             found.problems.append(stalled("InvalidSpec", item["msg"], f"spec.{path}"))
         return WorkspaceSpec()
+
+
+def _shape(merged: Merged, *, complete: bool) -> Iterator[Problem]:
+    """What the merged submission lacks or contradicts. Gaps are told only where nothing else explains them."""
+    errors = [
+        *(incomplete("Workspace", merged.fields) if complete else ()),
+        *runtime_violations("Workspace", merged.fields),
+    ]
+    for error in errors:
+        yield stalled("InvalidSpec", error.message, field_text(error.path))
+
+
+def field_text(path: Iterable[str | int]) -> str:
+    """A field of the spec as people write it: ("ports", 0, "name") -> spec.ports[0].name."""
+    return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def _allowed(environment: Asset, subject: Subject) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import yaml
 
 from outfitter.cluster import access
@@ -33,8 +34,25 @@ class Right(NamedTuple):
 
 def manifests() -> list[Object]:
     """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them."""
+    if not INSTALL.exists():
+        return _from_table()
     with INSTALL.open() as file:
         return [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
+
+
+def _from_table() -> list[Object]:
+    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": SYSTEM}
+    api = "rbac.authorization.k8s.io"
+    meta, lease = {"name": ACCOUNT}, {"name": "lease", "namespace": SYSTEM}
+    return [
+        {"kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": SYSTEM}},
+        {"kind": "ClusterRole", "metadata": meta, "rules": access.cluster_rules()},
+        {"kind": "ClusterRoleBinding", "metadata": meta, "subjects": [subject],
+         "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": ACCOUNT}},
+        {"kind": "Role", "metadata": lease, "rules": access.system_rules()},
+        {"kind": "RoleBinding", "metadata": lease, "subjects": [subject],
+         "roleRef": {"apiGroup": api, "kind": "Role", "name": "lease"}},
+    ]
 
 
 def install(api: Api) -> list[Object]:
@@ -46,12 +64,18 @@ def install(api: Api) -> list[Object]:
     return found
 
 
-def granted(roles: Iterable[Object]) -> set[Right]:
-    """Every right that these ClusterRoles and Roles give."""
+def granted(installed: Iterable[Object], account: str = ACCOUNT) -> set[Right]:
+    """Every right that the roles bound to the account give it."""
+    objects = list(installed)
+    bound = {
+        (item["roleRef"]["kind"], item["metadata"].get("namespace", ""), item["roleRef"]["name"])
+        for item in objects
+        if item["kind"].endswith("Binding") and any(each["name"] == account for each in item["subjects"])
+    }
     return {
         Right(verb, group, resource, role["metadata"].get("namespace", ""))
-        for role in roles
-        if role["kind"] in ("ClusterRole", "Role")
+        for role in objects
+        if (role["kind"], role["metadata"].get("namespace", ""), role["metadata"]["name"]) in bound
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -66,6 +90,17 @@ def used(entries: Iterable[AuditEntry], user: str = USER) -> Iterator[tuple[Righ
             continue
         resource = f"{entry.resource}/{entry.subresource}" if entry.subresource else entry.resource
         yield Right(entry.verb, entry.api_group, resource, entry.namespace), entry
+
+
+def forbidden(log: Path, user: str = USER) -> list[str]:
+    """Requests of the user that RBAC refused. Quota, Pod Security and dying namespaces answer 403 too, but later."""
+    found = []
+    for line in log.read_bytes().splitlines():
+        entry = orjson.loads(line)
+        decision = (entry.get("annotations") or {}).get("authorization.k8s.io/decision")
+        if entry["user"].get("username") == user and decision == "forbid":
+            found.append(f"{entry['verb']} {entry['requestURI']}")
+    return found
 
 
 def needed(right: Right, rights: set[Right]) -> Right | None:

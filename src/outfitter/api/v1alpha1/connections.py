@@ -28,7 +28,7 @@ def _only_with(node: Node, field: str, connection_type: str) -> bool:
 
 
 def _shape_rules(guard: str) -> tuple[Rule, ...]:
-    """Return the rules of a whole connection; where `guard` (CEL) does not hold, there is no tool and nothing to ask."""
+    """Return the rules of a whole connection; where `guard` (CEL) does not hold, nothing is asked."""
     skip = f"!({guard}) || " if guard else ""
 
     def asked(node: Node) -> bool:

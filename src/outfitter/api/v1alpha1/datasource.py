@@ -66,7 +66,7 @@ class Claim(ClaimInfo):
 
 
 class Pvc(PvcFields):
-    """A persistent volume claim, made at once and kept; or one that exists. Only `path` and a growing size may change."""
+    """A persistent volume claim, made at once and kept; or one that exists. Only path and a growing size may change."""
 
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         frozen("existingPvc", NEW_SOURCE),

@@ -1,0 +1,5 @@
+"""`python -m outfitter.cli`."""
+
+from outfitter.cli import main
+
+main()

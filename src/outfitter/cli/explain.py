@@ -1,0 +1,133 @@
+"""`outfitter explain`: where each value of a workload's pod comes from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outfitter.cli import console
+from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
+
+if TYPE_CHECKING:
+    from outfitter.cli.origins import Used
+    from outfitter.cli.target import Target
+    from outfitter.cluster.base import Cluster
+    from outfitter.plan.pin import Pin
+
+
+def explain(
+    what: Annotated[str, typer.Argument(metavar="KIND/NAME", help="A Workspace, or an Environment with spec.run.")],
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Default: that of the current context.")] = "",
+    files: Files = None,
+    recursive: Recursive = False,
+    form: Annotated[Format, typer.Option("--output", "-o", help="How the answer is printed.")] = "table",
+    kubeconfig: Kubeconfig = "",
+) -> None:
+    """Show every value of a workload's pod with the asset that it comes from, and what has changed since.
+
+    Reads the revision that the workload runs. Values that are kept in Secrets are shown as references. With -f nothing
+    is read from a cluster: the files are rendered as by `outfitter render`.
+
+    Examples:
+
+    outfitter explain workspace/alice -n team-a
+
+    outfitter explain envr/jupyter -n team-a -f deploy/examples -o yaml
+
+    Exit codes: 0 explained, 1 there is no such workload or nothing runs of it yet, 2 the command line is wrong.
+    """
+    with console.failing_clearly():
+        from outfitter.cli.origins import entries, used
+        from outfitter.cli.target import current_namespace, target
+
+        chosen = target(what)
+        if not chosen.name:
+            raise typer.BadParameter(f"name one object: {chosen.kind.singular}/NAME")
+        if files:
+            from outfitter.cli.render import rendered
+
+            place = namespace or "default"
+            twin = rendered(files, place, recursive=recursive)
+            body, pin = asyncio.run(_pinned(twin.cluster, chosen, place))
+        else:
+            body, pin = asyncio.run(_live(kubeconfig, chosen, namespace or current_namespace(kubeconfig)))
+        values, assets = entries(pin), used(pin, body.get("status") or {})
+        if form == "table":
+            _print(body, pin, assets)
+            return
+        data = {
+            "kind": body["kind"],
+            "namespace": body["metadata"]["namespace"],
+            "name": body["metadata"]["name"],
+            "revision": pin.name,
+            "values": [asdict(item) for item in values],
+            "assets": [{key: value for key, value in asdict(item).items() if value != ""} for item in assets],
+        }
+        console.emit(data, form)
+
+
+async def _live(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Pin]:
+    from outfitter.cli.connect import connected
+
+    async with connected(kubeconfig) as client:
+        return await _pinned(client, chosen, namespace)
+
+
+async def _pinned(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Pin]:
+    """The workload and the pin it runs. OutfitterError where there is none, with the reason that the status gives."""
+    from outfitter.errors import OutfitterError
+    from outfitter.naming import OWNER_UID
+    from outfitter.plan import pin as pins
+    from outfitter.snapshot import Live
+
+    found = await cluster.list(chosen.kind.name, namespace)
+    body = next((item for item in found if item["metadata"]["name"] == chosen.name), None)
+    if body is None:
+        raise OutfitterError(f"there is no {chosen.kind.name} {chosen.name} in namespace {namespace}")
+    selector = f"{OWNER_UID}={body['metadata']['uid']}"
+    revisions = await cluster.list("ControllerRevision", namespace, label_selector=selector)
+    current = (body.get("status") or {}).get("revision")
+    owned = [item for item in revisions if "inputs" in (item.get("data") or {})]
+    chosen_one = next((item for item in owned if item["metadata"]["name"] == current), None)
+    newest = chosen_one or max(owned, key=lambda item: int(item["revision"]), default=None)
+    if newest is None:
+        said = (body.get("status") or {}).get("message") or "it has not been looked at yet, or is only a definition"
+        raise OutfitterError(f"nothing runs of {chosen.kind.name} {namespace}/{chosen.name}: {said}")
+    return body, pins.read(Live.of(newest, "ControllerRevision"))
+
+
+def _print(body: Mapping[str, Any], pin: Pin, assets: Sequence[Used]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from outfitter.cli.origins import BUILT_IN, entries
+    from outfitter.naming import RESTARTED_AT
+
+    changed = {item.label for item in assets if item.change}
+    out = console.paper()
+    meta = body["metadata"]
+    out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {pin.name}\n", style="bold")
+    values = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("FIELD", "VALUE", "FROM"):
+        values.add_column(head, overflow="fold")
+    for item in entries(pin):
+        outdated = any(label in changed for label in item.origin.split(", "))
+        style = "yellow" if outdated else "dim" if item.origin == BUILT_IN else ""
+        values.add_row(Text(item.field), Text(item.value), Text(item.origin + (" (outdated)" if outdated else ""), style))
+    out.print(values)
+    if assets:
+        out.print()
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for head in ("ASSET", "NAMESPACE", "GENERATION", "NEWEST", ""):
+            table.add_column(head, no_wrap=True)
+        for asset in assets:
+            newest = "gone" if asset.newest is None else str(asset.newest)
+            table.add_row(asset.label, asset.namespace, str(asset.generation), newest, Text(asset.change, "yellow"))
+        out.print(table)
+    if changed:
+        what = f"{body['kind'].lower()}/{meta['name']} -n {meta['namespace']}"
+        out.print(f"\nTo take up what changed: kubectl annotate --overwrite {what} {RESTARTED_AT}=$(date +%s)")

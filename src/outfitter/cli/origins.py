@@ -1,0 +1,189 @@
+"""A pinned workload -> where each value of its pod comes from. Reads the pin's own record; decides nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outfitter.naming import credential_pull_secret, credential_secret
+from outfitter.plan.pin import Pin
+from outfitter.resolve.references import Source
+
+BUILT_IN: Final = "Outfitter"
+
+# Field of the pod -> field of the merged submission that it is rendered from.
+_RENDERED_FROM: Final[Mapping[str, str]] = {
+    "readinessProbe": "probes.readiness",
+    "resources.requests.cpu": "compute.cpuCoreRequest",
+    "resources.requests.memory": "compute.cpuMemoryRequest",
+    "resources.limits.cpu": "compute.cpuCoreLimit",
+    "resources.limits.memory": "compute.cpuMemoryLimit",
+    "resources.requests.nvidia.com/gpu": "compute.gpuDevicesRequest",
+    "resources.limits.nvidia.com/gpu": "compute.gpuDevicesRequest",
+    "securityContext.runAsUser": "security.runAsUid",
+    "securityContext.runAsGroup": "security.runAsGid",
+    "securityContext.fsGroup": "security.runAsGid",
+    "securityContext.runAsNonRoot": "security.runAsNonRoot",
+    "securityContext.supplementalGroups": "security.supplementalGroups",
+    "securityContext.seccompProfile": "security.seccompProfileType",
+    "securityContext.allowPrivilegeEscalation": "security.allowPrivilegeEscalation",
+    "securityContext.readOnlyRootFilesystem": "security.readOnlyRootFilesystem",
+    "securityContext.capabilities": "security.capabilities",
+    "hostIPC": "security.hostIpc",
+    "hostNetwork": "security.hostNetwork",
+    "nodeSelector": "nodeType",
+    "priorityClassName": "priorityClass",
+}
+_OWN_ROWS: Final = frozenset({"name", "env", "resources", "ports", "volumeMounts", "volumeDevices", "securityContext"})
+_POD_ROWS: Final = frozenset({"containers", "volumes", "imagePullSecrets", "securityContext"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One value of the pod. `origin` names the asset, the workload itself, or Outfitter for a built-in default."""
+
+    field: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Used:
+    """One asset that the pin was made from. `newest` is its generation now; `change` says what happened to it since."""
+
+    kind: str
+    namespace: str
+    name: str
+    generation: int
+    newest: int | None
+    change: str = ""
+
+    @property
+    def label(self) -> str:
+        """How origins name it."""
+        return f"{self.kind} {self.name}"
+
+
+def used(pin: Pin, status: Mapping[str, Any]) -> list[Used]:
+    """The pin's assets, with what the workload's status says is newer."""
+    newer = {(item["kind"], item.get("namespace", ""), item["name"]): item for item in status.get("outdated") or ()}
+    return [_used(source, newer.get((source.kind, source.namespace, source.name))) for source in pin.sources]
+
+
+def _used(source: Source, newer: Mapping[str, Any] | None) -> Used:
+    newest = source.generation if newer is None else newer.get("generation")
+    change = str(newer.get("reason", "Changed")).lower() if newer else ""
+    if change == "rotated":
+        newest = source.generation
+    return Used(source.kind, source.namespace, source.name, source.generation, newest, change)
+
+
+def entries(pin: Pin) -> list[Entry]:
+    """Every value of the pod template, the main container first."""
+    spec = pin.template["spec"]
+    main, *others = spec["containers"]
+    volumes = {item["name"]: item for item in spec.get("volumes", ())}
+    found = [*_container(pin, main, volumes), *_pod(pin, spec)]
+    for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
+        found += [Entry(f"{group}[{item['name']}]", str(item.get("image", "")), BUILT_IN) for item in items]
+    return found
+
+
+def _container(pin: Pin, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Entry]:
+    for field, value in main.items():
+        if field not in _OWN_ROWS:
+            yield Entry(field, _shown(field, value), _origin(pin, field))
+    for item in main.get("env", ()):
+        field = f"env[{item['name']}]"
+        yield Entry(field, _variable(item), _first(pin, f"environmentVariables[{item['name']}]", f"pod.{field}"))
+    for group in ("requests", "limits"):
+        for name, amount in (main.get("resources") or {}).get(group, {}).items():
+            field = f"resources.{group}.{name}"
+            extended = f"compute.extendedResources[{name}]"
+            yield Entry(field, str(amount), _first(pin, _RENDERED_FROM.get(field, extended), extended, f"pod.{field}"))
+    for item in main.get("ports", ()):
+        port = item["containerPort"]
+        names = [f"connections[{each['name']}]" for each in pin.submission.get("connections", ())
+                 if each.get("containerPort") == port]  # fmt: skip
+        yield Entry(f"ports[{port}]", item.get("protocol", "TCP"), _first(pin, *names, f"pod.ports[{port}]"))
+    for group, key in (("volumeMounts", "mountPath"), ("volumeDevices", "devicePath")):
+        for item in main.get(group, ()):
+            field = f"{group}[{item[key]}]"
+            writable = ", read-only" if item.get("readOnly") else ""
+            yield Entry(field, _volume(volumes.get(item["name"], {})) + writable, _first(pin, f"pod.{field}"))
+    for name, value in (main.get("securityContext") or {}).items():
+        yield Entry(f"securityContext.{name}", _shown(name, value), _origin(pin, f"securityContext.{name}"))
+
+
+def _pod(pin: Pin, spec: Mapping[str, Any]) -> Iterator[Entry]:
+    credentials = {
+        name: f"{source.kind} {source.name}"
+        for source in pin.sources
+        if source.kind == "Credential"
+        for name in (credential_secret(source.name), credential_pull_secret(source.name))
+    }
+    for name, value in (spec.get("securityContext") or {}).items():
+        yield Entry(f"pod.securityContext.{name}", _shown(name, value), _origin(pin, f"securityContext.{name}"))
+    for item in spec.get("imagePullSecrets", ()):
+        name = item["name"]
+        origin = credentials.get(name) or _first(pin, f"imagePullSecrets[{name}]")
+        yield Entry(f"pod.imagePullSecrets[{name}]", f"Secret {name}", origin)
+    for field, value in spec.items():
+        if field not in _POD_ROWS and field != "initContainers":
+            yield Entry(f"pod.{field}", _shown(field, value), _origin(pin, field))
+
+
+def _origin(pin: Pin, field: str) -> str:
+    return _first(pin, _RENDERED_FROM.get(field, field))
+
+
+def _first(pin: Pin, *paths: str) -> str:
+    """The origins of the first path that has any, or of what lies below it."""
+    for path in paths:
+        below = (path, f"{path}.", f"{path}[")
+        names = [name for place, name in pin.origins.items() if place == path or place.startswith(below[1:])]
+        if names:
+            return ", ".join(dict.fromkeys(names))
+    return BUILT_IN
+
+
+def _variable(item: Mapping[str, Any]) -> str:
+    source = item.get("valueFrom") or {}
+    if "secretKeyRef" in source:
+        return f"key {source['secretKeyRef']['key']} of Secret {source['secretKeyRef']['name']}"
+    if "configMapKeyRef" in source:
+        return f"key {source['configMapKeyRef']['key']} of ConfigMap {source['configMapKeyRef']['name']}"
+    if "fieldRef" in source:
+        return f"the pod's {source['fieldRef']['fieldPath']}"
+    return str(item.get("value", ""))
+
+
+def _volume(volume: Mapping[str, Any]) -> str:
+    """What a volume is, in a few words."""
+    kind = next((key for key in volume if key != "name"), "")
+    what = volume.get(kind) or {}
+    match kind:
+        case "persistentVolumeClaim":
+            return f"PersistentVolumeClaim {what['claimName']}"
+        case "secret":
+            return f"Secret {what.get('secretName', '')}"
+        case "configMap":
+            return f"ConfigMap {what.get('name', '')}"
+        case "nfs":
+            return f"nfs {what.get('server')}:{what.get('path')}"
+        case "hostPath":
+            return f"path {what.get('path')} of the node"
+        case "emptyDir":
+            return "memory" if what.get("medium") == "Memory" else "an empty directory"
+    return kind
+
+
+def _shown(field: str, value: Any) -> str:
+    if field in ("command", "args") and isinstance(value, list):
+        return shlex.join(value)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

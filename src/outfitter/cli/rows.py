@@ -1,0 +1,150 @@
+"""One of our objects -> the line that people read about it. Used by status, its live view and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from outfitter.status import is_ready, is_stalled
+
+_COLOURS: Final = {
+    "No issues found": "green",
+    "Issues found": "yellow",
+    "Failed": "bold red",
+    "Deletion failed": "bold red",
+    "Creating": "cyan",
+    "Updating": "cyan",
+    "Deleting": "magenta",
+}
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+MESSAGE_WIDTH: Final = 60  # characters; the whole text is below the table
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one object says of itself. `issues` are whole sentences, `troubled` says that somebody has to look."""
+
+    kind: str
+    namespace: str
+    name: str
+    sync: str
+    phase: str
+    ready: str
+    message: str
+    created: str
+    troubled: bool
+    issues: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
+    revision: str = ""
+    used_by: str = ""
+    urls: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """How the object is named in a sentence."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def row(body: Mapping[str, Any], kind: str = "") -> Row:
+    """The Row of an object as the server or a cache has it; `kind` where the body does not say it."""
+    meta, status = body["metadata"], body.get("status") or {}
+    issues = tuple(str(item.get("message") or item.get("issue")) for item in status.get("issues") or ())
+    outdated = tuple(_outdated(item) for item in status.get("outdated") or ())
+    used = (status.get("usedBy") or {}).get("total")
+    return Row(
+        kind=kind or body["kind"],
+        namespace=meta.get("namespace", ""),
+        name=meta["name"],
+        sync=status.get("syncStatus") or "No status",
+        phase=status.get("phase") or "",
+        ready=_ready(status),
+        message=issues[0] if issues else str(status.get("message") or ("; ".join(outdated))),
+        created=meta.get("creationTimestamp") or "",
+        troubled=troubled(status),
+        issues=issues,
+        outdated=outdated,
+        revision=status.get("revision") or "",
+        used_by="" if used is None else str(used),
+        urls=tuple(str(item["url"]) for item in status.get("connections") or () if item.get("url")),
+    )
+
+
+def settled(body: Mapping[str, Any]) -> bool:
+    """Whether the newest version of an object was looked at and is Ready."""
+    status = body.get("status") or {}
+    return is_ready(status) and status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
+
+
+def troubled(status: Mapping[str, Any]) -> bool:
+    """Whether a status reports something that is in the way, not only something worth knowing."""
+    if is_stalled(status):
+        return True
+    ready = next((item for item in status.get("conditions") or () if item.get("type") == "Ready"), None)
+    reasons = {item.get("issue") for item in status.get("issues") or ()}
+    return ready is not None and ready.get("status") != "True" and ready.get("reason") in reasons
+
+
+def _ready(status: Mapping[str, Any]) -> str:
+    if "replicas" in status:
+        return f"{status.get('readyReplicas', 0)}/{status['replicas']}"
+    if "targets" in status:
+        return f"{status['targets'].get('synced', 0)}/{status['targets'].get('desired', 0)}"
+    return "" if not status.get("conditions") else "yes" if is_ready(status) else "no"
+
+
+def _outdated(item: Mapping[str, Any]) -> str:
+    name = f"{item.get('kind')} {item.get('name')}"
+    if item.get("reason") == "Edited":
+        return f"{name} was edited: {item.get('usedGeneration')} in use, {item.get('generation')} there"
+    return f"{name} was {str(item.get('reason', 'changed')).lower()}"
+
+
+def age(created: str, now: datetime) -> str:
+    """`5m`, `3h`; "" where the time is not known."""
+    try:
+        seconds = int((now - datetime.fromisoformat(created)).total_seconds())
+    except (ValueError, TypeError):
+        return ""
+    size, unit = next((pair for pair in _UNITS if seconds >= pair[0]), (1, "s"))
+    return f"{max(seconds, 0) // size}{unit}"
+
+
+def table(rows: Iterable[Row], now: datetime | None = None, *, namespaces: bool = False, wide: bool = False) -> Table:
+    """The table of `outfitter status`."""
+    now = now or datetime.now(UTC)
+    result = Table(box=None, pad_edge=False, header_style="bold")
+    heads = ["KIND", *(["NAMESPACE"] if namespaces else []), "NAME", "SYNC STATUS", "PHASE", "READY"]
+    for head in heads:
+        result.add_column(head, no_wrap=True)
+    if wide:
+        for head in ("REVISION", "USED BY", "URL"):
+            result.add_column(head, no_wrap=True)
+    result.add_column("MESSAGE", overflow="ellipsis", no_wrap=True, ratio=None if wide else 1)
+    result.add_column("AGE", no_wrap=True)
+    for item in rows:
+        cells: list[Text | str] = [item.kind, *([item.namespace] if namespaces else []), item.name]
+        cells += [Text(item.sync, style=_COLOURS.get(item.sync, "")), item.phase, item.ready]
+        cells += [item.revision, item.used_by, " ".join(item.urls)] if wide else []
+        cells += [item.message if wide else _cut(item.message), age(item.created, now)]
+        result.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+    return result
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_WIDTH else text[: MESSAGE_WIDTH - 1].rstrip() + "…"
+
+
+def details(rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """(style, line) of everything that the table had to leave out: whole issues, and what a restart would take up."""
+    lines: list[tuple[str, str]] = []
+    for item in rows:
+        style = "red" if item.troubled else "yellow"
+        lines += [(style, f"{item.title}: {text}") for text in item.issues]
+        if item.outdated:
+            lines += [("cyan", f"{item.title}: outdated: {text}") for text in item.outdated]
+    return lines

@@ -1,0 +1,51 @@
+"""KIND/NAME on the command line, and the namespace that kubectl would use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from outfitter.api.shape import did_you_mean
+from outfitter.api.v1alpha1 import KINDS, Kind
+from outfitter.errors import ConfigurationError
+
+_DEFAULT_PATH: Final = "~/.kube/config"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind, or one object of it."""
+
+    kind: Kind
+    name: str = ""
+
+
+def target(text: str) -> Target:
+    """`workspace/alice`, `wsp/alice`, `Workspace`; kinds in any case, in the plural or by their short name."""
+    word, _, name = text.partition("/")
+    for kind in KINDS:
+        if word.lower() in (kind.singular, kind.plural, *kind.short_names):
+            return Target(kind, name)
+    known = [kind.singular for kind in KINDS]
+    raise ConfigurationError(f"there is no kind {word}{did_you_mean(word, known)}. Kinds are: {', '.join(known)}")
+
+
+def current_namespace(kubeconfig: str = "") -> str:
+    """The namespace of the current context, `default` where it names none."""
+    import yaml
+
+    files = [kubeconfig] if kubeconfig else (os.environ.get("KUBECONFIG") or _DEFAULT_PATH).split(os.pathsep)
+    contexts: dict[str, Any] = {}
+    current = ""
+    for file in filter(None, files):
+        try:
+            content = yaml.load(Path(file).expanduser().read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506
+        except (OSError, yaml.YAMLError):
+            continue  # the client that connects tells what is wrong with it
+        if isinstance(content, dict):
+            current = current or content.get("current-context") or ""
+            for item in content.get("contexts") or ():
+                contexts.setdefault(item.get("name"), item.get("context") or {})
+    return str((contexts.get(current) or {}).get("namespace") or "default")

@@ -1,0 +1,111 @@
+"""The checkout's deploy folder as data, a control plane with a node, and Helm where there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from outfitter.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "deploy" / "chart"
+KUBE_VERSION = "1.37.0"  # helm built from source does not know one
+
+Manifest = dict[str, Any]
+
+
+def documents(text: str) -> list[Manifest]:
+    """The objects of a YAML stream."""
+    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
+
+
+def identity(manifest: Manifest) -> tuple[str, str, str]:
+    """Kind, namespace and name."""
+    meta = manifest["metadata"]
+    return manifest["kind"], meta.get("namespace", ""), meta["name"]
+
+
+def eventually(look: Callable[[], Any], done: Callable[[Any], object] = bool, seconds: float = 30) -> Any:
+    """What `look` saw when `done` held; fails with the last sight after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not done(seen := look()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not so after {seconds} s; last seen: {seen}")
+        time.sleep(0.05)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def install() -> list[Manifest]:
+    """deploy/install.yaml."""
+    return documents((ROOT / "deploy" / "install.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def values() -> Manifest:
+    """The chart's default values."""
+    result: Manifest = yaml.load((CHART / "values.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return result
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A control plane with a node stand-in."""
+    with Sandbox.up(root=tmp_path_factory.mktemp("sandbox")) as sandbox:
+        yield sandbox
+
+
+class Helm:
+    """The helm command, for one release."""
+
+    def __init__(self, program: str, home: Path) -> None:
+        self.program = program
+        self.environment = {
+            **os.environ,
+            "HELM_CACHE_HOME": str(home),
+            "HELM_CONFIG_HOME": str(home),
+            "HELM_DATA_HOME": str(home),
+        }
+
+    def __call__(self, *arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run it; the outcome is the caller's to judge."""
+        environment = {**self.environment, **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})}
+        return subprocess.run([self.program, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    def template(self, *settings: str, **values: Any) -> list[Manifest]:
+        """The objects that the chart renders with `--set` of `settings`, and with `values` as from a file (numbers as floats)."""
+        more = [part for name, value in values.items() for part in ("--set-json", f"{name}={json.dumps(value)}")]
+        place = ("--namespace", "outfitter-system", "--kube-version", KUBE_VERSION)
+        done = self("template", "outfitter", str(CHART), *place, *_sets(settings), *more)
+        assert done.returncode == 0, done.stderr
+        return documents(done.stdout)
+
+    def refusal(self, *settings: str) -> str:
+        """What Helm says against such values."""
+        done = self("template", "outfitter", str(CHART), "--kube-version", KUBE_VERSION, *_sets(settings))
+        assert done.returncode != 0, "rendered although it should have been refused"
+        return done.stderr
+
+
+def _sets(settings: Sequence[str]) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm, from PATH."""
+    program = shutil.which("helm")
+    if program is None:
+        pytest.skip(
+            "helm is not on PATH; the chart's static tests and install.yaml's ran. go install helm.sh/helm/v3/cmd/helm@v3.21.4"
+        )
+    return Helm(program, tmp_path_factory.mktemp("helm"))

@@ -1,0 +1,292 @@
+"""The chart as Helm renders and installs it. Needs helm on PATH."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from outfitter.cluster.access import namespaced_rules, system_rules
+from outfitter.errors import NotFound
+from outfitter.sandbox import Sandbox
+
+from .conftest import CHART, KUBE_VERSION, Helm, Manifest, eventually, identity
+from .objects import apply, custom, get, namespace
+
+
+def _by_identity(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
+    found = {identity(item): item for item in manifests}
+    assert len(found) == len(manifests)
+    return found
+
+
+def _plain(manifest: Manifest) -> Manifest:
+    """Without what only Helm adds."""
+    meta = dict(manifest["metadata"])
+    labels = dict(meta.pop("labels", {}))
+    for name in ("helm.sh/chart", "app.kubernetes.io/managed-by"):
+        labels.pop(name, None)
+    if manifest["kind"] == "CustomResourceDefinition":
+        labels = {}
+        meta.pop("annotations", None)
+    return {**manifest, "metadata": {**meta, **({"labels": labels} if labels else {})}}
+
+
+def _only(manifests: list[Manifest], kind: str) -> Manifest:
+    (found,) = [item for item in manifests if item["kind"] == kind]
+    return found
+
+
+def _pod(manifests: list[Manifest]) -> Manifest:
+    spec: Manifest = _only(manifests, "Deployment")["spec"]["template"]["spec"]
+    return spec
+
+
+def _environment(manifests: list[Manifest]) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value") for entry in _pod(manifests)["containers"][0]["env"]}
+
+
+def test_install_yaml_is_what_the_chart_renders(helm: Helm, install: list[Manifest]) -> None:
+    """Object by object and field by field; only the Namespace is install.yaml's own."""
+    rendered, plain = _by_identity(helm.template()), _by_identity(install)
+    assert set(plain) - set(rendered) == {("Namespace", "", "outfitter-system")}
+    assert set(rendered) - set(plain) == set()
+    for name, manifest in rendered.items():
+        assert _plain(manifest) == _plain(plain[name]), name
+
+
+def test_lint(helm: Helm) -> None:
+    """No warning either."""
+    done = helm("lint", str(CHART), "--strict", "--kube-version", KUBE_VERSION)
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+def test_crds_are_kept_unless_told_otherwise(helm: Helm) -> None:
+    """The keep policy is on each of them; without crds.enabled there are none."""
+    policy = "helm.sh/resource-policy"
+    for settings, kept in ((), "keep"), (("crds.keep=false",), None):
+        crds = [item for item in helm.template(*settings) if item["kind"] == "CustomResourceDefinition"]
+        assert {crd["metadata"]["annotations"].get(policy) for crd in crds} == {kept}
+    annotated = helm.template(r"crds.annotations.argocd\.argoproj\.io/sync-options=ServerSideApply=true")
+    crd = next(item for item in annotated if item["kind"] == "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"] == {policy: "keep", "argocd.argoproj.io/sync-options": "ServerSideApply=true"}
+    assert not any(item["kind"] == "CustomResourceDefinition" for item in helm.template("crds.enabled=false"))
+
+
+def test_watch_namespaces_gives_roles_only(helm: Helm) -> None:
+    """A Role in each namespace and in the release's own; no ClusterRole but the people's."""
+    manifests = helm.template("watchNamespaces={team-a,team-b}", "rbac.aggregate=false")
+    kinds = {item["kind"] for item in manifests}
+    assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
+    roles = {identity(item)[1:]: item["rules"] for item in manifests if item["kind"] == "Role"}
+    served = {(place, "outfitter"): namespaced_rules() for place in ("team-a", "team-b", "outfitter-system")}
+    assert roles == {**served, ("outfitter-system", "outfitter-election"): system_rules()}
+    bound = {identity(item)[1:] for item in manifests if item["kind"] == "RoleBinding"}
+    assert bound == set(roles)
+    assert _environment(manifests)["OUTFITTER_WATCH_NAMESPACES"] == "team-a,team-b"
+
+
+def test_a_namespace_named_twice_is_one(helm: Helm) -> None:
+    """Naming the release's own namespace is harmless."""
+    manifests = helm.template("watchNamespaces={outfitter-system,team-a}")
+    _by_identity(manifests)
+
+
+def test_the_lease_of_the_role_is_the_lease_of_the_settings(helm: Helm) -> None:
+    """A right on another Lease would be of no use."""
+    manifests = helm.template("settings.leaseName=other")
+    election = next(item for item in manifests if item["metadata"]["name"] == "outfitter-election")
+    assert election["rules"] == system_rules("other")
+    assert _environment(manifests)["OUTFITTER_LEASE_NAME"] == "other"
+
+
+def test_numbers_are_written_as_numbers(helm: Helm) -> None:
+    """Not as 1e+06, which is no whole number to the operator; fractions stay."""
+    found = _environment(helm.template(settings={"resyncSeconds": 1000000, "holdSeconds": 2.5, "ingressTls": False}))
+    assert found["OUTFITTER_RESYNC_SECONDS"] == "1000000"
+    assert found["OUTFITTER_HOLD_SECONDS"] == "2.5"
+    assert found["OUTFITTER_INGRESS_TLS"] == "false"
+
+
+def test_a_disruption_budget_for_more_than_one(helm: Helm) -> None:
+    """With one replica it would block every drain."""
+    assert not any(item["kind"] == "PodDisruptionBudget" for item in helm.template())
+    budget = _only(helm.template("replicaCount=2"), "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert not any(
+        item["kind"] == "PodDisruptionBudget" for item in helm.template("replicaCount=2", "pdb.enabled=false")
+    )
+
+
+def test_everything_on_selects_the_operators_pod(helm: Helm) -> None:
+    """Service, budget, monitor and network policy all select what the Deployment makes."""
+    manifests = helm.template(
+        "replicaCount=2",
+        "metrics.serviceMonitor.enabled=true",
+        "metrics.prometheusRule.enabled=true",
+        "networkPolicy.enabled=true",
+    )
+    deployment = _only(manifests, "Deployment")
+    labels, selector = (
+        deployment["spec"]["template"]["metadata"]["labels"],
+        deployment["spec"]["selector"]["matchLabels"],
+    )
+    assert selector.items() <= labels.items()
+    assert _only(manifests, "Service")["spec"]["selector"] == selector
+    assert _only(manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
+    policy = _only(manifests, "NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == selector
+    assert [port["port"] for port in policy["egress"][0]["ports"]] == [53, 53, 443, 6443]
+    monitor = _only(manifests, "ServiceMonitor")["spec"]
+    service = _only(manifests, "Service")
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+    alerts = _only(manifests, "PrometheusRule")["spec"]["groups"][0]["rules"]
+    assert all(f'job="{service["metadata"]["name"]}"' in alert["expr"] for alert in alerts)
+    assert any("{{ $labels.kind }}" in alert["annotations"]["summary"] for alert in alerts)
+
+
+def test_additions_reach_the_pod(helm: Helm) -> None:
+    """Every value for the pod, at its place."""
+    manifests = helm.template(
+        "image.digest=sha256:" + "a" * 64,
+        "image.pullPolicy=Always",
+        "imagePullSecrets[0].name=pull",
+        "extraArgs={--log-format,json}",
+        "extraEnv[0].name=HTTPS_PROXY",
+        "extraEnv[0].value=http://proxy",
+        "extraVolumes[0].name=more",
+        "extraVolumeMounts[0].name=more",
+        "extraVolumeMounts[0].mountPath=/more",
+        "priorityClassName=system-cluster-critical",
+        "nodeSelector.role=infra",
+        "tolerations[0].operator=Exists",
+        "affinity.nodeAffinity.x=y",
+        "topologySpreadConstraints[0].maxSkew=1",
+        "podLabels.team=platform",
+        "podAnnotations.note=yes",
+        "serviceAccount.annotations.note=yes",
+        "nameOverride=kit",
+    )
+    pod, template = _pod(manifests), _only(manifests, "Deployment")["spec"]["template"]
+    (container,) = pod["containers"]
+    assert container["image"] == "registry.example.com/outfitter@sha256:" + "a" * 64
+    assert container["imagePullPolicy"] == "Always"
+    assert container["args"] == ["run", "--log-format", "json"]
+    assert container["env"][-1] == {"name": "HTTPS_PROXY", "value": "http://proxy"}
+    assert [mount["name"] for mount in container["volumeMounts"]] == ["tmp", "more"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "more"]
+    assert pod["imagePullSecrets"] == [{"name": "pull"}]
+    assert pod["priorityClassName"] == "system-cluster-critical"
+    assert pod["nodeSelector"] == {"role": "infra"}
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["affinity"] == {"nodeAffinity": {"x": "y"}}
+    assert pod["topologySpreadConstraints"] == [{"maxSkew": 1}]
+    assert template["metadata"]["labels"]["team"] == "platform"
+    assert template["metadata"]["annotations"] == {"note": "yes"}
+    account = _only(manifests, "ServiceAccount")["metadata"]
+    assert account["annotations"] == {"note": "yes"}
+    assert account["name"] == pod["serviceAccountName"] == "outfitter-kit"
+
+
+def test_an_account_of_ones_own(helm: Helm) -> None:
+    """Nothing is created, the bindings name it; without a name Helm says what to do."""
+    manifests = helm.template("serviceAccount.create=false", "serviceAccount.name=mine")
+    assert not any(item["kind"] == "ServiceAccount" for item in manifests)
+    assert _only(manifests, "ClusterRoleBinding")["subjects"][0]["name"] == "mine"
+    assert "name an existing ServiceAccount" in helm.refusal("serviceAccount.create=false")
+
+
+@pytest.mark.parametrize("wrong", ["replicas=2", "settings.domian=x", "settings.nfsBackend=fuse", "settings.workers=0"])
+def test_helm_refuses_what_the_schema_refuses(helm: Helm, wrong: str) -> None:
+    """With the key in the message."""
+    assert wrong.partition("=")[0].rpartition(".")[2] in helm.refusal(wrong)
+
+
+@pytest.fixture(scope="module")
+def fresh(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A control plane without anything of ours."""
+    with Sandbox.up(root=tmp_path_factory.mktemp("helm-sandbox")) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.cluster
+def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
+    """A release from its first day to its last: our objects and CRDs outlive it, and a new one takes them up again."""
+    apply(
+        fresh,
+        {
+            **namespace("outfitter-system"),
+            "metadata": {"name": "outfitter-system", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        },
+    )
+    place = ("--namespace", "outfitter-system", "--wait", "--timeout", "60s")
+
+    def run(*arguments: str) -> str:
+        done = helm(*arguments, kubeconfig=fresh.kubeconfig)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "WARNING: image.repository" in run("install", "outfitter", str(CHART), *place)
+    secret = fresh.connection().request(
+        "GET", "/api/v1/namespaces/outfitter-system/secrets/sh.helm.release.v1.outfitter.v1"
+    )
+    assert len(secret["data"]["release"]) < 500_000, "half of what a Secret may hold"
+    compute = custom("ComputeResource", "small", "outfitter-system", {"cpuCoreRequest": 1})
+    apply(fresh, compute)
+    uid = get(fresh, compute)["metadata"]["uid"]
+
+    run(
+        "upgrade",
+        "outfitter",
+        str(CHART),
+        *place,
+        "--set",
+        "replicaCount=2",
+        "--set",
+        "settings.domain=apps.example.com",
+    )
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "outfitter", "namespace": "outfitter-system"},
+    }
+    assert get(fresh, deployment)["status"]["availableReplicas"] == 2
+
+    run("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait")
+    eventually(lambda: _gone(fresh, deployment))
+    assert get(fresh, compute)["metadata"]["uid"] == uid
+
+    run("install", "outfitter", str(CHART), *place)
+    assert get(fresh, compute)["metadata"]["uid"] == uid
+    run("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait")
+
+
+def _gone(sandbox: Sandbox, manifest: Manifest) -> bool:
+    try:
+        get(sandbox, manifest)
+    except NotFound:
+        return True
+    return False
+
+
+@pytest.mark.cluster
+def test_the_server_takes_every_optional_object(helm: Helm, fresh: Sandbox) -> None:
+    """In strict mode; but for the Prometheus operator's kinds, which a bare cluster does not know."""
+    for name in ("outfitter-system", "team-a"):
+        apply(fresh, namespace(name))
+    manifests = helm.template(
+        "replicaCount=2", "networkPolicy.enabled=true", "watchNamespaces={team-a}", "crds.enabled=false"
+    )
+    kinds = {apply(fresh, manifest)["kind"] for manifest in manifests}
+    assert kinds >= {
+        "PodDisruptionBudget",
+        "NetworkPolicy",
+        "Role",
+        "RoleBinding",
+        "Deployment",
+        "Service",
+        "ServiceAccount",
+    }

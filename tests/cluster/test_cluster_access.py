@@ -1,0 +1,46 @@
+"""The table of rights, and the rules made of it."""
+
+from __future__ import annotations
+
+from outfitter.cluster.access import cluster_rules, granted, namespaced_rules, system_rules, table
+from outfitter.cluster.base import RESOURCES
+from outfitter.cluster.watches import CHILD_KINDS, WATCHES
+
+
+def test_every_watch_and_every_child_is_granted() -> None:
+    for watch in WATCHES:
+        res = RESOURCES[watch.kind]
+        assert granted(res.group, res.plural, "list"), watch.kind
+        assert granted(res.group, res.plural, "watch"), watch.kind
+    for kind in CHILD_KINDS:
+        res = RESOURCES[kind]
+        assert all(granted(res.group, res.plural, verb) for verb in ("get", "create", "patch", "delete")), kind
+
+
+def test_nothing_is_granted_wholesale() -> None:
+    assert all("*" not in (row.group, row.resource, *row.verbs) and row.why for row in table())
+    assert not granted("outfitter.dev", "environments", "patch"), "the operator never writes a spec"
+    assert not granted("", "secrets", "deletecollection")
+    assert not granted("", "pods", "create")
+
+
+def test_the_lease_is_in_the_system_namespace_only() -> None:
+    assert "leases" not in str(cluster_rules())
+    assert "leases" not in str(namespaced_rules())
+    assert system_rules("other") == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": ["other"],
+            "verbs": ["get", "update"],
+        },
+    ]
+
+
+def test_with_watch_namespaces_a_namespace_is_read_by_its_own_path() -> None:
+    def verbs(rules: list[dict[str, list[str]]]) -> list[str]:
+        return next(rule["verbs"] for rule in rules if "namespaces" in rule["resources"])
+
+    assert verbs(cluster_rules()) == ["list", "watch"]
+    assert verbs(namespaced_rules()) == ["get", "watch"]

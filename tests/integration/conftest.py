@@ -1,0 +1,154 @@
+"""One real control plane and one real operator process for all scenarios; each test has namespaces of its own.
+
+The operator runs under the ServiceAccount and with the roles that users install. Everything it asks of the API server
+is in the audit log, every status it writes is recorded: `test_last_words.py` judges both at the end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from outfitter.sandbox import Sandbox
+from outfitter.sandbox.audit import AuditEntry
+
+from .harness import rights
+from .harness.client import Api
+from .harness.process import Operator
+from .harness.recorder import Recorder
+from .harness.space import Space
+
+CRDS = Path(__file__).parents[2] / "crds"
+PROJECT = {"pod-security.kubernetes.io/enforce": "restricted"}
+_NUMBERS = itertools.count(1)
+_LAST = "test_last_words.py"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "whole_run: says something only after all tests of this folder")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All of this folder needs a control plane; the verdict on the whole run comes last, and only on a whole run."""
+    here = Path(__file__).parent
+    ours = [item for item in items if item.path.parent == here]
+    for item in ours:
+        item.add_marker(pytest.mark.cluster)
+    last = [item for item in ours if item.path.name == _LAST]
+    items[:] = [item for item in items if item not in last] + last
+    files = {item.path.name for item in ours}
+    whole = files == {path.name for path in here.glob("test_*.py")} and not config.option.keyword
+    if not whole:
+        partial = [item for item in last if item.get_closest_marker("whole_run")]
+        items[:] = [item for item in items if item not in partial]
+        config.hook.pytest_deselected(items=partial)
+
+
+@dataclass
+class Stack:
+    """What all tests share."""
+
+    sandbox: Sandbox
+    api: Api
+    operator: Operator
+    recorder: Recorder
+    installed: list[rights.Object]
+    kubeconfig: Path  # of the operator's ServiceAccount
+    folder: Path
+
+    def mark(self) -> int:
+        """A moment in the audit log."""
+        return self.sandbox.audit_mark()
+
+    def requests(self, since: int = 0) -> list[AuditEntry]:
+        """The operator's own requests."""
+        return [entry for entry in self.sandbox.audit(since) if entry.user == rights.USER]
+
+    def writes(self, since: int = 0) -> list[AuditEntry]:
+        """The operator's writes, Events included; its Lease is not news."""
+        return [entry for entry in self.requests(since) if entry.is_write and entry.resource != "leases"]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("integration")
+    with Sandbox.up(root=folder) as sandbox:
+        sandbox.apply_crds(CRDS)
+        api = Api(sandbox)
+        installed = rights.install(api)
+        recorder = Recorder(api)
+        kubeconfig = sandbox.kubeconfig_for(rights.USER)
+        operator = Operator(kubeconfig, folder / "operator.log", identity="first").start()
+        yield Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder)
+        recorder.close()
+        if operator.running:
+            operator.stop()
+
+
+@pytest.fixture
+def api(stack: Stack) -> Api:
+    return stack.api
+
+
+@pytest.fixture
+def operator(stack: Stack) -> Iterator[Operator]:
+    """The operator, to be stopped, killed and started; it runs again afterwards."""
+    yield stack.operator
+    if not stack.operator.running:
+        stack.operator.start()
+
+
+@pytest.fixture
+def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., Space]]:
+    """Makes namespaces: `spaces(project=True, elevation=False, **labels)`. All are deleted afterwards."""
+    made: list[Space] = []
+    # The operator runs for every test unless the one before ended badly.
+    if not stack.operator.running and "operator" not in request.fixturenames:
+        stack.operator.start()
+
+    def make(
+        *,
+        project: bool = True,
+        restricted: bool = True,
+        department: str = "",
+        elevation: bool = False,
+        annotations: dict[str, str] | None = None,
+    ) -> Space:
+        short = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:36]
+        name = f"{short.strip('-')}-{next(_NUMBERS)}"
+        labels = dict(PROJECT) if restricted else {}
+        labels |= {"outfitter.dev/project": name} if project else {}
+        labels |= {"outfitter.dev/department": department} if department else {}
+        labels |= {"outfitter.dev/elevation": "allowed"} if elevation else {}
+        meta = {"name": name, "labels": labels, "annotations": annotations or {}}
+        stack.api.create({"kind": "Namespace", "metadata": meta})
+        # Pods are refused in a namespace without this account.
+        stack.api.wait("ServiceAccount", name, "default", bool)
+        made.append(Space(stack.api, name))
+        return made[-1]
+
+    yield make
+    for space in made:
+        if stack.api.get("Namespace", "", space.name) is not None:
+            stack.api.delete("Namespace", "", space.name)
+
+
+@pytest.fixture
+def space(spaces: Callable[..., Space]) -> Space:
+    """A project's namespace with Pod Security level restricted."""
+    return spaces()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows what the operator said last."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    found = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and found is not None:
+        report.sections.append(("the operator's log, its end", "\n".join(found.operator.said().splitlines()[-40:])))

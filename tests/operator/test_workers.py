@@ -1,0 +1,156 @@
+"""What follows from the outcome of a pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+from test_work_queue import Clock
+
+from outfitter.cluster.store import Caches
+from outfitter.errors import LeadershipLost, Throttled, Unavailable
+from outfitter.operator.dependents import Dependents
+from outfitter.operator.queue import WorkQueue
+from outfitter.operator.wake import Wake
+from outfitter.operator.workers import Workers
+from outfitter.snapshot import Dep, Key
+
+ALICE = Key("Workspace", "a", "alice")
+BOB = Key("Workspace", "a", "bob")
+
+
+@dataclass(frozen=True)
+class Pass:
+    outcome: str = "Ready"
+    deps: frozenset[Dep] = frozenset()
+    requeue_after: float | None = None
+    users_changed: frozenset[Key] = frozenset()
+
+
+class Bench:
+    """One worker, and passes that do what the test says."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.queue: WorkQueue[Key] = WorkQueue(self.clock, rng=lambda: 1.0)
+        self.dependents = Dependents()
+        self.outcomes: list[str] = []
+        self.does: Callable[[Key], Pass] = lambda key: Pass()
+        self.hold: asyncio.Event | None = None
+        wake = Wake(Caches(), self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
+        self.workers = Workers(
+            self.queue,
+            self,
+            self.dependents,
+            wake,
+            count=2,
+            resync_seconds=1000,
+            observe=lambda kind, outcome, seconds: self.outcomes.append(outcome),
+        )
+
+    async def reconcile(self, key: Key) -> Pass:
+        if self.hold is not None:
+            await self.hold.wait()
+        return self.does(key)
+
+    def dependencies(self, key: Key) -> frozenset[Dep]:
+        return frozenset()
+
+    async def passes(self, count: int) -> list[str]:
+        async with asyncio.timeout(5):
+            while len(self.outcomes) < count:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return self.outcomes
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    found = Bench()
+    found.workers.start()
+    yield found
+    await found.workers.cancel()
+
+
+async def test_errors_are_retried_and_success_is_looked_at_again_at_resync(bench: Bench) -> None:
+    errors = iter([Unavailable("down"), ValueError("a defect")])
+
+    def does(key: Key) -> Pass:
+        error = next(errors, None)
+        if error:
+            raise error
+        return Pass(deps=frozenset({Dep("Secret", "a", "s")}))
+
+    bench.does = does
+    bench.queue.add(ALICE)
+    assert await bench.passes(1) == ["Unavailable"]
+    bench.clock.advance(0.05)
+    assert (await bench.passes(2))[1] == "Error"
+    bench.clock.advance(0.1)
+    assert (await bench.passes(3))[2] == "Ready"
+    assert bench.dependents.of("Secret", "a", "s") == {ALICE}
+    bench.clock.advance(749)
+    assert len(bench.outcomes) == 3
+    bench.clock.advance(502)
+    await bench.passes(4)
+
+
+async def test_the_server_s_wish_is_the_least_delay(bench: Bench) -> None:
+    def does(key: Key) -> Pass:
+        raise Throttled("busy", status=429, retry_after=30)
+
+    bench.does = does
+    bench.queue.add(ALICE)
+    await bench.passes(1)
+    bench.clock.advance(29)
+    assert len(bench.queue) == 0
+    bench.clock.advance(2)
+    await bench.passes(2)
+
+
+async def test_requeue_after_and_gone(bench: Bench) -> None:
+    bench.does = lambda key: Pass(requeue_after=5) if key == ALICE else Pass("Gone")
+    bench.queue.add(ALICE)
+    bench.queue.add(BOB)
+    await bench.passes(2)
+    bench.clock.advance(5)
+    await bench.passes(3)
+    bench.does = lambda key: Pass("Gone")
+    bench.clock.advance(5)
+    await bench.passes(4)
+    bench.clock.advance(5000)
+    assert len(bench.queue) == 0
+
+
+async def test_lost_leadership_is_not_retried(bench: Bench) -> None:
+    def does(key: Key) -> Pass:
+        raise LeadershipLost("gone")
+
+    bench.does = does
+    bench.queue.add(ALICE)
+    assert await bench.passes(1) == ["LeadershipLost"]
+    bench.clock.advance(5000)
+    assert len(bench.queue) == 0
+
+
+async def test_drain_finishes_what_is_under_way_and_cuts_off_what_hangs(bench: Bench) -> None:
+    bench.hold = asyncio.Event()
+    bench.queue.add(ALICE)
+    while not bench.queue.processing:
+        await asyncio.sleep(0)
+    draining = asyncio.create_task(bench.workers.drain(5))
+    await asyncio.sleep(0)
+    bench.hold.set()
+    assert await draining
+    assert bench.outcomes == ["Ready"]
+
+    other = Bench()
+    other.hold = asyncio.Event()
+    other.workers.start()
+    other.queue.add(ALICE)
+    while not other.queue.processing:
+        await asyncio.sleep(0)
+    assert not await other.workers.drain(0.01)
+    assert other.queue.processing == 0
