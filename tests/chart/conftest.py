@@ -82,7 +82,7 @@ class Helm:
         return subprocess.run([self.program, *arguments], env=environment, capture_output=True, text=True, check=False)
 
     def template(self, *settings: str, **values: Any) -> list[Manifest]:
-        """The objects that the chart renders with `--set` of `settings`, and with `values` as from a file (numbers as floats)."""
+        """The objects that the chart renders with `--set` of `settings`, and `values` as from a file."""
         more = [part for name, value in values.items() for part in ("--set-json", f"{name}={json.dumps(value)}")]
         place = ("--namespace", "outfitter-system", "--kube-version", KUBE_VERSION)
         done = self("template", "outfitter", str(CHART), *place, *_sets(settings), *more)
@@ -106,6 +106,6 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     program = shutil.which("helm")
     if program is None:
         pytest.skip(
-            "helm is not on PATH; the chart's static tests and install.yaml's ran. go install helm.sh/helm/v3/cmd/helm@v3.21.4"
+            "helm is not on PATH (go install helm.sh/helm/v3/cmd/helm@v3.21.4): the chart is only checked statically"
         )
     return Helm(program, tmp_path_factory.mktemp("helm"))

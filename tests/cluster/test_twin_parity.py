@@ -162,7 +162,7 @@ async def test_the_owner_s_deletion_takes_its_children_along(cluster: Twin) -> N
     await api.create(config(namespace, "free", labels={OWNER_UID: uid}))
     await api.delete("ConfigMap", namespace, "owner", uid)
     async with asyncio.timeout(30):
-        while await api.get("ConfigMap", namespace, "child") is not None:
+        while await api.get("ConfigMap", namespace, "child") is not None:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.05)
     assert await api.get("ConfigMap", namespace, "free") is not None
 
@@ -174,7 +174,7 @@ async def test_orphan_leaves_the_children(cluster: Twin) -> None:
     await api.create(config(namespace, "child", ownerReferences=[reference]))
     await api.delete("ConfigMap", namespace, "owner", uid, orphan=True)
     async with asyncio.timeout(30):
-        while await api.get("ConfigMap", namespace, "owner") is not None:
+        while await api.get("ConfigMap", namespace, "owner") is not None:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.05)
     child = await api.get("ConfigMap", namespace, "child")
     assert "ownerReferences" not in child["metadata"]

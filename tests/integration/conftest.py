@@ -79,6 +79,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("integration")
     with Sandbox.up(root=folder) as sandbox:
         sandbox.apply_crds(CRDS)
+        sandbox.restart("kube-controller-manager")  # else its garbage collector learns of new kinds half a minute later
         api = Api(sandbox)
         installed = rights.install(api)
         recorder = Recorder(api)

@@ -226,3 +226,17 @@ async def test_a_full_sweep_believes_the_server_and_not_the_cache(bench: Bench) 
     for number, owner in enumerate((unseen, orphan, present)):
         bench.cluster.user_apply(child(owner, "Secret", f"copy-{number}", "b"))
     assert await swept(bench, {"unseen"}) == [("b", "copy-1")]
+
+
+async def test_a_child_made_while_its_owner_was_deleted_is_swept_too(bench: Bench) -> None:
+    owner = bench.ours(Key("Credential", "a", "c"))
+    bench.cluster.user_delete("Credential", "a", "c")
+
+    async def listed(kind: str) -> set[str]:
+        return set()
+
+    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    bench.caches.listen_written(sweep.child_seen)
+    await bench.writer.create(child(owner, "Secret", "late", "b"))
+    await sweep._sweep()
+    assert bench.caches["Secret"].get("b", "late") is None

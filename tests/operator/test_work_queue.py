@@ -210,14 +210,15 @@ class QueueModel(RuleBasedStateMachine):
     def get(self) -> None:
         if not len(self.queue):
             return
-        step = self.queue.get().send
+        taken: str = ""
         try:
-            step(None)
+            self.queue.get().send(None)
         except StopIteration as stop:
-            assert stop.value in self.wanted
-            assert stop.value not in self.held
-            self.wanted.discard(stop.value)
-            self.held.add(stop.value)
+            taken = stop.value
+        assert taken in self.wanted
+        assert taken not in self.held
+        self.wanted.discard(taken)
+        self.held.add(taken)
 
     @rule(key=keys)
     def done(self, key: str) -> None:

@@ -143,8 +143,8 @@ def _origin(pin: Pin, field: str) -> str:
 def _first(pin: Pin, *paths: str) -> str:
     """The origins of the first path that has any, or of what lies below it."""
     for path in paths:
-        below = (path, f"{path}.", f"{path}[")
-        names = [name for place, name in pin.origins.items() if place == path or place.startswith(below[1:])]
+        below = (f"{path}.", f"{path}[")
+        names = [name for place, name in pin.origins.items() if place == path or place.startswith(below)]
         if names:
             return ", ".join(dict.fromkeys(names))
     return BUILT_IN

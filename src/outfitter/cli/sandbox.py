@@ -16,7 +16,7 @@ from rich.table import Table
 
 from outfitter.errors import OutfitterError
 from outfitter.sandbox import Sandbox
-from outfitter.sandbox.binaries import SOURCES
+from outfitter.sandbox.binaries import SOURCES, find
 from outfitter.sandbox.control_plane import remove
 from outfitter.sandbox.folders import names
 
@@ -87,6 +87,19 @@ def up(
             return
         typer.echo(sandbox.kubeconfig)
         _say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
+
+
+@app.command()
+def build(
+    *, source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto"
+) -> None:
+    """Get the binaries, and start nothing: the part that may take minutes, done once and kept in Outfitter's cache.
+
+    Example: outfitter sandbox build --source build
+    """
+    with _failing_clearly(), _progress() as progress:
+        found = find(source, progress)
+    _say("Ready: " + ", ".join(sorted(found)) + ".")
 
 
 @app.command()

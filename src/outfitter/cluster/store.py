@@ -43,6 +43,10 @@ class Store:
         """Whether the object with that uid is here, or was and is gone."""
         return uid in self._uids or uid in self._tombstones
 
+    def buried(self, uid: str) -> bool:
+        """Whether the object with that uid is known to be gone."""
+        return uid in self._tombstones
+
     def owned(self, uid: str) -> tuple[Live, ...]:
         """Objects whose owner-uid is `uid`, in any namespace."""
         return tuple(self._owned.get(uid, {}).values())

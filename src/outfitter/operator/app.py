@@ -129,6 +129,8 @@ class Operator:
         """Until stopped or failed; the exit code. `signals` installs handlers, after kopf has installed its own."""
         self.caches.listen(self.wake.changed)
         self.caches.listen_written(self.wake.written)
+        self.caches.listen(self.sweep.child_seen)
+        self.caches.listen_written(self.sweep.child_seen)
         await self.probes.start(self.settings.probe_host, self.settings.probe_port)
         kopf_task = await self._start_kopf()
         signals()

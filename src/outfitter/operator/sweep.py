@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
-from outfitter.cluster.base import Cluster
+from outfitter.cluster.base import Change, Cluster
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import CHILD_KINDS
@@ -42,6 +42,13 @@ class Sweep:
         """An object of ours was deleted."""
         if any(self._caches[kind].owned(owner.uid) for kind in CHILD_KINDS):
             self._gone.add(owner.uid)
+            self._due.set()
+
+    def child_seen(self, change: Change) -> None:
+        """Listener: a pass may have been creating children while its object was deleted."""
+        owner = change.new.owner if change.new is not None and change.kind in CHILD_KINDS else ""
+        if owner and any(self._caches[kind].buried(owner) for kind in self._kinds):
+            self._gone.add(owner)
             self._due.set()
 
     def everything(self) -> None:

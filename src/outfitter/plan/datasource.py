@@ -105,6 +105,7 @@ def _report(
     for namespace in where:
         live = view.live("PersistentVolumeClaim", namespace, name)
         if live is None:
+            message = message or "no volume is bound yet"
             continue
         seen = observe(live, first_consumer=view.binds_late(live))
         bound += seen.state is State.READY
