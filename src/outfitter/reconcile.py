@@ -95,6 +95,8 @@ class Reconciler:
         draft = made.draft
         if problems:
             draft = _unfinished(draft, problems)
+        elif made.look_again:
+            draft, view = self._look_again(asset, made, view)
         requeue, written = await self._write_status(key, asset, draft)
         delays = [made.requeue, requeue, self._patience(key, again=again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
@@ -125,21 +127,28 @@ class Reconciler:
                 raise Conflict(f"{key}: something it refers to is changing")
         raise Conflict(f"{key}: what it refers to keeps changing")
 
+    def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Draft, View]:
+        """After the writes the caches hold the server's answers: say now what a second pass would say."""
+        view = View(self._lookup, self._settings, users=before.users, now=self._clock())
+        draft = plan(view, asset).draft
+        return (made.draft, before) if view.wanted else (draft, view)
+
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:
         body = await self._cluster.get(*dep)
         if body is None:
             return None
-        content: Mapping[str, str] = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
+        content, binary = body.get("data") or {}, body.get("binaryData") or {}
         return Native(
             dep.kind,
             dep.namespace,
             dep.name,
             body["metadata"]["resourceVersion"],
-            frozenset(content),
+            frozenset(content) | frozenset(binary),
             body.get("type", ""),
             body["metadata"].get("annotations") or {},
             (body["metadata"].get("labels") or {}).get(OWNER_UID, ""),
-            dict(content) if data else None,
+            content if data else None,
+            binary if data else {},
         )
 
     async def _execute(self, made: Plan) -> tuple[list[Problem], int, bool]:

@@ -93,7 +93,8 @@ class Native:
     type: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
-    data: Mapping[str, str] | None = field(default=None, repr=False)  # base64, as stored; never logged
+    data: Mapping[str, str] | None = field(default=None, repr=False)  # of Secrets base64, as stored; never logged
+    binary: Mapping[str, str] = field(default_factory=dict, repr=False)  # base64, of ConfigMaps only
 
 
 class Lookup(Protocol):

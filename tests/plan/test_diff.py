@@ -83,7 +83,7 @@ def test_missing_is_created_and_equal_is_left_alone(want: dict[str, Any]) -> Non
         (STATEFULSET, {"spec": {"podManagementPolicy": "Parallel"}}, None),
         (STATEFULSET, {"status": {"replicas": 1}}, None),
         (SERVICE, {"spec": {"clusterIP": "10.0.0.1"}}, Delete),
-        (PORTS, {"spec": {"clusterIP": "None"}}, Delete),
+        (PORTS, {"spec": {"clusterIP": "None"}, "metadata": {"annotations": {}}}, Delete),
         (PORTS, {"spec": {"clusterIP": "10.0.0.1", "sessionAffinity": "None"}}, None),
         (PORTS, {"spec": {"selector": {"a": "b", "evil": "x"}}}, Apply),
         (PORTS, {"spec": {"ports": [{"port": 80, "targetPort": 80, "protocol": "TCP", "nodePort": 30001}]}}, None),

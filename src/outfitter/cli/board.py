@@ -77,8 +77,8 @@ class Board:
             self._out.print(f"{datetime.now():%H:%M:%S} {live.kind} {live.namespace}/{live.name}: gone", soft_wrap=True)
             return
         item = row(live.body, live.kind)
-        said = tuple(part for part in (item.sync, item.phase, item.ready, item.message) if part)
-        if self._told.get(key) != said:
+        said = tuple(dict.fromkeys(part for part in (item.sync, item.phase, item.ready, item.message) if part))
+        if "status" in live.body and self._told.get(key) != said:
             self._told[key] = said
             self._out.print(f"{datetime.now():%H:%M:%S} {item.title}: {', '.join(said)}", soft_wrap=True)
 

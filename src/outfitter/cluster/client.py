@@ -23,6 +23,7 @@ _APPLY: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force=tru
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
 _UID_MISMATCH: Final = re.compile("UID in (the )?precondition")
 
 
@@ -91,7 +92,19 @@ class Client:
         except Invalid as error:
             if "metadata.uid: Invalid value" in error.message:
                 raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None
-            raise _scrubbed(kind, error) from None
+            return await self._replace_lists(path, kind, guarded, error)
+
+    async def _replace_lists(
+        self, path: str, kind: str, guarded: Mapping[str, Any], refused: Invalid
+    ) -> dict[str, Any]:
+        """Change by merge patch what apply cannot: apply keeps the items that others put into a keyed list, and the
+        server may refuse them beside ours (two ports of one name). A merge patch takes our lists as the whole truth.
+        """
+        try:
+            query = f"?fieldManager={FIELD_MANAGER}"
+            return _parsed(await self.transport.request("PATCH", path + query, guarded, content_type=_MERGE_PATCH))
+        except Invalid:
+            raise _scrubbed(kind, refused) from None
 
     async def _move_to_apply(self, path: str, kind: str, uid: str) -> None:
         """Record as applied what a POST of ours recorded as updated; most often there is nothing to do."""

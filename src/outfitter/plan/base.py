@@ -47,6 +47,7 @@ class Plan:
     draft: Draft
     steps: tuple[tuple[Op, ...], ...] = ()
     requeue: float | None = None  # seconds
+    look_again: bool = False  # the draft is of before the writes: what the server made of them belongs into it
 
 
 @dataclass

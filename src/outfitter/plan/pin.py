@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -33,7 +34,7 @@ class Pin:
     template: Mapping[str, Any]
     claims: tuple[Mapping[str, Any], ...]
 
-    @property
+    @cached_property
     def spec(self) -> WorkspaceSpec:
         """The merged submission as a model."""
         return WorkspaceSpec.model_validate(self.submission)
@@ -73,7 +74,7 @@ def _data(pin: Pin) -> dict[str, Any]:
     return {
         "inputs": pin.inputs,
         "submission": pin.submission,
-        "sources": [asdict(source) for source in pin.sources],
+        "sources": [dict(vars(source)) for source in pin.sources],
         "origins": pin.origins,
         "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in pin.notes],
         "template": pin.template,

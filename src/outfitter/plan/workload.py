@@ -71,7 +71,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     problems += [*result.problems, *(pin.notes if not made else ())]
     draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result)
     steps = tuple(tuple(step) for step in (first, rest, gone) if step)
-    return Plan(draft, steps)
+    return Plan(draft, steps, look_again=bool(first or rest))
 
 
 def _look(view: View, asset: Asset) -> _Now:
@@ -215,7 +215,8 @@ def _draft(
         problems = [*problems, Problem(found.reason, found.message, level)]
     problems += _claim_problems(view, diff)
     before = (subject.asset.body.get("status") or {}).get("phase", "")
-    phase = _phase(subject, state, found, pods, before, pending=pending, exists=stateful_set is not None)
+    seen = bool(status.get("observedGeneration"))  # by its controller
+    phase = _phase(subject, state, found, pods, before, pending=pending, exists=stateful_set is not None, seen=seen)
     facts = _facts(subject, phase, int(status.get("replicas", 0)), int(status.get("readyReplicas", 0)))
     facts["revision"] = pin.name
     facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
@@ -249,12 +250,13 @@ def _phase(
     *,
     pending: bool,
     exists: bool,
+    seen: bool,
 ) -> Phase:
     if subject.stopped:
         return Phase.STOPPED if state.state is State.READY or not exists else Phase.STOPPING
     if state.state is State.READY:
         return Phase.RUNNING
-    if not exists:
+    if not seen:
         return Phase.CREATING
     if before in (Phase.STOPPED, Phase.STOPPING, Phase.RESUMING) and failure is None:
         return Phase.RESUMING

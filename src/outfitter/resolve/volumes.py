@@ -30,7 +30,7 @@ class VolumeUse:
     leaf: Any
     mount_path: str
     field: str
-    claim: str = ""  # for pvc: name of the PersistentVolumeClaim
+    claim: str = ""  # for pvc: name of the PersistentVolumeClaim; for configMapVolume: of the ConfigMap
     asset: Asset | None = None
 
 

@@ -47,6 +47,9 @@ def demo(
         except OutfitterError as error:
             report.failed(str(error))
             raise typer.Exit(console.PROBLEMS) from error
+        except KeyboardInterrupt:
+            console.say("Interrupted; nothing is left running.")
+            raise
 
 
 def _play(report: Report, examples: Path, install: Path, *, twin: bool, seconds: float) -> None:

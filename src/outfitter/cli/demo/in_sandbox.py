@@ -143,13 +143,16 @@ def prepared(report: Report, folder: Path, install: Path) -> Iterator[InSandbox]
     from outfitter.cli.generate import write_crds
 
     with contextlib.ExitStack() as stack:
-        with report.stage("Start a control plane: etcd, kube-apiserver, kube-controller-manager, a stand-in for the node"):
+        with report.stage("Start a control plane"):
+            report.say("etcd, kube-apiserver, kube-controller-manager, and a stand-in for the node")
             with progress() as step:
                 sandbox = stack.enter_context(Sandbox.up(root=folder, node=True, progress=step))
             report.good(f"Kubernetes answers at {sandbox.url}")
         with report.stage("Install Outfitter"):
             names = write_crds(folder / "crds")
             sandbox.apply_crds(folder / "crds")
+            # Its garbage collector looks for new kinds every 30 s only; that is no part of the story.
+            sandbox.restart("kube-controller-manager")
             report.good(f"{len(names)} kinds are known: {', '.join(kind.name for kind in KINDS)}")
             kubeconfig = _rights(sandbox, install, report)
         yield InSandbox(sandbox, kubeconfig, folder / "operator.log")

@@ -19,6 +19,7 @@ from outfitter.cli.twin import holds, placed
 from outfitter.cluster.base import resource
 from outfitter.errors import ConfigurationError
 from outfitter.naming import RESTARTED_AT, RETAINED
+from outfitter.observe import State, observe
 from outfitter.plan import pin as pins
 from outfitter.snapshot import Key, Live
 
@@ -133,7 +134,7 @@ class _Story:
             await self._until(f"{key} has its image again", repaired)
             took = (time.monotonic() - started) * 1000
             self._report.good(f"after:   {self._image(key)}: repaired {took:.0f} ms later")
-            await self._until(f"{workload} is well again", lambda: self._well(workload))
+            await self._until(f"{workload} is steady again", lambda: self._steady(workload))
 
     async def edited_asset(self, workload: Key) -> None:
         """A platform team edits an Environment in use; nothing moves until the team restarts its workload."""
@@ -159,7 +160,7 @@ class _Story:
 
             def renewed() -> bool:
                 fresh = self._pod(workload) not in ("", pod) and self._image(stateful_set) == new
-                return fresh and self._well(workload) and not self._outdated(workload)
+                return fresh and self._steady(workload) and not self._outdated(workload)
 
             await self._until(f"{workload} runs with the edited asset", renewed)
             self._report.good(f"a new pod runs {new}, and nothing is outdated")
@@ -199,6 +200,11 @@ class _Story:
     def _well(self, key: Key) -> bool:
         found = self._scene.caches[key.kind].get(key.namespace, key.name)
         return found is not None and settled(found.body)
+
+    def _steady(self, workload: Key) -> bool:
+        """Well, and the StatefulSet's controller is through with what it last heard: a status may lag behind."""
+        stateful_set = self._live(Key("StatefulSet", workload.namespace, workload.name))
+        return self._well(workload) and observe(stateful_set).state is State.READY and bool(self._pod(workload))
 
     def _image(self, stateful_set: Key) -> str:
         return str(self._live(stateful_set).body["spec"]["template"]["spec"]["containers"][0]["image"])
