@@ -115,6 +115,8 @@ def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def covers(want: Any, live: Any, field: str = "") -> bool:
     """Whether every field of `want` has that value in `live`; what only `live` has is somebody else's or a default."""
+    if want == live:
+        return True
     if isinstance(want, Mapping):
         if not isinstance(live, Mapping):
             return not want and live is None and field not in _MEANT_EMPTY
@@ -126,8 +128,6 @@ def covers(want: Any, live: Any, field: str = "") -> bool:
         if live is None:
             return not want
         return isinstance(live, Sequence) and not isinstance(live, str) and _covers_list(want, live, field)
-    if want == live:
-        return True
     return field in _QUANTITY_FIELDS and _same_quantity(want, live)
 
 

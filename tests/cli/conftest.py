@@ -80,7 +80,9 @@ class World:
     def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Server-side apply, as the admin."""
         query = "?fieldManager=test&force=true"
-        result: dict[str, Any] = self.sandbox.connection().request("PATCH", path + query, body, "application/apply-patch+yaml")
+        result: dict[str, Any] = self.sandbox.connection().request(
+            "PATCH", path + query, body, "application/apply-patch+yaml"
+        )
         return result
 
 
@@ -92,11 +94,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         sandbox.apply_crds(ROOT / "crds")
         sandbox.connection().request("POST", "/api/v1/namespaces", {"metadata": {"name": "outfitter-system"}})
         clean = {name: value for name, value in os.environ.items() if not name.startswith("OUTFITTER_")}
-        settings = {"OUTFITTER_PROBE_PORT": "0", "OUTFITTER_PROBE_HOST": "127.0.0.1", "OUTFITTER_DOMAIN": "apps.example.com"}
+        settings = {
+            "OUTFITTER_PROBE_PORT": "0",
+            "OUTFITTER_PROBE_HOST": "127.0.0.1",
+            "OUTFITTER_DOMAIN": "apps.example.com",
+        }
         arguments = ["run", "--kubeconfig", str(sandbox.kubeconfig), "--log-format", "json"]
         with (folder / "operator.log").open("w") as log:
             operator = subprocess.Popen(
-                bound_command([*MODULE, *arguments], os.getpid()), stdout=log, stderr=log, env=clean | settings, text=True
+                bound_command([*MODULE, *arguments], os.getpid()),
+                stdout=log,
+                stderr=log,
+                env=clean | settings,
+                text=True,
             )
             found = World(sandbox, operator, folder / "operator.log")
             try:

@@ -22,7 +22,12 @@ VERSION = "outfitter.dev/v1alpha1"
 
 
 def environment(image: str) -> dict[str, Any]:
-    return {"apiVersion": VERSION, "kind": "Environment", "metadata": {"name": "shared", "namespace": "mine"}, "spec": {"image": image}}
+    return {
+        "apiVersion": VERSION,
+        "kind": "Environment",
+        "metadata": {"name": "shared", "namespace": "mine"},
+        "spec": {"image": image},
+    }
 
 
 def test_the_operator_logs_one_json_object_a_line(world: World) -> None:
@@ -87,7 +92,9 @@ def test_watch_tells_each_change_until_it_is_ended(world: World, tmp_path: Path)
     command = [*MODULE, "status", "envr/shared", "-n", "mine", "--watch", "--kubeconfig", str(world.kubeconfig)]
     world.apply("/api/v1/namespaces/mine", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mine"}})
     with out.open("w") as file:
-        watching = subprocess.Popen(bound_command(command, os.getpid()), stdout=file, stderr=file, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        watching = subprocess.Popen(
+            bound_command(command, os.getpid()), stdout=file, stderr=file, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+        )
         try:
             world.apply(f"{API}/mine/environments/shared", environment("a:1"))
             eventually(lambda: "Environment mine/shared: No issues found" in out.read_text(), out.read_text)
@@ -124,7 +131,9 @@ def test_sigterm_ends_a_second_replica_in_order(world: World, tmp_path: Path) ->
     log = tmp_path / "log"
     with log.open("w") as file:
         settings = {"OUTFITTER_PROBE_PORT": "0", "OUTFITTER_PROBE_HOST": "127.0.0.1", "OUTFITTER_DOMIAN": "x"}
-        second = subprocess.Popen(bound_command(command, os.getpid()), stdout=file, stderr=file, env=os.environ | settings)
+        second = subprocess.Popen(
+            bound_command(command, os.getpid()), stdout=file, stderr=file, env=os.environ | settings
+        )
         try:
             eventually(lambda: "waiting for the Lease" in log.read_text(), log.read_text)
             second.terminate()

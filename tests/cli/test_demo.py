@@ -58,7 +58,9 @@ def test_the_story_in_memory(invoke: Invoke) -> None:
     check_story(seen.stdout)
 
 
-def test_without_a_control_plane_it_says_so_and_plays_in_memory(invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_control_plane_it_says_so_and_plays_in_memory(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     seen = invoke("demo", "--examples", EXAMPLES)
     assert seen.exit_code == 0, seen.output
@@ -69,14 +71,16 @@ def test_without_a_control_plane_it_says_so_and_plays_in_memory(invoke: Invoke, 
 def test_examples_that_are_not_there_or_wrong(invoke: Invoke, tmp_path: Path) -> None:
     absent = invoke("demo", "--examples", tmp_path / "none")
     assert (absent.exit_code, "run this in a checkout" in absent.stderr) == (2, True)
-    (tmp_path / "a.yaml").write_text("apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {imge: x}\n")
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {imge: x}\n"
+    )
     wrong = invoke("demo", "--examples", tmp_path)
     assert (wrong.exit_code, "spec.imge: unknown field" in wrong.stderr) == (2, True)
 
 
 def test_what_does_not_become_well_fails_with_the_reason(invoke: Invoke, tmp_path: Path) -> None:
-    text = "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {assets: {environment: {name: nowhere}}}\n"
-    (tmp_path / "a.yaml").write_text(text)
+    head = "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\n"
+    (tmp_path / "a.yaml").write_text(head + "spec: {assets: {environment: {name: nowhere}}}\n")
     seen = invoke("demo", "--twin", "--examples", tmp_path)
     assert seen.exit_code == 1
     assert "The demo failed: all examples are well: did not happen" in seen.stdout
@@ -86,7 +90,9 @@ def test_what_does_not_become_well_fails_with_the_reason(invoke: Invoke, tmp_pat
 @pytest.mark.cluster
 def test_the_story_for_real_leaves_nothing_behind(tmp_path: Path) -> None:
     command = bound_command([*MODULE, "demo"], os.getpid())
-    seen = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT, env=environment(tmp_path))
+    seen = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT, env=environment(tmp_path)
+    )
     assert seen.returncode == 0, seen.stdout + seen.stderr
     assert "grants to system:serviceaccount:outfitter-system:outfitter" in seen.stdout
     check_story(seen.stdout)

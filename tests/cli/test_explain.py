@@ -52,7 +52,9 @@ def test_every_field_of_the_pod_is_there_once(explained: dict[str, Any], invoke:
     spec = next(item for item in made if (item["kind"], item["metadata"]["name"]) == ("StatefulSet", "alice"))["spec"]
     pod = spec["template"]["spec"]
     main = pod["containers"][0]
-    wanted = {f"env[{item['name']}]" for item in main["env"]} | {f"volumeMounts[{item['mountPath']}]" for item in main["volumeMounts"]}
+    wanted = {f"env[{item['name']}]" for item in main["env"]} | {
+        f"volumeMounts[{item['mountPath']}]" for item in main["volumeMounts"]
+    }
     grouped = {"name", "env", "volumeMounts", "ports", "resources", "securityContext"}
     wanted |= set(main) - grouped
     wanted |= {f"pod.{name}" for name in set(pod) - {"containers", "volumes", "securityContext", "imagePullSecrets"}}
@@ -73,7 +75,9 @@ def test_the_assets_with_their_generations(explained: dict[str, Any]) -> None:
 
 
 def test_a_running_definition_is_explained_too(invoke: Invoke) -> None:
-    seen = invoke("explain", "environment/jupyter", "-n", "team-a", "-f", EXAMPLES)
+    seen = invoke(
+        "explain", "environment/jupyter", "-n", "team-a", "-f", EXAMPLES, env={"OUTFITTER_DOMAIN": "a.example.com"}
+    )
     assert seen.exit_code == 0
     assert "Environment team-a/jupyter, revision jupyter-" in seen.stdout
     line = next(line for line in seen.stdout.splitlines() if line.startswith("resources.requests.cpu"))

@@ -55,8 +55,12 @@ def test_values_of_secrets_are_never_printed(invoke: Invoke) -> None:
     import base64
 
     seen = invoke("render", "-f", EXAMPLES)
-    inputs = [item for item in yaml.safe_load_all((EXAMPLES / "20-platform.yaml").read_text()) if item["kind"] == "Secret"]
-    values = [value for item in inputs for key, value in item["stringData"].items() if key in ("password", "secret", "id")]
+    inputs = [
+        item for item in yaml.safe_load_all((EXAMPLES / "20-platform.yaml").read_text()) if item["kind"] == "Secret"
+    ]
+    values = [
+        value for item in inputs for key, value in item["stringData"].items() if key in ("password", "secret", "id")
+    ]
     assert len(values) >= 3
     for value in values:
         for text in (value, base64.b64encode(value.encode()).decode()):
@@ -87,7 +91,9 @@ def test_what_the_server_would_refuse_is_not_rendered(invoke: Invoke, write: Wri
 
 
 def test_namespace_and_environment_are_the_operator_s(write: Write) -> None:
-    connection = "  connections: [{name: lab, toolType: jupyter-notebook, connectionType: ExternalUrl, containerPort: 1}]\n"
+    connection = (
+        "  connections: [{name: lab, toolType: jupyter-notebook, connectionType: ExternalUrl, containerPort: 1}]\n"
+    )
     file = write(WORKSPACE + "  image: x\n" + connection)
     seen = process("render", "-f", file, "-n", "red", "-o", "json", env={"OUTFITTER_DOMAIN": "apps.example.com"})
     items = json.loads(seen.stdout)["items"]

@@ -72,7 +72,9 @@ def printed(*rows: dict[str, Any], terminal: bool = False, **more: Any) -> str:
 
 
 def test_the_table_has_what_one_looks_for() -> None:
-    body = workspace(syncStatus="Issues found", phase="Pending", replicas=1, readyReplicas=0, issues=[{"message": "m" * 80}])
+    body = workspace(
+        syncStatus="Issues found", phase="Pending", replicas=1, readyReplicas=0, issues=[{"message": "m" * 80}]
+    )
     head, line = printed(body).splitlines()
     assert head.split() == ["KIND", "NAME", "SYNC", "STATUS", "PHASE", "READY", "MESSAGE", "AGE"]
     assert line.split() == ["Workspace", "alice", "Issues", "found", "Pending", "0/1", "m" * 59 + "…", "5m"]
@@ -81,7 +83,9 @@ def test_the_table_has_what_one_looks_for() -> None:
 
 def test_wide_adds_columns_and_cuts_nothing() -> None:
     links = [{"url": "https://a.example.com"}]
-    body = workspace(syncStatus="No issues found", revision="alice-1", usedBy={"total": 3}, connections=links, message="m" * 70)
+    body = workspace(
+        syncStatus="No issues found", revision="alice-1", usedBy={"total": 3}, connections=links, message="m" * 70
+    )
     head, line = printed(body, namespaces=True, wide=True).splitlines()
     assert "REVISION" in head
     for cell in ("team-a", "alice-1", " 3 ", "https://a.example.com", "m" * 70):
@@ -100,14 +104,20 @@ def test_markup_in_a_message_is_text() -> None:
 
 def test_outdated_says_what_and_how_far() -> None:
     entry = {"kind": "Environment", "name": "torch", "usedGeneration": 3, "generation": 4, "reason": "Edited"}
-    seen = row(workspace(syncStatus="No issues found", outdated=[entry, {"kind": "Credential", "name": "c", "reason": "Rotated"}]))
+    seen = row(
+        workspace(
+            syncStatus="No issues found", outdated=[entry, {"kind": "Credential", "name": "c", "reason": "Rotated"}]
+        )
+    )
     assert seen.outdated == ("Environment torch was edited: 3 in use, 4 there", "Credential c was rotated")
 
 
 def test_without_a_terminal_each_news_is_a_line_and_no_news_is_none() -> None:
     caches, file = Caches(), io.StringIO()
     caches.listen(Board(caches, Console(file=file, width=200)).changed)
-    for version, status in enumerate(({}, {"syncStatus": "Creating"}, {"syncStatus": "Creating"}, {"syncStatus": "Failed"}), 1):
+    for version, status in enumerate(
+        ({}, {"syncStatus": "Creating"}, {"syncStatus": "Creating"}, {"syncStatus": "Failed"}), 1
+    ):
         caches.put(Live.of(workspace(version, **status)))
     caches.remove(Live.of(workspace(9)))
     said = [line.partition(" ")[2] for line in file.getvalue().splitlines()]

@@ -89,7 +89,13 @@ def test_a_cluster_that_does_not_answer_is_told_clearly(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "config"
     context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
     cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
-    config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context], "clusters": [cluster]}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [context],
+        "clusters": [cluster],
+    }
     kubeconfig.write_text(json.dumps({**config, "users": [{"name": "u", "user": {}}]}))
     seen = process("status", "--kubeconfig", kubeconfig)
     assert seen.returncode == 1

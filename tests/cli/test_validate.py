@@ -69,8 +69,14 @@ def test_merged_keys_are_not_given_twice(invoke: Invoke, write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kind: Workspce\napiVersion: outfitter.dev/v1alpha1", "outfitter.dev has no kind Workspce\n    hint: did you mean Workspace?"),
-        ("kind: Workspace\napiVersion: outfiter.dev/v1alpha1", "apiVersion: must be outfitter.dev/v1alpha1, not outfiter.dev/v1alpha1"),
+        (
+            "kind: Workspce\napiVersion: outfitter.dev/v1alpha1",
+            "outfitter.dev has no kind Workspce\n    hint: did you mean Workspace?",
+        ),
+        (
+            "kind: Workspace\napiVersion: outfiter.dev/v1alpha1",
+            "apiVersion: must be outfitter.dev/v1alpha1, not outfiter.dev/v1alpha1",
+        ),
         ("kind: Workspace\napiVersion: outfitter.dev/v1", "must be outfitter.dev/v1alpha1, not outfitter.dev/v1"),
         ("kind: Workspace", "apiVersion is missing"),
         ("apiVersion: outfitter.dev/v1alpha1", "kind is missing"),
@@ -139,7 +145,10 @@ def test_exit_codes_and_streams_of_the_real_process(write: Write, tmp_path: Path
     assert process("validate", "-f", write(BROKEN)).returncode == 1
     for arguments in (["validate"], ["validate", "-f", tmp_path / "none.yaml"], ["validate", "--fast"]):
         assert process(*arguments).returncode == 2
-    assert "none.yaml cannot be read: No such file or directory" in process("validate", "-f", tmp_path / "none.yaml").stderr
+    assert (
+        "none.yaml cannot be read: No such file or directory"
+        in process("validate", "-f", tmp_path / "none.yaml").stderr
+    )
 
 
 def test_standard_input_and_folders(invoke: Invoke, write: Write, tmp_path: Path) -> None:

@@ -67,8 +67,7 @@ def settings_from(overrides: Mapping[str, Any]) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}"
-            for item in error.errors()
+            f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}" for item in error.errors()
         ]
         raise ConfigurationError("\n".join(["settings are wrong:", *lines])) from None
 

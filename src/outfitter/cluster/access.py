@@ -75,7 +75,9 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
 
 def _ours() -> Iterator[Row]:
     for kind in KINDS:
-        yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never written")
+        yield Row(
+            GROUP, kind.plural, ("get", "list", "watch"), "what users declare; never written. get: is it still there?"
+        )
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
 
 

@@ -18,7 +18,7 @@ class Dependents:
         self._under_way: dict[Key, set[tuple[str, str, str]]] = {}
 
     def begin(self, key: Key) -> None:
-        """A pass over `key` starts: what changes from now on may be news to it, whatever it will turn out to look at."""
+        """A pass over `key` starts: what changes from now on may be news to it, whatever it will look at."""
         self._under_way[key] = set()
 
     def heard(self, kind: str, namespace: str, name: str) -> None:

@@ -13,10 +13,6 @@ from outfitter.snapshot import Key, Live
 
 _USERS_SEE: Final = ("labels", "annotations")
 
-# Seconds. When an owner is deleted, the garbage collector's news of its children can be here before news of the owner,
-# which comes by another watch: what is missing is made again only once the owner has had time to be missing too.
-_OWNER_FIRST: Final = 0.3
-
 
 class Wake:
     """Listener of the caches. `gone` hears of each of our objects that was deleted."""
@@ -51,7 +47,7 @@ class Wake:
             return
         if change.old is not None and change.old.owner != live.owner:
             self._owner(change.old)
-        self._owner(live, after=_OWNER_FIRST if change.new is None else 0)
+        self._owner(live)
         self._users(live)
 
     def written(self, change: Change) -> None:
@@ -85,18 +81,14 @@ class Wake:
         for key in self._dependents.of(live.kind, live.namespace, live.name):
             self._queue.add(key)
 
-    def _owner(self, live: Live, *, after: float = 0) -> None:
+    def _owner(self, live: Live) -> None:
         """Add the object that `live` was made for, if it still exists."""
         if not live.owner:
             return
         for kind in self._kinds:
             owner = self._caches[kind].by_uid(live.owner)
             if owner is not None:
-                key = Key(kind, owner.namespace, owner.name)
-                if after:
-                    self._queue.add_after(key, after)
-                else:
-                    self._queue.add(key)
+                self._queue.add(Key(kind, owner.namespace, owner.name))
                 return
 
     def _refused_pods(self, event: Live) -> None:

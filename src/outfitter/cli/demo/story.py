@@ -42,7 +42,9 @@ Object = dict[str, Any]
 def load(folder: Path) -> list[Object]:
     """The objects of a folder's files, in order. ConfigurationError where there are none, or one is wrong."""
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is not here: run this in a checkout of Outfitter, or name it with --examples")
+        raise ConfigurationError(
+            f"{folder} is not here: run this in a checkout of Outfitter, or name it with --examples"
+        )
     documents, findings = read([str(folder)])
     checked = check(documents, findings)
     if checked.findings:
@@ -116,7 +118,9 @@ class _Story:
             await self._until(f"Service {before.name} is made again", back)
             took = (time.monotonic() - started) * 1000
             after = self._live(Key("Service", before.namespace, before.name))
-            self._report.good(f"after:  Service {after.namespace}/{after.name}, uid {after.uid}: back {took:.0f} ms later")
+            self._report.good(
+                f"after:  Service {after.namespace}/{after.name}, uid {after.uid}: back {took:.0f} ms later"
+            )
 
     async def repaired_image(self, workload: Key) -> None:
         """Somebody edits a StatefulSet's image by hand."""
@@ -155,7 +159,9 @@ class _Story:
         with self._report.stage("The team restarts its workload"):
             head = _head(self._live(workload))
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            await self._scene.apply({**head, "metadata": {**head["metadata"], "annotations": {RESTARTED_AT: now}}}, "team")
+            await self._scene.apply(
+                {**head, "metadata": {**head["metadata"], "annotations": {RESTARTED_AT: now}}}, "team"
+            )
             self._report.say(f"annotated {workload} with {RESTARTED_AT}={now}")
 
             def renewed() -> bool:
@@ -182,7 +188,9 @@ class _Story:
             orphans = [item for item in left if not item[3]]
             if orphans:
                 raise DemoError(f"left behind: {orphans}")
-            self._report.good(f"{len(dict.fromkeys(keys))} objects deleted; of the {number} made for them 0 orphans are left")
+            self._report.good(
+                f"{len(dict.fromkeys(keys))} objects deleted; of the {number} made for them 0 orphans are left"
+            )
             for kind, namespace, name, _ in left:
                 self._report.good(f"kept, because it holds data: {kind} {namespace}/{name}")
 
