@@ -47,9 +47,7 @@ def complete(body: Mapping[str, Any]) -> Body:
 
 def asset(kind: str, name: str, spec: Mapping[str, Any], namespace: str = TEAM, **metadata: Any) -> Body:
     """One of our objects."""
-    return complete(
-        {"kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}, "spec": dict(spec)}
-    )
+    return complete({"kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}, "spec": dict(spec)})
 
 
 def secret(name: str, data: Mapping[str, str], namespace: str = TEAM, type_: str = "Opaque") -> Body:
@@ -310,4 +308,3 @@ def reason(status: Mapping[str, Any]) -> str:
 def issues(status: Mapping[str, Any]) -> list[str]:
     """The words for what is wrong, worst first."""
     return [item["issue"] for item in status.get("issues", ())]
-

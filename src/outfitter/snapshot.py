@@ -130,7 +130,7 @@ class Asset:
         return Key(self.live.kind, self.live.namespace, self.live.name)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def read_asset(live: Live) -> Asset:
     """Parse an object of ours; the most used ones stay parsed."""
     body = live.body

@@ -71,7 +71,16 @@ def test_cores_text(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("500m", "0.5"), ("32Gi", 32 * 2**30), ("1e3", 1000), ("1E3", 1000), ("2E", 2 * 10**18), ("+1", 1), (".5", "0.5"), ("5.", 5)],
+    [
+        ("500m", "0.5"),
+        ("32Gi", 32 * 2**30),
+        ("1e3", 1000),
+        ("1E3", 1000),
+        ("2E", 2 * 10**18),
+        ("+1", 1),
+        (".5", "0.5"),
+        ("5.", 5),
+    ],
 )
 def test_quantity(text: str, value: str | int) -> None:
     """Suffixes of both kinds, exponents, signs."""
@@ -226,7 +235,9 @@ def test_edges(want: Any, live: Any, same: bool) -> None:
 
 trees = st.recursive(
     st.one_of(st.booleans(), st.integers(), st.text(max_size=5)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(min_size=1, max_size=4), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(min_size=1, max_size=4), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 

@@ -83,14 +83,32 @@ FAILURES = [
     (status(waits("ErrImagePull", "unauthorized")), "ImagePullFailed", "dockerRegistry"),
     (status(waits("ErrImageNeverPull")), "ImagePullFailed", "IfNotPresent"),
     (status(waits("InvalidImageName")), "ImagePullFailed", "correct the image's name"),
-    (status(waits("CreateContainerConfigError", 'secret "x" not found')), "ContainerConfigInvalid", 'secret "x" not found'),
+    (
+        status(waits("CreateContainerConfigError", 'secret "x" not found')),
+        "ContainerConfigInvalid",
+        'secret "x" not found',
+    ),
     (status(waits("RunContainerError", "exec: no such file")), "ContainerStartFailed", "no such file"),
-    (status(waits("CrashLoopBackOff", "back-off 5m0s", lastState=ended("Error", 3))), "CrashLoopBackOff", "exit code 3"),
+    (
+        status(waits("CrashLoopBackOff", "back-off 5m0s", lastState=ended("Error", 3))),
+        "CrashLoopBackOff",
+        "exit code 3",
+    ),
     (status(waits("CrashLoopBackOff", lastState=ended("OOMKilled", 137))), "OOMKilled", "cpuMemoryLimit"),
     (status({"name": "main", "ready": False, "state": ended("OOMKilled", 137)}), "OOMKilled", "cpuMemoryLimit"),
     (status(waits("ErrImagePull"), init=True), "ImagePullFailed", "image"),
     (
-        {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: Insufficient nvidia.com/gpu"}]},  # fmt: skip
+        {
+            "phase": "Pending",
+            "conditions": [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "Unschedulable",
+                    "message": "0/3 nodes: Insufficient nvidia.com/gpu",
+                }
+            ],
+        },  # fmt: skip
         "Unschedulable",
         "Insufficient nvidia.com/gpu",
     ),

@@ -15,9 +15,7 @@ from outfitter.snapshot import Asset, Live, View, read_asset
 
 UID = "uid-of-w"
 LABELS = owner_labels("Workspace", "w", UID)
-REFERENCE = [
-    {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "name": "w", "uid": UID, "controller": True}
-]
+REFERENCE = [{"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "name": "w", "uid": UID, "controller": True}]
 
 
 def owner() -> Asset:
@@ -121,7 +119,9 @@ def test_growth_changes_nothing_else() -> None:
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
     assert op.manifest["spec"]["storageClassName"] == "fast"
     assert op.manifest["spec"]["accessModes"] == ["ReadWriteMany"]
-    live = alive(CLAIM, spec={"resources": {"requests": {"storage": "9Gi"}}}, metadata={"labels": FORMER | {RETAINED: "true"}})
+    live = alive(
+        CLAIM, spec={"resources": {"requests": {"storage": "9Gi"}}}, metadata={"labels": FORMER | {RETAINED: "true"}}
+    )
     (op,) = diff(view(live), owner(), [CLAIM]).ops
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "9Gi"}}
@@ -161,7 +161,10 @@ def test_surplus() -> None:
         alive(STATEFULSET),
         alive({**SERVICE, "metadata": {**SERVICE["metadata"], "name": "gone"}}, metadata={"uid": "a"}),
         alive({**SERVICE, "metadata": {**SERVICE["metadata"], "name": "going"}}, metadata={"uid": "b", **DELETING}),
-        alive({**SERVICE, "metadata": {**SERVICE["metadata"], "name": "copied"}}, metadata={"uid": "c", "ownerReferences": [{**REFERENCE[0], "uid": "x"}]}),  # fmt: skip
+        alive(
+            {**SERVICE, "metadata": {**SERVICE["metadata"], "name": "copied"}},
+            metadata={"uid": "c", "ownerReferences": [{**REFERENCE[0], "uid": "x"}]},
+        ),  # fmt: skip
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "data"}}, metadata={"uid": "d"}),
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "short"}}, metadata={"uid": "e", "labels": LABELS}),
         alive(wanted("Pod", {}), metadata={"uid": "f"}),

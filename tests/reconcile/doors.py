@@ -57,9 +57,7 @@ class Door:
         await self.cluster.delete(kind, namespace, name, uid, orphan=orphan)
         self.after("delete", kind, name)
 
-    async def write_status(
-        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
-    ) -> Body:
+    async def write_status(self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Body:
         """See Cluster.write_status."""
         self.before("status", kind, name)
         stored = await self.cluster.write_status(kind, namespace, name, uid, status)

@@ -170,7 +170,12 @@ def test_absent_facts_are_absent() -> None:
 
 
 def event(world: World, message: str) -> dict[str, Any]:
-    about = {"kind": "StatefulSet", "name": "w", "namespace": "team-a", "uid": world.get("StatefulSet", "w")["metadata"]["uid"]}
+    about = {
+        "kind": "StatefulSet",
+        "name": "w",
+        "namespace": "team-a",
+        "uid": world.get("StatefulSet", "w")["metadata"]["uid"],
+    }
     return complete(
         {
             "kind": "Event",

@@ -16,7 +16,7 @@ from outfitter.errors import ApiError, Conflict, Invalid, LeadershipLost, NotFou
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
-PAGE: Final = 500
+PAGE: Final = 100  # objects per list request: a page is parsed as a whole, and its memory is not given back
 _TRIES: Final = 4  # controllers write status while we look: then look again
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
 _APPLY: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force=true"
