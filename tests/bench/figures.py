@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.sandbox.audit import WRITES as WRITE_VERBS
-from tests.bench.objects import CHILDREN, WRITES, Object, user, workspace, workspaces_path
-from tests.bench.recording import record
-from tests.bench.servers import Operator, Server
-from tests.bench.witness import Request, Tail, span, summary
+
+from .objects import CHILDREN, WRITES, Object, user, workspace, workspaces_path
+from .recording import record
+from .servers import Operator, Server
+from .witness import Request, Tail, span, summary
 
 QUIET_SECONDS = 13.0  # longer than the window in which an asset's usedBy is written once
 ADMIN = "sandbox-admin"  # who applies the workspaces
@@ -103,7 +104,11 @@ def writes(tail: Tail, count: int) -> dict[str, Any]:
     children = sum(each.is_child for each in done)
     statuses = sum(each.is_workspace_status for each in done)
     about = len(done) - len(assets)
-    reads = [each for each in tail.requests if not each.is_write and each.verb in ("get", "list") and each.resource != "leases"]
+    reads = [
+        each
+        for each in tail.requests
+        if not each.is_write and each.verb in ("get", "list") and each.resource != "leases"
+    ]
     return {
         "per_cr": about / count,
         "extra_per_cr": (about - WRITES * count) / count,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from doors import Deadly, Killed, Refusing
-from world import OUR_KINDS, World, asset, condition, issues, reason, secret
 
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
 from outfitter.naming import DIGEST, OWNER_UID, SOURCE_VERSION
+from world import OUR_KINDS, World, asset, condition, issues, reason, secret
 
 OBJECTS = (
     asset(
@@ -83,8 +83,20 @@ def _picture(world: World) -> dict[tuple[str, ...], Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            hidden = ("resourceVersion", "creationTimestamp", "lastTransitionTime", DIGEST, SOURCE_VERSION, "version",
-                      "generation", "observedGeneration", "currentRevision", "updateRevision", "inputs", "nodePort")  # fmt: skip
+            hidden = (
+                "resourceVersion",
+                "creationTimestamp",
+                "lastTransitionTime",
+                DIGEST,
+                SOURCE_VERSION,
+                "version",
+                "generation",
+                "observedGeneration",
+                "currentRevision",
+                "updateRevision",
+                "inputs",
+                "nodePort",
+            )
             return {names.get(key, key): plain(item) for key, item in value.items() if key not in hidden}
         if isinstance(value, list):
             return [plain(item) for item in value]
