@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
-from outfitter.naming import STOPPED_REVISION, connection_service, selector_labels
+from outfitter.naming import STOPPED_REVISION, selector_labels
 from outfitter.observe import Observation, PodView, State, observe, observe_pods, refusal
 from outfitter.plan import pin as pins
+from outfitter.plan.access import lost_hosts, reached
 from outfitter.plan.base import Delete, Diff, Op, Plan, diff, surplus
 from outfitter.plan.pin import Pin
-from outfitter.problems import Level, Problem, stalled, waiting
+from outfitter.problems import Level, Problem, stalled
 from outfitter.render import connection, workspace
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import elevated
@@ -59,7 +60,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     if not subject.stopped or now.stateful_set is not None:
         wanted += workspace.children(subject, pin.spec, pin.template, pin.name, ways, view.settings)
         wanted += [item for item in pin.claims if not (subject.stopped and _owned(item))]
-    lost = _lost_hosts(view, asset, ways)
+    lost = lost_hosts(view, asset, ways)
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
@@ -68,8 +69,9 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, _update_revision(now.stateful_set))
     gone += [Delete(pod) for pod in pods.unready_outdated if not first and not rest]
-    problems += [*result.problems, *(pin.notes if not made else ())]
-    draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result)
+    problems += [*result.problems, *(() if made else pin.notes)]
+    problems += [] if made else [problem for problem in ways.problems if problem.level > Level.NOTE]
+    draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result, lost=lost)
     steps = tuple(tuple(step) for step in (first, rest, gone) if step)
     return Plan(draft, steps, look_again=bool(first or rest))
 
@@ -135,23 +137,6 @@ def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str,
     return problems
 
 
-def _lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]:
-    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first."""
-    lost = {}
-    for item in ways.inside:
-        claimants = view.claimants(item.host) if item.host else []
-        if not claimants or claimants[0].owner == asset.live.uid:
-            continue
-        first = claimants[0]
-        view.depend(first.kind, first.namespace, first.name)
-        lost[connection_service(asset.live.name, item.name)] = waiting(
-            "HostTaken",
-            f"{item.host} already belongs to Ingress {first.namespace}/{first.name}: choose another",
-            f"spec.connections[{item.name}]",
-        )
-    return lost
-
-
 def _owned(claim: Any) -> bool:
     return bool(claim["metadata"].get("ownerReferences"))
 
@@ -200,6 +185,7 @@ def _draft(
     *,
     pending: bool,
     diff: Diff,
+    lost: Mapping[str, Problem],
 ) -> Draft:
     """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
     stateful_set = now.stateful_set
@@ -220,7 +206,7 @@ def _draft(
     facts = _facts(subject, phase, int(status.get("replicas", 0)), int(status.get("readyReplicas", 0)))
     facts["revision"] = pin.name
     facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
-    facts["connections"] = [*_connections(subject, ways, diff), *ways.links] or None
+    facts["connections"] = [*reached(subject.asset, ways, diff, lost), *ways.links] or None
     links = [
         {"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude
     ]
@@ -277,28 +263,6 @@ def _claim_problems(view: View, diff: Diff) -> list[Problem]:
             if seen.state is State.FAILED:
                 found.append(stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}"))
     return found
-
-
-def _connections(subject: Subject, ways: Endpoints, diff: Diff) -> list[dict[str, Any]]:
-    result = []
-    for item in ways.inside:
-        service = diff.live.get(("Service", subject.namespace, connection_service(subject.name, item.name)))
-        body = service.body if service else {}
-        ports = (body.get("spec") or {}).get("ports") or [{}]
-        addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-        address = (addresses[0].get("hostname") or addresses[0].get("ip")) if addresses else None
-        entry: dict[str, Any] = {
-            "name": item.name,
-            "toolType": item.tool or None,
-            "connectionType": item.type,
-            "containerPort": item.port,
-            "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
-            "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
-        }
-        if item.type == "LoadBalancer" and not address:
-            entry["message"] = "the load balancer has not given an address yet"
-        result.append({key: value for key, value in entry.items() if value is not None})
-    return result
 
 
 def combined(plan: Plan, facts: dict[str, Any], problems: list[Problem]) -> Plan:
