@@ -48,7 +48,11 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
     tail.poll()
     done = [request for request in tail.requests if request.is_write]
     begin, end = span(done)
-    facts = {"client_seconds": result["seconds"], "peak_rss_mib": result["peak_rss_mib"], "requests": len(done)}
+    facts = {
+        "client_seconds": result["seconds"],
+        "peak_rss_mib": result["peak_rss_mib"],
+        "mean_in_flight": _in_flight(done),
+    }
     return Side(
         rate=count / (end - begin),
         seconds=end - begin,
@@ -78,6 +82,7 @@ def operator_side(server: Server, operator: Operator, tail: Tail, count: int) ->
         "start_to_lease_seconds": lease - begun,
         "lease_to_first_write_seconds": first - lease,
         "peak_rss_mib": operator.memory["peak"],
+        "mean_in_flight": _in_flight(done),
     }
     return Side(
         rate=count / (end - lease),
@@ -91,6 +96,12 @@ def operator_side(server: Server, operator: Operator, tail: Tail, count: int) ->
 
 def _is_election(request: Request) -> bool:
     return request.resource == "leases" and request.verb in WRITE_VERBS and request.code < 300
+
+
+def _in_flight(requests: Sequence[Request]) -> float:
+    """How many writes the server had before it at a time, on average."""
+    begin, end = span(requests)
+    return sum(each.completed - each.received for each in requests) / (end - begin)
 
 
 def _shapes(requests: Sequence[Request]) -> Counter[str]:

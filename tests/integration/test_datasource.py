@@ -183,7 +183,9 @@ def test_shared_config_maps_are_copied_to_projects(stack: Stack, spaces: Callabl
     home.native("ConfigMap", "site", data={"a": "1"})
     taken.native("ConfigMap", "dsrc-site", data={"theirs": "1"})
     scope = {"type": "department", "name": "conf"}
-    home.make("DataSource", "site", {"scope": scope, "configMapVolume": {"configMap": "site", "mountPath": "/etc/site"}})
+    home.make(
+        "DataSource", "site", {"scope": scope, "configMapVolume": {"configMap": "site", "mountPath": "/etc/site"}}
+    )
     try:
         home.wait("DataSource", "site", stalls("ReplicationError"))
         assert taken.need("ConfigMap", "dsrc-site")["data"] == {"theirs": "1"}

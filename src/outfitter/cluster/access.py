@@ -29,6 +29,8 @@ class Row:
 
 
 _CHILD: Final = ("create", "delete", "get", "list", "patch", "watch")
+_MADE_ANEW: Final = ("create", "delete", "get", "list", "watch")
+_WITHOUT_CHILDREN: Final = frozenset({"ComputeResource"})
 
 
 def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
@@ -36,7 +38,7 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
     return (
         *_ours(),
         Row("apps", "statefulsets", _CHILD, "runs workloads; get: managedFields are read before a change"),
-        Row("apps", "controllerrevisions", _CHILD, "pins of workloads"),
+        Row("apps", "controllerrevisions", _MADE_ANEW, "pins of workloads, which cannot be changed"),
         Row("", "services", _CHILD, "connections of workloads"),
         Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),
         Row(
@@ -75,9 +77,11 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
 
 def _ours() -> Iterator[Row]:
     for kind in KINDS:
-        yield Row(
-            GROUP, kind.plural, ("get", "list", "watch"), "what users declare; never written. get: is it still there?"
-        )
+        if kind.name in _WITHOUT_CHILDREN:
+            yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never written")
+        else:
+            why = "what users declare; never written. get: is it still there, before its children are made again?"
+            yield Row(GROUP, kind.plural, ("get", "list", "watch"), why)
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
 
 

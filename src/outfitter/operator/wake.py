@@ -54,6 +54,9 @@ class Wake:
         """Our own write: the pass that made it knows, its dependents do not."""
         if change.kind not in self._kinds or essential(change):
             self._users(change.live)
+        if change.kind in self._kinds and essential(change):
+            # A user's edit that the server took just before our status comes with the answer; its own event is old then.
+            self._queue.add(Key(change.kind, change.live.namespace, change.live.name))
 
     def used(self, assets: Iterable[tuple[str, str, str]]) -> None:
         """The set of users of these changed: their usedBy is due, at most once per window."""
