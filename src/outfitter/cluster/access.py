@@ -29,7 +29,6 @@ class Row:
 
 
 _CHILD: Final = ("create", "delete", "get", "list", "patch", "watch")
-_MADE_ANEW: Final = ("create", "delete", "get", "list", "watch")
 _WITHOUT_CHILDREN: Final = frozenset({"ComputeResource"})
 
 
@@ -38,7 +37,12 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
     return (
         *_ours(),
         Row("apps", "statefulsets", _CHILD, "runs workloads; get: managedFields are read before a change"),
-        Row("apps", "controllerrevisions", _MADE_ANEW, "pins of workloads, which cannot be changed"),
+        Row(
+            "apps",
+            "controllerrevisions",
+            _CHILD,
+            "pins of workloads; patch: a return to former content makes its pin the newest again",
+        ),
         Row("", "services", _CHILD, "connections of workloads"),
         Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),
         Row(

@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
 from outfitter.naming import STOPPED_REVISION, selector_labels
-from outfitter.observe import Observation, PodView, State, observe, observe_pods, refusal
+from outfitter.observe import UNSEEN, Observation, PodView, State, observe, observe_pods, refusal
 from outfitter.plan import pin as pins
 from outfitter.plan.access import lost_hosts, reached
 from outfitter.plan.base import Delete, Diff, Op, Plan, diff, surplus
@@ -73,7 +73,9 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     problems += [] if made else [problem for problem in ways.problems if problem.level > Level.NOTE]
     draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result, lost=lost)
     steps = tuple(tuple(step) for step in (first, rest, gone) if step)
-    return Plan(draft, steps, look_again=bool(first or rest))
+    # Of a new workload all is known in advance but the node ports that the server chooses.
+    foreseen = not result.live and all(item.type != "NodePort" for item in ways.inside)
+    return Plan(draft, steps, look_again=bool(first or rest) and not foreseen)
 
 
 def _look(view: View, asset: Asset) -> _Now:
@@ -190,11 +192,7 @@ def _draft(
     """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
     stateful_set = now.stateful_set
     status = (stateful_set.body.get("status") or {}) if stateful_set else {}
-    state = (
-        observe(stateful_set)
-        if stateful_set and not pending
-        else Observation(State.PROGRESSING, "Progressing", "being made")
-    )
+    state = observe(stateful_set) if stateful_set and not pending else UNSEEN
     found = _failure(view, now, pods, status, subject)
     if found is not None and state.state is not State.READY:
         level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
