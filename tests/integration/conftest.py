@@ -116,7 +116,7 @@ def operator(stack: Stack) -> Iterator[Operator]:
 
 @pytest.fixture
 def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., Space]]:
-    """Makes namespaces: `spaces(project=True, elevation=False, **labels)`. All but lasting ones are deleted afterwards."""
+    """Makes namespaces, projects unless told otherwise. All but lasting ones are deleted afterwards."""
     made: list[Space] = []
 
     def make(

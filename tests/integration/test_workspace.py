@@ -183,6 +183,19 @@ def test_old_pins_are_removed(space: Space) -> None:
     assert kept == set(names[-2:])
 
 
+def test_a_return_to_a_former_spec_takes_its_pin_up_again(space: Space) -> None:
+    first = space.running("box")["status"]["revision"]
+    space.spec("Workspace", "box", image="registry.example.com/box:2")
+    second = space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["revision"] != first)
+    space.spec("Workspace", "box", image=IMAGE)
+    back = space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["revision"] == first)
+    numbers = {
+        name: space.need("ControllerRevision", name)["revision"] for name in (first, second["status"]["revision"])
+    }
+    assert numbers == {first: 3, second["status"]["revision"]: 2}
+    assert back["status"]["observedGeneration"] == 3
+
+
 def test_a_pod_of_an_old_revision_that_cannot_start_is_replaced(space: Space) -> None:
     space.pods("image")
     space.make("Workspace", "box", {"image": "registry.example.com/typo:1"})

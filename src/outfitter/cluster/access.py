@@ -29,6 +29,7 @@ class Row:
 
 
 _CHILD: Final = ("create", "delete", "get", "list", "patch", "watch")
+_MADE_ANEW: Final = ("create", "delete", "get", "list", "watch")
 _WITHOUT_CHILDREN: Final = frozenset({"ComputeResource"})
 
 
@@ -40,8 +41,8 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
         Row(
             "apps",
             "controllerrevisions",
-            _CHILD,
-            "pins of workloads; patch: a return to former content makes its pin the newest again",
+            _MADE_ANEW,
+            "pins of workloads, which cannot be changed",
         ),
         Row("", "services", _CHILD, "connections of workloads"),
         Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),

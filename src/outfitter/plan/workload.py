@@ -64,7 +64,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
-    first = [op for op in result.ops if not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"]
+    first = [op for op in result.ops if _is_pin(op)]
     rest = [op for op in result.ops if op not in first]
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, _update_revision(now.stateful_set))
@@ -72,7 +72,9 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     problems += [*result.problems, *(() if made else pin.notes)]
     problems += [] if made else [problem for problem in ways.problems if problem.level > Level.NOTE]
     draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result, lost=lost)
-    steps = tuple(tuple(step) for step in (first, rest, gone) if step)
+    # A pin that is made anew is gone first; everything else is done once it stands again.
+    anew = any(isinstance(op, Delete) for op in first)
+    steps = tuple(tuple(step) for step in ((first,) if anew else (first, rest, gone)) if step)
     # Of a new workload all is known in advance but the node ports that the server chooses.
     foreseen = not result.live and all(item.type != "NodePort" for item in ways.inside)
     return Plan(draft, steps, look_again=bool(first or rest) and not foreseen)
@@ -141,6 +143,10 @@ def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str,
 
 def _owned(claim: Any) -> bool:
     return bool(claim["metadata"].get("ownerReferences"))
+
+
+def _is_pin(op: Op) -> bool:
+    return (op.live.kind if isinstance(op, Delete) else op.manifest["kind"]) == "ControllerRevision"
 
 
 def _old_pins(now: _Now, pin: Pin) -> list[Op]:
