@@ -160,6 +160,10 @@ class World:
                 again.append(error)
         return len(self.cluster.writes) - before, again
 
+    def through(self, door: Any) -> None:
+        """Let the reconciler reach the server through `door` only."""
+        self.reconciler._cluster = self.reconciler._writer._cluster = door
+
     async def settle(self, limit: int = 16) -> None:
         """Passes and controllers by turns until nothing changes any more."""
         wrote, again = 0, []

@@ -92,12 +92,13 @@ def connection_service(workload: str, connection: str) -> str:
 
 def workload_volume(workload: str, volume: str) -> str:
     """Name of a PVC that a workload makes for an inline volume."""
-    return fit(dns_label(f"{workload}-{volume}"))
+    # Two users' volumes must never meet: a-b of c is not a of b-c.
+    return f"{fit(dns_label(f'{workload}-{volume}'), LABEL_LIMIT - 7)}-{short_hash(f'{workload}/{volume}', 6)}"
 
 
 def revision(workload: str, content: bytes) -> str:
-    """Name of the ControllerRevision that pins `content`."""
-    return fit(f"{workload}-{short_hash(content)}")
+    """Name of the ControllerRevision that pins `content`: long enough that nobody finds other content for a name."""
+    return f"{workload}-{short_hash(content, 16)}"
 
 
 def connection_host(workload: str, connection: str, namespace: str, suffix: str) -> str:

@@ -115,6 +115,9 @@ class Lookup(Protocol):
     def claimants(self, host: str) -> Iterable[Live]:
         """Ingresses of ours that serve a host."""
 
+    def owner(self, uid: str) -> Live | None:
+        """The object of ours with that uid."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
@@ -206,6 +209,10 @@ class View:
         found = self.live("Namespace", "", namespace)
         labels: Mapping[str, str] = ((found.body.get("metadata") or {}).get("labels") or {}) if found else {}
         return labels
+
+    def owner(self, uid: str) -> Live | None:
+        """The object of ours with that uid, if it exists."""
+        return self._lookup.owner(uid)
 
     def claimants(self, host: str) -> list[Live]:
         """The Ingresses of ours that serve a host, oldest first."""

@@ -44,7 +44,7 @@ def compose(draft: Draft, body: Mapping[str, Any], now: datetime) -> dict[str, A
     told = sorted(draft.problems, key=lambda problem: -problem.level)
     sync = _sync(draft, meta, previous, generation)
     status: dict[str, Any] = {
-        **{key: value for key, value in draft.facts.items() if value is not None},
+        **{key: _bounded(key, value) for key, value in draft.facts.items() if value is not None},
         "observedGeneration": generation,
         "syncStatus": sync.value,
         "conditions": conditions,
@@ -64,6 +64,26 @@ def unfinished(draft: Draft, problems: Sequence[Problem]) -> Draft:
         targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
         facts = {**facts, "targets": {**facts["targets"], "synced": targets[0]}}
     return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
+
+
+# What the CRDs allow. A longer list would make the server refuse the whole status.
+_LISTS = {"outdated": 64, "connections": 64, "relatedUrls": 64, "keys": 64}
+_NAMED = frozenset({"connections", "relatedUrls"})
+_URL_LIMIT = 2048
+
+
+def _bounded(key: str, value: Any) -> Any:
+    if key not in _LISTS:
+        return value
+    if key in _NAMED:
+        value = list({item["name"]: item for item in reversed(value)}.values())[::-1]
+        value = [{**item, "url": item["url"][:_URL_LIMIT]} if item.get("url") else item for item in value]
+    return value[: _LISTS[key]]
+
+
+def least(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left of a status that the server refused: its conditions and one word."""
+    return {key: status[key] for key in ("observedGeneration", "syncStatus", "conditions") if key in status}
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:

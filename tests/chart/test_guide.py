@@ -23,7 +23,7 @@ TROUBLES = (GUIDE / "troubleshooting.md").read_text(encoding="utf-8")
 
 # Function -> position of the reason among its arguments.
 _REASONED = {"stalled": 0, "waiting": 0, "note": 0, "Problem": 0, "Observation": 1, "Draft": 1}
-_SOURCES = ("observe.py", "problems.py", "reconcile.py", "status.py", "plan", "policy", "render", "resolve")
+_SOURCES = ("observe.py", "problems.py", "reconcile", "status.py", "plan", "policy", "render", "resolve")
 
 
 def _constants(node: ast.expr) -> Iterator[str]:

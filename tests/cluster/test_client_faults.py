@@ -228,3 +228,54 @@ async def test_a_cancelled_waiter_does_not_keep_its_place() -> None:
         async with limiter:
             assert limiter.in_flight == 1
     assert limiter.in_flight == 0
+
+
+QUOTED = [
+    ('admission webhook "w" denied the request: data is "hunter2"', 'admission webhook "w" denied the request'),
+    ('secrets "x" is forbidden: ValidatingAdmissionPolicy "p" denied request: "hunter2"', ""),
+    ('secrets "x" is forbidden: exceeded quota: q, used: 1', 'secrets "x" is forbidden: exceeded quota: q, used: 1'),
+]
+
+
+@pytest.mark.parametrize(("said", "kept"), QUOTED)
+@pytest.mark.parametrize("code", [403, 409])
+async def test_what_a_webhook_says_of_a_secret_is_not_passed_on(
+    scripted: Start, transport_to: Connect, said: str, kept: str, code: int
+) -> None:
+    async def answer(request: web.Request, number: int) -> web.Response:
+        if request.method == "GET":
+            return web.json_response(STORED)
+        return status(code, "Forbidden", said)
+
+    client = Client(transport_to(await scripted(answer)))
+    secret = {**MANIFEST, "kind": "Secret"}
+    for write in (client.create(secret), client.apply(secret, "u"), client.delete("Secret", "a", "x", "u")):
+        with pytest.raises(Forbidden if code == 403 else Conflict) as caught:
+            await write
+        assert "hunter2" not in caught.value.message
+        assert kept in caught.value.message
+    with pytest.raises((Forbidden, Conflict)) as caught:
+        await client.create(MANIFEST)
+    assert caught.value.message == said, "only Secrets are silent"
+
+
+async def test_an_answer_nested_too_deep_is_one_of_our_errors(scripted: Start, transport_to: Connect) -> None:
+    async def answer(request: web.Request, number: int) -> web.Response:
+        return web.Response(body=b"[" * 3000 + b"]" * 3000)
+
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await Client(transport_to(await scripted(answer))).get("ConfigMap", "a", "x")
+
+
+async def test_a_write_is_not_under_way_longer_than_the_lease(scripted: Start, transport_to: Connect) -> None:
+    async def answer(request: web.Request, number: int) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    server = await scripted(answer)
+    held = iter([True, False])
+    transport = transport_to(server, gate=lambda: next(held), remaining=lambda: 0.05, request_seconds=3600)
+    async with asyncio.timeout(30):
+        with pytest.raises(LeadershipLost):
+            await Client(transport).create(MANIFEST)
+    assert len(server.requests) == 1

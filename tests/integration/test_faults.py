@@ -222,6 +222,7 @@ def test_the_start_survives_a_server_that_does_not_answer(line: Line, space: Spa
     faults = [
         Fault("GET", (f"/{plural}?",), code=500, reason="InternalError", times=2) for plural in (*OURS, *CHILDREN)
     ]
+    faults += [Fault("GET", (f"/{plural}?",), garble=True) for plural in ("statefulsets", "pods", "namespaces")]
     faults += [Fault("GET", ("/leases/",), code=500), Fault("WATCH", ("/statefulsets?",), code=503, times=2)]
     line.proxy.inject(*faults)
     line.operator.start(wait=False)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from .conftest import Stack
-from .harness.client import eventually, ready
+from .harness.client import Object, eventually, ready
 from .harness.process import Operator
 from .harness.space import Space
 
@@ -56,7 +56,13 @@ def test_what_a_new_workspace_costs(stack: Stack, space: Space) -> None:
         ("create", "services", ""): 2,
         ("create", "ingresses", ""): 1,
     }
-    seen = [sight.item.get("status") for sight in stack.recorder.of("Workspace", space.name, "box")]
+    last = space.need("Workspace", "box")["metadata"]["resourceVersion"]
+
+    def recorded() -> list[Object]:
+        return [sight.item for sight in stack.recorder.of("Workspace", space.name, "box")]
+
+    items = eventually(recorded, lambda items: any(item["metadata"]["resourceVersion"] == last for item in items))
+    seen = [item.get("status") for item in items]
     distinct = [now for before, now in zip([None, *seen], seen, strict=False) if now and now != before]
     assert statuses == len(distinct)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .conftest import Stack
-from .harness.client import condition, message, ready, stalls, waits
+from .harness.client import condition, eventually, message, ready, stalls, waits
 from .harness.rights import SYSTEM
 from .harness.space import Space
 
@@ -178,9 +178,12 @@ def test_old_pins_are_removed(space: Space) -> None:
         space.annotate("Workspace", "box", restartedAt=f"2026-11-21T12:00:0{number}Z")
         item = space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["revision"] not in names)
         names.append(item["status"]["revision"])
-    revisions = [each["metadata"] for each in space.list("ControllerRevision")]
-    kept = {meta["name"] for meta in revisions if meta["ownerReferences"][0]["kind"] == "Workspace"}
-    assert kept == set(names[-2:])
+
+    def kept() -> set[str]:
+        revisions = [each["metadata"] for each in space.list("ControllerRevision")]
+        return {meta["name"] for meta in revisions if meta["ownerReferences"][0]["kind"] == "Workspace"}
+
+    eventually(kept, lambda seen: seen == set(names[-2:]), what=f"other pins than {names[-2:]}")
 
 
 def test_a_return_to_a_former_spec_takes_its_pin_up_again(space: Space) -> None:

@@ -110,6 +110,16 @@ def time() -> Time:
     return Time()
 
 
+async def test_writes_may_last_until_the_lease_ends_and_not_until_it_must_be_renewed(time: Time) -> None:
+    replica = Replica(Lease(), time, "one")
+    await time.advance(0)
+    assert (replica.elector.holds(), replica.elector.remaining()) == (True, 15)
+    replica.client.cut = True
+    await time.advance(9)
+    assert (replica.elector.holds(), replica.elector.remaining()) == (True, 6)
+    await replica.crash()
+
+
 async def test_one_of_two_leads_and_keeps_leading(time: Time) -> None:
     lease = Lease()
     first, second = Replica(lease, time, "one"), Replica(lease, time, "two")

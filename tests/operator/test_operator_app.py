@@ -57,6 +57,9 @@ class Passes:
     def dependencies(self, key: Key) -> frozenset[Dep]:
         return frozenset({Dep("Secret", key.namespace, "input"), Dep("Environment", key.namespace, "base")})
 
+    def forget(self, key: Key) -> None:
+        """Nothing is kept per key but the count, which is the point."""
+
     async def reconcile(self, key: Key) -> Pass:
         self.counted[key] += 1
         live = self.caches[key.kind].get(key.namespace, key.name)

@@ -9,10 +9,9 @@ from test_work_queue import Clock
 
 from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.writethrough import WriteThrough
-from outfitter.naming import RETAINED, owner_labels
+from outfitter.naming import owner_labels
 from outfitter.operator.dependents import Dependents
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.sweep import Sweep
 from outfitter.operator.wake import Wake
 from outfitter.snapshot import Dep, Key, Live
 
@@ -137,6 +136,9 @@ async def test_secrets_config_maps_claims_and_namespaces_wake_those_who_looked(b
     project = {"name": "a", "labels": {"outfitter.dev/project": "a"}}
     bench.cluster.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": project})
     assert await bench.due() == {ALICE}
+    noted = {**project, "annotations": {"team": "noted"}}
+    bench.cluster.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": noted})
+    assert await bench.due() == set(), "everything wide looks at every Namespace, and nothing at its annotations"
 
 
 async def test_refused_pods_wake_the_owner_of_the_statefulset(bench: Bench) -> None:
@@ -191,52 +193,3 @@ async def test_a_re_created_object_is_due_although_its_name_is_the_same(bench: B
     assert bench.gone == ["torch"]
     bench.caches.remove(old)
     assert bench.caches["Environment"].get("a", "torch") is not None, "the old uid's deletion came late"
-
-
-# -- sweep -----------------------------------------------------------------------------------------------------------
-
-
-async def swept(bench: Bench, existing: set[str], *, gone: Live | None = None) -> list[tuple[str, str]]:
-    async def listed(kind: str) -> set[str]:
-        return existing
-
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
-    if gone is not None:
-        sweep.owner_gone(gone)
-    else:
-        sweep.everything()
-    await sweep._sweep()
-    return [(write.namespace, write.name) for write in bench.cluster.writes if write.verb == "delete"]
-
-
-async def test_children_in_other_namespaces_go_with_their_owner_and_volumes_stay(bench: Bench) -> None:
-    owner = bench.ours(Key("Credential", "a", "c"))
-    reference = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Credential", "name": "c", "uid": owner.uid}
-    bench.cluster.user_apply(child(owner, "Secret", "copy", "b"))
-    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "data", labels={RETAINED: "true"}))
-    bench.cluster.user_apply(child(owner, "Secret", "collected", "a", ownerReferences=[reference]))
-    bench.cluster.user_delete("Credential", "a", "c")
-    assert await swept(bench, set(), gone=owner) == [("b", "copy")]
-
-
-async def test_a_full_sweep_believes_the_server_and_not_the_cache(bench: Bench) -> None:
-    unseen = Live.of({"kind": "Credential", "metadata": {"name": "new", "namespace": "a", "uid": "unseen"}})
-    orphan = Live.of({"kind": "Credential", "metadata": {"name": "old", "namespace": "a", "uid": "lost"}})
-    present = bench.ours(Key("Credential", "a", "here"))
-    for number, owner in enumerate((unseen, orphan, present)):
-        bench.cluster.user_apply(child(owner, "Secret", f"copy-{number}", "b"))
-    assert await swept(bench, {"unseen"}) == [("b", "copy-1")]
-
-
-async def test_a_child_made_while_its_owner_was_deleted_is_swept_too(bench: Bench) -> None:
-    owner = bench.ours(Key("Credential", "a", "c"))
-    bench.cluster.user_delete("Credential", "a", "c")
-
-    async def listed(kind: str) -> set[str]:
-        return set()
-
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
-    bench.caches.listen_written(sweep.child_seen)
-    await bench.writer.create(child(owner, "Secret", "late", "b"))
-    await sweep._sweep()
-    assert bench.caches["Secret"].get("b", "late") is None

@@ -31,6 +31,11 @@ class Pass:
     users_changed: frozenset[Key] = frozenset()
 
 
+def workspace(key: Key) -> Live:
+    meta = {"name": key.name, "namespace": key.namespace, "uid": key.name, "resourceVersion": "1"}
+    return Live.of({"kind": key.kind, "metadata": meta})
+
+
 class Bench:
     """One worker, and passes that do what the test says."""
 
@@ -41,7 +46,11 @@ class Bench:
         self.outcomes: list[str] = []
         self.does: Callable[[Key], Pass] = lambda key: Pass()
         self.hold: asyncio.Event | None = None
-        self.wake = Wake(Caches(), self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
+        self.forgotten: list[Key] = []
+        self.caches = Caches()
+        for key in (ALICE, BOB):
+            self.caches.put(workspace(key))
+        self.wake = Wake(self.caches, self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
         self.workers = Workers(
             self.queue,
             self,
@@ -59,6 +68,9 @@ class Bench:
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         return frozenset()
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
 
     async def passes(self, count: int) -> list[str]:
         async with asyncio.timeout(5):
@@ -175,3 +187,19 @@ async def test_what_changed_while_a_pass_first_looked_at_it_is_looked_at_again(b
 
 def secret() -> dict[str, Any]:
     return {"kind": "Secret", "metadata": {"name": "s", "namespace": "a", "uid": "1", "resourceVersion": "1"}}
+
+
+async def test_a_pass_that_outlives_its_object_leaves_nothing(bench: Bench) -> None:
+    secret = Dep("Secret", "a", "s")
+
+    def does(key: Key) -> Pass:
+        bench.caches.remove(workspace(key))
+        return Pass(deps=frozenset({secret}), requeue_after=5)
+
+    bench.does = does
+    bench.queue.add(ALICE)
+    await bench.passes(1)
+    assert bench.dependents.of(*secret) == set()
+    assert bench.forgotten == [ALICE]
+    bench.clock.advance(5000)
+    assert len(bench.queue) == 0

@@ -242,13 +242,19 @@ async def test_ephemeral_claims_go_when_it_stops() -> None:
         {"name": "short", "path": "/short", "ephemeral": True, "claimInfo": {"size": "1Gi"}},
     ]
     world = await started(storage={"pvc": claims})
-    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == ["w-own", "w-short"]
+    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == [
+        "w-own-9dfc7d",
+        "w-short-063624",
+    ]
     world.edit("Workspace", "w", suspend=True)
     await world.settle()
-    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == ["w-own"]
+    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == ["w-own-9dfc7d"]
     world.edit("Workspace", "w", suspend=False)
     await world.settle()
-    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == ["w-own", "w-short"]
+    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == [
+        "w-own-9dfc7d",
+        "w-short-063624",
+    ]
     world.edit("Workspace", "w", storage=None)
     await world.settle()
-    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == ["w-own"]
+    assert [body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")] == ["w-own-9dfc7d"]

@@ -187,7 +187,7 @@ async def test_retried_errors_lose_nothing(verb: str, error: ApiError, late: boo
     for step in (_nothing, _edit, _rotate):
         step(world)
         door = Refusing(world.cluster, verb, error, times=3, late=late)
-        world.reconciler._cluster = door
+        world.through(door)
         await world.settle()
         assert late or door.refused in (0, 3)
     assert _picture(world) == wanted
@@ -219,7 +219,7 @@ async def test_each_verb_was_really_tried() -> None:
 async def test_refused_create(error: ApiError, word: str, stalled: bool) -> None:
     """What the server refuses for good is told in its words, and made once it allows it."""
     world = _world()
-    world.reconciler._cluster = Refusing(world.cluster, "create", error, kind="StatefulSet")
+    world.through(Refusing(world.cluster, "create", error, kind="StatefulSet"))
     await world.settle()
     status = world.status("Workspace", "w")
     assert reason(status) == word
@@ -229,7 +229,7 @@ async def test_refused_create(error: ApiError, word: str, stalled: bool) -> None
     assert error.message.split(":")[-1] in status["message"] or word == "NamespaceTerminating"
     result = await world.once("Workspace", "w")
     assert (result.requeue_after is None) is (word == "Refused")
-    world.reconciler._cluster = world.cluster
+    world.through(world.cluster)
     await world.settle()
     assert reason(world.status("Workspace", "w")) == "Running"
 
@@ -240,8 +240,10 @@ async def test_refused_apply_and_delete() -> None:
         world = _world()
         await world.settle()
         _edit(world)
-        world.reconciler._cluster = Refusing(
-            world.cluster, verb, Forbidden("not allowed", status=403), kind="StatefulSet" if verb == "apply" else ""
+        world.through(
+            Refusing(
+                world.cluster, verb, Forbidden("not allowed", status=403), kind="StatefulSet" if verb == "apply" else ""
+            )
         )
         await world.settle()
         status = world.status("Workspace", "w")
@@ -252,9 +254,7 @@ async def test_refused_apply_and_delete() -> None:
 async def test_refused_pin_stops_the_rest() -> None:
     """Nothing is made of a workload whose pin could not be written."""
     world = _world()
-    world.reconciler._cluster = Refusing(
-        world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"
-    )
+    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
     await world.settle()
     assert world.find("StatefulSet", "w") is None
     assert world.find("Service", "w") is None
@@ -266,7 +266,7 @@ async def test_refused_copy_is_not_counted_as_synced() -> None:
     world = World(
         asset("Credential", "c", {"type": "genericSecret", "secretRef": {"name": "s"}}), secret("s", {"a": "b"})
     )
-    world.reconciler._cluster = Refusing(world.cluster, "create", Forbidden("no", status=403), kind="Secret")
+    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="Secret"))
     await world.settle()
     status = world.status("Credential", "c")
     assert status["targets"] == {"desired": 1, "synced": 0}

@@ -93,7 +93,7 @@ async def test_answer_of_our_own_create_is_lost() -> None:
     door = Refusing(
         world.cluster, "create", AlreadyExists("services exists", status=409), kind="Service", late=True, times=1
     )
-    world.reconciler._cluster = door
+    world.through(door)
     await world.settle()
     assert door.refused == 1
     assert len(world.all("Service")) == 1
@@ -164,7 +164,7 @@ async def test_retained_volumes_are_taken_up_again() -> None:
     world = World(source, mine)
     await world.settle()
     before = {body["metadata"]["name"]: body["metadata"]["uid"] for body in world.all("PersistentVolumeClaim")}
-    assert set(before) == {"data", "w-own"}
+    assert set(before) == {"data", "w-own-9dfc7d"}
     for kind, name in (("DataSource", "data"), ("Workspace", "w")):
         world.cluster.user_delete(kind, TEAM, name)
     assert {body["metadata"]["name"] for body in world.all("PersistentVolumeClaim")} == set(before)
@@ -444,7 +444,7 @@ async def test_status_conflict_is_raised_and_retried() -> None:
     """An object replaced during its pass: the old one's status is refused, the next pass is for the new one."""
     world = World(workspace())
     door = Refusing(world.cluster, "status", Conflict("another object now", status=409), times=1)
-    world.reconciler._cluster = door
+    world.through(door)
     with pytest.raises(Conflict):
         await world.once("Workspace", "w")
     await world.settle()
@@ -460,7 +460,7 @@ async def test_object_deleted_during_its_pass() -> None:
             if verb == "status" and world.find("Workspace", "w"):
                 world.cluster.user_delete("Workspace", TEAM, "w")
 
-    world.reconciler._cluster = Deleting(world.cluster, "none", Conflict(""))
+    world.through(Deleting(world.cluster, "none", Conflict("")))
     result = await world.once("Workspace", "w")
     assert world.find("Workspace", "w") is None
     assert world.all("StatefulSet") == []

@@ -224,7 +224,9 @@ async def test_phases_of_a_life() -> None:
     world.pods = False
     world.controllers()
     await look()
-    pod = {"kind": "Pod", "metadata": {"name": "w-0", "labels": world.get("StatefulSet", "w")["metadata"]["labels"]}}
+    made = world.get("StatefulSet", "w")["metadata"]
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "w", "uid": made["uid"], "controller": True}
+    pod = {"kind": "Pod", "metadata": {"name": "w-0", "labels": made["labels"], "ownerReferences": [owner]}}
     scheduled = [{"type": "PodScheduled", "status": "True"}]
     world.cluster.user_apply(complete({**pod, "spec": {}, "status": {"phase": "Pending", "conditions": scheduled}}))
     await look()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-import orjson
-
 from outfitter.cluster.base import Resource, resource
 from outfitter.cluster.events import EventLimit, event
-from outfitter.cluster.transport import Transport
-from outfitter.errors import ApiError, Conflict, Invalid, LeadershipLost, NotFound
+from outfitter.cluster.transport import Transport, parsed
+from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipLost, NotFound
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
@@ -25,6 +24,12 @@ _APPLY_PATCH: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _UID_MISMATCH: Final = re.compile("UID in (the )?precondition")
+
+
+# What the server itself says of a refused Secret; what follows a webhook's name is the webhook's text.
+_OWN_WORDS: Final = re.compile(
+    r'admission webhook "[^"]*" denied the request|secrets (?:"[^"]*" )?is forbidden: (?:exceeded quota|User ).*'
+)
 
 
 def path_of(res: Resource, namespace: str = "", name: str = "") -> str:
@@ -49,7 +54,7 @@ class Client:
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
         try:
-            return _parsed(await self.transport.request("GET", path_of(resource(kind), namespace, name)))
+            return parsed(await self.transport.request("GET", path_of(resource(kind), namespace, name)))
         except NotFound:
             return None
 
@@ -63,7 +68,7 @@ class Client:
             if label_selector:
                 query["labelSelector"] = label_selector
             while True:
-                page = _parsed(await self.transport.request("GET", f"{path_of(res, space)}?{urlencode(query)}"))
+                page = parsed(await self.transport.request("GET", f"{path_of(res, space)}?{urlencode(query)}"))
                 found += ({"apiVersion": res.api_version, "kind": kind, **item} for item in page.get("items") or ())
                 token = (page.get("metadata") or {}).get("continue")
                 if not token:
@@ -75,41 +80,39 @@ class Client:
         """POST; AlreadyExists where the name is taken. Returns the stored object."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(resource(kind), meta.get("namespace", "")) + _CREATE
-        try:
-            return _parsed(await self.transport.request("POST", path, manifest))
-        except Invalid as error:
-            raise _scrubbed(kind, error) from None
+        with _scrubbing(kind):
+            return parsed(await self.transport.request("POST", path, manifest))
 
     async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
         """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(resource(kind), meta.get("namespace", ""), meta["name"])
-        await self._move_to_apply(path, kind, uid)
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         guarded = {**manifest, "metadata": {**meta, "uid": uid}}
-        try:
-            return _parsed(await self.transport.request("PATCH", path + _APPLY, guarded, content_type=_APPLY_PATCH))
-        except Invalid as error:
-            if "metadata.uid: Invalid value" in error.message:
-                raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None
-            return await self._replace_lists(path, kind, guarded, error)
+        with _scrubbing(kind):
+            await self._move_to_apply(path, kind, uid)
+            try:
+                return parsed(await self.transport.request("PATCH", path + _APPLY, guarded, content_type=_APPLY_PATCH))
+            except Invalid as error:
+                if "metadata.uid: Invalid value" in error.message:
+                    text = f"{kind} {meta['name']} is another object now"
+                    raise Conflict(text, status=409, reason="Conflict") from None
+                return await self._replace_lists(path, guarded, error)
 
-    async def _replace_lists(
-        self, path: str, kind: str, guarded: Mapping[str, Any], refused: Invalid
-    ) -> dict[str, Any]:
+    async def _replace_lists(self, path: str, guarded: Mapping[str, Any], refused: Invalid) -> dict[str, Any]:
         """Change by merge patch what apply cannot: apply keeps the items that others put into a keyed list, and the
         server may refuse them beside ours (two ports of one name). A merge patch takes our lists as the whole truth.
         """
         try:
             query = f"?fieldManager={FIELD_MANAGER}"
-            return _parsed(await self.transport.request("PATCH", path + query, guarded, content_type=_MERGE_PATCH))
+            return parsed(await self.transport.request("PATCH", path + query, guarded, content_type=_MERGE_PATCH))
         except Invalid:
-            raise _scrubbed(kind, refused) from None
+            raise refused from None
 
     async def _move_to_apply(self, path: str, kind: str, uid: str) -> None:
         """Record as applied what a POST of ours recorded as updated; most often there is nothing to do."""
         for attempt in range(1, _TRIES + 1):
-            live = _parsed(await self.transport.request("GET", path))["metadata"]
+            live = parsed(await self.transport.request("GET", path))["metadata"]
             if live["uid"] != uid:
                 raise Conflict(f"{kind} {live['name']} is another object now", status=409, reason="Conflict")
             entries = live.get("managedFields") or ()
@@ -139,7 +142,8 @@ class Client:
             "propagationPolicy": "Orphan" if orphan else "Background",
         }
         try:
-            await self.transport.request("DELETE", path_of(resource(kind), namespace, name), options)
+            with _scrubbing(kind):
+                await self.transport.request("DELETE", path_of(resource(kind), namespace, name), options)
         except NotFound:
             return
         except Conflict as error:
@@ -159,7 +163,7 @@ class Client:
 
     async def _json_patch(self, path: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         try:
-            return _parsed(await self.transport.request("PATCH", path, steps, content_type=_JSON_PATCH))
+            return parsed(await self.transport.request("PATCH", path, steps, content_type=_JSON_PATCH))
         except Invalid as error:
             # A failed test is 422 without a cause; a value that the schema refuses names its field.
             if error.status == 422 and error.reason == "Invalid" and "is invalid:" not in error.message:
@@ -183,12 +187,14 @@ def _made_by_post(entry: Mapping[str, Any]) -> bool:
     return ours and entry.get("operation") == "Update"
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
-    return orjson.loads(content)  # type: ignore[no-any-return]
-
-
-def _scrubbed(kind: str, error: Invalid) -> Invalid:
-    if kind != "Secret":
-        return error
-    # The server quotes refused values; those of a Secret must not reach logs or status.
-    return Invalid("the server refuses this Secret", status=error.status, reason=error.reason)
+@contextmanager
+def _scrubbing(kind: str) -> Iterator[None]:
+    """The server quotes refused values, and webhooks may quote anything: a Secret's must not reach logs or status."""
+    try:
+        yield
+    except ApiError as error:
+        if kind != "Secret" or not (isinstance(error, Forbidden | Invalid) or "denied" in error.message):
+            raise
+        own = _OWN_WORDS.match(error.message)
+        text = "the server refuses this Secret" + (f": {own[0]}" if own else "")
+        raise type(error)(text, status=error.status, reason=error.reason, retry_after=error.retry_after) from None

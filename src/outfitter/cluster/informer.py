@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -18,6 +19,7 @@ from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import JSON, METADATA_LIST, METADATA_ONLY, Transport
+from outfitter.cluster.unreadable import Unreadable, identity, split
 from outfitter.cluster.watches import WATCHES, Watch
 from outfitter.errors import ApiError, Gone, NotFound, Unavailable
 
@@ -27,6 +29,7 @@ IDLE_SECONDS: Final = 75.0  # bookmarks come every 60: silence for longer means 
 _WATCH_SECONDS: Final = (300, 360)
 _SHORT_WATCH: Final = 1.0
 _BACKOFF: Final = (0.2, 30.0)  # seconds: first and longest
+_DELETED: Final = re.compile(rb'\{"type"\s*:\s*"DELETED"')
 _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 
@@ -41,6 +44,7 @@ class Informer:
         namespace: str = "",
         *,
         relisted: Callable[[], None] = lambda: None,
+        unreadable: Unreadable | None = None,
         clock: Callable[[], float] = time.monotonic,
         idle_seconds: float = IDLE_SECONDS,
         backoff: tuple[float, float] = _BACKOFF,
@@ -53,6 +57,7 @@ class Informer:
         self._transport = transport
         self._caches = caches
         self._relisted = relisted
+        self._unreadable = unreadable or Unreadable()
         self._clock = clock
         self._idle = idle_seconds
         self._backoff = backoff
@@ -107,16 +112,25 @@ class Informer:
         """Page by page into the caches, then drop what was not in it. Returns the list's version."""
         seen: set[str] = set()
         token, version = "", 0
+        singly = 0  # how many objects are yet to be listed one by one
         while True:
-            page = await self._page(token)
+            content = await self._page(token, 1 if singly else PAGE)
+            try:
+                page = orjson.loads(content)
+            except orjson.JSONDecodeError as error:
+                if not singly:
+                    singly = PAGE  # one of them cannot be read: find out which
+                    continue
+                page, about = split(content)
+                self._unreadable.skipped(self.watch.kind, about, error)
+                seen.add(about.get("uid", ""))
+            singly = max(0, singly - 1)
             meta = page.get("metadata") or {}
             # Pages of one list share one version; what was written after the first may be absent from the later ones.
             version = version or int(meta.get("resourceVersion") or 0)
             for item in page.get("items") or ():
                 seen.add(item["metadata"]["uid"])
-                live = project(self.watch.kind, item)
-                if live is not None:
-                    self._caches.put(live)
+                self._put(item)
             self._active = self._clock()
             token = meta.get("continue") or ""
             if not token:
@@ -131,25 +145,31 @@ class Informer:
         self.synced.set()
         return version
 
-    async def _page(self, token: str) -> Any:
+    def _put(self, item: Mapping[str, Any]) -> None:
+        try:
+            live = project(self.watch.kind, item)
+            if live is not None:
+                self._caches.put(live)
+        except Exception as error:  # whatever is wrong with one object must not keep out the others
+            self._unreadable.skipped(self.watch.kind, item["metadata"], error)
+
+    async def _page(self, token: str, limit: int) -> bytes:
         accept = METADATA_LIST if self.watch.metadata_only else JSON
         if self._single:
             accept = METADATA_ONLY if self.watch.metadata_only else JSON
             try:
-                item = orjson.loads(await self._transport.request("GET", self._list_path, accept=accept))
+                item = await self._transport.request("GET", self._list_path, accept=accept)
             except NotFound:
-                return {"metadata": {"resourceVersion": "1"}, "items": []}
-            return {
-                "metadata": {"resourceVersion": item["metadata"]["resourceVersion"]},
-                "items": [item],
-            }
+                return b'{"metadata": {"resourceVersion": "1"}}'
+            version = identity(item).get("resourceVersion", "").encode()
+            return b'{"metadata": {"resourceVersion": "%s"}, "items": [%s]}' % (version, item)
         query = {
-            "limit": str(PAGE),
+            "limit": str(limit),
             **self._selectors(),
             **({"continue": token} if token else {}),
         }
         path = f"{self._list_path}?{urlencode(query)}"
-        return orjson.loads(await self._transport.request("GET", path, accept=accept, within=_LIST_TIMEOUT))
+        return await self._transport.request("GET", path, accept=accept, within=_LIST_TIMEOUT)
 
     def _selectors(self) -> dict[str, str]:
         pairs = {
@@ -189,11 +209,15 @@ class Informer:
 
     def _take(self, lines: Iterable[bytes], version: int) -> int:
         """Events of one chunk into the caches; returns the newest version seen."""
-        kind, caches = self.watch.kind, self._caches
-        for line in lines:
-            if not line:
+        for line in filter(None, lines):
+            try:
+                event = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                meta = identity(line)
+                if not meta.get("uid"):
+                    raise Gone("the watch cannot be read") from None
+                self._lost(_DELETED.match(line) is not None, meta, error)
                 continue
-            event = orjson.loads(line)
             what, item = event["type"], event["object"]
             if what == "ERROR":
                 raise Gone(
@@ -205,13 +229,28 @@ class Informer:
             version = max(version, number)
             if what == "BOOKMARK":
                 continue
-            known = caches[kind].get(meta.get("namespace", ""), meta["name"])
-            if known is not None and known.resource_version >= number and what != "DELETED":
-                continue  # the echo of our own write, most often: not worth a projection
-            live = project(kind, item)
-            if live is not None:
-                (caches.remove if what == "DELETED" else caches.put)(live)
+            try:
+                self._learn(what == "DELETED", item, number)
+            except Exception as error:  # as in a list
+                self._lost(what == "DELETED", meta, error)
         return version
+
+    def _learn(self, deleted: bool, item: Mapping[str, Any], version: int) -> None:
+        kind, meta, caches = self.watch.kind, item["metadata"], self._caches
+        known = caches[kind].get(meta.get("namespace", ""), meta["name"])
+        if known is not None and known.resource_version >= version and not deleted:
+            return  # the echo of our own write, most often: not worth a projection
+        live = project(kind, item)
+        if live is not None:
+            (caches.remove if deleted else caches.put)(live)
+
+    def _lost(self, deleted: bool, meta: Mapping[str, Any], error: Exception) -> None:
+        """An event that cannot be taken in; that its object is gone can be believed all the same."""
+        kind = self.watch.kind
+        self._unreadable.skipped(kind, meta, error)
+        known = self._caches[kind].by_uid(meta.get("uid", ""))
+        if deleted and known is not None:
+            self._caches.remove(known)
 
 
 class _Restart(Unavailable):
@@ -229,8 +268,13 @@ def informers(
     *,
     watches: Iterable[Watch] = WATCHES,
     relisted: Callable[[], None] = lambda: None,
+    unreadable: Unreadable | None = None,
 ) -> tuple[Informer, ...]:
     """One Informer per kind, or per kind and namespace where `namespaces` are given."""
     spaces = tuple(namespaces) or ("",)
     chosen = [watch for watch in watches if not (watch.cluster_wide and spaces != ("",))]
-    return tuple(Informer(transport, caches, watch, space, relisted=relisted) for watch in chosen for space in spaces)
+    return tuple(
+        Informer(transport, caches, watch, space, relisted=relisted, unreadable=unreadable)
+        for watch in chosen
+        for space in spaces
+    )

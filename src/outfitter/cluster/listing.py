@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-import orjson
-
 from outfitter.cluster.base import resource
 from outfitter.cluster.client import PAGE, path_of
-from outfitter.cluster.transport import METADATA_LIST, Transport
+from outfitter.cluster.transport import METADATA_LIST, Transport, parsed
 
 
 class Listing(NamedTuple):
@@ -29,7 +27,7 @@ async def listings(transport: Transport, kind: str, namespaces: Iterable[str] = 
         query, version = {"limit": str(PAGE)}, 0
         while True:
             path = f"{path_of(resource(kind), namespace)}?{urlencode(query)}"
-            page = orjson.loads(await transport.request("GET", path, accept=METADATA_LIST))
+            page = parsed(await transport.request("GET", path, accept=METADATA_LIST))
             meta = page.get("metadata") or {}
             version = version or int(meta.get("resourceVersion") or 0)
             uids.update(item["metadata"]["uid"] for item in page.get("items") or ())

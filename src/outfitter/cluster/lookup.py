@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
 from outfitter.snapshot import Live
@@ -34,6 +35,10 @@ class CacheLookup:
         """All objects of one kind."""
         return self._caches[kind].all()
 
+    def owner(self, uid: str) -> Live | None:
+        """The object of ours with that uid."""
+        return next((live for kind in KINDS if (live := self._caches[kind.name].by_uid(uid))), None)
+
     def claimants(self, host: str) -> Iterable[Live]:
         """Ingresses of ours that serve a host."""
         return list(self._hosts.get(host, {}).values())
@@ -45,8 +50,10 @@ class CacheLookup:
             for host in _hosts(live) if live else ():
                 if add and live:
                     self._hosts.setdefault(host, {})[live.uid] = live
-                elif live:
-                    self._hosts.get(host, {}).pop(live.uid, None)
+                elif live and (served := self._hosts.get(host)):
+                    served.pop(live.uid, None)
+                    if not served:
+                        del self._hosts[host]
 
 
 def _hosts(live: Live) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any, Final
 
 import aiohttp
@@ -30,7 +31,10 @@ _BROKEN: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
 
 class Transport:
-    """Requests to one API server. `gate` allows writes; `record` hears verb and code (0: no answer)."""
+    """Requests to one API server. `record` hears verb and code (0: no answer).
+
+    `gate` allows writes; `remaining` is for how many seconds from now one that is sent may still be under way.
+    """
 
     def __init__(
         self,
@@ -38,12 +42,14 @@ class Transport:
         *,
         max_requests: int = 32,
         gate: Callable[[], bool] = lambda: True,
+        remaining: Callable[[], float] = lambda: inf,
         record: Recorder = lambda verb, code: None,
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self.auth = auth
         self.limiter = Limiter(max_requests)
         self.gate = gate
+        self.remaining = remaining
         self._record = record
         self._timeout = aiohttp.ClientTimeout(total=request_seconds)
         self._session: aiohttp.ClientSession | None = None
@@ -105,6 +111,8 @@ class Transport:
         async with self.limiter:
             if guarded and not self.gate():
                 raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
+            if guarded:
+                within = _at_most(within, self.remaining())
             try:
                 async with self.session.request(
                     verb,
@@ -154,6 +162,20 @@ class Transport:
 
     def _url(self, path: str) -> URL:
         return URL(self.auth.server + path, encoded=True)
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """The JSON of an answer; Unavailable where it is none, or nested deeper than the parser goes."""
+    try:
+        return orjson.loads(content)  # type: ignore[no-any-return]
+    except orjson.JSONDecodeError as error:
+        raise Unavailable(f"the answer of the API server cannot be read: {error.msg}") from None
+
+
+def _at_most(timeout: aiohttp.ClientTimeout, seconds: float) -> aiohttp.ClientTimeout:
+    if timeout.total is not None and timeout.total <= seconds:
+        return timeout
+    return aiohttp.ClientTimeout(total=max(seconds, 0.001))  # 0 would mean no limit
 
 
 def refusal(code: int, content: bytes, retry_after: str | None = None) -> ApiError:

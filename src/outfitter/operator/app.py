@@ -21,6 +21,7 @@ from outfitter.cluster.client import Client
 from outfitter.cluster.informer import informers
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
+from outfitter.cluster.unreadable import Unreadable
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import ApiError
 from outfitter.operator.dependents import Dependents
@@ -34,7 +35,7 @@ from outfitter.operator.sweep import Sweep
 from outfitter.operator.wake import Wake
 from outfitter.operator.workers import Reconciler, Workers
 from outfitter.settings import Settings
-from outfitter.snapshot import Key
+from outfitter.snapshot import Key, Live
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.elector = self._elector()
         self.transport.gate = self.elector.holds
+        self.transport.remaining = self.elector.remaining
         self.cluster = WriteThrough(Client(self.transport, self.namespaces), self.caches)
         self.reconciler = make_reconciler(
             self.cluster,
@@ -85,7 +87,8 @@ class Operator:
             self.dependents.users,
             lambda: datetime.now(UTC),
         )
-        self.primary = Primary(self.transport, self.caches, self.kinds, self.namespaces)
+        self.unreadable = Unreadable(self.metrics.unreadable)
+        self.primary = Primary(self.transport, self.caches, self.kinds, self.namespaces, unreadable=self.unreadable)
         self.sweep = Sweep(self.cluster, self.caches, self.kinds, self.primary.uids)
         self.primary.deletions_found = self.sweep.everything
         self.wake = self._wake()
@@ -95,6 +98,7 @@ class Operator:
             self.caches,
             self.namespaces,
             relisted=self.sweep.everything,
+            unreadable=self.unreadable,
         )
         self.synced = asyncio.Event()
         self.leading = asyncio.Event()
@@ -104,6 +108,7 @@ class Operator:
         )
         self._stopping = asyncio.Event()
         self._kopf_stop = asyncio.Event()
+        self._failed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def stop(self) -> None:
@@ -128,12 +133,10 @@ class Operator:
 
     async def _until_end(self, kopf_task: asyncio.Task[None]) -> int:
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        failed = asyncio.create_task(self._failed.wait(), name="failure")
         working = asyncio.create_task(self._work(), name="work")
         try:
-            await asyncio.wait(
-                {stopping, working, kopf_task, *self._tasks},
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait({stopping, failed, working, kopf_task}, return_when=asyncio.FIRST_COMPLETED)
             if not self._stopping.is_set():
                 self._report(working, kopf_task)
                 return 1
@@ -147,6 +150,7 @@ class Operator:
             # Nothing may write from here on, and that at once.
             working.cancel()
             stopping.cancel()
+            failed.cancel()
             await self.workers.cancel()
 
     async def _work(self) -> None:
@@ -183,7 +187,7 @@ class Operator:
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
         ignored = frozenset(asyncio.all_tasks())
         spawned = await kopf.spawn_tasks(
-            registry=registry(self.auth, self.caches, self.kinds, self.primary.listed),
+            registry=registry(self.auth, self.caches, self.kinds, self.primary.listed, self.unreadable),
             settings=kopf_settings(),
             clusterwide=not self.namespaces,
             namespaces=self.namespaces,
@@ -207,7 +211,13 @@ class Operator:
             _log.warning("kopf did not stop in time")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._failed.set()
 
     def _report(self, working: asyncio.Task[None], kopf_task: asyncio.Task[None]) -> None:
         for task in (working, kopf_task, *self._tasks):
@@ -226,8 +236,12 @@ class Operator:
             self.dependents,
             self.kinds,
             used_by_seconds=self.settings.used_by_seconds,
-            gone=self.sweep.owner_gone,
+            gone=self._gone,
         )
+
+    def _gone(self, live: Live) -> None:
+        self.reconciler.forget(Key(live.kind, live.namespace, live.name))
+        self.sweep.owner_gone(live)
 
     def _workers(self) -> Workers:
         return Workers(
@@ -245,12 +259,7 @@ class Operator:
         identity = settings.identity or f"{socket.gethostname()}-{uuid4().hex[:8]}"
         seconds = float(settings.lease_seconds)
         # Less than what is left between the renew deadline and the end of the Lease.
-        leases = ServerLeases(
-            self.transport,
-            settings.system_namespace,
-            settings.lease_name,
-            seconds / 3 * 0.8,
-        )
+        leases = ServerLeases(self.transport, settings.system_namespace, settings.lease_name, seconds / 3 * 0.8)
         return Elector(leases, identity, seconds)
 
 

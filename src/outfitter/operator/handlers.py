@@ -14,6 +14,7 @@ from outfitter.cluster.base import resource
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
+from outfitter.cluster.unreadable import Unreadable
 
 _RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -93,6 +94,7 @@ def registry(
     caches: Caches,
     kinds: Iterable[str],
     listed: Callable[[str], None],
+    unreadable: Unreadable,
 ) -> kopf.OperatorRegistry:
     """One event handler per kind, and the login. `listed` hears of every list that kopf makes of a kind."""
     found = kopf.OperatorRegistry()
@@ -107,15 +109,18 @@ def registry(
     kopf.on.login(registry=found, id="login")(login)
     for kind in names:
         res = resource(kind)
-        kopf.on.event(res.group, res.version, res.plural, registry=found, id=kind)(_observer(kind, caches))
+        kopf.on.event(res.group, res.version, res.plural, registry=found, id=kind)(_observer(kind, caches, unreadable))
     return found
 
 
-def _observer(kind: str, caches: Caches) -> Callable[..., Any]:
+def _observer(kind: str, caches: Caches, unreadable: Unreadable) -> Callable[..., Any]:
     async def observe(event: Mapping[str, Any], **_: Any) -> None:
-        live = project(kind, event["object"])
-        if live is not None:
-            (caches.remove if event["type"] == "DELETED" else caches.put)(live)
+        try:
+            live = project(kind, event["object"])
+            if live is not None:
+                (caches.remove if event["type"] == "DELETED" else caches.put)(live)
+        except Exception as error:  # whatever is wrong with one object must not keep out the others
+            unreadable.skipped(kind, event["object"]["metadata"], error)
 
     return observe
 

@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import aiohttp
-import orjson
 
 from outfitter.cluster.base import resource
 from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
-from outfitter.cluster.transport import Transport
+from outfitter.cluster.transport import Transport, parsed
 from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
 
 _log = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class ServerLeases:
     async def _send(self, verb: str, path: str, body: Any = None) -> dict[str, Any]:
         # Not a guarded write: the Lease is what opens the gate.
         content = await self._transport.request(verb, path, body, write=False, attempts=1, within=self._timeout)
-        return orjson.loads(content)  # type: ignore[no-any-return]
+        return parsed(content)
 
 
 class Elector:
@@ -102,6 +101,10 @@ class Elector:
     def holds(self) -> bool:
         """Whether this process may write now."""
         return self._clock() < self._held_until
+
+    def remaining(self) -> float:
+        """Seconds until another replica may take the Lease, as far as this one knows; not more than 0 where it may."""
+        return self._held_until + self._seconds - self._deadline - self._clock()
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""

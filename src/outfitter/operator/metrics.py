@@ -35,6 +35,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._unreadable = Counter(
+            "outfitter_unreadable_objects",
+            "Times an object was left out because it cannot be read",
+            ("kind",),
+            registry=self.registry,
+        )
         self._counted: dict[tuple[str, int], Callable[[], None]] = {}
 
     def request(self, verb: str, code: int) -> None:
@@ -47,6 +53,10 @@ class Metrics:
     def passed(self, kind: str, outcome: str, seconds: float) -> None:
         """A pass ended."""
         self._passes.labels(kind, outcome).observe(seconds)
+
+    def unreadable(self, kind: str) -> None:
+        """An object could not be taken into the caches."""
+        self._unreadable.labels(kind).inc()
 
     def text(self) -> bytes:
         """The exposition."""

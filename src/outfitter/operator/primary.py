@@ -12,7 +12,8 @@ from outfitter.cluster.base import Change
 from outfitter.cluster.listing import Listing, listings
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
-from outfitter.errors import ApiError, ConfigurationError, NotFound
+from outfitter.cluster.unreadable import Unreadable
+from outfitter.errors import ConfigurationError, NotFound, OutfitterError
 
 _log = logging.getLogger(__name__)
 
@@ -32,12 +33,14 @@ class Primary:
         namespaces: Iterable[str] = (),
         *,
         deletions_found: Callable[[], None] = lambda: None,
+        unreadable: Unreadable | None = None,
     ) -> None:
         self._transport = transport
         self._caches = caches
         self._kinds = tuple(kinds)
         self._namespaces = tuple(namespaces)
         self.deletions_found = deletions_found
+        self._unreadable = unreadable or Unreadable()
         self._arrived = asyncio.Event()
         self._lists: Counter[str] = Counter()
         self._doubtful: set[str] = set()
@@ -82,11 +85,15 @@ class Primary:
             await asyncio.sleep(_SETTLE)
             try:
                 while self._doubtful:
-                    kind = next(iter(self._doubtful))
-                    await self._audit(kind)
-                    self._doubtful.discard(kind)
+                    # Taken off first: kopf may list it once more while we do.
+                    kind = self._doubtful.pop()
+                    try:
+                        await self._audit(kind)
+                    except OutfitterError:
+                        self._doubtful.add(kind)
+                        raise
                 self.deletions_found()
-            except ApiError as error:
+            except OutfitterError as error:  # a missing CRD included: it is being replaced, most likely
                 _log.info("audit: %s; again soon", error)
                 self._due.set()
                 await asyncio.sleep(_RETRY)
@@ -102,5 +109,5 @@ class Primary:
             raise ConfigurationError(f"the server does not know {kind}: install Outfitter's CRDs first") from None
 
     def _has(self, kind: str, found: list[Listing]) -> bool:
-        store = self._caches[kind]
-        return all(store.knows(uid) for listing in found for uid in listing.uids)
+        store, never = self._caches[kind], self._unreadable
+        return all(store.knows(uid) or uid in never for listing in found for uid in listing.uids)

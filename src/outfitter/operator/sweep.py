@@ -10,7 +10,7 @@ from outfitter.cluster.base import Change, Cluster
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import CHILD_KINDS
-from outfitter.errors import ApiError, LeadershipLost
+from outfitter.errors import ApiError, LeadershipLost, OutfitterError
 from outfitter.naming import OWNER_KIND, RETAINED
 from outfitter.operator.wake import metadata
 from outfitter.snapshot import Live
@@ -63,50 +63,67 @@ class Sweep:
             self._due.clear()
             try:
                 await self._sweep()
-            except ApiError as error:
+            except LeadershipLost:
+                return
+            except OutfitterError as error:  # a missing CRD included: it is being replaced, most likely
                 _log.info("sweep: %s; again soon", error)
                 self._due.set()
                 await asyncio.sleep(_RETRY_SECONDS * jitter(0.5, 1.5))
-            except LeadershipLost:
-                return
 
     async def _sweep(self) -> None:
-        for uid in tuple(self._gone):
-            await self._remove(uid)
-            self._gone.discard(uid)
-        if self._everything:
-            for uid in await self._orphaned():
-                await self._remove(uid)
-            self._everything = False
+        """What is told while it runs is for the next one: so what is due is taken off first, and put back on failure.
 
-    async def _orphaned(self) -> list[str]:
+        Raises the last error once everything else is done.
+        """
+        gone, self._gone = self._gone, set()
+        everything, self._everything = self._everything, False
+        failure: OutfitterError | None = None
+        if everything:
+            try:
+                gone |= await self._orphaned()
+            except OutfitterError as error:
+                self._everything, failure = True, error
+        for uid in gone:
+            if kept := await self._remove(uid):
+                self._gone.add(uid)
+                failure = kept
+        if failure is not None:
+            raise failure
+
+    async def _orphaned(self) -> set[str]:
         """Owner uids that children name and that no longer exist: by our caches, and then by the server's own word."""
-        suspects: dict[str, set[str]] = {}
+        suspects: dict[str, set[str]] = {}  # uid -> kinds that it may be of
         for kind in CHILD_KINDS:
             for uid in self._caches[kind].owners():
-                children = self._removable(kind, uid)
-                if children and not any(self._caches[ours].by_uid(uid) for ours in self._kinds):
-                    owner_kind = (metadata(children[0]).get("labels") or {}).get(OWNER_KIND, "")
-                    if owner_kind in self._kinds:
-                        suspects.setdefault(owner_kind, set()).add(uid)
-        found: list[str] = []
-        for kind, uids in suspects.items():
-            found += uids.difference(await self._listed(kind))
-        return found
+                if any(self._caches[ours].by_uid(uid) for ours in self._kinds):
+                    continue
+                # Anybody may change the labels of a copy in his namespace: that must not save the others.
+                named = {
+                    (metadata(live).get("labels") or {}).get(OWNER_KIND, "") for live in self._removable(kind, uid)
+                }
+                if named:
+                    suspects.setdefault(uid, set()).update(named if named <= self._kinds else self._kinds)
+        asked = {kind for kinds in suspects.values() for kind in kinds}
+        alive = {kind: await self._listed(kind) for kind in asked}
+        return {uid for uid, kinds in suspects.items() if not any(uid in alive[kind] for kind in kinds)}
 
     def _removable(self, kind: str, uid: str) -> list[Live]:
         return [live for live in self._caches[kind].owned(uid) if not live.deleting and _without_keeper(live)]
 
-    async def _remove(self, uid: str) -> None:
+    async def _remove(self, uid: str) -> ApiError | None:
+        """Delete the children of `uid`; one that cannot be deleted keeps no other. Returns the last error."""
+        failure: ApiError | None = None
         for kind in CHILD_KINDS:
             for live in self._removable(kind, uid):
-                _log.info(
-                    "%s %s/%s: its owner is gone, removed",
-                    kind,
-                    live.namespace,
-                    live.name,
-                )
-                await self._cluster.delete(kind, live.namespace, live.name, live.uid)
+                place = f"{kind} {live.namespace}/{live.name}"
+                try:
+                    await self._cluster.delete(kind, live.namespace, live.name, live.uid)
+                except ApiError as error:
+                    _log.info("%s: its owner is gone, but it cannot be removed: %s", place, error)
+                    failure = error
+                else:
+                    _log.info("%s: its owner is gone, removed", place)
+        return failure
 
 
 def _without_keeper(live: Live) -> bool:

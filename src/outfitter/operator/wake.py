@@ -58,6 +58,10 @@ class Wake:
             # A user's edit that the server took just before our status comes with the answer: its event is old then.
             self._queue.add(Key(change.kind, change.live.namespace, change.live.name))
 
+    def knows(self, key: Key) -> bool:
+        """Whether there is such an object of ours."""
+        return self._caches[key.kind].get(key.namespace, key.name) is not None
+
     def used(self, assets: Iterable[tuple[str, str, str]]) -> None:
         """The set of users of these changed: their usedBy is due, at most once per window."""
         for kind, namespace, name in assets:
@@ -109,7 +113,8 @@ def essential(change: Change) -> bool:
     if old.generation != new.generation or old.deleting != new.deleting or old.uid != new.uid:
         return True
     before, after = metadata(old), metadata(new)
-    return any((before.get(field) or {}) != (after.get(field) or {}) for field in _USERS_SEE)
+    fields = _USERS_SEE if change.kind != "Namespace" else ("labels",)  # everything wide looks at every Namespace
+    return any((before.get(field) or {}) != (after.get(field) or {}) for field in fields)
 
 
 def metadata(live: Live) -> dict[str, Any]:

@@ -47,6 +47,9 @@ class Reconciler(Protocol):
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """What a pass would look at, without I/O."""
 
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+
 
 Observer = Callable[[str, str, float], None]  # kind, outcome, seconds
 
@@ -134,12 +137,16 @@ class Workers:
             self._observe(key.kind, outcome, time.monotonic() - started)
 
     def _after(self, key: Key, done: Pass) -> None:
-        changed = self._dependents.record(key, done.deps)
+        exists = self._wake.knows(key)
+        # Deleted while its pass ran, it is no user of anything any more.
+        changed = self._dependents.record(key, done.deps if exists else frozenset())
         if self._dependents.end(key, changed & done.deps):
             self._queue.add(key)  # it came too late for this pass and too early to find us among its users
         if changed or done.users_changed:
             self._wake.used({*changed, *done.users_changed})
-        if done.outcome == "Gone":
+        if not exists:
+            self._reconciler.forget(key)
+        if not exists or done.outcome == "Gone":
             self._queue.discard(key)
             return
         resync = self._resync_seconds * jitter(0.75, 1.25)

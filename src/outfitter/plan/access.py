@@ -8,18 +8,19 @@ from typing import Any
 from outfitter.naming import connection_service
 from outfitter.plan.base import Diff
 from outfitter.problems import Problem, waiting
-from outfitter.render.connection import Endpoints
-from outfitter.snapshot import Asset, View
+from outfitter.render.connection import Endpoints, host_of
+from outfitter.snapshot import Asset, Live, View
 
 
 def lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]:
     """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first."""
     lost = {}
     for item in ways.inside:
-        claimants = view.claimants(item.host) if item.host else []
-        if not claimants or claimants[0].owner == asset.live.uid:
+        first = next((live for live in view.claimants(item.host) if _counts(view, live, item.host)), None)
+        if not item.host or first is None or first.owner == asset.live.uid:
             continue
-        first = claimants[0]
+        if _published(asset.body, item.host) and not _published(_owner(view, first), item.host):
+            continue  # whoever labels an Ingress of its own cannot take a host that was given away before
         view.depend(first.kind, first.namespace, first.name)
         lost[connection_service(asset.live.name, item.name)] = waiting(
             "HostTaken",
@@ -27,6 +28,23 @@ def lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]:
             f"spec.connections[{item.name}]",
         )
     return lost
+
+
+def _owner(view: View, ingress: Live) -> Mapping[str, Any]:
+    owner = view.owner(ingress.owner)
+    return owner.body if owner else {}
+
+
+def _counts(view: View, ingress: Live, host: str) -> bool:
+    """Whether an Ingress is what it says: a child of a living object of ours in its namespace."""
+    owner = view.owner(ingress.owner)
+    return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
+
+
+def _published(body: Mapping[str, Any], host: str) -> bool:
+    """Whether we have told an object's users that it has this host."""
+    links = (body.get("status") or {}).get("connections") or ()
+    return any(host_of(str(item.get("url", ""))) == host for item in links)
 
 
 def reached(asset: Asset, ways: Endpoints, diff: Diff, lost: Mapping[str, Problem]) -> list[dict[str, Any]]:

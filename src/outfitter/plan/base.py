@@ -76,7 +76,7 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
         if found is None:
             result.ops.append(Create(want))
             continue
-        verdict = claim(found, owner)
+        verdict = claim(view, found, owner)
         if isinstance(verdict, Problem):
             result.problems.append(verdict)
             view.depend(found.kind, found.namespace, found.name)
@@ -88,13 +88,14 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
     return result
 
 
-def claim(found: Live, owner: Asset) -> Problem | None:
+def claim(view: View, found: Live, owner: Asset) -> Problem | None:
     """None where a live object may be written by `owner`'s pass; a problem that says why not."""
     where = f"{found.kind} {found.namespace}/{found.name}"
     if found.owner == owner.live.uid:
         return waiting("Replacing", f"{where} is being deleted; it is made anew afterwards") if found.deleting else None
     labels = found.body["metadata"].get("labels") or {}
     former = (labels.get(OWNER_KIND), labels.get(OWNER_NAME)) == (owner.live.kind, owner.live.name)
+    former = former and view.owner(found.owner) is None  # a namesake in another namespace is alive and keeps it
     if former and RETAINED in labels and not found.deleting:
         return None  # data that outlived its former object: taken up again
     if former:

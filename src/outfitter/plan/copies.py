@@ -29,7 +29,7 @@ def keep_copy(view: View, asset: Asset, manifest: Mapping[str, Any]) -> tuple[li
     found = view.peek(kind, namespace, name)
     if found is None:
         return [Create(stamp(dict(manifest)))], []
-    blocked = claim(found, asset)
+    blocked = claim(view, found, asset)
     if blocked is not None:
         view.depend(kind, namespace, name)
         if blocked.reason == "NameTaken" and namespace != asset.live.namespace:
@@ -45,4 +45,6 @@ def keep_copy(view: View, asset: Asset, manifest: Mapping[str, Any]) -> tuple[li
     owned = {"labels": meta["labels"], "ownerReferences": meta.get("ownerReferences", [])}
     if content == (manifest.get("data", {}), manifest.get("binaryData", {})) and covers(owned, found.body["metadata"]):
         return [], []
-    return [Apply(stamp(dict(manifest)), found.uid)], []
+    extra = set(content[0]) - set(manifest.get("data", {})) | set(content[1]) - set(manifest.get("binaryData", {}))
+    # An apply leaves keys that others have put there, so such a copy is made anew.
+    return [Delete(found) if extra else Apply(stamp(dict(manifest)), found.uid)], []

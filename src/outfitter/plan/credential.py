@@ -38,7 +38,11 @@ def plan_credential(view: View, asset: Asset) -> Plan:
     if problems or material is None:
         synced = len({child.namespace for child in view.children(live.uid) if child.kind == "Secret"} & set(where))
         facts["targets"] = {"desired": len(where), "synced": synced}
-        return Plan(Draft(False, "Waiting", "", tuple(problems), facts, (0, max(len(where), 1))))
+        # Where it may not be used any more it goes, whether or not there is something to copy.
+        kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]
+        gone = tuple(surplus(view, asset, ("Secret",), kept)) if not view.wanted else ()
+        draft = Draft(False, "Waiting", "", tuple(problems), facts, (0, max(len(where), 1)))
+        return Plan(draft, (gone,) if gone else ())
     source = view.live("Secret", live.namespace, spec.secret_ref.name)
     version = str(source.resource_version) if source else ""
     ops: list[Op] = []
@@ -52,12 +56,21 @@ def plan_credential(view: View, asset: Asset) -> Plan:
         problems += found
         wanted += copies
         fine += not found
-    gone: list[Op] = list(surplus(view, asset, ("Secret",), wanted))
+    gone = tuple(surplus(view, asset, ("Secret",), wanted))
     facts["targets"] = {"desired": len(where), "synced": fine}
     facts["keys"] = sorted(material.data)
     serious = any(problem.level > Level.NOTE for problem in problems)
     draft = Draft(not serious, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
-    return Plan(draft, tuple(tuple(step) for step in (ops, gone) if step))
+    return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
+
+
+_PLACES = Material(pull={})  # both Secrets that a Credential may have in a namespace
+
+
+def _is_copy(view: View, namespace: str, name: str) -> bool:
+    """Copies of copies would chase each other for ever."""
+    live = view.live("Secret", namespace, name)
+    return live is not None and bool(live.owner)
 
 
 def _material(view: View, asset: Asset) -> tuple[Material | None, Problem | None]:
@@ -67,6 +80,9 @@ def _material(view: View, asset: Asset) -> tuple[Material | None, Problem | None
     source = view.native("Secret", namespace, name, data=True)
     if source is None:
         return None, waiting("NotCreated", f"Secret {namespace}/{name} does not exist: create it", "spec.secretRef")
+    if _is_copy(view, namespace, name):
+        text = f"Secret {namespace}/{name} is a copy that Outfitter made: refer to what it was copied from"
+        return None, stalled("InvalidSpec", text, "spec.secretRef")
     if view.wanted:
         return None, None  # fetched next, then looked at again
     material = compose(spec, source)

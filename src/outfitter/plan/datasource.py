@@ -10,7 +10,7 @@ from outfitter.observe import State, observe
 from outfitter.plan.base import Diff, Op, Plan, diff, surplus
 from outfitter.plan.copies import keep_copy, labelled
 from outfitter.plan.usage import used_by
-from outfitter.problems import Level, Problem, stalled, unsupported, waiting
+from outfitter.problems import Level, Problem, note, stalled, unsupported, waiting
 from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
 from outfitter.render.workspace import owner_reference
 from outfitter.resolve.references import key_problem
@@ -60,20 +60,23 @@ def _check(view: View, asset: Asset, member: str, leaf: Any, namespace: str) -> 
 
 def _config_map(view: View, asset: Asset, leaf: Any, where: list[str], facts: dict[str, Any]) -> Plan:
     """Copies of a shared ConfigMap, one in every namespace in scope."""
-    name, namespace = leaf.config_map, asset.live.namespace
+    name, namespace, copy_name = leaf.config_map, asset.live.namespace, data_source_config_map(asset.live.name)
     source = view.native("ConfigMap", namespace, name, data=True)
     if source is None:
         problem = waiting(
             "NotCreated", f"ConfigMap {namespace}/{name} does not exist: create it", "spec.configMapVolume.configMap"
         )
         facts["targets"] = {"desired": len(where), "synced": 0}
-        return Plan(Draft(False, problem.reason, "", (problem,), facts, (0, max(len(where), 1))))
+        kept = [{"kind": "ConfigMap", "metadata": {"namespace": at, "name": copy_name}} for at in where]
+        left = tuple(surplus(view, asset, ("ConfigMap",), kept))
+        draft = Draft(False, problem.reason, "", (problem,), facts, (0, max(len(where), 1)))
+        return Plan(draft, (left,) if left else ())
     copies = [
         labelled(
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": {"name": data_source_config_map(asset.live.name), "namespace": target},
+                "metadata": {"name": copy_name, "namespace": target},
                 **({"data": dict(source.data)} if source.data else {}),
                 **({"binaryData": dict(source.binary)} if source.binary else {}),
             },
@@ -84,11 +87,11 @@ def _config_map(view: View, asset: Asset, leaf: Any, where: list[str], facts: di
     results = [keep_copy(view, asset, item) for item in copies]
     ops = [op for done, _ in results for op in done]
     problems = [item for _, blocked in results for item in blocked]
-    gone: list[Op] = list(surplus(view, asset, ("ConfigMap",), copies))
+    gone = tuple(surplus(view, asset, ("ConfigMap",), copies))
     fine = len(where) - len(problems)
     facts["targets"] = {"desired": len(where), "synced": fine}
     draft = Draft(not problems, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
-    return Plan(draft, tuple(tuple(step) for step in (ops, gone) if step))
+    return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
 
 
 def _pvc(view: View, asset: Asset, leaf: Any, facts: dict[str, Any]) -> Plan:
@@ -107,8 +110,11 @@ def _pvc(view: View, asset: Asset, leaf: Any, facts: dict[str, Any]) -> Plan:
         return _report(view, facts, Diff(problems=missing), where, name, ())
     wanted = [_claim(asset, leaf, name, namespace) for namespace in where]
     result = diff(view, asset, wanted)
-    gone = surplus(view, asset, ("PersistentVolumeClaim",), wanted)
-    steps: tuple[tuple[Op, ...], ...] = tuple(tuple(step) for step in (result.ops, gone) if step)
+    result.problems += [
+        note("ClaimLeft", f"PersistentVolumeClaim {live.namespace}/{live.name} is out of scope now: delete it by hand")
+        for live in (op.live for op in surplus(view, asset, ("PersistentVolumeClaim",), wanted))
+    ]
+    steps: tuple[tuple[Op, ...], ...] = (tuple(result.ops),) if result.ops else ()
     return _report(view, facts, result, where, name, steps)
 
 

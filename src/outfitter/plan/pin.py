@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,8 +66,11 @@ def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
         rendered.template,
         owned,
     )
-    name = revision(resolved.subject.name, orjson.dumps(_data(pin), option=orjson.OPT_SORT_KEYS))
-    return Pin(name, *(getattr(pin, field) for field in list(Pin.__dataclass_fields__)[1:]))
+    return replace(pin, name=_name(resolved.subject.name, _data(pin)))
+
+
+def _name(workload: str, data: Mapping[str, Any]) -> str:
+    return revision(workload, orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
 
 
 def _data(pin: Pin) -> dict[str, Any]:
@@ -93,20 +96,31 @@ def manifest(pin: Pin, asset: Asset) -> dict[str, Any]:
     }
 
 
+def trusted(live: Live, workload: str, published: str) -> bool:
+    """Whether a ControllerRevision is a pin of ours: we named it in the workload's status, and its content is its name.
+
+    Others may write ControllerRevisions in a namespace; nobody else writes status.
+    """
+    return live.name == published == _name(workload, live.body.get("data") or {})
+
+
 def read(live: Live) -> Pin:
-    """A pin out of its ControllerRevision."""
+    """A pin out of its ControllerRevision; of another version of Outfitter, what is known of it."""
     body = live.body
     data = body["data"]
+    known = Source.__dataclass_fields__
     return Pin(
         live.name,
         int(body["revision"]),
-        data["inputs"],
-        data["submission"],
-        tuple(Source(**source) for source in data["sources"]),
-        data["origins"],
-        tuple(Problem(item["reason"], item["message"], Level.NOTE, item["field"]) for item in data["notes"]),
+        data.get("inputs", ""),
+        data.get("submission", {}),
+        tuple(
+            Source(**{key: value for key, value in item.items() if key in known}) for item in data.get("sources", ())
+        ),
+        data.get("origins", {}),
+        tuple(Problem(item["reason"], item["message"], Level.NOTE, item["field"]) for item in data.get("notes", ())),
         data["template"],
-        tuple(data["claims"]),
+        tuple(data.get("claims", ())),
     )
 
 

@@ -33,9 +33,15 @@ class _Now:
     pins: tuple[Live, ...]  # oldest first
     pods: tuple[Live, ...]
 
+    published: Live | None = None  # the pin that status names, if it is what it says
+
     @property
     def pin(self) -> Pin | None:
-        return pins.read(self.pins[-1]) if self.pins else None
+        return pins.read(self.published) if self.published else None
+
+    @property
+    def newest(self) -> int:
+        return max((int(live.body["revision"]) for live in self.pins), default=0)
 
     @property
     def stopped_at(self) -> str:
@@ -59,13 +65,14 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     wanted: list[Mapping[str, Any]] = []
     if not subject.stopped or now.stateful_set is not None:
         wanted += workspace.children(subject, pin.spec, pin.template, pin.name, ways, view.settings)
-        wanted += [item for item in pin.claims if not (subject.stopped and _owned(item))]
+        ended = subject.stopped and pin.inputs == pins.inputs(subject)  # an edit may keep what was ephemeral
+        wanted += [item for item in pin.claims if not (ended and _owned(item))]
     lost = lost_hosts(view, asset, ways)
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
     first = [op for op in result.ops if _is_pin(op)]
-    rest = [op for op in result.ops if op not in first]
+    rest = _startable([op for op in result.ops if op not in first], wanted, result)
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, _update_revision(now.stateful_set))
     gone += [Delete(pod) for pod in pods.unready_outdated if not first and not rest]
@@ -81,18 +88,24 @@ def plan_workload(view: View, subject: Subject) -> Plan:
 
 
 def _look(view: View, asset: Asset) -> _Now:
-    children = view.children(asset.live.uid)
-    own = [child for child in children if child.controller == asset.live.uid]
-    found = sorted((c for c in own if c.kind == "ControllerRevision"), key=lambda live: live.body["revision"])
-    sets = [child for child in own if child.kind == "StatefulSet" and child.name == asset.live.name]
-    pods = tuple(child for child in children if child.kind == "Pod")
-    return _Now(sets[0] if sets else None, tuple(found), pods)
+    live = asset.live
+    children = [child for child in view.children(live.uid) if child.namespace == live.namespace]
+    own = [child for child in children if child.controller == live.uid]
+    found = sorted((c for c in own if c.kind == "ControllerRevision"), key=lambda child: child.body["revision"])
+    sets = [child for child in own if child.kind == "StatefulSet" and child.name == live.name]
+    pods = tuple(c for c in children if c.kind == "Pod" and sets and c.controller == sets[0].uid)
+    revision = (asset.body.get("status") or {}).get("revision", "")
+    published = next((child for child in found if pins.trusted(child, live.name, revision)), None)
+    return _Now(sets[0] if sets else None, tuple(found), pods, published)
 
 
 def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, list[Problem]]:
     """The pin to keep to, whether it was (re)made in this pass, and why none could be made."""
     current = now.pin
-    resumed = not subject.stopped and current is not None and now.stopped_at == current.name
+    was_stopped = current is not None and now.stopped_at == current.name
+    if now.stateful_set is None:  # what it would tell is gone with it
+        was_stopped = (subject.asset.body.get("status") or {}).get("phase") in (Phase.STOPPED, Phase.STOPPING)
+    resumed = not subject.stopped and was_stopped
     if current is not None and current.inputs == pins.inputs(subject) and not resumed:
         return current, False, []
     resolved = resolve_workload(view, subject)
@@ -102,8 +115,9 @@ def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, lis
         return current, False, problems
     if subject.stopped:
         return current, False, problems  # pinned when it is started
-    number = current.number + 1 if current else 1
-    made = pins.make(resolved, rendered, number)
+    made = pins.make(resolved, rendered, now.newest + 1)
+    if any(live.name == made.name and int(live.body["revision"]) == now.newest for live in now.pins):
+        made = replace(made, number=now.newest)  # made before, and status does not say so yet
     if current is not None and made.name == current.name:
         return current, False, []
     return made, True, problems
@@ -143,6 +157,16 @@ def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str,
 
 def _owned(claim: Any) -> bool:
     return bool(claim["metadata"].get("ownerReferences"))
+
+
+def _startable(ops: list[Op], wanted: Iterable[Mapping[str, Any]], result: Diff) -> list[Op]:
+    """The writes; without the StatefulSet while a claim of the workload is somebody else's, or it would mount that."""
+    made = {op.manifest["metadata"]["name"] for op in ops if not isinstance(op, Delete)}
+    claims = [item["metadata"] for item in wanted if item["kind"] == "PersistentVolumeClaim"]
+    ours = {name for kind, _, name in result.live if kind == "PersistentVolumeClaim"}
+    if all(meta["name"] in ours or meta["name"] in made for meta in claims):
+        return ops
+    return [op for op in ops if isinstance(op, Delete) or op.manifest["kind"] != "StatefulSet"]
 
 
 def _is_pin(op: Op) -> bool:

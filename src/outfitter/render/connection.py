@@ -14,6 +14,9 @@ from outfitter.naming import connection_host, connection_service, dns_label
 from outfitter.problems import Problem, note, stalled, unsupported
 from outfitter.settings import Settings
 
+_URL = re.compile(
+    r"https?://(?P<host>[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+)(:[0-9]{1,5})?(/[-\w./~%+,;=:]*)?"
+)
 _PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -32,7 +35,13 @@ class Endpoint:
     @property
     def host(self) -> str:
         """Host that its Ingress serves, "" without one."""
-        return urlsplit(self.url).hostname or "" if self.type == "ExternalUrl" else ""
+        return host_of(self.url) if self.type == "ExternalUrl" else ""
+
+
+def host_of(url: str) -> str:
+    """The host of a plain web URL; "" for anything that a browser and we could read differently."""
+    match = _URL.fullmatch(url)
+    return match["host"] if match else ""
 
 
 @dataclass(frozen=True)
@@ -121,9 +130,9 @@ def _url(
     if not given:
         problems.append(stalled("UrlMissing", "customUrl is set, so give externalUrl", f"{field}.externalUrl"))
         return ""
-    host = urlsplit(given).hostname or ""
+    host = host_of(given)
     if not host.endswith(f".{settings.domain}"):
-        text = f"host {host or given!r} is not under {settings.domain}, the only domain this cluster serves"
+        text = f"give a URL like https://name.{settings.domain}/path: no other domain is served here"
         problems.append(stalled("HostForbidden", text, f"{field}.externalUrl"))
         return ""
     return given

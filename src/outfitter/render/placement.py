@@ -20,6 +20,9 @@ _RESERVED = (
     "helm.sh/",
     "kubectl.kubernetes.io/",
     "kopf.",
+    "io.kubernetes.cri-o.",  # runtime switches and device injection: below what Pod Security looks at
+    "io.kubernetes.cri.",
+    "cdi.k8s.io/",
     f"{GROUP}/",
 )
 _RESERVED_NAMES = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})

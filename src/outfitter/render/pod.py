@@ -12,6 +12,7 @@ from outfitter.problems import Problem, stalled
 MAIN = "main"
 
 # What restricted Pod Security lets a container add without being elevated.
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 
 
@@ -139,4 +140,11 @@ def elevated(template: Mapping[str, Any]) -> list[str]:
             found.append("privileged")
         if (context.get("seccompProfile") or {}).get("type") == "Unconfined":
             found.append("seccomp profile Unconfined")
+    for name, value in (template["metadata"].get("annotations") or {}).items():
+        if name.startswith(_APPARMOR) and value != "runtime/default":
+            found.append(f"AppArmor profile {value}")
+    probes = [item.get("readinessProbe") or {} for item in spec["containers"]]
+    found += [
+        f"probe of host {probe['httpGet']['host']}" for probe in probes if (probe.get("httpGet") or {}).get("host")
+    ]
     return list(dict.fromkeys(found))

@@ -91,7 +91,7 @@ class Api:
         seen: Object | None = None
         while (left := deadline - time.monotonic()) > 0:
             for seen in self._sights(kind, namespace, name, left):
-                if done(seen):
+                if _holds(done, seen):
                     return seen
         text = yaml.safe_dump(_shown(seen), sort_keys=False) if seen else "it does not exist"
         raise AssertionError(f"{kind} {namespace}/{name}: not so within {seconds:.0f} s; last seen:\n{text}")
@@ -132,6 +132,14 @@ class Api:
     @staticmethod
     def _object(item: Object, kind: str) -> Object:
         return {"kind": kind, **item}
+
+
+def _holds(done: Predicate, seen: Object | None) -> bool:
+    """Whether `done` holds; where it asks for a field that is not there (yet), it does not."""
+    try:
+        return bool(done(seen))
+    except (KeyError, TypeError, IndexError):
+        return False
 
 
 def _shown(item: Object) -> Object:

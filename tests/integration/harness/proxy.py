@@ -17,7 +17,7 @@ from aiohttp import web
 
 from outfitter.sandbox import Sandbox
 
-_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "host", "keep-alive"}
+_HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive"}
 
 
 @dataclass
@@ -25,13 +25,15 @@ class Fault:
     """What to do to the next `times` requests of `verb` whose path and query contain every one of `parts`.
 
     `code`: answer this instead of asking the server. `lose`: let the server do it, then break the connection.
-    `cut`: break a watch after its first event. `gone`: end a watch with a 410 event. `retry_after`: in seconds.
+    `garble`: pass on half of the answer. `cut`: break a watch after its first event. `gone`: end a watch with a 410
+    event. `retry_after`: in seconds.
     """
 
     verb: str
     parts: tuple[str, ...] = ()
     code: int = 0
     lose: bool = False
+    garble: bool = False
     cut: bool = False
     gone: bool = False
     times: int = 1
@@ -130,6 +132,8 @@ class Proxy:
             if fault is not None and fault.lose:
                 assert request.transport is not None
                 request.transport.abort()
+            if fault is not None and fault.garble:
+                content = content[: len(content) // 2]
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP}
             return web.Response(status=answer.status, body=content, headers=kept)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +14,15 @@ from pydantic import ValidationError
 from outfitter.cluster.base import Cluster
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.store import Caches
-from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, RECONCILE, RETAINED
+from outfitter.errors import Conflict, Invalid, NotFound
+from outfitter.naming import OWNER_UID, RECONCILE
 from outfitter.plan import plan
-from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.plan.base import Create, Plan
+from outfitter.problems import stalled
+from outfitter.reconcile.writes import Writer
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
-from outfitter.status import Draft, compose, is_ready, is_stalled, unfinished
+from outfitter.status import Draft, compose, is_ready, is_stalled, least, unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Reconciler:
         self._clock = clock
         self._lookup = CacheLookup(caches)
         self._unready: dict[Key, datetime] = {}
-        self._strangers: set[tuple[str, str, str]] = set()
+        self._writer = Writer(cluster, caches)
         self._refused: dict[Key, int] = {}  # how often in a row something was in the way
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
@@ -93,7 +94,7 @@ class Reconciler:
         made, view = await self._plan(key, asset)
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
-        problems, writes, again = await self._execute(made)
+        problems, writes, again = await self._writer.execute(made)
         draft = made.draft
         if problems:
             draft = unfinished(draft, problems)
@@ -145,7 +146,9 @@ class Reconciler:
     def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Draft, View]:
         """After the writes the caches hold the server's answers: say now what a second pass would say."""
         view = View(self._lookup, self._settings, users=before.users, now=self._clock())
-        draft = plan(view, asset).draft
+        known = {key: made.draft.facts[key] for key in ("revision",) if key in made.draft.facts}
+        status = {**(asset.body.get("status") or {}), **known}  # the pin that was just made is the one to keep to
+        draft = plan(view, replace(asset, body={**asset.body, "status": status})).draft
         return (made.draft, before) if view.wanted else (draft, view)
 
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:
@@ -165,86 +168,6 @@ class Reconciler:
             content if data else None,
             binary if data else {},
         )
-
-    async def _execute(self, made: Plan) -> tuple[list[Problem], int, bool]:
-        """Do the writes, step by step; what the server refuses for good becomes a problem, the rest is raised."""
-        problems: list[Problem] = []
-        writes = 0
-        again = False
-        for step in made.steps:
-            if len(step) == 1:
-                results: list[Problem | BaseException | None] = [await self._attempt(step[0])]
-            else:
-                results = await asyncio.gather(*(self._attempt(op) for op in step), return_exceptions=True)
-            writes += len(step)
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
-            found = [result for result in results if isinstance(result, Problem)]
-            # The same manifest is refused again; everything else may end without a word to us.
-            again = again or any(problem.reason != "Refused" for problem in found)
-            problems += found
-            if found and any(
-                isinstance(op, Create | Apply) and op.manifest["kind"] == "ControllerRevision" for op in step
-            ):
-                break
-        return problems, writes, again
-
-    async def _attempt(self, op: Op) -> Problem | None:
-        try:
-            match op:
-                case Create(manifest):
-                    return await self._create(manifest)
-                case Apply(manifest, uid):
-                    await self._cluster.apply(manifest, uid)
-                case Delete(live, orphan):
-                    await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
-        except (Forbidden, Invalid) as error:
-            return refused(op, error)
-        except NotFound as error:
-            if isinstance(op, Create):
-                return refused(op, error)
-        return None
-
-    async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
-        meta = manifest["metadata"]
-        place = (manifest["kind"], meta["namespace"], meta["name"])
-        if place not in self._strangers:
-            try:
-                await self._cluster.create(manifest)
-            except AlreadyExists:
-                pass
-            else:
-                return None
-        found = await self._cluster.get(*place)
-        if found is None:
-            self._strangers.discard(place)
-            raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
-        has, mine = found["metadata"].get("labels") or {}, meta["labels"]
-        if has.get(OWNER_UID) == mine[OWNER_UID]:
-            # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
-            self._caches.wrote(place[0], found)
-            return None
-        owners = {item["uid"] for item in found["metadata"].get("ownerReferences") or () if item.get("controller")}
-        if any(item["uid"] in owners for item in meta.get("ownerReferences") or ()):
-            # Ours, but somebody took off the label that we watch by: put it back. A pin can only be made anew.
-            uid = found["metadata"]["uid"]
-            if place[0] == "ControllerRevision":
-                await self._cluster.delete(*place, uid)
-                raise Conflict(f"{place[0]} {place[1]}/{place[2]} is made anew")
-            await self._cluster.apply(manifest, uid)
-            return None
-        former = all(has.get(name) == mine[name] for name in (OWNER_KIND, OWNER_NAME))
-        if former and RETAINED in has:
-            self._caches.put(Live.of(found, place[0]))
-            raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
-        if former:
-            text = (
-                f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
-            )
-            return waiting("Replacing", text)
-        self._strangers.add(place)
-        return taken(*place, has)
 
     async def _unreadable(self, live: Live, error: ValidationError) -> Pass:
         """An object that the models refuse although it is stored, as an older or laxer CRD may have let it in."""
@@ -268,7 +191,7 @@ class Reconciler:
         now = self._clock()
         status = compose(draft, asset.body, now)
         previous = asset.body.get("status") or {}
-        same_spec = previous.get("observedGeneration") == status["observedGeneration"]
+        same_spec = all(previous.get(key) == status.get(key) for key in ("observedGeneration", "revision"))
         slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
         if not (slipped and same_spec):
             self._unready.pop(key, None)
@@ -287,6 +210,9 @@ class Reconciler:
             await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status)
         except NotFound:
             return 0  # deleted while its pass ran
+        except Invalid as error:
+            _log.error("%s %s/%s: %s", live.kind, live.namespace, live.name, error.message)
+            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, least(status))
         if is_stalled(status) and not is_stalled(previous):
             ready = status["conditions"][0]
             await self._cluster.emit(
@@ -294,12 +220,14 @@ class Reconciler:
             )
         return 1
 
+    def forget(self, key: Key) -> None:
+        """The object is gone; a new one of its name starts afresh."""
+        self._unready.pop(key, None)
+        self._refused.pop(key, None)
+        self._writer.forget()
+
 
 _OURS = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
-
-
-def _is_pin(op: Op) -> bool:
-    return not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"
 
 
 def _outcome(draft: Draft, made: Plan) -> str:

@@ -1,0 +1,113 @@
+"""The writes of a plan, step by step: what the server refuses for good becomes a problem, the rest is raised."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from outfitter.cluster.base import Cluster
+from outfitter.cluster.store import Caches
+from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, RETAINED
+from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
+from outfitter.problems import Problem, waiting
+from outfitter.snapshot import Live
+
+
+class Writer:
+    """Carries out plans. Remembers only which names strangers have."""
+
+    def __init__(self, cluster: Cluster, caches: Caches) -> None:
+        self._cluster = cluster
+        self._caches = caches
+        self._strangers: set[tuple[str, str, str]] = set()
+
+    def forget(self) -> None:
+        """Forget strangers: which object met which is not kept, and to meet one again costs one refused request."""
+        self._strangers.clear()
+
+    async def execute(self, made: Plan) -> tuple[list[Problem], int, bool]:
+        """Do the writes, step by step; what the server refuses for good becomes a problem, the rest is raised."""
+        problems: list[Problem] = []
+        writes = 0
+        again = False
+        wide = made.draft.targets[1] > 1  # one namespace that does not answer must not hold up the others
+        for step in made.steps:
+            results = await asyncio.gather(*(self._attempt(op) for op in step), return_exceptions=True)
+            writes += len(step)
+            for op, result in zip(step, results, strict=True):
+                if isinstance(result, ApiError) and wide:
+                    problems.append(refused(op, result))
+                    again = True
+                elif isinstance(result, BaseException):
+                    raise result
+            found = [result for result in results if isinstance(result, Problem)]
+            # The same manifest is refused again; everything else may end without a word to us.
+            again = again or any(problem.reason != "Refused" for problem in found)
+            problems += found
+            if found and any(
+                isinstance(op, Create | Apply) and op.manifest["kind"] == "ControllerRevision" for op in step
+            ):
+                break
+        return problems, writes, again
+
+    async def _attempt(self, op: Op) -> Problem | None:
+        try:
+            match op:
+                case Create(manifest):
+                    return await self._create(manifest)
+                case Apply(manifest, uid):
+                    await self._cluster.apply(manifest, uid)
+                case Delete(live, orphan):
+                    await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
+        except (Forbidden, Invalid) as error:
+            return refused(op, error)
+        except NotFound as error:
+            if isinstance(op, Create):
+                return refused(op, error)
+        return None
+
+    async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
+        meta = manifest["metadata"]
+        place = (manifest["kind"], meta["namespace"], meta["name"])
+        if place not in self._strangers:
+            try:
+                await self._cluster.create(manifest)
+            except AlreadyExists:
+                pass
+            else:
+                return None
+        found = await self._cluster.get(*place)
+        if found is None:
+            self._strangers.discard(place)
+            raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
+        has, mine = found["metadata"].get("labels") or {}, meta["labels"]
+        if has.get(OWNER_UID) == mine[OWNER_UID]:
+            # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
+            self._caches.wrote(place[0], found)
+            return None
+        owners = {item["uid"] for item in found["metadata"].get("ownerReferences") or () if item.get("controller")}
+        if any(item["uid"] in owners for item in meta.get("ownerReferences") or ()):
+            # Ours, but somebody took off the label that we watch by: put it back. A pin can only be made anew.
+            uid = found["metadata"]["uid"]
+            if place[0] == "ControllerRevision":
+                await self._cluster.delete(*place, uid)
+                raise Conflict(f"{place[0]} {place[1]}/{place[2]} is made anew")
+            await self._cluster.apply(manifest, uid)
+            return None
+        former = all(has.get(name) == mine[name] for name in (OWNER_KIND, OWNER_NAME))
+        if former and RETAINED in has:
+            self._caches.put(Live.of(found, place[0]))
+            raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
+        if former:
+            text = (
+                f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
+            )
+            return waiting("Replacing", text)
+        self._strangers.add(place)
+        return taken(*place, has)
+
+
+def _is_pin(op: Op) -> bool:
+    return not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"

@@ -1,0 +1,69 @@
+"""What an Operator wires together, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from test_primary import authentication, workspace
+
+from outfitter.cluster.memory import MemoryCluster
+from outfitter.operator.app import Operator
+from outfitter.reconcile import Reconciler
+from outfitter.settings import Settings
+from outfitter.snapshot import Key, Live
+
+
+class Idle:
+    """Passes that do nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        self.forgotten: list[Key] = []
+
+    async def reconcile(self, key: Key) -> Any:
+        raise AssertionError(key)
+
+    def dependencies(self, key: Key) -> frozenset[Any]:
+        return frozenset()
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+
+async def test_a_task_that_began_late_and_fails_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    operator = Operator(Settings(), authentication(), Idle)
+    kopf = asyncio.create_task(asyncio.Event().wait())
+    ending = asyncio.create_task(operator._until_end(kopf))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+
+    async def fails() -> None:
+        raise ValueError("a defect")
+
+    operator._spawn(fails(), "sweep")
+    try:
+        assert await asyncio.wait_for(ending, 10) == 1
+    finally:
+        kopf.cancel()
+        await asyncio.gather(kopf, return_exceptions=True)
+        await operator.transport.close()
+    assert "sweep ended: a defect" in caplog.text
+
+
+async def test_a_deleted_object_is_forgotten_by_the_passes() -> None:
+    operator = Operator(Settings(), authentication(), Idle)
+    operator.caches.listen(operator.wake.changed)
+    live = Live.of(workspace())
+    operator.caches.put(live)
+    operator.caches.remove(live)
+    assert isinstance(operator.reconciler, Idle)
+    assert operator.reconciler.forgotten == [Key("Workspace", "a", "w")]
+
+
+async def test_a_new_object_does_not_inherit_the_patience_with_its_namesake() -> None:
+    cluster, key = MemoryCluster(), Key("Workspace", "a", "w")
+    passes = Reconciler(cluster, cluster.caches, Settings(), lambda key: (), lambda: datetime.now(UTC))
+    assert [passes._patience(key, again=True) for _ in range(3)] == [1, 2, 4]
+    passes.forget(key)
+    assert passes._patience(key, again=True) == 1
