@@ -11,7 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts a control plane is marked `cluster`, so that `make check` stays quick. `make test` runs everything."""
+    """Mark what starts a control plane as `cluster`: `make check` leaves it out, `make test` runs everything."""
     for item in items:
         if "sandbox" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("sandbox", "integration"):
             item.add_marker(pytest.mark.cluster)
