@@ -222,7 +222,8 @@ def test_an_ephemeral_claim_goes_when_its_workload_stops(space: Space) -> None:
     assert ready(space.ready("DataSource", "scratch"))
     assert space.get("PersistentVolumeClaim", "scratch") is None
     space.running("box", assets={"dataSources": [{"name": "scratch"}]})
-    name = "box-scratch"
+    (name,) = space.claims()
+    assert name.startswith("box-scratch")
     space.need("PersistentVolumeClaim", name)
     space.spec("Workspace", "box", suspend=True)
     space.gone("PersistentVolumeClaim", name)

@@ -252,14 +252,16 @@ def test_inline_volumes(space: Space) -> None:
     })  # fmt: skip
     mounts = {each["mountPath"] for each in space.template()["containers"][0]["volumeMounts"]}
     assert mounts == {"/work", "/scratch", "/s", "/c"}
-    claim = space.need("PersistentVolumeClaim", "box-work")
+    (name,) = space.claims()
+    assert name.startswith("box-work")
+    claim = space.need("PersistentVolumeClaim", name)
     assert claim["metadata"]["labels"]["outfitter.dev/retained"] == "true"
     # User data outlives the workspace, and the next one of that name takes it up.
     space.delete("Workspace", "box")
     space.gone("StatefulSet", "box")
     volume = {"name": "work", "path": "/work", "claimInfo": {"size": "1Gi"}}
     space.running("box", storage={"pvc": [volume]})
-    assert space.need("PersistentVolumeClaim", "box-work")["metadata"]["uid"] == claim["metadata"]["uid"]
+    assert space.need("PersistentVolumeClaim", name)["metadata"]["uid"] == claim["metadata"]["uid"]
 
 
 def test_pods_are_restricted_and_mount_no_token(space: Space) -> None:

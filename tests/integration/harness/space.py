@@ -79,6 +79,11 @@ class Space:
         found: Object = self.need("StatefulSet", name)["spec"]["template"]["spec"]
         return found
 
+    def claims(self, name: str = "box") -> list[str]:
+        """Names of the claims that a workload mounts."""
+        volumes = self.template(name).get("volumes", [])
+        return [each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each]
+
     def label(self, **labels: str | None) -> None:
         """Labels of our group on the namespace, as an admin sets them."""
         body = {"metadata": {"labels": {f"{GROUP}/{key}": value for key, value in labels.items()}}}
