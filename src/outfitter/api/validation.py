@@ -41,9 +41,9 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
     errors += _metadata_errors(body.get("metadata"))
     if isinstance(body.get("spec"), Mapping):
         bad = [error.path for error in errors]
-        errors += _rule_errors(_spec_model(body["kind"]), body["spec"], ("spec",), bad)
+        errors += _rule_errors(kind.model, {key: body[key] for key in ("metadata", "spec") if key in body}, (), bad)
         if previous is not None:
-            errors += _change_errors(_spec_model(body["kind"]), body["spec"], previous.get("spec"), ("spec",), bad)
+            errors += _change_errors(kind.model, body, previous, (), bad)
         errors += [
             FieldError(("spec", *error.path), error.message) for error in runtime_violations(body["kind"], body["spec"])
         ]
