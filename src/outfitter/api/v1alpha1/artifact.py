@@ -227,8 +227,8 @@ class ArtifactSpec(Model):
     the repository.
     """
     clone_from: CloneRef | None = None
-    """Artifact to take over everything from that is not given here: a new draft in the same repository. Taken once; later
-    edits of the other artifact are not followed. Cannot change.
+    """Artifact to take over everything from that is not given here: a new draft in the same repository. Taken once:
+    later edits of the other artifact are not followed. Cannot change.
     """
     description: Annotated[str, Field(max_length=1024)] = ""
     """What this is for."""

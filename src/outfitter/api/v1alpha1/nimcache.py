@@ -76,8 +76,8 @@ class NimCacheSpec(Model):
     Cannot change after creation.
     """
     claim_name: Label | None = None
-    """Use this claim of the namespace, which holds the model already: nothing is downloaded, no key is needed, and it is
-    never changed or deleted. Default: a new claim. Cannot change.
+    """Use this claim of the namespace, which holds the model already: nothing is downloaded, no key is needed, and it
+    is never changed or deleted. Default: a new claim. Cannot change.
     """
     size: Quantity | None = None
     """Capacity of the claim, such as 150Gi. Default: as the operator is set, 150Gi. May grow later where the storage
@@ -128,7 +128,7 @@ class DownloadFailure(Model):
     """Why the last attempt failed."""
 
     reason: Annotated[str, Field(max_length=128)]
-    """One word: ImagePullFailed, KeyRejected, NoSpace, OutOfMemory, DeadlineExceeded, or DownloadFailed for the rest."""
+    """One word: ImagePullFailed, KeyRejected, NoSpace, OutOfMemory, DeadlineExceeded, else DownloadFailed."""
     message: Message = ""
     """What went wrong and what to do about it."""
     time: Time | None = None
