@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from outfitter.cluster.base import Change, Cluster
+from pydantic import ValidationError
+
+from outfitter.cluster.base import Cluster
+from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, RECONCILE, RETAINED
 from outfitter.plan import plan
 from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
-from outfitter.problems import Problem, waiting
+from outfitter.problems import Problem, stalled, waiting
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
 from outfitter.status import Draft, compose, is_ready, is_stalled
+
+_log = logging.getLogger(__name__)
 
 _ROUNDS = 4  # looks at the caches per pass: each may turn up Secrets or ConfigMaps to fetch
 _AGAIN_SECONDS = 60.0  # at most: no watch tells when a stranger's object, a quota or a missing right is out of the way
@@ -32,50 +38,6 @@ class Pass:
     requeue_after: float | None = None
     writes: int = 0
     users_changed: frozenset[Key] = frozenset()
-
-
-class CacheLookup:
-    """The caches as a View reads them, with an index of the hosts that our Ingresses serve."""
-
-    def __init__(self, caches: Caches) -> None:
-        self._caches = caches
-        self._hosts: dict[str, dict[str, Live]] = {}
-        caches.listen(self._ingress)
-        caches.listen_written(self._ingress)
-
-    def get(self, kind: str, namespace: str, name: str) -> Live | None:
-        """One object."""
-        return self._caches[kind].get(namespace, name)
-
-    def owned(self, uid: str) -> Iterable[Live]:
-        """Objects of any kind whose owner-uid label is `uid`."""
-        return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
-
-    def in_namespace(self, kind: str, namespace: str) -> Iterable[Live]:
-        """Objects of one kind in one namespace."""
-        return self._caches[kind].in_namespace(namespace)
-
-    def all(self, kind: str) -> Iterable[Live]:
-        """All objects of one kind."""
-        return self._caches[kind].all()
-
-    def claimants(self, host: str) -> Iterable[Live]:
-        """Ingresses of ours that serve a host."""
-        return list(self._hosts.get(host, {}).values())
-
-    def _ingress(self, change: Change) -> None:
-        if change.kind != "Ingress":
-            return
-        for live, add in ((change.old, False), (change.new, True)):
-            for host in _hosts(live) if live else ():
-                if add and live:
-                    self._hosts.setdefault(host, {})[live.uid] = live
-                elif live:
-                    self._hosts.get(host, {}).pop(live.uid, None)
-
-
-def _hosts(live: Live) -> list[str]:
-    return [rule["host"] for rule in (live.body.get("spec") or {}).get("rules") or () if rule.get("host")]
 
 
 class Reconciler:
@@ -102,10 +64,12 @@ class Reconciler:
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """What a pass over `key` would look at. No I/O: used to know all users of all assets before the first pass."""
         live = self._caches[key.kind].get(key.namespace, key.name)
-        if live is None:
-            return frozenset()
         view = View(self._lookup, self._settings, now=self._clock())
-        plan(view, read_asset(live))
+        try:
+            if live is not None:
+                plan(view, read_asset(live))
+        except Exception:  # one object that cannot be read must not keep the operator from starting
+            _log.exception("%s: cannot be planned", key)
         return frozenset(view.deps)
 
     async def reconcile(self, key: Key) -> Pass:
@@ -115,7 +79,10 @@ class Reconciler:
             self._unready.pop(key, None)
             self._refused.pop(key, None)
             return Pass("Gone")
-        asset = read_asset(live)
+        try:
+            asset = read_asset(live)
+        except ValidationError as error:
+            return await self._unreadable(live, error)
         namespace = self._caches["Namespace"].get("", key.namespace)
         if namespace is not None and namespace.deleting:
             return Pass("Gone")
@@ -193,7 +160,9 @@ class Reconciler:
             # The same manifest is refused again; everything else may end without a word to us.
             again = again or any(problem.reason != "Refused" for problem in found)
             problems += found
-            if found and any(isinstance(op, Create) and op.manifest["kind"] == "ControllerRevision" for op in step):
+            if found and any(
+                isinstance(op, Create | Apply) and op.manifest["kind"] == "ControllerRevision" for op in step
+            ):
                 break
         return problems, writes, again
 
@@ -244,13 +213,21 @@ class Reconciler:
         self._strangers.add(place)
         return taken(*place, has)
 
+    async def _unreadable(self, live: Live, error: ValidationError) -> Pass:
+        """An object that the models refuse although it is stored, as an older or laxer CRD may have let it in."""
+        found = [
+            stalled("InvalidSpec", item["msg"], ".".join(str(part) for part in item["loc"])) for item in error.errors()
+        ]
+        status = compose(Draft(False, "InvalidSpec", "", tuple(found), {}, (0, 1)), live.body, self._clock())
+        return Pass("Stalled", frozenset(), None, await self._put_status(live, status))
+
     async def _deleting(self, asset: Asset) -> Pass:
         """Somebody else's finalizer holds the object: say so, and change nothing any more."""
         facts = {key: value for key, value in (asset.body.get("status") or {}).items() if key not in _OURS}
         if "phase" in facts:
             facts["phase"] = "Deleting"
         draft = Draft(False, "Deleting", "being deleted", (), facts)
-        written = await self._put_status(asset, compose(draft, asset.body, self._clock()))
+        written = await self._put_status(asset.live, compose(draft, asset.body, self._clock()))
         return Pass("Deleting", frozenset(), None, written)
 
     async def _write_status(self, key: Key, asset: Asset, draft: Draft) -> tuple[float | None, int]:
@@ -262,18 +239,17 @@ class Reconciler:
         slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
         if not (slipped and same_spec):
             self._unready.pop(key, None)
-            return None, await self._put_status(asset, status)
+            return None, await self._put_status(asset.live, status)
         since = self._unready.setdefault(key, now)
         left = self._settings.hold_seconds - (now - since).total_seconds()
         if left > 0:
             return left + 0.1, 0
-        return None, await self._put_status(asset, status)
+        return None, await self._put_status(asset.live, status)
 
-    async def _put_status(self, asset: Asset, status: Mapping[str, Any]) -> int:
-        previous = asset.body.get("status") or {}
+    async def _put_status(self, live: Live, status: Mapping[str, Any]) -> int:
+        previous = live.body.get("status") or {}
         if status == previous:
             return 0
-        live = asset.live
         try:
             await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status)
         except NotFound:
@@ -296,6 +272,10 @@ def _unfinished(draft: Draft, problems: list[Problem]) -> Draft:
         targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
         facts = {**facts, "targets": {**facts["targets"], "synced": targets[0]}}
     return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
+
+
+def _is_pin(op: Op) -> bool:
+    return not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"
 
 
 def _outcome(draft: Draft, made: Plan) -> str:

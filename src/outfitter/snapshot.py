@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import orjson
+from pydantic import ValidationError
 
 from outfitter.api.base import Resource
 from outfitter.api.v1alpha1 import kind_of
@@ -135,6 +136,14 @@ def read_asset(live: Live) -> Asset:
     return Asset(live, body, kind_of(live.kind).model.parse(body))
 
 
+def _readable(live: Live) -> Asset | None:
+    """A stored object that the models refuse counts as absent; its own status says what is wrong with it."""
+    try:
+        return read_asset(live)
+    except ValidationError:
+        return None
+
+
 class View:
     """One instant of the caches for one pass, remembering what was looked at.
 
@@ -174,13 +183,13 @@ class View:
     def asset(self, kind: str, namespace: str, name: str) -> Asset | None:
         """One of our objects by name."""
         found = self.live(kind, namespace, name)
-        return read_asset(found) if found else None
+        return _readable(found) if found else None
 
     def assets(self, kind: str, namespace: str) -> list[Asset]:
         """All our objects of a kind in a namespace, by name."""
         self.deps.add(Dep(kind, namespace, "*"))
         found = sorted(self._lookup.in_namespace(kind, namespace), key=lambda live: live.name)
-        return [read_asset(live) for live in found]
+        return [asset for live in found if (asset := _readable(live))]
 
     def children(self, uid: str) -> list[Live]:
         """What carries the owner-uid label of one of our objects. Changes of those wake the owner without a Dep."""

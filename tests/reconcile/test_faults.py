@@ -54,7 +54,6 @@ def _edit(world: World) -> None:
         "w",
         image="registry.example.com/u:2",
         storage={"pvc": [{"name": "own", "path": "/own", "claimInfo": {"size": "2Gi"}}]},
-        connections=[{"name": "lab", "externalUrl": None}],
     )
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, get_args
 
 from pydantic.alias_generators import to_camel
@@ -152,11 +153,15 @@ def _model_in(annotation: object) -> type[Model] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
+@cache  # by class: asked for at every node of every pass
+def _inner_models(model: type[Model]) -> tuple[tuple[str, type[Model]], ...]:
+    found = ((to_camel(name), _model_in(field.annotation)) for name, field in model.model_fields.items())
+    return tuple((key, inner) for key, inner in found if inner)
+
+
 def _children(model: type[Model], value: Mapping[str, Any]) -> Iterator[tuple[str, type[Model], Any]]:
-    for name, field in model.model_fields.items():
-        key = to_camel(name)
-        inner = _model_in(field.annotation)
-        if inner and key in value:
+    for key, inner in _inner_models(model):
+        if key in value:
             yield key, inner, value[key]
 
 

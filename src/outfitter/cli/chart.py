@@ -164,8 +164,9 @@ def rbac_page() -> str:
     lines = [
         "# Rights of the operator",
         "",
-        "Generated from the table in `src/outfitter/cluster/access.py`, as are the roles in the chart and in `deploy/install.yaml`.",
-        "There is no wildcard, and none of `escalate`, `bind`, `impersonate`; nothing is granted on nodes, roles, or webhooks.",
+        "Generated from the table in `src/outfitter/cluster/access.py`, as are the roles in the chart and in",
+        "`deploy/install.yaml`. There is no wildcard, and none of `escalate`, `bind`, `impersonate`; nothing is granted on",
+        "nodes, roles, webhooks or CustomResourceDefinitions.",
         "",
         "| group | resource | verbs | where | why |",
         "|---|---|---|---|---|",
@@ -182,7 +183,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from `src/outfitter/settings.py`. The operator reads environment variables; the chart fills them from its values.",
+        "Generated from `src/outfitter/settings.py`. The operator reads environment variables; the chart fills them from its",
+        "values.",
         "",
         "| variable | chart value | default | meaning |",
         "|---|---|---|---|",

@@ -44,7 +44,7 @@ def crd_files() -> dict[str, str]:
 
 
 def reference_files() -> dict[str, str]:
-    """Return every reference page by the name of its file: one per kind, the operator's rights and settings, an index."""
+    """Return every reference page by the name of its file: one per kind, rights, settings, and an index."""
     pages = all_pages()
     more = "\n- [Settings](settings.md) of the operator\n- [Rights](rbac.md) of the operator\n"
     return {
@@ -111,7 +111,7 @@ def generate(root: Path) -> list[Path]:
 
 
 def _argocd(script: str) -> str:
-    """The block that teaches Argo CD our health. One rule for the whole group needs this key: others know no wildcard."""
+    """The block that teaches Argo CD our health, under the only key that takes one rule for a whole group."""
     head = (
         _header("deploy/argocd/health.lua")
         + "# Merge it into your argocd-cm; this key may hold rules for other groups already.\n"

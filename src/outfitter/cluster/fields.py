@@ -50,7 +50,8 @@ def _paths(value: Any, at: Path) -> Iterator[Path]:
         for item in value:
             entry: Path = (*at, (key, item[key]))
             yield entry
-            yield from _paths(item, entry)
+            # The key is part of the entry: dropped by itself, the entry could not be found any more.
+            yield from _paths({name: value for name, value in item.items() if name != key}, entry)
     else:
         yield at
 

@@ -88,23 +88,8 @@ class Operator:
         self.primary = Primary(self.transport, self.caches, self.kinds, self.namespaces)
         self.sweep = Sweep(self.cluster, self.caches, self.kinds, self.primary.uids)
         self.primary.deletions_found = self.sweep.everything
-        self.wake = Wake(
-            self.caches,
-            self.queue,
-            self.dependents,
-            self.kinds,
-            used_by_seconds=settings.used_by_seconds,
-            gone=self.sweep.owner_gone,
-        )
-        self.workers = Workers(
-            self.queue,
-            self.reconciler,
-            self.dependents,
-            self.wake,
-            count=settings.workers,
-            resync_seconds=settings.resync_seconds,
-            observe=self.metrics.passed,
-        )
+        self.wake = self._wake()
+        self.workers = self._workers()
         self.informers = informers(
             self.transport,
             self.caches,
@@ -233,6 +218,27 @@ class Operator:
                 else:
                     _log.error("%s ended unexpectedly", task.get_name())
 
+    def _wake(self) -> Wake:
+        return Wake(
+            self.caches,
+            self.queue,
+            self.dependents,
+            self.kinds,
+            used_by_seconds=settings.used_by_seconds,
+            gone=self.sweep.owner_gone,
+        )
+
+    def _workers(self) -> Workers:
+        return Workers(
+            self.queue,
+            self.reconciler,
+            self.dependents,
+            self.wake,
+            count=settings.workers,
+            resync_seconds=settings.resync_seconds,
+            observe=self.metrics.passed,
+        )
+
     def _elector(self) -> Elector:
         settings = self.settings
         identity = settings.identity or f"{socket.gethostname()}-{uuid4().hex[:8]}"
@@ -270,3 +276,12 @@ async def run(settings: Settings) -> int:
 
     signals()
     return await operator.run(signals)
+
+
+def serve(settings: Settings) -> int:
+    """`run` on an event loop of its own, the quicker one where there is one; the exit code."""
+    try:
+        import uvloop
+    except ImportError:  # not built for this platform
+        return asyncio.run(run(settings))
+    return uvloop.run(run(settings))

@@ -34,25 +34,8 @@ class Right(NamedTuple):
 
 def manifests() -> list[Object]:
     """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them."""
-    if not INSTALL.exists():
-        return _from_table()
     with INSTALL.open() as file:
         return [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
-
-
-def _from_table() -> list[Object]:
-    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": SYSTEM}
-    api = "rbac.authorization.k8s.io"
-    meta, lease = {"name": ACCOUNT}, {"name": "lease", "namespace": SYSTEM}
-    return [
-        {"kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": SYSTEM}},
-        {"kind": "ClusterRole", "metadata": meta, "rules": access.cluster_rules()},
-        {"kind": "ClusterRoleBinding", "metadata": meta, "subjects": [subject],
-         "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": ACCOUNT}},
-        {"kind": "Role", "metadata": lease, "rules": access.system_rules()},
-        {"kind": "RoleBinding", "metadata": lease, "subjects": [subject],
-         "roleRef": {"apiGroup": api, "kind": "Role", "name": "lease"}},
-    ]
 
 
 def install(api: Api) -> list[Object]:
