@@ -27,11 +27,8 @@ from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizings, ServingCon
 
 ArtifactType = Literal["service", "nim"]
 VolumeSize = Annotated[str, Field(max_length=32, pattern=VOLUME_SIZE_PATTERN)]
-DESCRIBING = (
-    "type", "repositoryRef", "cloneFrom", "description", "displayName", "tags", "containerGroups", "storage",
-    "templateId",
-)  # fmt: skip
-"""Fields of the spec that a version consists of: what is frozen once the artifact has its number."""
+DESCRIBING = ("repositoryRef", "description", "displayName", "tags", "containerGroups", "storage", "templateId")
+"""What is frozen once the artifact has its number, beside what never changes: all but `run`."""
 
 
 class Tag(Model):

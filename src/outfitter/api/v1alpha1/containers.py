@@ -1,5 +1,6 @@
 """Container groups: what an artifact runs. Each group is one pod, made of one or more containers."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -92,7 +93,7 @@ class ContainerCapabilities(Model):
 
     add: Annotated[tuple[Capability, ...], list_set(38)] = ()
     """Capabilities to add. Elevated: refused unless an admin allowed elevation in the namespace."""
-    drop: Annotated[tuple[Capability | Literal["ALL"], ...], list_set(39)] = ()
+    drop: Annotated[tuple[Literal[Capability, "ALL"], ...], list_set(39)] = ()
     """Capabilities to drop. All are dropped by default."""
 
 
@@ -172,11 +173,21 @@ class Container(Model):
     """
 
 
-def primaries(group: Node) -> list[int]:
-    """Return the places of the primary containers of a group, as written."""
-    containers = group.get("containers", ())
+def primaries(containers: Sequence[Node]) -> list[int]:
+    """Return the places of the primary containers of a group, as written: exactly one in a valid group."""
     only = len(containers) == 1
     return [place for place, item in enumerate(containers) if item.get("primary", only)]
+
+
+def container_names(containers: Sequence[Node]) -> list[str]:
+    """Return the name of each container of a group, given or made."""
+    first = primaries(containers)
+    made = (PRIMARY_CONTAINER if place in first else f"container-{place + 1}" for place in range(len(containers)))
+    return [item.get("name", name) for item, name in zip(containers, made, strict=True)]
+
+
+def _primaries(group: Node) -> list[int]:
+    return primaries(group.get("containers", ()))
 
 
 def _named_once(group: Node) -> bool:
@@ -194,13 +205,13 @@ class ContainerGroup(Model):
         Rule(
             f"self.containers.filter(c, {_PRIMARY}).size() == 1",
             "exactly one container of a group must have primary: true (a single container is primary by itself)",
-            lambda group: len(primaries(group)) == 1,
+            lambda group: len(_primaries(group)) == 1,
             field="containers",
         ),
         Rule(
             f"self.containers.all(c, !{_PRIMARY} || has(c.port))",
             "the primary container needs port: where it answers requests, 1024 to 65535",
-            lambda group: all("port" in group["containers"][place] for place in primaries(group)),
+            lambda group: all("port" in group["containers"][place] for place in _primaries(group)),
             field="containers",
             reason="FieldValueRequired",
         ),
@@ -208,7 +219,7 @@ class ContainerGroup(Model):
             f"self.containers.all(c, {_PRIMARY} || !has(c.port))",
             "only the primary container has a port: remove port from the others",
             lambda group: all(
-                "port" not in item or place in primaries(group)
+                "port" not in item or place in _primaries(group)
                 for place, item in enumerate(group.get("containers", ()))
             ),
             field="containers",
@@ -231,15 +242,12 @@ class ContainerGroup(Model):
     @property
     def primary(self) -> int:
         """Place of the primary container."""
-        return primaries(self.model_dump(by_alias=True, exclude_unset=True))[0]
+        return primaries(self.to_dict()["containers"])[0]
 
     @property
     def container_names(self) -> tuple[str, ...]:
         """Name of each container, given or made."""
-        return tuple(
-            item.name or (PRIMARY_CONTAINER if place == self.primary else f"container-{place + 1}")
-            for place, item in enumerate(self.containers)
-        )
+        return tuple(container_names(self.to_dict()["containers"]))
 
 
 ContainerGroups = Annotated[tuple[ContainerGroup, ...], list_atomic(8)]

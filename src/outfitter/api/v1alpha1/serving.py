@@ -45,7 +45,7 @@ class Autoscaling(Model):
         ),
         Rule(
             "has(self.metric) == has(self.metricThreshold)",
-            "metric and metricThreshold need each other: what to measure, and how much of it one replica takes",
+            "metric and metricThreshold need each other",
             lambda node: ("metric" in node) == ("metricThreshold" in node),
             field="metricThreshold",
             complete=True,
@@ -74,11 +74,11 @@ class Autoscaling(Model):
     )
 
     min_replicas: Int32 | None = None
-    """Replicas there are at least. Default: 1. 0 needs a cluster that can scale to zero; without, the workload is
-    refused with reason ScaleToZeroUnsupported.
+    """Replicas at least. Default: 1. 0 needs a cluster that can scale to zero, else it is
+    refused: ScaleToZeroUnsupported.
     """
     max_replicas: PositiveInt32 | None = None
-    """Replicas there are at most. Default: minReplicas, or 1."""
+    """Replicas at most. Default: minReplicas, or 1."""
     initial_replicas: Int32 | None = None
     """Replicas to start with. Default: minReplicas."""
     activation_replicas: PositiveInt32 | None = None
@@ -88,11 +88,11 @@ class Autoscaling(Model):
     `concurrency`: requests at the same time. `latency`: milliseconds. Any other word names a custom metric of the pods.
     """
     metric_threshold: PositiveInt32 | None = None
-    """How much of the metric one replica takes; above it replicas are added. Required with metric."""
+    """How much of the metric one replica takes. Required with metric."""
     metric_threshold_percentage: Annotated[int, Field(ge=1, le=100)] | None = None
     """Part of the threshold to aim at, in percent. Default: 70. Only for throughput and concurrency."""
     concurrency_hard_limit: Int32 | None = None
-    """Requests that one replica gets at the same time at most. Default: 0, no limit."""
+    """Requests at the same time that one replica gets at most. Default: 0, no limit."""
     scale_to_zero_retention_seconds: AutoscalingSeconds | None = None
     """Seconds to keep the last replica, 0 to 3600. Default: 0. Only for minReplicas 0."""
     scale_down_delay_seconds: AutoscalingSeconds | None = None
