@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS
-from outfitter.cluster.base import Change, Cluster, resource
+from outfitter.cluster.base import Cluster, resource
 from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
@@ -277,22 +277,13 @@ class World:
     def view(self, key: Key | None = None) -> View:
         """The caches as a pass sees them, with every Secret and ConfigMap fetched."""
         users = self.dependents.users(key) if key else ()
-        return View(CacheView(self.cluster.caches), self.settings, self.natives(), users, self.now)
+        return View(CacheLookup(self.cluster.caches), self.settings, self.natives(), users, self.now)
 
     def plan(self, kind: str, name: str, namespace: str = TEAM) -> Plan:
         """What a pass over an object would do now."""
         live = self.cluster.caches[kind].get(namespace, name)
         assert live is not None
         return plan(self.view(Key(kind, namespace, name)), read_asset(live))
-
-
-class CacheView(CacheLookup):
-    """A CacheLookup made late: it learns of the Ingresses that are there already."""
-
-    def __init__(self, caches: Caches) -> None:
-        super().__init__(caches)
-        for live in caches["Ingress"].all():
-            self._ingress(Change("Ingress", None, live))
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Body | None:

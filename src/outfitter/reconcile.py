@@ -37,7 +37,7 @@ class Pass:
     deps: frozenset[Dep] = frozenset()
     requeue_after: float | None = None
     writes: int = 0
-    users_changed: frozenset[Key] = frozenset()
+    tells: frozenset[Key] = frozenset()
 
 
 class Reconciler:
@@ -95,10 +95,12 @@ class Reconciler:
         draft = made.draft
         if problems:
             draft = _unfinished(draft, problems)
-        requeue, written = await self._write_status(key, asset, draft)
+        if any(isinstance(op, Delete) and op.live.uid == live.uid for step in made.steps for op in step):
+            return Pass("Gone", writes=writes)  # nobody needs it any more
+        requeue, written = await self._write_status(key, asset, draft, guarded=made.guarded)
         delays = [made.requeue, requeue, self._patience(key, again=again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
-        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written)
+        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written, made.tells)
 
     def _patience(self, key: Key, *, again: bool) -> float | None:
         """Seconds until what was in the way is looked at again: 1, 2, 4 ... None where nothing was."""
@@ -171,8 +173,8 @@ class Reconciler:
             match op:
                 case Create(manifest):
                     return await self._create(manifest)
-                case Apply(manifest, uid):
-                    await self._cluster.apply(manifest, uid)
+                case Apply(manifest, uid, manager):
+                    await self._cluster.apply(manifest, uid, manager)
                 case Delete(live, orphan):
                     await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
         except (Forbidden, Invalid) as error:
@@ -196,7 +198,11 @@ class Reconciler:
         if found is None:
             self._strangers.discard(place)
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
-        has, mine = found["metadata"].get("labels") or {}, meta["labels"]
+        has, mine = found["metadata"].get("labels") or {}, meta.get("labels") or {}
+        if OWNER_UID not in mine:
+            # Nobody owns it, so that whoever made it, it serves.
+            self._caches.wrote(place[0], found)
+            return None
         if has.get(OWNER_UID) == mine[OWNER_UID]:
             # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
             self._caches.wrote(place[0], found)
@@ -230,28 +236,34 @@ class Reconciler:
         written = await self._put_status(asset.live, compose(draft, asset.body, self._clock()))
         return Pass("Deleting", frozenset(), None, written)
 
-    async def _write_status(self, key: Key, asset: Asset, draft: Draft) -> tuple[float | None, int]:
-        """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first."""
+    async def _write_status(
+        self, key: Key, asset: Asset, draft: Draft, *, guarded: bool
+    ) -> tuple[float | None, int]:
+        """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first.
+
+        `guarded`: only over the version that the draft was made from, and at once.
+        """
         now = self._clock()
         status = compose(draft, asset.body, now)
         previous = asset.body.get("status") or {}
         same_spec = previous.get("observedGeneration") == status["observedGeneration"]
         slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
-        if not (slipped and same_spec):
+        if guarded or not (slipped and same_spec):
             self._unready.pop(key, None)
-            return None, await self._put_status(asset.live, status)
+            return None, await self._put_status(asset.live, status, guarded=guarded)
         since = self._unready.setdefault(key, now)
         left = self._settings.hold_seconds - (now - since).total_seconds()
         if left > 0:
             return left + 0.1, 0
         return None, await self._put_status(asset.live, status)
 
-    async def _put_status(self, live: Live, status: Mapping[str, Any]) -> int:
+    async def _put_status(self, live: Live, status: Mapping[str, Any], *, guarded: bool = False) -> int:
         previous = live.body.get("status") or {}
         if status == previous:
             return 0
         try:
-            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status)
+            version = live.resource_version if guarded else 0
+            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
         except NotFound:
             return 0  # deleted while its pass ran
         if is_stalled(status) and not is_stalled(previous):

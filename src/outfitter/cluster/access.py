@@ -36,6 +36,10 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
     return (
         *_ours(),
         Row("apps", "statefulsets", _CHILD, "runs workloads; get: managedFields are read before a change"),
+        Row("apps", "deployments", _CHILD, "runs inferences; get: managedFields are read before a change"),
+        Row("batch", "jobs", _CHILD, "downloads of models"),
+        Row("autoscaling", "horizontalpodautoscalers", _CHILD, "scales inferences by load"),
+        Row("policy", "poddisruptionbudgets", _CHILD, "keeps inferences up while nodes are drained"),
         Row("apps", "controllerrevisions", _CHILD, "pins of workloads"),
         Row("", "services", _CHILD, "connections of workloads"),
         Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),
@@ -75,7 +79,10 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
 
 def _ours() -> Iterator[Row]:
     for kind in KINDS:
-        yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never written")
+        yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never changed")
+        if kind.on_demand:
+            verbs = ("create", "delete", "get")
+            yield Row(GROUP, kind.plural, verbs, "made where something needs it, removed when nothing does any more")
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
 
 

@@ -19,7 +19,7 @@ from outfitter.snapshot import Live
 PAGE: Final = 500
 _TRIES: Final = 4  # controllers write status while we look: then look again
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
-_APPLY: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force=true"
+_APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
@@ -79,15 +79,16 @@ class Client:
         except Invalid as error:
             raise _scrubbed(kind, error) from None
 
-    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(resource(kind), meta.get("namespace", ""), meta["name"])
-        await self._move_to_apply(path, kind, uid)
+        if manager == FIELD_MANAGER:
+            await self._move_to_apply(path, kind, uid)
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         guarded = {**manifest, "metadata": {**meta, "uid": uid}}
         try:
-            return _parsed(await self.transport.request("PATCH", path + _APPLY, guarded, content_type=_APPLY_PATCH))
+            return _parsed(await self.transport.request("PATCH", path + _APPLY.format(manager), guarded, content_type=_APPLY_PATCH))
         except Invalid as error:
             if "metadata.uid: Invalid value" in error.message:
                 raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None
@@ -135,11 +136,13 @@ class Client:
                 raise
 
     async def write_status(
-        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
     ) -> dict[str, Any]:
-        """Replace `status` of one of our objects, guarded by uid (Conflict where it is another object now)."""
+        """Replace `status` of one of our objects, guarded by uid and, if given, by its version: else Conflict."""
+        unchanged = [{"op": "test", "path": "/metadata/resourceVersion", "value": str(version)}] if version else []
         steps: list[dict[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
+            *unchanged,
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self._json_patch(path_of(resource(kind), namespace, name) + _STATUS, steps)

@@ -34,8 +34,8 @@ class Pass(Protocol):
         """Seconds until the next look, where time alone changes something."""
 
     @property
-    def users_changed(self) -> frozenset[Key]:
-        """Assets whose usedBy is due."""
+    def tells(self) -> frozenset[Key]:
+        """Other objects of ours that have something to do now."""
 
 
 class Reconciler(Protocol):
@@ -133,8 +133,10 @@ class Workers:
 
     def _after(self, key: Key, done: Pass) -> None:
         changed = self._dependents.record(key, done.deps)
-        if changed or done.users_changed:
-            self._wake.used({*changed, *done.users_changed})
+        if changed:
+            self._wake.used(changed)
+        for other in done.tells:
+            self._queue.add(other)
         if done.outcome == "Gone":
             self._queue.discard(key)
             return

@@ -11,7 +11,7 @@ from outfitter.plan.base import Apply, Create, Delete, Op, Plan, claim, surplus
 from outfitter.plan.usage import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render.credential import Material, compose, secrets
-from outfitter.render.workspace import owner_reference
+from outfitter.render.owner import owner_reference
 from outfitter.resolve.scope import scope_problem, targets
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft

@@ -2,115 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from outfitter.api.v1alpha1.running import Phase
-from outfitter.naming import STOPPED_REVISION, connection_service, selector_labels
-from outfitter.observe import Observation, PodView, State, observe, observe_pods, refusal
+from outfitter.naming import SCALED, connection_service, group_workload
+from outfitter.observe import observe_pods
 from outfitter.plan import pin as pins
-from outfitter.plan.base import Delete, Diff, Op, Plan, diff, surplus
+from outfitter.plan.base import Apply, Create, Delete, Op, Plan, diff, surplus
 from outfitter.plan.pin import Pin
+from outfitter.plan.running import Now, group_facts, look, pinned, serious, unpinned
 from outfitter.problems import Level, Problem, stalled, waiting
-from outfitter.render import connection, workspace
+from outfitter.render import connection, inference, nimcache, workload, workspace
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import elevated
+from outfitter.render.workload import Rendered
+from outfitter.resolve.artifact import number_of
 from outfitter.resolve.scope import elevation_allowed, restricted
-from outfitter.resolve.workload import Resolved, Subject, resolve_workload
-from outfitter.snapshot import Asset, Live, View
-from outfitter.status import Draft
+from outfitter.resolve.serving import resolve
+from outfitter.resolve.subject import Subject
+from outfitter.resolve.workload import Resolved
+from outfitter.snapshot import Asset, View
 
-KINDS = ("StatefulSet", "Service", "Ingress", "PersistentVolumeClaim")
-
-
-@dataclass(frozen=True)
-class _Now:
-    """What lives of a workload."""
-
-    stateful_set: Live | None
-    pins: tuple[Live, ...]  # oldest first
-    pods: tuple[Live, ...]
-
-    @property
-    def pin(self) -> Pin | None:
-        return pins.read(self.pins[-1]) if self.pins else None
-
-    @property
-    def stopped_at(self) -> str:
-        """Name of the pin that was current when the workload was suspended; "" while it runs."""
-        if self.stateful_set is None:
-            return ""
-        annotations = self.stateful_set.body["metadata"].get("annotations") or {}
-        return str(annotations.get(STOPPED_REVISION, ""))
+KINDS = (
+    "StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+)  # fmt: skip
+REPLICAS_MANAGER = "outfitter-replicas"
 
 
 def plan_workload(view: View, subject: Subject) -> Plan:
-    """One pass over a Workspace, or an Environment with run."""
+    """One pass over what runs: a Workspace, an Inference, or a definition with run."""
     asset = subject.asset
-    now = _look(view, asset)
-    pin, made, problems = _pin(view, subject, now)
+    now = look(view, asset)
+    pin, made, problems, resolved = _pin(view, subject, now)
+    demanded = _on_demand(resolved)
     if pin is None:
-        return Plan(_unpinned(subject, problems))
-    if not subject.stopped and now.stopped_at == pin.name and _serious(problems):
+        draft = unpinned(subject, problems)
+        facts = {**draft.facts, **(resolved.facts if resolved else {})}
+        return Plan(replace(draft, facts=facts), (demanded,) if demanded else ())
+    if not subject.stopped and now.stopped_at == pin.name and serious(problems):
         subject = replace(subject, stopped=True)  # a start that is refused stays stopped
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
-    wanted: list[Mapping[str, Any]] = []
-    if not subject.stopped or now.stateful_set is not None:
-        wanted += workspace.children(subject, pin.spec, pin.template, pin.name, ways, view.settings)
-        wanted += [item for item in pin.claims if not (subject.stopped and _owned(item))]
+    if pin.type == "inference" and not made:
+        problems += inference.problems(subject, pin.groups, pin.spec, view.settings)
+    wanted = _wanted(view, subject, pin, now, ways)
     lost = _lost_hosts(view, asset, ways)
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
     first = [op for op in result.ops if not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"]
     rest = [op for op in result.ops if op not in first]
+    handed = list(_handed_over(view, rest))
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
-    pods = observe_pods(now.pods, _update_revision(now.stateful_set))
+    pods = observe_pods(now.pods, now.update_revision)
     gone += [Delete(pod) for pod in pods.unready_outdated if not first and not rest]
     problems += [*result.problems, *(pin.notes if not made else ())]
-    draft = _draft(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result)
-    steps = tuple(tuple(step) for step in (first, rest, gone) if step)
-    return Plan(draft, steps)
+    draft = pinned(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result)
+    draft = replace(draft, facts={**draft.facts, **_serving_facts(view, subject, pin, now)})
+    steps = tuple(tuple(step) for step in (demanded, first, handed, rest, gone) if step)
+    return Plan(draft, steps, look_again=bool(first or rest))
 
 
-def _look(view: View, asset: Asset) -> _Now:
-    children = view.children(asset.live.uid)
-    own = [child for child in children if child.controller == asset.live.uid]
-    found = sorted((c for c in own if c.kind == "ControllerRevision"), key=lambda live: live.body["revision"])
-    sets = [child for child in own if child.kind == "StatefulSet" and child.name == asset.live.name]
-    pods = tuple(child for child in children if child.kind == "Pod")
-    return _Now(sets[0] if sets else None, tuple(found), pods)
+def _wanted(view: View, subject: Subject, pin: Pin, now: Now, ways: Endpoints) -> list[Mapping[str, Any]]:
+    """All children but the pin; nothing of what was never started."""
+    if subject.stopped and not now.controllers:
+        return []
+    if pin.type == "inference":
+        found = inference.children(subject, pin.groups, pin.name, ways, pin.spec, view.settings)
+    else:
+        found = workspace.children(subject, pin.groups, pin.name, ways, view.settings)
+    stopped = pin.short_lived if subject.stopped else ()
+    return [*found, *(item for item in pin.claims if item["metadata"]["name"] not in stopped)]
 
 
-def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, list[Problem]]:
-    """The pin to keep to, whether it was (re)made in this pass, and why none could be made."""
+def _pin(view: View, subject: Subject, now: Now) -> tuple[Pin | None, bool, list[Problem], Resolved | None]:
+    """The pin to keep to, whether it was (re)made in this pass, why none could be made, and what that was about."""
     current = now.pin
     resumed = not subject.stopped and current is not None and now.stopped_at == current.name
     if current is not None and current.inputs == pins.inputs(subject) and not resumed:
-        return current, False, []
-    resolved = resolve_workload(view, subject)
-    rendered = workspace.pod_template(resolved, view.settings)
-    problems = [*resolved.problems, *rendered.problems, *_judge(view, subject, resolved, rendered.template)]
-    if _serious(problems):
-        return current, False, problems
+        return current, False, [], None
+    resolved = resolve(view, subject)
+    if not resolved.groups:
+        return current, False, list(resolved.problems), resolved
+    rendered = workload.pods(resolved, view.settings)
+    problems = [*resolved.problems, *rendered.problems, *_judge(view, subject, resolved, rendered)]
+    if subject.type == "inference":
+        problems += inference.problems(subject, rendered.groups, resolved.spec, view.settings)
+    problems += _unlocked(subject, current, resolved)
+    if serious(problems):
+        return current, False, problems, resolved
     if subject.stopped:
-        return current, False, problems  # pinned when it is started
+        return current, False, problems, resolved  # pinned when it is started
     number = current.number + 1 if current else 1
     made = pins.make(resolved, rendered, number)
     if current is not None and made.name == current.name:
-        return current, False, []
-    return made, True, problems
+        return current, False, [], resolved
+    return made, True, problems, resolved
 
 
-def _serious(problems: Iterable[Problem]) -> bool:
-    return any(problem.level > Level.NOTE for problem in problems)
+def _unlocked(subject: Subject, current: Pin | None, resolved: Resolved) -> Iterator[Problem]:
+    """A locked artifact is replaced by a locked one only; a draft that is run by others may change under them."""
+    chosen = resolved.artifact
+    if chosen is None or subject.own_definition or chosen.definition.locked:
+        return
+    name = chosen.definition.asset.live.name
+    before = current.artifact if current else None
+    if before and before["locked"] and before["uid"] != chosen.definition.asset.live.uid:
+        text = f"Artifact {name} is a draft, and Artifact {before['name']}, which runs, is locked: lock {name} first"
+        yield stalled("DraftForbidden", text, "spec.artifact")
+        return
+    yield Problem("Draft", f"Artifact {name} is a draft: lock it to run it for good", Level.NOTE, "spec.artifact")
 
 
-def _judge(view: View, subject: Subject, resolved: Resolved, template: dict[str, Any]) -> list[Problem]:
-    """What the namespace allows, asked of the assembled pod whoever wrote its parts."""
+def _judge(view: View, subject: Subject, resolved: Resolved, rendered: Rendered) -> list[Problem]:
+    """What the namespace allows, asked of the assembled pods whoever wrote their parts."""
     problems = []
-    found = elevated(template)
+    found = list(dict.fromkeys(what for group in rendered.groups for what in elevated(group.template)))
     if found and not elevation_allowed(view, subject.namespace):
         text = (
             f"the pod would have {', '.join(found)}: remove it, or an admin must label namespace {subject.namespace} "
@@ -152,151 +160,69 @@ def _lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]
     return lost
 
 
-def _owned(claim: Any) -> bool:
-    return bool(claim["metadata"].get("ownerReferences"))
+def _on_demand(resolved: Resolved | None) -> tuple[Op, ...]:
+    """The NimCache that is missing."""
+    if resolved is None or resolved.missing_cache is None:
+        return ()
+    return (Create(nimcache.on_demand(resolved.subject.namespace, resolved.missing_cache)),)
 
 
-def _old_pins(now: _Now, pin: Pin) -> list[Op]:
+def _handed_over(view: View, ops: list[Op]) -> Iterator[Op]:
+    """Before an autoscaler takes over: keep the number of pods there are when we stop asking for one.
+
+    The server resets a field that its last owner drops; a second owner keeps it until the autoscaler sets it.
+    """
+    for op in ops:
+        if not isinstance(op, Apply) or op.manifest["kind"] != "Deployment":
+            continue
+        meta = op.manifest["metadata"]
+        live = view.peek("Deployment", meta["namespace"], meta["name"])
+        if live is None or SCALED not in meta["annotations"]:
+            continue
+        body = live.body
+        count = body["spec"].get("replicas", 1)
+        if SCALED not in (body["metadata"].get("annotations") or {}) and count > 1:
+            place = {"namespace": meta["namespace"], "name": meta["name"]}
+            kept = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": place, "spec": {"replicas": count}}
+            yield Apply(kept, op.uid, REPLICAS_MANAGER)
+
+
+def _serving_facts(view: View, subject: Subject, pin: Pin, now: Now) -> dict[str, Any]:
+    """Status of what serves: where, from which model, which artifact, how many pods of each group."""
+    if pin.type != "inference":
+        return {}
+    names = {
+        group.name: group_workload(subject.name, group.name, first=number == 0)
+        for number, group in enumerate(pin.groups)
+    }
+    facts: dict[str, Any] = dict(pin.facts or {})
+    cache = facts.get("nimCache")
+    if cache:
+        live = view.asset("NimCache", subject.namespace, cache["name"])
+        phase = (live.body.get("status") or {}).get("phase") if live else None
+        facts["nimCache"] = {**cache, "phase": phase or "Pending"}
+    if subject.artifact is not None or subject.own_artifact:
+        facts["containerGroups"] = group_facts(now, names)
+    facts["url"] = inference.url(subject, pin.groups, pin.spec, view.settings)
+    if pin.artifact is not None:
+        facts["artifact"] = _artifact_facts(view, subject.namespace, pin.artifact)
+    return facts
+
+
+def _artifact_facts(view: View, namespace: str, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    repository = view.asset("ArtifactRepository", namespace, artifact["repository"])
+    facts = {
+        "name": artifact["name"],
+        "repository": artifact["repository"],
+        "version": number_of(repository, artifact["uid"]),
+        "generation": artifact["generation"],
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _old_pins(now: Now, pin: Pin) -> list[Op]:
     older = [live for live in now.pins if live.name != pin.name and not live.deleting]
     return [Delete(live) for live in older[: max(0, len(older) - (pins.HISTORY - 1))]]
-
-
-def _update_revision(stateful_set: Live | None) -> str:
-    """The revision that pods should have, once the controller has seen the newest template; else ""."""
-    if stateful_set is None:
-        return ""
-    status = stateful_set.body.get("status") or {}
-    seen = status.get("observedGeneration", 0) >= stateful_set.generation
-    return str(status.get("updateRevision", "")) if seen else ""
-
-
-def _unpinned(subject: Subject, problems: list[Problem]) -> Draft:
-    if subject.stopped and not _serious(problems):
-        facts = _facts(subject, Phase.STOPPED, 0, 0)
-        return Draft(True, "Stopped", "suspended: set suspend to false to start it", tuple(problems), facts, (1, 1))
-    failed = any(problem.level is Level.STALLED for problem in problems)
-    facts = _facts(subject, Phase.FAILED if failed else Phase.PENDING, 0, 0)
-    return Draft(False, "Waiting", "", tuple(problems), facts, (0, 1))
-
-
-def _facts(subject: Subject, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
-    selector = selector_labels(subject.asset.live.kind, subject.name)
-    return {
-        "phase": Phase.DELETING.value if subject.asset.live.deleting else phase.value,
-        "replicas": replicas,
-        "readyReplicas": ready,
-        "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
-    }
-
-
-def _draft(
-    view: View,
-    subject: Subject,
-    now: _Now,
-    pin: Pin,
-    ways: Endpoints,
-    pods: PodView,
-    problems: list[Problem],
-    *,
-    pending: bool,
-    diff: Diff,
-) -> Draft:
-    """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
-    stateful_set = now.stateful_set
-    status = (stateful_set.body.get("status") or {}) if stateful_set else {}
-    state = (
-        observe(stateful_set)
-        if stateful_set and not pending
-        else Observation(State.PROGRESSING, "Progressing", "being made")
-    )
-    found = _failure(view, now, pods, status, subject)
-    if found is not None and state.state is not State.READY:
-        level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
-        problems = [*problems, Problem(found.reason, found.message, level)]
-    problems += _claim_problems(view, diff)
-    before = (subject.asset.body.get("status") or {}).get("phase", "")
-    phase = _phase(subject, state, found, pods, before, pending=pending, exists=stateful_set is not None)
-    facts = _facts(subject, phase, int(status.get("replicas", 0)), int(status.get("readyReplicas", 0)))
-    facts["revision"] = pin.name
-    facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
-    facts["connections"] = [*_connections(subject, ways, diff), *ways.links] or None
-    links = [
-        {"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude
-    ]
-    facts["relatedUrls"] = links or None
-    if phase is Phase.STOPPED:
-        return Draft(True, "Stopped", "suspended: set suspend to false to start it", tuple(problems), facts, (1, 1))
-    ready = state.state is State.READY
-    return Draft(ready, "Running" if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
-
-
-def _failure(view: View, now: _Now, pods: PodView, status: dict[str, Any], subject: Subject) -> Observation | None:
-    if pods.failure is not None or now.stateful_set is None or subject.stopped:
-        return pods.failure
-    if status.get("replicas", 0) >= 1:
-        return None
-    said = [live.body for live in view.events(now.stateful_set.uid)]
-    newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
-    return refusal(newest.get("message", "")) if newest else None
-
-
-def _phase(
-    subject: Subject,
-    state: Observation,
-    failure: Observation | None,
-    pods: PodView,
-    before: str,
-    *,
-    pending: bool,
-    exists: bool,
-) -> Phase:
-    if subject.stopped:
-        return Phase.STOPPED if state.state is State.READY or not exists else Phase.STOPPING
-    if state.state is State.READY:
-        return Phase.RUNNING
-    if not exists:
-        return Phase.CREATING
-    if before in (Phase.STOPPED, Phase.STOPPING, Phase.RESUMING) and failure is None:
-        return Phase.RESUMING
-    if pending or state.reason == "Updating":
-        return Phase.UPDATING
-    if before in (Phase.RUNNING, Phase.DEGRADED):
-        return Phase.DEGRADED
-    if before == Phase.UPDATING and failure is None:
-        return Phase.UPDATING
-    return Phase.INITIALIZING if pods.scheduled else Phase.PENDING
-
-
-def _claim_problems(view: View, diff: Diff) -> list[Problem]:
-    found = []
-    for live in diff.live.values():
-        if live.kind == "PersistentVolumeClaim":
-            seen = observe(live, first_consumer=view.binds_late(live))
-            if seen.state is State.FAILED:
-                found.append(stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}"))
-    return found
-
-
-def _connections(subject: Subject, ways: Endpoints, diff: Diff) -> list[dict[str, Any]]:
-    result = []
-    for item in ways.inside:
-        service = diff.live.get(("Service", subject.namespace, connection_service(subject.name, item.name)))
-        body = service.body if service else {}
-        ports = (body.get("spec") or {}).get("ports") or [{}]
-        addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-        address = (addresses[0].get("hostname") or addresses[0].get("ip")) if addresses else None
-        entry: dict[str, Any] = {
-            "name": item.name,
-            "toolType": item.tool or None,
-            "connectionType": item.type,
-            "containerPort": item.port,
-            "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
-            "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
-        }
-        if item.type == "LoadBalancer" and not address:
-            entry["message"] = "the load balancer has not given an address yet"
-        result.append({key: value for key, value in entry.items() if value is not None})
-    return result
 
 
 def combined(plan: Plan, facts: dict[str, Any], problems: list[Problem]) -> Plan:

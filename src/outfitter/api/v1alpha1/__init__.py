@@ -26,6 +26,8 @@ class Kind:
     """Can be referred to by workloads and shared by scope."""
     workload: bool = False
     """Always runs; an asset may run too, where its spec says so."""
+    on_demand: bool = False
+    """Made by the operator where another object needs one and nobody wrote it."""
     status_matters: bool = False
     """Others act on what its status says, and are due when that changes, not only when its spec does."""
 
@@ -48,8 +50,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True),
     Kind("Artifact", "artifacts", ("art",), Artifact),
-    Kind("ArtifactRepository", "artifactrepositories", ("artrepo",), ArtifactRepository, status_matters=True),
-    Kind("NimCache", "nimcaches", ("nimc",), NimCache, status_matters=True),
+    Kind("ArtifactRepository", "artifactrepositories", ("artrepo",), ArtifactRepository, on_demand=True, status_matters=True),
+    Kind("NimCache", "nimcaches", ("nimc",), NimCache, on_demand=True, status_matters=True),
 )
 """Every kind there is; nothing else lists them."""
 
