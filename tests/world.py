@@ -47,9 +47,7 @@ def complete(body: Mapping[str, Any]) -> Body:
 
 def asset(kind: str, name: str, spec: Mapping[str, Any], namespace: str = TEAM, **metadata: Any) -> Body:
     """One of our objects."""
-    return complete(
-        {"kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}, "spec": dict(spec)}
-    )
+    return complete({"kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}, "spec": dict(spec)})
 
 
 def secret(name: str, data: Mapping[str, str], namespace: str = TEAM, type_: str = "Opaque") -> Body:
@@ -80,7 +78,7 @@ class WatchedCaches(Caches):
             return
         if live.kind == "Event":
             body = live.body
-            if body["involvedObject"].get("kind") != "StatefulSet" or body.get("reason") != "FailedCreate":
+            if body.get("reason") != "FailedCreate":
                 return
         super().put(live)
 
@@ -88,7 +86,8 @@ class WatchedCaches(Caches):
 class World:
     """The server's twin, caches, one Reconciler, and the controllers that make StatefulSets and claims come true.
 
-    `pods`: whether StatefulSets get their pods. `binding`: whether claims are bound.
+    `pods`: whether StatefulSets and Deployments get their pods. `binding`: whether claims are bound.
+    `jobs`: how Jobs end: "Complete", or with this text at the end of their log; "" where they run on.
     """
 
     def __init__(
@@ -97,10 +96,12 @@ class World:
         settings: Mapping[str, Any] | None = None,
         pods: bool = True,
         binding: bool = True,
+        jobs: str = "Complete",
     ) -> None:
         self.settings = Settings(**(settings or {}))
         self.pods = pods
         self.binding = binding
+        self.jobs = jobs
         self.now = START
         self.cluster = MemoryCluster(caches=WatchedCaches(), strict_namespaces=True)
         self.door: Cluster = self.cluster
@@ -181,6 +182,10 @@ class World:
             body = deepcopy(stored)
             if place[0] == "StatefulSet":
                 self._statefulset(body)
+            elif place[0] == "Deployment":
+                self._deployment(body)
+            elif place[0] == "Job" and self.jobs:
+                body["status"] = self._job_status(body)
             elif place[0] == "PersistentVolumeClaim" and self.binding:
                 body["status"] = {"phase": "Bound", "capacity": body["spec"]["resources"]["requests"]}
             elif place[0] == "Service":
@@ -200,6 +205,49 @@ class World:
             "currentRevision": revision,
             "updateRevision": revision,
         }
+
+    def _deployment(self, body: Body) -> None:
+        replicas = body["spec"].setdefault("replicas", 1)
+        ready = replicas if self.pods else 0
+        body["status"] = {
+            "observedGeneration": body["metadata"]["generation"],
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+        }
+
+    def _job_status(self, body: Body) -> Body:
+        """Every Job ends as `jobs` says: Complete, or Failed with a pod whose log ends with that text."""
+        when = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        known: Body = body.get("status") or {}
+        if known.get("conditions"):
+            return known
+        if self.jobs == "Complete":
+            return {"completionTime": when, "conditions": [{"type": "Complete", "status": "True"}]}
+        meta = body["metadata"]
+        labels = {**body["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": meta["name"]}
+        self.cluster.user_apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": f"{meta['name']}-x",
+                    "namespace": meta["namespace"],
+                    "labels": labels,
+                    "ownerReferences": [{"kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}],
+                },
+                "spec": {},
+                "status": {
+                    "phase": "Failed",
+                    "containerStatuses": [
+                        {"name": "main", "state": {"terminated": {"exitCode": 1, "message": self.jobs}}}
+                    ],
+                },
+            }
+        )
+        reason = "DeadlineExceeded" if self.jobs == "DeadlineExceeded" else "BackoffLimitExceeded"
+        return {"conditions": [{"type": "Failed", "status": "True", "reason": reason, "lastTransitionTime": when}]}
 
     def _service(self, body: Body) -> None:
         if body["spec"].get("type") in ("NodePort", "LoadBalancer"):
@@ -286,6 +334,10 @@ class World:
         return plan(self.view(Key(kind, namespace, name)), read_asset(live))
 
 
+class CacheView(CacheLookup):
+    """A CacheLookup over caches that are filled already."""
+
+
 def condition(status: Mapping[str, Any], kind: str) -> Body | None:
     """One condition of a status."""
     return next((item for item in status.get("conditions", ()) if item["type"] == kind), None)
@@ -301,4 +353,3 @@ def reason(status: Mapping[str, Any]) -> str:
 def issues(status: Mapping[str, Any]) -> list[str]:
     """The words for what is wrong, worst first."""
     return [item["issue"] for item in status.get("issues", ())]
-

@@ -44,8 +44,13 @@ _KEYED: Mapping[str, tuple[str, ...]] = {
 }
 # Maps that are taken whole: a key that somebody adds changes what the object does.
 _WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector", "data"})
+# What a Secret or ConfigMap is there for: kept to the letter, and never hashed.
+_CONTENT = frozenset({"data", "stringData", "binaryData"})
+_SCALARS = frozenset({str, int, float, bool})
 # Maps of text, where an empty value is a value.
 _TEXT_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector"})
+# Maps that say something by being there.
+_MEANT_EMPTY = frozenset({"emptyDir"})
 # Maps whose values are quantities, and single fields that are one.
 _QUANTITY_MAPS = frozenset({"limits", "requests", "hard", "capacity"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
@@ -80,9 +85,14 @@ def cores_text(value: float) -> str:
 
 def prune(value: Any) -> Any:
     """`value` without what the server would not store: None anywhere, empty text and empty lists in a map."""
+    if value.__class__ in _SCALARS:  # most of what there is, and an abstract class is slow to ask about
+        return value
     if isinstance(value, Mapping):
-        kept = {key: item for key, item in value.items() if item is not None and item not in ("", [])}
-        return {key: item if key in _TEXT_MAPS else prune(item) for key, item in kept.items()}
+        return {
+            key: item if key in _TEXT_MAPS or item.__class__ in _SCALARS else prune(item)
+            for key, item in value.items()
+            if item is not None and item not in ("", [])
+        }
     if isinstance(value, (list, tuple)):
         return [prune(item) for item in value]
     return value
@@ -90,14 +100,14 @@ def prune(value: Any) -> Any:
 
 def digest(manifest: Mapping[str, Any]) -> str:
     """A short digest of what we ask for. Secret material is left out: no hash of it may stand anywhere."""
-    plain = {key: item for key, item in manifest.items() if key not in ("data", "stringData")}
+    plain = {key: item for key, item in manifest.items() if key not in _CONTENT}
     return short_hash(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), 16)
 
 
 def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest, pruned, with its own digest as an annotation: so that a field we stop asking for is noticed."""
     # Content is kept to the letter: an empty value in a Secret is a value.
-    clean: dict[str, Any] = {key: item if key == "data" else prune(item) for key, item in manifest.items()}
+    clean: dict[str, Any] = {key: item if key in _CONTENT else prune(item) for key, item in manifest.items()}
     meta = clean["metadata"]
     meta["annotations"] = {**meta.get("annotations", {}), DIGEST: digest(clean)}
     return clean
@@ -105,9 +115,11 @@ def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def covers(want: Any, live: Any, field: str = "") -> bool:
     """Whether every field of `want` has that value in `live`; what only `live` has is somebody else's or a default."""
+    if want == live:
+        return True
     if isinstance(want, Mapping):
         if not isinstance(live, Mapping):
-            return not want and live is None
+            return not want and live is None and field not in _MEANT_EMPTY
         if field in _WHOLE_MAPS and len(want) != len(live) and "matchLabels" not in want:
             return False
         inner = "storage" if field in _QUANTITY_MAPS else ""
@@ -116,8 +128,6 @@ def covers(want: Any, live: Any, field: str = "") -> bool:
         if live is None:
             return not want
         return isinstance(live, Sequence) and not isinstance(live, str) and _covers_list(want, live, field)
-    if want == live:
-        return True
     return field in _QUANTITY_FIELDS and _same_quantity(want, live)
 
 

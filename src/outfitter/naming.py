@@ -91,6 +91,11 @@ def credential_pull_secret(credential: str) -> str:
     return fit(f"cred-{credential}-pull", NAME_LIMIT)
 
 
+def data_source_config_map(data_source: str) -> str:
+    """Name of the copies of a shared DataSource's ConfigMap: after the asset, so that two of them cannot clash."""
+    return fit(f"dsrc-{data_source}", NAME_LIMIT)
+
+
 def connection_service(workload: str, connection: str) -> str:
     """Name of the Service (and Ingress) of one connection."""
     return fit(dns_label(f"{workload}-{connection}"))

@@ -44,7 +44,8 @@ def _statefulset(body: Mapping[str, Any]) -> Observation:
     status = body.get("status") or {}
     wanted = (body.get("spec") or {}).get("replicas", 1)
     if status.get("observedGeneration", 0) < body["metadata"].get("generation", 0):
-        return Observation(State.PROGRESSING, "Progressing", "the controller has not seen the newest version yet")
+        reason = "Updating" if status.get("observedGeneration") else "Progressing"
+        return Observation(State.PROGRESSING, reason, "the controller has not seen the newest version yet")
     if wanted == 0:
         left = status.get("replicas", 0)
         return Observation(State.PROGRESSING, "Stopping", "the pod is being stopped") if left else READY

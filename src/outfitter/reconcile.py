@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
-from outfitter.status import Draft, compose, is_ready, is_stalled
+from outfitter.status import Draft, compose, is_ready, is_stalled, unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -91,10 +91,14 @@ class Reconciler:
         if live.deleting:
             return await self._deleting(asset)
         made, view = await self._plan(key, asset)
+        if await self._gone_meanwhile(asset, made):
+            return Pass("Gone")
         problems, writes, again = await self._execute(made)
         draft = made.draft
         if problems:
-            draft = _unfinished(draft, problems)
+            draft = unfinished(draft, problems)
+        elif made.look_again:
+            draft, view = self._look_again(asset, made, view)
         if any(isinstance(op, Delete) and op.live.uid == live.uid for step in made.steps for op in step):
             return Pass("Gone", writes=writes)  # nobody needs it any more
         requeue, written = await self._write_status(key, asset, draft, guarded=made.guarded)
@@ -127,21 +131,41 @@ class Reconciler:
                 raise Conflict(f"{key}: something it refers to is changing")
         raise Conflict(f"{key}: what it refers to keeps changing")
 
+    async def _gone_meanwhile(self, asset: Asset, made: Plan) -> bool:
+        """Whether the object was deleted, where children that it had are missing.
+
+        The garbage collector's news of them can be here before news of their owner, which comes by another watch; made
+        again now, they would stand there without an owner.
+        """
+        creates = any(isinstance(op, Create) for step in made.steps for op in step)
+        if not creates or "observedGeneration" not in (asset.body.get("status") or {}):
+            return False
+        live = asset.live
+        found = await self._cluster.get(live.kind, live.namespace, live.name)
+        return found is None or found["metadata"]["uid"] != live.uid
+
+    def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Draft, View]:
+        """After the writes the caches hold the server's answers: say now what a second pass would say."""
+        view = View(self._lookup, self._settings, users=before.users, now=self._clock())
+        draft = plan(view, asset).draft
+        return (made.draft, before) if view.wanted else (draft, view)
+
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:
         body = await self._cluster.get(*dep)
         if body is None:
             return None
-        content: Mapping[str, str] = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
+        content, binary = body.get("data") or {}, body.get("binaryData") or {}
         return Native(
             dep.kind,
             dep.namespace,
             dep.name,
             body["metadata"]["resourceVersion"],
-            frozenset(content),
+            frozenset(content) | frozenset(binary),
             body.get("type", ""),
             body["metadata"].get("annotations") or {},
             (body["metadata"].get("labels") or {}).get(OWNER_UID, ""),
-            dict(content) if data else None,
+            content if data else None,
+            binary if data else {},
         )
 
     async def _execute(self, made: Plan) -> tuple[list[Problem], int, bool]:
@@ -275,15 +299,6 @@ class Reconciler:
 
 
 _OURS = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
-
-
-def _unfinished(draft: Draft, problems: list[Problem]) -> Draft:
-    """The draft of a pass in which some writes failed: where they failed, nothing is synced."""
-    facts, targets = draft.facts, draft.targets
-    if "targets" in facts:
-        targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
-        facts = {**facts, "targets": {**facts["targets"], "synced": targets[0]}}
-    return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
 
 
 def _is_pin(op: Op) -> bool:

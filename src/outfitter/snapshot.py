@@ -93,7 +93,8 @@ class Native:
     type: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
-    data: Mapping[str, str] | None = field(default=None, repr=False)  # base64, as stored; never logged
+    data: Mapping[str, str] | None = field(default=None, repr=False)  # of Secrets base64, as stored; never logged
+    binary: Mapping[str, str] = field(default_factory=dict, repr=False)  # base64, of ConfigMaps only
 
 
 class Lookup(Protocol):
@@ -129,7 +130,7 @@ class Asset:
         return Key(self.live.kind, self.live.namespace, self.live.name)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def read_asset(live: Live) -> Asset:
     """Parse an object of ours; the most used ones stay parsed."""
     body = live.body

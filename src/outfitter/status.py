@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,6 +55,15 @@ def compose(draft: Draft, body: Mapping[str, Any], now: datetime) -> dict[str, A
     if message:
         status["message"] = message
     return status
+
+
+def unfinished(draft: Draft, problems: Sequence[Problem]) -> Draft:
+    """The draft of a pass in which some writes failed: where they failed, nothing is synced."""
+    facts, targets = draft.facts, draft.targets
+    if "targets" in facts:
+        targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
+        facts = {**facts, "targets": {**facts["targets"], "synced": targets[0]}}
+    return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from tests.bench.figures import Side
 from tests.bench.objects import CHILDREN, WRITES, namespace_of, workspaces
 from tests.bench.servers import REPOSITORY, Operator, fresh, load
 
-COMMAND = f"{sys.executable} -c 'import asyncio, sys, uvloop; from outfitter.operator.app import run; from outfitter.settings import Settings; sys.exit(uvloop.run(run(Settings())))'"
+COMMAND = shlex.join([str(Path(sys.executable).with_name("outfitter")), "run"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     throughput = result["details"]["throughput"]
     print(
         f"\nN={options.n}, {len(throughput['pairs'])} pairs; operator {throughput['operator_crs_per_second']:.0f} CRs/s, "
-        f"bare loop {throughput['bare_crs_per_second']:.0f} CRs/s (medians); everything is in {options.output}"
+        f"bare loop {throughput['bare_crs_per_second']:.0f} CRs/s (medians), "
+        f"ratio by CPU {throughput['cpu_ratio']:.2f}; everything is in {options.output}"
     )
     return 1 if options.strict and report.missed(result) else 0
 
@@ -83,7 +84,7 @@ def _bare(options: argparse.Namespace, folder: Path, say: figures.Say) -> Side:
     say(f"bare loop: a fresh server with {options.n} workspaces")
     with fresh(folder, workspaces(options.n)) as server:
         side = figures.bare_side(server, options.n, Settings().max_requests)
-    say(f"bare loop: {side.rate:.1f} CRs/s, {side.cpu_ms:.2f} ms of CPU per CR")
+    say(f"bare loop: {side.rate:.1f} CRs/s, CPU per CR {_cpu(side)}")
     return side
 
 
@@ -91,8 +92,8 @@ def _operator(options: argparse.Namespace, folder: Path, say: figures.Say, detai
     say(f"operator: a fresh server with {options.n} workspaces")
     with fresh(folder, workspaces(options.n)) as server, Operator(server, shlex.split(options.command)) as operator:
         tail = server.tail("outfitter")
-        side = figures.operator_side(operator, tail, options.n)
-        say(f"operator: {side.rate:.1f} CRs/s, {side.cpu_ms:.2f} ms of CPU per CR, its start included")
+        side = figures.operator_side(server, operator, tail, options.n)
+        say(f"operator: {side.rate:.1f} CRs/s, CPU per CR {_cpu(side)}")
         if details is None or options.only:
             operator.stop()
             return side
@@ -102,14 +103,24 @@ def _operator(options: argparse.Namespace, folder: Path, say: figures.Say, detai
         say(f"settled: {details['writes']['per_cr']:.3f} writes per CR, {memory['now']:.1f} MiB")
         details["idle"] = figures.idle(server, options.idle_seconds)
         say(f"idle for {options.idle_seconds:.0f} s: {details['idle']['requests']} requests")
-        details["memory"] = {"settled_mib": memory["now"], "after_idle_mib": operator.memory["now"], "peak_mib": memory["peak"]}
+        idle_memory = operator.memory
+        details["restart"] = figures.restart(server, operator, options.n)
+        again = operator.memory
+        say(f"restart: {details['restart']['writes']} writes, {again['now']:.1f} MiB afterwards")
+        details["memory"] = {
+            "settled_mib": memory["now"],
+            "after_idle_mib": idle_memory["now"],
+            "after_restart_mib": again["now"],
+            "peak_mib": max(idle_memory["peak"], again["peak"]),
+        }
         details["latency"] = figures.latency(server, options.samples, namespace_of(0))
         say(f"latency: p50 {details['latency']['p50']:.1f} ms, p99 {details['latency']['p99']:.1f} ms")
-        tail.quiet(figures.QUIET_SECONDS, 120)
-        details["restart"] = figures.restart(server, operator, options.n + options.samples)
-        say(f"restart: {details['restart']['writes']} writes")
         operator.stop()
     return side
+
+
+def _cpu(side: Side) -> str:
+    return f"{side.cpu_ms:.2f} ms, servers {side.server_cpu_ms:.2f} ms"
 
 
 def _throughput(pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
@@ -118,6 +129,7 @@ def _throughput(pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
         "writes_per_cr": WRITES,
         "operator_crs_per_second": statistics.median(operator.rate for operator, _ in pairs),
         "bare_crs_per_second": statistics.median(bare.rate for _, bare in pairs),
+        "cpu_ratio": figures.cpu_ratio(pairs),
         "pairs": [
             {
                 "ratio": operator.rate / bare.rate,
@@ -126,6 +138,7 @@ def _throughput(pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
                         "crs_per_second": side.rate,
                         "seconds": side.seconds,
                         "client_cpu_ms_per_cr": side.cpu_ms,
+                        "server_cpu_ms_per_cr": side.server_cpu_ms,
                         **side.facts,
                     }
                     for name, side in (("operator", operator), ("bare", bare))
@@ -138,16 +151,16 @@ def _throughput(pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
 
 
 def _result(options: argparse.Namespace, pairs: list[tuple[Side, Side]], details: dict[str, Any]) -> dict[str, Any]:
-    ratio = figures.median_ratio(pairs)
+    result = {"n": options.n, "throughput_ratio": figures.median_ratio(pairs), "details": details}
+    if options.only:
+        return result
     return {
-        "n": options.n,
-        "throughput_ratio": ratio,
+        **result,
         "extra_writes_per_cr": details["writes"]["extra_per_cr"],
         "idle_requests": details["idle"]["requests"],
         "restart_writes": details["restart"]["writes"],
         "latency_p99_ms": details["latency"]["p99"],
-        "rss_mib": max(details["memory"]["settled_mib"], details["memory"]["after_idle_mib"]),
-        "details": details,
+        "rss_mib": max(details["memory"][when] for when in ("settled_mib", "after_idle_mib", "after_restart_mib")),
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outfitter.sandbox.audit import WRITES as WRITE_VERBS
 from tests.bench.objects import CHILDREN, WRITES, Object, user, workspace, workspaces_path
 from tests.bench.recording import record
 from tests.bench.servers import Operator, Server
@@ -31,6 +32,7 @@ class Side:
     rate: float  # workspaces per second
     seconds: float
     cpu_ms: float  # of the client, per workspace
+    server_cpu_ms: float  # of API server, etcd and controllers, per workspace
     shapes: Counter[str]
     facts: dict[str, Any]
 
@@ -39,34 +41,55 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
     """The bare loop makes the writes that the operator would make, against the workspaces that are there."""
     writes = asyncio.run(record(server.objects()))
     tail = server.tail("bare")
+    before = server.cpu_seconds
     result = server.send("bare", writes, in_flight)
+    spent = server.cpu_seconds - before
     tail.poll()
     done = [request for request in tail.requests if request.is_write]
     begin, end = span(done)
     facts = {"client_seconds": result["seconds"], "peak_rss_mib": result["peak_rss_mib"], "requests": len(done)}
-    return Side(count / (end - begin), end - begin, result["cpu_seconds"] * 1000 / count, _shapes(done), facts)
+    return Side(
+        rate=count / (end - begin),
+        seconds=end - begin,
+        cpu_ms=result["cpu_seconds"] * 1000 / count,
+        server_cpu_ms=spent * 1000 / count,
+        shapes=_shapes(done),
+        facts=facts,
+    )
 
 
-def operator_side(operator: Operator, tail: Tail, count: int) -> Side:
+def operator_side(server: Server, operator: Operator, tail: Tail, count: int) -> Side:
     """The operator starts, finds the workspaces, and makes their children. Counted from when it took the Lease."""
     begun = time.time()
     operator.start()
+    tail.until(lambda requests: any(map(_is_election, requests)), 60, "taking the Lease")
+    own, servers = operator.cpu_seconds, server.cpu_seconds
 
     def through(requests: list[Request]) -> bool:
         return len({(each.namespace, each.name) for each in requests if each.is_workspace_status}) == count
 
     tail.until(through, 60 + count * 0.2, "a status for every workspace")
-    cpu = operator.cpu_seconds
+    own, servers = operator.cpu_seconds - own, server.cpu_seconds - servers
     done = [each for each in tail.requests if each.is_write and not each.is_about_assets]
-    lease = min(each.completed for each in tail.requests if each.resource == "leases" and each.verb != "get")
+    lease = min(each.completed for each in tail.requests if _is_election(each))
     first, end = span(done)
     facts = {
         "start_to_lease_seconds": lease - begun,
         "lease_to_first_write_seconds": first - lease,
-        "cpu_seconds_since_start": cpu,
         "peak_rss_mib": operator.memory["peak"],
     }
-    return Side(count / (end - lease), end - lease, cpu * 1000 / count, _shapes(done), facts)
+    return Side(
+        rate=count / (end - lease),
+        seconds=end - lease,
+        cpu_ms=own * 1000 / count,
+        server_cpu_ms=servers * 1000 / count,
+        shapes=_shapes(done),
+        facts=facts,
+    )
+
+
+def _is_election(request: Request) -> bool:
+    return request.resource == "leases" and request.verb in WRITE_VERBS and request.code < 300
 
 
 def _shapes(requests: Sequence[Request]) -> Counter[str]:
@@ -116,7 +139,6 @@ def restart(server: Server, operator: Operator, count: int) -> dict[str, Any]:
         "writes": len(found),
         "seconds_to_all_passes": settled,
         "seen": summary(each for each in tail.requests if each.resource != "leases"),
-        "memory_mib": operator.memory,
     }
 
 
@@ -164,3 +186,13 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
 def median_ratio(pairs: Sequence[tuple[Side, Side]]) -> float:
     """Of operator over bare, pair by pair: both sides of a pair met the machine in the same state, more or less."""
     return statistics.median(operator.rate / bare.rate for operator, bare in pairs)
+
+
+def cpu_ratio(pairs: Sequence[tuple[Side, Side]]) -> float:
+    """CPU of the bare side over that of the operator's, servers included: what the rates' ratio would be on a machine
+    that has nothing else to do and keeps all its cores busy. Does not depend on what else the machine is doing."""
+
+    def both(side: Side) -> float:
+        return side.cpu_ms + side.server_cpu_ms
+
+    return statistics.median(both(bare) / both(operator) for operator, bare in pairs)

@@ -34,6 +34,8 @@ def table(result: Mapping[str, Any]) -> str:
     """For people."""
     rows = [("figure", "seen", "bar", "moonshot", "")]
     for bar in BARS:
+        if bar.key not in result:
+            continue  # not asked for
         value = result[bar.key]
         shown = f"{value:.{bar.digits}f}"
         rows.append((bar.title, shown, f"{bar.bar:g}", f"{bar.moonshot:g}", "ok" if met(bar, value) else "MISSED"))
@@ -53,7 +55,7 @@ def met(bar: Bar, value: float) -> bool:
 
 def missed(result: Mapping[str, Any]) -> list[str]:
     """Keys of the bars that were not met."""
-    return [bar.key for bar in BARS if not met(bar, result[bar.key])]
+    return [bar.key for bar in BARS if bar.key in result and not met(bar, result[bar.key])]
 
 
 def write(path: Path, result: Mapping[str, Any]) -> None:

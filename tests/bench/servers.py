@@ -72,6 +72,11 @@ class Server:
         """The requests of one account from now on."""
         return Tail(self.sandbox.audit_log, user(account))
 
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of all components so far."""
+        return sum(_cpu_seconds(part["pid"]) for part in self.sandbox.status().values())
+
     def kubeconfig(self, account: str) -> Path:
         """Of one account."""
         return self.sandbox.kubeconfig_for(user(account))
@@ -172,8 +177,7 @@ class Operator:
     @property
     def cpu_seconds(self) -> float:
         """User and system time so far."""
-        fields = Path(f"/proc/{self._running().pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return _cpu_seconds(self._running().pid)
 
     @property
     def memory(self) -> dict[str, float]:
@@ -186,6 +190,11 @@ class Operator:
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError(f"the operator is not running; see {self.log}")
         return self._process
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def load() -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _judge(entries: Iterable[AuditEntry]) -> None:
 def test_the_operator_works_with_the_rights_of_its_account(
     sandbox: Sandbox, installed: list[Manifest], tmp_path: Path
 ) -> None:
-    """Its container's command and environment, the ServiceAccount's token, the roles of install.yaml: a notebook runs."""
+    """Its container's command and environment, the ServiceAccount's token, install.yaml's roles: a notebook runs."""
     shared = custom("ComputeResource", "small", "outfitter-system", {"cpuCoreRequest": 0.5, "cpuMemoryRequest": "1Gi"})
     mark = sandbox.audit_mark()
     with operator(sandbox, _container(installed), tmp_path, OUTFITTER_DOMAIN="apps.example.com") as process:

@@ -1,18 +1,14 @@
-"""The chart as Helm renders and installs it. Needs helm on PATH."""
+"""The chart as Helm renders it. Needs helm on PATH."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from outfitter.cluster.access import namespaced_rules, system_rules
-from outfitter.errors import NotFound
-from outfitter.sandbox import Sandbox
 
-from .conftest import CHART, KUBE_VERSION, Helm, Manifest, eventually, identity
-from .objects import apply, custom, get, namespace
+from .conftest import CHART, KUBE_VERSION, Helm, Manifest, identity
 
 
 def _by_identity(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
@@ -203,90 +199,3 @@ def test_an_account_of_ones_own(helm: Helm) -> None:
 def test_helm_refuses_what_the_schema_refuses(helm: Helm, wrong: str) -> None:
     """With the key in the message."""
     assert wrong.partition("=")[0].rpartition(".")[2] in helm.refusal(wrong)
-
-
-@pytest.fixture(scope="module")
-def fresh(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A control plane without anything of ours."""
-    with Sandbox.up(root=tmp_path_factory.mktemp("helm-sandbox")) as sandbox:
-        yield sandbox
-
-
-@pytest.mark.cluster
-def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
-    """A release from its first day to its last: our objects and CRDs outlive it, and a new one takes them up again."""
-    apply(
-        fresh,
-        {
-            **namespace("outfitter-system"),
-            "metadata": {"name": "outfitter-system", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-        },
-    )
-    place = ("--namespace", "outfitter-system", "--wait", "--timeout", "60s")
-
-    def run(*arguments: str) -> str:
-        done = helm(*arguments, kubeconfig=fresh.kubeconfig)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert "WARNING: image.repository" in run("install", "outfitter", str(CHART), *place)
-    secret = fresh.connection().request(
-        "GET", "/api/v1/namespaces/outfitter-system/secrets/sh.helm.release.v1.outfitter.v1"
-    )
-    assert len(secret["data"]["release"]) < 500_000, "half of what a Secret may hold"
-    compute = custom("ComputeResource", "small", "outfitter-system", {"cpuCoreRequest": 1})
-    apply(fresh, compute)
-    uid = get(fresh, compute)["metadata"]["uid"]
-
-    run(
-        "upgrade",
-        "outfitter",
-        str(CHART),
-        *place,
-        "--set",
-        "replicaCount=2",
-        "--set",
-        "settings.domain=apps.example.com",
-    )
-    deployment = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "outfitter", "namespace": "outfitter-system"},
-    }
-    assert get(fresh, deployment)["status"]["availableReplicas"] == 2
-
-    run("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait")
-    eventually(lambda: _gone(fresh, deployment))
-    assert get(fresh, compute)["metadata"]["uid"] == uid
-
-    run("install", "outfitter", str(CHART), *place)
-    assert get(fresh, compute)["metadata"]["uid"] == uid
-    run("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait")
-
-
-def _gone(sandbox: Sandbox, manifest: Manifest) -> bool:
-    try:
-        get(sandbox, manifest)
-    except NotFound:
-        return True
-    return False
-
-
-@pytest.mark.cluster
-def test_the_server_takes_every_optional_object(helm: Helm, fresh: Sandbox) -> None:
-    """In strict mode; but for the Prometheus operator's kinds, which a bare cluster does not know."""
-    for name in ("outfitter-system", "team-a"):
-        apply(fresh, namespace(name))
-    manifests = helm.template(
-        "replicaCount=2", "networkPolicy.enabled=true", "watchNamespaces={team-a}", "crds.enabled=false"
-    )
-    kinds = {apply(fresh, manifest)["kind"] for manifest in manifests}
-    assert kinds >= {
-        "PodDisruptionBudget",
-        "NetworkPolicy",
-        "Role",
-        "RoleBinding",
-        "Deployment",
-        "Service",
-        "ServiceAccount",
-    }

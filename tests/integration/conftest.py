@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ class Stack:
     installed: list[rights.Object]
     kubeconfig: Path  # of the operator's ServiceAccount
     folder: Path
+    outages: list[tuple[int, int]] = field(default_factory=list)  # from and to in the audit log
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """While the API server restarts: it refuses everything until it has read the roles again."""
+        since = self.mark()
+        yield
+        self.outages.append((since, self.mark()))
 
     def mark(self) -> int:
         """A moment in the audit log."""
@@ -108,9 +117,6 @@ def operator(stack: Stack) -> Iterator[Operator]:
 def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., Space]]:
     """Makes namespaces: `spaces(project=True, elevation=False, **labels)`. All are deleted afterwards."""
     made: list[Space] = []
-    # The operator runs for every test unless the one before ended badly.
-    if not stack.operator.running and "operator" not in request.fixturenames:
-        stack.operator.start()
 
     def make(
         *,

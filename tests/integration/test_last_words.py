@@ -10,7 +10,7 @@ from .harness import kstatus, rights
 
 def test_nothing_was_refused_and_nothing_needs_more_than_is_granted(stack: Stack) -> None:
     given = rights.granted(stack.installed)
-    assert rights.forbidden(stack.sandbox.audit_log) == []
+    assert rights.forbidden(stack.sandbox.audit_log, stack.outages) == []
     beyond = {right for right, _ in rights.used(stack.requests()) if rights.needed(right, given) is None}
     assert not beyond
 

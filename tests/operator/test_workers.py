@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from test_work_queue import Clock
 
+from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
 from outfitter.errors import LeadershipLost, Throttled, Unavailable
 from outfitter.operator.dependents import Dependents
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.wake import Wake
 from outfitter.operator.workers import Workers
-from outfitter.snapshot import Dep, Key
+from outfitter.snapshot import Dep, Key, Live
 
 ALICE = Key("Workspace", "a", "alice")
 BOB = Key("Workspace", "a", "bob")
@@ -39,12 +41,12 @@ class Bench:
         self.outcomes: list[str] = []
         self.does: Callable[[Key], Pass] = lambda key: Pass()
         self.hold: asyncio.Event | None = None
-        wake = Wake(Caches(), self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
+        self.wake = Wake(Caches(), self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
         self.workers = Workers(
             self.queue,
             self,
             self.dependents,
-            wake,
+            self.wake,
             count=2,
             resync_seconds=1000,
             observe=lambda kind, outcome, seconds: self.outcomes.append(outcome),
@@ -154,3 +156,22 @@ async def test_drain_finishes_what_is_under_way_and_cuts_off_what_hangs(bench: B
         await asyncio.sleep(0)
     assert not await other.workers.drain(0.01)
     assert other.queue.processing == 0
+
+
+async def test_what_changed_while_a_pass_first_looked_at_it_is_looked_at_again(bench: Bench) -> None:
+    """The Secret appears between the look and the end of the pass: nobody is its user yet, and no news follows."""
+
+    def does(key: Key) -> Pass:
+        if not bench.outcomes:
+            bench.wake.written(Change("Secret", None, Live.of(secret())))
+        return Pass(deps=frozenset({Dep("Secret", "a", "s")}))
+
+    bench.does = does
+    bench.queue.add(ALICE)
+    await bench.passes(2)
+    await asyncio.sleep(0)
+    assert (len(bench.queue), bench.queue.processing, len(bench.outcomes)) == (0, 0, 2)
+
+
+def secret() -> dict[str, Any]:
+    return {"kind": "Secret", "metadata": {"name": "s", "namespace": "a", "uid": "1", "resourceVersion": "1"}}

@@ -15,9 +15,7 @@ from outfitter.snapshot import Asset, Live, View, read_asset
 
 UID = "uid-of-w"
 LABELS = owner_labels("Workspace", "w", UID)
-REFERENCE = [
-    {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "name": "w", "uid": UID, "controller": True}
-]
+REFERENCE = [{"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "name": "w", "uid": UID, "controller": True}]
 
 
 def owner() -> Asset:
@@ -83,7 +81,7 @@ def test_missing_is_created_and_equal_is_left_alone(want: dict[str, Any]) -> Non
         (STATEFULSET, {"spec": {"podManagementPolicy": "Parallel"}}, None),
         (STATEFULSET, {"status": {"replicas": 1}}, None),
         (SERVICE, {"spec": {"clusterIP": "10.0.0.1"}}, Delete),
-        (PORTS, {"spec": {"clusterIP": "None"}}, Delete),
+        (PORTS, {"spec": {"clusterIP": "None"}, "metadata": {"annotations": {}}}, Delete),
         (PORTS, {"spec": {"clusterIP": "10.0.0.1", "sessionAffinity": "None"}}, None),
         (PORTS, {"spec": {"selector": {"a": "b", "evil": "x"}}}, Apply),
         (PORTS, {"spec": {"ports": [{"port": 80, "targetPort": 80, "protocol": "TCP", "nodePort": 30001}]}}, None),
@@ -121,7 +119,9 @@ def test_growth_changes_nothing_else() -> None:
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
     assert op.manifest["spec"]["storageClassName"] == "fast"
     assert op.manifest["spec"]["accessModes"] == ["ReadWriteMany"]
-    live = alive(CLAIM, spec={"resources": {"requests": {"storage": "9Gi"}}}, metadata={"labels": FORMER | {RETAINED: "true"}})
+    live = alive(
+        CLAIM, spec={"resources": {"requests": {"storage": "9Gi"}}}, metadata={"labels": FORMER | {RETAINED: "true"}}
+    )
     (op,) = diff(view(live), owner(), [CLAIM]).ops
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "9Gi"}}
@@ -161,7 +161,10 @@ def test_surplus() -> None:
         alive(STATEFULSET),
         alive({**SERVICE, "metadata": {**SERVICE["metadata"], "name": "gone"}}, metadata={"uid": "a"}),
         alive({**SERVICE, "metadata": {**SERVICE["metadata"], "name": "going"}}, metadata={"uid": "b", **DELETING}),
-        alive({**SERVICE, "metadata": {**SERVICE["metadata"], "name": "copied"}}, metadata={"uid": "c", "ownerReferences": [{**REFERENCE[0], "uid": "x"}]}),  # fmt: skip
+        alive(
+            {**SERVICE, "metadata": {**SERVICE["metadata"], "name": "copied"}},
+            metadata={"uid": "c", "ownerReferences": [{**REFERENCE[0], "uid": "x"}]},
+        ),  # fmt: skip
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "data"}}, metadata={"uid": "d"}),
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "short"}}, metadata={"uid": "e", "labels": LABELS}),
         alive(wanted("Pod", {}), metadata={"uid": "f"}),

@@ -251,7 +251,9 @@ async def test_refused_pin_stops_the_rest() -> None:
 
 async def test_refused_copy_is_not_counted_as_synced() -> None:
     """A Credential whose Secret may not be written says so in its targets."""
-    world = World(asset("Credential", "c", {"type": "genericSecret", "secretRef": {"name": "s"}}), secret("s", {"a": "b"}))
+    world = World(
+        asset("Credential", "c", {"type": "genericSecret", "secretRef": {"name": "s"}}), secret("s", {"a": "b"})
+    )
     world.reconciler._cluster = Refusing(world.cluster, "create", Forbidden("no", status=403), kind="Secret")
     await world.settle()
     status = world.status("Credential", "c")

@@ -90,7 +90,9 @@ async def test_a_stranger_is_looked_at_without_writing() -> None:
 async def test_answer_of_our_own_create_is_lost() -> None:
     """AlreadyExists of what we made ourselves a moment ago is success."""
     world = World(workspace())
-    door = Refusing(world.cluster, "create", AlreadyExists("services exists", status=409), kind="Service", late=True, times=1)
+    door = Refusing(
+        world.cluster, "create", AlreadyExists("services exists", status=409), kind="Service", late=True, times=1
+    )
     world.reconciler._cluster = door
     await world.settle()
     assert door.refused == 1
@@ -172,7 +174,10 @@ async def test_retained_volumes_are_taken_up_again() -> None:
     assert {body["metadata"]["name"]: body["metadata"]["uid"] for body in world.all("PersistentVolumeClaim")} == before
     for body in world.all("PersistentVolumeClaim"):
         owner = body["metadata"]["labels"]
-        assert owner[OWNER_UID] == world.get(owner["outfitter.dev/owner-kind"], owner["outfitter.dev/owner-name"])["metadata"]["uid"]
+        assert (
+            owner[OWNER_UID]
+            == world.get(owner["outfitter.dev/owner-kind"], owner["outfitter.dev/owner-name"])["metadata"]["uid"]
+        )
         assert "ownerReferences" not in body["metadata"]
 
 
@@ -382,7 +387,12 @@ async def test_secret_material_appears_nowhere(caplog: pytest.LogCaptureFixture)
             encoded = base64.b64encode(b"x" * shift + value.encode()).decode()[4 if shift else 0 : -4]
             assert encoded not in text
         assert value not in text
-    assert any(SECRET_VALUES[2] in base64.b64decode(v).decode() for b in world.all("Secret") for v in b["data"].values() if b["metadata"]["name"] == "cred-ngcapikey")
+    assert any(
+        SECRET_VALUES[2] in base64.b64decode(v).decode()
+        for b in world.all("Secret")
+        for v in b["data"].values()
+        if b["metadata"]["name"] == "cred-ngcapikey"
+    )
 
 
 async def test_rotation_changes_the_copies_and_is_told() -> None:

@@ -197,11 +197,16 @@ def _error(rule: Rule, path: Path) -> FieldError:
     return FieldError((*path, *(rule.field.split(".") if rule.field else ())), rule.message)
 
 
+@cache
+def _rules(model: type[Model]) -> tuple[Rule, ...]:
+    return tuple(model.rules())
+
+
 def _rule_errors(model: type[Model], spec: object, root: Path, bad: list[Path]) -> Iterator[FieldError]:
     for owner, node, path in _nodes(model, spec, root):
         if any(other[: len(path)] == path for other in bad):
             continue  # a rule may assume that the schema holds below it
-        for rule in owner.rules():
+        for rule in _rules(owner):
             if not (owner.PARTIAL and rule.complete) and not rule.check(node):
                 yield _error(rule, path)
 
@@ -213,7 +218,7 @@ def _completeness(model: type[Model], spec: object, root: Path) -> Iterator[Fiel
         for name in owner.MANDATORY:
             if to_camel(name) not in node:
                 yield FieldError((*path, to_camel(name)), "is required, and no asset or policy gives it")
-        for rule in owner.rules():
+        for rule in _rules(owner):
             if not rule.check(node):
                 yield _error(rule, path)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -31,12 +33,19 @@ _USERS: Final = "For users"
 _ADMINS: Final = "For administrators"
 _HERE: Final = "On this machine"
 
-app.command(rich_help_panel=_USERS)(validate)
-app.command(rich_help_panel=_USERS)(render)
-app.command(rich_help_panel=_USERS)(status)
-app.command(rich_help_panel=_USERS)(explain)
-app.command(rich_help_panel=_ADMINS)(run)
-app.command(rich_help_panel=_HERE)(demo)
+
+def _add(command: Callable[..., None], panel: str) -> None:
+    """Register a command; its docstring is its help, with the lines of each paragraph joined."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    app.command(help="\n\n".join(" ".join(each.split("\n")) for each in paragraphs), rich_help_panel=panel)(command)
+
+
+_add(validate, _USERS)
+_add(render, _USERS)
+_add(status, _USERS)
+_add(explain, _USERS)
+_add(run, _ADMINS)
+_add(demo, _HERE)
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel=_HERE)
 
 

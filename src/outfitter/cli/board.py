@@ -74,13 +74,16 @@ class Board:
         key = (live.kind, live.namespace, live.name)
         if change.new is None:
             self._told.pop(key, None)
-            self._out.print(f"{datetime.now():%H:%M:%S} {live.kind} {live.namespace}/{live.name}: gone", soft_wrap=True)
+            self._line(f"{live.kind} {live.namespace}/{live.name}: gone")
             return
         item = row(live.body, live.kind)
-        said = tuple(part for part in (item.sync, item.phase, item.ready, item.message) if part)
-        if self._told.get(key) != said:
+        said = tuple(dict.fromkeys(part for part in (item.sync, item.phase, item.ready, item.message) if part))
+        if "status" in live.body and self._told.get(key) != said:
             self._told[key] = said
-            self._out.print(f"{datetime.now():%H:%M:%S} {item.title}: {', '.join(said)}", soft_wrap=True)
+            self._line(f"{item.title}: {', '.join(said)}")
+
+    def _line(self, text: str) -> None:
+        self._out.print(f"{datetime.now().astimezone():%H:%M:%S} {text}", soft_wrap=True)
 
     def _render(self) -> RenderableType:
         rows = self.rows()

@@ -9,9 +9,8 @@ from typing import Any
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import FieldError, did_you_mean
-from outfitter.api.shape import Path as FieldPath
-from outfitter.api.validation import strict_errors
 from outfitter.api.v1alpha1 import API_VERSION, GROUP, KINDS, kind_of
+from outfitter.api.validation import strict_errors
 from outfitter.cli.documents import Document, Finding
 
 _NAMES = frozenset(kind.name for kind in KINDS)
@@ -106,6 +105,6 @@ def _twice(document: Document, seen: dict[tuple[Any, ...], Document]) -> Iterato
     first = seen.setdefault(place, document)
     if first is not document:
         line = first.node.start_mark.line + 1
-        yield document.finding(("metadata", "name"), f"is defined twice, first in {first.file}:{line}", "keep one of them")
-
-
+        yield document.finding(
+            ("metadata", "name"), f"is defined twice, first in {first.file}:{line}", "keep one of them"
+        )

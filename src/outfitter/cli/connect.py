@@ -26,7 +26,9 @@ async def connected(kubeconfig: str = "") -> AsyncIterator[Client]:
 def explained(error: ApiError, server: str) -> str:
     """The server's refusal in the user's terms."""
     if isinstance(error, NotFound):
-        return f"{server} does not know Outfitter's kinds: an administrator has to install it (its chart, or install.yaml)"
+        return (
+            f"{server} does not know Outfitter's kinds: an administrator has to install it (its chart, or install.yaml)"
+        )
     if isinstance(error, Forbidden):
         return f"{error.message}; ask for the right, or name a namespace of yours with -n"
     if isinstance(error, Unavailable):

@@ -107,6 +107,8 @@ def ending_on_signals() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)  # asyncio's own handler of SIGINT cancels the main task in good order
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # A shell starts what it puts into the background with SIGINT ignored, which would swallow the two above as well.
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

@@ -17,7 +17,9 @@ from outfitter.errors import ConfigurationError
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _TAG: Final = "tag:yaml.org,2002:"
 _INT: Final = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)$")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$")
+_FLOAT: Final = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -97,7 +99,7 @@ def position(node: yaml.Node, path: FieldPath) -> tuple[int, int]:
 
 
 def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Document], list[Finding]]:
-    """All documents of files, folders and `-`, and what is no YAML. ConfigurationError where there is nothing to read."""
+    """All documents of files, folders and `-`, and what is no YAML. ConfigurationError where nothing can be read."""
     documents: list[Document] = []
     findings: list[Finding] = []
     for name, text in _texts(sources, recursive):
@@ -109,7 +111,9 @@ def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Docum
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             said = " ".join(part for part in (error.context, error.problem) if part)
-            findings.append(Finding(name, line, column, "", "", f"not valid YAML: {said}", "check quotes and indentation"))
+            findings.append(
+                Finding(name, line, column, "", "", f"not valid YAML: {said}", "check quotes and indentation")
+            )
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             findings.append(Finding(name, 1, 1, "", "", f"not valid YAML: {error}"))
     return documents, findings
@@ -142,6 +146,8 @@ def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node
     try:
         while loader.check_node():
             node = loader.get_node()
+            if node is None:
+                break
             found = _duplicates(name, node)  # before construction, which writes merged keys into the nodes
             yield found, None if found else loader.construct_document(node), node
     finally:
@@ -149,7 +155,7 @@ def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node
 
 
 def _duplicates(file: str, root: yaml.Node) -> list[Finding]:
-    """Keys that a mapping has twice (the last would win unnoticed) or that are no text, and anchors within themselves."""
+    """Keys given twice (the last would win unnoticed), keys that are no text, and anchors within themselves."""
     findings: list[Finding] = []
     done: set[int] = set()
 
@@ -173,7 +179,9 @@ def _duplicates(file: str, root: yaml.Node) -> list[Finding]:
                     findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message))
                 elif key.value in seen:
                     message = f"the key {key.value} is given twice, first in line {seen[key.value]}"
-                    findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message, "keep one of them"))
+                    findings.append(
+                        Finding(file, at.line + 1, at.column + 1, "", dotted(here), message, "keep one of them")
+                    )
                 seen.setdefault(str(key.value), at.line + 1)
                 look(value, here, inside)
         done.add(id(node))
@@ -188,7 +196,9 @@ def _objects(file: str, body: Any, node: yaml.Node, findings: list[Finding]) -> 
         return
     if not isinstance(body, dict):
         mark = node.start_mark
-        findings.append(Finding(file, mark.line + 1, mark.column + 1, "", "", "not an object: apiVersion, kind and metadata"))
+        findings.append(
+            Finding(file, mark.line + 1, mark.column + 1, "", "", "not an object: apiVersion, kind and metadata")
+        )
     elif body.get("kind") == "List" and body.get("apiVersion") == "v1" and isinstance(node, yaml.MappingNode):
         items = next((value for key, value in node.value if key.value == "items"), None)
         pairs = zip(body.get("items") or (), items.value, strict=True) if isinstance(items, yaml.SequenceNode) else ()

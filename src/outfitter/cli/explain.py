@@ -30,7 +30,7 @@ def explain(
     """Show every value of a workload's pod with the asset that it comes from, and what has changed since.
 
     Reads the revision that the workload runs. Values that are kept in Secrets are shown as references. With -f nothing
-    is read from a cluster: the files are rendered as by `outfitter render`.
+    is read from a cluster: the files are rendered as by `outfitter render`, with the settings in OUTFITTER_* variables.
 
     Examples:
 
@@ -117,7 +117,9 @@ def _print(body: Mapping[str, Any], pin: Pin, assets: Sequence[Used]) -> None:
     for item in entries(pin):
         outdated = any(label in changed for label in item.origin.split(", "))
         style = "yellow" if outdated else "dim" if item.origin == BUILT_IN else ""
-        values.add_row(Text(item.field), Text(item.value), Text(item.origin + (" (outdated)" if outdated else ""), style))
+        values.add_row(
+            Text(item.field), Text(item.value), Text(item.origin + (" (outdated)" if outdated else ""), style)
+        )
     out.print(values)
     if assets:
         out.print()

@@ -34,7 +34,7 @@ def render(
 
     Values of Secrets are never printed: each is replaced by (hidden). Uids, and what follows from them, are made up.
 
-    Example:  outfitter render -f deploy/examples
+    Example:  outfitter render -f deploy/examples --domain apps.example.com
 
     With what runs:  kubectl get ns,secret -n team-a -o yaml | outfitter render -f - -f workspace.yaml -n team-a
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine, Mapping
@@ -49,12 +50,14 @@ def run(
         from outfitter.cli.logs import configure
 
         configure(settings.log_format, settings.log_level)
+        for sentence in misspelt():
+            logging.getLogger(__name__).warning(sentence)
         from outfitter.operator.app import run as operate
 
         raise typer.Exit(_run(operate(settings)))
 
 
-def settings_from(overrides: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
+def settings_from(overrides: Mapping[str, Any]) -> Settings:
     """Settings out of the environment. ConfigurationError names each wrong variable, what it was and what it may be."""
     from pydantic import ValidationError
 
@@ -64,8 +67,7 @@ def settings_from(overrides: Mapping[str, Any], environment: Mapping[str, str] |
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}"
-            for item in error.errors()
+            f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}" for item in error.errors()
         ]
         raise ConfigurationError("\n".join(["settings are wrong:", *lines])) from None
 

@@ -21,9 +21,7 @@ def status(
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Default: that of the current context.")] = "",
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show changes as they happen.")] = False,
-    form: Annotated[
-        WideFormat, typer.Option("--output", "-o", help="wide adds revision, users and URLs.")
-    ] = "table",
+    form: Annotated[WideFormat, typer.Option("--output", "-o", help="wide adds revision, users and URLs.")] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
     """Show our objects: synced or not, phase, readiness, and below the table every issue with what to do about it.

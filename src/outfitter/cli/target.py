@@ -41,7 +41,7 @@ def current_namespace(kubeconfig: str = "") -> str:
     current = ""
     for file in filter(None, files):
         try:
-            content = yaml.load(Path(file).expanduser().read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506
+            content = yaml.load(Path(file).expanduser().read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except (OSError, yaml.YAMLError):
             continue  # the client that connects tells what is wrong with it
         if isinstance(content, dict):

@@ -63,7 +63,7 @@ class Twin:
             self.cluster.user_apply(body)
 
     async def settle(self) -> None:
-        """Passes over all objects until a whole round changes nothing. OutfitterError names what cannot come to rest."""
+        """Passes over all objects until a whole round changes nothing. OutfitterError says what keeps them busy."""
         failed: list[str] = []
         for _ in range(_ROUNDS):
             before, failed = self._versions(), []

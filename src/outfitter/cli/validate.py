@@ -27,7 +27,7 @@ def validate(
 
     Example:  outfitter validate -f deploy/examples
 
-    In CI:  git diff --name-only main -- '*.yaml' | xargs cat | outfitter validate -f - -o json
+    In CI:  outfitter validate -R -f deploy -o json
 
     Exit codes: 0 all is valid, 1 errors were found, 2 the command line is wrong or a file cannot be read.
     """

@@ -79,10 +79,11 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
 
 def _ours() -> Iterator[Row]:
     for kind in KINDS:
-        yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never changed")
+        why = "what users declare; never changed. get: is it still there?"
+        yield Row(GROUP, kind.plural, ("get", "list", "watch"), why)
         if kind.on_demand:
-            verbs = ("create", "delete", "get")
-            yield Row(GROUP, kind.plural, verbs, "made where something needs it, removed when nothing does any more")
+            why = "made where something needs it, removed when nothing does any more"
+            yield Row(GROUP, kind.plural, ("create", "delete"), why)
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
 
 

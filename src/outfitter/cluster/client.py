@@ -16,13 +16,14 @@ from outfitter.errors import ApiError, Conflict, Invalid, LeadershipLost, NotFou
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
-PAGE: Final = 500
+PAGE: Final = 100  # objects per list request: a page is parsed as a whole, and its memory is not given back
 _TRIES: Final = 4  # controllers write status while we look: then look again
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
 _APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
 _UID_MISMATCH: Final = re.compile("UID in (the )?precondition")
 
 
@@ -88,11 +89,25 @@ class Client:
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         guarded = {**manifest, "metadata": {**meta, "uid": uid}}
         try:
-            return _parsed(await self.transport.request("PATCH", path + _APPLY.format(manager), guarded, content_type=_APPLY_PATCH))
+            return _parsed(
+                await self.transport.request("PATCH", path + _APPLY.format(manager), guarded, content_type=_APPLY_PATCH)
+            )
         except Invalid as error:
             if "metadata.uid: Invalid value" in error.message:
                 raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None
-            raise _scrubbed(kind, error) from None
+            return await self._replace_lists(path, kind, guarded, error)
+
+    async def _replace_lists(
+        self, path: str, kind: str, guarded: Mapping[str, Any], refused: Invalid
+    ) -> dict[str, Any]:
+        """Change by merge patch what apply cannot: apply keeps the items that others put into a keyed list, and the
+        server may refuse them beside ours (two ports of one name). A merge patch takes our lists as the whole truth.
+        """
+        try:
+            query = f"?fieldManager={FIELD_MANAGER}"
+            return _parsed(await self.transport.request("PATCH", path + query, guarded, content_type=_MERGE_PATCH))
+        except Invalid:
+            raise _scrubbed(kind, refused) from None
 
     async def _move_to_apply(self, path: str, kind: str, uid: str) -> None:
         """Record as applied what a POST of ours recorded as updated; most often there is nothing to do."""

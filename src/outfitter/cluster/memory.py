@@ -35,7 +35,14 @@ from outfitter.snapshot import Live
 
 _NO_GENERATION: Final = frozenset(
     {
-        "Namespace", "Secret", "ConfigMap", "Service", "PersistentVolumeClaim", "ControllerRevision", "Event", "Lease",
+        "Namespace",
+        "Secret",
+        "ConfigMap",
+        "Service",
+        "PersistentVolumeClaim",
+        "ControllerRevision",
+        "Event",
+        "Lease",
         "HorizontalPodAutoscaler",
     }  # fmt: skip
 )

@@ -224,7 +224,7 @@ class Operator:
             self.queue,
             self.dependents,
             self.kinds,
-            used_by_seconds=settings.used_by_seconds,
+            used_by_seconds=self.settings.used_by_seconds,
             gone=self.sweep.owner_gone,
         )
 
@@ -234,8 +234,8 @@ class Operator:
             self.reconciler,
             self.dependents,
             self.wake,
-            count=settings.workers,
-            resync_seconds=settings.resync_seconds,
+            count=self.settings.workers,
+            resync_seconds=self.settings.resync_seconds,
             observe=self.metrics.passed,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from outfitter.snapshot import Dep, Key
 
@@ -15,6 +15,21 @@ class Dependents:
     def __init__(self) -> None:
         self._deps: dict[Key, frozenset[Dep]] = {}
         self._users: dict[Dep, set[Key]] = {}
+        self._under_way: dict[Key, set[tuple[str, str, str]]] = {}
+
+    def begin(self, key: Key) -> None:
+        """A pass over `key` starts: what changes from now on may be news to it, whatever it will look at."""
+        self._under_way[key] = set()
+
+    def heard(self, kind: str, namespace: str, name: str) -> None:
+        """This object changed."""
+        for seen in self._under_way.values():
+            seen.add((kind, namespace, name))
+
+    def end(self, key: Key, gained: Collection[Dep] = ()) -> bool:
+        """The pass is over. Whether something that it looked at for the first time changed while it ran."""
+        seen = self._under_way.pop(key, set())
+        return bool(gained) and any(dep in gained for place in seen for dep in _ways(*place))
 
     def record(self, key: Key, deps: frozenset[Dep]) -> frozenset[Dep]:
         """Remember what `key` depends on now. Returns the Deps that it gained or lost."""
@@ -39,12 +54,7 @@ class Dependents:
     def of(self, kind: str, namespace: str, name: str) -> set[Key]:
         """Everyone whose last pass looked at this object, by name or by wildcard."""
         found: set[Key] = set()
-        for dep in (
-            Dep(kind, namespace, name),
-            Dep(kind, namespace, "*"),
-            Dep(kind, "*", name),
-            Dep(kind, "*", "*"),
-        ):
+        for dep in _ways(kind, namespace, name):
             found |= self._users.get(dep, set())
         return found
 
@@ -58,3 +68,8 @@ class Dependents:
             users.discard(key)
             if not users:
                 del self._users[dep]
+
+
+def _ways(kind: str, namespace: str, name: str) -> tuple[Dep, ...]:
+    """All Deps that mean an object."""
+    return Dep(kind, namespace, name), Dep(kind, namespace, "*"), Dep(kind, "*", name), Dep(kind, "*", "*")

@@ -76,7 +76,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = 25
     settings.queueing.idle_timeout = 0.05
     settings.queueing.exit_timeout = 2
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 100
     settings.watching.server_timeout = round(jitter(300, 360))
     settings.watching.inactivity_timeout = 70
     settings.watching.connect_timeout = 5

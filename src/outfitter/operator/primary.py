@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -38,7 +39,7 @@ class Primary:
         self._namespaces = tuple(namespaces)
         self.deletions_found = deletions_found
         self._arrived = asyncio.Event()
-        self._complete = False
+        self._lists: Counter[str] = Counter()
         self._doubtful: set[str] = set()
         self._due = asyncio.Event()
         caches.listen(self._seen)
@@ -47,8 +48,9 @@ class Primary:
         self._arrived.set()
 
     def listed(self, kind: str) -> None:
-        """kopf has listed `kind`: after the start, that means that it may have missed deletions."""
-        if self._complete:
+        """kopf has listed `kind`: again, where it is not the first time, and then it may have missed deletions."""
+        self._lists[kind] += 1
+        if self._lists[kind] > max(1, len(self._namespaces)):
             self._doubtful.add(kind)
             self._due.set()
 
@@ -71,7 +73,6 @@ class Primary:
                         await self._arrived.wait()
             except TimeoutError:
                 _log.info("still waiting for the first list of %s", ", ".join(waiting))
-        self._complete = True
 
     async def run(self) -> None:
         """For ever: an own list of each kind that kopf listed again, to find what was deleted meanwhile."""

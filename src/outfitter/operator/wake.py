@@ -82,6 +82,7 @@ class Wake:
             self._owner(live)
 
     def _users(self, live: Live) -> None:
+        self._dependents.heard(live.kind, live.namespace, live.name)
         for key in self._dependents.of(live.kind, live.namespace, live.name):
             self._queue.add(key)
 

@@ -110,6 +110,7 @@ class Workers:
     async def _pass(self, key: Key) -> None:
         started = time.monotonic()
         outcome = "Error"
+        self._dependents.begin(key)
         try:
             done: Pass = await self._reconciler.reconcile(key)
             outcome = done.outcome
@@ -129,10 +130,13 @@ class Workers:
             self._queue.retry(key)
             _log.exception("%s: the pass failed", key)
         finally:
+            self._dependents.end(key)
             self._observe(key.kind, outcome, time.monotonic() - started)
 
     def _after(self, key: Key, done: Pass) -> None:
         changed = self._dependents.record(key, done.deps)
+        if self._dependents.end(key, changed & done.deps):
+            self._queue.add(key)  # it came too late for this pass and too early to find us among its users
         if changed:
             self._wake.used(changed)
         for other in done.tells:

@@ -50,6 +50,7 @@ class Plan:
     requeue: float | None = None  # seconds
     tells: frozenset[Key] = frozenset()  # other objects of ours that have something to do now
     guarded: bool = False  # the status may only be written over the version that it was made from
+    look_again: bool = False  # the draft is of before the writes: what the server made of them belongs into it
 
 
 @dataclass

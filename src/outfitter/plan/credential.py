@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.api.v1alpha1.credential import Credential
-from outfitter.canonical import covers, stamp
-from outfitter.naming import credential_pull_secret, credential_secret, owner_labels
-from outfitter.plan.base import Apply, Create, Delete, Op, Plan, claim, surplus
+from outfitter.naming import credential_pull_secret, credential_secret
+from outfitter.plan.base import Op, Plan, surplus
+from outfitter.plan.copies import keep_copy, labelled
 from outfitter.plan.usage import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render.credential import Material, compose, secrets
-from outfitter.render.owner import owner_reference
 from outfitter.resolve.scope import scope_problem, targets
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
@@ -46,9 +45,12 @@ def plan_credential(view: View, asset: Asset) -> Plan:
     wanted: list[dict[str, Any]] = []
     fine = 0
     for namespace in where:
-        done, found = _one(view, asset, namespace, material, version, wanted)
-        ops += done
+        copies = [labelled(item, asset) for item in secrets(live.name, namespace, material, version)]
+        results = [keep_copy(view, asset, item) for item in copies]
+        ops += [op for done, _ in results for op in done]
+        found = [item for _, blocked in results for item in blocked]
         problems += found
+        wanted += copies
         fine += not found
     gone: list[Op] = list(surplus(view, asset, ("Secret",), wanted))
     facts["targets"] = {"desired": len(where), "synced": fine}
@@ -75,39 +77,3 @@ def _material(view: View, asset: Asset) -> tuple[Material | None, Problem | None
     if material.malformed:
         return None, stalled("MalformedSecret", f"Secret {namespace}/{name}: {material.malformed}", "spec.secretRef")
     return material, None
-
-
-def _one(
-    view: View, asset: Asset, namespace: str, material: Material, version: str, wanted: list[dict[str, Any]]
-) -> tuple[list[Op], list[Problem]]:
-    """The writes for one namespace, and what stands in the way there."""
-    ops: list[Op] = []
-    problems: list[Problem] = []
-    live = asset.live
-    labels = owner_labels(live.kind, live.name, live.uid)
-    for manifest in secrets(live.name, namespace, material, labels, version):
-        if namespace == live.namespace:
-            manifest["metadata"]["ownerReferences"] = [owner_reference(asset)]
-        wanted.append(manifest)
-        name = manifest["metadata"]["name"]
-        found = view.peek("Secret", namespace, name)
-        if found is None:
-            ops.append(Create(stamp(manifest)))
-            continue
-        blocked = claim(found, asset)
-        if blocked is not None:
-            if blocked.reason == "NameTaken" and namespace != live.namespace:
-                text = f"Secret {namespace}/{name} exists and is not Outfitter's: delete or rename it"
-                blocked = stalled("ReplicationError", text, namespace=namespace)
-            problems.append(blocked)
-            view.depend("Secret", namespace, name)
-            continue
-        held = view.native("Secret", namespace, name, data=True)
-        if held is None or view.wanted:
-            continue
-        meta = {"labels": labels, "ownerReferences": manifest["metadata"].get("ownerReferences", [])}
-        if held.type != manifest["type"]:
-            ops.append(Delete(found))
-        elif dict(held.data or {}) != manifest["data"] or not covers(meta, found.body["metadata"]):
-            ops.append(Apply(stamp(manifest), found.uid))
-    return ops, problems

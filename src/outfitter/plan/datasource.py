@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
-from outfitter.naming import owner_labels
+from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, observe
 from outfitter.plan.base import Diff, Op, Plan, diff, surplus
+from outfitter.plan.copies import keep_copy, labelled
 from outfitter.plan.usage import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
@@ -35,6 +36,8 @@ def plan_data_source(view: View, asset: Asset) -> Plan:
     if member == "pvc":
         return _pvc(view, asset, leaf, facts)
     where = targets(view, asset)
+    if member == "configMapVolume" and is_wide(asset, view.settings.system_namespace):
+        return _config_map(view, asset, leaf, where, facts)
     for namespace in where:
         found = _check(view, asset, member, leaf, namespace)
         problems += [found] if found else []
@@ -53,6 +56,39 @@ def _check(view: View, asset: Asset, member: str, leaf: Any, namespace: str) -> 
         answer = find(view, "Credential", namespace, leaf.credential, "spec.secretVolume.credential")
         return waiting("NotCreated", answer.message, answer.field, namespace) if isinstance(answer, Problem) else None
     return None
+
+
+def _config_map(view: View, asset: Asset, leaf: Any, where: list[str], facts: dict[str, Any]) -> Plan:
+    """Copies of a shared ConfigMap, one in every namespace in scope."""
+    name, namespace = leaf.config_map, asset.live.namespace
+    source = view.native("ConfigMap", namespace, name, data=True)
+    if source is None:
+        problem = waiting(
+            "NotCreated", f"ConfigMap {namespace}/{name} does not exist: create it", "spec.configMapVolume.configMap"
+        )
+        facts["targets"] = {"desired": len(where), "synced": 0}
+        return Plan(Draft(False, problem.reason, "", (problem,), facts, (0, max(len(where), 1))))
+    copies = [
+        labelled(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": data_source_config_map(asset.live.name), "namespace": target},
+                **({"data": dict(source.data)} if source.data else {}),
+                **({"binaryData": dict(source.binary)} if source.binary else {}),
+            },
+            asset,
+        )
+        for target in where
+    ]
+    results = [keep_copy(view, asset, item) for item in copies]
+    ops = [op for done, _ in results for op in done]
+    problems = [item for _, blocked in results for item in blocked]
+    gone: list[Op] = list(surplus(view, asset, ("ConfigMap",), copies))
+    fine = len(where) - len(problems)
+    facts["targets"] = {"desired": len(where), "synced": fine}
+    draft = Draft(not problems, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
+    return Plan(draft, tuple(tuple(step) for step in (ops, gone) if step))
 
 
 def _pvc(view: View, asset: Asset, leaf: Any, facts: dict[str, Any]) -> Plan:

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
+from outfitter.canonical import stamp
 from outfitter.naming import ATTEMPT, FILLED, ON_DEMAND, SOURCE_VERSION
 from outfitter.observe import Observation, State, observe, observe_download, refusal
-from outfitter.plan.base import Create, Delete, Op, Plan, diff, stamp
+from outfitter.plan.base import Create, Delete, Op, Plan, diff
 from outfitter.plan.usage import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render import nimcache

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -49,7 +50,7 @@ class Pin:
     artifact: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] | None = None
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """The merged submission as a model."""
         model = WorkspaceSpec if self.type == "workspace" else InferenceSpec
@@ -122,7 +123,7 @@ def _data(pin: Pin) -> dict[str, Any]:
         "sources": [dict(vars(source)) for source in pin.sources],
         "origins": pin.origins,
         "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in pin.notes],
-        "groups": [asdict(group) for group in pin.groups],
+        "groups": [dict(vars(group)) for group in pin.groups],
         "claims": list(pin.claims),
         "shortLived": list(pin.short_lived),
         "artifact": pin.artifact,

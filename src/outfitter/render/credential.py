@@ -97,9 +97,7 @@ def _docker_config(url: str, user: str, password: str) -> str:
     return base64.b64encode(orjson.dumps({"auths": {host: entry}})).decode()
 
 
-def secrets(
-    name: str, namespace: str, material: Material, labels: Mapping[str, str], version: str
-) -> list[dict[str, Any]]:
+def secrets(name: str, namespace: str, material: Material, version: str) -> list[dict[str, Any]]:
     """The Secrets of one namespace: `cred-<name>`, and for ngcApiKey a pull secret for its registry."""
     wanted = [(credential_secret(name), material.type, material.data)]
     if material.pull is not None:
@@ -111,7 +109,6 @@ def secrets(
             "metadata": {
                 "name": secret,
                 "namespace": namespace,
-                "labels": dict(labels),
                 "annotations": {SOURCE_VERSION: version},
             },
             "type": type_,

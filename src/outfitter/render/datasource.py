@@ -70,7 +70,7 @@ def _mode(leaf: Any) -> dict[str, Any]:
 
 def _config_map(use: VolumeUse, settings: Settings) -> _Parts:
     mount = {"subPath": use.leaf.sub_path} if use.leaf.sub_path else {}
-    return {"configMap": {"name": use.leaf.config_map, **_mode(use.leaf)}}, mount
+    return {"configMap": {"name": use.claim, **_mode(use.leaf)}}, mount
 
 
 def _secret(use: VolumeUse, settings: Settings) -> _Parts:

@@ -77,12 +77,12 @@ def job(
 def submission(spec: NimCacheSpec) -> WorkspaceSpec:
     """The download in the words of a workload."""
     words = ["download-to-cache", *(["--profiles", *spec.profiles] if spec.profiles else [])]
-    key = []
+    key: list[dict[str, Any]] = []
     if spec.credential is not None:
         key = [{"name": "NGC_API_KEY", "credential": {**spec.credential.to_dict(), "key": "NGC_API_KEY"}}]
     given = [item.to_dict() for item in spec.environment_variables]
     names = {item["name"] for item in given}
-    usual = [{"name": "NIM_CACHE_PATH", "value": CACHE_PATH}, *key]
+    usual: list[dict[str, Any]] = [{"name": "NIM_CACHE_PATH", "value": CACHE_PATH}, *key]
     fields = {
         "image": spec.image,
         "command": shlex.join(words),

@@ -66,14 +66,14 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     cache = serving_cache(view, subject.namespace, image)
     field_name = "spec.storage.mode"
     if cache is None:
-        facts = {"name": nim_cache(image), "phase": "Pending"}
+        pending = {"name": nim_cache(image), "phase": "Pending"}
         text = f"NimCache {nim_cache(image)} is being made"
         notes.problems.append(waiting("CacheNotReady", text, field_name))
-        return ModelVolume(CACHE_PATH, None, True, {"nimCache": facts}, _new_cache(view, subject, found, image))
+        return ModelVolume(CACHE_PATH, None, True, {"nimCache": pending}, _new_cache(view, subject, found, image))
     status = cache.body.get("status") or {}
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
-    facts = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
-    facts = {"nimCache": {key: value for key, value in facts.items() if value}}
+    named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
+    facts = {"nimCache": {key: value for key, value in named.items() if value}}
     if phase != "Ready":
         why = (status.get("failure") or {}).get("message") or status.get("message") or "the model is being downloaded"
         notes.problems.append(waiting("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))

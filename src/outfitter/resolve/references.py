@@ -119,7 +119,7 @@ def check_volumes(view: View, namespace: str, volumes: list[VolumeUse], found: F
     for use in volumes:
         problem: Problem | None = None
         if use.member == "configMapVolume":
-            problem = key_problem(view, "ConfigMap", namespace, use.leaf.config_map, "", use.field)
+            problem = key_problem(view, "ConfigMap", namespace, use.claim, "", use.field)
         elif use.member == "secretVolume" and getattr(use.leaf, "credential", None):
             answer = credential_key(view, namespace, use.leaf.credential, "", f"{use.field}.credential")
             if isinstance(answer, Problem):

@@ -30,7 +30,7 @@ class VolumeUse:
     leaf: Any
     mount_path: str
     field: str
-    claim: str = ""  # for pvc: name of the PersistentVolumeClaim
+    claim: str = ""  # for pvc: name of the PersistentVolumeClaim; for configMapVolume: of the ConfigMap
     asset: Asset | None = None
     owned: bool = False  # the claim belongs to the workload and goes with it, but not when it only stops
     single: bool = False  # one node at a time: another pod cannot start before this one is gone

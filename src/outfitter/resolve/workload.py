@@ -15,12 +15,12 @@ from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations
-from outfitter.naming import credential_pull_secret, credential_secret, workload_volume
+from outfitter.naming import credential_pull_secret, credential_secret, data_source_config_map, workload_volume
 from outfitter.problems import Problem, stalled
 from outfitter.resolve.artifact import Chosen
 from outfitter.resolve.merge import Merged, identity, merge
 from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
-from outfitter.resolve.scope import find
+from outfitter.resolve.scope import find, is_wide
 from outfitter.resolve.subject import Subject
 from outfitter.resolve.volumes import VolumeUse, claim_name, member_of
 from outfitter.snapshot import Asset, View
@@ -222,7 +222,9 @@ def asset_volumes(view: View, subject: Subject, found: Found) -> Iterator[Volume
             found.problems.append(stalled("ReferenceInvalid", f"{label(asset)} has no data source in it", path))
             continue
         default = getattr(leaf, "mount_path", None) or getattr(leaf, "path", None) or ""
-        claim = ""
+        claim = getattr(leaf, "config_map", None) or ""
+        if member == "configMapVolume" and is_wide(asset, view.settings.system_namespace):
+            claim = data_source_config_map(asset.live.name)
         if member == "pvc":
             ephemeral = leaf.ephemeral
             claim = workload_volume(subject.name, asset.live.name) if ephemeral else claim_name(leaf, asset.live.name)
@@ -246,7 +248,7 @@ def inline_volumes(subject: Subject, spec: Spec) -> Iterator[VolumeUse]:
         for item in items:
             name = identity(f"storage.{member}", item.to_dict())
             mount = getattr(item, "mount_path", None) or getattr(item, "path", None) or ""
-            claim = ""
+            claim = getattr(item, "config_map", None) or ""
             if member == "pvc":
                 claim = getattr(item, "claim_name", None) or workload_volume(subject.name, name)
             yield VolumeUse(who, name, member, item, mount, f"spec.storage.{member}[{name}]", claim, None)

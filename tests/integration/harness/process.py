@@ -41,7 +41,7 @@ class Operator:
             "domain": "apps.example.com",
             "hold_seconds": "0.3",
             "used_by_seconds": "0.2",
-            "lease_seconds": "3",
+            "lease_seconds": "15",
             "log_level": "debug",
             **settings,
         }

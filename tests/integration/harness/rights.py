@@ -75,14 +75,16 @@ def used(entries: Iterable[AuditEntry], user: str = USER) -> Iterator[tuple[Righ
         yield Right(entry.verb, entry.api_group, resource, entry.namespace), entry
 
 
-def forbidden(log: Path, user: str = USER) -> list[str]:
+def forbidden(log: Path, outages: Iterable[tuple[int, int]] = (), user: str = USER) -> list[str]:
     """Requests of the user that RBAC refused. Quota, Pod Security and dying namespaces answer 403 too, but later."""
-    found = []
-    for line in log.read_bytes().splitlines():
+    found, offset, except_for = [], 0, tuple(outages)
+    for line in log.read_bytes().splitlines(keepends=True):
         entry = orjson.loads(line)
         decision = (entry.get("annotations") or {}).get("authorization.k8s.io/decision")
-        if entry["user"].get("username") == user and decision == "forbid":
+        down = any(since <= offset < until for since, until in except_for)
+        if entry["user"].get("username") == user and decision == "forbid" and not down:
             found.append(f"{entry['verb']} {entry['requestURI']}")
+        offset += len(line)
     return found
 
 

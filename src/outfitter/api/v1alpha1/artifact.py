@@ -176,7 +176,6 @@ class ArtifactSpec(Model):
             "two container groups must not have the same name (a group without one is named default)",
             _groups_named_once,
             field="containerGroups",
-            reason="FieldValueDuplicate",
         ),
         Rule(
             "!has(self.type) || self.type != 'nim' || !has(self.containerGroups) || "

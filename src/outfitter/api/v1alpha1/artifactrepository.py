@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Column, Model, Resource
 from outfitter.api.rules import Node, Rule, Transition
-from outfitter.api.types import StatusName, Subject, list_atomic, list_map
+from outfitter.api.types import StatusName, Subject, list_atomic, list_map, list_set
 from outfitter.api.v1alpha1.artifact import ArtifactType, Tags
 from outfitter.api.v1alpha1.asset import AssetStatus, DisplayName
 
@@ -65,7 +65,6 @@ class ArtifactRepositorySpec(Model):
             "sharedRoles must name each subject once",
             lambda spec: len(set(_named(spec))) == len(_named(spec)),
             field="sharedRoles",
-            reason="FieldValueDuplicate",
         ),
     )
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
@@ -115,6 +114,10 @@ class ArtifactRepositoryStatus(AssetStatus):
     """Artifacts in it, drafts included."""
     versions: Annotated[tuple[Version, ...], list_map("version", LISTED_VERSIONS)] = ()
     """Every version that exists, by number."""
+    retired_versions: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], list_set(LISTED_VERSIONS)
+    ] = ()
+    """Numbers of versions whose artifact was deleted. They are not given again."""
 
 
 class ArtifactRepository(Resource):

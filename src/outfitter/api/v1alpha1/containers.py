@@ -230,7 +230,6 @@ class ContainerGroup(Model):
             "two containers of a group must not have the same name",
             _named_once,
             field="containers",
-            reason="FieldValueDuplicate",
         ),
     )
 

@@ -38,15 +38,20 @@ def demo(
     line is wrong, 130 interrupted; in every case nothing is left running.
     """
     from outfitter.cli.demo.report import Report
-    from outfitter.errors import OutfitterError
+    from outfitter.errors import ConfigurationError, OutfitterError
 
     with console.failing_clearly(), console.ending_on_signals():
         report = Report(console.paper())
         try:
             _play(report, examples, install, twin=twin, seconds=seconds)
+        except ConfigurationError:
+            raise
         except OutfitterError as error:
             report.failed(str(error))
             raise typer.Exit(console.PROBLEMS) from error
+        except KeyboardInterrupt:
+            console.say("Interrupted; nothing is left running.")
+            raise
 
 
 def _play(report: Report, examples: Path, install: Path, *, twin: bool, seconds: float) -> None:
@@ -70,9 +75,7 @@ def _play(report: Report, examples: Path, install: Path, *, twin: bool, seconds:
     asyncio.run(tell(InMemory(), report, objects, seconds))
 
 
-def _in_sandbox(
-    report: Report, objects: list[dict[str, object]], install: Path, folder: Path, seconds: float
-) -> None:
+def _in_sandbox(report: Report, objects: list[dict[str, object]], install: Path, folder: Path, seconds: float) -> None:
     from outfitter.cli.demo.in_sandbox import operator, prepared
     from outfitter.cli.demo.story import tell
 

@@ -128,11 +128,20 @@ class InSandbox:
         """Issues, the last Warning events and the end of the operator's log: what one would look at next."""
         rows = [row(live.body, live.kind) for kind in KINDS for live in self.caches[kind.name].all()]
         issues = [f"  {item.title}: {text}" for item in rows for text in item.issues]
-        unready = [f"  {item.title}: {item.sync}, {item.message}" for item in rows if not item.issues and item.ready == "no"]
+        unready = [
+            f"  {item.title}: {item.sync}, {item.message}" for item in rows if not item.issues and item.ready == "no"
+        ]
         events = [body for body in await self._api.list("Event") if body.get("type") == "Warning"]
         events.sort(key=lambda body: body.get("lastTimestamp") or body["metadata"].get("creationTimestamp") or "")
-        told = [f"  {body['involvedObject'].get('name')}: {body.get('reason')}: {body.get('message')}" for body in events[-8:]]
-        parts = (("Issues", [*issues, *unready]), ("Warnings", told), ("The operator's log ends", [last_lines(self.log)]))
+        told = [
+            f"  {body['involvedObject'].get('name')}: {body.get('reason')}: {body.get('message')}"
+            for body in events[-8:]
+        ]
+        parts = (
+            ("Issues", [*issues, *unready]),
+            ("Warnings", told),
+            ("The operator's log ends", [last_lines(self.log)]),
+        )
         return "\n".join(f"{head}:\n" + "\n".join(lines) for head, lines in parts if lines)
 
 
@@ -143,13 +152,16 @@ def prepared(report: Report, folder: Path, install: Path) -> Iterator[InSandbox]
     from outfitter.cli.generate import write_crds
 
     with contextlib.ExitStack() as stack:
-        with report.stage("Start a control plane: etcd, kube-apiserver, kube-controller-manager, a stand-in for the node"):
+        with report.stage("Start a control plane"):
+            report.say("etcd, kube-apiserver, kube-controller-manager, and a stand-in for the node")
             with progress() as step:
                 sandbox = stack.enter_context(Sandbox.up(root=folder, node=True, progress=step))
             report.good(f"Kubernetes answers at {sandbox.url}")
         with report.stage("Install Outfitter"):
             names = write_crds(folder / "crds")
             sandbox.apply_crds(folder / "crds")
+            # Its garbage collector looks for new kinds every 30 s only; that is no part of the story.
+            sandbox.restart("kube-controller-manager")
             report.good(f"{len(names)} kinds are known: {', '.join(kind.name for kind in KINDS)}")
             kubeconfig = _rights(sandbox, install, report)
         yield InSandbox(sandbox, kubeconfig, folder / "operator.log")
@@ -185,7 +197,12 @@ def operator(report: Report, scene: InSandbox) -> Iterator[None]:
     """`outfitter run` as a process, leading when the block starts. The kernel ends it should this process die."""
     port = free_ports(1)[0]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OUTFITTER_")}
-    settings = {"KUBECONFIG": str(scene.kubeconfig), "DOMAIN": DOMAIN, "PROBE_HOST": "127.0.0.1", "PROBE_PORT": str(port)}
+    settings = {
+        "KUBECONFIG": str(scene.kubeconfig),
+        "DOMAIN": DOMAIN,
+        "PROBE_HOST": "127.0.0.1",
+        "PROBE_PORT": str(port),
+    }
     settings["USED_BY_SECONDS"] = "1"
     environment = {**inherited, **{f"OUTFITTER_{name}": value for name, value in settings.items()}}
     command = bound_command([sys.executable, "-m", "outfitter.cli", "run"], os.getpid())
@@ -217,7 +234,9 @@ def _await_lease(scene: InSandbox) -> None:
             return
         ended = scene.process.poll() if scene.process else None
         if ended is not None or time.monotonic() > deadline:
-            why = f"ended with exit code {ended}" if ended is not None else f"did not lead within {_START_SECONDS:.0f} s"
+            why = (
+                f"ended with exit code {ended}" if ended is not None else f"did not lead within {_START_SECONDS:.0f} s"
+            )
             raise DemoError(f"the operator {why}. Its log ends:\n{last_lines(scene.log)}")
         time.sleep(0.05)
 

@@ -19,6 +19,7 @@ from outfitter.cli.twin import holds, placed
 from outfitter.cluster.base import resource
 from outfitter.errors import ConfigurationError
 from outfitter.naming import RESTARTED_AT, RETAINED
+from outfitter.observe import State, observe
 from outfitter.plan import pin as pins
 from outfitter.snapshot import Key, Live
 
@@ -41,7 +42,9 @@ Object = dict[str, Any]
 def load(folder: Path) -> list[Object]:
     """The objects of a folder's files, in order. ConfigurationError where there are none, or one is wrong."""
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is not here: run this in a checkout of Outfitter, or name it with --examples")
+        raise ConfigurationError(
+            f"{folder} is not here: run this in a checkout of Outfitter, or name it with --examples"
+        )
     documents, findings = read([str(folder)])
     checked = check(documents, findings)
     if checked.findings:
@@ -115,7 +118,9 @@ class _Story:
             await self._until(f"Service {before.name} is made again", back)
             took = (time.monotonic() - started) * 1000
             after = self._live(Key("Service", before.namespace, before.name))
-            self._report.good(f"after:  Service {after.namespace}/{after.name}, uid {after.uid}: back {took:.0f} ms later")
+            self._report.good(
+                f"after:  Service {after.namespace}/{after.name}, uid {after.uid}: back {took:.0f} ms later"
+            )
 
     async def repaired_image(self, workload: Key) -> None:
         """Somebody edits a StatefulSet's image by hand."""
@@ -133,7 +138,7 @@ class _Story:
             await self._until(f"{key} has its image again", repaired)
             took = (time.monotonic() - started) * 1000
             self._report.good(f"after:   {self._image(key)}: repaired {took:.0f} ms later")
-            await self._until(f"{workload} is well again", lambda: self._well(workload))
+            await self._until(f"{workload} is steady again", lambda: self._steady(workload))
 
     async def edited_asset(self, workload: Key) -> None:
         """A platform team edits an Environment in use; nothing moves until the team restarts its workload."""
@@ -154,12 +159,14 @@ class _Story:
         with self._report.stage("The team restarts its workload"):
             head = _head(self._live(workload))
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            await self._scene.apply({**head, "metadata": {**head["metadata"], "annotations": {RESTARTED_AT: now}}}, "team")
+            await self._scene.apply(
+                {**head, "metadata": {**head["metadata"], "annotations": {RESTARTED_AT: now}}}, "team"
+            )
             self._report.say(f"annotated {workload} with {RESTARTED_AT}={now}")
 
             def renewed() -> bool:
                 fresh = self._pod(workload) not in ("", pod) and self._image(stateful_set) == new
-                return fresh and self._well(workload) and not self._outdated(workload)
+                return fresh and self._steady(workload) and not self._outdated(workload)
 
             await self._until(f"{workload} runs with the edited asset", renewed)
             self._report.good(f"a new pod runs {new}, and nothing is outdated")
@@ -181,7 +188,9 @@ class _Story:
             orphans = [item for item in left if not item[3]]
             if orphans:
                 raise DemoError(f"left behind: {orphans}")
-            self._report.good(f"{len(dict.fromkeys(keys))} objects deleted; of the {number} made for them 0 orphans are left")
+            self._report.good(
+                f"{len(dict.fromkeys(keys))} objects deleted; of the {number} made for them 0 orphans are left"
+            )
             for kind, namespace, name, _ in left:
                 self._report.good(f"kept, because it holds data: {kind} {namespace}/{name}")
 
@@ -199,6 +208,11 @@ class _Story:
     def _well(self, key: Key) -> bool:
         found = self._scene.caches[key.kind].get(key.namespace, key.name)
         return found is not None and settled(found.body)
+
+    def _steady(self, workload: Key) -> bool:
+        """Well, and the StatefulSet's controller is through with what it last heard: a status may lag behind."""
+        stateful_set = self._live(Key("StatefulSet", workload.namespace, workload.name))
+        return self._well(workload) and observe(stateful_set).state is State.READY and bool(self._pod(workload))
 
     def _image(self, stateful_set: Key) -> str:
         return str(self._live(stateful_set).body["spec"]["template"]["spec"]["containers"][0]["image"])

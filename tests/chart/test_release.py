@@ -1,0 +1,115 @@
+"""A Helm release against a real API server: install, upgrade, uninstall, take over. Needs helm on PATH."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from outfitter.errors import NotFound
+from outfitter.sandbox import Sandbox
+
+from .conftest import CHART, Helm, Manifest, eventually
+from .objects import apply, custom, get, namespace
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def fresh(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A control plane without anything of ours."""
+    with Sandbox.up(root=tmp_path_factory.mktemp("helm-sandbox")) as sandbox:
+        yield sandbox
+
+
+def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
+    """A release from its first day to its last: our objects and CRDs outlive it, and a new one takes them up again."""
+    apply(
+        fresh,
+        {
+            **namespace("outfitter-system"),
+            "metadata": {"name": "outfitter-system", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        },
+    )
+    place = ("--namespace", "outfitter-system", "--wait", "--timeout", "60s")
+
+    def run(*arguments: str) -> str:
+        done = helm(*arguments, kubeconfig=fresh.kubeconfig)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "WARNING: image.repository" in run("install", "outfitter", str(CHART), *place)
+    secret = fresh.connection().request(
+        "GET", "/api/v1/namespaces/outfitter-system/secrets/sh.helm.release.v1.outfitter.v1"
+    )
+    assert len(secret["data"]["release"]) < 500_000, "half of what a Secret may hold"
+    compute = custom("ComputeResource", "small", "outfitter-system", {"cpuCoreRequest": 1})
+    apply(fresh, compute)
+    uid = get(fresh, compute)["metadata"]["uid"]
+
+    run(
+        "upgrade",
+        "outfitter",
+        str(CHART),
+        *place,
+        "--set",
+        "replicaCount=2",
+        "--set",
+        "settings.domain=apps.example.com",
+    )
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "outfitter", "namespace": "outfitter-system"},
+    }
+    assert get(fresh, deployment)["status"]["availableReplicas"] == 2
+
+    run("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait")
+    eventually(lambda: _gone(fresh, deployment))
+    assert get(fresh, compute)["metadata"]["uid"] == uid
+
+    run("install", "outfitter", str(CHART), *place)
+    assert get(fresh, compute)["metadata"]["uid"] == uid
+    run("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait")
+
+
+def test_from_plain_manifests_to_helm(helm: Helm, fresh: Sandbox, install: list[Manifest]) -> None:
+    """Helm takes over what install.yaml made only when told to, and then nothing is made anew."""
+    for manifest in install:
+        apply(fresh, manifest)
+    deployment = next(item for item in install if item["kind"] == "Deployment")
+    uid = get(fresh, deployment)["metadata"]["uid"]
+    command = ("install", "outfitter", str(CHART), "--namespace", "outfitter-system", "--wait", "--timeout", "60s")
+    assert "invalid ownership metadata" in helm(*command, kubeconfig=fresh.kubeconfig).stderr
+    done = helm(*command, "--take-ownership", kubeconfig=fresh.kubeconfig)
+    assert done.returncode == 0, done.stderr
+    assert get(fresh, deployment)["metadata"]["uid"] == uid
+    helm("uninstall", "outfitter", "--namespace", "outfitter-system", "--wait", kubeconfig=fresh.kubeconfig)
+    assert _gone(fresh, deployment)
+
+
+def _gone(sandbox: Sandbox, manifest: Manifest) -> bool:
+    try:
+        get(sandbox, manifest)
+    except NotFound:
+        return True
+    return False
+
+
+def test_the_server_takes_every_optional_object(helm: Helm, fresh: Sandbox) -> None:
+    """In strict mode; but for the Prometheus operator's kinds, which a bare cluster does not know."""
+    for name in ("outfitter-system", "team-a"):
+        apply(fresh, namespace(name))
+    manifests = helm.template(
+        "replicaCount=2", "networkPolicy.enabled=true", "watchNamespaces={team-a}", "crds.enabled=false"
+    )
+    kinds = {apply(fresh, manifest)["kind"] for manifest in manifests}
+    assert kinds >= {
+        "PodDisruptionBudget",
+        "NetworkPolicy",
+        "Role",
+        "RoleBinding",
+        "Deployment",
+        "Service",
+        "ServiceAccount",
+    }

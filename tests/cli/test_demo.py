@@ -1,0 +1,124 @@
+"""`outfitter demo`: the whole story in memory, then for real; interrupted, it leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from outfitter.sandbox.processes import bound_command
+
+from .conftest import EXAMPLES, MODULE, ROOT, Invoke, eventually
+
+SHOWN = (
+    r"10 objects are well",
+    r"Service team-a/alice, uid \S+: back \d+ ms later",
+    r"nvcr.io/nvidia/pytorch:26.09-py3: repaired \d+ ms later",
+    r"Environment torch was edited: 1 in use, 2 there",
+    r"its pod was not touched",
+    r"a new pod runs nvcr.io/nvidia/pytorch:26.09-py3-next, and nothing is outdated",
+    r"10 objects deleted; of the \d+ made for them 0 orphans are left",
+    r"kept, because it holds data: PersistentVolumeClaim team-a/imagenet",
+    r"To go on",
+)
+
+
+def check_story(text: str) -> None:
+    position = 0
+    for promise in SHOWN:
+        found = re.compile(promise).search(text, position)
+        assert found, f"{promise!r} is missing, or out of order, in\n{text}"
+        position = found.end()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(folder)}
+
+
+def marked(folder: Path) -> list[str]:
+    """Processes that have the folder in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+def test_the_story_in_memory(invoke: Invoke) -> None:
+    seen = invoke("demo", "--twin", "--examples", EXAMPLES)
+    assert seen.exit_code == 0, seen.output
+    check_story(seen.stdout)
+
+
+def test_without_a_control_plane_it_says_so_and_plays_in_memory(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    seen = invoke("demo", "--examples", EXAMPLES)
+    assert seen.exit_code == 0, seen.output
+    assert "No control plane can be had here: " in seen.stdout
+    check_story(seen.stdout)
+
+
+def test_examples_that_are_not_there_or_wrong(invoke: Invoke, tmp_path: Path) -> None:
+    absent = invoke("demo", "--examples", tmp_path / "none")
+    assert (absent.exit_code, "run this in a checkout" in absent.stderr) == (2, True)
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {imge: x}\n"
+    )
+    wrong = invoke("demo", "--examples", tmp_path)
+    assert (wrong.exit_code, "spec.imge: unknown field" in wrong.stderr) == (2, True)
+
+
+def test_what_does_not_become_well_fails_with_the_reason(invoke: Invoke, tmp_path: Path) -> None:
+    head = "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\n"
+    (tmp_path / "a.yaml").write_text(head + "spec: {assets: {environment: {name: nowhere}}}\n")
+    seen = invoke("demo", "--twin", "--examples", tmp_path)
+    assert seen.exit_code == 1
+    assert "The demo failed: all examples are well: did not happen" in seen.stdout
+    assert "no Environment nowhere in default" in seen.stdout
+
+
+@pytest.mark.cluster
+def test_the_story_for_real_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = bound_command([*MODULE, "demo"], os.getpid())
+    seen = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT, env=environment(tmp_path)
+    )
+    assert seen.returncode == 0, seen.stdout + seen.stderr
+    assert "grants to system:serviceaccount:outfitter-system:outfitter" in seen.stdout
+    check_story(seen.stdout)
+    assert marked(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "out"
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with out.open("w") as file:
+        command = bound_command([*MODULE, "demo"], os.getpid())
+        env = environment(folder) | {"PYTHONUNBUFFERED": "1"}
+        playing = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, env=env, start_new_session=True)
+        try:
+            eventually(lambda: "Apply the examples and watch" in out.read_text(), out.read_text)
+            assert marked(folder)
+            playing.send_signal(number)
+            assert playing.wait(60) == 130, out.read_text()
+        finally:
+            playing.kill()
+            playing.wait()
+    assert "nothing is left running" in out.read_text()
+    assert "Traceback" not in out.read_text()
+    assert marked(folder) == []
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,100 @@
+"""`outfitter explain` over files: each value of the pod beside its origin."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .conftest import EXAMPLES, Invoke
+
+
+@pytest.fixture
+def explained(invoke: Invoke) -> dict[str, Any]:
+    seen = invoke("explain", "wsp/alice", "-n", "team-a", "-f", EXAMPLES, "-o", "json")
+    assert seen.exit_code == 0, seen.stderr
+    data: dict[str, Any] = json.loads(seen.stdout)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "origin"),
+    [
+        ("image", "nvcr.io/nvidia/pytorch:26.09-py3", "Environment torch"),
+        ("args", "-u train.py --epochs 10", "Environment torch"),
+        ("env[ENTITY]", "research", "Environment torch"),
+        ("env[TEAM_TOKEN]", "abc", "Workspace alice"),
+        ("env[AWS_ACCESS_KEY_ID]", "key AccessKeyId of Secret cred-bucket", "Environment torch"),
+        ("env[NGC_API_KEY]", "key NGC_API_KEY of Secret cred-ngc", "Workspace alice"),
+        ("env[CONFIG]", "key mode of ConfigMap train-config", "Environment torch"),
+        ("env[NODE]", "the pod's spec.nodeName", "Environment torch"),
+        ("resources.requests.cpu", "2", "Workspace alice"),
+        ("resources.requests.memory", "32Gi", "ComputeResource one-gpu"),
+        ("resources.limits.nvidia.com/gpu", "1", "ComputeResource one-gpu"),
+        ("volumeMounts[/data]", "PersistentVolumeClaim imagenet", "DataSource imagenet"),
+        ("volumeMounts[/dev/shm]", "memory", "ComputeResource one-gpu"),
+        ("ports[6006]", "TCP", "Workspace alice"),
+        ("securityContext.runAsUser", "1000", "Environment torch"),
+        ("securityContext.allowPrivilegeEscalation", "false", "Outfitter"),
+        ("pod.automountServiceAccountToken", "false", "Outfitter"),
+        ("pod.imagePullSecrets[cred-registry]", "Secret cred-registry", "Credential registry"),
+    ],
+)
+def test_a_value_and_its_origin(explained: dict[str, Any], field: str, value: str, origin: str) -> None:
+    assert {"field": field, "value": value, "origin": origin} in explained["values"]
+
+
+def test_every_field_of_the_pod_is_there_once(explained: dict[str, Any], invoke: Invoke) -> None:
+    fields = [item["field"] for item in explained["values"]]
+    assert len(fields) == len(set(fields))
+    made = json.loads(invoke("render", "-f", EXAMPLES, "-o", "json").stdout)["items"]
+    spec = next(item for item in made if (item["kind"], item["metadata"]["name"]) == ("StatefulSet", "alice"))["spec"]
+    pod = spec["template"]["spec"]
+    main = pod["containers"][0]
+    wanted = {f"env[{item['name']}]" for item in main["env"]} | {
+        f"volumeMounts[{item['mountPath']}]" for item in main["volumeMounts"]
+    }
+    grouped = {"name", "env", "volumeMounts", "ports", "resources", "securityContext"}
+    wanted |= set(main) - grouped
+    wanted |= {f"pod.{name}" for name in set(pod) - {"containers", "volumes", "securityContext", "imagePullSecrets"}}
+    assert wanted <= set(fields)
+
+
+def test_the_assets_with_their_generations(explained: dict[str, Any]) -> None:
+    names = [f"{item['kind']} {item['namespace']}/{item['name']}" for item in explained["assets"]]
+    assert names == [
+        "Environment outfitter-system/torch",
+        "ComputeResource outfitter-system/one-gpu",
+        "DataSource team-a/imagenet",
+        "Credential outfitter-system/bucket",
+        "Credential team-a/ngc",
+        "Credential outfitter-system/registry",
+    ]
+    assert all((item["generation"], item["newest"]) == (1, 1) for item in explained["assets"])
+
+
+def test_a_running_definition_is_explained_too(invoke: Invoke) -> None:
+    seen = invoke(
+        "explain", "environment/jupyter", "-n", "team-a", "-f", EXAMPLES, env={"OUTFITTER_DOMAIN": "a.example.com"}
+    )
+    assert seen.exit_code == 0
+    assert "Environment team-a/jupyter, revision jupyter-" in seen.stdout
+    line = next(line for line in seen.stdout.splitlines() if line.startswith("resources.requests.cpu"))
+    assert line.split()[-2:] == ["ComputeResource", "small"]
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "message"),
+    [
+        ("workspace/bob", 1, "there is no Workspace bob in namespace team-a"),
+        ("environment/torch", 1, "there is no Environment torch in namespace team-a"),
+        ("credential/ngc", 1, "nothing runs of Credential team-a/ngc"),
+        ("worksp/alice", 2, "there is no kind worksp; did you mean workspace?"),
+        ("workspace", 2, "name one object: workspace/NAME"),
+    ],
+)
+def test_what_cannot_be_explained(invoke: Invoke, what: str, code: int, message: str) -> None:
+    seen = invoke("explain", what, "-n", "team-a", "-f", EXAMPLES)
+    assert (seen.exit_code, seen.stdout) == (code, "")
+    assert message in seen.stderr

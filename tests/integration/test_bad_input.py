@@ -1,0 +1,204 @@
+"""What users get wrong: refused by the server where it can be known, told in the status where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from outfitter.errors import Invalid
+
+from .conftest import Stack
+from .harness.client import condition, message, ready, stalls, waits
+from .harness.rights import SYSTEM
+from .harness.space import Space
+
+IMAGE = "registry.example.com/box:1"
+NFS = {"server": "s", "path": "/p", "mountPath": "/m"}
+PORT = {"toolType": "custom", "connectionType": "NodePort"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "what"),
+    [
+        pytest.param("Workspace", {"image": IMAGE, "imag": "x"}, 'unknown field "spec.imag"', id="unknown-field"),
+        pytest.param(
+            "Environment",
+            {"image": IMAGE, "security": {"runAsUID": 1}},
+            'unknown field "spec.security.runAsUID"',
+            id="misspelt",
+        ),
+        pytest.param(
+            "DataSource",
+            {"nfs": NFS, "hostPath": {"path": "/p", "mountPath": "/m"}},
+            "exactly one of nfs, hostPath",
+            id="two-of-one",
+        ),
+        pytest.param("DataSource", {}, "exactly one of nfs, hostPath", id="none-of-one"),
+        pytest.param("DataSource", {"nfs": {"server": "s"}}, "spec.nfs", id="incomplete"),
+        pytest.param(
+            "Environment",
+            {"environmentVariables": [{"name": "A", "value": "1", "podFieldRef": {"path": "metadata.name"}}]},
+            "at most one of value, credential",
+            id="two-sources",
+        ),
+        pytest.param(
+            "Workspace",
+            {"environmentVariables": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+            "Duplicate value",
+            id="same-variable-twice",
+        ),
+        pytest.param(
+            "Workspace", {"connections": [{"name": "a", "containerPort": 80}]}, "give toolType", id="half-a-connection"
+        ),
+        pytest.param(
+            "Workspace",
+            {"connections": [{"name": "a", **PORT, "containerPort": 80, "customNodePort": True, "nodePort": 70000}]},
+            "nodePort",
+            id="no-port-at-all",
+        ),
+        pytest.param("Credential", {"type": "token", "secretRef": {"name": "x"}}, "Unsupported value", id="type"),
+        pytest.param(
+            "ComputeResource", {"scope": {"type": "department"}}, "name is required for type department", id="scope"
+        ),
+    ],
+)
+def test_refused_by_the_server(space: Space, kind: str, spec: Any, what: str) -> None:
+    with pytest.raises(Invalid, match=what):
+        space.make(kind, "bad", spec)
+
+
+def test_names_that_would_not_fit_are_refused(space: Space) -> None:
+    for name in ("1box", "a" * 51, "with.dot"):
+        with pytest.raises(Invalid):
+            space.make("Workspace", name, {"image": IMAGE})
+
+
+def test_references_to_nothing_and_to_the_wrong_level(stack: Stack, space: Space) -> None:
+    home = Space(stack.api, SYSTEM)
+    space.make("Workspace", "box", {"assets": {"environment": {"name": "late"}}})
+    said = space.wait("Workspace", "box", waits("ReferenceNotFound"))
+    assert "spec.assets.environment" in message(said)
+    assert "late" in message(said)
+    home.make("Environment", "late", {"image": IMAGE, "scope": {"type": "department", "name": "elsewhere"}})
+    try:
+        said = space.wait("Workspace", "box", lambda item: "shared with department elsewhere only" in message(item))
+        assert condition(said, "Ready")["reason"] == "ReferenceNotFound"
+        space.make("Environment", "late", {"image": IMAGE})
+        space.ready("Workspace", "box")
+        space.make("Workspace", "wide", {"assets": {"environment": {"name": "late", "scope": "cluster"}}})
+        space.wait("Workspace", "wide", waits("ReferenceNotFound"))
+    finally:
+        home.delete("Environment", "late")
+
+
+def test_a_reference_to_an_object_that_is_being_deleted(space: Space) -> None:
+    space.make("Environment", "base", {"image": IMAGE})
+    space.edit("Environment", "base", {"metadata": {"finalizers": ["example.com/hold"]}})
+    space.delete("Environment", "base")
+    space.make("Workspace", "box", {"assets": {"environment": {"name": "base"}}})
+    said = space.wait("Workspace", "box", waits("ReferenceDeleting"))
+    assert "being deleted" in message(said)
+    space.edit("Environment", "base", {"metadata": {"finalizers": None}})
+    space.gone("Environment", "base")
+    space.make("Environment", "base", {"image": IMAGE})
+    space.ready("Workspace", "box")
+
+
+def test_clashes_between_assets_name_both(space: Space) -> None:
+    claim = {"claimInfo": {"size": "1Gi"}}
+    space.make("DataSource", "one", {"pvc": {"path": "/data", **claim}})
+    space.make("DataSource", "two", {"pvc": {"path": "/data", **claim}})
+    space.make("Workspace", "box", {"image": IMAGE, "assets": {"dataSources": [{"name": "one"}, {"name": "two"}]}})
+    said = message(space.wait("Workspace", "box", stalls("Conflict")))
+    assert "mount path /data" in said
+    assert "DataSource one" in said
+    assert "DataSource two" in said
+    assert space.get("StatefulSet", "box") is None
+    moved = {"dataSources": [{"name": "one"}, {"name": "two", "mountPath": "/other"}]}
+    space.spec("Workspace", "box", assets=moved)
+    space.ready("Workspace", "box")
+
+
+def test_node_ports(space: Space) -> None:
+    connection = {"name": "board", "toolType": "tensorboard", "connectionType": "NodePort", "containerPort": 6006}
+    space.make("Environment", "base", {"image": IMAGE, "connections": [{**connection, "customNodePort": True}]})
+    assets = {"environment": {"name": "base"}}
+    space.make("Workspace", "box", {"assets": assets})
+    said = space.wait("Workspace", "box", stalls("NodePortMissing"))
+    assert "spec.connections[board].nodePort" in message(said)
+    # Out of the server's range: its own words, and where to correct it.
+    space.spec("Workspace", "box", connections=[{"name": "board", "nodePort": 80}])
+    said = space.wait("Workspace", "box", lambda item: "not in the valid range" in message(item))
+    assert condition(said, "Stalled")
+    space.spec("Workspace", "box", connections=[{"name": "board", "nodePort": 31234}])
+    space.ready("Workspace", "box")
+    # Taken by another Service.
+    space.make("Workspace", "rival", {"assets": assets, "connections": [{"name": "board", "nodePort": 31234}]})
+    said = space.wait("Workspace", "rival", lambda item: "already allocated" in message(item))
+    assert "31234" in message(said)
+    space.spec("Workspace", "rival", connections=[{"name": "board", "nodePort": 31235}])
+    space.ready("Workspace", "rival")
+    # Twice in one workspace.
+    twice = [{"name": "board", "nodePort": 31236}, {"name": "more", **PORT, "containerPort": 1, "customNodePort": True, "nodePort": 31236}]
+    space.make("Workspace", "twice", {"assets": assets, "connections": twice})
+    assert "board and more" in message(space.wait("Workspace", "twice", stalls("Conflict")))
+
+
+def test_elevation_needs_the_namespace_label(spaces: Callable[..., Space]) -> None:
+    space = spaces(restricted=False)
+    for name, security in (
+        ("caps", {"capabilities": ["SYS_PTRACE"]}), ("seccomp", {"seccompProfileType": "Unconfined"}),
+        ("escalate", {"allowPrivilegeEscalation": True}), ("net", {"hostNetwork": True}), ("ipc", {"hostIpc": True}),
+    ):  # fmt: skip
+        space.make("Workspace", name, {"image": IMAGE, "security": security})
+        space.wait("Workspace", name, stalls("ElevationForbidden"))
+        assert space.get("StatefulSet", name) is None
+    space.label(elevation="allowed")
+    for name in ("caps", "seccomp", "escalate", "net", "ipc"):
+        space.ready("Workspace", name)
+    # Taken away again: what runs goes on, what is new is refused.
+    space.label(elevation=None)
+    space.make("Workspace", "late", {"image": IMAGE, "security": {"hostIpc": True}})
+    space.wait("Workspace", "late", stalls("ElevationForbidden"))
+    assert ready(space.need("Workspace", "ipc"))
+
+
+def test_pod_security_refuses_the_pod(spaces: Callable[..., Space]) -> None:
+    space = spaces(elevation=True)  # we would allow it, Pod Security restricted does not
+    space.make("Workspace", "box", {"image": IMAGE, "security": {"capabilities": ["SYS_PTRACE"]}})
+    said = space.wait("Workspace", "box", lambda item: condition(item, "Ready").get("reason") == "PodSecurityViolation")
+    assert "restricted" in message(said)
+    assert "pod-security.kubernetes.io/enforce" in message(said)
+    space.spec("Workspace", "box", security=None)
+    space.ready("Workspace", "box", 60)
+
+
+def test_quota_refuses_the_pod(space: Space) -> None:
+    space.native("ResourceQuota", "tight", spec={"hard": {"requests.cpu": "1"}})
+    space.wait("ResourceQuota", "tight", lambda item: item and (item.get("status") or {}).get("hard"))
+    space.make("Workspace", "box", {"image": IMAGE, "compute": {"cpuCoreRequest": 4}})
+    said = space.wait("Workspace", "box", lambda item: condition(item, "Ready").get("reason") == "QuotaExceeded")
+    assert "exceeded quota: tight" in message(said)
+    assert "ask for less compute" in message(said)
+    space.spec("Workspace", "box", compute={"cpuCoreRequest": 0.5})
+    space.ready("Workspace", "box", 60)
+
+
+def test_quota_refuses_a_service(space: Space) -> None:
+    space.native("ResourceQuota", "none", spec={"hard": {"services": "0"}})
+    space.wait("ResourceQuota", "none", lambda item: item and (item.get("status") or {}).get("hard"))
+    space.make("Workspace", "box", {"image": IMAGE})
+    said = space.wait("Workspace", "box", waits("QuotaExceeded"))
+    assert "Service" in message(said)
+    space.delete("ResourceQuota", "none")
+    space.touch("Workspace", "box", "now")
+    space.ready("Workspace", "box", 60)
+
+
+def test_a_huge_spec(space: Space) -> None:
+    """Half a megabyte in one object: rendered, pinned and running like any other."""
+    variables = [{"name": f"V{number}", "value": "x" * 2500} for number in range(200)]
+    space.running("box", environmentVariables=variables)
+    assert len(space.template()["containers"][0]["env"]) == 200

@@ -1,0 +1,202 @@
+"""Objects as clusters show them, and what is read out of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from world import complete
+
+from outfitter.observe import State, observe, observe_pods, refusal
+from outfitter.snapshot import Live
+
+
+def live(kind: str, status: dict[str, Any] | None = None, **body: Any) -> Live:
+    meta = {"name": "w", "generation": 2, "uid": "u", "resourceVersion": "1", **body.pop("metadata", {})}
+    return Live.of(complete({"kind": kind, "metadata": meta, "status": status or {}, **body}))
+
+
+SEEN = {"observedGeneration": 2, "currentRevision": "a", "updateRevision": "a"}
+
+STATEFULSETS = [
+    ({}, 1, State.PROGRESSING, "Progressing"),
+    ({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1}, 1, State.PROGRESSING, "Updating"),
+    ({**SEEN}, 1, State.PROGRESSING, "Progressing"),
+    ({**SEEN, "replicas": 1}, 1, State.PROGRESSING, "Progressing"),
+    ({**SEEN, "replicas": 1, "readyReplicas": 1}, 1, State.READY, ""),
+    ({**SEEN, "replicas": 1, "readyReplicas": 1, "updateRevision": "b"}, 1, State.PROGRESSING, "Updating"),
+    ({**SEEN, "replicas": 1, "readyReplicas": 1}, 0, State.PROGRESSING, "Stopping"),
+    ({**SEEN}, 0, State.READY, ""),
+]
+
+
+@pytest.mark.parametrize(("status", "replicas", "state", "reason"), STATEFULSETS)
+def test_statefulsets(status: dict[str, Any], replicas: int, state: State, reason: str) -> None:
+    """By replicas, revisions and the generation that its controller has seen."""
+    found = observe(live("StatefulSet", status, spec={"replicas": replicas}))
+    assert (found.state, found.reason) == (state, reason)
+
+
+CLAIMS = [
+    ({}, False, State.PROGRESSING, "Pending"),
+    ({"phase": "Pending"}, False, State.PROGRESSING, "Pending"),
+    ({"phase": "Pending"}, True, State.READY, "WaitForFirstConsumer"),
+    ({"phase": "Bound"}, False, State.READY, ""),
+    ({"phase": "Lost"}, False, State.FAILED, "LostPhase"),
+    ({"phase": "Lost"}, True, State.FAILED, "LostPhase"),
+]
+
+
+@pytest.mark.parametrize(("status", "late", "state", "reason"), CLAIMS)
+def test_claims(status: dict[str, Any], late: bool, state: State, reason: str) -> None:
+    """A claim that waits for its first pod is where it should be."""
+    found = observe(live("PersistentVolumeClaim", status, spec={}), first_consumer=late)
+    assert (found.state, found.reason) == (state, reason)
+
+
+def test_kinds_without_a_state_are_ready() -> None:
+    """A Service is there or not."""
+    assert observe(live("Service", spec={})).state is State.READY
+
+
+def pod(name: str = "w-0", *, status: dict[str, Any] | None = None, revision: str = "", **meta: Any) -> Live:
+    labels = {"controller-revision-hash": revision} if revision else {}
+    return live("Pod", status, metadata={"name": name, "labels": labels, **meta}, spec={})
+
+
+def status(container: dict[str, Any] | None = None, *, init: bool = False, **more: Any) -> dict[str, Any]:
+    conditions = [{"type": "PodScheduled", "status": "True"}, *more.pop("conditions", ())]
+    field = "initContainerStatuses" if init else "containerStatuses"
+    return {"phase": "Pending", "conditions": conditions, field: [container] if container else [], **more}
+
+
+def waits(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    return {"name": "main", "image": "example.com/u:1", "ready": False, "state": {"waiting": {"reason": reason, "message": message}}, **more}  # fmt: skip
+
+
+def ended(reason: str, code: int) -> dict[str, Any]:
+    return {"terminated": {"reason": reason, "exitCode": code}}
+
+
+FAILURES = [
+    (status(waits("ImagePullBackOff", "back-off")), "ImagePullFailed", "example.com/u:1"),
+    (status(waits("ErrImagePull", "unauthorized")), "ImagePullFailed", "dockerRegistry"),
+    (status(waits("ErrImageNeverPull")), "ImagePullFailed", "IfNotPresent"),
+    (status(waits("InvalidImageName")), "ImagePullFailed", "correct the image's name"),
+    (
+        status(waits("CreateContainerConfigError", 'secret "x" not found')),
+        "ContainerConfigInvalid",
+        'secret "x" not found',
+    ),
+    (status(waits("RunContainerError", "exec: no such file")), "ContainerStartFailed", "no such file"),
+    (
+        status(waits("CrashLoopBackOff", "back-off 5m0s", lastState=ended("Error", 3))),
+        "CrashLoopBackOff",
+        "exit code 3",
+    ),
+    (status(waits("CrashLoopBackOff", lastState=ended("OOMKilled", 137))), "OOMKilled", "cpuMemoryLimit"),
+    (status({"name": "main", "ready": False, "state": ended("OOMKilled", 137)}), "OOMKilled", "cpuMemoryLimit"),
+    (status(waits("ErrImagePull"), init=True), "ImagePullFailed", "image"),
+    (
+        {
+            "phase": "Pending",
+            "conditions": [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "Unschedulable",
+                    "message": "0/3 nodes: Insufficient nvidia.com/gpu",
+                }
+            ],
+        },  # fmt: skip
+        "Unschedulable",
+        "Insufficient nvidia.com/gpu",
+    ),
+    ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, "PodFailed", "low on memory"),
+    ({"phase": "Failed"}, "PodFailed", "container ended"),
+]
+
+
+@pytest.mark.parametrize(("found", "reason", "text"), FAILURES)
+def test_pod_failures(found: dict[str, Any], reason: str, text: str) -> None:
+    """The kubelet's words, and what to do."""
+    failure = observe_pods([pod(status=found)]).failure
+    assert failure is not None
+    assert (failure.state, failure.reason) == (State.FAILED, reason)
+    assert text in failure.message
+    assert "w-0" in failure.message
+
+
+FINE = [
+    status(waits("ContainerCreating")),
+    status(waits("PodInitializing")),
+    status({"name": "main", "ready": True, "state": {"running": {}}}),
+    status({"name": "main", "ready": True, "state": {"running": {}}, "lastState": ended("OOMKilled", 137)}),
+    status({"name": "main", "ready": False, "state": ended("Error", 1)}),
+    {"phase": "Running"},
+    {},
+]
+
+
+@pytest.mark.parametrize("found", FINE)
+def test_pods_on_their_way(found: dict[str, Any]) -> None:
+    """Starting, running, recovered, or about to be started again: no failure."""
+    assert observe_pods([pod(status=found)]).failure is None
+
+
+def test_counters_and_back_off_times_are_not_told() -> None:
+    """Messages that change by themselves would cost a status write each."""
+    texts = set()
+    for message in ("back-off 10s restarting", "back-off 20s restarting"):
+        container = waits("CrashLoopBackOff", message, restartCount=len(message), lastState=ended("Error", 1))
+        failure = observe_pods([pod(status=status(container))]).failure
+        assert failure is not None
+        texts.add(failure.message)
+    assert len(texts) == 1
+
+
+def test_scheduled() -> None:
+    """All pods, at least one, and only those that stay."""
+    there = pod(status={"conditions": [{"type": "PodScheduled", "status": "True"}]})
+    not_yet = pod("w-1", status={})
+    going = pod("w-2", status={"phase": "Failed"}, deletionTimestamp="2026-01-01T00:00:00Z")
+    assert observe_pods([there]).scheduled
+    assert not observe_pods([there, not_yet]).scheduled
+    assert not observe_pods([]).scheduled
+    assert observe_pods([there, going]).scheduled
+    assert observe_pods([going]).failure is None
+
+
+def test_pods_that_block_a_rollout() -> None:
+    """Of an old revision and not ready; never one that is ready, current, going, or of a controller not yet seen."""
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    stuck = pod("w-0", status={}, revision="old")
+    fine = [
+        pod("w-1", status=ready, revision="old"),
+        pod("w-2", status={}, revision="new"),
+        pod("w-3", status={}, revision="old", deletionTimestamp="2026-01-01T00:00:00Z"),
+        pod("w-4", status={}),
+    ]
+    assert [item.name for item in observe_pods([stuck, *fine], "new").unready_outdated] == ["w-0"]
+    assert observe_pods([stuck, *fine], "").unready_outdated == ()
+
+
+def test_refusals() -> None:
+    """Quota, Pod Security and admission: the server's words without the controller's prefix, and a way out."""
+    prefix = "create Pod w-0 in StatefulSet w failed error: "
+    quota = refusal(prefix + 'pods "w-0" is forbidden: exceeded quota: q, requested: pods=1')
+    must = refusal(prefix + 'pods "w-0" is forbidden: failed quota: q: must specify limits.cpu')
+    security = refusal(prefix + 'pods "w-0" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes')
+    other = refusal(prefix + 'admission webhook "x" denied the request: no')
+    assert [item.reason for item in (quota, must, security, other)] == [
+        "QuotaExceeded",
+        "QuotaExceeded",
+        "PodSecurityViolation",
+        "PodRefused",
+    ]
+    for item in (quota, must, security, other):
+        assert item.state is State.FAILED
+        assert not item.message.startswith("create Pod")
+    assert "requested: pods=1" in quota.message
+    assert "set it in compute" in must.message
+    assert "pod-security.kubernetes.io/enforce" in security.message

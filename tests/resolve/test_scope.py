@@ -1,0 +1,181 @@
+"""Which asset a reference means, and where an asset reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from world import SYSTEM, TEAM, World, asset, namespace
+
+from outfitter.api.refs import AssetRef
+from outfitter.naming import DEPARTMENT, PROJECT
+from outfitter.problems import Level, Problem
+from outfitter.resolve.scope import find, reach, scope_problem, targets
+from outfitter.snapshot import Asset, read_asset
+
+RESEARCH = {"type": "department", "name": "research"}
+OPTED_IN = {PROJECT: TEAM}
+IN_RESEARCH = {PROJECT: TEAM, DEPARTMENT: "research"}
+
+
+def environment(where: str = TEAM, **spec: Any) -> dict[str, Any]:
+    return asset("Environment", "e", {"image": f"registry.example.com/{where}", **spec}, where)
+
+
+def look(world: World, scope: str | None = None, where: str = TEAM) -> Asset | Problem:
+    return find(world.view(), "Environment", where, AssetRef.model_validate({"name": "e", "scope": scope}), "spec.x")
+
+
+LOCAL = environment()
+CLUSTER = environment(SYSTEM)
+EXPLICIT = environment(SYSTEM, scope={"type": "cluster"})
+TENANT = environment(SYSTEM, scope={"type": "tenant"})
+DEPARTMENTS = environment(SYSTEM, scope=RESEARCH)
+PROJECTS = environment(SYSTEM, scope={"type": "project"})
+WRONG = environment(scope={"type": "cluster"})
+
+CASES = [
+    # objects, labels of the namespace, scope in the reference, namespace that is found or word
+    ([LOCAL], {}, None, TEAM),
+    ([LOCAL], {}, "project", TEAM),
+    ([LOCAL], OPTED_IN, "cluster", "ReferenceNotFound"),
+    ([], OPTED_IN, None, "ReferenceNotFound"),
+    ([CLUSTER], OPTED_IN, None, SYSTEM),
+    ([CLUSTER], OPTED_IN, "cluster", SYSTEM),
+    ([CLUSTER], OPTED_IN, "tenant", "ReferenceNotFound"),
+    ([CLUSTER], OPTED_IN, "project", "ReferenceNotFound"),
+    ([CLUSTER], {}, None, "ReferenceNotFound"),
+    ([EXPLICIT], OPTED_IN, None, SYSTEM),
+    ([TENANT], OPTED_IN, None, SYSTEM),
+    ([TENANT], OPTED_IN, "tenant", SYSTEM),
+    ([TENANT], OPTED_IN, "cluster", "ReferenceNotFound"),
+    ([DEPARTMENTS], IN_RESEARCH, None, SYSTEM),
+    ([DEPARTMENTS], IN_RESEARCH, "department", SYSTEM),
+    ([DEPARTMENTS], OPTED_IN, None, "ReferenceNotFound"),
+    ([DEPARTMENTS], {DEPARTMENT: "research"}, None, "ReferenceNotFound"),
+    ([DEPARTMENTS], {PROJECT: TEAM, DEPARTMENT: "sales"}, None, "ReferenceNotFound"),
+    ([PROJECTS], OPTED_IN, None, "ReferenceNotFound"),
+    ([LOCAL, CLUSTER], OPTED_IN, None, TEAM),
+    ([LOCAL, CLUSTER], OPTED_IN, "cluster", SYSTEM),
+    ([LOCAL, CLUSTER], {}, "cluster", "ReferenceNotFound"),
+    ([WRONG], OPTED_IN, None, "ReferenceInvalid"),
+    ([WRONG, CLUSTER], OPTED_IN, "cluster", SYSTEM),
+]
+
+
+@pytest.mark.parametrize(("objects", "labels", "scope", "wanted"), CASES)
+def test_references(objects: list[dict[str, Any]], labels: dict[str, str], scope: str | None, wanted: str) -> None:
+    """Own namespace first, then what is shared with it; a pinned level is the only one looked at."""
+    found = look(World(*objects, namespace(TEAM, labels)), scope)
+    if isinstance(found, Problem):
+        assert found.reason == wanted
+        assert found.field == "spec.x"
+        assert "e" in found.message
+    else:
+        assert found.live.namespace == wanted
+
+
+def test_the_system_namespace_uses_its_own_without_a_label() -> None:
+    """Same-namespace use needs no label, there as everywhere."""
+    for shared in (CLUSTER, DEPARTMENTS, PROJECTS):
+        found = look(World(shared), where=SYSTEM)
+        assert isinstance(found, Asset)
+
+
+def test_the_way_out_is_named() -> None:
+    """Not opted in, and not in the department, are told apart."""
+    closed = look(World(CLUSTER, namespace(TEAM, {})))
+    other = look(World(DEPARTMENTS))
+    assert isinstance(closed, Problem)
+    assert isinstance(other, Problem)
+    assert "must label it outfitter.dev/project" in closed.message
+    assert "department research only" in other.message
+
+
+def test_deleting_assets_are_not_used() -> None:
+    """A reference to an asset that goes waits; it does not fall through to a shared one of that name."""
+    going = environment(finalizers=[])
+    going["metadata"]["finalizers"] = ["example.com/x"]
+    going["spec"].pop("finalizers")
+    world = World(going, CLUSTER)
+    world.cluster.user_delete("Environment", TEAM, "e")
+    found = look(world)
+    assert isinstance(found, Problem)
+    assert (found.reason, found.level) == ("ReferenceDeleting", Level.WAITING)
+
+
+def test_levels_of_missing_references() -> None:
+    """What may appear later is waited for; what is wrong in itself is stalled."""
+    missing, wrong = look(World()), look(World(WRONG))
+    assert isinstance(missing, Problem)
+    assert isinstance(wrong, Problem)
+    assert missing.level is Level.WAITING
+    assert wrong.level is Level.STALLED
+
+
+def test_lookups_are_remembered() -> None:
+    """Every object that an answer depends on, found or not."""
+    world = World(CLUSTER)
+    view = world.view()
+    find(view, "Environment", TEAM, AssetRef(name="e"), "")
+    assert {("Environment", TEAM, "e"), ("Environment", SYSTEM, "e"), ("Namespace", "", TEAM)} <= view.deps
+
+
+SPACES = [
+    namespace(TEAM, IN_RESEARCH),
+    namespace("team-b", {PROJECT: "b", DEPARTMENT: "research"}),
+    namespace("team-c", {PROJECT: "c", DEPARTMENT: "sales"}),
+    namespace("team-d", {PROJECT: "d"}),
+    namespace("closed", {DEPARTMENT: "research"}),
+]
+REACHES = [
+    (LOCAL, [TEAM]),
+    (CLUSTER, [TEAM, "team-b", "team-c", "team-d"]),
+    (TENANT, [TEAM, "team-b", "team-c", "team-d"]),
+    (DEPARTMENTS, [TEAM, "team-b"]),
+    (PROJECTS, [SYSTEM]),
+    (WRONG, [TEAM]),
+]
+
+
+@pytest.mark.parametrize(("body", "wanted"), REACHES)
+def test_targets(body: dict[str, Any], wanted: list[str]) -> None:
+    """The projects in scope, by name."""
+    world = World(body, *SPACES)
+    live = world.cluster.caches["Environment"].get(body["metadata"]["namespace"], "e")
+    assert live is not None
+    assert targets(world.view(), read_asset(live)) == wanted
+
+
+def test_targets_leave_out_the_shadowed_the_going_and_the_unwatched() -> None:
+    """A local asset of that name keeps the shared one out of its namespace."""
+    world = World(CLUSTER, environment("team-b"), *SPACES, settings={"watch_namespaces": (TEAM, "team-b", "team-c")})
+    body = world.cluster._objects["Namespace", "", "team-c"]
+    meta = {**body["metadata"], "finalizers": ["kubernetes"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    world.cluster._store(("Namespace", "", "team-c"), {**body, "metadata": meta})
+    live = world.cluster.caches["Environment"].get(SYSTEM, "e")
+    assert live is not None
+    view = world.view()
+    assert targets(view, read_asset(live)) == [TEAM]
+    assert ("Namespace", "", "*") in view.deps
+    assert ("Environment", "team-b", "e") in view.deps
+
+
+@pytest.mark.parametrize(
+    ("body", "width", "wrong"),
+    [
+        (LOCAL, "project", False),
+        (WRONG, "cluster", True),
+        (CLUSTER, "cluster", False),
+        (PROJECTS, "project", False),
+        (DEPARTMENTS, "department", False),
+    ],
+)
+def test_reach(body: dict[str, Any], width: str, wrong: bool) -> None:
+    """The default depends on the namespace; a wide scope counts only in the system namespace."""
+    world = World(body)
+    live = world.cluster.caches["Environment"].get(body["metadata"]["namespace"], "e")
+    assert live is not None
+    found = read_asset(live)
+    assert reach(found, SYSTEM).type == width
+    assert (scope_problem(found, SYSTEM) is not None) is wrong

@@ -1,0 +1,270 @@
+"""Status by the rules of kstatus, whose decision order is written out here once more."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from world import START, World, asset, complete
+
+from outfitter.api.conditions import SyncStatus
+from outfitter.api.schema import resource_schema
+from outfitter.api.shape import shape_errors
+from outfitter.api.v1alpha1 import kind_of
+from outfitter.problems import Level, Problem, note, stalled, waiting
+from outfitter.status import Draft, compose, is_ready, is_stalled, timestamp
+
+
+def kstatus(body: Mapping[str, Any]) -> str:
+    """What a tool that waits for an object reads out of it."""
+    status = body.get("status") or {}
+    if body["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    if "observedGeneration" in status and status["observedGeneration"] != body["metadata"]["generation"]:
+        return "InProgress"
+    for item in status.get("conditions", ()):
+        if item["type"] == "Reconciling" and item["status"] == "True":
+            return "InProgress"
+        if item["type"] == "Stalled" and item["status"] == "True":
+            return "Failed"
+    for item in status.get("conditions", ()):
+        if item["type"] == "Ready":
+            return "Current" if item["status"] == "True" else "InProgress"
+    return "Current"
+
+
+def body(status: Mapping[str, Any] | None = None, generation: int = 1, **meta: Any) -> dict[str, Any]:
+    found = asset("Workspace", "w", {"image": "i"}, generation=generation, **meta)
+    return {**found, "status": dict(status)} if status is not None else found
+
+
+NOTE, WAITING, STALLED = note("Note", "n"), waiting("Waiting", "w"), stalled("Stuck", "s", "spec.x")
+
+TABLE = [
+    (True, (), "Current", SyncStatus.NO_ISSUES_FOUND, "Fine"),
+    (True, (NOTE,), "Current", SyncStatus.ISSUES_FOUND, "Fine"),
+    (True, (WAITING,), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
+    (True, (STALLED,), "Failed", SyncStatus.ISSUES_FOUND, "Stuck"),
+    (False, (), "InProgress", SyncStatus.CREATING, "Fine"),
+    (False, (NOTE,), "InProgress", SyncStatus.ISSUES_FOUND, "Fine"),
+    (False, (NOTE, WAITING), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
+    (False, (WAITING, STALLED, NOTE), "Failed", SyncStatus.ISSUES_FOUND, "Stuck"),
+]
+
+
+@pytest.mark.parametrize(("ready", "problems", "verdict", "sync", "reason"), TABLE)
+def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: SyncStatus, reason: str) -> None:
+    """Ready is Current, what mends itself is InProgress, what a person must mend is Failed."""
+    status = compose(Draft(ready, "Fine", "", problems, targets=(1, 1)), body(), START)
+    assert kstatus(body(status)) == verdict
+    assert status["syncStatus"] == sync
+    assert status["conditions"][0]["type"] == "Ready"
+    assert status["conditions"][0]["reason"] == reason
+    assert is_ready(status) == (verdict == "Current")
+    assert is_stalled(status) == (verdict == "Failed")
+
+
+@pytest.mark.parametrize("levels", list(itertools.product([None, *Level], repeat=2)))
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("targets", [(0, 1), (1, 1), (2, 3), (0, 3)])
+def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, targets: tuple[int, int]) -> None:
+    """Whatever comes: one Ready, never Reconciling beside Stalled, neither with a value other than True."""
+    problems = tuple(Problem("Word", "text", level) for level in levels if level)
+    status = compose(Draft(ready, "Fine", "", problems, targets=targets), body(), START)
+    found = {item["type"]: item for item in status["conditions"]}
+    assert len(found) == len(status["conditions"])
+    assert set(found) <= {"Ready", "Reconciling", "Stalled"}
+    assert "Ready" in found
+    assert not {"Reconciling", "Stalled"} <= set(found)
+    assert all(item["status"] == "True" for kind, item in found.items() if kind != "Ready")
+    assert (found["Ready"]["status"] == "True") == (set(found) == {"Ready"})
+    assert all(item["observedGeneration"] == status["observedGeneration"] == 1 for item in found.values())
+    schema = resource_schema(kind_of("Workspace").model)["properties"]["status"]
+    assert list(shape_errors(schema, status, ())) == []
+
+
+def test_times_of_conditions_are_kept() -> None:
+    """A transition is a change of status, not of reason or of the time of looking."""
+    first = compose(Draft(False, "Pulling"), body(), START)
+    later = START + timedelta(hours=1)
+    second = compose(Draft(False, "Starting"), body(first, generation=2), later)
+    assert {item["lastTransitionTime"] for item in second["conditions"]} == {timestamp(START)}
+    assert second["conditions"][0]["reason"] == "Starting"
+    third = compose(Draft(True, "Running"), body(second, generation=2), later)
+    assert third["conditions"] == [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Running",
+            "message": "",
+            "observedGeneration": 2,
+            "lastTransitionTime": timestamp(later),
+        }
+    ]
+    assert compose(Draft(True, "Running"), body(third, generation=2), later + timedelta(days=1)) == third
+
+
+def test_creating_becomes_updating_after_the_first_success() -> None:
+    """Creating until it was once well, Updating afterwards."""
+    first = compose(Draft(False, "A"), body(), START)
+    assert first["syncStatus"] == "Creating"
+    assert compose(Draft(False, "B"), body(first), START)["syncStatus"] == "Creating"
+    well = compose(Draft(True, "C"), body(first), START)
+    assert compose(Draft(False, "D"), body(well, generation=2), START)["syncStatus"] == "Updating"
+    troubled = compose(Draft(False, "E", "", (WAITING,)), body(well), START)
+    assert compose(Draft(False, "F"), body(troubled), START)["syncStatus"] == "Updating"
+
+
+def test_deleting() -> None:
+    """A deletion is told whatever else is the case."""
+    meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    status = compose(Draft(False, "Deleting", "", (STALLED,)), body(**meta), START)
+    assert status["syncStatus"] == "Deleting"
+    assert kstatus(body(status, **meta)) == "Terminating"
+
+
+@pytest.mark.parametrize(
+    ("targets", "sync", "message"),
+    [
+        ((0, 1), "Failed", "spec.x: s"),
+        ((1, 1), "Issues found", "spec.x: s"),
+        ((2, 3), "Issues found", "1 of 3 projects failed"),
+        ((0, 3), "Failed", "3 of 3 projects failed"),
+        ((3, 3), "Issues found", "spec.x: s"),
+    ],
+)
+def test_fan_out(targets: tuple[int, int], sync: str, message: str) -> None:
+    """Failed is for nothing at all; a part is Issues found, with the count in the message."""
+    status = compose(Draft(False, "X", "", (STALLED,), targets=targets), body(), START)
+    assert (status["syncStatus"], status["message"]) == (sync, message)
+
+
+def test_issues_are_capped_ordered_and_placed() -> None:
+    """At most fifty, worst first, each with its namespace; long texts are cut."""
+    many = tuple(waiting("Waiting", f"number {number}", namespace=f"team-{number}") for number in range(80))
+    status = compose(Draft(False, "X", "", (*many, stalled("Stuck", "x" * 5000)), targets=(1, 1)), body(), START)
+    assert len(status["issues"]) == 50
+    assert status["issues"][0]["issue"] == "Stuck"
+    assert status["issues"][0]["scopeId"] == "team-a"
+    assert status["issues"][1] == {
+        "scopeType": "project",
+        "scopeId": "team-0",
+        "issue": "Waiting",
+        "message": "number 0",
+    }
+    assert status["message"].endswith("(and 80 more)")
+    schema = resource_schema(kind_of("Workspace").model)["properties"]["status"]
+    assert list(shape_errors(schema, status, ())) == []
+
+
+def test_absent_facts_are_absent() -> None:
+    """None is no value."""
+    status = compose(Draft(True, "Fine", facts={"phase": "Running", "outdated": None}), body(), START)
+    assert "outdated" not in status
+    assert status["phase"] == "Running"
+    assert "message" not in status
+    assert "issues" not in status
+
+
+def event(world: World, message: str) -> dict[str, Any]:
+    about = {
+        "kind": "StatefulSet",
+        "name": "w",
+        "namespace": "team-a",
+        "uid": world.get("StatefulSet", "w")["metadata"]["uid"],
+    }
+    return complete(
+        {
+            "kind": "Event",
+            "metadata": {"name": "w.1"},
+            "involvedObject": about,
+            "reason": "FailedCreate",
+            "message": message,
+            "lastTimestamp": "2026-01-01T00:00:00Z",
+        }
+    )
+
+
+REFUSALS = [
+    ("exceeded quota: count, requested: pods=1", "QuotaExceeded", "InProgress"),
+    ('violates PodSecurity "restricted:latest": runAsNonRoot', "PodSecurityViolation", "Failed"),
+    ("admission webhook denied the request", "PodRefused", "Failed"),
+]
+
+
+@pytest.mark.parametrize(("message", "word", "verdict"), REFUSALS)
+async def test_refused_pods(message: str, word: str, verdict: str) -> None:
+    """What keeps the pod from being made is in the workload's own status."""
+    world = World(asset("Workspace", "w", {"image": "i"}))
+    await world.once("Workspace", "w")
+    text = f'create Pod w-0 in StatefulSet w failed error: pods "w-0" is forbidden: {message}'
+    world.cluster.user_apply(event(world, text))
+    await world.once("Workspace", "w")
+    found = world.get("Workspace", "w")
+    assert kstatus(found) == verdict
+    assert found["status"]["issues"][0]["issue"] == word
+    assert message in found["status"]["message"]
+    assert "create Pod" not in found["status"]["message"]
+
+
+async def test_phases_of_a_life() -> None:
+    """Every phase on the way, and what kstatus makes of it."""
+    world = World(asset("Workspace", "w", {"image": "i"}))
+    seen = []
+
+    async def look() -> None:
+        await world.once("Workspace", "w")
+        found = world.get("Workspace", "w")
+        seen.append((found["status"]["phase"], kstatus(found)))
+
+    await look()
+    world.pods = False
+    world.controllers()
+    await look()
+    pod = {"kind": "Pod", "metadata": {"name": "w-0", "labels": world.get("StatefulSet", "w")["metadata"]["labels"]}}
+    scheduled = [{"type": "PodScheduled", "status": "True"}]
+    world.cluster.user_apply(complete({**pod, "spec": {}, "status": {"phase": "Pending", "conditions": scheduled}}))
+    await look()
+    world.pods = True
+    world.controllers()
+    await look()
+    world.pods = False
+    world.controllers()
+    await look()
+    world.tick(11)
+    await look()
+    world.pods = True
+    world.controllers()
+    world.edit("Workspace", "w", args="x")
+    await look()
+    world.controllers()
+    await look()
+    world.edit("Workspace", "w", args="x", suspend=True)
+    await look()
+    world.cluster.user_delete("Pod", "team-a", "w-0")
+    world.controllers()
+    await look()
+    world.edit("Workspace", "w", args="x", suspend=False)
+    await look()
+    world.controllers()
+    await look()
+    world.edit("Workspace", "w", restartPolicy="Never")
+    await look()
+    assert seen == [
+        ("Creating", "InProgress"),
+        ("Pending", "InProgress"),
+        ("Initializing", "InProgress"),
+        ("Running", "Current"),
+        ("Running", "Current"),  # held
+        ("Degraded", "InProgress"),
+        ("Updating", "InProgress"),
+        ("Running", "Current"),
+        ("Stopping", "InProgress"),
+        ("Stopped", "Current"),
+        ("Resuming", "InProgress"),
+        ("Running", "Current"),
+        ("Running", "Failed"),
+    ]
