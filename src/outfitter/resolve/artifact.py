@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outfitter.api.v1alpha1.artifact import Artifact, ArtifactStorage
+from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
+from outfitter.api.v1alpha1.artifactspec import ArtifactStorage
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.naming import clone_snapshot

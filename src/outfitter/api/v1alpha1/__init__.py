@@ -50,7 +50,14 @@ KINDS: tuple[Kind, ...] = (
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True),
     Kind("Artifact", "artifacts", ("art",), Artifact),
-    Kind("ArtifactRepository", "artifactrepositories", ("artrepo",), ArtifactRepository, on_demand=True, status_matters=True),
+    Kind(
+        "ArtifactRepository",
+        "artifactrepositories",
+        ("artrepo",),
+        ArtifactRepository,
+        on_demand=True,
+        status_matters=True,
+    ),
     Kind("NimCache", "nimcaches", ("nimc",), NimCache, on_demand=True, status_matters=True),
 )
 """Every kind there is; nothing else lists them."""

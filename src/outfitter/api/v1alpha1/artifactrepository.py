@@ -7,7 +7,7 @@ from pydantic import Field
 from outfitter.api.base import Column, Model, Resource
 from outfitter.api.rules import Node, Rule, Transition
 from outfitter.api.types import StatusName, Subject, list_atomic, list_map, list_set
-from outfitter.api.v1alpha1.artifact import ArtifactType, Tags
+from outfitter.api.v1alpha1.artifactspec import ArtifactType, Tags
 from outfitter.api.v1alpha1.asset import AssetStatus, DisplayName
 
 LISTED_VERSIONS = 2048
@@ -114,9 +114,7 @@ class ArtifactRepositoryStatus(AssetStatus):
     """Artifacts in it, drafts included."""
     versions: Annotated[tuple[Version, ...], list_map("version", LISTED_VERSIONS)] = ()
     """Every version that exists, by number."""
-    retired_versions: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...], list_set(LISTED_VERSIONS)
-    ] = ()
+    retired_versions: Annotated[tuple[Annotated[int, Field(ge=1)], ...], list_set(LISTED_VERSIONS)] = ()
     """Numbers of versions whose artifact was deleted. They are not given again."""
 
 
