@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +18,10 @@ from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFou
 from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, RECONCILE, RETAINED
 from outfitter.plan import plan
 from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.problems import Problem, waiting
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
-from outfitter.status import Draft, compose, is_ready, is_stalled, unfinished
+from outfitter.status import Draft, compose, deleting, is_ready, is_stalled, unfinished, unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -94,13 +94,13 @@ class Reconciler:
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
         problems, writes, again = await self._execute(made)
-        draft = made.draft
-        if problems:
-            draft = unfinished(draft, problems)
-        elif made.look_again:
-            draft, view = self._look_again(asset, made, view)
-        if any(isinstance(op, Delete) and op.live.uid == live.uid for step in made.steps for op in step):
+        if made.ends(live):
             return Pass("Gone", writes=writes)  # nobody needs it any more
+        if problems:
+            made = replace(made, draft=unfinished(made.draft, problems))
+        elif made.look_again:
+            made, view = self._look_again(asset, made, view)
+        draft = made.draft
         requeue, written = await self._write_status(key, asset, draft, guarded=made.guarded)
         delays = [made.requeue, requeue, self._patience(key, again=again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
@@ -144,11 +144,11 @@ class Reconciler:
         found = await self._cluster.get(live.kind, live.namespace, live.name)
         return found is None or found["metadata"]["uid"] != live.uid
 
-    def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Draft, View]:
+    def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Plan, View]:
         """After the writes the caches hold the server's answers: say now what a second pass would say."""
         view = View(self._lookup, self._settings, users=before.users, now=self._clock())
-        draft = plan(view, asset).draft
-        return (made.draft, before) if view.wanted else (draft, view)
+        found = plan(view, asset)
+        return (made, before) if view.wanted else (replace(found, tells=found.tells | made.tells), view)
 
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:
         body = await self._cluster.get(*dep)
@@ -245,24 +245,16 @@ class Reconciler:
 
     async def _unreadable(self, live: Live, error: ValidationError) -> Pass:
         """An object that the models refuse although it is stored, as an older or laxer CRD may have let it in."""
-        found = [
-            stalled("InvalidSpec", item["msg"], ".".join(str(part) for part in item["loc"])) for item in error.errors()
-        ]
-        status = compose(Draft(False, "InvalidSpec", "", tuple(found), {}, (0, 1)), live.body, self._clock())
+        found = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
+        status = unreadable(live.body, found, self._clock())
         return Pass("Stalled", frozenset(), None, await self._put_status(live, status))
 
     async def _deleting(self, asset: Asset) -> Pass:
         """Somebody else's finalizer holds the object: say so, and change nothing any more."""
-        facts = {key: value for key, value in (asset.body.get("status") or {}).items() if key not in _OURS}
-        if "phase" in facts:
-            facts["phase"] = "Deleting"
-        draft = Draft(False, "Deleting", "being deleted", (), facts)
-        written = await self._put_status(asset.live, compose(draft, asset.body, self._clock()))
+        written = await self._put_status(asset.live, deleting(asset.body, self._clock()))
         return Pass("Deleting", frozenset(), None, written)
 
-    async def _write_status(
-        self, key: Key, asset: Asset, draft: Draft, *, guarded: bool
-    ) -> tuple[float | None, int]:
+    async def _write_status(self, key: Key, asset: Asset, draft: Draft, *, guarded: bool) -> tuple[float | None, int]:
         """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first.
 
         `guarded`: only over the version that the draft was made from, and at once.
@@ -296,13 +288,6 @@ class Reconciler:
                 live, type_="Warning", reason=ready["reason"], message=ready["message"], action="Reconcile"
             )
         return 1
-
-
-_OURS = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
-
-
-def _is_pin(op: Op) -> bool:
-    return not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"
 
 
 def _outcome(draft: Draft, made: Plan) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from doors import Deadly, Killed, Refusing
-from world import OUR_KINDS, World, asset, condition, issues, reason, secret
 
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
 from outfitter.naming import DIGEST, OWNER_UID, SOURCE_VERSION
+from world import OUR_KINDS, World, asset, condition, issues, reason, secret
 
 OBJECTS = (
     asset(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from doors import Refusing
-from world import SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason, secret
 
 from outfitter.api.validation import strict_errors
 from outfitter.errors import AlreadyExists, Conflict
 from outfitter.naming import OWNER_UID, PROJECT, RETAINED
+from world import SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason, secret
 
 IMAGE = "registry.example.com/u:1"
 

@@ -89,9 +89,8 @@ class Client:
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         guarded = {**manifest, "metadata": {**meta, "uid": uid}}
         try:
-            return _parsed(
-                await self.transport.request("PATCH", path + _APPLY.format(manager), guarded, content_type=_APPLY_PATCH)
-            )
+            how = path + _APPLY.format(manager)
+            return _parsed(await self.transport.request("PATCH", how, guarded, content_type=_APPLY_PATCH))
         except Invalid as error:
             if "metadata.uid: Invalid value" in error.message:
                 raise Conflict(f"{kind} {meta['name']} is another object now", status=409, reason="Conflict") from None

@@ -44,7 +44,7 @@ _NO_GENERATION: Final = frozenset(
         "Event",
         "Lease",
         "HorizontalPodAutoscaler",
-    }  # fmt: skip
+    }
 )
 
 

@@ -55,6 +55,7 @@ POD_MAKERS: Final = ("StatefulSet", "Job")
 """Kinds that tell by Events only why they cannot make a pod; a Deployment says so in its status."""
 
 CHILD_KINDS: Final = (
-    "StatefulSet", "Deployment", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Ingress", "ControllerRevision", "PersistentVolumeClaim", "Secret", "ConfigMap"
+    "StatefulSet", "Deployment", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Ingress",
+    "ControllerRevision", "PersistentVolumeClaim", "Secret", "ConfigMap",
 )  # fmt: skip
 """Kinds that Outfitter creates, and therefore sweeps."""

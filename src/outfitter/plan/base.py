@@ -52,6 +52,10 @@ class Plan:
     guarded: bool = False  # the status may only be written over the version that it was made from
     look_again: bool = False  # the draft is of before the writes: what the server made of them belongs into it
 
+    def ends(self, live: Live) -> bool:
+        """Whether the object itself is deleted."""
+        return any(isinstance(op, Delete) and op.live.uid == live.uid for step in self.steps for op in step)
+
 
 @dataclass
 class Diff:

@@ -63,11 +63,10 @@ class _Idle:
         assert isinstance(asset.model, NimCache)
         if view.users or asset.model.spec.retain or ON_DEMAND not in (meta.get("labels") or {}):
             return cls()
-        age = (view.now - _time(meta.get("creationTimestamp"), view.now)).total_seconds()
-        known = (asset.body.get("status") or {}).get("unusedSince")
-        if known is None and age < _SETTLING:
-            return cls(requeue=_SETTLING - age)
-        since = known or timestamp(view.now)
+        previous = asset.body.get("status") or {}
+        if not previous:
+            return cls(requeue=_SETTLING)  # just made: whoever needs it has not been counted yet
+        since = previous.get("unusedSince") or timestamp(view.now)
         left = view.settings.nim_cache_grace_seconds - (view.now - _time(since, view.now)).total_seconds()
         return cls(since, left <= 0, max(left, 1.0))
 
@@ -111,7 +110,11 @@ def _filled(view: View, asset: Asset, spec: NimCacheSpec, facts: dict[str, Any])
         gone = [Delete(job) for job in jobs if marked and not job.deleting]
         serious = any(problem.level > Level.NOTE for problem in problems)
         draft = Draft(not serious, "Ready", "", tuple(problems), facts, (1, 1))
-        return Plan(draft, _steps(result.ops, gone), look_again=bool(result.ops))
+        # The Job goes once the claim is known to say that it is full, not in the same pass.
+        return Plan(draft, _steps(result.ops, gone), 0.5 if jobs and not marked else None, look_again=bool(result.ops))
+    if held is not None and not ours:
+        facts["phase"] = "Pending"
+        return Plan(_draft(facts, problems, "Pending"))
     stale = [Delete(job) for job in jobs if ours and held and not _after(job, held) and not job.deleting]
     return _download(view, asset, spec, facts, jobs, result.ops, stale, problems)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from outfitter.plan import pin as pins
 from outfitter.plan.base import Apply, Create, Delete, Op, Plan, diff, surplus
 from outfitter.plan.pin import Pin
 from outfitter.plan.running import Now, group_facts, look, pinned, serious, unpinned
-from outfitter.problems import Level, Problem, stalled, waiting
+from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.render import connection, inference, nimcache, workload, workspace
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import elevated
@@ -47,7 +47,8 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     if pin.type == "inference" and not made:
         problems += inference.problems(subject, pin.groups, pin.spec, view.settings)
     wanted = _wanted(view, subject, pin, now, ways)
-    lost = _lost_hosts(view, asset, ways)
+    problems += _draft_note(view, subject, pin)
+    lost = _lost_hosts(view, asset, _hosts(view, subject, pin, ways))
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
@@ -102,7 +103,7 @@ def _pin(view: View, subject: Subject, now: Now) -> tuple[Pin | None, bool, list
 
 
 def _unlocked(subject: Subject, current: Pin | None, resolved: Resolved) -> Iterator[Problem]:
-    """A locked artifact is replaced by a locked one only; a draft that is run by others may change under them."""
+    """A locked artifact is replaced by a locked one only."""
     chosen = resolved.artifact
     if chosen is None or subject.own_definition or chosen.definition.locked:
         return
@@ -111,8 +112,15 @@ def _unlocked(subject: Subject, current: Pin | None, resolved: Resolved) -> Iter
     if before and before["locked"] and before["uid"] != chosen.definition.asset.live.uid:
         text = f"Artifact {name} is a draft, and Artifact {before['name']}, which runs, is locked: lock {name} first"
         yield stalled("DraftForbidden", text, "spec.artifact")
+
+
+def _draft_note(view: View, subject: Subject, pin: Pin) -> Iterator[Problem]:
+    """A draft may change at any time: not what others should rely on."""
+    if pin.artifact is None:
         return
-    yield Problem("Draft", f"Artifact {name} is a draft: lock it to run it for good", Level.NOTE, "spec.artifact")
+    live = view.asset("Artifact", subject.namespace, pin.artifact["name"])
+    if live is not None and live.live.uid == pin.artifact["uid"] and not live.body["spec"].get("locked"):
+        yield note("Draft", f"Artifact {live.live.name} is a draft: lock it to run it for good", "spec.artifact")
 
 
 def _judge(view: View, subject: Subject, resolved: Resolved, rendered: Rendered) -> list[Problem]:
@@ -143,20 +151,28 @@ def _judge(view: View, subject: Subject, resolved: Resolved, rendered: Rendered)
     return problems
 
 
-def _lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]:
+def _hosts(view: View, subject: Subject, pin: Pin, ways: Endpoints) -> Iterator[tuple[str, str, str]]:
+    """Name of each Ingress, its host, and the field that asks for it."""
+    for item in ways.inside:
+        if item.host:
+            yield connection_service(subject.name, item.name), item.host, f"spec.connections[{item.name}]"
+    if pin.type == "inference":
+        url = inference.public_url(subject, pin.spec, view.settings)
+        if url:
+            yield subject.name, url.split("://", 1)[1], "spec.servingPort"
+
+
+def _lost_hosts(view: View, asset: Asset, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
     """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first."""
     lost = {}
-    for item in ways.inside:
-        claimants = view.claimants(item.host) if item.host else []
+    for name, host, field in hosts:
+        claimants = view.claimants(host)
         if not claimants or claimants[0].owner == asset.live.uid:
             continue
         first = claimants[0]
         view.depend(first.kind, first.namespace, first.name)
-        lost[connection_service(asset.live.name, item.name)] = waiting(
-            "HostTaken",
-            f"{item.host} already belongs to Ingress {first.namespace}/{first.name}: choose another",
-            f"spec.connections[{item.name}]",
-        )
+        text = f"{host} already belongs to Ingress {first.namespace}/{first.name}: choose another"
+        lost[name] = waiting("HostTaken", text, field)
     return lost
 
 

@@ -20,9 +20,9 @@ from outfitter.settings import Settings
 
 @dataclass(frozen=True)
 class GroupPods:
-    """The pods of one container group. `port`: where they serve. `recreate`: an old pod must go before a new one starts.
+    """The pods of one container group. `port`: where they serve.
 
-    `deadline`: seconds in which a new pod must be ready.
+    `recreate`: an old pod must go before a new one starts. `deadline`: seconds in which a new pod must be ready.
     """
 
     name: str
