@@ -156,6 +156,9 @@ class World:
     async def round(self) -> tuple[int, list[ApiError]]:
         """One pass over everything. Returns how many writes it made, and what has to be tried again."""
         before, again = len(self.cluster.writes), []
+        for gone in [key for key in self.results if self.cluster.caches[key.kind].get(key.namespace, key.name) is None]:
+            self.dependents.forget(gone)
+            del self.results[gone]
         for key in self.keys():
             try:
                 await self.once(key.kind, key.name, key.namespace)

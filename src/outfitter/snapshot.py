@@ -229,11 +229,6 @@ class View:
         """Events that say why a StatefulSet's pod could not be created. News of those wakes the owner without a Dep."""
         return [live for live in self._lookup.owned(uid) if live.kind == "Event"]
 
-    @staticmethod
-    def time(text: str) -> datetime:
-        """A time of the server as a datetime; the earliest where there is none."""
-        return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else datetime.fromtimestamp(0).astimezone()
-
     def binds_late(self, claim: Live) -> bool:
         """Whether a claim's storage class binds only once a pod uses the claim."""
         if self.settings.watch_namespaces:

@@ -18,7 +18,7 @@ from outfitter.snapshot import Dep, Key, Live
 
 TORCH = Key("Environment", "a", "torch")
 ALICE = Key("Workspace", "a", "alice")
-KINDS = ("Environment", "Workspace", "Credential")
+KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactRepository")
 
 
 class Bench:
@@ -240,3 +240,24 @@ async def test_a_child_made_while_its_owner_was_deleted_is_swept_too(bench: Benc
     await bench.writer.create(child(owner, "Secret", "late", "b"))
     await sweep._sweep()
     assert bench.caches["Secret"].get("b", "late") is None
+
+
+async def test_a_status_that_others_read_wakes_them(bench: Bench) -> None:
+    """Of some kinds only: a number in a repository's status is news to its artifacts, who uses it is none."""
+    repository, art = Key("ArtifactRepository", "a", "r"), Key("Artifact", "a", "x")
+    for key in (repository, art):
+        bench.ours(key)
+    bench.dependents.record(art, frozenset({Dep(*repository)}))
+    await bench.due()
+    bench.cluster.user_status(*repository, {"lastVersionNumber": 1})
+    assert await bench.due() == {art}
+    bench.cluster.user_status(*repository, {"lastVersionNumber": 1, "usedBy": {"total": 1}, "numArtifacts": 2})
+    assert await bench.due() == set()
+
+
+async def test_an_object_of_ours_that_a_pass_made_is_due(bench: Bench) -> None:
+    """The watch's echo of our own create is no news, so the create itself has to say it."""
+    meta = {"name": "r", "namespace": "a"}
+    body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "ArtifactRepository", "metadata": meta, "spec": {}}
+    await bench.writer.create(body)
+    assert await bench.due() == {Key("ArtifactRepository", "a", "r")}

@@ -187,7 +187,6 @@ async def test_an_unused_cache_goes_after_its_grace() -> None:
     world = World(*KEY, nim("llama"))
     await world.settle()
     world.cluster.user_delete("Artifact", TEAM, "llama")
-    world.dependents.forget(world.keys()[0]._replace(kind="Artifact", name="llama"))
     world.tick(120)
     await world.settle()
     assert world.status("NimCache", CACHE)["unusedSince"] == "2026-01-01T00:02:00Z"
@@ -205,7 +204,6 @@ async def test_a_retained_or_written_cache_stays_without_users() -> None:
     await world.settle()
     world.edit("NimCache", CACHE, retain=True)
     world.cluster.user_delete("Artifact", TEAM, "llama")
-    world.dependents.forget(world.keys()[0]._replace(kind="Artifact", name="llama"))
     for _ in range(3):
         world.tick(world.settings.nim_cache_grace_seconds)
         await world.settle()

@@ -14,7 +14,7 @@ from outfitter.resolve.artifact import Definition, definition, lock_problems
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 
-_SETTLING = 60.0  # seconds in which a repository that was made for an artifact may still be without one
+_SETTLING = 2.0  # seconds that the artifact for which a repository was made is given to be counted
 
 
 @dataclass
@@ -41,11 +41,9 @@ def plan_repository(view: View, asset: Asset) -> Plan:
     assert isinstance(asset.model, ArtifactRepository)
     spec, live, before = asset.model.spec, asset.live, asset.body.get("status") or {}
     members = view.members(live.namespace, live.name)
-    if not members and _made_for_others(asset):
-        made = asset.body["metadata"].get("creationTimestamp", "")
-        young = (view.now - view.time(made)).total_seconds() < _SETTLING
-        if before.get("numArtifacts") or not young:
-            return Plan(Draft(True, "Unused", "", (), {}), ((Delete(live),),))
+    unused = not members and _made_for_others(asset) and not any(user.kind == "Artifact" for user in view.users)
+    if unused and before.get("numArtifacts") == 0:
+        return Plan(Draft(True, "Unused", "", (), {}), ((Delete(live),),))
     numbers = _known(before, members)
     problems: list[Problem] = []
     _give(view, asset, members, numbers, problems)
@@ -60,8 +58,8 @@ def plan_repository(view: View, asset: Asset) -> Plan:
         "retiredVersions": sorted(numbers.retired)[-LISTED_VERSIONS:] or None,
     }
     draft = Draft(not problems, "Counting", "", tuple(problems), facts, (1, 1))
-    requeue = _SETTLING if not members and _made_for_others(asset) else None
-    return Plan(draft, requeue=requeue, guarded=True)
+    # It says first that it holds nothing: what guards repositories reads that.
+    return Plan(draft, requeue=_SETTLING if unused else None, guarded=True)
 
 
 def _made_for_others(asset: Asset) -> bool:
