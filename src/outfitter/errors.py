@@ -9,7 +9,7 @@ OutfitterError
     ├── AlreadyExists       409 on create
     ├── Conflict            409 on change: someone else wrote first, look again
     ├── Forbidden           403: RBAC, Pod Security, quota or an admission policy
-    ├── Invalid             400 or 422: the server refuses this manifest, retrying the same will not help
+    ├── Invalid             400, 413 or 422: the server refuses this manifest, retrying the same will not help
     ├── Gone                410: the watch or list position is too old
     ├── Throttled           429: slow down, `retry_after` says for how long
     └── Unavailable         5xx, timeout, connection refused or dropped: retry with backoff
@@ -62,7 +62,7 @@ class Forbidden(ApiError):
 
 
 class Invalid(ApiError):
-    """400 or 422."""
+    """400, 413 or 422."""
 
 
 class Gone(ApiError):
@@ -85,6 +85,7 @@ def api_error(status: int, reason: str, message: str, retry_after: float | None 
         404: NotFound,
         409: AlreadyExists if reason == "AlreadyExists" else Conflict,
         410: Gone,
+        413: Invalid,
         422: Invalid,
         429: Throttled,
     }

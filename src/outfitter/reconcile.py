@@ -231,6 +231,15 @@ class Reconciler:
             # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
             self._caches.wrote(place[0], found)
             return None
+        owners = {item["uid"] for item in found["metadata"].get("ownerReferences") or () if item.get("controller")}
+        if any(item["uid"] in owners for item in meta.get("ownerReferences") or ()):
+            # Ours, but somebody took off the label that we watch by: put it back. A pin cannot be changed, only made anew.
+            uid = found["metadata"]["uid"]
+            if place[0] == "ControllerRevision":
+                await self._cluster.delete(*place, uid)
+                raise Conflict(f"{place[0]} {place[1]}/{place[2]} is made anew")
+            await self._cluster.apply(manifest, uid)
+            return None
         former = all(has.get(name) == mine[name] for name in (OWNER_KIND, OWNER_NAME))
         if former and RETAINED in has:
             self._caches.put(Live.of(found, place[0]))

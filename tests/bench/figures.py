@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.sandbox.audit import WRITES as WRITE_VERBS
-from tests.bench.objects import CHILDREN, WRITES, Object, user, workspace, workspaces_path
-from tests.bench.recording import record
-from tests.bench.servers import Operator, Server
-from tests.bench.witness import Request, Tail, span, summary
+
+from .objects import CHILDREN, WRITES, Object, user, workspace, workspaces_path
+from .recording import record
+from .servers import Operator, Server
+from .witness import Request, Tail, span, summary
 
 QUIET_SECONDS = 13.0  # longer than the window in which an asset's usedBy is written once
 ADMIN = "sandbox-admin"  # who applies the workspaces
@@ -47,7 +48,11 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
     tail.poll()
     done = [request for request in tail.requests if request.is_write]
     begin, end = span(done)
-    facts = {"client_seconds": result["seconds"], "peak_rss_mib": result["peak_rss_mib"], "requests": len(done)}
+    facts = {
+        "client_seconds": result["seconds"],
+        "peak_rss_mib": result["peak_rss_mib"],
+        "mean_in_flight": _in_flight(done),
+    }
     return Side(
         rate=count / (end - begin),
         seconds=end - begin,
@@ -77,6 +82,7 @@ def operator_side(server: Server, operator: Operator, tail: Tail, count: int) ->
         "start_to_lease_seconds": lease - begun,
         "lease_to_first_write_seconds": first - lease,
         "peak_rss_mib": operator.memory["peak"],
+        "mean_in_flight": _in_flight(done),
     }
     return Side(
         rate=count / (end - lease),
@@ -92,6 +98,12 @@ def _is_election(request: Request) -> bool:
     return request.resource == "leases" and request.verb in WRITE_VERBS and request.code < 300
 
 
+def _in_flight(requests: Sequence[Request]) -> float:
+    """How many writes the server had before it at a time, on average."""
+    begin, end = span(requests)
+    return sum(each.completed - each.received for each in requests) / (end - begin)
+
+
 def _shapes(requests: Sequence[Request]) -> Counter[str]:
     return Counter(request.shape for request in requests)
 
@@ -103,7 +115,11 @@ def writes(tail: Tail, count: int) -> dict[str, Any]:
     children = sum(each.is_child for each in done)
     statuses = sum(each.is_workspace_status for each in done)
     about = len(done) - len(assets)
-    reads = [each for each in tail.requests if not each.is_write and each.verb in ("get", "list") and each.resource != "leases"]
+    reads = [
+        each
+        for each in tail.requests
+        if not each.is_write and each.verb in ("get", "list") and each.resource != "leases"
+    ]
     return {
         "per_cr": about / count,
         "extra_per_cr": (about - WRITES * count) / count,

@@ -17,7 +17,8 @@ from outfitter.cluster.writethrough import WriteThrough
 from outfitter.reconcile import Reconciler
 from outfitter.settings import Settings
 from outfitter.snapshot import Key
-from tests.bench.objects import DOMAIN, WRITES, Object
+
+from .objects import DOMAIN, WRITES, Object
 
 
 class Write(NamedTuple):
@@ -46,13 +47,13 @@ class Recorder:
             meta = {**body["metadata"], "uid": f"uid-{version}", "resourceVersion": version, "generation": 1}
             return orjson.dumps({**body, "metadata": meta})
         uid, status = body[0]["value"], body[1]["value"]
-        *_, namespace, _, name, _ = path.partition("?")[0].split("/")
-        meta = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": version}
+        parts = path.partition("?")[0].split("/")  # .../namespaces/<namespace>/workspaces/<name>/status
+        meta = {"name": parts[-2], "namespace": parts[-4], "uid": uid, "resourceVersion": version}
         return orjson.dumps({"metadata": meta, "status": status})
 
 
 async def record(objects: Iterable[Object]) -> list[Write]:
-    """Every write for the workspaces among `objects`; the rest of `objects` is what they refer to, as the server has it."""
+    """Every write for the workspaces among `objects`; the rest of `objects`, as the server has it, is what they use."""
     recorder, caches = Recorder(), Caches()
     settings = Settings(domain=DOMAIN)
     keys = []

@@ -41,7 +41,13 @@ def table(result: Mapping[str, Any]) -> str:
         rows.append((bar.title, shown, f"{bar.bar:g}", f"{bar.moonshot:g}", "ok" if met(bar, value) else "MISSED"))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [
-        "  ".join((row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:4], widths[1:4], strict=True)), row[4]))
+        "  ".join(
+            (
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:4], widths[1:4], strict=True)),
+                row[4],
+            )
+        )
         for row in rows
     ]
     lines.insert(1, "-" * len(lines[1]))

@@ -19,9 +19,10 @@ import orjson
 
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.processes import free_ports, last_lines, wait_until
-from tests.bench.objects import DOMAIN, SYSTEM, Object, foundation, user, workspaces_path
-from tests.bench.recording import Write
-from tests.bench.witness import Tail
+
+from .objects import DOMAIN, SYSTEM, Object, foundation, user, workspaces_path
+from .recording import Write
+from .witness import Tail
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # No controller that makes objects out of ours: pods would drown what is measured. The same for both sides.
@@ -85,7 +86,7 @@ class Server:
         """Run the bare loop in a process of its own until it is through."""
         file = self.folder / "writes.jsonl"
         file.write_bytes(b"\n".join(orjson.dumps(list(write)) for write in writes))
-        command = [sys.executable, "-m", "tests.bench.bare", self.kubeconfig(account), file, str(in_flight)]
+        command = [sys.executable, "-m", "tests.bench.bare", str(self.kubeconfig(account)), str(file), str(in_flight)]
         done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)
         result: dict[str, float] = orjson.loads(done.stdout)
         return result

@@ -121,7 +121,10 @@ class Tail:
 
 def summary(requests: Iterable[Request]) -> dict[str, int]:
     """How many of which, for people."""
-    counts = Counter(f"{each.verb} {each.resource}{'/' if each.subresource else ''}{each.subresource} {each.code}" for each in requests)
+    counts = Counter(
+        f"{each.verb} {each.resource}{'/' if each.subresource else ''}{each.subresource} {each.code}"
+        for each in requests
+    )
     return dict(counts.most_common())
 
 

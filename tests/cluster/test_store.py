@@ -39,7 +39,23 @@ def test_a_deleted_uid_is_not_resurrected() -> None:
     store.put(live("x", 5))
     assert store.remove(live("x", 7)) is not None
     assert store.put(live("x", 6)) is None
-    assert store.put(live("x", 9)) is None
+    assert store.put(live("x", 7)) is None
+
+
+def test_an_object_that_matches_its_selector_again_comes_back() -> None:
+    """A watch by label reports the loss of the label as a deletion; only newer news can mean the same object again."""
+    store = Store("Service")
+    store.put(live("x", 5))
+    store.remove(live("x", 7))
+    assert store.put(live("x", 9)) is not None
+    assert store.get("a", "x") is not None
+
+
+def test_what_a_list_did_not_have_is_not_resurrected_by_an_older_answer() -> None:
+    store = Store("Service")
+    store.put(live("x", 5))
+    assert store.retain((), version=8)
+    assert store.put(live("x", 6)) is None
     assert len(store) == 0
 
 

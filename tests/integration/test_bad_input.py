@@ -141,7 +141,10 @@ def test_node_ports(space: Space) -> None:
     space.spec("Workspace", "rival", connections=[{"name": "board", "nodePort": 31235}])
     space.ready("Workspace", "rival")
     # Twice in one workspace.
-    twice = [{"name": "board", "nodePort": 31236}, {"name": "more", **PORT, "containerPort": 1, "customNodePort": True, "nodePort": 31236}]
+    twice = [
+        {"name": "board", "nodePort": 31236},
+        {"name": "more", **PORT, "containerPort": 1, "customNodePort": True, "nodePort": 31236},
+    ]
     space.make("Workspace", "twice", {"assets": assets, "connections": twice})
     assert "board and more" in message(space.wait("Workspace", "twice", stalls("Conflict")))
 

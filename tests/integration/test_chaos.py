@@ -58,7 +58,9 @@ def complete(space: Space, made: list[tuple[str, str]]) -> None:
     assert wrong == {}
 
 
-def test_killed_at_random_points_of_two_hundred_creations(stack: Stack, operator: Operator, spaces: Callable[..., Space]) -> None:
+def test_killed_at_random_points_of_two_hundred_creations(
+    stack: Stack, operator: Operator, spaces: Callable[..., Space]
+) -> None:
     space = spaces()
     space.secret("source", a="1")
     chance = random.Random(SEED)  # noqa: S311 - the points should be the same in every run
@@ -182,7 +184,11 @@ def test_a_namespace_goes_with_everything_in_it(stack: Stack, spaces: Callable[.
     # Nobody wrote into it any more, and the wide asset simply has one target less.
     status = home.wait("Credential", "doomed", lambda item: item["status"]["targets"]["desired"] == 0)["status"]
     assert status["syncStatus"] == "No issues found"
-    late = [entry for entry in stack.writes(since) if entry.namespace == doomed.name and entry.verb == "create" and entry.code < 300]
+    late = [
+        entry
+        for entry in stack.writes(since)
+        if entry.namespace == doomed.name and entry.verb == "create" and entry.code < 300
+    ]
     assert [(entry.verb, entry.uri) for entry in late] == []
     home.delete("Credential", "doomed")
     home.delete("Secret", "doomed-source")

@@ -46,7 +46,9 @@ def test_what_a_pod_gets(space: Space, spec: Any, requests: Any, limits: Any) ->
     assert space.ready("ComputeResource", "shape")["status"]["syncStatus"] == "No issues found"
     space.running("box", assets={"compute": {"name": "shape"}})
     assert space.template()["containers"][0]["resources"] == {"requests": requests, "limits": limits}
-    used = space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"]["total"] == 1)["status"]["usedBy"]
+    used = space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"]["total"] == 1)["status"][
+        "usedBy"
+    ]
     assert used["workspaces"] == [{"namespace": space.name, "name": "box"}]
     space.delete("Workspace", "box")
     space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"]["total"] == 0)
@@ -117,7 +119,9 @@ def test_shared_from_the_system_namespace_to_projects_only(stack: Stack, spaces:
         other.make("ComputeResource", "shared-shape", {"cpuCoreRequest": 3})
         other.running("own", assets={"compute": {"name": "shared-shape"}})
         other.running("pinned", assets={"compute": {"name": "shared-shape", "scope": "cluster"}})
-        got = {name: other.template(name)["containers"][0]["resources"]["requests"]["cpu"] for name in ("own", "pinned")}
+        got = {
+            name: other.template(name)["containers"][0]["resources"]["requests"]["cpu"] for name in ("own", "pinned")
+        }
         assert got == {"own": "3", "pinned": "1"}
     finally:
         home.delete("ComputeResource", "shared-shape")

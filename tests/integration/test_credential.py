@@ -38,7 +38,9 @@ TYPES: list[Any] = [
 @pytest.mark.parametrize(("kind", "keys", "given", "type_", "want"), TYPES)
 def test_types(space: Space, kind: str, keys: dict[str, str], given: dict[str, str], type_: str, want: Any) -> None:
     space.secret("source", **given)
-    space.make("Credential", "mine", {"type": kind, "secretRef": {"name": "source"}, **({"keys": keys} if keys else {})})
+    space.make(
+        "Credential", "mine", {"type": kind, "secretRef": {"name": "source"}, **({"keys": keys} if keys else {})}
+    )
     status = space.ready("Credential", "mine")["status"]
     assert status["secretName"] == "cred-mine"
     assert status["targets"] == {"desired": 1, "synced": 1}

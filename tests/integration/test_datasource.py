@@ -181,22 +181,26 @@ def test_config_map_volume_waits_for_its_config_map(space: Space) -> None:
 def test_shared_config_maps_are_copied_to_projects(stack: Stack, spaces: Callable[..., Space]) -> None:
     home, space, taken = Space(stack.api, SYSTEM), spaces(department="conf"), spaces(department="conf")
     home.native("ConfigMap", "site", data={"a": "1"})
-    taken.native("ConfigMap", "site", data={"theirs": "1"})
+    taken.native("ConfigMap", "dsrc-site", data={"theirs": "1"})
     scope = {"type": "department", "name": "conf"}
-    home.make("DataSource", "site", {"scope": scope, "configMapVolume": {"configMap": "site", "mountPath": "/etc/site"}})
+    home.make(
+        "DataSource", "site", {"scope": scope, "configMapVolume": {"configMap": "site", "mountPath": "/etc/site"}}
+    )
     try:
         home.wait("DataSource", "site", stalls("ReplicationError"))
-        taken.delete("ConfigMap", "site")
+        assert taken.need("ConfigMap", "dsrc-site")["data"] == {"theirs": "1"}
+        taken.delete("ConfigMap", "dsrc-site")
         assert home.ready("DataSource", "site")["status"]["targets"] == {"desired": 2, "synced": 2}
-        assert space.need("ConfigMap", "site")["data"] == {"a": "1"}
+        assert space.need("ConfigMap", "dsrc-site")["data"] == {"a": "1"}
         space.running("box", assets={"dataSources": [{"name": "site"}]})
+        assert space.template()["volumes"][0]["configMap"]["name"] == "dsrc-site"
         home.edit("ConfigMap", "site", {"data": {"a": "2"}})
-        space.wait("ConfigMap", "site", lambda item: item and item["data"] == {"a": "2"})
-        space.edit("ConfigMap", "site", {"data": {"a": "3"}})
-        space.wait("ConfigMap", "site", lambda item: item and item["data"] == {"a": "2"})
+        space.wait("ConfigMap", "dsrc-site", lambda item: item and item["data"] == {"a": "2"})
+        space.edit("ConfigMap", "dsrc-site", {"data": {"a": "3"}})
+        space.wait("ConfigMap", "dsrc-site", lambda item: item and item["data"] == {"a": "2"})
     finally:
         home.delete("DataSource", "site")
-    space.gone("ConfigMap", "site")
+    space.gone("ConfigMap", "dsrc-site")
     home.delete("ConfigMap", "site")
 
 

@@ -50,9 +50,27 @@ def test_edited_fields_of_ours_are_restored(space: Space) -> None:
     space.edit("Ingress", "box-lab", {"spec": {"rules": rules}})
     host = f"box-lab-{space.name}.apps.example.com"
     space.wait("Ingress", "box-lab", lambda item: item and item["spec"]["rules"][0]["host"] == host)
-    # Labels decide whose a child is.
-    space.edit("Service", "box-out", {"metadata": {"labels": {"outfitter.dev/owner-uid": None}}})
-    space.wait("Service", "box-out", lambda item: item and item["metadata"]["labels"].get("outfitter.dev/owner-uid"))
+
+
+def test_children_that_lost_their_label_are_found_again(stack: Stack, space: Space) -> None:
+    """Children are watched by a label; without it they seem to be gone, and their names to be taken."""
+    item = space.running("box", connections=CONNECTIONS)
+    label = "outfitter.dev/owner-uid"
+    for kind, name in (("Service", "box-out"), ("Ingress", "box-lab"), ("StatefulSet", "box")):
+        uid = space.need(kind, name)["metadata"]["uid"]
+        space.edit(kind, name, {"metadata": {"labels": {label: None}}})
+        found = space.wait(kind, name, lambda item: item and item["metadata"]["labels"].get(label))
+        assert found["metadata"]["uid"] == uid
+    pin = item["status"]["revision"]
+    space.edit("ControllerRevision", pin, {"metadata": {"labels": {label: None}}})
+    space.wait("ControllerRevision", pin, lambda item: item and item["metadata"]["labels"].get(label))
+    space.ready("Workspace", "box")
+    # They are known again: looking once more costs nothing.
+    stack.operator.quiet()
+    since = stack.mark()
+    space.touch("Workspace", "box", "again")
+    stack.operator.quiet()
+    assert [(entry.verb, entry.uri) for entry in stack.writes(since) if entry.namespace == space.name] == []
 
 
 def test_an_env_variable_that_somebody_adds_to_the_stateful_set_goes(space: Space) -> None:
@@ -80,7 +98,9 @@ def test_what_we_do_not_own_is_left_alone(stack: Stack, space: Space) -> None:
 
 
 def test_labels_of_the_workspace_are_not_copied(space: Space) -> None:
-    space.make("Workspace", "box", {"image": "i"}, labels={"argocd.argoproj.io/instance": "x"}, annotations={"a.b/c": "d"})
+    space.make(
+        "Workspace", "box", {"image": "i"}, labels={"argocd.argoproj.io/instance": "x"}, annotations={"a.b/c": "d"}
+    )
     space.ready("Workspace", "box")
     for kind, name in (("StatefulSet", "box"), ("Service", "box"), ("Pod", "box-0")):
         meta = space.need(kind, name)["metadata"]
@@ -98,7 +118,9 @@ def test_a_paused_object_is_left_alone(stack: Stack, space: Space) -> None:
     # Another object goes through the same queue meanwhile.
     space.running("other")
     stack.operator.quiet()
-    names = {entry.name for entry in stack.writes(since) if entry.namespace == space.name and entry.resource != "events"}
+    names = {
+        entry.name for entry in stack.writes(since) if entry.namespace == space.name and entry.resource != "events"
+    }
     assert not [name for name in names if name.startswith("box")]
     assert space.get("Service", "box-out") is None
     space.annotate("Workspace", "box", reconcile=None)

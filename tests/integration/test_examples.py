@@ -79,7 +79,9 @@ def test_the_statuses_that_the_documentation_shows(stack: Stack, applied: dict[t
     def users(item: Object | None) -> list[Object]:
         return ((item or {}).get("status", {}).get("usedBy") or {}).get("workspaces", [])  # type: ignore[no-any-return]
 
-    stack.api.wait("ComputeResource", SYSTEM, "one-gpu", lambda item: users(item) == [{"namespace": TEAM, "name": "alice"}])
+    stack.api.wait(
+        "ComputeResource", SYSTEM, "one-gpu", lambda item: users(item) == [{"namespace": TEAM, "name": "alice"}]
+    )
     pod = stack.api.need("StatefulSet", TEAM, "alice")["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert container["resources"]["requests"]["cpu"] == "2"
@@ -88,5 +90,3 @@ def test_the_statuses_that_the_documentation_shows(stack: Stack, applied: dict[t
     names = {each["name"] for each in container["env"]}
     assert "OMP_NUM_THREADS" not in names
     assert {"TEAM_TOKEN", "AWS_ACCESS_KEY_ID", "CONFIG", "NODE"} <= names
-
-

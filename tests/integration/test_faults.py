@@ -92,7 +92,12 @@ def settled(space: Space) -> None:
 
 @pytest.mark.parametrize(
     ("code", "reason", "retry_after"),
-    [(429, "TooManyRequests", 1), (500, "InternalError", None), (503, "ServiceUnavailable", None), (409, "Conflict", None)],
+    [
+        (429, "TooManyRequests", 1),
+        (500, "InternalError", None),
+        (503, "ServiceUnavailable", None),
+        (409, "Conflict", None),
+    ],
 )
 def test_refusals_are_retried(line: Line, space: Space, code: int, reason: str, retry_after: int | None) -> None:
     faults = [
@@ -161,11 +166,15 @@ def test_broken_watches_miss_nothing(line: Line, space: Space) -> None:
         space.delete("Workspace", round_)
         space.gone("StatefulSet", round_, 60)
     eventually(lambda: [fault for fault in line.proxy.faults if not fault.spent], lambda left: not left, 60)
-    space.wait("Workspace", "box", lambda item: [each["reason"] for each in item["status"]["outdated"]] == ["Rotated"], 60)
+    space.wait(
+        "Workspace", "box", lambda item: [each["reason"] for each in item["status"]["outdated"]] == ["Rotated"], 60
+    )
 
 
 def test_watches_that_end_after_every_event(line: Line, space: Space) -> None:
-    line.proxy.inject(*(Fault("WATCH", (f"/{plural}?",), cut=True, times=5) for plural in ("statefulsets", "workspaces")))
+    line.proxy.inject(
+        *(Fault("WATCH", (f"/{plural}?",), cut=True, times=5) for plural in ("statefulsets", "workspaces"))
+    )
     line.proxy.drop_watches()
     everything(space)
     settled(space)
@@ -178,7 +187,9 @@ def test_deletions_that_nobody_saw_are_found(stack: Stack, line: Line, spaces: C
     scope = {"type": "department", "name": "blind"}
     home.make("Credential", "blind", {"scope": scope, "type": "password", "secretRef": {"name": "blind-source"}})
     home.ready("Credential", "blind")
-    line.proxy.inject(Fault("WATCH", ("/credentials?",), code=500, times=2), Fault("WATCH", ("/credentials?",), gone=True))
+    line.proxy.inject(
+        Fault("WATCH", ("/credentials?",), code=500, times=2), Fault("WATCH", ("/credentials?",), gone=True)
+    )
     line.proxy.drop_watches()
     home.delete("Credential", "blind")
     space.gone("Secret", "cred-blind", 60)
@@ -208,7 +219,9 @@ def test_the_start_survives_a_server_that_does_not_answer(line: Line, space: Spa
     everything(space)
     settled(space)
     line.operator.stop()
-    faults = [Fault("GET", (f"/{plural}?",), code=500, reason="InternalError", times=2) for plural in (*OURS, *CHILDREN)]
+    faults = [
+        Fault("GET", (f"/{plural}?",), code=500, reason="InternalError", times=2) for plural in (*OURS, *CHILDREN)
+    ]
     faults += [Fault("GET", ("/leases/",), code=500), Fault("WATCH", ("/statefulsets?",), code=503, times=2)]
     line.proxy.inject(*faults)
     line.operator.start(wait=False)

@@ -58,7 +58,13 @@ def test_connections_of_every_type(space: Space) -> None:
 
 def test_a_host_belongs_to_the_oldest_claimant(spaces: Callable[..., Space]) -> None:
     first, second = spaces(), spaces()
-    spec = {"name": "web", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 80, "customUrl": True}
+    spec = {
+        "name": "web",
+        "toolType": "custom",
+        "connectionType": "ExternalUrl",
+        "containerPort": 80,
+        "customUrl": True,
+    }
     for space in (first, second):
         body = {"image": IMAGE, "connections": [{**spec, "externalUrl": "https://shared.apps.example.com"}]}
         space.make("Workspace", "box", body)
@@ -85,7 +91,9 @@ def test_prompts_excludes_and_overrides(space: Space) -> None:
     ]})  # fmt: skip
     # An unanswered prompt is told, and does not stop the workspace.
     status = space.ready("Workspace", "box")["status"]
-    assert [(each["issue"], "Paste the token" in each["message"]) for each in status["issues"]] == [("PromptUnset", True)]
+    assert [(each["issue"], "Paste the token" in each["message"]) for each in status["issues"]] == [
+        ("PromptUnset", True)
+    ]
     assert status["syncStatus"] == "Issues found"
     env = {each["name"]: each.get("value", each.get("valueFrom")) for each in space.template()["containers"][0]["env"]}
     assert env == {
@@ -125,7 +133,9 @@ def test_made_stopped_and_started_later(space: Space) -> None:
 def test_edits_of_assets_touch_nothing_until_a_restart(space: Space) -> None:
     space.make("Environment", "base", {"image": IMAGE})
     space.make("ComputeResource", "shape", {"cpuCoreRequest": 1})
-    before = space.running("box", {"image": None, "assets": {"environment": {"name": "base"}, "compute": {"name": "shape"}}})
+    before = space.running(
+        "box", {"image": None, "assets": {"environment": {"name": "base"}, "compute": {"name": "shape"}}}
+    )
     stateful_set = space.need("StatefulSet", "box")["metadata"]
     space.spec("Environment", "base", image="registry.example.com/box:2")
     space.spec("ComputeResource", "shape", cpuCoreRequest=2)
@@ -144,12 +154,18 @@ def test_edits_of_assets_touch_nothing_until_a_restart(space: Space) -> None:
     container = space.template()["containers"][0]
     assert container["image"] == "registry.example.com/box:2"
     assert container["resources"]["requests"]["cpu"] == "2"
-    space.wait("Pod", "box-0", lambda pod: pod and pod["spec"]["containers"][0]["image"] == "registry.example.com/box:2")
+    space.wait(
+        "Pod", "box-0", lambda pod: pod and pod["spec"]["containers"][0]["image"] == "registry.example.com/box:2"
+    )
     # Deleted and replaced assets are told apart.
     space.delete("ComputeResource", "shape")
-    space.wait("Workspace", "box", lambda item: [each["reason"] for each in item["status"].get("outdated", [])] == ["Deleted"])
+    space.wait(
+        "Workspace", "box", lambda item: [each["reason"] for each in item["status"].get("outdated", [])] == ["Deleted"]
+    )
     space.make("ComputeResource", "shape", {"cpuCoreRequest": 2})
-    space.wait("Workspace", "box", lambda item: [each["reason"] for each in item["status"].get("outdated", [])] == ["Replaced"])
+    space.wait(
+        "Workspace", "box", lambda item: [each["reason"] for each in item["status"].get("outdated", [])] == ["Replaced"]
+    )
 
 
 def test_old_pins_are_removed(space: Space) -> None:
@@ -187,7 +203,9 @@ def test_what_pods_say_reaches_the_status(spaces: Callable[..., Space]) -> None:
         space = spaces()
         space.pods(behaviour)
         space.make("Workspace", "box", {"image": IMAGE})
-        said = space.wait("Workspace", "box", lambda item, reason=reason: condition(item, "Ready").get("reason") == reason)
+        said = space.wait(
+            "Workspace", "box", lambda item, reason=reason: condition(item, "Ready").get("reason") == reason
+        )
         assert words in message(said)
         assert not condition(said, "Stalled")
         space.pods("ready")
@@ -239,7 +257,9 @@ def test_environments_from_the_platform(stack: Stack, spaces: Callable[..., Spac
     """Shared by the system namespace: used without a copy, its own references looked up where it is used."""
     home, space = Space(stack.api, SYSTEM), spaces()
     variables = [{"name": "MODE", "configMap": {"name": "train", "key": "mode"}}]
-    home.make("Environment", "platform", {"image": IMAGE, "environmentVariables": variables, "supportedTypes": ["training"]})
+    home.make(
+        "Environment", "platform", {"image": IMAGE, "environmentVariables": variables, "supportedTypes": ["training"]}
+    )
     try:
         home.ready("Environment", "platform")
         space.make("Workspace", "box", {"assets": {"environment": {"name": "platform", "scope": "cluster"}}})

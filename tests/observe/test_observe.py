@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import complete
 
 from outfitter.observe import State, observe, observe_pods, refusal
 from outfitter.snapshot import Live
+from world import complete
 
 
 def live(kind: str, status: dict[str, Any] | None = None, **body: Any) -> Live:
@@ -71,7 +71,13 @@ def status(container: dict[str, Any] | None = None, *, init: bool = False, **mor
 
 
 def waits(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
-    return {"name": "main", "image": "example.com/u:1", "ready": False, "state": {"waiting": {"reason": reason, "message": message}}, **more}  # fmt: skip
+    return {
+        "name": "main",
+        "image": "example.com/u:1",
+        "ready": False,
+        "state": {"waiting": {"reason": reason, "message": message}},
+        **more,
+    }
 
 
 def ended(reason: str, code: int) -> dict[str, Any]:
@@ -108,7 +114,7 @@ FAILURES = [
                     "message": "0/3 nodes: Insufficient nvidia.com/gpu",
                 }
             ],
-        },  # fmt: skip
+        },
         "Unschedulable",
         "Insufficient nvidia.com/gpu",
     ),

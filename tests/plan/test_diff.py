@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import START, TEAM, CacheView, WatchedCaches, asset, complete
 
 from outfitter.canonical import stamp
 from outfitter.naming import RETAINED, owner_labels
 from outfitter.plan.base import Apply, Create, Delete, diff, surplus
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Live, View, read_asset
+from world import START, TEAM, CacheView, WatchedCaches, asset, complete
 
 UID = "uid-of-w"
 LABELS = owner_labels("Workspace", "w", UID)
@@ -113,7 +113,14 @@ def test_immutable_fields_of_a_statefulset_leave_its_pods() -> None:
 
 def test_growth_changes_nothing_else() -> None:
     """What cannot change is sent as it lives, or the server would refuse the growth too; shrinking sends what lives."""
-    live = alive(CLAIM, spec={"resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "fast", "accessModes": ["ReadWriteMany"]})  # fmt: skip
+    live = alive(
+        CLAIM,
+        spec={
+            "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": "fast",
+            "accessModes": ["ReadWriteMany"],
+        },
+    )
     (op,) = diff(view(live), owner(), [CLAIM]).ops
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
@@ -164,7 +171,7 @@ def test_surplus() -> None:
         alive(
             {**SERVICE, "metadata": {**SERVICE["metadata"], "name": "copied"}},
             metadata={"uid": "c", "ownerReferences": [{**REFERENCE[0], "uid": "x"}]},
-        ),  # fmt: skip
+        ),
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "data"}}, metadata={"uid": "d"}),
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "short"}}, metadata={"uid": "e", "labels": LABELS}),
         alive(wanted("Pod", {}), metadata={"uid": "f"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from world import TEAM, World, asset, condition, issues, reason
 
 IMAGE = "registry.example.com/u:1"

@@ -8,21 +8,42 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from world import SYSTEM, TEAM, World, asset, namespace, secret
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
 from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
+from world import SYSTEM, TEAM, World, asset, namespace, secret
 
 SEED = 20260102
 ROUNDS = 12
 TEXTS = (
-    "e", "e", "a", "x-1", "A", "B_C", "/a", "/b/c", "/e", "1Gi", "5", "500m", "0644", "1g.5gb", "1000,20", "example.com/device",
-    "AccessKeyId", "metadata.name", "spec.nodeName", "registry.example.com/u:1", "https://x.apps.example.com/$A", "",
-    "python -u 'a b'", "some words",
-)  # fmt: skip
+    "e",
+    "e",
+    "a",
+    "x-1",
+    "A",
+    "B_C",
+    "/a",
+    "/b/c",
+    "/e",
+    "1Gi",
+    "5",
+    "500m",
+    "0644",
+    "1g.5gb",
+    "1000,20",
+    "example.com/device",
+    "AccessKeyId",
+    "metadata.name",
+    "spec.nodeName",
+    "registry.example.com/u:1",
+    "https://x.apps.example.com/$A",
+    "",
+    "python -u 'a b'",
+    "some words",
+)
 KINDS = ("Environment", "ComputeResource", "DataSource", "Credential", "Workspace")
 # Names that a few objects beside it have, so that some references lead somewhere.
 THERE = {
@@ -45,13 +66,14 @@ def _specs(kind: str, seed: int) -> list[dict[str, Any]]:
             if not wrong:
                 found.append(spec)
                 break
-            for error in reversed(wrong):
-                _strike(spec, error.path[1:])
+            struck = [_strike(spec, error.path[1:]) for error in reversed(wrong)]
+            if not any(struck) and spec:
+                del spec[chance.choice(sorted(spec))]
     return found
 
 
 def _value(schema: dict[str, Any], chance: random.Random, share: float) -> Any:
-    """A value that a schema allows; optional fields are there with probability `share`. None where none comes to mind."""
+    """A value that a schema allows, None where none comes to mind. `share`: how likely optional fields are there."""
     if "enum" in schema:
         return chance.choice(schema["enum"])
     if schema.get("x-kubernetes-int-or-string") or schema.get("type") == "string":
@@ -81,8 +103,8 @@ def _fits(schema: dict[str, Any], text: str) -> bool:
     return within and ("pattern" not in schema or matches(schema["pattern"], text))
 
 
-def _strike(spec: dict[str, Any], path: tuple[Any, ...]) -> None:
-    """Remove what an error is about, or what it is in where the thing itself is missing."""
+def _strike(spec: dict[str, Any], path: tuple[Any, ...]) -> bool:
+    """Remove what an error is about, or what it is in where the thing itself is missing. Whether anything was."""
     for length in range(len(path), 0, -1):
         node: Any = spec
         try:
@@ -92,7 +114,8 @@ def _strike(spec: dict[str, Any], path: tuple[Any, ...]) -> None:
         except (KeyError, IndexError, TypeError):
             continue
         del node[path[length - 1]]
-        return
+        return True
+    return False
 
 
 def _around(

@@ -83,8 +83,20 @@ def _picture(world: World) -> dict[tuple[str, ...], Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            hidden = ("resourceVersion", "creationTimestamp", "lastTransitionTime", DIGEST, SOURCE_VERSION, "version",
-                      "generation", "observedGeneration", "currentRevision", "updateRevision", "inputs", "nodePort")  # fmt: skip
+            hidden = (
+                "resourceVersion",
+                "creationTimestamp",
+                "lastTransitionTime",
+                DIGEST,
+                SOURCE_VERSION,
+                "version",
+                "generation",
+                "observedGeneration",
+                "currentRevision",
+                "updateRevision",
+                "inputs",
+                "nodePort",
+            )
             return {names.get(key, key): plain(item) for key, item in value.items() if key not in hidden}
         if isinstance(value, list):
             return [plain(item) for item in value]

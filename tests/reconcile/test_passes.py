@@ -343,7 +343,7 @@ SECRET_VALUES = ("s3cr3t-access-key", "p4ss-w0rd", "ngc-t0ken-value", "pr1vate")
 
 
 async def test_secret_material_appears_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor its base64 form: not in a status, an event, a label, an annotation, a pin, a log line; only in Secret data."""
+    """Nor its base64 form: not in a status, event, label, annotation, pin or log line; only in Secret data."""
     caplog.set_level(logging.DEBUG)
     data = {
         "AccessKeyId": SECRET_VALUES[0],
@@ -396,7 +396,7 @@ async def test_secret_material_appears_nowhere(caplog: pytest.LogCaptureFixture)
 
 
 async def test_rotation_changes_the_copies_and_is_told() -> None:
-    """A rotated Secret reaches every copy with one write each; running workloads are told, and take it up on restart."""
+    """A rotated Secret reaches every copy with one write each; workloads are told, and take it up on restart."""
     world = World(
         asset("Credential", "c", {"type": "genericSecret", "secretRef": {"name": "s"}}),
         secret("s", {"k": "one"}),
@@ -441,7 +441,7 @@ async def test_drift_is_repaired_and_strange_fields_stay() -> None:
 
 
 async def test_status_conflict_is_raised_and_retried() -> None:
-    """An object replaced during its pass: the write of the old one's status is refused, the next pass is for the new."""
+    """An object replaced during its pass: the old one's status is refused, the next pass is for the new one."""
     world = World(workspace())
     door = Refusing(world.cluster, "status", Conflict("another object now", status=409), times=1)
     world.reconciler._cluster = door
@@ -554,7 +554,7 @@ async def test_a_host_belongs_to_the_first() -> None:
     assert [body["metadata"]["name"] for body in world.all("Ingress")] == ["first-lab"]
     status = world.status("Workspace", "second")
     assert reason(status) == "HostTaken"
-    assert "team-a/first-lab" in status["message"]
+    assert "already belongs to another workload" in status["message"]
     result = await world.once("Workspace", "second")
     assert ("Ingress", TEAM, "first-lab") in result.deps
     world.cluster.user_delete("Workspace", TEAM, "first")

@@ -1,4 +1,4 @@
-"""Every folder cases/<kind>/<case>: given.yaml in, what the engine writes and says is want.yaml. `--update` rewrites."""
+"""Every folder cases/<kind>/<case>: given.yaml goes in, want.yaml is what the engine writes and says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from world import OUR_KINDS, World, complete
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
@@ -18,6 +17,7 @@ from outfitter.api.validation import strict_errors
 from outfitter.naming import DIGEST, ON_DEMAND, OWNER_UID, SOURCE_VERSION
 from outfitter.plan import plan
 from outfitter.snapshot import Key, read_asset
+from world import OUR_KINDS, World, complete
 
 ROOT = Path(__file__).parent / "cases"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/given.yaml"))
@@ -178,7 +178,7 @@ async def test_planning_is_pure(case: Path) -> None:
     """Asked twice, plan() says the same, and changes nothing that it was given."""
     world = _world(case)
     for _ in range(2):
-        for key in world.keys():
+        for key in list(world.keys()):
             live = world.cluster.caches[key.kind].get(key.namespace, key.name)
             assert live is not None
             asset = read_asset(live)

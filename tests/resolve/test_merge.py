@@ -17,60 +17,60 @@ CASES: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     (
         [{"security": {"supplementalGroups": "1"}}, {"security": {"supplementalGroups": ""}}],
         {"security": {"supplementalGroups": ""}},
-    ),  # fmt: skip
+    ),
     (
         [
             {"environmentVariables": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]},
             {"environmentVariables": [{"name": "A", "value": "2"}]},
-        ],  # fmt: skip
+        ],
         {"environmentVariables": [{"name": "A", "value": "2"}, {"name": "B", "value": "1"}]},
     ),
     (
         [
             {"environmentVariables": [{"name": "A", "value": "1", "description": "d"}]},
             {"environmentVariables": [{"name": "A", "secret": {"name": "s", "key": "k"}}]},
-        ],  # fmt: skip
+        ],
         {"environmentVariables": [{"name": "A", "description": "d", "secret": {"name": "s", "key": "k"}}]},
     ),
     (
         [
             {"environmentVariables": [{"name": "A", "value": "1"}]},
             {"environmentVariables": [{"name": "A", "exclude": True}]},
-        ],  # fmt: skip
+        ],
         {"environmentVariables": []},
     ),
     (
         [
             {"environmentVariables": [{"name": "A", "exclude": True}]},
             {"environmentVariables": [{"name": "A", "value": "2"}]},
-        ],  # fmt: skip
+        ],
         {"environmentVariables": [{"name": "A", "value": "2"}]},
     ),
     (
         [
             {"connections": [{"name": "tb", "toolType": "tensorboard", "containerPort": 1}]},
             {"connections": [{"name": "tb", "nodePort": 30000}]},
-        ],  # fmt: skip
+        ],
         {"connections": [{"name": "tb", "toolType": "tensorboard", "containerPort": 1, "nodePort": 30000}]},
     ),
     (
         [
             {"compute": {"extendedResources": [{"resource": "a/b", "quantity": 1}]}},
             {"compute": {"extendedResources": [{"resource": "a/b", "quantity": 2}]}},
-        ],  # fmt: skip
+        ],
         {"compute": {"extendedResources": [{"resource": "a/b", "quantity": 2}]}},
     ),
     (
         [
             {"storage": {"nfs": [{"path": "/a", "mountPath": "/a"}, {"path": "/b", "mountPath": "/b"}]}},
             {"storage": {"nfs": [{"mountPath": "/b", "readOnly": False}]}},
-        ],  # fmt: skip
+        ],
         {"storage": {"nfs": [{"path": "/a", "mountPath": "/a"}, {"path": "/b", "mountPath": "/b", "readOnly": False}]}},
     ),
     (
         [{"environmentVariables": [{"name": "A", "exclude": False, "value": "1"}]}],
         {"environmentVariables": [{"name": "A", "value": "1"}]},
-    ),  # fmt: skip
+    ),
     ([], {}),
 ]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import SYSTEM, TEAM, World, asset, namespace
 
 from outfitter.api.refs import AssetRef
 from outfitter.naming import DEPARTMENT, PROJECT
 from outfitter.problems import Level, Problem
 from outfitter.resolve.scope import find, reach, scope_problem, targets
 from outfitter.snapshot import Asset, read_asset
+from world import SYSTEM, TEAM, World, asset, namespace
 
 RESEARCH = {"type": "department", "name": "research"}
 OPTED_IN = {PROJECT: TEAM}

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from world import START, World, asset, complete
 
 from outfitter.api.conditions import SyncStatus
 from outfitter.api.schema import resource_schema
@@ -16,6 +15,7 @@ from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.problems import Level, Problem, note, stalled, waiting
 from outfitter.status import Draft, compose, is_ready, is_stalled, timestamp
+from world import START, World, asset, complete
 
 
 def kstatus(body: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What the operator has seen of the cluster: one Store per kind, kept by watches and by our own writes.
 
-News older than what is known never wins, and a uid that was deleted stays deleted.
+News older than what is known never wins, not even over a deletion. Newer news does: an object that lost the label
+which its watch selects by is reported as deleted, and comes back when it has the label again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Store:
         self._spaces: dict[str, dict[str, Live]] = {}
         self._owned: dict[str, dict[tuple[str, str], Live]] = {}
         self._uids: dict[str, Live] = {}
-        self._tombstones: OrderedDict[str, None] = OrderedDict()
+        self._tombstones: OrderedDict[str, int] = OrderedDict()  # uid -> version of the deletion
 
     def __len__(self) -> int:
         return len(self._uids)
@@ -66,21 +67,24 @@ class Store:
     def put(self, live: Live) -> Change | None:
         """Learn of an object; None where it is no news."""
         old = self.get(live.namespace, live.name)
-        if live.uid in self._tombstones or (old is not None and live.resource_version <= old.resource_version):
+        if live.resource_version <= self._tombstones.get(live.uid, -1):
             return None
+        if old is not None and live.resource_version <= old.resource_version:
+            return None
+        self._tombstones.pop(live.uid, None)
         if old is not None:
             self._drop(old)
             if old.uid != live.uid:
-                self._bury(old.uid)
+                self._bury(old.uid, live.resource_version)
         self._spaces.setdefault(live.namespace, {})[live.name] = live
         if live.owner:
             self._owned.setdefault(live.owner, {})[(live.namespace, live.name)] = live
         self._uids[live.uid] = live
         return Change(self.kind, old, live)
 
-    def remove(self, live: Live) -> Change | None:
-        """Learn that an object is gone; None where its name belongs to another object or to none."""
-        self._bury(live.uid)
+    def remove(self, live: Live, version: int = 0) -> Change | None:
+        """Learn from its last event, or a list at `version`, that an object is gone; None where its name is another's."""
+        self._bury(live.uid, max(live.resource_version, version))
         old = self.get(live.namespace, live.name)
         if old is None or old.uid != live.uid:
             return None
@@ -101,7 +105,7 @@ class Store:
         """Remove what a complete list taken at `version` does not have; objects written after it stay."""
         known = self.in_namespace(namespace) if namespace else self.all()
         gone = [live for live in known if live.uid not in uids and (not version or live.resource_version <= version)]
-        return [change for live in gone if (change := self.remove(live))]
+        return [change for live in gone if (change := self.remove(live, version))]
 
     def _drop(self, live: Live) -> None:
         space = self._spaces[live.namespace]
@@ -115,8 +119,8 @@ class Store:
                 del self._owned[live.owner]
         self._uids.pop(live.uid, None)
 
-    def _bury(self, uid: str) -> None:
-        self._tombstones[uid] = None
+    def _bury(self, uid: str, version: int) -> None:
+        self._tombstones[uid] = max(version, self._tombstones.get(uid, -1))
         if len(self._tombstones) > _TOMBSTONES:
             self._tombstones.popitem(last=False)
 

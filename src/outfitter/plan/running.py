@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
-from outfitter.naming import STOPPED_REVISION, clone_snapshot, connection_service, selector_labels
+from outfitter.naming import STOPPED_REVISION, clone_snapshot, selector_labels
 from outfitter.observe import Observation, PodView, State, observe, refusal
 from outfitter.plan import pin as pins
+from outfitter.plan.access import reached
 from outfitter.plan.base import Diff
 from outfitter.plan.pin import Pin
 from outfitter.problems import Level, Problem, stalled
@@ -96,6 +97,7 @@ def pinned(
     *,
     pending: bool,
     diff: Diff,
+    lost: Mapping[str, Problem],
 ) -> Draft:
     """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
     state = _state(now, pending=pending)
@@ -112,7 +114,7 @@ def pinned(
     facts = _facts(subject, phase, now.total("replicas"), now.total("readyReplicas"))
     facts["revision"] = pin.name
     facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
-    facts["connections"] = [*_connections(subject, ways, diff), *ways.links] or None
+    facts["connections"] = [*reached(subject.asset, ways, diff, lost), *ways.links] or None
     links = [
         {"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude
     ]
@@ -195,28 +197,6 @@ def _claim_problems(view: View, diff: Diff) -> list[Problem]:
             if seen.state is State.FAILED:
                 found.append(stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}"))
     return found
-
-
-def _connections(subject: Subject, ways: Endpoints, diff: Diff) -> list[dict[str, Any]]:
-    result = []
-    for item in ways.inside:
-        service = diff.live.get(("Service", subject.namespace, connection_service(subject.name, item.name)))
-        body = service.body if service else {}
-        ports = (body.get("spec") or {}).get("ports") or [{}]
-        addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-        address = (addresses[0].get("hostname") or addresses[0].get("ip")) if addresses else None
-        entry: dict[str, Any] = {
-            "name": item.name,
-            "toolType": item.tool or None,
-            "connectionType": item.type,
-            "containerPort": item.port,
-            "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
-            "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
-        }
-        if item.type == "LoadBalancer" and not address:
-            entry["message"] = "the load balancer has not given an address yet"
-        result.append({key: value for key, value in entry.items() if value is not None})
-    return result
 
 
 def serious(problems: Iterable[Problem]) -> bool:

@@ -22,7 +22,8 @@ def used_by(users: Iterable[Key]) -> dict[str, Any]:
     """`status.usedBy` of an asset; users that are listed are ordered by namespace and name."""
     chosen = sorted(set(users), key=lambda key: (key.kind, key.namespace, key.name))
     result: dict[str, Any] = {"total": len(chosen)}
-    for key in chosen[:LISTED_USERS]:
-        if key.kind in _LISTS:
-            result.setdefault(_LISTS[key.kind], []).append({"namespace": key.namespace, "name": key.name})
+    for key in chosen:
+        listed = result.setdefault(_LISTS[key.kind], []) if key.kind in _LISTS else None
+        if listed is not None and len(listed) < LISTED_USERS:
+            listed.append({"namespace": key.namespace, "name": key.name})
     return result

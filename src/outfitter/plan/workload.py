@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from outfitter.naming import SCALED, connection_service, group_workload
 from outfitter.observe import observe_pods
 from outfitter.plan import pin as pins
+from outfitter.plan.access import lost_hosts
 from outfitter.plan.base import Apply, Create, Delete, Op, Plan, diff, surplus
 from outfitter.plan.pin import Pin
 from outfitter.plan.running import Now, group_facts, look, pinned, serious, unpinned
-from outfitter.problems import Problem, note, stalled, waiting
+from outfitter.problems import Level, Problem, note, stalled
 from outfitter.render import connection, inference, nimcache, workload, workspace
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import elevated
@@ -22,7 +23,7 @@ from outfitter.resolve.scope import elevation_allowed, restricted
 from outfitter.resolve.serving import resolve
 from outfitter.resolve.subject import Subject
 from outfitter.resolve.workload import Resolved
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import View
 
 KINDS = (
     "StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
@@ -48,7 +49,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
         problems += inference.problems(subject, pin.groups, pin.spec, view.settings)
     wanted = _wanted(view, subject, pin, now, ways)
     problems += _draft_note(view, subject, pin)
-    lost = _lost_hosts(view, asset, _hosts(view, subject, pin, ways))
+    lost = lost_hosts(view, asset, _hosts(view, subject, pin, ways))
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
@@ -58,8 +59,9 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, now.update_revision)
     gone += [Delete(pod) for pod in pods.unready_outdated if not first and not rest]
-    problems += [*result.problems, *(pin.notes if not made else ())]
-    draft = pinned(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result)
+    problems += [*result.problems, *(() if made else pin.notes)]
+    problems += [] if made else [problem for problem in ways.problems if problem.level > Level.NOTE]
+    draft = pinned(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result, lost=lost)
     draft = replace(draft, facts={**draft.facts, **_serving_facts(view, subject, pin, now)})
     steps = tuple(tuple(step) for step in (demanded, first, handed, rest, gone) if step)
     return Plan(draft, steps, look_again=bool(first or rest))
@@ -160,20 +162,6 @@ def _hosts(view: View, subject: Subject, pin: Pin, ways: Endpoints) -> Iterator[
         url = inference.public_url(subject, pin.spec, view.settings)
         if url:
             yield subject.name, url.split("://", 1)[1], "spec.servingPort"
-
-
-def _lost_hosts(view: View, asset: Asset, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
-    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first."""
-    lost = {}
-    for name, host, field in hosts:
-        claimants = view.claimants(host)
-        if not claimants or claimants[0].owner == asset.live.uid:
-            continue
-        first = claimants[0]
-        view.depend(first.kind, first.namespace, first.name)
-        text = f"{host} already belongs to Ingress {first.namespace}/{first.name}: choose another"
-        lost[name] = waiting("HostTaken", text, field)
-    return lost
 
 
 def _on_demand(resolved: Resolved | None) -> tuple[Op, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from outfitter.canonical import cores_text, quantity, quantity_text
+from outfitter.canonical import cores_text, quantity_text
 from outfitter.problems import Problem, note, stalled
 from outfitter.render.pod import Contribution
 from outfitter.settings import Settings
@@ -51,15 +51,8 @@ def _devices(compute: Any, settings: Settings) -> dict[str, str]:
 
 
 def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
-    """What is wrong with a compute block as a whole, after merging; the schema has seen only its parts."""
+    """What this version cannot grant of a compute block; its shape has been checked before."""
     problems = []
-    for request, limit, name in (
-        (compute.cpu_core_request, compute.cpu_core_limit, "cpuCoreLimit"),
-        (compute.cpu_memory_request, compute.cpu_memory_limit, "cpuMemoryLimit"),
-    ):
-        if request is not None and limit is not None and quantity(limit) < quantity(request):
-            text = f"the limit {limit} is below the request {request}: raise it, or lower the request"
-            problems.append(stalled("InvalidSpec", text, f"{prefix}.{name}"))
     whole_portion = compute.gpu_request_type == "portion" and compute.gpu_portion_request == 1
     if compute.gpu_request_type in ("portion", "memory") and not whole_portion:
         problems.append(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from outfitter.api.refs import CredentialRef
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
-from outfitter.naming import SOURCE_VERSION, credential_secret
+from outfitter.naming import PROJECT, SOURCE_VERSION, credential_secret
 from outfitter.problems import Problem, note, waiting
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import VolumeUse
@@ -58,18 +58,19 @@ def credential_key(view: View, namespace: str, ref: CredentialRef, key: str, pat
         return asset
     name = credential_secret(asset.live.name)
     secret = view.native("Secret", namespace, name)
-    if secret is None:
-        return waiting(
-            "CredentialNotReady", f"{label(asset)} has not delivered Secret {name} yet: see its status", path
-        )
+    live = view.live("Secret", namespace, name)
+    if secret is None or live is None or live.owner != asset.live.uid:
+        text = f"{label(asset)} has not delivered Secret {name} yet: see its status"
+        at_home = asset.live.namespace == namespace == view.settings.system_namespace
+        if at_home and PROJECT not in view.labels(namespace):
+            text = f"{label(asset)} is shared with projects only: label namespace {namespace} {PROJECT} to use it there"
+        return waiting("CredentialNotReady", text, path)
     if key and not secret.keys and view.wanted:
         return asset, ""
     if key and key not in secret.keys:
         has = ", ".join(sorted(secret.keys)) or "no key"
         return waiting("KeyNotFound", f"{label(asset)} has no key {key}, it has {has}", path)
-    live = view.live("Secret", namespace, name)
-    version = ((live.body["metadata"].get("annotations") or {}) if live else {}).get(SOURCE_VERSION, "")
-    return asset, version
+    return asset, (live.body["metadata"].get("annotations") or {}).get(SOURCE_VERSION, "")
 
 
 def check_variables(

@@ -108,6 +108,8 @@ class Api:
         try:
             stream.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": "application/json"})
             response = stream.getresponse()
+            if response.status != 200:
+                return  # a server that has just come up
             while line := response.readline():
                 yield json.loads(line)
         except (OSError, http.client.HTTPException):
@@ -162,14 +164,20 @@ def current(item: Object | None) -> bool:
 def ready(item: Object | None) -> bool:
     """What `kubectl wait --for=condition=Ready` waits for: True, and observed for this generation."""
     found = condition(item, "Ready")
-    return current(item) and found.get("status") == "True" and found["observedGeneration"] == item["metadata"]["generation"]
+    return (
+        current(item)
+        and found.get("status") == "True"
+        and found["observedGeneration"] == item["metadata"]["generation"]
+    )
 
 
 def waits(reason: str) -> Predicate:
     """Not Ready for `reason`, and going on by itself when that ends."""
 
     def check(item: Object | None) -> bool:
-        return current(item) and condition(item, "Reconciling").get("reason") == reason and not condition(item, "Stalled")
+        return (
+            current(item) and condition(item, "Reconciling").get("reason") == reason and not condition(item, "Stalled")
+        )
 
     return check
 

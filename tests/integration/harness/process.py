@@ -22,10 +22,18 @@ def command() -> list[str]:
     """How this version of Outfitter is started."""
     from outfitter.cli import app
 
-    if any(each.name == "run" or (each.callback and each.callback.__name__ == "run") for each in app.registered_commands):
+    if any(
+        each.name == "run" or (each.callback and each.callback.__name__ == "run") for each in app.registered_commands
+    ):
         return [str(Path(sys.executable).with_name("outfitter")), "run"]
-    start = "import asyncio, logging, sys; from outfitter.operator.app import run; from outfitter.settings import Settings"
-    return [sys.executable, "-c", f"{start}; logging.basicConfig(level='DEBUG'); sys.exit(asyncio.run(run(Settings())))"]
+    start = (
+        "import asyncio, logging, sys; from outfitter.operator.app import run; from outfitter.settings import Settings"
+    )
+    return [
+        sys.executable,
+        "-c",
+        f"{start}; logging.basicConfig(level='DEBUG'); sys.exit(asyncio.run(run(Settings())))",
+    ]
 
 
 class Operator:

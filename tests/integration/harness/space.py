@@ -47,7 +47,9 @@ class Space:
 
     def annotate(self, kind: str, name: str, **values: str | None) -> Object:
         """Annotations of our group."""
-        return self.edit(kind, name, {"metadata": {"annotations": {f"{GROUP}/{key}": to for key, to in values.items()}}})
+        return self.edit(
+            kind, name, {"metadata": {"annotations": {f"{GROUP}/{key}": to for key, to in values.items()}}}
+        )
 
     def touch(self, kind: str, name: str, value: str) -> Object:
         """An annotation that means nothing: a reason to look again."""

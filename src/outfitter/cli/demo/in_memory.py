@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.demo.scene import DemoError
+from outfitter.cli.run import settings_from
 from outfitter.cli.twin import Twin
 from outfitter.cluster.base import RESOURCES, Change
 from outfitter.naming import OWNER_UID, RETAINED, short_hash
-from outfitter.settings import Settings
 from outfitter.snapshot import Live
 
 _TURNS: Final = 20  # after as many the twin has come to rest, or never will
@@ -22,7 +22,7 @@ class InMemory:
     """A Scene. Time does not pass in it: `until` takes turns until something holds or nothing moves any more."""
 
     def __init__(self) -> None:
-        self._twin = Twin(Settings(domain="apps.example.com"))
+        self._twin = Twin(settings_from({"domain": "apps.example.com"}))
         self.caches = self._twin.caches
         self._cluster = self._twin.cluster
         self.caches.listen(self._gone)
