@@ -90,7 +90,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
         resolved.subject.type,
         resolved.merged.fields,
         resolved.sources,
-        {**resolved.merged.origins, **{f"pod.{path}": source for path, source in rendered.origins.items()}},
+        _origins(resolved, rendered),
         tuple(problem for problem in problems if problem.level is Level.NOTE),
         rendered.groups,
         tuple(claims(resolved)),
@@ -99,6 +99,13 @@ def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
         resolved.facts or None,
     )
     return replace(pin, name=revision(resolved.subject.name, orjson.dumps(_data(pin), option=orjson.OPT_SORT_KEYS)))
+
+
+def _origins(resolved: Resolved, rendered: Rendered) -> dict[str, str]:
+    """Where values come from: of the workload, of its first container, and of the pod as it was put together."""
+    first = resolved.groups[0].containers[0].origins
+    pod = {f"pod.{path}": source for path, source in rendered.origins.items()}
+    return {**resolved.merged.origins, **first, **pod}
 
 
 def _artifact(resolved: Resolved) -> dict[str, Any] | None:
