@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +29,8 @@ class Observation:
 
 
 READY = Observation(State.READY)
+UNSEEN = Observation(State.PROGRESSING, "Progressing", "the controller has not seen the newest version yet")
+"""Of what was just made."""
 
 
 def observe(live: Live, *, first_consumer: bool = False) -> Observation:
@@ -44,8 +46,7 @@ def _statefulset(body: Mapping[str, Any]) -> Observation:
     status = body.get("status") or {}
     wanted = (body.get("spec") or {}).get("replicas", 1)
     if status.get("observedGeneration", 0) < body["metadata"].get("generation", 0):
-        reason = "Updating" if status.get("observedGeneration") else "Progressing"
-        return Observation(State.PROGRESSING, reason, "the controller has not seen the newest version yet")
+        return replace(UNSEEN, reason="Updating") if status.get("observedGeneration") else UNSEEN
     if wanted == 0:
         left = status.get("replicas", 0)
         return Observation(State.PROGRESSING, "Stopping", "the pod is being stopped") if left else READY

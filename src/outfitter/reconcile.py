@@ -233,7 +233,7 @@ class Reconciler:
             return None
         owners = {item["uid"] for item in found["metadata"].get("ownerReferences") or () if item.get("controller")}
         if any(item["uid"] in owners for item in meta.get("ownerReferences") or ()):
-            # Ours, but somebody took off the label that we watch by: put it back. A pin cannot be changed, only made anew.
+            # Ours, but somebody took off the label that we watch by: put it back. A pin can only be made anew.
             uid = found["metadata"]["uid"]
             if place[0] == "ControllerRevision":
                 await self._cluster.delete(*place, uid)

@@ -61,6 +61,7 @@ class Stack:
     installed: list[rights.Object]
     kubeconfig: Path  # of the operator's ServiceAccount
     folder: Path
+    unfinished: list[Callable[[], object]] = field(default_factory=list)  # what a test began and the last file awaits
     outages: list[tuple[int, int]] = field(default_factory=list)  # from and to in the audit log
 
     @contextmanager
@@ -115,7 +116,7 @@ def operator(stack: Stack) -> Iterator[Operator]:
 
 @pytest.fixture
 def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., Space]]:
-    """Makes namespaces: `spaces(project=True, elevation=False, **labels)`. All are deleted afterwards."""
+    """Makes namespaces, projects unless told otherwise. All but lasting ones are deleted afterwards."""
     made: list[Space] = []
 
     def make(
@@ -125,6 +126,7 @@ def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..
         department: str = "",
         elevation: bool = False,
         annotations: dict[str, str] | None = None,
+        lasting: bool = False,
     ) -> Space:
         short = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:36]
         name = f"{short.strip('-')}-{next(_NUMBERS)}"
@@ -136,8 +138,10 @@ def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..
         stack.api.create({"kind": "Namespace", "metadata": meta})
         # Pods are refused in a namespace without this account.
         stack.api.wait("ServiceAccount", name, "default", bool)
-        made.append(Space(stack.api, name))
-        return made[-1]
+        space = Space(stack.api, name)
+        if not lasting:
+            made.append(space)
+        return space
 
     yield make
     for space in made:

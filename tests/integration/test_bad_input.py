@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from outfitter.cli import app
 from outfitter.errors import Invalid
 
 from .conftest import Stack
@@ -147,6 +151,29 @@ def test_node_ports(space: Space) -> None:
     ]
     space.make("Workspace", "twice", {"assets": assets, "connections": twice})
     assert "board and more" in message(space.wait("Workspace", "twice", stalls("Conflict")))
+
+
+def test_a_service_name_that_is_taken_is_never_adopted(stack: Stack, spaces: Callable[..., Space]) -> None:
+    space = spaces(lasting=True)
+    theirs = space.native("Service", "box", spec={"ports": [{"port": 80}], "selector": {"app": "theirs"}})
+    space.make("Workspace", "box", {"image": IMAGE})
+    said = space.wait("Workspace", "box", stalls("NameTaken"))
+    assert f"Service {space.name}/box exists and is not Outfitter's" in message(said)
+    found = space.need("Service", "box")
+    assert found["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
+    space.delete("Service", "box")
+    # Somebody else's Service carries no label that is watched, so its going is looked for once a minute.
+    stack.unfinished.append(lambda: space.ready("Workspace", "box", 90))
+
+
+def test_validate_finds_offline_what_the_server_would_refuse(tmp_path: Path) -> None:
+    file = tmp_path / "box.yaml"
+    meta = {"name": "box", "namespace": "a"}
+    manifest = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "metadata": meta, "spec": {"imag": "x"}}
+    file.write_text(yaml.safe_dump(manifest))
+    result = CliRunner().invoke(app, ["validate", "-f", str(file)])
+    assert result.exit_code == 1
+    assert "spec.imag" in result.output
 
 
 def test_elevation_needs_the_namespace_label(spaces: Callable[..., Space]) -> None:

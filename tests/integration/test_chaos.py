@@ -63,7 +63,7 @@ def test_killed_at_random_points_of_two_hundred_creations(
 ) -> None:
     space = spaces()
     space.secret("source", a="1")
-    chance = random.Random(SEED)  # noqa: S311 - the points should be the same in every run
+    chance = random.Random(SEED)  # the same points in every run
     since = stack.mark()
     with ThreadPoolExecutor(4) as pool:
         work = [pool.submit(make, space, number) for number in range(200)]

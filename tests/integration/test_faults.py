@@ -199,7 +199,7 @@ def test_deletions_that_nobody_saw_are_found(stack: Stack, line: Line, spaces: C
 def test_a_status_that_somebody_else_wrote_is_corrected(line: Line, space: Space) -> None:
     everything(space)
     settled(space)
-    wrong = {"status": {"phase": "Failed", "conditions": None, "observedGeneration": 0}}
+    wrong = {"status": {"phase": "Failed", "readyReplicas": 0, "connections": None}}
     space.edit("Workspace", "box", wrong, sub="status")
     space.touch("Workspace", "box", "look")
     space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["phase"] == "Running", 60)

@@ -1,4 +1,4 @@
-"""The verdict on the whole run: rights used and granted, every status ever written, every line of the operator's log."""
+"""The verdict on the whole run: rights used and granted, every status ever written, the operator's log."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def test_every_right_is_used(stack: Stack) -> None:
     used = {rights.needed(right, given) for right, entry in rights.used(stack.requests()) if entry.code < 300}
     unused = sorted(given - used)
     assert not unused, "\n".join(map(str, unused))
+
+
+@pytest.mark.whole_run
+def test_what_takes_a_minute_has_happened_by_now(stack: Stack) -> None:
+    assert stack.unfinished
+    for finish in stack.unfinished:
+        finish()
 
 
 def test_every_status_ever_written_follows_the_kstatus_rules(stack: Stack) -> None:

@@ -19,7 +19,8 @@ def connections(item: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_connections_of_every_type(space: Space) -> None:
     tool = {"toolType": "custom"}
-    space.make("Workspace", "box", {"image": IMAGE, "environmentVariables": [{"name": "TEAM", "value": "a"}], "connections": [
+    variables = [{"name": "TEAM", "value": "a"}]
+    space.make("Workspace", "box", {"image": IMAGE, "environmentVariables": variables, "connections": [
         {"name": "lab", "toolType": "jupyter-notebook", "connectionType": "ExternalUrl", "containerPort": 8888},
         {"name": "mine", **tool, "connectionType": "ExternalUrl", "containerPort": 8889, "customUrl": True,
          "externalUrl": "https://mine.apps.example.com/x"},
@@ -72,7 +73,8 @@ def test_a_host_belongs_to_the_oldest_claimant(spaces: Callable[..., Space]) -> 
         if space is first:
             space.ready("Workspace", "box")
     said = second.wait("Workspace", "box", lambda item: condition(item, "Ready").get("reason") == "HostTaken")
-    assert f"{first.name}/box-web" in message(said)
+    assert "shared.apps.example.com already belongs to another workload" in message(said)
+    assert first.name not in message(said)  # whose it is, is not everybody's business
     assert second.get("Ingress", "box-web") is None
     first.delete("Workspace", "box")
     second.ready("Workspace", "box")
@@ -97,7 +99,8 @@ def test_prompts_excludes_and_overrides(space: Space) -> None:
     assert status["syncStatus"] == "Issues found"
     env = {each["name"]: each.get("value", each.get("valueFrom")) for each in space.template()["containers"][0]["env"]}
     assert env == {
-        "KEPT": "env", "CHANGED": "sub", "EMPTY": None, "NODE": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}},
+        "KEPT": "env", "CHANGED": "sub", "EMPTY": None,
+        "NODE": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}},
     }  # fmt: skip
     answered = [
         {"name": "CHANGED", "value": "sub"}, {"name": "DROPPED", "exclude": True}, {"name": "TOKEN", "value": "t"},
@@ -178,6 +181,19 @@ def test_old_pins_are_removed(space: Space) -> None:
     revisions = [each["metadata"] for each in space.list("ControllerRevision")]
     kept = {meta["name"] for meta in revisions if meta["ownerReferences"][0]["kind"] == "Workspace"}
     assert kept == set(names[-2:])
+
+
+def test_a_return_to_a_former_spec_takes_its_pin_up_again(space: Space) -> None:
+    first = space.running("box")["status"]["revision"]
+    space.spec("Workspace", "box", image="registry.example.com/box:2")
+    second = space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["revision"] != first)
+    space.spec("Workspace", "box", image=IMAGE)
+    back = space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["revision"] == first)
+    numbers = {
+        name: space.need("ControllerRevision", name)["revision"] for name in (first, second["status"]["revision"])
+    }
+    assert numbers == {first: 3, second["status"]["revision"]: 2}
+    assert back["status"]["observedGeneration"] == 3
 
 
 def test_a_pod_of_an_old_revision_that_cannot_start_is_replaced(space: Space) -> None:

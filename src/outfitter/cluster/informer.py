@@ -200,9 +200,14 @@ class Informer:
                     item.get("message") or "the watch position is too old",
                     status=item.get("code") or 410,
                 )
-            version = max(version, int(item["metadata"]["resourceVersion"]))
+            meta = item["metadata"]
+            number = int(meta["resourceVersion"])
+            version = max(version, number)
             if what == "BOOKMARK":
                 continue
+            known = caches[kind].get(meta.get("namespace", ""), meta["name"])
+            if known is not None and known.resource_version >= number and what != "DELETED":
+                continue  # the echo of our own write, most often: not worth a projection
             live = project(kind, item)
             if live is not None:
                 (caches.remove if what == "DELETED" else caches.put)(live)

@@ -83,7 +83,7 @@ class Store:
         return Change(self.kind, old, live)
 
     def remove(self, live: Live, version: int = 0) -> Change | None:
-        """Learn from its last event, or a list at `version`, that an object is gone; None where its name is another's."""
+        """Learn by its last event, or a list at `version`, that an object is gone; None where its name is another's."""
         self._bury(live.uid, max(live.resource_version, version))
         old = self.get(live.namespace, live.name)
         if old is None or old.uid != live.uid:

@@ -156,6 +156,7 @@ class Operator:
         self._spawn(self.primary.run(), "audit")
         gc.collect()
         gc.freeze()  # what the start left is there to stay: later collections need not look at it
+        gc.set_threshold(10_000, 20, 50)  # passes leave few cycles behind
         _log.info("caches synced; waiting for the Lease as %s", self.elector.identity)
         await self.elector.acquire()
         for kind in self.kinds:

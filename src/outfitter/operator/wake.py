@@ -60,7 +60,7 @@ class Wake:
         if change.kind not in self._kinds or _concerns_users(change):
             self._users(change.live)
         if change.kind in self._kinds and essential(change):
-            # A user's edit that the server took just before our status comes with the answer; its own event is old then.
+            # A user's edit that the server took just before our status comes with the answer: its event is old then.
             self._queue.add(Key(change.kind, change.live.namespace, change.live.name))
 
     def used(self, assets: Iterable[tuple[str, str, str]]) -> None:

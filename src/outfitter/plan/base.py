@@ -126,8 +126,8 @@ def taken(kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> Pr
 def _change(want: dict[str, Any], found: Live) -> Op | None:
     live = found.body
     if found.kind == "ControllerRevision":
-        # Named after its content, which cannot change; but a return to former content makes it the newest again.
-        return Apply(want, found.uid) if want["revision"] > live["revision"] else None
+        # Named after its content, which cannot change. After a return to former content it is made anew, as the newest.
+        return Delete(found) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
         return _claim(want, found, live)
     same = (live["metadata"].get("annotations") or {}).get(DIGEST) == want["metadata"]["annotations"][DIGEST]

@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
 from outfitter.naming import STOPPED_REVISION, clone_snapshot, selector_labels
-from outfitter.observe import Observation, PodView, State, observe, refusal
+from outfitter.observe import UNSEEN, Observation, PodView, State, observe, refusal
 from outfitter.plan import pin as pins
 from outfitter.plan.access import reached
 from outfitter.plan.base import Diff
@@ -138,7 +138,7 @@ def _facts(subject: Subject, phase: Phase, replicas: int, ready: int) -> dict[st
 def _state(now: Now, *, pending: bool) -> Observation:
     """The controllers together: the first that is not ready, failures first."""
     if not now.controllers or pending:
-        return Observation(State.PROGRESSING, "Progressing", "being made")
+        return UNSEEN
     seen = [observe(live) for live in now.controllers]
     failed = next((item for item in seen if item.state is State.FAILED), None)
     return failed or next((item for item in seen if item.state is not State.READY), seen[0])

@@ -53,7 +53,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     problems += lost.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in lost]
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
-    first = [op for op in result.ops if not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"]
+    first = [op for op in result.ops if _is_pin(op)]
     rest = [op for op in result.ops if op not in first]
     handed = list(_handed_over(view, rest))
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
@@ -63,8 +63,16 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     problems += [] if made else [problem for problem in ways.problems if problem.level > Level.NOTE]
     draft = pinned(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result, lost=lost)
     draft = replace(draft, facts={**draft.facts, **_serving_facts(view, subject, pin, now)})
-    steps = tuple(tuple(step) for step in (demanded, first, handed, rest, gone) if step)
-    return Plan(draft, steps, look_again=bool(first or rest))
+    # A pin that is made anew is gone first; everything else is done once it stands again.
+    anew = any(isinstance(op, Delete) for op in first)
+    steps = tuple(tuple(step) for step in ((first,) if anew else (demanded, first, handed, rest, gone)) if step)
+    # Of a new workload all is known in advance but the node ports that the server chooses.
+    foreseen = not result.live and all(item.type != "NodePort" for item in ways.inside)
+    return Plan(draft, steps, look_again=bool(first or rest) and not foreseen)
+
+
+def _is_pin(op: Op) -> bool:
+    return (op.live.kind if isinstance(op, Delete) else op.manifest["kind"]) == "ControllerRevision"
 
 
 def _wanted(view: View, subject: Subject, pin: Pin, now: Now, ways: Endpoints) -> list[Mapping[str, Any]]:

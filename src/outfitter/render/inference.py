@@ -218,7 +218,7 @@ def problems(subject: Subject, groups: Sequence[GroupPods], spec: Any, settings:
         yield unsupported(f"{field}.servingPort.authorizationType", text)
     if serving and not serving.get("clusterLocalAccessOnly") and not settings.domain:
         text = "an admin has set no domain, so it can be reached inside the cluster only"
-        yield note("DomainMissing", text, f"{field}.servingPort")
+        yield note("ClusterLocal", text, f"{field}.servingPort")
     timeouts = spec.serving_configuration if isinstance(spec, InferenceSpec) else None
     if timeouts and timeouts.request_timeout_seconds is not None and not settings.ingress_class.startswith("nginx"):
         text = "this cluster's ingress takes no such limit from us"

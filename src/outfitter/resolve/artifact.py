@@ -161,9 +161,9 @@ def _chosen(view: View, asset: Asset, field: str) -> Chosen | Problem:
     found = definition(view, asset)
     name = f"Artifact {asset.live.name}"
     if isinstance(found, Problem):
-        return waiting("ReferenceInvalid", f"{name}: {found.text}", field)
+        return waiting("SourceNotReady", f"{name}: {found.text}", field)
     if found.fresh:
-        return waiting("ReferenceInvalid", f"{name} has not taken over its source yet: see its status", field)
+        return waiting("SourceNotReady", f"{name} has not taken over its source yet: see its status", field)
     if asset.live.deleting:
         return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
     repository = view.asset("ArtifactRepository", asset.live.namespace, found.repository)

@@ -62,7 +62,7 @@ def _put(connection: Connection, definition: dict[str, Any]) -> None:
 def _served(connection: Connection, definition: dict[str, Any]) -> bool:
     spec = definition["spec"]
     status = connection.request("GET", f"{CRDS}/{definition['metadata']['name']}").get("status", {})
-    if not any(each["type"] == "Established" and each["status"] == "True" for each in status.get("conditions", [])):
+    if not any(each["type"] == "Established" and each["status"] == "True" for each in status.get("conditions") or ()):
         return False
     for version in (each["name"] for each in spec["versions"] if each["served"]):
         try:

@@ -27,6 +27,12 @@ def wrong(sight: Sight) -> Iterator[str]:
     observed = status.get("observedGeneration")
     if not isinstance(observed, int) or observed > meta["generation"]:
         yield f"observedGeneration {observed} is not one that the object had"
+    yield from _each(conditions, observed)
+    yield from _together(by_type)
+    yield from _word(status, by_type)
+
+
+def _each(conditions: list[dict[str, Any]], observed: Any) -> Iterator[str]:
     for each in conditions:
         if not _REASON.match(each.get("reason") or ""):
             yield f"{each['type']} has reason {each.get('reason')!r}, which is not CamelCase"
@@ -36,6 +42,9 @@ def wrong(sight: Sight) -> Iterator[str]:
             yield f"{each['type']} has no lastTransitionTime"
         if each["status"] == "False" and not each.get("message") and each["type"] == "Ready":
             yield "Ready is False and nobody says why"
+
+
+def _together(by_type: dict[str, dict[str, Any]]) -> Iterator[str]:
     for kind in _ABNORMAL:
         if kind in by_type and by_type[kind]["status"] != "True":
             yield f"{kind} is present though not True"
@@ -46,7 +55,6 @@ def wrong(sight: Sight) -> Iterator[str]:
         yield f"Ready and {present} at once"
     if by_type["Ready"]["status"] != "True" and not present:
         yield "not Ready, and neither Reconciling nor Stalled says what comes next"
-    yield from _word(status, by_type)
 
 
 def _word(status: dict[str, Any], by_type: dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -18,24 +18,6 @@ from .client import eventually
 _METRIC = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
-def command() -> list[str]:
-    """How this version of Outfitter is started."""
-    from outfitter.cli import app
-
-    if any(
-        each.name == "run" or (each.callback and each.callback.__name__ == "run") for each in app.registered_commands
-    ):
-        return [str(Path(sys.executable).with_name("outfitter")), "run"]
-    start = (
-        "import asyncio, logging, sys; from outfitter.operator.app import run; from outfitter.settings import Settings"
-    )
-    return [
-        sys.executable,
-        "-c",
-        f"{start}; logging.basicConfig(level='DEBUG'); sys.exit(asyncio.run(run(Settings())))",
-    ]
-
-
 class Operator:
     """One operator process; start and stop it as often as needed. `settings` become OUTFITTER_<NAME>."""
 
@@ -71,7 +53,7 @@ class Operator:
         environment |= {f"OUTFITTER_{key.upper()}": value for key, value in self.settings.items()}
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                command(),
+                [str(Path(sys.executable).with_name("outfitter")), "run"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
