@@ -196,7 +196,7 @@ class _Story:
                 self._report.good(f"kept, because it holds data: {kind} {namespace}/{name}")
 
     async def _on_demand(self, keys: Sequence[Key]) -> None:
-        """What was made on demand would go by itself, some time after its last user; the demo does not wait for that."""
+        """What was made on demand goes by itself, some time after its last user; the demo does not wait for that."""
         caches = self._scene.caches
         users = [key for key in keys if key.kind in ("Artifact", "Inference")]
         if not users:
