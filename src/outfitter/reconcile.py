@@ -26,6 +26,7 @@ from outfitter.status import Draft, compose, deleting, is_ready, is_stalled, unf
 _log = logging.getLogger(__name__)
 
 _ROUNDS = 4  # looks at the caches per pass: each may turn up Secrets or ConfigMaps to fetch
+_NEXT_STEP = 0.1  # seconds
 _AGAIN_SECONDS = 60.0  # at most: no watch tells when a stranger's object, a quota or a missing right is out of the way
 
 
@@ -148,7 +149,10 @@ class Reconciler:
         """After the writes the caches hold the server's answers: say now what a second pass would say."""
         view = View(self._lookup, self._settings, users=before.users, now=self._clock())
         found = plan(view, asset)
-        return (made, before) if view.wanted else (replace(found, tells=found.tells | made.tells), view)
+        if view.wanted:
+            return made, before
+        soon = _NEXT_STEP if found.steps else found.requeue  # what only now can be done is for the next pass
+        return replace(found, tells=found.tells | made.tells, requeue=soon), view
 
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:
         body = await self._cluster.get(*dep)

@@ -42,6 +42,19 @@ async def test_twenty_runs_share_one_fill() -> None:
     assert all(world.status("Artifact", f"llama{n}")["runPhase"] == "Running" for n in range(20))
 
 
+async def test_the_finished_job_is_removed_without_waiting_for_news() -> None:
+    """Our own write of the claim is no news: the pass itself has to ask for the next one."""
+    world = World(*KEY, nim("llama"), jobs="")
+    await world.settle()
+    world.jobs = "Complete"
+    world.controllers()
+    result = await world.once("NimCache", CACHE)
+    assert result.requeue_after is not None
+    assert result.requeue_after < 1
+    await world.once("NimCache", CACHE)
+    assert world.all("Job") == []
+
+
 async def test_runs_wait_for_the_fill() -> None:
     world = World(*KEY, nim("llama"), jobs="")
     await world.settle()

@@ -110,8 +110,8 @@ def _filled(view: View, asset: Asset, spec: NimCacheSpec, facts: dict[str, Any])
         gone = [Delete(job) for job in jobs if marked and not job.deleting]
         serious = any(problem.level > Level.NOTE for problem in problems)
         draft = Draft(not serious, "Ready", "", tuple(problems), facts, (1, 1))
-        # The Job goes once the claim is known to say that it is full, not in the same pass.
-        return Plan(draft, _steps(result.ops, gone), 0.5 if jobs and not marked else None, look_again=bool(result.ops))
+        # The Job goes once the claim is known to say that it is full: that is another pass.
+        return Plan(draft, _steps(result.ops, gone), look_again=bool(result.ops))
     if held is not None and not ours:
         facts["phase"] = "Pending"
         return Plan(_draft(facts, problems, "Pending"))
