@@ -35,14 +35,14 @@ test: $(STAMP) ## all tests that a bare machine can run
 	@$(BIN)/pytest
 
 unit: $(STAMP) ## the tests that need no control plane
-	@$(BIN)/pytest -n 2 -m "not cluster"
+	@$(BIN)/pytest -n 2 -m "not cluster and not slow"
 
 check: $(STAMP) ## format, lint, types, imports, generated files, unit tests
 	@$(BIN)/ruff format --check src tests
 	@$(BIN)/ruff check src tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 6
-	@$(BIN)/pytest -n 2 -m "not cluster"
+	@$(BIN)/pytest -n 2 -m "not cluster and not slow"
 
 format: $(STAMP) ## let ruff format and mend what it can
 	@$(BIN)/ruff format src tests

@@ -11,10 +11,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a control plane as `cluster`: `make check` leaves it out, `make test` runs everything."""
+    """Mark what starts a control plane as `cluster`: `make check` leaves it (and `slow`) out, `make test` runs all."""
     for item in items:
         if "sandbox" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("sandbox", "integration"):
             item.add_marker(pytest.mark.cluster)
+        if item.path.name in ("test_random_objects.py", "test_generated_objects.py"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
