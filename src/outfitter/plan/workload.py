@@ -59,7 +59,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     pin, made, problems = _pin(view, subject, now)
     if pin is None:
         return Plan(_unpinned(subject, problems))
-    if not subject.stopped and now.stopped_at == pin.name and _serious(problems):
+    if not subject.stopped and _was_stopped(asset, now) and _serious(problems):
         subject = replace(subject, stopped=True)  # a start that is refused stays stopped
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
     wanted: list[Mapping[str, Any]] = []
@@ -102,10 +102,7 @@ def _look(view: View, asset: Asset) -> _Now:
 def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, list[Problem]]:
     """The pin to keep to, whether it was (re)made in this pass, and why none could be made."""
     current = now.pin
-    was_stopped = current is not None and now.stopped_at == current.name
-    if now.stateful_set is None:  # what it would tell is gone with it
-        was_stopped = (subject.asset.body.get("status") or {}).get("phase") in (Phase.STOPPED, Phase.STOPPING)
-    resumed = not subject.stopped and was_stopped
+    resumed = not subject.stopped and _was_stopped(subject.asset, now)
     if current is not None and current.inputs == pins.inputs(subject) and not resumed:
         return current, False, []
     resolved = resolve_workload(view, subject)
@@ -121,6 +118,12 @@ def _pin(view: View, subject: Subject, now: _Now) -> tuple[Pin | None, bool, lis
     if current is not None and made.name == current.name:
         return current, False, []
     return made, True, problems
+
+
+def _was_stopped(asset: Asset, now: _Now) -> bool:
+    if now.stateful_set is None:  # what it would tell is gone with it
+        return (asset.body.get("status") or {}).get("phase") in (Phase.STOPPED, Phase.STOPPING)
+    return now.pin is not None and now.stopped_at == now.pin.name
 
 
 def _serious(problems: Iterable[Problem]) -> bool:

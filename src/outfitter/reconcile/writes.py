@@ -46,9 +46,7 @@ class Writer:
             # The same manifest is refused again; everything else may end without a word to us.
             again = again or any(problem.reason != "Refused" for problem in found)
             problems += found
-            if found and any(
-                isinstance(op, Create | Apply) and op.manifest["kind"] == "ControllerRevision" for op in step
-            ):
+            if found and any(_is_pin(op) for op in step):
                 break
         return problems, writes, again
 
