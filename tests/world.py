@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS
-from outfitter.cluster.base import Change, Cluster, resource
+from outfitter.cluster.base import Cluster, resource
 from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
@@ -78,7 +78,7 @@ class WatchedCaches(Caches):
             return
         if live.kind == "Event":
             body = live.body
-            if body["involvedObject"].get("kind") != "StatefulSet" or body.get("reason") != "FailedCreate":
+            if body.get("reason") != "FailedCreate":
                 return
         super().put(live)
 
@@ -86,7 +86,8 @@ class WatchedCaches(Caches):
 class World:
     """The server's twin, caches, one Reconciler, and the controllers that make StatefulSets and claims come true.
 
-    `pods`: whether StatefulSets get their pods. `binding`: whether claims are bound.
+    `pods`: whether StatefulSets and Deployments get their pods. `binding`: whether claims are bound.
+    `jobs`: how Jobs end: "Complete", or with this text at the end of their log; "" where they run on.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class World:
         settings: Mapping[str, Any] | None = None,
         pods: bool = True,
         binding: bool = True,
+        jobs: str = "Complete",
     ) -> None:
         self.settings = Settings(**(settings or {}))
         self.pods = pods
         self.binding = binding
+        self.jobs = jobs
         self.now = START
         self.cluster = MemoryCluster(caches=WatchedCaches(), strict_namespaces=True)
         self.door: Cluster = self.cluster
@@ -153,6 +156,9 @@ class World:
     async def round(self) -> tuple[int, list[ApiError]]:
         """One pass over everything. Returns how many writes it made, and what has to be tried again."""
         before, again = len(self.cluster.writes), []
+        for gone in [key for key in self.results if self.cluster.caches[key.kind].get(key.namespace, key.name) is None]:
+            self.dependents.forget(gone)
+            del self.results[gone]
         for key in self.keys():
             try:
                 await self.once(key.kind, key.name, key.namespace)
@@ -183,6 +189,10 @@ class World:
             body = deepcopy(stored)
             if place[0] == "StatefulSet":
                 self._statefulset(body)
+            elif place[0] == "Deployment":
+                self._deployment(body)
+            elif place[0] == "Job" and self.jobs:
+                body["status"] = self._job_status(body)
             elif place[0] == "PersistentVolumeClaim" and self.binding:
                 body["status"] = {"phase": "Bound", "capacity": body["spec"]["resources"]["requests"]}
             elif place[0] == "Service":
@@ -202,6 +212,49 @@ class World:
             "currentRevision": revision,
             "updateRevision": revision,
         }
+
+    def _deployment(self, body: Body) -> None:
+        replicas = body["spec"].setdefault("replicas", 1)
+        ready = replicas if self.pods else 0
+        body["status"] = {
+            "observedGeneration": body["metadata"]["generation"],
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+        }
+
+    def _job_status(self, body: Body) -> Body:
+        """Every Job ends as `jobs` says: Complete, or Failed with a pod whose log ends with that text."""
+        when = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        known: Body = body.get("status") or {}
+        if known.get("conditions"):
+            return known
+        if self.jobs == "Complete":
+            return {"completionTime": when, "conditions": [{"type": "Complete", "status": "True"}]}
+        meta = body["metadata"]
+        labels = {**body["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": meta["name"]}
+        self.cluster.user_apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": f"{meta['name']}-x",
+                    "namespace": meta["namespace"],
+                    "labels": labels,
+                    "ownerReferences": [{"kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}],
+                },
+                "spec": {},
+                "status": {
+                    "phase": "Failed",
+                    "containerStatuses": [
+                        {"name": "main", "state": {"terminated": {"exitCode": 1, "message": self.jobs}}}
+                    ],
+                },
+            }
+        )
+        reason = "DeadlineExceeded" if self.jobs == "DeadlineExceeded" else "BackoffLimitExceeded"
+        return {"conditions": [{"type": "Failed", "status": "True", "reason": reason, "lastTransitionTime": when}]}
 
     def _service(self, body: Body) -> None:
         if body["spec"].get("type") in ("NodePort", "LoadBalancer"):
@@ -279,7 +332,7 @@ class World:
     def view(self, key: Key | None = None) -> View:
         """The caches as a pass sees them, with every Secret and ConfigMap fetched."""
         users = self.dependents.users(key) if key else ()
-        return View(CacheView(self.cluster.caches), self.settings, self.natives(), users, self.now)
+        return View(CacheLookup(self.cluster.caches), self.settings, self.natives(), users, self.now)
 
     def plan(self, kind: str, name: str, namespace: str = TEAM) -> Plan:
         """What a pass over an object would do now."""
@@ -289,12 +342,7 @@ class World:
 
 
 class CacheView(CacheLookup):
-    """A CacheLookup made late: it learns of the Ingresses that are there already."""
-
-    def __init__(self, caches: Caches) -> None:
-        super().__init__(caches)
-        for live in caches["Ingress"].all():
-            self._ingress(Change("Ingress", None, live))
+    """A CacheLookup over caches that are filled already."""
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Body | None:

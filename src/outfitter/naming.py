@@ -21,10 +21,20 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 # On volumes that outlive their owner: whose data it is, by name, so that a re-created DataSource takes it up again.
 RETAINED: Final = f"{GROUP}/retained"
 
+# On pods and controllers of an artifact: which container group they are of. Part of the selector, so frozen as well.
+CONTAINER_GROUP: Final = f"{GROUP}/container-group"
+# On objects of ours that a pass made because something needed them, and that go when nothing does any more.
+ON_DEMAND: Final = f"{GROUP}/made-by-operator"
+# On the claim of a NimCache: the download is complete.
+FILLED: Final = f"{GROUP}/filled"
+
 # On children, as annotations.
 DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest we asked for; never covers secret material
 SOURCE_VERSION: Final = f"{GROUP}/source-version"  # resourceVersion of the Secret that a copy was last made from
 STOPPED_REVISION: Final = f"{GROUP}/stopped-revision"  # the pin that was current when the workload was suspended
+
+SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas are an autoscaler's business
+ATTEMPT: Final = f"{GROUP}/attempt"  # which try a download Job is, from 1
 
 # On Namespaces, set by admins.
 PROJECT: Final = f"{GROUP}/project"
@@ -34,6 +44,7 @@ ELEVATION: Final = f"{GROUP}/elevation"
 # On our custom resources, set by users.
 RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
 RESTARTED_AT: Final = f"{GROUP}/restartedAt"
+FORCE_DELETE: Final = f"{GROUP}/force-delete"  # "true" lets an object be deleted that is in use or locked
 
 LABEL_LIMIT: Final = 63
 NAME_LIMIT: Final = 253
@@ -104,3 +115,38 @@ def revision(workload: str, content: bytes) -> str:
 def connection_host(workload: str, connection: str, namespace: str, suffix: str) -> str:
     """Host of a connection's URL under the admin's `suffix`; the first label is kept within DNS limits."""
     return f"{fit(f'{workload}-{connection}-{namespace}')}.{suffix}"
+
+
+def group_workload(workload: str, group: str, *, first: bool) -> str:
+    """Name of the Deployment and Service of one container group: the first group has the workload's own."""
+    return workload if first else fit(f"{workload}-{group}")
+
+
+def group_labels(kind: str, name: str, group: str) -> dict[str, str]:
+    """What selects the pods of one container group."""
+    return {**selector_labels(kind, name), CONTAINER_GROUP: group}
+
+
+def serving_host(workload: str, namespace: str, suffix: str) -> str:
+    """Host at which a workload serves under the admin's `suffix`."""
+    return f"{fit(f'{workload}-{namespace}')}.{suffix}"
+
+
+def model_claim(workload: str) -> str:
+    """Name of the PVC that holds the model of one workload alone."""
+    return fit(f"{workload}-model")
+
+
+def nim_cache(image: str) -> str:
+    """Name of the NimCache (and its PVC) of an image as written."""
+    return f"nim-{short_hash(image)}"
+
+
+def download_job(cache: str, attempt: int) -> str:
+    """Name of the Job that fills a NimCache, one per attempt."""
+    return fit(f"{cache}-download-{attempt}")
+
+
+def clone_snapshot(artifact: str) -> str:
+    """Name of the ControllerRevision that keeps what a clone was cloned from."""
+    return fit(f"{artifact}-cloned")

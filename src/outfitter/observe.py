@@ -71,7 +71,44 @@ def _pvc(body: Mapping[str, Any], *, first_consumer: bool) -> Observation:
     return Observation(State.PROGRESSING, "Pending", "no volume is bound yet")
 
 
-_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Observation]] = {"StatefulSet": _statefulset}
+def _deployment(body: Mapping[str, Any]) -> Observation:
+    status, spec = body.get("status") or {}, body.get("spec") or {}
+    wanted, seen = spec.get("replicas", 1), status.get("observedGeneration", 0)
+    if seen < body["metadata"].get("generation", 0):
+        reason = "Updating" if seen else "Progressing"
+        return Observation(State.PROGRESSING, reason, "the controller has not seen the newest version yet")
+    if wanted == 0:
+        left = status.get("replicas", 0)
+        return Observation(State.PROGRESSING, "Stopping", "the pods are being stopped") if left else READY
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
+    ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
+    rolling = ready >= wanted and (updated < wanted or status.get("replicas", 0) > updated)
+    if conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
+        text = "its pods did not become ready in time: look at their log, or raise initializationTimeoutSeconds"
+        return Observation(State.FAILED, "InitializationTimeout", text)
+    if rolling or (updated < wanted and status.get("replicas", 0) > updated):
+        return Observation(State.PROGRESSING, "Updating", "the pods are being replaced")
+    if ready < wanted:
+        return Observation(State.PROGRESSING, "Progressing", f"{ready} of {wanted} pods are ready")
+    return READY
+
+
+def _job(body: Mapping[str, Any]) -> Observation:
+    for condition in (body.get("status") or {}).get("conditions") or ():
+        if condition.get("status") != "True":
+            continue
+        if condition["type"] == "Complete":
+            return READY
+        if condition["type"] == "Failed":
+            return Observation(State.FAILED, condition.get("reason") or "Failed", condition.get("message", ""))
+    return Observation(State.PROGRESSING, "Progressing", "it is running")
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Observation]] = {
+    "StatefulSet": _statefulset,
+    "Deployment": _deployment,
+    "Job": _job,
+}
 
 # Reasons for which a container waits, and what a person can do. The kubelet's words, not ours.
 _WAITING: Mapping[str, tuple[str, str]] = {
@@ -181,5 +218,44 @@ def refusal(message: str) -> Observation:
 
 
 def _tail(message: str) -> str:
-    """The server's own words, without the prefix of the StatefulSet controller."""
-    return re.sub(r"^create Pod \S+ in StatefulSet \S+ failed error: ", "", message).strip()
+    """The server's own words, without the prefix of the controller that passed them on."""
+    return re.sub(r"^(create Pod \S+ in StatefulSet \S+ failed error|Error creating): ", "", message).strip()
+
+
+# How the end of a download's log tells why it failed. The log itself is never passed on: it may show a key.
+_DOWNLOAD: tuple[tuple[str, str, str], ...] = (
+    (
+        r"no space left|disk quota exceeded|enospc",
+        "NoSpace",
+        "the volume is full: raise size where its storage class allows growth, or make a larger cache",
+    ),
+    (
+        r"\b40[13]\b|unauthori[sz]ed|forbidden|invalid (api )?key|authentication (failed|error)|access denied",
+        "KeyRejected",
+        "the key was rejected: correct the Secret of the ngcApiKey Credential, or use one that may have this model",
+    ),
+)
+
+
+def observe_download(job: Live, pods: Iterable[Live]) -> Observation:
+    """A download Job together with its pods: READY when complete, else why it does not get on, in one of few words."""
+    body = job.body
+    state = _job(body)
+    if state.state is State.READY:
+        return state
+    failure = observe_pods(pods).failure
+    if state.state is State.PROGRESSING:
+        return Observation(State.PROGRESSING, failure.reason, failure.message) if failure else state
+    if state.reason == "DeadlineExceeded":
+        text = "it took too long: look at the network, or let an admin raise the operator's nimDownloadSeconds"
+        return Observation(State.FAILED, "DeadlineExceeded", text)
+    for pod in pods:
+        for container in (pod.body.get("status") or {}).get("containerStatuses") or ():
+            ended = (container.get("state") or {}).get("terminated") or {}
+            if ended.get("reason") == "OOMKilled":
+                return Observation(State.FAILED, "OutOfMemory", "it ran out of memory: raise compute.cpuMemoryLimit")
+            for pattern, reason, fix in _DOWNLOAD:
+                if re.search(pattern, ended.get("message") or "", re.IGNORECASE):
+                    return Observation(State.FAILED, reason, fix)
+    log = f"look at its log: kubectl logs job/{job.name} -n {job.namespace}"
+    return Observation(State.FAILED, "DownloadFailed", f"the download failed; {log}")

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     """Node label that `nodePools` selects by."""
     mig_strategy: Literal["mixed", "single"] = "mixed"
     """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-PROFILE, `single` for nvidia.com/gpu."""
+    nim_volume_size: str = Field(default="150Gi", pattern=r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$")
+    """Size of the volume of a model where neither artifact nor NimCache says one."""
+    nim_cache_grace_seconds: int = Field(default=3600, ge=60)
+    """How long a NimCache that was made on demand is kept after its last user."""
+    nim_download_seconds: int = Field(default=21600, ge=60)
+    """Longest that one attempt to download a model may take."""
     workers: int = Field(default=16, ge=1, le=128)
     """Passes at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)

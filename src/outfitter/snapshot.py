@@ -112,8 +112,8 @@ class Lookup(Protocol):
     def all(self, kind: str) -> Iterable[Live]:
         """All objects of one kind."""
 
-    def claimants(self, host: str) -> Iterable[Live]:
-        """Ingresses of ours that serve a host."""
+    def indexed(self, kind: str, value: str) -> Iterable[Live]:
+        """Objects found by something else than their name: Ingresses by host, Artifacts by repository ..."""
 
     def owner(self, uid: str) -> Live | None:
         """The object of ours with that uid."""
@@ -216,7 +216,20 @@ class View:
 
     def claimants(self, host: str) -> list[Live]:
         """The Ingresses of ours that serve a host, oldest first."""
-        found = self._lookup.claimants(host)
+        return self._oldest_first(self._lookup.indexed("Ingress", host))
+
+    def members(self, namespace: str, repository: str) -> list[Asset]:
+        """The Artifacts of a repository, oldest first. No Dep: an artifact tells its repository what concerns it."""
+        found = self._oldest_first(self._lookup.indexed("Artifact", f"{namespace}/{repository}"))
+        return [asset for live in found if (asset := _readable(live))]
+
+    def caches(self, namespace: str, image: str) -> list[Asset]:
+        """The NimCaches of an image in a namespace, oldest first; the pass depends on those that are there."""
+        found = self._oldest_first(self._lookup.indexed("NimCache", f"{namespace}/{image}"))
+        return [asset for live in found if (asset := self.asset("NimCache", namespace, live.name))]
+
+    @staticmethod
+    def _oldest_first(found: Iterable[Live]) -> list[Live]:
         return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))
 
     def events(self, uid: str) -> list[Live]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
-from outfitter.problems import Level, Problem
+from outfitter.problems import Level, Problem, stalled
 
 ISSUES_LIMIT = 50
 MESSAGE_LIMIT = 1024
@@ -84,6 +84,23 @@ def _bounded(key: str, value: Any) -> Any:
 def least(status: Mapping[str, Any]) -> dict[str, Any]:
     """What is left of a status that the server refused: its conditions and one word."""
     return {key: status[key] for key in ("observedGeneration", "syncStatus", "conditions") if key in status}
+
+
+_COMPOSED = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
+
+
+def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The status of an object that somebody's finalizer holds: what was known of it stays."""
+    facts = {key: value for key, value in (body.get("status") or {}).items() if key not in _COMPOSED}
+    if "phase" in facts:
+        facts["phase"] = "Deleting"
+    return compose(Draft(False, "Deleting", "being deleted", (), facts), body, now)
+
+
+def unreadable(body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
+    """The status of an object that the models refuse; errors are (field, what is wrong)."""
+    found = tuple(stalled("InvalidSpec", message, field) for field, message in errors)
+    return compose(Draft(False, "InvalidSpec", "", found, {}, (0, 1)), body, now)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:

@@ -67,7 +67,18 @@ def test_sections_are_never_none() -> None:
 
 def test_kinds_know_their_names() -> None:
     """The only list of kinds."""
-    assert [kind.name for kind in KINDS] == ["Environment", "ComputeResource", "DataSource", "Credential", "Workspace"]
+    assert [kind.name for kind in KINDS] == [
+        "Environment",
+        "ComputeResource",
+        "DataSource",
+        "Credential",
+        "Workspace",
+        "Inference",
+        "Artifact",
+        "ArtifactRepository",
+        "NimCache",
+    ]
+    assert {kind.name for kind in KINDS if kind.status_matters} == {"ArtifactRepository", "NimCache"}
     assert kind_of("DataSource").categories == ("outfitter", "assets")
     assert kind_of("Workspace").categories == ("outfitter",)
     with pytest.raises(KeyError):

@@ -95,6 +95,83 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
         [FoundRef("PersistentVolumeClaim", "p", None, "dataVolume.originPvcName")],
     ),
     ("ComputeResource", {"cpuCoreRequest": 1}, []),
+    (
+        "Inference",
+        {
+            "artifact": {"name": "llama"},
+            "assets": {"compute": {"name": "gpu"}},
+            "storage": {"pvc": [{"existingPvc": True, "claimName": "c"}]},
+        },
+        [
+            FoundRef("Artifact", "llama", None, "artifact.name"),
+            FoundRef("ComputeResource", "gpu", None, "assets.compute"),
+            FoundRef("PersistentVolumeClaim", "c", None, "storage.pvc[0].claimName"),
+        ],
+    ),
+    (
+        "Inference",
+        {"artifact": {"repository": "scorer", "version": 3}},
+        [FoundRef("ArtifactRepository", "scorer", None, "artifact.repository")],
+    ),
+    (
+        "Artifact",
+        {
+            "repositoryRef": {"name": "r"},
+            "cloneFrom": {"name": "a"},
+            "storage": {"claimName": "models"},
+            "containerGroups": [
+                {
+                    "containers": [
+                        {
+                            "environmentVars": [
+                                {"name": "K", "source": "credential", "credential": {"name": "c", "key": "k"}}
+                            ]
+                        },
+                        {"imageBuildConfig": {"codeRef": {"git": {"url": "u", "credential": {"name": "g"}}}}},
+                        {
+                            "imageBuildConfig": {
+                                "codeRef": {"pvc": {"claimName": "p"}},
+                                "dockerfile": {"environment": {"name": "e", "scope": "cluster"}},
+                            }
+                        },
+                        {"imageBuildConfig": {"codeRef": {"configMap": {"name": "m"}}}},
+                    ]
+                }
+            ],
+            "run": {"compute": {"name": "gpu"}, "dataSources": [{"name": "d"}]},
+        },
+        [
+            FoundRef("ArtifactRepository", "r", None, "repositoryRef"),
+            FoundRef("Artifact", "a", None, "cloneFrom"),
+            FoundRef("PersistentVolumeClaim", "models", None, "storage.claimName"),
+            FoundRef("Credential", "c", None, "containerGroups[0].containers[0].environmentVars[0].credential"),
+            FoundRef(
+                "Credential", "g", None, "containerGroups[0].containers[1].imageBuildConfig.codeRef.git.credential"
+            ),
+            FoundRef(
+                "PersistentVolumeClaim",
+                "p",
+                None,
+                "containerGroups[0].containers[2].imageBuildConfig.codeRef.pvc.claimName",
+            ),
+            FoundRef(
+                "Environment",
+                "e",
+                "cluster",
+                "containerGroups[0].containers[2].imageBuildConfig.dockerfile.environment",
+            ),
+            FoundRef(
+                "ConfigMap", "m", None, "containerGroups[0].containers[3].imageBuildConfig.codeRef.configMap.name"
+            ),
+            FoundRef("ComputeResource", "gpu", None, "run.compute"),
+            FoundRef("DataSource", "d", None, "run.dataSources[0]"),
+        ],
+    ),
+    (
+        "NimCache",
+        {"image": "a", "credential": {"name": "ngc", "scope": "cluster"}},
+        [FoundRef("Credential", "ngc", "cluster", "credential")],
+    ),
 ]
 
 

@@ -35,6 +35,11 @@ OBJECTS = [
 CHANGES = [pytest.param(case, id=str(case["id"])) for case in _load("changes")]
 
 
+def _change_errors(case: dict[str, Any]) -> list[Any]:
+    old = {**_body(case["kind"], case, "old"), "status": case.get("status", {})}
+    return strict_errors(_body(case["kind"], case, "new"), old)
+
+
 def _where(errors: list[Any]) -> list[str]:
     return sorted({str(error).split(": ", 1)[0] for error in errors})
 
@@ -79,7 +84,7 @@ def _same_words(kind: str, messages: list[str], answer: Any) -> None:
 @pytest.mark.parametrize("case", CHANGES)
 def test_python_judges_a_change(case: dict[str, Any]) -> None:
     """The errors of an edit stand where the table says."""
-    errors = strict_errors(_body(case["kind"], case, "new"), _body(case["kind"], case, "old"))
+    errors = _change_errors(case)
     assert _where(errors) == sorted(case.get("errors", [])), [str(error) for error in errors]
 
 
@@ -90,10 +95,14 @@ def test_server_judges_a_change(server: Server, case: dict[str, Any]) -> None:
     status, stored = server.create(old, keep=True)
     assert status == 201, stored
     try:
+        if "status" in case:
+            stored["status"] = case["status"]
+            status, stored = server.answer("PUT", server.path(case["kind"], "x") + "/status", stored)
+            assert status == 200, stored
         new["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
         status, answer = server.replace(new)
         assert status == (422 if case.get("errors") else 200), answer
-        for error in strict_errors(new, old):
+        for error in _change_errors(case):
             assert error.message in answer["message"]
     finally:
         server.answer("DELETE", server.path(case["kind"], "x"))
@@ -106,8 +115,7 @@ def test_every_rule_is_in_the_tables() -> None:
         kind, case = parameter.values
         heard[str(kind)] |= {error.message for error in strict_errors(_body(str(kind), case))}  # type: ignore[arg-type]
     for case in _load("changes"):
-        errors = strict_errors(_body(case["kind"], case, "new"), _body(case["kind"], case, "old"))
-        heard[case["kind"]] |= {error.message for error in errors}
+        heard[case["kind"]] |= {error.message for error in _change_errors(case)}
     everywhere = set[str]().union(*heard.values())
     wanted = {message for kind in KINDS for message in _messages(kind.name)}
     assert wanted - everywhere - {_messages_of_name()} == set()

@@ -203,7 +203,8 @@ def test_install_yaml_can_be_applied_from_top_to_bottom(install: list[Manifest])
     order = list(dict.fromkeys(item["kind"] for item in install))
     assert order[:3] == ["Namespace", "CustomResourceDefinition", "ServiceAccount"]
     assert order[-1] == "Deployment"
-    wide = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding")
+    policies = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    wide = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", *policies)
     for item in install:
         assert ("namespace" in item["metadata"]) == (item["kind"] not in wide), item["metadata"]["name"]
     assert not any(item["kind"] == "Secret" for item in install)

@@ -15,13 +15,13 @@ from outfitter.sandbox.processes import bound_command
 from .conftest import EXAMPLES, MODULE, ROOT, Invoke, eventually
 
 SHOWN = (
-    r"10 objects are well",
+    r"17 objects are well",
     r"Service team-a/alice, uid \S+: back \d+ ms later",
     r"nvcr.io/nvidia/pytorch:26.09-py3: repaired \d+ ms later",
     r"Environment torch was edited: 1 in use, 2 there",
     r"its pod was not touched",
     r"a new pod runs nvcr.io/nvidia/pytorch:26.09-py3-next, and nothing is outdated",
-    r"10 objects deleted; of the \d+ made for them 0 orphans are left",
+    r"17 objects deleted; of the \d+ made for them 0 orphans are left",
     r"kept, because it holds data: PersistentVolumeClaim team-a/imagenet",
     r"To go on",
 )

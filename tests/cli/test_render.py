@@ -105,7 +105,7 @@ def test_namespace_and_environment_are_the_operator_s(write: Write) -> None:
 
 
 def test_kinds_that_nobody_here_knows_are_counted(invoke: Invoke, write: Write) -> None:
-    file = write("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n")
+    file = write("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: a}\n")
     seen = invoke("render", "-f", file)
     assert (seen.exit_code, seen.stdout) == (0, "")
     assert "1 object of kinds that Outfitter does not use: skipped" in seen.stderr

@@ -174,6 +174,12 @@ def test_revisions_of_the_statefulset_controller_are_dropped() -> None:
 def test_events_are_found_by_what_they_are_about() -> None:
     caches = Caches()
     caches.wrote(
-        "Event", {**body("e", 1), "involvedObject": {"uid": "sts", "name": "w"}, "message": "quota", "count": 3}
+        "Event",
+        {
+            **body("e", 1),
+            "involvedObject": {"kind": "StatefulSet", "uid": "sts", "name": "w"},
+            "message": "quota",
+            "count": 3,
+        },
     )
     assert caches["Event"].owned("sts")[0].body["message"] == "quota"

@@ -41,7 +41,7 @@ class Pass:
     deps: frozenset[Dep] = frozenset()
     requeue_after: float | None = None
     writes: int = 0
-    users_changed: frozenset[Key] = frozenset()
+    tells: frozenset[Key] = frozenset()
 
 
 class Passes:

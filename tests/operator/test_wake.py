@@ -17,7 +17,7 @@ from outfitter.snapshot import Dep, Key, Live
 
 TORCH = Key("Environment", "a", "torch")
 ALICE = Key("Workspace", "a", "alice")
-KINDS = ("Environment", "Workspace", "Credential")
+KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactRepository")
 
 
 class Bench:
@@ -193,3 +193,24 @@ async def test_a_re_created_object_is_due_although_its_name_is_the_same(bench: B
     assert bench.gone == ["torch"]
     bench.caches.remove(old)
     assert bench.caches["Environment"].get("a", "torch") is not None, "the old uid's deletion came late"
+
+
+async def test_a_status_that_others_read_wakes_them(bench: Bench) -> None:
+    """Of some kinds only: a number in a repository's status is news to its artifacts, who uses it is none."""
+    repository, art = Key("ArtifactRepository", "a", "r"), Key("Artifact", "a", "x")
+    for key in (repository, art):
+        bench.ours(key)
+    bench.dependents.record(art, frozenset({Dep(*repository)}))
+    await bench.due()
+    bench.cluster.user_status(*repository, {"lastVersionNumber": 1})
+    assert await bench.due() == {art}
+    bench.cluster.user_status(*repository, {"lastVersionNumber": 1, "usedBy": {"total": 1}, "numArtifacts": 2})
+    assert await bench.due() == set()
+
+
+async def test_an_object_of_ours_that_a_pass_made_is_due(bench: Bench) -> None:
+    """The watch's echo of our own create is no news, so the create itself has to say it."""
+    meta = {"name": "r", "namespace": "a"}
+    body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "ArtifactRepository", "metadata": meta, "spec": {}}
+    await bench.writer.create(body)
+    assert await bench.due() == {Key("ArtifactRepository", "a", "r")}

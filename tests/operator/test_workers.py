@@ -28,7 +28,7 @@ class Pass:
     outcome: str = "Ready"
     deps: frozenset[Dep] = frozenset()
     requeue_after: float | None = None
-    users_changed: frozenset[Key] = frozenset()
+    tells: frozenset[Key] = frozenset()
 
 
 def workspace(key: Key) -> Live:

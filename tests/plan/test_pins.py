@@ -32,7 +32,9 @@ def image(world: World) -> str:
 
 def pins(world: World) -> list[tuple[int, str]]:
     found = sorted(world.all("ControllerRevision"), key=lambda body: body["revision"])
-    return [(body["revision"], body["data"]["template"]["spec"]["containers"][0]["image"]) for body in found]
+    return [
+        (body["revision"], body["data"]["groups"][0]["template"]["spec"]["containers"][0]["image"]) for body in found
+    ]
 
 
 def revision(world: World) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from outfitter.cluster.base import Cluster
 from outfitter.errors import ApiError
+from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
 Body = dict[str, Any]
@@ -44,10 +45,10 @@ class Door:
         self.after("create", manifest["kind"], manifest["metadata"]["name"])
         return stored
 
-    async def apply(self, manifest: Mapping[str, Any], uid: str) -> Body:
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> Body:
         """See Cluster.apply."""
         self.before("apply", manifest["kind"], manifest["metadata"]["name"])
-        stored = await self.cluster.apply(manifest, uid)
+        stored = await self.cluster.apply(manifest, uid, manager)
         self.after("apply", manifest["kind"], manifest["metadata"]["name"])
         return stored
 
@@ -57,10 +58,12 @@ class Door:
         await self.cluster.delete(kind, namespace, name, uid, orphan=orphan)
         self.after("delete", kind, name)
 
-    async def write_status(self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Body:
+    async def write_status(
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
+    ) -> Body:
         """See Cluster.write_status."""
         self.before("status", kind, name)
-        stored = await self.cluster.write_status(kind, namespace, name, uid, status)
+        stored = await self.cluster.write_status(kind, namespace, name, uid, status, version)
         self.after("status", kind, name)
         return stored
 

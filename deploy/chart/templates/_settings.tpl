@@ -21,6 +21,12 @@
   value: {{ include "outfitter.text" .Values.settings.nodePoolLabel | quote }}
 - name: OUTFITTER_MIG_STRATEGY
   value: {{ include "outfitter.text" .Values.settings.migStrategy | quote }}
+- name: OUTFITTER_NIM_VOLUME_SIZE
+  value: {{ include "outfitter.text" .Values.settings.nimVolumeSize | quote }}
+- name: OUTFITTER_NIM_CACHE_GRACE_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.nimCacheGraceSeconds | quote }}
+- name: OUTFITTER_NIM_DOWNLOAD_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.nimDownloadSeconds | quote }}
 - name: OUTFITTER_WORKERS
   value: {{ include "outfitter.text" .Values.settings.workers | quote }}
 - name: OUTFITTER_MAX_REQUESTS

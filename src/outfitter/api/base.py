@@ -1,6 +1,7 @@
 """Bases of every model: how fields are named, read and written back."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,7 +15,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 
 def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:
-    """Add what pydantic does not know to the schema of a model: mandatory fields and rules."""
+    """Tell the schema of a model what pydantic does not know: fields left out, mandatory fields and rules."""
+    for name in model.without():
+        schema.get("properties", {}).pop(to_camel(name), None)
     if not model.PARTIAL:
         names = [to_camel(name) for name in model.MANDATORY]
         required = [*schema.get("required", ()), *(name for name in names if name not in schema.get("required", ()))]
@@ -51,18 +54,32 @@ class Model(BaseModel):
     """True for inline fields: assets and policies may fill what is absent, so mandatory fields are judged later."""
     REFERS: ClassVar[Mapping[str, str]] = {}
     """String fields that name another object in the same namespace, with its kind."""
+    WITHOUT: ClassVar[tuple[str, ...]] = ()
+    """Optional fields of the bases that this part of the API does not have. Code that works on the base still finds
+    them, unset; rules of the bases about them do not apply.
+    """
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and any(value is None for value in data.values()):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+        if not isinstance(data, Mapping):
+            return data
+        gone = _spellings(cls)
+        if gone.isdisjoint(data) and not any(value is None for value in data.values()):
+            return data
+        return {key: value for key, value in data.items() if value is not None and key not in gone}
+
+    @classmethod
+    def without(cls) -> tuple[str, ...]:
+        """Return the fields that the class or one of its bases leaves out."""
+        return tuple(name for base in reversed(cls.__mro__) for name in vars(base).get("WITHOUT", ()))
 
     @classmethod
     def rules(cls) -> list[Rule]:
         """Return the rules of the class and its bases, each once."""
-        return list(dict.fromkeys(rule for base in reversed(cls.__mro__) for rule in vars(base).get("RULES", ())))
+        found = (rule for base in reversed(cls.__mro__) for rule in vars(base).get("RULES", ()))
+        gone = {to_camel(name) for name in cls.without()}
+        return list(dict.fromkeys(rule for rule in found if rule.field not in gone))
 
     @classmethod
     def transitions(cls) -> list[Transition]:
@@ -80,6 +97,12 @@ class Model(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """Return the object as a user would write it: camelCase, only what was set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+
+
+@cache
+def _spellings(model: type[Model]) -> frozenset[str]:
+    """Return the fields that a model leaves out, in both spellings."""
+    return frozenset(spelling for name in model.without() for spelling in (name, to_camel(name)))
 
 
 class ObjectMeta(Model):

@@ -56,4 +56,49 @@ spec:
   connections: [{name: board, nodePort: 30600}]
   compute: {cpuCoreRequest: 8}  # inline fields win over the asset's
 """,
+    "Inference": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: Inference
+metadata: {name: scoring, namespace: team-a}
+spec:
+  artifact: {repository: scorer, version: 3}  # or {name: scorer}; or assets and inline fields, as on a Workspace
+  containerGroups:
+  - name: default
+    replicas: 2
+    containers: [{name: web, compute: {cpuCoreRequest: 2, cpuMemoryRequest: 4Gi}}]
+""",
+    "Artifact": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: Artifact
+metadata: {name: llama, namespace: team-a}
+spec:
+  type: nim
+  containerGroups:
+  - containers:
+    - imageUri: nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4
+      port: 8000
+      environmentVars:
+      - {name: NGC_API_KEY, source: credential, credential: {name: ngc, key: NGC_API_KEY}}
+  storage: {mode: nimCache}     # or dedicatedPvc with pvcSize
+  run: {compute: {name: one-gpu}, replicas: 1}
+""",
+    "ArtifactRepository": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: ArtifactRepository
+metadata: {name: scorer, namespace: team-a}
+spec:
+  type: service
+  description: Every version of the scorer
+""",
+    "NimCache": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: NimCache
+metadata: {name: llama-3-1-8b, namespace: outfitter-system}
+spec:
+  image: nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4
+  credential: {name: ngc}
+  scope: {type: department, name: research}
+  size: 50Gi
+  retain: true                  # keep it when nobody uses it
+""",
 }

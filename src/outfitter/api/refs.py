@@ -65,6 +65,18 @@ class CredentialKeyRef(CredentialRef):
     """Key to read, by the name it has in the Secret that the Credential publishes (see its `status.keys`)."""
 
 
+class ArtifactNameRef(ObjectRef):
+    """An Artifact of the same namespace."""
+
+    TARGET: ClassVar[str] = "Artifact"
+
+
+class RepositoryRef(ObjectRef):
+    """An ArtifactRepository of the same namespace."""
+
+    TARGET: ClassVar[str] = "ArtifactRepository"
+
+
 class SecretRef(ObjectRef):
     """A Secret in the same namespace."""
 

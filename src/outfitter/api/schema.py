@@ -43,7 +43,7 @@ def resource_schema(model: type[Resource]) -> dict[str, Any]:
             "spec": properties["spec"],
             "status": properties["status"],
         },
-        "x-kubernetes-validations": [NAME_RULE],
+        "x-kubernetes-validations": [NAME_RULE, *schema.get("x-kubernetes-validations", ())],
     }
 
 

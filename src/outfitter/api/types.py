@@ -14,6 +14,7 @@ DATA_KEY_PATTERN = r"^[-._A-Za-z0-9]+$"
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 FILE_MODE_PATTERN = r"^0[0-7]{3}$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+VOLUME_SIZE_PATTERN = r"^[0-9]+([.][0-9]+)?(Gi|Mi|Ti)$"
 PATTERN_WORDS = {
     QUANTITY_PATTERN: "must be a quantity such as 500m, 20Gi or 4 (no final B)",
     LABEL_PATTERN: "must be lower case letters, digits and hyphens, with a letter or digit at both ends",
@@ -22,6 +23,9 @@ PATTERN_WORDS = {
     ABSOLUTE_PATH_PATTERN: "must be an absolute path without a colon",
     DATA_KEY_PATTERN: "must be letters, digits, hyphens, underscores and dots",
     LABEL_VALUE_PATTERN: "must be a label value: letters, digits, hyphens, underscores and dots",
+    ROOT_NAME_PATTERN: "must be lower case letters, digits and hyphens, starting with a letter and ending with a "
+    "letter or digit",
+    VOLUME_SIZE_PATTERN: "must be a number with Mi, Gi or Ti, such as 150Gi or 1.5Ti",
     FILE_MODE_PATTERN: 'must be an octal mode in quotes with a leading zero, such as "0644"',
 }
 """What a pattern means, for people."""
@@ -65,6 +69,8 @@ Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
 """Name of a Kubernetes object."""
 Label = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
 """A DNS label: lower case, digits, hyphens."""
+RootLabel = Annotated[str, Field(min_length=1, max_length=63, pattern=ROOT_NAME_PATTERN)]
+"""A DNS label that starts with a letter."""
 QualifiedName = Annotated[str, Field(min_length=1, max_length=317, pattern=QUALIFIED_PATTERN)]
 """Key of a label or annotation: optional prefix, slash, name."""
 LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
@@ -80,6 +86,8 @@ AbsolutePath = Annotated[str, Field(min_length=1, max_length=1024, pattern=ABSOL
 Url = Annotated[str, Field(min_length=1, max_length=2048)]
 Subject = Annotated[str, Field(min_length=1, max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+UserPort = Annotated[int, Field(ge=1024, le=65535)]
+"""A port that a process may open without being root."""
 Seconds = Annotated[int, Field(ge=0, le=2147483647)]
 PositiveInt32 = Annotated[int, Field(ge=1, le=2147483647)]
 Int32 = Annotated[int, Field(ge=0, le=2147483647)]

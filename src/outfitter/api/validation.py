@@ -13,6 +13,7 @@ from outfitter.api.schema import NAME_RULE, resource_schema
 from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors
 from outfitter.api.types import ROOT_NAME_PATTERN, matches
 from outfitter.api.v1alpha1 import KINDS, kind_of
+from outfitter.api.v1alpha1.containers import container_names
 
 _METADATA_FIELDS = (
     "annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName",
@@ -42,9 +43,9 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
     errors += _metadata_errors(body.get("metadata"))
     if isinstance(body.get("spec"), Mapping):
         bad = [error.path for error in errors]
-        errors += _rule_errors(_spec_model(body["kind"]), body["spec"], ("spec",), bad)
+        errors += _rule_errors(kind.model, {key: body[key] for key in ("metadata", "spec") if key in body}, (), bad)
         if previous is not None:
-            errors += _change_errors(_spec_model(body["kind"]), body["spec"], previous.get("spec"), ("spec",), bad)
+            errors += _change_errors(kind.model, body, previous, (), bad)
         errors += [
             FieldError(("spec", *error.path), error.message) for error in runtime_violations(body["kind"], body["spec"])
         ]
@@ -105,10 +106,26 @@ def _duplicate_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
             seen.add(name)
 
 
+def _made_container_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    groups = spec.get("containerGroups")
+    for index, group in enumerate(groups if isinstance(groups, list) else ()):
+        containers = group.get("containers") if isinstance(group, Mapping) else None
+        if not isinstance(containers, list) or not all(isinstance(item, Mapping) for item in containers):
+            continue
+        made = {name for item, name in zip(containers, container_names(containers), strict=True) if "name" not in item}
+        for place, item in enumerate(containers):
+            if item.get("name") in made:
+                yield FieldError(
+                    ("containerGroups", index, "containers", place, "name"),
+                    f"another item has the name {item['name']!r} because it was given none: name that one too",
+                )
+
+
 _RUNTIME_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[FieldError]], ...] = (
     _unbalanced_quotes,
     _propagation_differs,
     _duplicate_names,
+    _made_container_names,
 )
 """Checks that are the same for every kind; each looks only at fields that it knows."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from outfitter.api.crd import all_crds
 from outfitter.cli.chart import FIELD_SETTINGS, LEASE_NAME, WATCH_NAMESPACES, camel, rules, variable
+from outfitter.cli.protect import OPERATOR, binding_spec, policy_spec
 from outfitter.settings import Settings
 
 Manifest = dict[str, Any]
@@ -25,6 +27,7 @@ def objects(values: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Manifes
         *all_crds().values(),
         _object("v1", "ServiceAccount", NAME, labels, {"automountServiceAccountToken": False}),
         *_roles(values, labels),
+        *(_protection(labels) if values["admission"]["protect"]["enabled"] else ()),
         _service(values, labels),
         _deployment(values, chart, labels),
     ]
@@ -58,6 +61,15 @@ def _roles(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Manifes
             _object(api, "ClusterRole", f"{NAME}-{role}", has, {"rules": known[role]}, wide=True)
             for role, has in people.items()
         ),
+    ]
+
+
+def _protection(labels: Mapping[str, str]) -> list[Manifest]:
+    api, name = "admissionregistration.k8s.io/v1", f"{NAME}-protect"
+    spec = json.loads(json.dumps(policy_spec()).replace(OPERATOR, f"system:serviceaccount:{NAMESPACE}:{NAME}"))
+    return [
+        _object(api, "ValidatingAdmissionPolicy", name, labels, {"spec": spec}, wide=True),
+        _object(api, "ValidatingAdmissionPolicyBinding", name, labels, {"spec": binding_spec(name)}, wide=True),
     ]
 
 

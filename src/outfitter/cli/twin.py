@@ -1,7 +1,7 @@
 """The operator's own passes over the API server's twin in memory, until nothing changes any more.
 
 The same reconciler, planner and renderer as in the cluster; only controllers and kubelets are missing, so pods never
-start. Uids are made up, in the order of the input.
+start, and downloads count as done. Uids are made up, in the order of the input.
 """
 
 from __future__ import annotations
@@ -75,12 +75,19 @@ class Twin:
                     failed.append(error.message)  # looked at again in the next round, as the queue does
                 else:
                     learned |= bool(self._dependents.record(key, done.deps))
+            self._downloaded()
             if not learned and self._versions() == before:
                 break
         else:
             failed.append(f"passes do not come to rest after {_ROUNDS} rounds")
         if failed:
             raise OutfitterError(f"rendering got stuck: {'; '.join(failed)}. Please report this, with the files.")
+
+    def _downloaded(self) -> None:
+        """Jobs count as done, because what waits for a download is to be seen as well."""
+        done = {"conditions": [{"type": "Complete", "status": "True"}]}
+        for live in self.caches["Job"].all():
+            self.cluster.user_status("Job", live.namespace, live.name, done)
 
     def keys(self) -> list[Key]:
         """Every object of ours, in the order of kinds and names."""

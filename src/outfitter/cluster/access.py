@@ -38,12 +38,11 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
     return (
         *_ours(),
         Row("apps", "statefulsets", _CHILD, "runs workloads; get: managedFields are read before a change"),
-        Row(
-            "apps",
-            "controllerrevisions",
-            _MADE_ANEW,
-            "pins of workloads, which cannot be changed",
-        ),
+        Row("apps", "deployments", _CHILD, "runs inferences; get: managedFields are read before a change"),
+        Row("batch", "jobs", _CHILD, "downloads of models; get: managedFields are read before a change"),
+        Row("autoscaling", "horizontalpodautoscalers", _CHILD, "scales inferences by load"),
+        Row("policy", "poddisruptionbudgets", _CHILD, "keeps inferences up while nodes are drained"),
+        Row("apps", "controllerrevisions", _MADE_ANEW, "pins of workloads, which cannot be changed"),
         Row("", "services", _CHILD, "connections of workloads"),
         Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),
         Row(
@@ -83,10 +82,13 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
 def _ours() -> Iterator[Row]:
     for kind in KINDS:
         if kind.name in _WITHOUT_CHILDREN:
-            yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never written")
+            yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never changed")
         else:
-            why = "what users declare; never written. get: is it still there, before its children are made again?"
+            why = "what users declare; never changed. get: is it still there, before its children are made again?"
             yield Row(GROUP, kind.plural, ("get", "list", "watch"), why)
+        if kind.on_demand:
+            why = "made where something needs it, removed when nothing does any more"
+            yield Row(GROUP, kind.plural, ("create", "delete"), why)
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
 
@@ -39,7 +40,11 @@ NATIVE: tuple[Resource, ...] = (
     Resource("Pod", "", "v1", "pods"),
     Resource("Event", "", "v1", "events"),
     Resource("StatefulSet", "apps", "v1", "statefulsets"),
+    Resource("Deployment", "apps", "v1", "deployments"),
     Resource("ControllerRevision", "apps", "v1", "controllerrevisions"),
+    Resource("Job", "batch", "v1", "jobs"),
+    Resource("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
+    Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
     Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
     Resource("Ingress", "networking.k8s.io", "v1", "ingresses"),
     Resource("Lease", "coordination.k8s.io", "v1", "leases"),
@@ -90,8 +95,8 @@ class Cluster(Protocol):
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """POST; AlreadyExists where the name is taken. Returns the stored object."""
 
-    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
-        """Server-side apply with force on the live object with `uid`.
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
+        """Server-side apply with force on the live object with `uid`, as field manager `manager`.
 
         Conflict where the live object is another one. Where our fields were recorded by a POST (operation Update),
         their managedFields entry is first moved to Apply: else fields that the manifest no longer has would stay.
@@ -101,9 +106,12 @@ class Cluster(Protocol):
         """Delete with a uid precondition; an object already gone is success. `orphan` leaves its dependents."""
 
     async def write_status(
-        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
     ) -> dict[str, Any]:
-        """Replace `status` of one of our objects, guarded by uid (Conflict where it is another object now)."""
+        """Replace `status` of one of our objects, guarded by uid (Conflict where it is another object now).
+
+        With `version`, a resourceVersion, also Conflict where anything wrote the object since.
+        """
 
     async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
         """Write an Event about one of our objects."""

@@ -18,7 +18,7 @@ from outfitter.snapshot import Live
 PAGE: Final = 100  # objects per list request: a page is parsed as a whole, and its memory is not given back
 _TRIES: Final = 4  # controllers write status while we look: then look again
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
-_APPLY: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force=true"
+_APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
@@ -83,16 +83,18 @@ class Client:
         with _scrubbing(kind):
             return parsed(await self.transport.request("POST", path, manifest))
 
-    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(resource(kind), meta.get("namespace", ""), meta["name"])
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         guarded = {**manifest, "metadata": {**meta, "uid": uid}}
         with _scrubbing(kind):
-            await self._move_to_apply(path, kind, uid)
+            if manager == FIELD_MANAGER:
+                await self._move_to_apply(path, kind, uid)
             try:
-                return parsed(await self.transport.request("PATCH", path + _APPLY, guarded, content_type=_APPLY_PATCH))
+                how = path + _APPLY.format(manager)
+                return parsed(await self.transport.request("PATCH", how, guarded, content_type=_APPLY_PATCH))
             except Invalid as error:
                 if "metadata.uid: Invalid value" in error.message:
                     text = f"{kind} {meta['name']} is another object now"
@@ -152,11 +154,13 @@ class Client:
                 raise
 
     async def write_status(
-        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
     ) -> dict[str, Any]:
-        """Replace `status` of one of our objects, guarded by uid (Conflict where it is another object now)."""
+        """Replace `status` of one of our objects, guarded by uid and, if given, by its version: else Conflict."""
+        unchanged = [{"op": "test", "path": "/metadata/resourceVersion", "value": str(version)}] if version else []
         steps: list[dict[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
+            *unchanged,
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self._json_patch(path_of(resource(kind), namespace, name) + _STATUS, steps)

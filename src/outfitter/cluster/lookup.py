@@ -1,8 +1,9 @@
-"""The caches as a pass reads them, with an index of the hosts that our Ingresses serve."""
+"""The caches as a pass reads them, with indexes of what passes ask for by something else than its name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.base import Change
@@ -11,13 +12,16 @@ from outfitter.snapshot import Live
 
 
 class CacheLookup:
-    """The caches as a View reads them, with an index of the hosts that our Ingresses serve."""
+    """The caches as a View reads them, with the indexes of INDEXES."""
 
     def __init__(self, caches: Caches) -> None:
         self._caches = caches
-        self._hosts: dict[str, dict[str, Live]] = {}
-        caches.listen(self._ingress)
-        caches.listen_written(self._ingress)
+        self._index: dict[str, dict[str, dict[str, Live]]] = {kind: {} for kind in INDEXES}
+        for kind in INDEXES:
+            for live in caches[kind].all():
+                self.learn(Change(kind, None, live))
+        caches.listen(self.learn)
+        caches.listen_written(self.learn)
 
     def get(self, kind: str, namespace: str, name: str) -> Live | None:
         """One object."""
@@ -39,22 +43,44 @@ class CacheLookup:
         """The object of ours with that uid."""
         return next((live for kind in KINDS if (live := self._caches[kind.name].by_uid(uid))), None)
 
-    def claimants(self, host: str) -> Iterable[Live]:
-        """Ingresses of ours that serve a host."""
-        return list(self._hosts.get(host, {}).values())
+    def indexed(self, kind: str, value: str) -> Iterable[Live]:
+        """Objects of a kind in INDEXES that have this value."""
+        return list(self._index[kind].get(value, {}).values())
 
-    def _ingress(self, change: Change) -> None:
-        if change.kind != "Ingress":
+    def learn(self, change: Change) -> None:
+        """Listener: keep the indexes up to date."""
+        values = INDEXES.get(change.kind)
+        if values is None:
             return
-        for live, add in ((change.old, False), (change.new, True)):
-            for host in _hosts(live) if live else ():
-                if add and live:
-                    self._hosts.setdefault(host, {})[live.uid] = live
-                elif live and (served := self._hosts.get(host)):
-                    served.pop(live.uid, None)
-                    if not served:
-                        del self._hosts[host]
+        index = self._index[change.kind]
+        if change.old is not None:
+            for value in values(change.old.body):
+                index.get(value, {}).pop(change.old.uid, None)
+        if change.new is not None:
+            for value in values(change.new.body):
+                index.setdefault(value, {})[change.new.uid] = change.new
 
 
-def _hosts(live: Live) -> list[str]:
-    return [rule["host"] for rule in (live.body.get("spec") or {}).get("rules") or () if rule.get("host")]
+def _hosts(body: Mapping[str, Any]) -> list[str]:
+    return [rule["host"] for rule in (body.get("spec") or {}).get("rules") or () if rule.get("host")]
+
+
+def _repositories(body: Mapping[str, Any]) -> set[str]:
+    """Repositories that an Artifact belongs to, as namespace/name: what it names, and what a clone took over."""
+    meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    named = (spec.get("repositoryRef") or {}).get("name")
+    if not named:
+        named = status.get("repository") if spec.get("cloneFrom") else meta["name"]
+    return {f"{meta['namespace']}/{named}"} if named else set()
+
+
+def _images(body: Mapping[str, Any]) -> list[str]:
+    return [f"{body['metadata']['namespace']}/{(body.get('spec') or {}).get('image', '')}"]
+
+
+INDEXES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
+    "Ingress": _hosts,
+    "Artifact": _repositories,
+    "NimCache": _images,
+}
+"""Kind -> the values that its objects are found by: hosts, repositories, images."""

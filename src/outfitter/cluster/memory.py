@@ -34,7 +34,17 @@ from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
 _NO_GENERATION: Final = frozenset(
-    {"Namespace", "Secret", "ConfigMap", "Service", "PersistentVolumeClaim", "ControllerRevision", "Event", "Lease"}
+    {
+        "Namespace",
+        "Secret",
+        "ConfigMap",
+        "Service",
+        "PersistentVolumeClaim",
+        "ControllerRevision",
+        "Event",
+        "Lease",
+        "HorizontalPodAutoscaler",
+    }
 )
 
 
@@ -101,13 +111,13 @@ class MemoryCluster:
             raise AlreadyExists(f'{resource(kind).plural} "{name}" already exists', status=409, reason="AlreadyExists")
         return deepcopy(self._insert(place, manifest, FIELD_MANAGER))
 
-    async def apply(self, manifest: Mapping[str, Any], uid: str) -> Body:
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> Body:
         """See Cluster.apply."""
         kind, namespace, name = place = place_of(manifest)
         self._check("patch", kind)
         self.writes.append(Write("apply", kind, namespace, name, deepcopy(dict(manifest))))
         self._existing(place, uid)
-        return deepcopy(self._apply(place, manifest, FIELD_MANAGER))
+        return deepcopy(self._apply(place, manifest, manager))
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete."""
@@ -117,11 +127,15 @@ class MemoryCluster:
         if live is not None and live["metadata"]["uid"] == uid:
             self._delete((kind, namespace, name), orphan)
 
-    async def write_status(self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Body:
+    async def write_status(
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
+    ) -> Body:
         """See Cluster.write_status."""
         self._check("patch", kind, "/status")
         self.writes.append(Write("status", kind, namespace, name, deepcopy(dict(status))))
-        self._existing((kind, namespace, name), uid)
+        live = self._existing((kind, namespace, name), uid)
+        if version and live["metadata"]["resourceVersion"] != str(version):
+            raise Conflict(f"{kind} {name} changed meanwhile", status=409, reason="Conflict")
         return deepcopy(self._set_status((kind, namespace, name), status))
 
     async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from outfitter.cluster.watches import POD_MAKERS
 from outfitter.snapshot import Live
 
 Body = Mapping[str, Any]
@@ -89,7 +90,9 @@ def _revision(kind: str, body: Body) -> Live | None:
     return live if live.owner and live.controller == live.owner else None
 
 
-def _event(kind: str, body: Body) -> Live:
+def _event(kind: str, body: Body) -> Live | None:
+    if (body.get("involvedObject") or {}).get("kind") not in POD_MAKERS:
+        return None
     meta = {
         key: body["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion") if key in body["metadata"]
     }

@@ -26,6 +26,10 @@ class Watch:
 
 WATCHES: Final[tuple[Watch, ...]] = (
     Watch("StatefulSet", "children", label_selector=OWNER_UID),
+    Watch("Deployment", "children", label_selector=OWNER_UID),
+    Watch("Job", "downloads", label_selector=OWNER_UID),
+    Watch("HorizontalPodAutoscaler", "children", label_selector=OWNER_UID),
+    Watch("PodDisruptionBudget", "children", label_selector=OWNER_UID),
     Watch("Service", "children", label_selector=OWNER_UID),
     Watch("Ingress", "children", label_selector=OWNER_UID),
     Watch("ControllerRevision", "pins", label_selector=OWNER_UID),
@@ -43,11 +47,15 @@ WATCHES: Final[tuple[Watch, ...]] = (
     Watch(
         "Event",
         "pods that quota or Pod Security refused",
-        field_selector="involvedObject.kind=StatefulSet,reason=FailedCreate",
+        field_selector="reason=FailedCreate",
     ),
 )
 
+POD_MAKERS: Final = ("StatefulSet", "Job")
+"""Kinds that tell by Events only why they cannot make a pod; a Deployment says so in its status."""
+
 CHILD_KINDS: Final = (
-    "StatefulSet", "Service", "Ingress", "ControllerRevision", "PersistentVolumeClaim", "Secret", "ConfigMap"
+    "StatefulSet", "Deployment", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Ingress",
+    "ControllerRevision", "PersistentVolumeClaim", "Secret", "ConfigMap",
 )  # fmt: skip
 """Kinds that Outfitter creates, and therefore sweeps."""

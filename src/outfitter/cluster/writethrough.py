@@ -7,6 +7,7 @@ from typing import Any
 
 from outfitter.cluster.base import Cluster
 from outfitter.cluster.store import Caches
+from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import Live
 
 
@@ -33,11 +34,11 @@ class WriteThrough:
             self._caches.wrote(kind, stored)
         return stored
 
-    async def apply(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """See Cluster.apply."""
         kind, meta = manifest["kind"], manifest["metadata"]
         with self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
-            stored = await self._cluster.apply(manifest, uid)
+            stored = await self._cluster.apply(manifest, uid, manager)
             self._caches.wrote(kind, stored)
         return stored
 
@@ -46,11 +47,11 @@ class WriteThrough:
         await self._cluster.delete(kind, namespace, name, uid, orphan=orphan)
 
     async def write_status(
-        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
     ) -> dict[str, Any]:
         """See Cluster.write_status."""
         with self._caches.writing(kind, namespace, name):
-            stored = await self._cluster.write_status(kind, namespace, name, uid, status)
+            stored = await self._cluster.write_status(kind, namespace, name, uid, status, version)
             self._caches.wrote(kind, stored)
         return stored
 

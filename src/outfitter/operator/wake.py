@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from outfitter.api.v1alpha1 import kind_of
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
 from outfitter.operator.dependents import Dependents
@@ -12,6 +13,7 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.snapshot import Key, Live
 
 _USERS_SEE: Final = ("labels", "annotations")
+_OF_USERS: Final = frozenset({"usedBy", "numArtifacts", "unusedSince"})
 
 
 class Wake:
@@ -52,7 +54,10 @@ class Wake:
 
     def written(self, change: Change) -> None:
         """Our own write: the pass that made it knows, its dependents do not."""
-        if change.kind not in self._kinds or essential(change):
+        if change.kind in self._kinds and change.old is None:
+            live = change.live
+            self._queue.add(Key(change.kind, live.namespace, live.name))  # made by a pass over something else
+        if change.kind not in self._kinds or _concerns_users(change):
             self._users(change.live)
         if change.kind in self._kinds and essential(change):
             # A user's edit that the server took just before our status comes with the answer: its event is old then.
@@ -78,7 +83,7 @@ class Wake:
             self._gone(change.old)
         if change.new is not None and (replaced or essential(change)):
             self._queue.add(key)
-        if replaced or essential(change):
+        if replaced or _concerns_users(change):
             self._users(live)
         if change.old is None and live.owner:
             self._owner(live)
@@ -100,9 +105,24 @@ class Wake:
 
     def _refused_pods(self, event: Live) -> None:
         about = event.body.get("involvedObject") or {}
-        workload = self._caches["StatefulSet"].get(event.namespace, about.get("name", ""))
-        if workload is not None and workload.uid == about.get("uid"):
-            self._owner(workload)
+        maker = self._caches[about["kind"]].get(event.namespace, about.get("name", ""))
+        if maker is not None and maker.uid == about.get("uid"):
+            self._owner(maker)
+
+
+def _concerns_users(change: Change) -> bool:
+    """Whether those who refer to an object of ours have to look again: of some kinds, they read the status too."""
+    if essential(change):
+        return True
+    old, new = change.old, change.new
+    if old is None or new is None or not kind_of(change.kind).status_matters:
+        return False
+    return _said(old) != _said(new)
+
+
+def _said(live: Live) -> dict[str, Any]:
+    """What a status says of the object itself, not of those who use it."""
+    return {key: value for key, value in (live.body.get("status") or {}).items() if key not in _OF_USERS}
 
 
 def essential(change: Change) -> bool:

@@ -34,8 +34,8 @@ class Pass(Protocol):
         """Seconds until the next look, where time alone changes something."""
 
     @property
-    def users_changed(self) -> frozenset[Key]:
-        """Assets whose usedBy is due."""
+    def tells(self) -> frozenset[Key]:
+        """Other objects of ours that have something to do now."""
 
 
 class Reconciler(Protocol):
@@ -142,8 +142,10 @@ class Workers:
         changed = self._dependents.record(key, done.deps if exists else frozenset())
         if self._dependents.end(key, changed & done.deps):
             self._queue.add(key)  # it came too late for this pass and too early to find us among its users
-        if changed or done.users_changed:
-            self._wake.used({*changed, *done.users_changed})
+        if changed:
+            self._wake.used(changed)
+        for other in done.tells:
+            self._queue.add(other)
         if not exists:
             self._reconciler.forget(key)
         if not exists or done.outcome == "Gone":

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from outfitter.plan.artifact import plan_artifact
+from outfitter.plan.artifactrepository import plan_repository
 from outfitter.plan.base import Plan
 from outfitter.plan.credential import plan_credential
 from outfitter.plan.datasource import plan_data_source
 from outfitter.plan.definition import plan_compute_resource, plan_environment
+from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.workload import plan_workload
-from outfitter.resolve.workload import subject_of
+from outfitter.resolve.subject import subject_of
 from outfitter.snapshot import Asset, View
 
 
-def _workspace(view: View, asset: Asset) -> Plan:
+def _workload(view: View, asset: Asset) -> Plan:
     subject = subject_of(asset)
     assert subject is not None
     return plan_workload(view, subject)
@@ -24,7 +27,11 @@ PLANNERS: Mapping[str, Callable[[View, Asset], Plan]] = {
     "ComputeResource": plan_compute_resource,
     "DataSource": plan_data_source,
     "Credential": plan_credential,
-    "Workspace": _workspace,
+    "Workspace": _workload,
+    "Inference": _workload,
+    "Artifact": plan_artifact,
+    "ArtifactRepository": plan_repository,
+    "NimCache": plan_nim_cache,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from outfitter.naming import connection_service
@@ -12,21 +12,21 @@ from outfitter.render.connection import Endpoints, host_of
 from outfitter.snapshot import Asset, Live, View
 
 
-def lost_hosts(view: View, asset: Asset, ways: Endpoints) -> dict[str, Problem]:
-    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first."""
+def lost_hosts(view: View, asset: Asset, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
+    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first.
+
+    `hosts`: name of the Ingress, host, and the field that asks for it.
+    """
     lost = {}
-    for item in ways.inside:
-        first = next((live for live in view.claimants(item.host) if _counts(view, live, item.host)), None)
-        if not item.host or first is None or first.owner == asset.live.uid:
+    for name, host, field in hosts:
+        first = next((live for live in view.claimants(host) if _counts(view, live, host)), None)
+        if first is None or first.owner == asset.live.uid:
             continue
-        if _published(asset.body, item.host) and not _published(_owner(view, first), item.host):
+        if _published(asset.body, host) and not _published(_owner(view, first), host):
             continue  # whoever labels an Ingress of its own cannot take a host that was given away before
         view.depend(first.kind, first.namespace, first.name)
-        lost[connection_service(asset.live.name, item.name)] = waiting(
-            "HostTaken",
-            f"{item.host} already belongs to another workload: choose another host",
-            f"spec.connections[{item.name}]",
-        )
+        text = f"{host} already belongs to another workload: choose another host"
+        lost[name] = waiting("HostTaken", text, field)
     return lost
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from outfitter.canonical import covers, quantity, stamp
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
-from outfitter.naming import DIGEST, OWNER_KIND, OWNER_NAME, RETAINED
+from outfitter.naming import DIGEST, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, RETAINED
 from outfitter.problems import Problem, stalled, waiting
-from outfitter.snapshot import Asset, Live, View
+from outfitter.snapshot import Asset, Key, Live, View
 from outfitter.status import Draft
 
 
@@ -23,10 +23,11 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Apply this manifest over the live object with `uid`."""
+    """Apply this manifest over the live object with `uid`, as `manager`."""
 
     manifest: Mapping[str, Any]
     uid: str
+    manager: str = FIELD_MANAGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,13 @@ class Plan:
     draft: Draft
     steps: tuple[tuple[Op, ...], ...] = ()
     requeue: float | None = None  # seconds
+    tells: frozenset[Key] = frozenset()  # other objects of ours that have something to do now
+    guarded: bool = False  # the status may only be written over the version that it was made from
     look_again: bool = False  # the draft is of before the writes: what the server made of them belongs into it
+
+    def ends(self, live: Live) -> bool:
+        """Whether the object itself is deleted."""
+        return any(isinstance(op, Delete) and op.live.uid == live.uid for step in self.steps for op in step)
 
 
 @dataclass
@@ -63,6 +70,8 @@ class Diff:
 # Everything else is applied in place. PVCs only ever grow, which `_claim` sees to.
 _FIXED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "StatefulSet": (("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
+    "Deployment": (("selector",), "orphan"),
+    "Job": (("template", "selector", "completions", "completionMode"), "recreate"),
 }
 
 

@@ -9,7 +9,7 @@ from outfitter.canonical import covers, stamp
 from outfitter.naming import owner_labels
 from outfitter.plan.base import Apply, Create, Delete, Op, claim
 from outfitter.problems import Problem, stalled
-from outfitter.render.workspace import owner_reference
+from outfitter.render.owner import owner_reference
 from outfitter.snapshot import Asset, View
 
 

@@ -12,7 +12,7 @@ from outfitter.plan.copies import keep_copy, labelled
 from outfitter.plan.usage import used_by
 from outfitter.problems import Level, Problem, note, stalled, unsupported, waiting
 from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
-from outfitter.render.workspace import owner_reference
+from outfitter.render.owner import owner_reference
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.scope import find, is_wide, scope_problem, targets
 from outfitter.resolve.volumes import claim_name, member_of

@@ -15,7 +15,8 @@ from outfitter.problems import Level, Problem, stalled
 from outfitter.render import computeresource, environment
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.scope import find, is_wide, scope_problem
-from outfitter.resolve.workload import field_text, subject_of
+from outfitter.resolve.subject import subject_of
+from outfitter.resolve.workload import field_text
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 

@@ -9,62 +9,94 @@ from typing import Any
 
 import orjson
 
+from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import SOURCE_VERSION, credential_secret, revision, short_hash
 from outfitter.problems import Level, Problem
-from outfitter.render.workspace import Rendered, child_meta, claims
+from outfitter.render.owner import child_meta
+from outfitter.render.workload import GroupPods, Rendered, claims, short_lived
 from outfitter.resolve.references import Source
-from outfitter.resolve.workload import Resolved, Subject
+from outfitter.resolve.subject import Subject
+from outfitter.resolve.workload import Resolved, Spec
 from outfitter.snapshot import Asset, Live, View
 
 HISTORY = 2
 
+# Fields that a running workload is not made from: what changes them makes no new pin.
+_NOT_INPUTS = (
+    "suspend", "replicas", "autoscaling", "description", "displayName", "tags", "locked", "version", "repositoryRef",
+    "templateId",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Pin:
-    """One revision of a workload: `inputs` is a digest of what the user asked for, the rest is what came of it."""
+    """One revision of a workload: `inputs` is a digest of what the user asked for, the rest is what came of it.
+
+    `artifact` says which one it runs, if it is not its own; `short_lived` names the claims that go when it stops.
+    """
 
     name: str
     number: int
     inputs: str
+    type: str
     submission: Mapping[str, Any]
     sources: tuple[Source, ...]
     origins: Mapping[str, str]
     notes: tuple[Problem, ...]
-    template: Mapping[str, Any]
+    groups: tuple[GroupPods, ...]
     claims: tuple[Mapping[str, Any], ...]
+    short_lived: tuple[str, ...] = ()
+    artifact: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] | None = None
 
     @cached_property
-    def spec(self) -> WorkspaceSpec:
+    def spec(self) -> Spec:
         """The merged submission as a model."""
-        return WorkspaceSpec.model_validate(self.submission)
+        model = WorkspaceSpec if self.type == "workspace" else InferenceSpec
+        return model.model_validate(self.submission)
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """The pod template of the first group."""
+        return self.groups[0].template
 
 
 def inputs(subject: Subject) -> str:
-    """Digest of the workload's own spec: replicas and suspend are not part of it, a restart is."""
-    spec = dict(subject.asset.body.get("spec") or {})
-    for name in ("suspend", "replicas", "autoscaling", "description", "displayName"):
-        spec.pop(name, None)
+    """Digest of the workload's own spec: how many pods there are is not part of it, a restart is."""
+    spec = _made_from(subject.asset.body.get("spec") or {})
     if "run" in spec:
-        spec["run"] = {key: value for key, value in spec["run"].items() if key not in ("suspend", "replicas")}
+        spec["run"] = _made_from(spec["run"])
     return short_hash(orjson.dumps([spec, subject.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
+
+
+def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in spec.items() if key not in _NOT_INPUTS}
+    if "containerGroups" in kept:
+        kept["containerGroups"] = [
+            {key: value for key, value in group.items() if key not in ("replicas", "autoscaling")}
+            for group in kept["containerGroups"]
+        ]
+    return kept
 
 
 def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
     """The pin of a resolved and rendered workload; its name tells its content."""
     problems = (*resolved.problems, *rendered.problems)
-    notes = tuple(problem for problem in problems if problem.level is Level.NOTE)
-    owned = tuple(claims(resolved.subject, resolved.volumes))
     pin = Pin(
         "",
         number,
         inputs(resolved.subject),
+        resolved.subject.type,
         resolved.merged.fields,
         resolved.sources,
-        {**resolved.merged.origins, **{f"pod.{path}": source for path, source in rendered.origins.items()}},
-        notes,
-        rendered.template,
-        owned,
+        _origins(resolved, rendered),
+        tuple(problem for problem in problems if problem.level is Level.NOTE),
+        rendered.groups,
+        tuple(claims(resolved)),
+        short_lived(resolved),
+        _artifact(resolved),
+        resolved.facts or None,
     )
     return replace(pin, name=_name(resolved.subject.name, _data(pin)))
 
@@ -73,15 +105,40 @@ def _name(workload: str, data: Mapping[str, Any]) -> str:
     return revision(workload, orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
 
 
+def _origins(resolved: Resolved, rendered: Rendered) -> dict[str, str]:
+    """Where values come from: of the workload, of its first container, and of the pod as it was put together."""
+    first = resolved.groups[0].containers[0].origins
+    pod = {f"pod.{path}": source for path, source in rendered.origins.items()}
+    return {**resolved.merged.origins, **first, **pod}
+
+
+def _artifact(resolved: Resolved) -> dict[str, Any] | None:
+    chosen = resolved.artifact
+    if chosen is None or resolved.subject.own_definition:
+        return None
+    live = chosen.definition.asset.live
+    return {
+        "name": live.name,
+        "uid": live.uid,
+        "repository": chosen.definition.repository,
+        "generation": live.generation,
+        "locked": chosen.definition.locked,
+    }
+
+
 def _data(pin: Pin) -> dict[str, Any]:
     return {
         "inputs": pin.inputs,
+        "type": pin.type,
         "submission": pin.submission,
         "sources": [dict(vars(source)) for source in pin.sources],
         "origins": pin.origins,
         "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in pin.notes],
-        "template": pin.template,
+        "groups": [dict(vars(group)) for group in pin.groups],
         "claims": list(pin.claims),
+        "shortLived": list(pin.short_lived),
+        "artifact": pin.artifact,
+        "facts": pin.facts,
     }
 
 
@@ -113,14 +170,18 @@ def read(live: Live) -> Pin:
         live.name,
         int(body["revision"]),
         data.get("inputs", ""),
+        data.get("type", "workspace"),
         data.get("submission", {}),
         tuple(
             Source(**{key: value for key, value in item.items() if key in known}) for item in data.get("sources", ())
         ),
         data.get("origins", {}),
         tuple(Problem(item["reason"], item["message"], Level.NOTE, item["field"]) for item in data.get("notes", ())),
-        data["template"],
+        tuple(GroupPods(**group) for group in data["groups"]),
         tuple(data.get("claims", ())),
+        tuple(data.get("shortLived") or ()),
+        data.get("artifact"),
+        data.get("facts"),
     )
 
 

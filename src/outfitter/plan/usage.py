@@ -8,7 +8,14 @@ from typing import Any
 from outfitter.api.v1alpha1.asset import LISTED_USERS
 from outfitter.snapshot import Key
 
-_LISTS = {"Environment": "environments", "DataSource": "dataSources", "Workspace": "workspaces"}
+_LISTS = {
+    "Environment": "environments",
+    "DataSource": "dataSources",
+    "Workspace": "workspaces",
+    "Inference": "inferences",
+    "Artifact": "artifacts",
+    "NimCache": "nimCaches",
+}
 
 
 def used_by(users: Iterable[Key]) -> dict[str, Any]:

@@ -18,15 +18,15 @@ from outfitter.errors import Conflict, Invalid, NotFound
 from outfitter.naming import OWNER_UID, RECONCILE
 from outfitter.plan import plan
 from outfitter.plan.base import Create, Plan
-from outfitter.problems import stalled
 from outfitter.reconcile.writes import Writer
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
-from outfitter.status import Draft, compose, is_ready, is_stalled, least, unfinished
+from outfitter.status import Draft, compose, deleting, is_ready, is_stalled, least, unfinished, unreadable
 
 _log = logging.getLogger(__name__)
 
 _ROUNDS = 4  # looks at the caches per pass: each may turn up Secrets or ConfigMaps to fetch
+_NEXT_STEP = 0.1  # seconds
 _AGAIN_SECONDS = 60.0  # at most: no watch tells when a stranger's object, a quota or a missing right is out of the way
 
 
@@ -38,7 +38,7 @@ class Pass:
     deps: frozenset[Dep] = frozenset()
     requeue_after: float | None = None
     writes: int = 0
-    users_changed: frozenset[Key] = frozenset()
+    tells: frozenset[Key] = frozenset()
 
 
 class Reconciler:
@@ -95,15 +95,17 @@ class Reconciler:
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
         problems, writes, again = await self._writer.execute(made)
-        draft = made.draft
+        if made.ends(live):
+            return Pass("Gone", writes=writes)  # nobody needs it any more
         if problems:
-            draft = unfinished(draft, problems)
+            made = replace(made, draft=unfinished(made.draft, problems))
         elif made.look_again:
-            draft, view = self._look_again(asset, made, view)
-        requeue, written = await self._write_status(key, asset, draft)
+            made, view = self._look_again(asset, made, view)
+        draft = made.draft
+        requeue, written = await self._write_status(key, asset, draft, guarded=made.guarded)
         delays = [made.requeue, requeue, self._patience(key, again=again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
-        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written)
+        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written, made.tells)
 
     def _patience(self, key: Key, *, again: bool) -> float | None:
         """Seconds until what was in the way is looked at again: 1, 2, 4 ... None where nothing was."""
@@ -143,13 +145,16 @@ class Reconciler:
         found = await self._cluster.get(live.kind, live.namespace, live.name)
         return found is None or found["metadata"]["uid"] != live.uid
 
-    def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Draft, View]:
+    def _look_again(self, asset: Asset, made: Plan, before: View) -> tuple[Plan, View]:
         """After the writes the caches hold the server's answers: say now what a second pass would say."""
         view = View(self._lookup, self._settings, users=before.users, now=self._clock())
         known = {key: made.draft.facts[key] for key in ("revision",) if key in made.draft.facts}
         status = {**(asset.body.get("status") or {}), **known}  # the pin that was just made is the one to keep to
-        draft = plan(view, replace(asset, body={**asset.body, "status": status})).draft
-        return (made.draft, before) if view.wanted else (draft, view)
+        found = plan(view, replace(asset, body={**asset.body, "status": status}))
+        if view.wanted:
+            return made, before
+        soon = _NEXT_STEP if found.steps else found.requeue  # what only now can be done is for the next pass
+        return replace(found, tells=found.tells | made.tells, requeue=soon), view
 
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:
         body = await self._cluster.get(*dep)
@@ -171,43 +176,41 @@ class Reconciler:
 
     async def _unreadable(self, live: Live, error: ValidationError) -> Pass:
         """An object that the models refuse although it is stored, as an older or laxer CRD may have let it in."""
-        found = [
-            stalled("InvalidSpec", item["msg"], ".".join(str(part) for part in item["loc"])) for item in error.errors()
-        ]
-        status = compose(Draft(False, "InvalidSpec", "", tuple(found), {}, (0, 1)), live.body, self._clock())
+        found = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
+        status = unreadable(live.body, found, self._clock())
         return Pass("Stalled", frozenset(), None, await self._put_status(live, status))
 
     async def _deleting(self, asset: Asset) -> Pass:
         """Somebody else's finalizer holds the object: say so, and change nothing any more."""
-        facts = {key: value for key, value in (asset.body.get("status") or {}).items() if key not in _OURS}
-        if "phase" in facts:
-            facts["phase"] = "Deleting"
-        draft = Draft(False, "Deleting", "being deleted", (), facts)
-        written = await self._put_status(asset.live, compose(draft, asset.body, self._clock()))
+        written = await self._put_status(asset.live, deleting(asset.body, self._clock()))
         return Pass("Deleting", frozenset(), None, written)
 
-    async def _write_status(self, key: Key, asset: Asset, draft: Draft) -> tuple[float | None, int]:
-        """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first."""
+    async def _write_status(self, key: Key, asset: Asset, draft: Draft, *, guarded: bool) -> tuple[float | None, int]:
+        """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first.
+
+        `guarded`: only over the version that the draft was made from, and at once.
+        """
         now = self._clock()
         status = compose(draft, asset.body, now)
         previous = asset.body.get("status") or {}
         same_spec = all(previous.get(key) == status.get(key) for key in ("observedGeneration", "revision"))
         slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
-        if not (slipped and same_spec):
+        if guarded or not (slipped and same_spec):
             self._unready.pop(key, None)
-            return None, await self._put_status(asset.live, status)
+            return None, await self._put_status(asset.live, status, guarded=guarded)
         since = self._unready.setdefault(key, now)
         left = self._settings.hold_seconds - (now - since).total_seconds()
         if left > 0:
             return left + 0.1, 0
         return None, await self._put_status(asset.live, status)
 
-    async def _put_status(self, live: Live, status: Mapping[str, Any]) -> int:
+    async def _put_status(self, live: Live, status: Mapping[str, Any], *, guarded: bool = False) -> int:
         previous = live.body.get("status") or {}
         if status == previous:
             return 0
         try:
-            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status)
+            version = live.resource_version if guarded else 0
+            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
         except NotFound:
             return 0  # deleted while its pass ran
         except Invalid as error:
@@ -225,9 +228,6 @@ class Reconciler:
         self._unready.pop(key, None)
         self._refused.pop(key, None)
         self._writer.forget()
-
-
-_OURS = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
 
 
 def _outcome(draft: Draft, made: Plan) -> str:

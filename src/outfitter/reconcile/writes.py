@@ -55,8 +55,8 @@ class Writer:
             match op:
                 case Create(manifest):
                     return await self._create(manifest)
-                case Apply(manifest, uid):
-                    await self._cluster.apply(manifest, uid)
+                case Apply(manifest, uid, manager):
+                    await self._cluster.apply(manifest, uid, manager)
                 case Delete(live, orphan):
                     await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
         except (Forbidden, Invalid) as error:
@@ -80,7 +80,11 @@ class Writer:
         if found is None:
             self._strangers.discard(place)
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
-        has, mine = found["metadata"].get("labels") or {}, meta["labels"]
+        has, mine = found["metadata"].get("labels") or {}, meta.get("labels") or {}
+        if OWNER_UID not in mine:
+            # Nobody owns it, so that whoever made it, it serves.
+            self._caches.wrote(place[0], found)
+            return None
         if has.get(OWNER_UID) == mine[OWNER_UID]:
             # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
             self._caches.wrote(place[0], found)

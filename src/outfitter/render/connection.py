@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from outfitter.api.v1alpha1.connections import EXTERNAL_TOOLS
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_host, connection_service, dns_label
 from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
 _URL = re.compile(
@@ -53,7 +54,7 @@ class Endpoints:
     problems: tuple[Problem, ...]
 
 
-def endpoints(spec: WorkspaceSpec, workload: str, namespace: str, settings: Settings) -> Endpoints:
+def endpoints(spec: Spec, workload: str, namespace: str, settings: Settings) -> Endpoints:
     """Read the merged connections, ports and exposedUrls of a workload."""
     problems: list[Problem] = []
     links: list[dict[str, Any]] = []
@@ -71,7 +72,8 @@ def endpoints(spec: WorkspaceSpec, workload: str, namespace: str, settings: Sett
         elif item.tool_type in EXTERNAL_TOOLS:
             links.append(_link(item, spec, field, problems))
         else:
-            found = _connection(item, field, workload, namespace, settings, problems)
+            serving = isinstance(spec, InferenceSpec)
+            found = _connection(item, field, workload, namespace, settings, problems, serving=serving)
             inside += [found] if found else []
         if item.authorized_users or item.authorized_groups:
             problems.append(unsupported(field, "limiting a connection to some users needs an identity-aware proxy"))
@@ -81,9 +83,18 @@ def endpoints(spec: WorkspaceSpec, workload: str, namespace: str, settings: Sett
 
 
 def _connection(
-    item: Any, field: str, workload: str, namespace: str, settings: Settings, problems: list[Problem]
+    item: Any,
+    field: str,
+    workload: str,
+    namespace: str,
+    settings: Settings,
+    problems: list[Problem],
+    *,
+    serving: bool,
 ) -> Endpoint | None:
     kind, port = item.connection_type, item.container_port
+    if kind == "ServingPort" and serving and port is not None:
+        return None  # the Service of the workload itself
     if kind is None or port is None or kind == "ServingPort":
         text = "a workspace has no serving port" if kind == "ServingPort" else "give connectionType and containerPort"
         problems.append(stalled("InvalidSpec", text, field))
@@ -138,7 +149,7 @@ def _url(
     return given
 
 
-def _link(item: Any, spec: WorkspaceSpec, field: str, problems: list[Problem]) -> dict[str, Any]:
+def _link(item: Any, spec: Spec, field: str, problems: list[Problem]) -> dict[str, Any]:
     """A tool that runs elsewhere: placeholders are filled from plain variables, never from secrets."""
     plain = {variable.name: variable.value for variable in spec.environment_variables if variable.value is not None}
     left: list[str] = []
@@ -159,7 +170,7 @@ def _link(item: Any, spec: WorkspaceSpec, field: str, problems: list[Problem]) -
     return entry
 
 
-def _ports(spec: WorkspaceSpec, problems: list[Problem]) -> list[Endpoint]:
+def _ports(spec: Spec, problems: list[Problem]) -> list[Endpoint]:
     found = []
     for item in spec.ports:
         if item.exclude:
@@ -177,9 +188,7 @@ def _ports(spec: WorkspaceSpec, problems: list[Problem]) -> list[Endpoint]:
     return found
 
 
-def _exposed(
-    spec: WorkspaceSpec, workload: str, namespace: str, settings: Settings, problems: list[Problem]
-) -> list[Endpoint]:
+def _exposed(spec: Spec, workload: str, namespace: str, settings: Settings, problems: list[Problem]) -> list[Endpoint]:
     found = []
     for item in spec.exposed_urls:
         if item.exclude:
@@ -264,6 +273,7 @@ def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Setti
     }
 
 
-def container_ports(inside: tuple[Endpoint, ...]) -> list[dict[str, Any]]:
-    """Each container port once."""
-    return [{"containerPort": port, "protocol": "TCP"} for port in dict.fromkeys(item.port for item in inside)]
+def container_ports(inside: tuple[Endpoint, ...], serving: int | None = None) -> list[dict[str, Any]]:
+    """Each container port once; the one that serves is named by its container."""
+    ports = dict.fromkeys(item.port for item in inside if item.port != serving)
+    return [{"containerPort": port, "protocol": "TCP"} for port in ports]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import credential_secret
 from outfitter.problems import Problem, stalled, unsupported
 from outfitter.render.pod import Contribution
+from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
 
-def contribution(spec: WorkspaceSpec, source: str, settings: Settings) -> tuple[Contribution, list[Problem]]:
+def contribution(spec: Spec, source: str, settings: Settings) -> tuple[Contribution, list[Problem]]:
     """What the merged environment fields give to the pod, restricted by default."""
     problems: list[Problem] = []
     variables = _variables(spec, problems)
@@ -50,7 +50,7 @@ def _split(text: str | None) -> list[str]:
         return []
 
 
-def _variables(spec: WorkspaceSpec, problems: list[Problem]) -> list[dict[str, Any]]:
+def _variables(spec: Spec, problems: list[Problem]) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for item in spec.environment_variables:
         entry: dict[str, Any] = {"name": item.name}
@@ -75,7 +75,7 @@ def _variables(spec: WorkspaceSpec, problems: list[Problem]) -> list[dict[str, A
     return result
 
 
-def _home(spec: WorkspaceSpec, settings: Settings, variables: list[dict[str, Any]]) -> str:
+def _home(spec: Spec, settings: Settings, variables: list[dict[str, Any]]) -> str:
     """Where the home directory is mounted, "" for none; HOME is added to `variables` where nobody set it."""
     wanted = spec.create_home_dir
     if wanted is None:
@@ -89,7 +89,7 @@ def _home(spec: WorkspaceSpec, settings: Settings, variables: list[dict[str, Any
     return settings.home_dir
 
 
-def _readiness(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any] | None:
+def _readiness(spec: Spec, problems: list[Problem]) -> dict[str, Any] | None:
     probe = spec.probes.readiness
     if probe is None:
         return None
@@ -114,7 +114,7 @@ def _readiness(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any] |
     return {"httpGet": {k: v for k, v in target.items() if v}, **{k: v for k, v in numbers.items() if v is not None}}
 
 
-def _container_security(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any]:
+def _container_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
     security = spec.security
     source = security.uid_gid_source or "fromTheImage"
     if source in ("fromIdpToken", "idpToken"):
@@ -138,7 +138,7 @@ def _container_security(spec: WorkspaceSpec, problems: list[Problem]) -> dict[st
     return {key: value for key, value in context.items() if value is not None}
 
 
-def _pod_security(spec: WorkspaceSpec, problems: list[Problem]) -> dict[str, Any]:
+def _pod_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
     security = spec.security
     groups = [int(part) for part in (security.supplemental_groups or "").split(",") if part.strip()]
     context: dict[str, Any] = {

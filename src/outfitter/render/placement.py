@@ -6,9 +6,9 @@ from typing import Any
 
 from outfitter.api.base import GROUP
 from outfitter.api.types import LABEL_VALUE_PATTERN, matches
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.problems import Problem, note, unsupported
 from outfitter.render.pod import Contribution
+from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
 # Labels and annotations that belong to tools which would prune or adopt what carries them.
@@ -29,7 +29,7 @@ _RESERVED_NAMES = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/ma
 
 
 def contribution(
-    spec: WorkspaceSpec, source: str, selector: dict[str, str], settings: Settings
+    spec: Spec, source: str, selector: dict[str, str], settings: Settings
 ) -> tuple[Contribution, list[Problem]]:
     """Node selection, affinity, tolerations, priority, grace period, and the user's own labels and annotations."""
     problems: list[Problem] = []
@@ -68,7 +68,7 @@ def contribution(
     return part, problems
 
 
-def _node_affinity(spec: WorkspaceSpec, settings: Settings) -> dict[str, Any]:
+def _node_affinity(spec: Spec, settings: Settings) -> dict[str, Any]:
     pools = list(spec.node_pools)
     required = spec.node_affinity_required.node_selector_terms if spec.node_affinity_required else ()
     terms = [
@@ -113,7 +113,7 @@ def _toleration(item: Any) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value is not None}
 
 
-def _unsupported(spec: WorkspaceSpec) -> list[Problem]:
+def _unsupported(spec: Spec) -> list[Problem]:
     found = []
     if spec.restart_policy in ("OnFailure", "Never"):
         found.append(unsupported("spec.restartPolicy", "a workspace that runs once (as a Job) is not built yet"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.canonical import prune
+from outfitter.naming import fit
 from outfitter.problems import Problem, stalled
 
 MAIN = "main"
@@ -18,7 +19,10 @@ _FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one asset (or the inline fields) adds to a pod. `source` names it in clashes, as in `DataSource models`."""
+    """What one asset (or the inline fields) adds to a pod. `source` names it in clashes, as in `DataSource models`.
+
+    `of` is the container that env, mounts, devices, requests, limits and `container` are for; all else is the pod's.
+    """
 
     source: str
     env: Sequence[Mapping[str, Any]] = ()
@@ -31,8 +35,20 @@ class Contribution:
     pull_secrets: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    container: Mapping[str, Any] = field(default_factory=dict)  # fields of the main container
+    container: Mapping[str, Any] = field(default_factory=dict)  # fields of the container itself
     pod: Mapping[str, Any] = field(default_factory=dict)  # fields of the pod spec
+    of: str = MAIN
+
+
+def private(part: Contribution, container: str) -> Contribution:
+    """The contribution for one more container of a pod: its volumes are its own, so they get names of their own."""
+    names = {item["name"]: fit(f"{item['name']}-{container}") for item in part.volumes}
+    return replace(
+        part,
+        of=container,
+        volumes=[{**item, "name": names[item["name"]]} for item in part.volumes],
+        mounts=[{**item, "name": names.get(item["name"], item["name"])} for item in part.mounts],
+    )
 
 
 @dataclass(frozen=True)
@@ -44,72 +60,89 @@ class Assembled:
     origins: Mapping[str, str]
 
 
-# Contribution field -> list of the pod it goes to, the key of an item, and what people call it.
+# Contribution field -> list of the container it goes to, the key of an item, and what people call it.
 _LISTS: tuple[tuple[str, str, str, str], ...] = (
     ("env", "env", "name", "environment variable"),
-    ("volumes", "volumes", "name", "volume"),
     ("mounts", "volumeMounts", "mountPath", "mount path"),
     ("devices", "volumeDevices", "devicePath", "mount path"),
     ("ports", "ports", "containerPort", "container port"),
 )
+# What all containers of a pod share: one address, one list of volumes.
+_SHARED = frozenset({"volume", "container port"})
+
+
+@dataclass
+class _Container:
+    lists: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {row[1]: [] for row in _LISTS})
+    resources: dict[str, dict[str, str]] = field(default_factory=lambda: {"requests": {}, "limits": {}})
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """The container as the pod spec lists it."""
+        resources = {side: values for side, values in self.resources.items() if values}
+        return {"name": name, **self.fields, **self.lists, "resources": resources or None}
 
 
 @dataclass
 class _Parts:
     """What has been merged so far. The first to claim a name keeps it; a second claim is a problem naming both."""
 
-    lists: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {row[1]: [] for row in _LISTS})
-    resources: dict[str, dict[str, str]] = field(default_factory=lambda: {"requests": {}, "limits": {}})
+    containers: dict[str, _Container] = field(default_factory=dict)
+    volumes: list[Mapping[str, Any]] = field(default_factory=list)
     meta: dict[str, dict[str, str]] = field(default_factory=lambda: {"labels": {}, "annotations": {}})
-    container: dict[str, Any] = field(default_factory=dict)
     pod: dict[str, Any] = field(default_factory=dict)
     pull_secrets: dict[str, None] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    claims: dict[tuple[str, str], str] = field(default_factory=dict)
+    claims: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
-    def claim(self, what: str, name: str, source: str) -> bool:
-        first = self.claims.get((what, name))
+    def claim(self, what: str, name: str, part: Contribution) -> bool:
+        place = ("" if what in _SHARED else part.of, what, name)
+        first = self.claims.get(place)
         if first is None:
-            self.claims[what, name] = source
+            self.claims[place] = part.source
             return True
-        both = f"{first} and {source}" if first != source else f"{source}, twice"
+        both = f"{first} and {part.source}" if first != part.source else f"{part.source}, twice"
         self.problems.append(stalled("Conflict", f"{what} {name} is set by {both}: change one of them"))
         return False
 
     def add(self, part: Contribution) -> None:
+        one = self.containers.setdefault(part.of, _Container())
+        # Origins of the first container are those that people ask about: they stand without its name.
+        prefix = "" if part.of == next(iter(self.containers)) else f"containers[{part.of}]."
         for attribute, target, key, what in _LISTS:
             for item in getattr(part, attribute):
-                if self.claim(what, str(item[key]), part.source):
-                    self.lists[target].append(item)
-                    self.origins[f"{target}[{item[key]}]"] = part.source
+                if self.claim(what, str(item[key]), part):
+                    one.lists[target].append(item)
+                    self.origins[f"{prefix}{target}[{item[key]}]"] = part.source
+        for item in part.volumes:
+            if self.claim("volume", str(item["name"]), part):
+                self.volumes.append(item)
+                self.origins[f"volumes[{item['name']}]"] = part.source
         for side, values in (("requests", part.requests), ("limits", part.limits)):
             for name, value in values.items():
-                if self.claim(f"resource in {side}", name, part.source):
-                    self.resources[side][name] = value
-                    self.origins[f"resources.{side}.{name}"] = part.source
+                if self.claim(f"resource in {side}", name, part):
+                    one.resources[side][name] = value
+                    self.origins[f"{prefix}resources.{side}.{name}"] = part.source
         self.pull_secrets.update(dict.fromkeys(part.pull_secrets))
         self.meta["labels"].update(part.labels)
         self.meta["annotations"].update(part.annotations)
-        _merge(self.container, part.container)
+        _merge(one.fields, part.container)
         _merge(self.pod, part.pod)
-        self.origins.update(dict.fromkeys((*part.container, *part.pod), part.source))
+        self.origins.update(dict.fromkeys((*(f"{prefix}{name}" for name in part.container), *part.pod), part.source))
 
 
 def assemble(contributions: Iterable[Contribution]) -> Assembled:
-    """One pod template with one container out of all contributions, in their order."""
+    """One pod template out of all contributions, in their order; containers in the order of their first one."""
     parts = _Parts()
     for part in contributions:
         parts.add(part)
-    volumes = parts.lists.pop("volumes")
-    resources = {side: values for side, values in parts.resources.items() if values}
-    main = {"name": MAIN, **parts.container, **parts.lists, "resources": resources or None}
     spec = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **parts.pod,
-        "containers": [main],
-        "volumes": volumes,
+        "containers": [one.manifest(name) for name, one in parts.containers.items()],
+        "volumes": parts.volumes,
         "imagePullSecrets": [{"name": name} for name in parts.pull_secrets],
     }
     meta = {name: values for name, values in parts.meta.items() if values}

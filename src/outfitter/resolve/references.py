@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from outfitter.api.refs import CredentialRef
+from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import PROJECT, SOURCE_VERSION, credential_secret
 from outfitter.problems import Problem, note, waiting
@@ -72,10 +73,17 @@ def credential_key(view: View, namespace: str, ref: CredentialRef, key: str, pat
     return asset, (live.body["metadata"].get("annotations") or {}).get(SOURCE_VERSION, "")
 
 
-def check_variables(view: View, namespace: str, spec: WorkspaceSpec, found: Found) -> None:
-    """Look up what environment variables read; prompts that nobody answered are noted."""
+def check_variables(
+    view: View,
+    namespace: str,
+    spec: WorkspaceSpec | InferenceSpec,
+    found: Found,
+    *,
+    field: str = "spec.environmentVariables",
+) -> None:
+    """Look up what environment variables read; prompts that nobody answered are noted. `field`: where they stand."""
     for variable in spec.environment_variables:
-        path = f"spec.environmentVariables[{variable.name}]"
+        path = f"{field}[{variable.name}]"
         if variable.credential:
             ref = variable.credential
             answer = credential_key(view, namespace, ref, ref.key, f"{path}.credential")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,10 +57,7 @@ def find(view: View, kind: str, namespace: str, ref: AssetRef, field: str) -> As
     labels = view.labels(namespace)
     if shared is not None:
         where = reach(shared, system)
-        opted_in = PROJECT in labels
-        covered = where.type in ("cluster", "tenant") or (
-            where.type == "department" and labels.get(DEPARTMENT) == where.name
-        )
+        opted_in, covered = PROJECT in labels, _covered(where, labels)
         if covered and opted_in and ref.scope in (None, where.type):
             return _usable(shared, system, field)
         if not opted_in:
@@ -79,6 +77,16 @@ def find(view: View, kind: str, namespace: str, ref: AssetRef, field: str) -> As
     return waiting(
         "ReferenceNotFound", f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}", field
     )
+
+
+def _covered(where: Reach, labels: Mapping[str, str]) -> bool:
+    return where.type in ("cluster", "tenant") or (where.type == "department" and labels.get(DEPARTMENT) == where.name)
+
+
+def covers(view: View, asset: Asset, namespace: str) -> bool:
+    """Whether a shared asset reaches a namespace, which must have opted in."""
+    labels = view.labels(namespace)
+    return PROJECT in labels and _covered(reach(asset, view.settings.system_namespace), labels)
 
 
 def _own_level(asset: Asset, system: str) -> str:

@@ -32,6 +32,8 @@ class VolumeUse:
     field: str
     claim: str = ""  # for pvc: name of the PersistentVolumeClaim; for configMapVolume: of the ConfigMap
     asset: Asset | None = None
+    owned: bool = False  # the claim belongs to the workload and goes with it, but not when it only stops
+    single: bool = False  # one node at a time: another pod cannot start before this one is gone
 
 
 def member_of(spec: Any) -> tuple[str, Any]:

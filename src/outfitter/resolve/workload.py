@@ -1,29 +1,27 @@
-"""A Workspace, or an Environment with `run`, and all it refers to -> one merged submission, or why not."""
+"""What an object asks to run, and all it refers to -> one merged submission per container, or why not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from outfitter.api.refs import AssetRef
+from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
-from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
+from outfitter.api.v1alpha1.inference import InferenceSpec
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations
-from outfitter.naming import (
-    RESTARTED_AT,
-    credential_pull_secret,
-    credential_secret,
-    data_source_config_map,
-    workload_volume,
-)
+from outfitter.naming import credential_pull_secret, credential_secret, data_source_config_map, workload_volume
 from outfitter.problems import Problem, stalled
+from outfitter.resolve.artifact import Chosen
 from outfitter.resolve.merge import Merged, identity, merge
 from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
 from outfitter.resolve.scope import find, is_wide
+from outfitter.resolve.subject import Subject
 from outfitter.resolve.volumes import VolumeUse, claim_name, member_of
 from outfitter.snapshot import Asset, View
 
@@ -33,33 +31,36 @@ _ENVIRONMENT_FIELDS = (
     "environmentVariables", "security", "probes", "connections",
 )  # fmt: skip
 _NOT_COMPUTE = frozenset({"description", "displayName", "scope", "supportedTypes", "distributedFramework"})
-_NOT_INLINE = frozenset({"assets", "suspend", "description", "displayName"})
 _UID_FIELDS = ("runAsUid", "runAsGid", "supplementalGroups")
+_KINDS: Mapping[str, tuple[str, type[WorkspaceSpec] | type[InferenceSpec]]] = {
+    "workspace": ("Workspace", WorkspaceSpec),
+    "inference": ("Inference", InferenceSpec),
+}
+MAIN = "main"
 NGC_HOST = "nvcr.io/"
+
+Spec = WorkspaceSpec | InferenceSpec
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What runs: a Workspace, or the workspace that `spec.run` of an Environment means. `asset` owns the children."""
+class ContainerUse:
+    """One container: its merged submission, and for one of an artifact its definition. `port`: where it serves."""
 
-    asset: Asset
-    environment: AssetRef | None
-    own_environment: bool
-    compute: AssetRef | None
-    data_sources: tuple[Any, ...]
-    inline: Mapping[str, Any]
-    stopped: bool
-    restarted_at: str
+    name: str
+    spec: Spec
+    origins: Mapping[str, str]
+    port: int | None = None
+    definition: Container | None = None
+    field: str = "spec"
+    nim: bool = False  # has the ways of a NIM image
 
-    @property
-    def namespace(self) -> str:
-        """Where it runs."""
-        return self.asset.live.namespace
 
-    @property
-    def name(self) -> str:
-        """Name of the workload and of its StatefulSet."""
-        return self.asset.live.name
+@dataclass(frozen=True)
+class GroupUse:
+    """Containers that run in one pod, the primary first."""
+
+    name: str
+    containers: tuple[ContainerUse, ...]
 
 
 @dataclass(frozen=True)
@@ -68,77 +69,120 @@ class Resolved:
 
     subject: Subject
     merged: Merged
-    spec: WorkspaceSpec
+    spec: Spec
     volumes: tuple[VolumeUse, ...]
     pull_secrets: tuple[str, ...]
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
-
-
-def subject_of(asset: Asset) -> Subject | None:
-    """The workload that an object asks for, if any."""
-    model, restarted = asset.model, (asset.body["metadata"].get("annotations") or {}).get(RESTARTED_AT, "")
-    if isinstance(model, Workspace):
-        spec = asset.body.get("spec") or {}
-        inline = {key: value for key, value in spec.items() if key not in _NOT_INLINE}
-        refs = model.spec.assets
-        return Subject(
-            asset, refs.environment, False, refs.compute, refs.data_sources, inline, model.spec.suspend, restarted
-        )
-    if isinstance(model, Environment) and model.spec.run is not None:
-        run, body = model.spec.run, asset.body["spec"]["run"] or {}
-        inline = {key: body[key] for key in ("environmentVariables", "connections") if key in body}
-        stopped = run.suspend or run.replicas == 0
-        return Subject(asset, None, True, run.compute, run.data_sources, inline, stopped, restarted)
-    return None
+    groups: tuple[GroupUse, ...]
+    artifact: Chosen | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
 
 
 def resolve_workload(view: View, subject: Subject) -> Resolved:
     """Look everything up, merge environment < compute < inline, and check what the assets themselves allow."""
     found = Found()
-    where, prefix = subject.namespace, "spec.run" if subject.own_environment else "spec.assets"
     layers: list[tuple[str, Mapping[str, Any]]] = []
-    environment = subject.asset if subject.own_environment else None
+    environment = None
+    if subject.own_definition and isinstance(subject.asset.model, Environment):
+        environment = subject.asset
     if subject.environment is not None:
-        environment = found.keep(find(view, "Environment", where, subject.environment, f"{prefix}.environment"))
+        where = f"{subject.prefix}.environment"
+        environment = found.keep(find(view, "Environment", subject.namespace, subject.environment, where))
     if environment is not None:
         body = environment.body["spec"]
         layers.append((label(environment), {key: body[key] for key in _ENVIRONMENT_FIELDS if key in body}))
         found.problems += _allowed(environment, subject)
-    if subject.compute is not None:
-        compute = found.keep(find(view, "ComputeResource", where, subject.compute, f"{prefix}.compute"))
-        if compute is not None:
-            body = compute.body["spec"]
-            layers.append((label(compute), {"compute": {k: v for k, v in body.items() if k not in _NOT_COMPUTE}}))
+    layers += compute_layer(view, subject, found)
     layers.append((label(subject.asset), subject.inline))
     merged = merge(layers)
-    spec = _read(merged, found)
-    volumes = [*_asset_volumes(view, subject, found, prefix), *_inline_volumes(subject, spec)]
-    check_variables(view, where, spec, found)
-    check_volumes(view, where, volumes, found)
-    pull = _pull_secrets(view, where, spec, found)
-    found.problems += _shape(merged, complete=not found.problems)
-    return Resolved(subject, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems))
+    spec = read_submission(subject.type, merged, found)
+    volumes = [*asset_volumes(view, subject, found), *inline_volumes(subject, spec)]
+    check_variables(view, subject.namespace, spec, found)
+    check_volumes(view, subject.namespace, volumes, found)
+    pull = pull_secrets(view, subject.namespace, spec, [spec.image or ""], found)
+    found.problems += shape_problems(subject.type, merged, complete=not found.problems)
+    if subject.type == "inference":
+        found.problems += _not_for_inference(merged.fields, volumes)
+        volumes = with_nodes(view, subject.namespace, volumes)
+    group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, _port(spec)),))
+    return Resolved(
+        subject, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems), (group,)
+    )
 
 
-def _read(merged: Merged, found: Found) -> WorkspaceSpec:
+def compute_layer(view: View, subject: Subject, found: Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What the ComputeResource gives, if one is named and there."""
+    if subject.compute is None:
+        return
+    compute = found.keep(find(view, "ComputeResource", subject.namespace, subject.compute, f"{subject.prefix}.compute"))
+    if compute is not None:
+        body = compute.body["spec"]
+        yield label(compute), {"compute": {key: item for key, item in body.items() if key not in _NOT_COMPUTE}}
+
+
+def _port(spec: Spec) -> int | None:
+    """Where an inference that is made of assets or inline fields answers."""
+    if not isinstance(spec, InferenceSpec):
+        return None
+    if spec.serving_port is not None:
+        return spec.serving_port.container
+    return next((item.container_port for item in spec.connections if item.connection_type == "ServingPort"), None)
+
+
+def read_submission(kind: str, merged: Merged, found: Found) -> Spec:
+    """The merged fields as a model; an empty one, with problems, where they do not fit it."""
+    model = _KINDS[kind][1]
     try:
-        return WorkspaceSpec.model_validate(merged.fields)
+        return model.model_validate(merged.fields)
     except ValidationError as error:
         for item in error.errors():
             path = ".".join(str(part) for part in item["loc"])
             found.problems.append(stalled("InvalidSpec", item["msg"], f"spec.{path}"))
-        return WorkspaceSpec()
+        return model()
 
 
-def _shape(merged: Merged, *, complete: bool) -> Iterator[Problem]:
+def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Problem]:
     """What the merged submission lacks or contradicts. Gaps are told only where nothing else explains them."""
+    name = _KINDS[kind][0]
     errors = [
-        *(incomplete("Workspace", merged.fields) if complete else ()),
-        *runtime_violations("Workspace", merged.fields),
+        *(incomplete(name, merged.fields) if complete else ()),
+        *runtime_violations(name, merged.fields),
     ]
     for error in errors:
         yield stalled("InvalidSpec", error.message, field_text(error.path))
+
+
+def with_nodes(view: View, namespace: str, volumes: Iterable[VolumeUse]) -> list[VolumeUse]:
+    """The volumes, told apart by whether two pods on different nodes can have them."""
+    return [replace(use, single=_single_node(view, namespace, use)) for use in volumes]
+
+
+def _single_node(view: View, namespace: str, use: VolumeUse) -> bool:
+    if use.member != "pvc":
+        return False
+    live = view.live("PersistentVolumeClaim", namespace, use.claim)
+    if live is not None:
+        modes = set((live.body.get("spec") or {}).get("accessModes") or ())
+        return not modes & {"ReadWriteMany", "ReadOnlyMany"}
+    chosen = use.leaf.claim_info.access_modes if use.leaf.claim_info else None
+    return not (chosen and (chosen.read_write_many or chosen.read_only_many))
+
+
+def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[VolumeUse]) -> Iterator[Problem]:
+    """What an environment or data source may have, but nothing that answers requests."""
+    security = fields.get("security") or {}
+    given = [
+        f"security.{name}" for name in ("allowPrivilegeEscalation", "hostIpc", "hostNetwork") if security.get(name)
+    ]
+    given += [name for name in ("tty", "stdin") if fields.get(name)]
+    for name in given:
+        yield stalled("TypeNotSupported", "an inference cannot have it: use another environment", f"spec.{name}")
+    for use in volumes:
+        if use.member == "s3" or (use.member == "pvc" and use.leaf.ephemeral):
+            what = "an s3 bucket" if use.member == "s3" else "an ephemeral claim"
+            yield stalled("TypeNotSupported", f"an inference cannot mount {what}: use another data source", use.field)
 
 
 def field_text(path: Iterable[str | int]) -> str:
@@ -149,14 +193,14 @@ def field_text(path: Iterable[str | int]) -> str:
 def _allowed(environment: Asset, subject: Subject) -> Iterator[Problem]:
     assert isinstance(environment.model, Environment)
     spec = environment.model.spec
-    if spec.supported_types and "workspace" not in spec.supported_types:
+    if spec.supported_types and subject.type not in spec.supported_types:
         yield stalled(
             "TypeNotSupported",
-            f"{label(environment)} supports {', '.join(spec.supported_types)}, not workspace",
+            f"{label(environment)} supports {', '.join(spec.supported_types)}, not {subject.type}",
             "spec.assets",
         )
     given = [name for name in _UID_FIELDS if name in (subject.inline.get("security") or {})]
-    if given and not subject.own_environment and not spec.security.override_uid_gid_in_workspace:
+    if given and not subject.own_definition and not spec.security.override_uid_gid_in_workspace:
         for name in given:
             yield stalled(
                 "OverrideForbidden",
@@ -165,9 +209,10 @@ def _allowed(environment: Asset, subject: Subject) -> Iterator[Problem]:
             )
 
 
-def _asset_volumes(view: View, subject: Subject, found: Found, prefix: str) -> Iterator[VolumeUse]:
+def asset_volumes(view: View, subject: Subject, found: Found) -> Iterator[VolumeUse]:
+    """The volumes of the data sources that the workload names."""
     for index, ref in enumerate(subject.data_sources):
-        path = f"{prefix}.dataSources[{index}]"
+        path = f"{subject.prefix}.dataSources[{index}]"
         asset = found.keep(find(view, "DataSource", subject.namespace, ref, path))
         if asset is None:
             continue
@@ -186,7 +231,8 @@ def _asset_volumes(view: View, subject: Subject, found: Found, prefix: str) -> I
         yield VolumeUse(label(asset), asset.live.name, member, leaf, ref.mount_path or default, path, claim, asset)
 
 
-def _inline_volumes(subject: Subject, spec: WorkspaceSpec) -> Iterator[VolumeUse]:
+def inline_volumes(subject: Subject, spec: Spec) -> Iterator[VolumeUse]:
+    """The volumes that the workload describes itself."""
     who = label(subject.asset)
     for member, items in (
         ("nfs", spec.storage.nfs),
@@ -208,30 +254,29 @@ def _inline_volumes(subject: Subject, spec: WorkspaceSpec) -> Iterator[VolumeUse
             yield VolumeUse(who, name, member, item, mount, f"spec.storage.{member}[{name}]", claim, None)
 
 
-def _pull_secrets(view: View, namespace: str, spec: WorkspaceSpec, found: Found) -> tuple[str, ...]:
+def pull_secrets(view: View, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:
     """Secrets that the user names, those of every dockerRegistry Credential in scope, NGC's for its own images."""
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
         if not item.user_credential:
             names[item.name] = None
+    of_ngc = any(image.startswith(NGC_HOST) for image in images)
+    for asset in usable_credentials(view, namespace, ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))):
+        found.keep(asset)
+        name, kind = asset.live.name, getattr(asset.model.spec, "type", "")
+        names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
+    return tuple(names)
+
+
+def usable_credentials(view: View, namespace: str, types: tuple[str, ...]) -> Iterator[Asset]:
+    """The Credentials of these types that a workload of the namespace may use, its own first."""
     system = view.settings.system_namespace
     own = view.assets("Credential", namespace)
     shared = view.assets("Credential", system) if namespace != system else []
     for asset in (*own, *shared):
-        kind = getattr(asset.model.spec, "type", "")
-        if (
-            kind not in ("dockerRegistry", "ngcApiKey")
-            or asset.live.deleting
-            or getattr(asset.model.spec, "private", False)
-        ):
+        spec: Any = asset.model.spec
+        if spec.type not in types or asset.live.deleting or spec.private:
             continue
-        if kind == "ngcApiKey" and not (spec.image or "").startswith(NGC_HOST):
-            continue
-        ref = AssetRef(name=asset.live.name)
-        usable = find(view, "Credential", namespace, ref, "")
-        if isinstance(usable, Problem) or usable.live.uid != asset.live.uid:
-            continue
-        found.keep(usable)
-        name = asset.live.name
-        names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
-    return tuple(names)
+        usable = find(view, "Credential", namespace, AssetRef(name=asset.live.name), "")
+        if not isinstance(usable, Problem) and usable.live.uid == asset.live.uid:
+            yield usable

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 from outfitter.api.base import API_VERSION, GROUP, VERSION, Resource
+from outfitter.api.v1alpha1.artifact import Artifact
+from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
+from outfitter.api.v1alpha1.inference import Inference
+from outfitter.api.v1alpha1.nimcache import NimCache
 from outfitter.api.v1alpha1.workspace import Workspace
 
 
@@ -22,6 +26,10 @@ class Kind:
     """Can be referred to by workloads and shared by scope."""
     workload: bool = False
     """Always runs; an asset may run too, where its spec says so."""
+    on_demand: bool = False
+    """Made by the operator where another object needs one and nobody wrote it."""
+    status_matters: bool = False
+    """Others act on what its status says, and are due when that changes, not only when its spec does."""
 
     @property
     def singular(self) -> str:
@@ -40,6 +48,17 @@ KINDS: tuple[Kind, ...] = (
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True),
+    Kind("Inference", "inferences", ("infr",), Inference, workload=True),
+    Kind("Artifact", "artifacts", ("art",), Artifact),
+    Kind(
+        "ArtifactRepository",
+        "artifactrepositories",
+        ("artrepo",),
+        ArtifactRepository,
+        on_demand=True,
+        status_matters=True,
+    ),
+    Kind("NimCache", "nimcaches", ("nimc",), NimCache, on_demand=True, status_matters=True),
 )
 """Every kind there is; nothing else lists them."""
 
@@ -56,11 +75,15 @@ __all__ = [
     "GROUP",
     "KINDS",
     "VERSION",
+    "Artifact",
+    "ArtifactRepository",
     "ComputeResource",
     "Credential",
     "DataSource",
     "Environment",
+    "Inference",
     "Kind",
+    "NimCache",
     "Workspace",
     "kind_of",
 ]

@@ -44,6 +44,14 @@ def _scope_kept(new: Node, old: Node) -> bool:
     return bool(new.get("scope") == old.get("scope"))
 
 
+SCOPE_KEPT = Transition(
+    "has(self.scope) == has(oldSelf.scope) && (!has(self.scope) || self.scope == oldSelf.scope)",
+    "scope cannot change after creation; make a new asset with the scope you want",
+    _scope_kept,
+    "scope",
+)
+
+
 class AssetSpec(Model):
     """The part of the spec that every asset has."""
 
@@ -59,14 +67,7 @@ class AssetSpec(Model):
             field="distributedFramework",
         ),
     )
-    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
-        Transition(
-            "has(self.scope) == has(oldSelf.scope) && (!has(self.scope) || self.scope == oldSelf.scope)",
-            "scope cannot change after creation; make a new asset with the scope you want",
-            _scope_kept,
-            "scope",
-        ),
-    )
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (SCOPE_KEPT,)
 
     description: Description | None = None
     """What this is for, in 1 to 250 characters. Shown to the people who choose it."""
@@ -115,6 +116,8 @@ class UsedBy(Model):
     """Artifacts, at most 50 of them."""
     templates: Users = ()
     """WorkloadTemplates, at most 50 of them."""
+    nim_caches: Users = ()
+    """NimCaches, at most 50 of them."""
 
 
 class Targets(Model):

@@ -59,11 +59,16 @@ class RelatedUrlStatus(Model):
     """What it leads to."""
 
 
-class RunningStatus(Model):
-    """The part of the status of anything that runs."""
+class Phased(Model):
+    """Where a workload stands."""
 
     phase: Phase | None = None
     """Where it stands, for people. Scripts should read the conditions."""
+
+
+class PodsStatus(Model):
+    """What is known of the pods of anything that runs."""
+
     replicas: Annotated[int, Field(ge=0)] | None = None
     """Pods there are."""
     ready_replicas: Annotated[int, Field(ge=0)] | None = None
@@ -78,3 +83,7 @@ class RunningStatus(Model):
     """Where the tools can be reached."""
     related_urls: Annotated[tuple[RelatedUrlStatus, ...], list_map("name", 64)] = ()
     """Links that belong to the workload."""
+
+
+class RunningStatus(PodsStatus, Phased):
+    """The part of the status of anything that runs."""

@@ -71,11 +71,19 @@ class InMemory:
             self._twin.sweep.owner_gone(change.old)
 
     def _controllers(self) -> None:
-        """One turn of the StatefulSet controller, the kubelet and the volume binder."""
+        """One turn of the controllers of StatefulSets, Deployments and Jobs, the kubelet and the volume binder."""
         for claim in self.caches["PersistentVolumeClaim"].all():
             self._cluster.user_status(claim.kind, claim.namespace, claim.name, {"phase": "Bound"})
         for live in self.caches["StatefulSet"].all():
             self._run(live)
+        for live in self.caches["Deployment"].all():
+            replicas = int(live.body["spec"].get("replicas", 1))
+            counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), replicas)
+            status = {**counts, "observedGeneration": live.generation}
+            self._cluster.user_status(live.kind, live.namespace, live.name, status)
+        for live in self.caches["Job"].all():
+            done = {"conditions": [{"type": "Complete", "status": "True"}]}
+            self._cluster.user_status(live.kind, live.namespace, live.name, done)
 
     def _run(self, live: Live) -> None:
         body, replicas = live.body, int(live.body["spec"].get("replicas", 1))

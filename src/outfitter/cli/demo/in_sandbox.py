@@ -26,6 +26,7 @@ from outfitter.cluster.informer import Informer
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES, Watch
+from outfitter.errors import NotFound
 from outfitter.naming import OWNER_UID, RETAINED
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.processes import bound_command, free_ports, last_lines
@@ -90,7 +91,8 @@ class InSandbox:
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         """See Scene."""
-        await self._api.transport.request("DELETE", path_of(resource(kind), namespace, name))
+        with contextlib.suppress(NotFound):  # the operator may have been first
+            await self._api.transport.request("DELETE", path_of(resource(kind), namespace, name))
 
     async def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
         """See Scene."""

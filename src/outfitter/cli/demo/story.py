@@ -18,7 +18,7 @@ from outfitter.cli.rows import row, settled
 from outfitter.cli.twin import holds, placed
 from outfitter.cluster.base import resource
 from outfitter.errors import ConfigurationError
-from outfitter.naming import RESTARTED_AT, RETAINED
+from outfitter.naming import ON_DEMAND, RESTARTED_AT, RETAINED
 from outfitter.observe import State, observe
 from outfitter.plan import pin as pins
 from outfitter.snapshot import Key, Live
@@ -183,6 +183,7 @@ class _Story:
             def gone() -> bool:
                 return not any(caches[key.kind].get(key.namespace, key.name) for key in keys) and not self._orphans()
 
+            await self._on_demand(keys)
             await self._until("everything that was made is gone", gone)
             left = await self._scene.owned()
             orphans = [item for item in left if not item[3]]
@@ -193,6 +194,21 @@ class _Story:
             )
             for kind, namespace, name, _ in left:
                 self._report.good(f"kept, because it holds data: {kind} {namespace}/{name}")
+
+    async def _on_demand(self, keys: Sequence[Key]) -> None:
+        """What was made on demand goes by itself, some time after its last user; the demo does not wait for that."""
+        caches = self._scene.caches
+        users = [key for key in keys if key.kind in ("Artifact", "Inference")]
+        if not users:
+            return
+        await self._until(
+            "artifacts and inferences are gone",
+            lambda: not any(caches[key.kind].get(key.namespace, key.name) for key in users),
+        )
+        for kind in KINDS:
+            for live in caches[kind.name].all() if kind.on_demand else ():
+                if ON_DEMAND in (live.body["metadata"].get("labels") or {}):
+                    await self._scene.delete(kind.name, live.namespace, live.name)
 
     # -- looks at the caches -------------------------------------------------------------------------------------
 

@@ -1,0 +1,140 @@
+"""Artifact: what a team serves. Tried as a draft, then locked as a version; with `run`, also running."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from outfitter.api.base import Column, Model, Resource
+from outfitter.api.rules import Node, Rule, Transition
+from outfitter.api.types import StatusName
+from outfitter.api.v1alpha1.artifactspec import ArtifactSpec, ArtifactType
+from outfitter.api.v1alpha1.artifactstatus import ServingStatus
+from outfitter.api.v1alpha1.asset import AssetStatus
+from outfitter.api.v1alpha1.running import Phase, PodsStatus
+
+DESCRIBING = ("repositoryRef", "description", "displayName", "tags", "containerGroups", "storage", "templateId")
+"""What is frozen once the artifact has its number, beside what never changes: all but `run`."""
+
+
+class ArtifactPhase(StrEnum):
+    """Where an artifact stands between draft and version."""
+
+    DRAFT = "Draft"
+    LOCKING = "Locking"
+    LOCKED = "Locked"
+    LOCK_FAILED = "LockFailed"
+    DELETING = "Deleting"
+
+
+class ClonedFrom(Model):
+    """What a clone was made from."""
+
+    name: StatusName
+    """Name of the artifact."""
+    uid: StatusName | None = None
+    """Its uid."""
+    generation: int | None = None
+    """The `metadata.generation` that was taken."""
+
+
+class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
+    """State of the artifact and, with `run`, of what runs."""
+
+    phase: ArtifactPhase | None = None
+    """Draft, Locking, Locked or LockFailed; Deleting at the end."""
+    run_phase: Phase | None = None
+    """Where what `run` asks for stands, for people. Scripts should read the conditions."""
+    type: ArtifactType | None = None
+    """Type, also where the spec leaves it out."""
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Number of the version, once locked. Numbers are never given twice."""
+    repository: StatusName | None = None
+    """ArtifactRepository that counts the versions."""
+    cloned_from: ClonedFrom | None = None
+    """What it was cloned from, and when that was taken."""
+
+
+_NUMBERED = "has(oldSelf.status) && has(oldSelf.status.version)"
+
+
+def _numbered(old: Node) -> bool:
+    return "version" in old.get("status", {})
+
+
+def _kept_once_numbered(field: str) -> Transition:
+    new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
+
+    def check(now: Node, before: Node) -> bool:
+        one, other = now.get("spec", {}), before.get("spec", {})
+        return not _numbered(before) or ((field in one) == (field in other) and one.get(field) == other.get(field))
+
+    return Transition(
+        f"!({_NUMBERED}) || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
+        f"{field} is frozen: the artifact is a locked version, of which only run may change; clone it with cloneFrom "
+        "to go on",
+        check,
+        f"spec.{field}",
+    )
+
+
+class Artifact(Resource):
+    """What a team serves: container groups, tried as a draft, locked as a version. With `spec.run` it also runs."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.spec.cloneFrom) || self.spec.cloneFrom.name != self.metadata.name",
+            "an artifact cannot be cloned from itself: name another one",
+            lambda body: (
+                "cloneFrom" not in body["spec"]
+                or body["spec"]["cloneFrom"].get("name") != body.get("metadata", {}).get("name")
+            ),
+            field="spec.cloneFrom",
+        ),
+    )
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition(
+            f"!({_NUMBERED}) || (has(self.spec.locked) && self.spec.locked)",
+            "a locked version cannot become a draft again: clone it with cloneFrom to go on",
+            lambda new, old: not _numbered(old) or new.get("spec", {}).get("locked") is True,
+            "spec.locked",
+        ),
+        Transition(
+            f"!({_NUMBERED}) || !has(self.spec.version) || self.spec.version == oldSelf.status.version",
+            "version must stay the number that the artifact has",
+            lambda new, old: (
+                not _numbered(old) or new.get("spec", {}).get("version", 0) in (0, old["status"]["version"])
+            ),
+            "spec.version",
+        ),
+        *(_kept_once_numbered(field) for field in DESCRIBING),
+    )
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="Phase", path=".status.phase"),
+        Column(name="Version", path=".status.version", type="integer"),
+        Column(name="Ready", path=".status.conditions[?(@.type=='Ready')].status"),
+        Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
+        Column(name="Type", path=".status.type"),
+        Column(name="Repository", path=".status.repository"),
+        Column(name="URL", path=".status.url"),
+        Column(name="Status", path=".status.syncStatus", wide=True),
+        Column(name="Run", path=".status.runPhase", wide=True),
+        Column(name="Used", path=".status.usedBy.total", type="integer", wide=True),
+        Column(name="Message", path=".status.message", wide=True),
+    )
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.type",
+        ".spec.locked",
+        ".spec.repositoryRef.name",
+        ".spec.run.compute.name",
+        ".status.phase",
+        ".status.repository",
+        ".status.version",
+        ".status.syncStatus",
+    )
+    SCALE: ClassVar[str | None] = ".spec.run.replicas"
+
+    spec: ArtifactSpec
+    """What to serve."""
+    status: ArtifactStatus = ArtifactStatus()
+    """What the operator made of it. Written by the operator only."""

@@ -1,0 +1,228 @@
+"""What an Artifact says: its container groups, where a model is kept, how it runs, and when it may be locked."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.refs import ArtifactNameRef, ComputeRef, RepositoryRef
+from outfitter.api.rules import Node, Rule, Transition, frozen
+from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Label, PositiveInt32, Text, list_map
+from outfitter.api.v1alpha1.asset import DisplayName
+from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
+from outfitter.api.v1alpha1.environment import DataSourceRefs
+from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizings, ServingConfiguration, ServingPort
+
+ArtifactType = Literal["service", "nim"]
+VolumeSize = Annotated[str, Field(max_length=32, pattern=VOLUME_SIZE_PATTERN)]
+
+
+class Tag(Model):
+    """A name and value to find the artifact by."""
+
+    id: Text | None = None
+    """Id of the tag in a catalog outside the cluster. Default: none."""
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the tag, unique in the list."""
+    value: Annotated[str, Field(max_length=1024)]
+    """Value of the tag."""
+
+
+Tags = Annotated[tuple[Tag, ...], list_map("name", 64)]
+
+
+class ArtifactStorage(Model):
+    """Where a nim artifact keeps its model."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.mode) || self.mode == 'dedicatedPvc' || !has(self.pvcSize)",
+            "pvcSize is only for mode dedicatedPvc: the size of a shared cache is the cache's own",
+            lambda storage: storage.get("mode", "dedicatedPvc") == "dedicatedPvc" or "pvcSize" not in storage,
+            field="pvcSize",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "!has(self.mode) || self.mode == 'dedicatedPvc' || !has(self.claimName)",
+            "claimName is only for mode dedicatedPvc",
+            lambda storage: storage.get("mode", "dedicatedPvc") == "dedicatedPvc" or "claimName" not in storage,
+            field="claimName",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "!has(self.claimName) || !has(self.pvcSize)",
+            "a claim that exists has its size: give claimName or pvcSize, not both",
+            lambda storage: "claimName" not in storage or "pvcSize" not in storage,
+            field="pvcSize",
+        ),
+    )
+    REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
+
+    mode: Literal["dedicatedPvc", "nimCache"] = "dedicatedPvc"
+    """`dedicatedPvc` (default): a volume of its own for whatever runs the artifact, removed with it. `nimCache`: one
+    volume per model image, filled once and shared by all that run it.
+    """
+    pvc_size: VolumeSize | None = None
+    """Size of the volume, such as 150Gi or 1.5Ti. Default: as the operator is set, 150Gi. Only for dedicatedPvc."""
+    claim_name: Label | None = None
+    """Use this claim of the namespace, which holds the model already: nothing is downloaded, no key is needed, and it
+    is never changed or deleted. Default: a new claim. Only for dedicatedPvc.
+    """
+
+
+class ArtifactRun(Model):
+    """Run this artifact, draft or locked, under its own name. Never frozen by a lock."""
+
+    compute: ComputeRef | None = None
+    """ComputeResource for the primary container of each group. Default: none, no requests and no limits."""
+    data_sources: DataSourceRefs = ()
+    """DataSources to mount, in every container."""
+    replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
+    """Pods of each container group that neither says otherwise nor is scaled by load; 0 stops. Default: 1. This is what
+    `kubectl scale` sets.
+    """
+    suspend: bool = False
+    """Stop it without removing anything but the pods. Default: false."""
+    container_groups: GroupSizings = ()
+    """How many pods of each group there are, and how much their containers get."""
+    autoscaling: Autoscaling | None = None
+    """Scale every group by load, instead of `replicas`."""
+    serving_port: ServingPort | None = None
+    """Who may reach the primary container, and how."""
+    serving_configuration: ServingConfiguration | None = None
+    """Time limits of serving."""
+
+
+class CloneRef(ArtifactNameRef):
+    """The Artifact to start from."""
+
+
+def _groups(spec: Node) -> list[dict[str, Any]]:
+    return list(spec.get("containerGroups", ()))
+
+
+def _containers(spec: Node) -> list[dict[str, Any]]:
+    return [item for group in _groups(spec) for item in group.get("containers", ())]
+
+
+def _type(spec: Node) -> str:
+    return str(spec.get("type", "service"))
+
+
+def _groups_named_once(spec: Node) -> bool:
+    names = [group.get("name", DEFAULT_GROUP) for group in _groups(spec)]
+    return len(set(names)) == len(names)
+
+
+_SOME_GROUP = "has(self.cloneFrom) || (has(self.containerGroups) && size(self.containerGroups) > 0)"
+_LOCKED = "has(self.locked) && self.locked"
+_EVERY = "self.containerGroups.all(g, g.containers.all(c,"
+
+
+class ArtifactSpec(Model):
+    """What to serve."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!has(self.version) || ({_LOCKED})",
+            "version is the number of a locked artifact: set locked to true, or remove version",
+            lambda spec: "version" not in spec or spec.get("locked") is True,
+            field="version",
+        ),
+        Rule(
+            f"!({_LOCKED}) || {_SOME_GROUP}",
+            "there is nothing to lock: give containerGroups or cloneFrom",
+            lambda spec: spec.get("locked") is not True or "cloneFrom" in spec or bool(_groups(spec)),
+            field="containerGroups",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            f"!has(self.run) || {_SOME_GROUP}",
+            "there is nothing to run: give containerGroups or cloneFrom",
+            lambda spec: "run" not in spec or "cloneFrom" in spec or bool(_groups(spec)),
+            field="containerGroups",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            f"!({_LOCKED}) || !has(self.containerGroups) || {_EVERY} has(c.imageUri) || "
+            "(has(c.imageBuildConfig) && has(c.imageBuildConfig.codeRef))))",
+            "to be locked, every container needs imageUri, or imageBuildConfig with codeRef",
+            lambda spec: (
+                spec.get("locked") is not True
+                or all(
+                    "imageUri" in item or "codeRef" in item.get("imageBuildConfig", {}) for item in _containers(spec)
+                )
+            ),
+            field="containerGroups",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            "!has(self.containerGroups) || self.containerGroups.all(g, self.containerGroups.exists_one(h, "
+            "(has(g.name) ? g.name : 'default') == (has(h.name) ? h.name : 'default')))",
+            "two container groups must not have the same name (a group without one is named default)",
+            _groups_named_once,
+            field="containerGroups",
+        ),
+        Rule(
+            "!has(self.type) || self.type != 'nim' || !has(self.containerGroups) || "
+            f"{_EVERY} !has(c.imageBuildConfig)))",
+            "the image of a nim artifact is not built: give imageUri instead of imageBuildConfig",
+            lambda spec: _type(spec) != "nim" or not any("imageBuildConfig" in item for item in _containers(spec)),
+            field="containerGroups",
+            reason="FieldValueForbidden",
+        ),
+        *(
+            Rule(
+                f"!has(self.{field}) || (has(self.type) && self.type == 'nim')",
+                f"{field} is only for type nim",
+                lambda spec, field=field: field not in spec or _type(spec) == "nim",  # type: ignore[misc]
+                field=field,
+                reason="FieldValueForbidden",
+            )
+            for field in ("storage", "templateId")
+        ),
+    )
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition(
+            "(has(self.type) ? self.type : 'service') == (has(oldSelf.type) ? oldSelf.type : 'service')",
+            "type cannot change after creation: make a new Artifact",
+            lambda new, old: _type(new) == _type(old),
+            "type",
+        ),
+        frozen("cloneFrom", "make a new Artifact"),
+    )
+
+    type: ArtifactType | None = None
+    """`service` (default): any image that answers requests. `nim`: an NVIDIA inference microservice, which also gets a
+    volume for its model. Default of a clone: that of the artifact it is cloned from. Cannot change.
+    """
+    repository_ref: RepositoryRef | None = None
+    """ArtifactRepository that counts the versions. Default: that of the artifact it is cloned from, else one of its own
+    name. It is made where it does not exist.
+    """
+    locked: bool = False
+    """Make it a version: it gets a number, and everything but `run` is frozen for good. Default: false, a draft. Once
+    it has its number it cannot be unlocked; go on with a clone.
+    """
+    version: PositiveInt32 | None = None
+    """Number to get when locked, where it must be the same everywhere, as with GitOps. Default: the next free one of
+    the repository.
+    """
+    clone_from: CloneRef | None = None
+    """Artifact to take over everything from that is not given here: a new draft in the same repository. Taken once:
+    later edits of the other artifact are not followed. Cannot change.
+    """
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """What this is for."""
+    display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
+    """Name for people, up to 5000 characters. Default: the object's name."""
+    tags: Tags = ()
+    """Names and values to find it by."""
+    container_groups: ContainerGroups = ()
+    """What runs: each group is one pod, scaled by itself. Most artifacts have one."""
+    storage: ArtifactStorage | None = None
+    """Where the model is kept. Default: a volume of its own for whatever runs it. Only for type nim."""
+    template_id: Text | None = None
+    """Id of the template it was made from, for people and catalogs. Default: none. Only for type nim."""
+    run: ArtifactRun | None = None
+    """Also run it, here and now. Default: it is only a definition."""

@@ -1,0 +1,252 @@
+"""Container groups: what an artifact runs. Each group is one pod, made of one or more containers."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.refs import CredentialKeyRef
+from outfitter.api.rules import Node, Rule, exclusive
+from outfitter.api.types import (
+    Image,
+    LongText,
+    Path,
+    PositiveInt32,
+    RootLabel,
+    Seconds,
+    UserPort,
+    list_atomic,
+    list_map,
+    list_set,
+)
+from outfitter.api.v1alpha1.imagebuild import Entrypoint, ImageBuildConfig
+from outfitter.api.v1alpha1.security import Capability
+from outfitter.api.v1alpha1.variables import VariableName
+
+DEFAULT_GROUP = "default"
+PRIMARY_CONTAINER = "main"
+"""Name of a primary container that was given none."""
+
+
+class ArtifactVariable(Model):
+    """One environment variable of a container."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(!has(self.source) || self.source == 'string') == has(self.value)",
+            "value is required for source string (the default), and allowed only there",
+            lambda item: (item.get("source", "string") == "string") == ("value" in item),
+            field="value",
+        ),
+        Rule(
+            "(has(self.source) && self.source == 'credential') == has(self.credential)",
+            "credential is required for source credential, and allowed only there",
+            lambda item: (item.get("source") == "credential") == ("credential" in item),
+            field="credential",
+        ),
+    )
+
+    name: VariableName
+    """Name of the variable."""
+    source: Literal["string", "credential", "apiToken"] = "string"
+    """Where the value comes from. `string` (default): `value`. `credential`: one key of a Credential. `apiToken`: a
+    token made for the workload; not available yet, refused with reason Unsupported.
+    """
+    value: LongText | None = None
+    """The value itself, for string; may be empty. `$(OTHER)` is replaced by the kubelet."""
+    credential: CredentialKeyRef | None = None
+    """The key of a Credential to read, for credential."""
+
+
+class Probe(Model):
+    """An HTTP request that tells how a container is; any answer from 200 to 399 is success."""
+
+    path: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^/[^ ]*$")]
+    """Path to request, such as /health."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port to ask, 1 to 65535. Default: the port of the container, or 8080 where it has none."""
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
+    """HTTP (default) or HTTPS; a certificate is not checked."""
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.:]*)$")] | None = None
+    """Host to ask. Default: the pod itself."""
+    http_headers: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-A-Za-z0-9!#$%&'*+.^_`|~]+$")],
+            Annotated[str, Field(max_length=1024)],
+        ],
+        Field(max_length=16),
+    ] = Field(default_factory=dict)
+    """Headers of the request. Default: none."""
+    initial_delay_seconds: Seconds = 30
+    """Seconds to wait after the container started. Default: 30."""
+    period_seconds: PositiveInt32 = 30
+    """Seconds between two requests. Default: 30."""
+    timeout_seconds: PositiveInt32 = 30
+    """Seconds after which a request has failed. Default: 30."""
+    failure_threshold: PositiveInt32 = 3
+    """Failures in a row that count. Default: 3."""
+
+
+class ContainerCapabilities(Model):
+    """Linux capabilities, without the CAP_ prefix."""
+
+    add: Annotated[tuple[Capability, ...], list_set(38)] = ()
+    """Capabilities to add. Elevated: refused unless an admin allowed elevation in the namespace."""
+    drop: Annotated[tuple[Literal[Capability, "ALL"], ...], list_set(39)] = ()
+    """Capabilities to drop. All are dropped by default."""
+
+
+class SeccompProfile(Model):
+    """Which system calls a container may make."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(self.type == 'Localhost') == has(self.localhostProfile)",
+            "localhostProfile is required for type Localhost, and allowed only there",
+            lambda profile: (profile.get("type") == "Localhost") == ("localhostProfile" in profile),
+            field="localhostProfile",
+        ),
+    )
+
+    type: Literal["RuntimeDefault", "Unconfined", "Localhost"]
+    """`RuntimeDefault`: the profile of the container runtime. `Localhost`: a file on the node. `Unconfined` is
+    elevated.
+    """
+    localhost_profile: Path | None = None
+    """File of the profile, relative to the kubelet's folder of profiles, for Localhost."""
+
+
+class ContainerSecurityContext(Model):
+    """What a container may do. It never runs as root, and needs nothing beyond Pod Security restricted by default."""
+
+    allow_privilege_escalation: bool | None = None
+    """Let a process gain more privileges than its parent. Default: false. Elevated."""
+    read_only_root_filesystem: bool | None = None
+    """Make the root file system of the container read-only. Default: false."""
+    capabilities: ContainerCapabilities = ContainerCapabilities()
+    """Linux capabilities. Default: all are dropped, none is added."""
+    seccomp_profile: SeccompProfile | None = None
+    """Seccomp profile. Default: RuntimeDefault."""
+
+
+class Container(Model):
+    """One container of an artifact."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exclusive(
+            ("imageUri", "imageBuildConfig"),
+            "give exactly one of imageUri (an image that exists) and imageBuildConfig (how to build one)",
+            exactly=True,
+        ),
+    )
+
+    name: RootLabel | None = None
+    """Name of the container, unique in its group; sizing refers to it. Default: main for the primary container, else
+    container- and its place in the list, counted from 1.
+    """
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """What the container does."""
+    image_uri: Image | None = None
+    """Container image. Required unless imageBuildConfig says how to build one."""
+    entrypoint: Entrypoint = ()
+    """Program and arguments, one item each; no shell runs. Default: the image's."""
+    primary: bool | None = None
+    """This container answers the requests; exactly one of a group does. Default: true for the only container of a
+    group, else false.
+    """
+    port: UserPort | None = None
+    """Port it listens on, 1024 to 65535. Required for the primary container, refused for others."""
+    environment_vars: Annotated[tuple[ArtifactVariable, ...], list_map("name", 200)] = ()
+    """Environment variables."""
+    startup_probe: Probe | None = None
+    """The other probes wait until this one has succeeded; for nim the default allows 20 minutes."""
+    readiness_probe: Probe | None = None
+    """Requests are sent to the container only while this one succeeds."""
+    liveness_probe: Probe | None = None
+    """The container is restarted when this one fails."""
+    security_context: ContainerSecurityContext = ContainerSecurityContext()
+    """What the container may do."""
+    image_build_config: ImageBuildConfig | None = None
+    """How to build the image from source. Not available yet: an artifact that needs a build can neither run nor be
+    locked, and says so with reason Unsupported.
+    """
+
+
+def primaries(containers: Sequence[Node]) -> list[int]:
+    """Return the places of the primary containers of a group, as written: exactly one in a valid group."""
+    only = len(containers) == 1
+    return [place for place, item in enumerate(containers) if item.get("primary", only)]
+
+
+def container_names(containers: Sequence[Node]) -> list[str]:
+    """Return the name of each container of a group, given or made."""
+    first = primaries(containers)
+    made = (PRIMARY_CONTAINER if place in first else f"container-{place + 1}" for place in range(len(containers)))
+    return [item.get("name", name) for item, name in zip(containers, made, strict=True)]
+
+
+def _primaries(group: Node) -> list[int]:
+    return primaries(group.get("containers", ()))
+
+
+def _named_once(group: Node) -> bool:
+    names = [item["name"] for item in group.get("containers", ()) if "name" in item]
+    return len(set(names)) == len(names)
+
+
+_PRIMARY = "(has(c.primary) ? c.primary : size(self.containers) == 1)"
+
+
+class ContainerGroup(Model):
+    """Containers that run together in one pod. Each group is scaled by itself."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"self.containers.filter(c, {_PRIMARY}).size() == 1",
+            "exactly one container of a group must have primary: true (a single container is primary by itself)",
+            lambda group: len(_primaries(group)) == 1,
+            field="containers",
+        ),
+        Rule(
+            f"self.containers.all(c, !{_PRIMARY} || has(c.port))",
+            "the primary container needs port: where it answers requests, 1024 to 65535",
+            lambda group: all("port" in group["containers"][place] for place in _primaries(group)),
+            field="containers",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            f"self.containers.all(c, {_PRIMARY} || !has(c.port))",
+            "only the primary container has a port: remove port from the others",
+            lambda group: all(
+                "port" not in item or place in _primaries(group)
+                for place, item in enumerate(group.get("containers", ()))
+            ),
+            field="containers",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "self.containers.all(c, !has(c.name) || self.containers.exists_one(d, has(d.name) && d.name == c.name))",
+            "two containers of a group must not have the same name",
+            _named_once,
+            field="containers",
+        ),
+    )
+
+    name: RootLabel = DEFAULT_GROUP
+    """Name of the group, unique in the artifact; sizing refers to it. Default: default."""
+    containers: Annotated[tuple[Container, ...], list_atomic(16)]
+    """The containers of the pod, one of them primary."""
+
+    @property
+    def primary(self) -> int:
+        """Place of the primary container."""
+        return primaries(self.to_dict()["containers"])[0]
+
+    @property
+    def container_names(self) -> tuple[str, ...]:
+        """Name of each container, given or made."""
+        return tuple(container_names(self.to_dict()["containers"]))
+
+
+ContainerGroups = Annotated[tuple[ContainerGroup, ...], list_atomic(8)]

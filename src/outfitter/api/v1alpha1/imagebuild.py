@@ -1,0 +1,122 @@
+"""How the image of a container is built from source. Modelled and validated; building itself is not available yet."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.refs import CredentialRef, EnvironmentRef
+from outfitter.api.rules import Rule, exclusive
+from outfitter.api.types import Label, Name, Path, Url, list_atomic
+from outfitter.api.v1alpha1.volumes import Branch
+
+SOURCES = ("git", "oci", "pvc", "configMap")
+Entrypoint = Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], list_atomic(64)]
+
+
+class GitSource(Model):
+    """Source in a Git repository."""
+
+    url: Url
+    """URL of the repository: https or ssh."""
+    revision: Branch | None = None
+    """Branch, tag or commit. Default: the head of the repository's own branch."""
+    credential: CredentialRef | None = None
+    """Credential to log in with: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
+    repositories.
+    """
+
+
+class OciSource(Model):
+    """Source in an OCI artifact of a registry."""
+
+    ref: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^ ]+$")]
+    """Its name with tag or digest, such as `registry.example.com/code/scorer:3`."""
+
+
+class PvcSource(Model):
+    """Source in a persistent volume claim of this namespace."""
+
+    REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
+
+    claim_name: Label
+    """Name of the claim, which must exist."""
+    sub_path: Path | None = None
+    """Directory in the volume. Default: its root."""
+
+
+class ConfigMapSource(Model):
+    """Source in a ConfigMap of this namespace, one file per key."""
+
+    REFERS: ClassVar[dict[str, str]] = {"name": "ConfigMap"}
+
+    name: Name
+    """Name of the ConfigMap, which must exist."""
+
+
+class CodeRef(Model):
+    """Where the source is: exactly one of git, oci, pvc and configMap."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exclusive(SOURCES, "give exactly one of git, oci, pvc and configMap", exactly=True),
+    )
+
+    git: GitSource | None = None
+    """A Git repository."""
+    oci: OciSource | None = None
+    """An OCI artifact of a registry."""
+    pvc: PvcSource | None = None
+    """A persistent volume claim of this namespace."""
+    config_map: ConfigMapSource | None = None
+    """A ConfigMap of this namespace."""
+
+
+class Dockerfile(Model):
+    """The Dockerfile: one that comes with the source, or one made from an Environment."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.path) || !has(self.type) || self.type == 'provided'",
+            "path is only for type provided",
+            lambda file: "path" not in file or file.get("type", "provided") == "provided",
+            field="path",
+        ),
+        Rule(
+            "!has(self.path) || !self.path.startsWith('/') && !self.path.split('/').exists(part, part == '..')",
+            "path must stay inside the source: relative, and without ..",
+            lambda file: not file.get("path", "").startswith("/") and ".." not in file.get("path", "").split("/"),
+            field="path",
+        ),
+        Rule(
+            "(has(self.type) && self.type == 'generated') == has(self.environment)",
+            "environment is required for type generated, and allowed only there",
+            lambda file: (file.get("type") == "generated") == ("environment" in file),
+            field="environment",
+        ),
+        Rule(
+            "(has(self.type) && self.type == 'generated') == (has(self.entrypoint) && size(self.entrypoint) > 0)",
+            "entrypoint is required for type generated, and allowed only there",
+            lambda file: (file.get("type") == "generated") == bool(file.get("entrypoint")),
+            field="entrypoint",
+        ),
+    )
+
+    type: Literal["provided", "generated"] = "provided"
+    """`provided` (default): the source has a Dockerfile. `generated`: the image of an Environment, with the source
+    copied in.
+    """
+    path: Path | None = None
+    """Dockerfile in the source, for provided. Default: ./Dockerfile"""
+    environment: EnvironmentRef | None = None
+    """Environment whose image to build upon, for generated."""
+    entrypoint: Entrypoint = ()
+    """What the image starts, for generated: program and arguments, one item each."""
+
+
+class ImageBuildConfig(Model):
+    """How to build an image from source."""
+
+    code_ref: CodeRef | None = None
+    """Where the source is. May come later, but not after the artifact is locked."""
+    dockerfile: Dockerfile = Dockerfile()
+    """The Dockerfile. Default: ./Dockerfile of the source."""

@@ -1,0 +1,223 @@
+"""Inference: a workload that answers requests, made of an artifact, of assets, of inline fields or of both."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from outfitter.api.base import Column, Model, Resource
+from outfitter.api.rules import Node, Rule
+from outfitter.api.types import STORED_DEFAULT, Int32, Name, PositiveInt32, StatusName, list_atomic
+from outfitter.api.v1alpha1.artifactstatus import ServingStatus
+from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
+from outfitter.api.v1alpha1.connections import ConnectionOverrides
+from outfitter.api.v1alpha1.running import RunningStatus
+from outfitter.api.v1alpha1.security import Security
+from outfitter.api.v1alpha1.serving import GroupSizings, InlineAutoscaling, ServingConfiguration, ServingPort
+from outfitter.api.v1alpha1.storage import PvcVolume, Storage
+from outfitter.api.v1alpha1.workload import WorkloadFields
+from outfitter.api.v1alpha1.workspace import Assets
+
+OF_THE_ARTIFACT = (
+    "image", "imagePullPolicy", "command", "args", "workingDir", "createHomeDir", "environmentVariables", "security",
+    "probes",
+)  # fmt: skip
+"""Inline fields that say what runs, which an artifact says already."""
+
+
+class InferenceSecurity(Security):
+    """Under which user a container runs and what it may do on its node."""
+
+    WITHOUT: ClassVar[tuple[str, ...]] = ("allow_privilege_escalation", "host_ipc", "host_network")
+
+
+class InferencePvcVolume(PvcVolume):
+    """A persistent volume claim: a new one, or one that exists."""
+
+    WITHOUT: ClassVar[tuple[str, ...]] = ("ephemeral",)
+
+
+class InferenceStorage(Storage):
+    """Inline volumes, by what they mount."""
+
+    WITHOUT: ClassVar[tuple[str, ...]] = ("s3",)
+
+    pvc: Annotated[tuple[InferencePvcVolume, ...], list_atomic(32)] = ()
+    """Persistent volume claims."""
+
+
+class ArtifactRef(Model):
+    """The Artifact to run: by name, or a locked version by repository and number."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.name) != has(self.repository)",
+            "name the artifact by name, or by repository and version",
+            lambda ref: ("name" in ref) != ("repository" in ref),
+        ),
+        Rule(
+            "has(self.repository) == has(self.version)",
+            "repository and version need each other",
+            lambda ref: ("repository" in ref) == ("version" in ref),
+            field="version",
+        ),
+    )
+    REFERS: ClassVar[dict[str, str]] = {"name": "Artifact", "repository": "ArtifactRepository"}
+
+    name: Name | None = None
+    """Name of the Artifact, draft or locked. Edits of a draft are rolled out."""
+    repository: Name | None = None
+    """Name of the ArtifactRepository, together with `version`."""
+    version: PositiveInt32 | None = None
+    """Number of the locked version in that repository."""
+
+
+def _beside_artifact(field: str) -> Rule:
+    return Rule(
+        f"!has(self.artifact) || !has(self.{field})",
+        f"{field} is said by the artifact: remove it, or artifact",
+        lambda spec: "artifact" not in spec or field not in spec,
+        field=field,
+        reason="FieldValueForbidden",
+    )
+
+
+def _port(spec: Node) -> bool:
+    return "container" in spec.get("servingPort", {})
+
+
+class InferenceSpec(WorkloadFields):
+    """What the inference is made of: an artifact, or assets, inline fields or both. Inline fields win over assets."""
+
+    WITHOUT: ClassVar[tuple[str, ...]] = (
+        "tty",
+        "stdin",
+        "terminate_after_preemption",
+        "restart_policy",
+        "backoff_limit",
+        "auto_deletion_time_after_completion_seconds",
+        "termination_grace_period_seconds",
+    )
+    MANDATORY: ClassVar[tuple[str, ...]] = ()
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *map(_beside_artifact, OF_THE_ARTIFACT),
+        Rule(
+            "!has(self.artifact) || !has(self.assets) || !has(self.assets.environment)",
+            "an artifact says what runs: remove assets.environment, or artifact",
+            lambda spec: "artifact" not in spec or "environment" not in spec.get("assets", {}),
+            field="assets.environment",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "!has(self.artifact) || !has(self.servingPort) || !has(self.servingPort.container)",
+            "the port of an artifact is that of its primary container: remove servingPort.container",
+            lambda spec: "artifact" not in spec or not _port(spec),
+            field="servingPort.container",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "has(self.artifact) || !has(self.containerGroups) || size(self.containerGroups) == 0",
+            "containerGroups sizes the groups of an artifact: without one use replicas, compute and autoscaling",
+            lambda spec: "artifact" in spec or not spec.get("containerGroups"),
+            field="containerGroups",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "has(self.artifact) || has(self.image)",
+            "is required without artifact, and no asset or policy gives it",
+            lambda spec: "artifact" in spec or "image" in spec,
+            field="image",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+        Rule(
+            "has(self.artifact) || !has(self.servingPort) || has(self.servingPort.container)",
+            "is required without artifact, and no asset or policy gives it",
+            lambda spec: "artifact" in spec or "servingPort" not in spec or _port(spec),
+            field="servingPort.container",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+    )
+
+    description: Description | None = None
+    """What this is for, in 1 to 250 characters."""
+    display_name: DisplayName | None = None
+    """Name for people. Default: the object's name."""
+    artifact: ArtifactRef | None = None
+    """Artifact to run, instead of an image. A locked one may only be replaced by a locked one."""
+    assets: Assets = Assets()
+    """The assets it is made of: an environment (not with an artifact), a compute resource, data sources."""
+    replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
+    """Pods of each container group that neither says otherwise nor is scaled by load; 0 stops. Default: 1. This is what
+    `kubectl scale` sets.
+    """
+    container_groups: GroupSizings = ()
+    """How many pods of each group of the artifact there are, and how much their containers get."""
+    autoscaling: InlineAutoscaling | None = None
+    """Scale by load, instead of `replicas`."""
+    serving_port: ServingPort | None = None
+    """The port that answers requests, and who may ask."""
+    serving_configuration: ServingConfiguration | None = None
+    """Time limits of serving."""
+    connections: ConnectionOverrides = ()
+    """Settings for connections of the environment, such as a node port, and whole connections of your own."""
+    suspend: bool = False
+    """Stop it without removing anything but its pods. Default: false."""
+    security: InferenceSecurity = InferenceSecurity()
+    """Under which user the container runs and what it may do on its node."""
+    storage: InferenceStorage = InferenceStorage()
+    """Inline volumes, beside the data sources."""
+    priority_class: Name | None = None
+    """Priority: very-low, low, medium-low, medium, medium-high, high or very-high. Default: very-high."""
+
+
+class RunArtifact(Model):
+    """The artifact that runs."""
+
+    name: StatusName
+    """Name of the Artifact."""
+    repository: StatusName | None = None
+    """Its ArtifactRepository."""
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Number of its version; absent for a draft."""
+    generation: int | None = None
+    """The `metadata.generation` of the Artifact that runs."""
+
+
+class InferenceStatus(Status, ServingStatus, RunningStatus):
+    """State of the inference."""
+
+    artifact: RunArtifact | None = None
+    """The artifact that runs."""
+
+
+class Inference(Resource):
+    """A workload that answers requests, made of an artifact, of assets, of inline fields or of both."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="Phase", path=".status.phase"),
+        Column(name="Ready", path=".status.conditions[?(@.type=='Ready')].status"),
+        Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
+        Column(name="Artifact", path=".status.artifact.name"),
+        Column(name="Version", path=".status.artifact.version", type="integer"),
+        Column(name="Pods", path=".status.readyReplicas", type="integer"),
+        Column(name="URL", path=".status.url"),
+        Column(name="Status", path=".status.syncStatus", wide=True),
+        Column(name="Revision", path=".status.revision", wide=True),
+        Column(name="Message", path=".status.message", wide=True),
+    )
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.artifact.name",
+        ".spec.artifact.repository",
+        ".spec.assets.environment.name",
+        ".spec.assets.compute.name",
+        ".spec.suspend",
+        ".status.phase",
+        ".status.syncStatus",
+    )
+    SCALE: ClassVar[str | None] = ".spec.replicas"
+
+    spec: InferenceSpec
+    """What the inference is made of."""
+    status: InferenceStatus = InferenceStatus()
+    """What the operator made of it. Written by the operator only."""

@@ -1,0 +1,187 @@
+"""How a workload that answers requests is sized, scaled and reached."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from outfitter.api.base import Model
+from outfitter.api.rules import Node, Rule, exclusive
+from outfitter.api.types import Int32, Port, PositiveInt32, RootLabel, Subject, list_map, list_set
+from outfitter.api.v1alpha1.compute import InlineCompute
+
+LOAD_METRICS = ("throughput", "concurrency")
+"""Metrics that can tell that there is no load at all."""
+AutoscalingSeconds = Annotated[int, Field(ge=0, le=3600)]
+
+_LOAD = "self.metric in ['throughput', 'concurrency']"
+_MINIMUM = "(has(self.minReplicas) ? self.minReplicas : 1)"
+
+
+def _needs_metric(node: Node) -> bool:
+    least, most = node.get("minReplicas", 1), node.get("maxReplicas", 0)
+    return most > least and (least, most) != (0, 1)
+
+
+class Autoscaling(Model):
+    """Between how many replicas the pods are scaled, and by what measure."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.minReplicas) || !has(self.maxReplicas) || self.maxReplicas >= self.minReplicas",
+            "maxReplicas must not be less than minReplicas",
+            lambda node: (
+                "minReplicas" not in node or "maxReplicas" not in node or node["maxReplicas"] >= node["minReplicas"]
+            ),
+            field="maxReplicas",
+        ),
+        Rule(
+            f"has(self.metric) || !has(self.maxReplicas) || self.maxReplicas <= {_MINIMUM} || "
+            f"({_MINIMUM} == 0 && self.maxReplicas == 1)",
+            "metric is required where minReplicas and maxReplicas differ, except from 0 to 1",
+            lambda node: "metric" in node or not _needs_metric(node),
+            field="metric",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+        Rule(
+            "has(self.metric) == has(self.metricThreshold)",
+            "metric and metricThreshold need each other",
+            lambda node: ("metric" in node) == ("metricThreshold" in node),
+            field="metricThreshold",
+            complete=True,
+        ),
+        Rule(
+            f"!has(self.metricThresholdPercentage) || !has(self.metric) || {_LOAD}",
+            "metricThresholdPercentage is only for metric throughput and concurrency",
+            lambda node: (
+                "metricThresholdPercentage" not in node or "metric" not in node or node["metric"] in LOAD_METRICS
+            ),
+            field="metricThresholdPercentage",
+        ),
+        Rule(
+            f"!has(self.minReplicas) || self.minReplicas > 0 || !has(self.metric) || {_LOAD}",
+            "only metric throughput and concurrency can scale to zero: use one of them, or minReplicas 1",
+            lambda node: node.get("minReplicas") != 0 or "metric" not in node or node["metric"] in LOAD_METRICS,
+            field="minReplicas",
+        ),
+        Rule(
+            "!has(self.scaleToZeroRetentionSeconds) || self.scaleToZeroRetentionSeconds == 0 || "
+            "!has(self.minReplicas) || self.minReplicas == 0",
+            "scaleToZeroRetentionSeconds is only for minReplicas 0",
+            lambda node: not node.get("scaleToZeroRetentionSeconds") or node.get("minReplicas", 0) == 0,
+            field="scaleToZeroRetentionSeconds",
+        ),
+    )
+
+    min_replicas: Int32 | None = None
+    """Replicas at least. Default: 1. 0 needs a cluster that can scale to zero, else it is
+    refused: ScaleToZeroUnsupported.
+    """
+    max_replicas: PositiveInt32 | None = None
+    """Replicas at most. Default: minReplicas, or 1."""
+    initial_replicas: Int32 | None = None
+    """Replicas to start with. Default: minReplicas."""
+    activation_replicas: PositiveInt32 | None = None
+    """Replicas to go to when leaving zero. Default: 1."""
+    metric: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    """What to measure. `cpu` and `memory`: use in percent of what is requested. `throughput`: requests per second.
+    `concurrency`: requests at the same time. `latency`: milliseconds. Any other word names a custom metric of the pods.
+    """
+    metric_threshold: PositiveInt32 | None = None
+    """How much of the metric one replica takes. Required with metric."""
+    metric_threshold_percentage: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Part of the threshold to aim at, in percent. Default: 70. Only for throughput and concurrency."""
+    concurrency_hard_limit: Int32 | None = None
+    """Requests at the same time that one replica gets at most. Default: 0, no limit."""
+    scale_to_zero_retention_seconds: AutoscalingSeconds | None = None
+    """Seconds to keep the last replica, 0 to 3600. Default: 0. Only for minReplicas 0."""
+    scale_down_delay_seconds: AutoscalingSeconds | None = None
+    """Seconds that load must stay low before replicas are removed, 0 to 3600. Default: the cluster's own."""
+
+
+class InlineAutoscaling(Autoscaling):
+    """Between how many replicas the pods are scaled, and by what measure; policies may fill what is absent."""
+
+    PARTIAL: ClassVar[bool] = True
+
+
+class ServingPort(Model):
+    """The port that answers requests, and who may ask."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.authorizedUsers) || (has(self.authorizationType) && "
+            "self.authorizationType in ['authorizedUsers', 'authorizedUsersOrGroups'])",
+            "authorizedUsers needs authorizationType authorizedUsers or authorizedUsersOrGroups",
+            lambda port: (
+                "authorizedUsers" not in port
+                or port.get("authorizationType") in ("authorizedUsers", "authorizedUsersOrGroups")
+            ),
+            field="authorizedUsers",
+        ),
+        Rule(
+            "!has(self.authorizedGroups) || (has(self.authorizationType) && "
+            "self.authorizationType in ['authorizedGroups', 'authorizedUsersOrGroups'])",
+            "authorizedGroups needs authorizationType authorizedGroups or authorizedUsersOrGroups",
+            lambda port: (
+                "authorizedGroups" not in port
+                or port.get("authorizationType") in ("authorizedGroups", "authorizedUsersOrGroups")
+            ),
+            field="authorizedGroups",
+        ),
+    )
+
+    container: Port | None = None
+    """Port that the process listens on, 1 to 65535. Of an artifact it is the port of the primary container."""
+    protocol: Literal["http", "grpc"] | None = None
+    """What it speaks. Default: http."""
+    authorization_type: (
+        Literal["public", "authenticatedUsers", "authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups"] | None
+    ) = None
+    """Who may ask. Default: public, anyone who can reach it. The others need an ingress that checks logins."""
+    authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
+    """Users that may ask, for authorizedUsers and authorizedUsersOrGroups."""
+    authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
+    """Groups whose members may ask, for authorizedGroups and authorizedUsersOrGroups."""
+    cluster_local_access_only: bool | None = None
+    """Give it no address outside the cluster. Default: false."""
+
+
+class ServingConfiguration(Model):
+    """Time limits of serving."""
+
+    initialization_timeout_seconds: PositiveInt32 | None = None
+    """Seconds in which a new replica must become ready, or the workload counts as failed. Default: 600 seconds, or as
+    long as the startup probes allow where that is longer.
+    """
+    request_timeout_seconds: PositiveInt32 | None = None
+    """Seconds in which a request must be answered. Default: that of the ingress."""
+
+
+class ContainerSizing(Model):
+    """How much one container of an artifact gets."""
+
+    name: RootLabel
+    """Name of the container; main for a primary container without a name."""
+    compute: InlineCompute = InlineCompute()
+    """CPU, memory and GPUs of the container; each field wins over the compute resource."""
+
+
+class GroupSizing(Model):
+    """How many pods of a container group there are, and how much its containers get."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exclusive(("replicas", "autoscaling"), "give replicas or autoscaling, not both"),
+    )
+
+    name: RootLabel
+    """Name of the container group; default for a group without a name."""
+    replicas: Int32 | None = None
+    """Pods of this group. Default: as many as `replicas` of the workload says, which `kubectl scale` sets."""
+    containers: Annotated[tuple[ContainerSizing, ...], list_map("name", 16)] = ()
+    """How much each container gets. Default: the primary container gets what the workload's compute says."""
+    autoscaling: Autoscaling | None = None
+    """Scale this group by load. Default: as the workload says."""
+
+
+GroupSizings = Annotated[tuple[GroupSizing, ...], list_map("name", 8)]

@@ -1,0 +1,128 @@
+"""plan() of an Artifact: draft or version, its repository, what it was cloned from; with run, also what runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from outfitter.api.v1alpha1.artifact import Artifact
+from outfitter.naming import clone_snapshot
+from outfitter.plan.base import Create, Op, Plan, diff, surplus
+from outfitter.plan.usage import used_by
+from outfitter.plan.workload import KINDS, combined, plan_workload
+from outfitter.problems import Level, Problem, stalled, waiting
+from outfitter.render import artifact as render
+from outfitter.resolve.artifact import Definition, definition, lock_problems, number_of, type_problem, versions
+from outfitter.resolve.subject import subject_of
+from outfitter.snapshot import Asset, Key, View
+from outfitter.status import Draft
+
+
+@dataclass
+class _Life:
+    """Where an artifact stands between draft and version."""
+
+    phase: str
+    version: int | None = None
+    problems: list[Problem] = field(default_factory=list)
+    asks: bool = False  # its repository has a number to give, or to note
+
+
+def plan_artifact(view: View, asset: Asset) -> Plan:
+    """One pass over an Artifact."""
+    assert isinstance(asset.model, Artifact)
+    facts: dict[str, Any] = {"usedBy": used_by(view.users)}
+    found = definition(view, asset)
+    if isinstance(found, Problem):
+        facts |= {"phase": "Draft", "version": (asset.body.get("status") or {}).get("version")}
+        return Plan(Draft(False, found.reason, "", (found,), facts, (0, 1)))
+    repository = view.asset("ArtifactRepository", asset.live.namespace, found.repository)
+    life = _life(view, found, repository)
+    facts |= {
+        "phase": life.phase,
+        "type": found.type,
+        "version": life.version,
+        "repository": found.repository,
+        "clonedFrom": dict(found.taken["clonedFrom"]) if found.taken else None,
+    }
+    before = _before(view, found, repository)
+    told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if life.asks else frozenset()
+    plan = _running(view, asset, found, facts, life)
+    return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or bool(before))
+
+
+def _before(view: View, found: Definition, repository: Asset | None) -> list[tuple[Op, ...]]:
+    """What has to be there first: the repository, and the snapshot of what was cloned."""
+    steps: list[tuple[Op, ...]] = []
+    if found.taken is not None:
+        kept = diff(view, found.asset, [render.snapshot(found)])
+        if kept.ops:
+            steps.append(tuple(kept.ops))
+    if repository is None:
+        steps.append((Create(render.repository(found)),))
+    return steps
+
+
+def _running(view: View, asset: Asset, found: Definition, facts: dict[str, Any], life: _Life) -> Plan:
+    subject = subject_of(asset)
+    if subject is not None and not found.fresh:
+        return combined(plan_workload(view, subject), facts, life.problems)
+    ended = tuple(surplus(view, asset, (*KINDS, "ControllerRevision"), _kept(found))) if subject is None else ()
+    serious = any(problem.level > Level.NOTE for problem in life.problems)
+    ready = not serious and life.phase != "Locking"
+    text = "waiting for its number" if life.phase == "Locking" else ""
+    draft = Draft(ready, life.phase, text, tuple(life.problems), facts, (0 if serious else 1, 1))
+    return Plan(draft, (ended,) if ended else ())
+
+
+def _kept(found: Definition) -> list[dict[str, Any]]:
+    place = {"namespace": found.asset.live.namespace, "name": clone_snapshot(found.asset.live.name)}
+    return [{"kind": "ControllerRevision", "metadata": place}] if found.taken is not None else []
+
+
+def _life(view: View, found: Definition, repository: Asset | None) -> _Life:
+    live = found.asset.live
+    spec = found.spec.spec
+    had = (found.asset.body.get("status") or {}).get("version")
+    number = number_of(repository, live.uid)
+    if not spec.locked:
+        # Unlocked again before it showed its number: the repository keeps the number for it.
+        life = _Life("Draft", problems=[], asks=number is not None and _noted(repository, live.uid, locked=True))
+        mismatch = type_problem(found, repository)
+        life.problems += [mismatch] if mismatch else []
+        return life
+    if number is not None or had is not None:
+        return _Life("Locked", number or had, asks=number is None or not _noted(repository, live.uid, locked=True))
+    problems = list(lock_problems(found))
+    mismatch = type_problem(found, repository)
+    problems += [mismatch] if mismatch else []
+    taken = _taken(repository, spec.version)
+    problems += [taken] if taken else []
+    if problems:
+        return _Life("LockFailed", problems=problems)
+    return _Life("Locking", asks=True)
+
+
+def _noted(repository: Asset | None, uid: str, *, locked: bool) -> bool:
+    return any(item["uid"] == uid and bool(item.get("locked")) is locked for item in versions(repository))
+
+
+def _taken(repository: Asset | None, version: int | None) -> Problem | None:
+    """Why a number that was asked for cannot be had."""
+    if version is None or repository is None:
+        return None
+    status = repository.body.get("status") or {}
+    name = repository.live.name
+    owner = next((item["name"] for item in versions(repository) if item["version"] == version), None)
+    if owner is not None:
+        text = f"version {version} of ArtifactRepository {name} is Artifact {owner}: choose another number, or none"
+        return stalled("VersionTaken", text, "spec.version")
+    if version in (status.get("retiredVersions") or ()):
+        text = (
+            f"version {version} of ArtifactRepository {name} was an artifact that is deleted, and no number is given "
+            f"twice: choose one above {status.get('lastVersionNumber', 0)}, or none"
+        )
+        return stalled("VersionTaken", text, "spec.version")
+    if repository.live.deleting:
+        return waiting("RepositoryDeleting", f"ArtifactRepository {name} is being deleted", "spec.repositoryRef")
+    return None

@@ -1,0 +1,110 @@
+"""plan() of an ArtifactRepository: it gives each locked artifact a number, once, in one guarded status write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
+from outfitter.naming import ON_DEMAND
+from outfitter.plan.base import Delete, Plan
+from outfitter.plan.usage import used_by
+from outfitter.problems import Problem, stalled, unsupported
+from outfitter.resolve.artifact import Definition, definition, lock_problems
+from outfitter.snapshot import Asset, View
+from outfitter.status import Draft
+
+_SETTLING = 2.0  # seconds that the artifact for which a repository was made is given to be counted
+
+
+@dataclass
+class _Numbers:
+    """The versions of a repository while numbers are given. `retired`: of artifacts that are gone."""
+
+    last: int
+    entries: dict[int, dict[str, Any]] = field(default_factory=dict)
+    retired: set[int] = field(default_factory=set)
+
+    def give(self, number: int, asset: Asset) -> None:
+        """Note the number of an artifact, for good."""
+        live = asset.live
+        self.entries[number] = {"version": number, "name": live.name, "uid": live.uid, "locked": True}
+        self.last = max(self.last, number)
+
+    def free(self, number: int) -> bool:
+        """Whether a number was never given."""
+        return number not in self.entries and number not in self.retired
+
+
+def plan_repository(view: View, asset: Asset) -> Plan:
+    """One pass over an ArtifactRepository."""
+    assert isinstance(asset.model, ArtifactRepository)
+    spec, live, before = asset.model.spec, asset.live, asset.body.get("status") or {}
+    members = view.members(live.namespace, live.name)
+    unused = not members and _made_for_others(asset) and not any(user.kind == "Artifact" for user in view.users)
+    if unused and before.get("numArtifacts") == 0:
+        return Plan(Draft(True, "Unused", "", (), {}), ((Delete(live),),))
+    numbers = _known(before, members)
+    problems: list[Problem] = []
+    _give(view, asset, members, numbers, problems)
+    if spec.shared_roles:
+        problems.append(unsupported("spec.sharedRoles", "roles of a repository are not there yet"))
+    facts = {
+        "usedBy": used_by(view.users),
+        "type": spec.type,
+        "lastVersionNumber": numbers.last,
+        "numArtifacts": len(members),
+        "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
+        "retiredVersions": sorted(numbers.retired)[-LISTED_VERSIONS:] or None,
+    }
+    draft = Draft(not problems, "Counting", "", tuple(problems), facts, (1, 1))
+    # It says first that it holds nothing: what guards repositories reads that.
+    return Plan(draft, requeue=_SETTLING if unused else None, guarded=True)
+
+
+def _made_for_others(asset: Asset) -> bool:
+    return ON_DEMAND in (asset.body["metadata"].get("labels") or {})
+
+
+def _known(before: dict[str, Any], members: list[Asset]) -> _Numbers:
+    """The numbers that were given; where the status was lost, those that the artifacts themselves show."""
+    numbers = _Numbers(int(before.get("lastVersionNumber") or 0), {}, set(before.get("retiredVersions") or ()))
+    alive = {asset.live.uid: asset for asset in members}
+    for item in before.get("versions") or ():
+        member = alive.get(item["uid"])
+        if member is None:
+            numbers.retired.add(item["version"])
+            continue
+        numbers.give(item["version"], member)
+        numbers.entries[item["version"]]["locked"] = bool((member.body.get("spec") or {}).get("locked"))
+    for asset in members:
+        shown = (asset.body.get("status") or {}).get("version")
+        if shown and shown not in numbers.entries:
+            numbers.give(shown, asset)
+    return numbers
+
+
+def _give(view: View, asset: Asset, members: list[Asset], numbers: _Numbers, problems: list[Problem]) -> None:
+    """Numbers for those that wait: first the ones that ask for a certain one, then the others, oldest first."""
+    has = {item["uid"] for item in numbers.entries.values()}
+    waiting = [found for member in members if member.live.uid not in has and (found := _ready(view, asset, member))]
+    for found in sorted(waiting, key=lambda item: item.spec.spec.version is None):
+        if len(numbers.entries) >= LISTED_VERSIONS:
+            text = f"it holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or use another one"
+            problems.append(stalled("RepositoryFull", text))
+            return
+        wanted = found.spec.spec.version
+        if wanted is None:
+            numbers.give(numbers.last + 1, found.asset)
+        elif numbers.free(wanted):
+            numbers.give(wanted, found.asset)
+
+
+def _ready(view: View, repository: Asset, member: Asset) -> Definition | None:
+    """A member that is locked and may become a version."""
+    found = definition(view, member)
+    if isinstance(found, Problem) or found.fresh or not found.locked or member.live.deleting:
+        return None
+    assert isinstance(repository.model, ArtifactRepository)
+    fits = repository.model.spec.type == found.type and found.repository == repository.live.name
+    return found if fits and not any(lock_problems(found)) else None

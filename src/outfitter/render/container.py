@@ -1,0 +1,90 @@
+"""What a container of an artifact has beyond what an environment gives: its own probes, seccomp profile, NIM's ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from outfitter.api.v1alpha1.containers import Probe
+from outfitter.render.pod import Contribution
+from outfitter.resolve.workload import ContainerUse, Resolved
+
+# Asked of a NIM container unless the artifact says otherwise. Loading a model may take 20 minutes.
+_NIM_PROBES: Mapping[str, Mapping[str, Any]] = {
+    "startupProbe": {"path": "/v1/health/ready", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 120},
+    "readinessProbe": {"path": "/v1/health/ready", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+    "livenessProbe": {"path": "/v1/health/live", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+}
+# Its own user, whichever that is, must be able to write into the volume of the model.
+NIM_POD: Mapping[str, Any] = {"securityContext": {"fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"}}
+_USUAL_SECONDS = 600  # the Deployment controller's own patience
+_PORT = 8080
+
+
+def refined(part: Contribution, use: ContainerUse) -> Contribution:
+    """The contribution of a container with what only its definition says."""
+    item = use.definition
+    if item is None:
+        return replace(part, ports=_ports(use))
+    added: dict[str, Any] = {}
+    for name, probe in (
+        ("startupProbe", item.startup_probe),
+        ("readinessProbe", item.readiness_probe),
+        ("livenessProbe", item.liveness_probe),
+    ):
+        if probe is not None:
+            added[name] = _probe(probe, use.port)
+        elif use.nim:
+            added[name] = _nim_probe(_NIM_PROBES[name], use.port)
+    profile = item.security_context.seccomp_profile
+    security = dict(part.container.get("securityContext") or {})
+    if profile is not None:
+        given = {"type": profile.type, "localhostProfile": profile.localhost_profile}
+        security["seccompProfile"] = {key: value for key, value in given.items() if value}
+    return replace(part, ports=_ports(use), container={**part.container, **added, "securityContext": security})
+
+
+def _ports(use: ContainerUse) -> list[dict[str, Any]]:
+    return [{"containerPort": use.port, "protocol": "TCP"}] if use.port else []
+
+
+def _probe(probe: Probe, port: int | None) -> dict[str, Any]:
+    get = {
+        "path": probe.path,
+        "port": probe.port or port or _PORT,
+        "scheme": probe.scheme,
+        "host": probe.host,
+        "httpHeaders": [{"name": name, "value": value} for name, value in sorted(probe.http_headers.items())] or None,
+    }
+    return {
+        "httpGet": {key: value for key, value in get.items() if value is not None},
+        # The server keeps no zero, so none is asked for.
+        **({"initialDelaySeconds": probe.initial_delay_seconds} if probe.initial_delay_seconds else {}),
+        "periodSeconds": probe.period_seconds,
+        "timeoutSeconds": probe.timeout_seconds,
+        "failureThreshold": probe.failure_threshold,
+    }
+
+
+def _nim_probe(numbers: Mapping[str, Any], port: int | None) -> dict[str, Any]:
+    rest = {key: value for key, value in numbers.items() if key != "path"}
+    return {"httpGet": {"path": numbers["path"], "port": port, "scheme": "HTTP"}, **rest}
+
+
+def pod_fields(resolved: Resolved) -> dict[str, Any]:
+    """What a nim pod has besides."""
+    if resolved.artifact is None or resolved.artifact.definition.type != "nim":
+        return {}
+    return dict(NIM_POD)
+
+
+def start_seconds(template: Mapping[str, Any]) -> int | None:
+    """How long the startup probes let a pod take, where that is longer than usual."""
+    longest = 0
+    for item in template["spec"]["containers"]:
+        probe = item.get("startupProbe")
+        if probe:
+            tries = probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10)
+            longest = max(longest, probe.get("initialDelaySeconds", 0) + tries)
+    return longest + 60 if longest + 60 > _USUAL_SECONDS else None

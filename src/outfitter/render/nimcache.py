@@ -1,0 +1,124 @@
+"""NimCache -> its claim and the Job that downloads the model; and the NimCache that a run asks for."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from outfitter.api.base import API_VERSION
+from outfitter.api.v1alpha1.nimcache import NimCacheSpec
+from outfitter.api.v1alpha1.volumes import ClaimInfo, PvcFields
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.naming import ATTEMPT, FILLED, ON_DEMAND, SOURCE_VERSION, download_job, nim_cache, owner_labels
+from outfitter.problems import Problem
+from outfitter.render import computeresource, datasource, environment, placement
+from outfitter.render.container import NIM_POD
+from outfitter.render.owner import child_meta
+from outfitter.render.pod import Contribution, assemble
+from outfitter.resolve.references import label
+from outfitter.settings import Settings
+from outfitter.snapshot import Asset
+
+CACHE_PATH = "/opt/nim/.cache"
+_VOLUME = "model"
+
+
+def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The NimCache of an image that a run asks for; nobody owns it, it goes some time after its last user."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "NimCache",
+        "metadata": {"name": nim_cache(spec["image"]), "namespace": namespace, "labels": {ON_DEMAND: "true"}},
+        "spec": dict(spec),
+    }
+
+
+def claim(asset: Asset, spec: NimCacheSpec, settings: Settings, *, filled: bool) -> dict[str, Any]:
+    """The claim of a cache; a label on it says that the model is complete, so that it goes where the volume goes."""
+    info = ClaimInfo.model_validate(
+        {
+            "size": spec.size or settings.nim_volume_size,
+            "accessModes": spec.access_modes.to_dict() if spec.access_modes else {"readWriteMany": True},
+            **({"storageClass": spec.storage_class} if spec.storage_class else {}),
+        }
+    )
+    meta = child_meta(asset)
+    labels = {**meta["labels"], **({FILLED: "true"} if filled else {})}
+    leaf = PvcFields.model_validate({"path": CACHE_PATH, "claimInfo": info.to_dict()})
+    manifest = datasource.persistent_volume_claim(leaf, asset.live.name, asset.live.namespace, labels, retain=False)
+    manifest["metadata"]["ownerReferences"] = meta["ownerReferences"]
+    return manifest
+
+
+def job(
+    asset: Asset, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
+) -> tuple[dict[str, Any], list[Problem]]:
+    """One attempt to download. It ends with its first failure: the next attempt is ours, with a reason in status."""
+    meta = child_meta(asset)
+    template, problems = _template(asset, spec, pull_secrets, settings)
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            **meta,
+            "name": download_job(asset.live.name, attempt),
+            "annotations": {ATTEMPT: str(attempt), SOURCE_VERSION: version},
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": settings.nim_download_seconds,
+            "template": template,
+        },
+    }
+    return manifest, problems
+
+
+def submission(spec: NimCacheSpec) -> WorkspaceSpec:
+    """The download in the words of a workload."""
+    words = ["download-to-cache", *(["--profiles", *spec.profiles] if spec.profiles else [])]
+    key: list[dict[str, Any]] = []
+    if spec.credential is not None:
+        key = [{"name": "NGC_API_KEY", "credential": {**spec.credential.to_dict(), "key": "NGC_API_KEY"}}]
+    given = [item.to_dict() for item in spec.environment_variables]
+    names = {item["name"] for item in given}
+    usual: list[dict[str, Any]] = [{"name": "NIM_CACHE_PATH", "value": CACHE_PATH}, *key]
+    fields = {
+        "image": spec.image,
+        "command": shlex.join(words),
+        "environmentVariables": [*(item for item in usual if item["name"] not in names), *given],
+        "compute": spec.compute.to_dict(),
+        "nodeType": spec.node_type,
+        "nodePools": list(spec.node_pools),
+        "tolerations": [item.to_dict() for item in spec.tolerations],
+    }
+    return WorkspaceSpec.model_validate(fields)
+
+
+def _template(
+    asset: Asset, spec: NimCacheSpec, pull_secrets: Sequence[str], settings: Settings
+) -> tuple[dict[str, Any], list[Problem]]:
+    who, live = label(asset), asset.live
+    workload = submission(spec)
+    labels = owner_labels(live.kind, live.name, live.uid)
+    problems: list[Problem] = []
+    parts: list[Contribution] = []
+    for part, found in (
+        environment.contribution(workload, who, settings),
+        computeresource.contribution(workload.compute, who, settings),
+        placement.contribution(workload, who, labels, settings),
+    ):
+        parts.append(part)
+        problems += found
+    own = Contribution(
+        who,
+        volumes=[{"name": _VOLUME, "persistentVolumeClaim": {"claimName": live.name}}],
+        mounts=[{"name": _VOLUME, "mountPath": CACHE_PATH}],
+        pull_secrets=pull_secrets,
+        labels=labels,
+        # The end of the log tells why a download failed; only its kind is ever passed on.
+        container={"terminationMessagePolicy": "FallbackToLogsOnError"},
+        pod={"restartPolicy": "Never", **NIM_POD},
+    )
+    assembled = assemble([*parts, own])
+    return assembled.template, [*problems, *assembled.problems]

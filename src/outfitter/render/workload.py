@@ -1,0 +1,163 @@
+"""A resolved workload -> one pod template per container group, and the claims that it makes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from outfitter.naming import CONTAINER_GROUP, RESTARTED_AT, group_labels, owner_labels, selector_labels
+from outfitter.problems import Problem
+from outfitter.render import computeresource, connection, container, datasource, environment, placement
+from outfitter.render.computeresource import GPU
+from outfitter.render.owner import owner_reference
+from outfitter.render.pod import Contribution, assemble, private
+from outfitter.resolve.references import label
+from outfitter.resolve.volumes import VolumeUse
+from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
+from outfitter.settings import Settings
+
+
+@dataclass(frozen=True)
+class GroupPods:
+    """The pods of one container group. `port`: where they serve.
+
+    `recreate`: an old pod must go before a new one starts. `deadline`: seconds in which a new pod must be ready.
+    """
+
+    name: str
+    template: Mapping[str, Any]
+    port: int | None = None
+    recreate: bool = False
+    deadline: int | None = None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The pods of a workload, where their parts come from, and what is wrong with them."""
+
+    groups: tuple[GroupPods, ...]
+    origins: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def pods(resolved: Resolved, settings: Settings) -> Rendered:
+    """The pod template of every container group. Origins of the first group stand without its name."""
+    live = resolved.subject.asset.live
+    ways = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
+    problems: list[Problem] = []
+    origins: dict[str, str] = {}
+    groups = []
+    for number, group in enumerate(resolved.groups):
+        parts = list(_parts(resolved, group, settings, problems, first=number == 0))
+        if number == 0:
+            main = group.containers[0]
+            ports = connection.container_ports(ways.inside, main.port)
+            parts.append(Contribution(label(resolved.subject.asset), ports=ports, of=main.name))
+        assembled = assemble([*parts, _fixed(resolved, group)])
+        problems += assembled.problems
+        prefix = "" if number == 0 else f"groups[{group.name}]."
+        origins |= {f"{prefix}{path}": source for path, source in assembled.origins.items()}
+        groups.append(_group(resolved, group, assembled.template))
+    return Rendered(tuple(groups), origins, (*dict.fromkeys(problems), *ways.problems))
+
+
+def _parts(
+    resolved: Resolved, group: GroupUse, settings: Settings, problems: list[Problem], *, first: bool
+) -> Iterator[Contribution]:
+    """Environment, compute, placement, volumes, in this order; what is said once is told of with the first group."""
+    subject = resolved.subject
+    who = label(subject.asset)
+    noted = problems if first else []
+    for number, use in enumerate(group.containers):
+        for part in _container(use, who, settings, problems):
+            yield replace(part, of=use.name) if number == 0 else private(part, use.name)
+    selector = _selector(resolved, group)
+    part, found = placement.contribution(resolved.spec, who, selector, settings)
+    noted += found
+    yield replace(part, of=group.containers[0].name)
+    for volume in resolved.volumes:
+        made, found = datasource.contribution(volume, settings)
+        noted += found
+        if made is not None:
+            yield from _mounted(made, group)
+
+
+def _container(use: ContainerUse, who: str, settings: Settings, problems: list[Problem]) -> Iterator[Contribution]:
+    part, found = environment.contribution(use.spec, use.origins.get("image", who), settings)
+    problems += found
+    yield container.refined(part, use)
+    origin = next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
+    part, found = computeresource.contribution(use.spec.compute, origin, settings)
+    problems += found
+    yield part
+
+
+def _mounted(part: Contribution, group: GroupUse) -> Iterator[Contribution]:
+    """A volume in every container of the pod."""
+    for number, use in enumerate(group.containers):
+        yield replace(part, of=use.name, volumes=part.volumes if number == 0 else ())
+
+
+def _fixed(resolved: Resolved, group: GroupUse) -> Contribution:
+    subject = resolved.subject
+    live = subject.asset.live
+    labels = owner_labels(live.kind, live.name, live.uid)
+    if subject.type != "workspace":
+        labels[CONTAINER_GROUP] = group.name
+    return Contribution(
+        label(subject.asset),
+        pull_secrets=resolved.pull_secrets,
+        labels=labels,
+        annotations={RESTARTED_AT: subject.restarted_at} if subject.restarted_at else {},
+        pod=container.pod_fields(resolved),
+        of=group.containers[0].name,
+    )
+
+
+def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
+    live = resolved.subject.asset.live
+    if resolved.subject.type == "workspace":
+        return selector_labels(live.kind, live.name)
+    return group_labels(live.kind, live.name, group.name)
+
+
+def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> GroupPods:
+    limits = [item.get("resources", {}).get("limits", {}) for item in template["spec"]["containers"]]
+    gpus = any(name == GPU or name.startswith("nvidia.com/mig-") for each in limits for name in each)
+    single = any(use.single for use in resolved.volumes)
+    serving = getattr(resolved.spec, "serving_configuration", None)
+    given = serving.initialization_timeout_seconds if serving else None
+    return GroupPods(
+        group.name, template, group.containers[0].port, gpus or single, given or container.start_seconds(template)
+    )
+
+
+def claims(resolved: Resolved) -> list[dict[str, Any]]:
+    """The claims that the workload itself makes: inline ones, ephemeral ones of data sources, that of its model.
+
+    An ephemeral claim, and one with a model, is owned by its workload; the others hold user data and are not.
+    """
+    live = resolved.subject.asset.live
+    result = []
+    for use in resolved.volumes:
+        if not _makes(use):
+            continue
+        labels = owner_labels(live.kind, live.name, live.uid)
+        owned = use.leaf.ephemeral or use.owned
+        claim = datasource.persistent_volume_claim(use.leaf, use.claim, live.namespace, labels, retain=not owned)
+        if owned:
+            claim["metadata"]["ownerReferences"] = [owner_reference(resolved.subject.asset)]
+        result.append(claim)
+    return result
+
+
+def short_lived(resolved: Resolved) -> tuple[str, ...]:
+    """Names of the claims that go when the workload stops."""
+    return tuple(use.claim for use in resolved.volumes if _makes(use) and use.leaf.ephemeral)
+
+
+def _makes(use: VolumeUse) -> bool:
+    if use.member != "pvc" or use.leaf.existing_pvc or use.leaf.claim_info is None:
+        return False
+    return use.asset is None or bool(use.leaf.ephemeral)  # else the DataSource makes it

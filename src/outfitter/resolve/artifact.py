@@ -1,0 +1,171 @@
+"""An Artifact as it counts: with what it took over from the one it was cloned from, and where its versions are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outfitter.api.v1alpha1.artifact import Artifact
+from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
+from outfitter.api.v1alpha1.artifactspec import ArtifactStorage
+from outfitter.api.v1alpha1.containers import ContainerGroup
+from outfitter.api.v1alpha1.inference import ArtifactRef
+from outfitter.naming import clone_snapshot
+from outfitter.problems import Problem, stalled, unsupported, waiting
+from outfitter.snapshot import Asset, View
+
+# What a clone takes over where it says nothing itself.
+_TAKEN = ("type", "repositoryRef", "containerGroups", "storage", "templateId")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What an artifact consists of. `taken` is what it cloned: the data of its snapshot, not stored yet if `fresh`."""
+
+    asset: Asset
+    type: str
+    repository: str
+    groups: tuple[ContainerGroup, ...]
+    storage: ArtifactStorage
+    taken: Mapping[str, Any] | None = None
+    fresh: bool = False
+
+    @property
+    def spec(self) -> Artifact:
+        """The artifact's own model."""
+        assert isinstance(self.asset.model, Artifact)
+        return self.asset.model
+
+    @property
+    def locked(self) -> bool:
+        """Whether it is, or wants to be, a version."""
+        return self.spec.spec.locked
+
+
+def definition(view: View, asset: Asset) -> Definition | Problem:
+    """Read an artifact; a clone as its snapshot has it, or, where it has none yet, as its source is now."""
+    assert isinstance(asset.model, Artifact)
+    source = asset.model.spec.clone_from
+    if source is None:
+        return _defined(asset, asset.body.get("spec") or {}, None)
+    kept = view.peek("ControllerRevision", asset.live.namespace, clone_snapshot(asset.live.name))
+    if kept is not None and kept.owner == asset.live.uid:
+        taken = kept.body["data"]
+        return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken)
+    found = view.asset("Artifact", asset.live.namespace, source.name)
+    if found is None:
+        text = f"no Artifact {source.name} in {asset.live.namespace} to clone: create it, or name another one"
+        return waiting("ReferenceNotFound", text, "spec.cloneFrom")
+    assert isinstance(found.model, Artifact)
+    if found.model.spec.clone_from is not None:
+        snapshot = view.live("ControllerRevision", found.live.namespace, clone_snapshot(found.live.name))
+        if snapshot is None or snapshot.owner != found.live.uid:
+            text = f"Artifact {source.name} is a clone that has not taken over its own source yet: see its status"
+            return waiting("SourceNotReady", text, "spec.cloneFrom")
+    origin = definition(view, found)
+    if isinstance(origin, Problem):
+        return waiting("SourceNotReady", f"Artifact {source.name}: {origin.text}", "spec.cloneFrom")
+    given = {**(origin.taken["spec"] if origin.taken else {}), **(found.body.get("spec") or {})}
+    taken = {
+        "spec": {
+            **{key: given[key] for key in _TAKEN if key in given},
+            "repositoryRef": {"name": origin.repository},
+        },
+        "clonedFrom": {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation},
+    }
+    return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken, fresh=True)
+
+
+def _defined(
+    asset: Asset, spec: Mapping[str, Any], taken: Mapping[str, Any] | None, *, fresh: bool = False
+) -> Definition:
+    groups = tuple(ContainerGroup.model_validate(item) for item in spec.get("containerGroups") or ())
+    if not groups and taken is not None:
+        groups = tuple(ContainerGroup.model_validate(item) for item in taken["spec"].get("containerGroups") or ())
+    repository = (spec.get("repositoryRef") or {}).get("name") or asset.live.name
+    storage = ArtifactStorage.model_validate(spec.get("storage") or {})
+    return Definition(asset, spec.get("type") or "service", repository, groups, storage, taken, fresh)
+
+
+def lock_problems(found: Definition) -> Iterator[Problem]:
+    """Why an artifact cannot become a version."""
+    if not found.groups:
+        yield stalled("NothingToLock", "it has no container group: give containerGroups", "spec.containerGroups")
+    yield from build_problems(found)
+
+
+def build_problems(found: Definition) -> Iterator[Problem]:
+    """The containers that have no image yet."""
+    for group in found.groups:
+        for place, item in enumerate(group.containers):
+            if item.image_uri is None:
+                where = f"spec.containerGroups[{group.name}].containers[{group.container_names[place]}]"
+                yield unsupported(f"{where}.imageBuildConfig", "building images is not there yet: give imageUri")
+
+
+def versions(repository: Asset | None) -> list[Mapping[str, Any]]:
+    """The versions in a repository's status."""
+    if repository is None:
+        return []
+    return list((repository.body.get("status") or {}).get("versions") or ())
+
+
+def number_of(repository: Asset | None, uid: str) -> int | None:
+    """The number that a repository gave to the artifact with this uid."""
+    return next((int(item["version"]) for item in versions(repository) if item["uid"] == uid), None)
+
+
+def type_problem(found: Definition, repository: Asset | None) -> Problem | None:
+    """The repository holds artifacts of one type only."""
+    if repository is None:
+        return None
+    assert isinstance(repository.model, ArtifactRepository)
+    wanted = repository.model.spec.type
+    if wanted == found.type:
+        return None
+    text = f"ArtifactRepository {found.repository} is for type {wanted}, not {found.type}: name another repository"
+    return stalled("TypeMismatch", text, "spec.repositoryRef")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The artifact that an Inference runs, and its number where it is a locked version."""
+
+    definition: Definition
+    version: int | None
+
+
+def choose(view: View, namespace: str, ref: ArtifactRef) -> Chosen | Problem:
+    """The artifact that a reference means: by name, or a locked version by repository and number."""
+    field = "spec.artifact"
+    if ref.name is not None:
+        asset = view.asset("Artifact", namespace, ref.name)
+        if asset is None:
+            return waiting("ReferenceNotFound", f"no Artifact {ref.name} in {namespace}: create it", f"{field}.name")
+        return _chosen(view, asset, field)
+    repository = view.asset("ArtifactRepository", namespace, ref.repository or "")
+    if repository is None:
+        text = f"no ArtifactRepository {ref.repository} in {namespace}: correct the name, or lock an artifact in it"
+        return waiting("ReferenceNotFound", text, f"{field}.repository")
+    entry = next((item for item in versions(repository) if item["version"] == ref.version), None)
+    asset = view.asset("Artifact", namespace, entry["name"]) if entry else None
+    if entry is None or asset is None or asset.live.uid != entry["uid"]:
+        has = ", ".join(str(item["version"]) for item in versions(repository)[-10:]) or "no version"
+        text = f"ArtifactRepository {ref.repository} has no version {ref.version} (any more), it has {has}"
+        return waiting("VersionNotFound", text, f"{field}.version")
+    return _chosen(view, asset, field)
+
+
+def _chosen(view: View, asset: Asset, field: str) -> Chosen | Problem:
+    found = definition(view, asset)
+    name = f"Artifact {asset.live.name}"
+    if isinstance(found, Problem):
+        return waiting("SourceNotReady", f"{name}: {found.text}", field)
+    if found.fresh:
+        return waiting("SourceNotReady", f"{name} has not taken over its source yet: see its status", field)
+    if asset.live.deleting:
+        return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
+    repository = view.asset("ArtifactRepository", asset.live.namespace, found.repository)
+    number = number_of(repository, asset.live.uid) if found.locked else None
+    return Chosen(found, number)

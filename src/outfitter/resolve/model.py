@@ -1,0 +1,125 @@
+"""Where a nim artifact has its model: a claim of its own, one that exists, or a shared NimCache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outfitter.api.v1alpha1.containers import ContainerGroup
+from outfitter.api.v1alpha1.storage import PvcVolume
+from outfitter.naming import model_claim, nim_cache
+from outfitter.problems import waiting
+from outfitter.resolve.artifact import Definition
+from outfitter.resolve.references import Found, label
+from outfitter.resolve.scope import covers, scope_problem
+from outfitter.resolve.subject import Subject
+from outfitter.resolve.volumes import VolumeUse
+from outfitter.snapshot import Asset, View
+
+CACHE_PATH = "/opt/nim/.cache"
+
+
+@dataclass(frozen=True)
+class ModelVolume:
+    """The volume with the model, and what status says of it. `filled`: nothing has to be downloaded any more."""
+
+    path: str
+    use: VolumeUse | None
+    filled: bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    missing: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
+
+
+def model_volume(
+    view: View, subject: Subject, found: Definition, volumes: Iterable[VolumeUse], notes: Found
+) -> ModelVolume:
+    """Where the primary containers find their model."""
+    who = label(found.asset)
+    mounted = next((use for use in volumes if use.mount_path == CACHE_PATH), None)
+    if mounted is not None:
+        return ModelVolume(CACHE_PATH, None, True, {"claimName": mounted.claim or None})
+    if found.storage.mode == "nimCache":
+        return _cache(view, subject, found, notes)
+    name = found.storage.claim_name
+    if name is not None:
+        if view.live("PersistentVolumeClaim", subject.namespace, name) is None:
+            text = f"PersistentVolumeClaim {subject.namespace}/{name} does not exist yet: create it"
+            notes.problems.append(waiting("NotCreated", text, "spec.storage.claimName"))
+        leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": name})
+        use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage.claimName", name)
+        return ModelVolume(CACHE_PATH, use, True, {"claimName": name})
+    size = found.storage.pvc_size or view.settings.nim_volume_size
+    leaf = PvcVolume.model_validate({"path": CACHE_PATH, "claimInfo": {"size": size}})
+    claim = model_claim(subject.name)
+    use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage", claim, owned=True, single=True)
+    return ModelVolume(CACHE_PATH, use, False, {"claimName": claim})
+
+
+def image_of(groups: Iterable[ContainerGroup]) -> str:
+    """The image whose model is meant: that of the first group's primary container."""
+    return next((group.containers[group.primary].image_uri or "" for group in groups), "")
+
+
+def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> ModelVolume:
+    image = image_of(found.groups)
+    cache = serving_cache(view, subject.namespace, image)
+    field_name = "spec.storage.mode"
+    if cache is None:
+        pending = {"name": nim_cache(image), "phase": "Pending"}
+        text = f"NimCache {nim_cache(image)} is being made"
+        notes.problems.append(waiting("CacheNotReady", text, field_name))
+        return ModelVolume(CACHE_PATH, None, True, {"nimCache": pending}, _new_cache(view, subject, found, image))
+    status = cache.body.get("status") or {}
+    phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
+    named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
+    facts = {"nimCache": {key: value for key, value in named.items() if value}}
+    if phase != "Ready":
+        why = (status.get("failure") or {}).get("message") or status.get("message") or "the model is being downloaded"
+        notes.problems.append(waiting("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))
+        return ModelVolume(CACHE_PATH, None, True, facts)
+    notes.keep(cache)
+    leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim})
+    use = VolumeUse(label(cache), "model", "pvc", leaf, CACHE_PATH, field_name, claim)
+    return ModelVolume(CACHE_PATH, use, True, facts)
+
+
+# What a cache that is made on demand takes from the admin's cache of the same image.
+_FROM_ADMIN = (
+    "size", "storageClass", "accessModes", "profiles", "environmentVariables", "compute", "nodeType", "nodePools",
+    "tolerations", "retain",
+)  # fmt: skip
+
+
+def _new_cache(view: View, subject: Subject, found: Definition, image: str) -> dict[str, Any]:
+    """The spec of a cache for this namespace, filled with the key that the artifact itself uses."""
+    admin = shared_cache(view, subject.namespace, image)
+    given = admin.body["spec"] if admin else {}
+    spec = {"image": image, **{key: given[key] for key in _FROM_ADMIN if key in given}}
+    keys = [
+        item.credential
+        for group in found.groups
+        for item in group.containers[group.primary].environment_vars
+        if item.name == "NGC_API_KEY" and item.credential is not None
+    ]
+    if keys:
+        spec["credential"] = {key: value for key, value in keys[0].to_dict().items() if key in ("name", "scope")}
+    return spec
+
+
+def serving_cache(view: View, namespace: str, image: str) -> Asset | None:
+    """The NimCache of an image in a namespace: one that a user wrote there, else the one that is made on demand."""
+    view.depend("NimCache", namespace, nim_cache(image))
+    return next((asset for asset in view.caches(namespace, image) if not asset.live.deleting), None)
+
+
+def shared_cache(view: View, namespace: str, image: str) -> Asset | None:
+    """An admin's NimCache of the image whose scope covers the namespace: how a cache there is to be made."""
+    system = view.settings.system_namespace
+    if namespace == system:
+        return None
+    for asset in view.caches(system, image):
+        usable = covers(view, asset, namespace)
+        if usable and not asset.live.deleting and scope_problem(asset, system) is None:
+            return asset
+    return None

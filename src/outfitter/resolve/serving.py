@@ -1,0 +1,188 @@
+"""What an Inference of an Artifact runs, or an Artifact with `run`: containers, sizes, volumes, model."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outfitter.api.v1alpha1.containers import Container, ContainerGroup
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.problems import Problem, stalled, unsupported
+from outfitter.resolve.artifact import Chosen, Definition, build_problems, choose, definition
+from outfitter.resolve.merge import Merged, merge
+from outfitter.resolve.model import ModelVolume, model_volume
+from outfitter.resolve.references import Found, check_variables, check_volumes, label
+from outfitter.resolve.subject import Subject
+from outfitter.resolve.workload import (
+    ContainerUse,
+    GroupUse,
+    Resolved,
+    asset_volumes,
+    compute_layer,
+    inline_volumes,
+    pull_secrets,
+    read_submission,
+    resolve_workload,
+    shape_problems,
+    usable_credentials,
+    with_nodes,
+)
+from outfitter.snapshot import View
+
+NGC_KEY = "NGC_API_KEY"
+
+
+@dataclass(frozen=True)
+class _Context:
+    view: View
+    subject: Subject
+    found: Found
+    definition: Definition
+    model: ModelVolume | None
+
+
+def resolve(view: View, subject: Subject) -> Resolved:
+    """Look up everything that a workload of any kind refers to."""
+    if subject.artifact is None and not subject.own_artifact:
+        return resolve_workload(view, subject)
+    found = Found()
+    chosen = _chosen(view, subject)
+    merged = merge([*compute_layer(view, subject, found), (label(subject.asset), subject.inline)])
+    spec = read_submission(subject.type, merged, found)
+    volumes = [*asset_volumes(view, subject, found), *inline_volumes(subject, spec)]
+    check_volumes(view, subject.namespace, volumes, found)
+    groups: tuple[GroupUse, ...] = ()
+    facts: Mapping[str, Any] = {}
+    images: list[str] = []
+    model = None
+    if isinstance(chosen, Problem):
+        found.problems.append(chosen)
+    else:
+        if chosen.definition.asset.live.uid != subject.asset.live.uid:
+            found.keep(chosen.definition.asset)
+        found.problems += build_problems(chosen.definition)
+        images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
+        if chosen.definition.type == "nim":
+            model = model_volume(view, subject, chosen.definition, volumes, found)
+            volumes += [model.use] if model.use else []
+            facts = model.facts
+        volumes = with_nodes(view, subject.namespace, volumes)
+        context = _Context(view, subject, found, chosen.definition, model)
+        groups = tuple(_group(context, group, merged) for group in chosen.definition.groups)
+        found.problems += _unknown_sizings(subject, chosen.definition)
+    pull = pull_secrets(view, subject.namespace, spec, images, found)
+    found.problems += shape_problems(subject.type, Merged({**merged.fields, "artifact": {}}), complete=False)
+    return Resolved(
+        subject,
+        merged,
+        spec,
+        tuple(volumes),
+        pull,
+        tuple(found.sources.values()),
+        tuple(found.problems),
+        groups,
+        None if isinstance(chosen, Problem) else chosen,
+        facts,
+        model.missing if model else None,
+    )
+
+
+def _own_artifact(subject: Subject) -> bool:
+    return subject.own_definition and subject.type == "inference"
+
+
+def _chosen(view: View, subject: Subject) -> Chosen | Problem:
+    if subject.artifact is not None:
+        return choose(view, subject.namespace, subject.artifact)
+    found = definition(view, subject.asset)
+    return found if isinstance(found, Problem) else Chosen(found, None)
+
+
+def _group(context: _Context, group: ContainerGroup, merged: Merged) -> GroupUse:
+    """The containers of one group, the primary first."""
+    places = sorted(range(len(group.containers)), key=lambda place: place != group.primary)
+    containers = [_container(context, group, place, merged, primary=place == group.primary) for place in places]
+    return GroupUse(group.name, tuple(containers))
+
+
+def _container(context: _Context, group: ContainerGroup, place: int, merged: Merged, *, primary: bool) -> ContainerUse:
+    item, name = group.containers[place], group.container_names[place]
+    field = f"spec.containerGroups[{group.name}].containers[{name}]"
+    nim = context.definition.type == "nim" and primary
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if nim:
+        layers.append((label(context.definition.asset), _nim_defaults(context)))
+    layers.append((label(context.definition.asset), _submission(item, field, context.found)))
+    if primary and "compute" in merged.fields:
+        layers += [(origin, part) for origin, part in _split(merged)]
+    sizing = context.subject.sizing(group.name)
+    own = next((each for each in sizing.containers if each.name == name), None) if sizing else None
+    if own is not None:
+        layers.append((label(context.subject.asset), {"compute": own.compute.to_dict()}))
+    result = merge(layers)
+    spec = WorkspaceSpec.model_validate(result.fields)
+    check_variables(context.view, context.subject.namespace, spec, context.found, field=f"{field}.environmentVars")
+    return ContainerUse(name, spec, result.origins, item.port if primary else None, item, field, nim)
+
+
+def _split(merged: Merged) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The compute part of the workload's submission, leaf by leaf with its origin."""
+    for name, value in merged.fields["compute"].items():
+        origin = merged.origins.get(f"compute.{name}", "")
+        yield origin, {"compute": {name: value}}
+
+
+def _submission(item: Container, field: str, found: Found) -> dict[str, Any]:
+    """A container of an artifact in the words of a workload."""
+    variables = []
+    for each in item.environment_vars:
+        if each.source == "apiToken":
+            text = "a token made for the workload needs the requester's identity"
+            found.problems.append(unsupported(f"{field}.environmentVars[{each.name}].source", text))
+            continue
+        given = {"value": each.value, "credential": each.credential.to_dict() if each.credential else None}
+        variables.append({"name": each.name, **{key: value for key, value in given.items() if value is not None}})
+    context = item.security_context
+    security = {
+        "allowPrivilegeEscalation": context.allow_privilege_escalation,
+        "readOnlyRootFilesystem": context.read_only_root_filesystem,
+        "capabilities": list(context.capabilities.add) or None,
+    }
+    return {
+        "image": item.image_uri,
+        "command": shlex.join(item.entrypoint) if item.entrypoint else None,
+        "environmentVariables": variables,
+        "security": {key: value for key, value in security.items() if value is not None},
+    }
+
+
+def _nim_defaults(context: _Context) -> dict[str, Any]:
+    """What every NIM container expects; the artifact may say otherwise."""
+    variables: list[dict[str, Any]] = []
+    if context.model is not None:
+        variables.append({"name": "NIM_CACHE_PATH", "value": context.model.path})
+    if context.model is None or not context.model.filled:
+        key = next(usable_credentials(context.view, context.subject.namespace, ("ngcApiKey",)), None)
+        if key is not None:
+            variables.append({"name": NGC_KEY, "credential": {"name": key.live.name, "key": NGC_KEY}})
+    return {"environmentVariables": variables, "compute": {"largeShmRequest": True}}
+
+
+def _unknown_sizings(subject: Subject, found: Definition) -> Iterator[Problem]:
+    """Sizes of groups and containers that the artifact does not have."""
+    field = "spec.run.containerGroups" if subject.own_definition else "spec.containerGroups"
+    names = {group.name: group.container_names for group in found.groups}
+    for sizing in subject.sizings:
+        if sizing.name not in names:
+            text = f"{label(found.asset)} has no container group {sizing.name}, it has {', '.join(names)}"
+            yield stalled("InvalidSpec", text, f"{field}[{sizing.name}]")
+            continue
+        for item in sizing.containers:
+            if item.name not in names[sizing.name]:
+                text = (
+                    f"group {sizing.name} of {label(found.asset)} has no container {item.name}, "
+                    f"it has {', '.join(names[sizing.name])}"
+                )
+                yield stalled("InvalidSpec", text, f"{field}[{sizing.name}].containers[{item.name}]")
