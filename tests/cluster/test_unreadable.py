@@ -127,6 +127,6 @@ async def test_a_host_that_nobody_serves_any_more_leaves_nothing() -> None:
     lookup = CacheLookup(caches)
     ingress = Live.of({**item("i", 1, spec={"rules": [{"host": "h"}]}), "kind": "Ingress"})
     caches.put(ingress)
-    assert list(lookup.claimants("h")) == [ingress]
+    assert list(lookup.indexed("Ingress", "h")) == [ingress]
     caches.remove(ingress)
-    assert lookup._hosts == {}
+    assert lookup._index["Ingress"] == {}

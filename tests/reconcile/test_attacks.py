@@ -37,7 +37,7 @@ async def test_a_forged_pin_is_not_believed(same_name: bool) -> None:
     for field in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
         forged["metadata"].pop(field, None)
     forged["revision"] = 99
-    forged["data"]["template"]["spec"]["hostNetwork"] = True
+    forged["data"]["groups"][0]["template"]["spec"]["hostNetwork"] = True
     evil = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "evil", "namespace": "kube-system"}}
     forged["data"]["claims"] = [{**evil, "spec": {}}]
     world.cluster.user_apply(forged)

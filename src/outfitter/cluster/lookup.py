@@ -55,7 +55,10 @@ class CacheLookup:
         index = self._index[change.kind]
         if change.old is not None:
             for value in values(change.old.body):
-                index.get(value, {}).pop(change.old.uid, None)
+                if known := index.get(value):
+                    known.pop(change.old.uid, None)
+                    if not known:
+                        del index[value]
         if change.new is not None:
             for value in values(change.new.body):
                 index.setdefault(value, {})[change.new.uid] = change.new
