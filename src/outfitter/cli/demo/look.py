@@ -9,7 +9,7 @@ from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.demo.scene import DemoError, Object, Scene
 from outfitter.cli.rows import row, settled
 from outfitter.cluster.base import resource
-from outfitter.naming import RETAINED
+from outfitter.naming import keeps_data
 from outfitter.observe import State, observe
 from outfitter.plan import pin as pins
 from outfitter.snapshot import Key, Live
@@ -85,7 +85,7 @@ class Look:
     def orphans(self) -> bool:
         """Whether anything is left that we made and that holds no data."""
         return any(
-            live.owner and RETAINED not in live.body["metadata"]["labels"]
+            live.owner and not keeps_data(kind, live.body["metadata"]["labels"])
             for kind, store in self._scene.caches.items()
             if kind not in OURS and kind != "Event"
             for live in store.all()
