@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from outfitter.errors import SandboxError
 from outfitter.sandbox.binaries import target as platform_target
-from outfitter.sandbox.images.layers import PROGRAM_MODE, Layer, file, skeleton, symlink
+from outfitter.sandbox.images.layers import PROGRAM_MODE, Layer, directory, file, skeleton, symlink
 from outfitter.sandbox.images.layout import Config, write_image
-from outfitter.sandbox.processes import bound_command, locked
+from outfitter.sandbox.images.making import Progress, cache_root, made_once, run
 
-Progress = Callable[[str], None]
 MODULE = Path(__file__).with_name("programs")
 PROGRAMS = ("pause", "web", "fake-nim")
 USER = 65532
@@ -35,12 +33,13 @@ class Sample:
     links: Sequence[str] = ()
     user: str = f"{USER}:{USER}"
     ports: Sequence[int] = ()
+    folders: Sequence[str] = ()  # that anybody may write into
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 _WEB = Sample("web", _COMMANDS, ports=(8080,))
-_NIM = Sample("fake-nim", (*_COMMANDS, *_NIM_COMMANDS), user="1000:1000", ports=(8000,))
+_NIM = Sample("fake-nim", (*_COMMANDS, *_NIM_COMMANDS), user="1000:1000", ports=(8000,), folders=("/opt/nim/.cache",))
 # Name with its tag below localhost/outfitter/ -> image.
 SAMPLES: Mapping[str, Sample] = {
     "pause:1": Sample("pause"),
@@ -86,7 +85,8 @@ def write_sample(
         ports=chosen.ports,
         labels=chosen.labels,
     )
-    layers = [Layer(skeleton(("nim", 1000), ("nonroot", USER))), Layer([program, *others])]
+    folders = [directory(path, 0o777) for path in chosen.folders]
+    layers = [Layer([*skeleton(("nim", 1000), ("nonroot", USER)), *folders]), Layer([program, *others])]
     return write_image(target, names or [full_name(sample)], layers, config)
 
 
@@ -98,25 +98,6 @@ def write_samples(folder: Path, progress: Progress) -> dict[str, Path]:
         write_sample(path, sample, progress)
         written[full_name(sample)] = path
     return written
-
-
-def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_CACHE_HOME/outfitter/images`; never inside a work tree."""
-    base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "outfitter" / "images"
-
-
-def made_once(folder: Path, make: Callable[[Path], None], progress: Progress) -> Path:
-    """`folder`, filled by `make(partial folder)` unless it is there; renamed when complete, one process at a time."""
-    waiting = f"Another process is making {folder}; waiting for it"
-    with locked(folder.with_name(folder.name + ".lock"), lambda: progress(waiting)):
-        if not folder.is_dir():
-            partial = folder.with_name(folder.name + ".partial")
-            shutil.rmtree(partial, ignore_errors=True)  # of a crash: we hold the lock
-            partial.mkdir(parents=True)
-            make(partial)
-            partial.rename(folder)
-    return folder
 
 
 def programs(progress: Progress) -> Path:
@@ -145,15 +126,12 @@ def _go_version() -> str:
 
 
 def _build(folder: Path, progress: Progress) -> None:
-    progress(f"Building the programs of the test images with Go: {', '.join(PROGRAMS)}")
     build = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid="]
-    command = [*build, "-o", f"{folder}/", *(f"./{name}" for name in PROGRAMS)]
-    environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
-    done = subprocess.run(
-        bound_command(command, os.getpid()), cwd=MODULE, env=environment, capture_output=True, text=True, check=False
+    run(
+        [*build, "-o", f"{folder}/", *(f"./{name}" for name in PROGRAMS)],
+        f"Building the programs of the test images with Go ({', '.join(PROGRAMS)})",
+        progress,
+        folder=MODULE,
+        env={"CGO_ENABLED": "0", "GOWORK": "off"},
+        follow_up=f"It ran `go build` in {MODULE}. Go 1.24 or newer is needed, and nothing to download.",
     )
-    if done.returncode != 0:
-        raise SandboxError(
-            f"Building the programs of the test images failed (exit code {done.returncode}):\n{done.stderr.strip()}\n"
-            f"It ran `go build` in {MODULE}."
-        )
