@@ -20,6 +20,7 @@ class Layout:
     api_port: int
     etcd_port: int
     peer_port: int
+    address: str = "127.0.0.1"  # of the API server; a real node's pods have to reach it
 
     @property
     def pki(self) -> Path:
@@ -29,7 +30,7 @@ class Layout:
     @property
     def url(self) -> str:
         """Of the API server."""
-        return f"https://127.0.0.1:{self.api_port}"
+        return f"https://{self.address}:{self.api_port}"
 
     @property
     def etcd_url(self) -> str:
@@ -72,20 +73,26 @@ def etcd(layout: Layout, binary: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def api_server(layout: Layout, binary: Path) -> list[str]:
-    """RBAC and the audit log are on; admission is the default set."""
+def api_server(
+    layout: Layout, binary: Path, *, authorization: str = "RBAC", endpoints: str = "none"
+) -> list[str]:
+    """RBAC and the audit log are on; admission is the default set.
+
+    `endpoints` is who keeps the endpoints of the `kubernetes` Service; they are good for nothing without pods.
+    """
     pki = layout.pki
     return [
         str(binary), f"--etcd-servers={layout.etcd_url}", f"--etcd-cafile={pki / 'etcd-ca.crt'}",
         f"--etcd-certfile={pki / 'etcd-client.crt'}", f"--etcd-keyfile={pki / 'etcd-client.key'}",
-        "--bind-address=127.0.0.1", f"--secure-port={layout.api_port}",
+        f"--bind-address={layout.address}", f"--secure-port={layout.api_port}",
         # Without these two a machine that has no network but loopback fails: Endpoints may not hold a loopback address.
-        "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
+        f"--advertise-address={layout.address}", f"--endpoint-reconciler-type={endpoints}",
         f"--tls-cert-file={pki / 'apiserver.crt'}", f"--tls-private-key-file={pki / 'apiserver.key'}",
         f"--client-ca-file={pki / 'ca.crt'}", "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={pki / 'service-account.pub'}",
         f"--service-account-signing-key-file={pki / 'service-account.key'}",
-        f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true", "--authorization-mode=RBAC",
+        f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true",
+        f"--authorization-mode={authorization}",
         f"--audit-policy-file={layout.directory / 'audit-policy.json'}",
         f"--audit-log-path={layout.directory / 'audit.log'}",
         "--audit-log-maxsize=1000000",  # MB, so never rotated: offsets into the file stay valid
