@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 SERVICE_RANGE = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"  # the first of the range: the `kubernetes` Service
@@ -43,7 +44,13 @@ class Layout:
 
 
 def commands(
-    layout: Layout, binaries: Mapping[str, Path], *, controllers: str, node: bool, gpus: int
+    layout: Layout,
+    binaries: Mapping[str, Path],
+    *,
+    controllers: str,
+    node: bool,
+    gpus: int,
+    slices: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, list[str]]:
     """Component -> command, in the order in which they are started."""
     result = {ETCD: etcd(layout, binaries[ETCD]), API_SERVER: api_server(layout, binaries[API_SERVER])}
@@ -54,6 +61,7 @@ def commands(
             sys.executable, "-P", "-m", "outfitter.sandbox.node",
             f"--url={layout.url}", f"--authority={layout.pki / 'ca.crt'}",
             f"--certificate={layout.pki / 'node.crt'}", f"--key={layout.pki / 'node.key'}", f"--gpus={gpus}",
+            *(f"--mig={profile}={count}" for profile, count in slices.items()),
         ]  # fmt: skip
     return result
 

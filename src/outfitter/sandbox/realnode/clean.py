@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from outfitter.errors import SandboxError
+from outfitter.sandbox.folders import mounts_below
 from outfitter.sandbox.processes import wait_until
 from outfitter.sandbox.realnode import marks, record, traces
 from outfitter.sandbox.realnode.record import Record
@@ -123,7 +124,7 @@ def _restore(found: Record) -> None:
             with contextlib.suppress(OSError):
                 traces.set_setting(name, value)
     for path in found.absent:
-        if path in marks.FIXED_PATHS and not traces.mounts_below(Path(path)):
+        if path in marks.FIXED_PATHS and not mounts_below(Path(path)):
             shutil.rmtree(path, ignore_errors=True)
     for link in Path("/var/log/containers").glob("*.log"):  # was there before: only what points to our pods goes
         if link.is_symlink() and str(link.readlink()).startswith(f"{found.directory}/"):

@@ -35,6 +35,23 @@ def why_not() -> list[str]:
     return reasons
 
 
+def taken(but: Path | None = None) -> Path | None:
+    """The folder of the real node that runs on this machine, unless it is `but`."""
+    found = record.current()
+    if found is None or not found.owner.alive() or found.directory == str(but):
+        return None
+    return Path(found.directory)
+
+
+def refuse_second(directory: Path) -> None:
+    """SandboxError when another real node than the one of `directory` runs."""
+    if (other := taken(directory)) is not None:
+        raise SandboxError(
+            f"Another real node runs on this machine: {other}. One at a time: stop it with "
+            f"outfitter sandbox down --name {other.name} --root {other.parent}, or use --node stand-in."
+        )
+
+
 def take(directory: Path, owner: Identity, nft: str, progress: Progress) -> None:
     """Claim this machine for the real node of `directory`, then prepare network and cgroups.
 
@@ -42,13 +59,8 @@ def take(directory: Path, owner: Identity, nft: str, progress: Progress) -> None
     removed first.
     """
     with record.exclusively():
+        refuse_second(directory)
         before = record.current()
-        if before is not None and before.owner.alive():
-            raise SandboxError(
-                f"Another real node runs on this machine: {before.directory} (process {before.owner.pid}). One at a time: "
-                f"stop it with outfitter sandbox down --name {Path(before.directory).name} "
-                f"--root {Path(before.directory).parent}, or use --node stand-in."
-            )
         if before is not None:
             progress(f"Removing what the crashed real node of {before.directory} left behind")
             clean.clean(before)

@@ -23,12 +23,6 @@ def mounts(table: str | None = None) -> list[str]:
     return [each for _, each in sorted(enumerate(ours), reverse=True)]  # mounted later is mounted on top
 
 
-def mounts_below(folder: Path) -> list[str]:
-    """Mount points inside a folder, the innermost first: it must not be removed while there are any."""
-    points = [_unescaped(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return [each for each in reversed(points) if each.startswith(f"{folder}/")]
-
-
 def shims() -> list[int]:
     """The shims of our containerd: each holds the containers of one pod and outlives containerd."""
     return [pid for pid, words in _processes() if Path(words[0]).name == SHIM and any(str(RUN) in each for each in words)]
