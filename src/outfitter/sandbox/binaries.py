@@ -100,9 +100,7 @@ def complete(folder: Path, names: Sequence[str] = ALL) -> bool:
         return False
 
 
-def install(
-    folder: Path, make: Callable[[Path], None], progress: Progress, names: Sequence[str] = ALL
-) -> Path:
+def install(folder: Path, make: Callable[[Path], None], progress: Progress, names: Sequence[str] = ALL) -> Path:
     """`folder` with all binaries of `names`, made by `make(partial folder)` unless another process just did.
 
     Made beside and renamed when complete, under a lock: nobody ever sees half a folder.

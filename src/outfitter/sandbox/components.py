@@ -81,9 +81,7 @@ def etcd(layout: Layout, binary: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def api_server(
-    layout: Layout, binary: Path, *, authorization: str = "RBAC", endpoints: str = "none"
-) -> list[str]:
+def api_server(layout: Layout, binary: Path, *, authorization: str = "RBAC", endpoints: str = "none") -> list[str]:
     """RBAC and the audit log are on; admission is the default set.
 
     `endpoints` is who keeps the endpoints of the `kubernetes` Service; they are good for nothing without pods.

@@ -186,7 +186,6 @@ class Sandbox:
     @classmethod
     def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path]) -> Sandbox:
         """Write every file and start the supervisor, which starts nothing by itself."""
-        from outfitter.sandbox import certificates, kubeconfigs
 
         directory.mkdir(mode=0o700, parents=True)
         (directory / STATE).write_text(json.dumps(state))

@@ -26,7 +26,8 @@ def address(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def layout_of(directory: Path, state: Mapping[str, Any]) -> Layout:
     """Where the files of a written sandbox are, and its ports."""
-    return Layout(directory, *state["ports"][:CONTROL_PORTS], address=state.get("address", "127.0.0.1"))
+    api, etcd, peer = state["ports"][:CONTROL_PORTS]
+    return Layout(directory, api, etcd, peer, state.get("address", "127.0.0.1"))
 
 
 def write(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]) -> None:

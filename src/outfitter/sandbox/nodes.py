@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -69,6 +71,13 @@ def programs(kind: str, directory: Path, report: Progress) -> dict[str, Path]:
     return parts.get(report)
 
 
+def build(report: Progress) -> dict[str, Path]:
+    """Every part of a real node, built or unpacked where this machine does not have it; needs no root."""
+    from outfitter.sandbox.realnode import parts
+
+    return parts.get(report)
+
+
 def take_machine(directory: Path, nft: str, report: Progress) -> None:
     """Become the machine's one real node, and prepare its network and cgroups."""
     from outfitter.sandbox.folders import supervisor_of
@@ -80,8 +89,23 @@ def take_machine(directory: Path, nft: str, report: Progress) -> None:
     host.take(directory, owner, nft, report)
 
 
-def clean_up(directory: Path | None) -> bool:
-    """Remove what the dead real node of this folder, or of this machine, left behind; whether there was one."""
+def clean_up(directory: Path) -> bool:
+    """Remove what the dead real node of this sandbox left on the machine; whether there was one."""
     from outfitter.sandbox.realnode import clean
 
     return clean.after_crash(directory)
+
+
+def clean_machine() -> list[str]:
+    """Remove what any dead real node left on this machine; what was found, a line each.
+
+    SandboxError for anybody but root, and when a real node is running.
+    """
+    from outfitter.sandbox.realnode import clean, parts
+
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise SandboxError(
+            "Only root on Linux can start a real node, or remove what one left. Next: sudo -E outfitter ..."
+        )
+    nft = parts.find(None)[0].get("nft")
+    return clean.by_marks(str(nft) if nft else None)

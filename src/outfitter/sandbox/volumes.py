@@ -29,7 +29,7 @@ VOLUMES = "/api/v1/persistentvolumes"
 class Volumes:
     """Provisions claims of classes whose provisioner is ours; the controller-manager binds.
 
-    `changed` is called with a claim that appeared, was bound or went. A subclass may have another class and real folders.
+    `changed` is called with a claim that appeared, was bound or went. Subclasses have another class and real folders.
     """
 
     storage_class: Object = STORAGE_CLASS

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.folders import mounts_below
+from outfitter.sandbox.folders import STATE, discard, mounts_below
 from outfitter.sandbox.processes import wait_until
 from outfitter.sandbox.realnode import marks, record, traces
 from outfitter.sandbox.realnode.record import Record
@@ -55,28 +55,55 @@ def clean(found: Record | None, nft: str | None = None) -> None:
             + "".join(f"  {each}\n" for each in remaining)
             + "Next: end what uses it, then run outfitter sandbox down --force again."
         )
-    if found is None or record.current() == found:
+    if found is None or record.current() in (found, None):
         shutil.rmtree(marks.RUN, ignore_errors=True)
+    if found is not None:  # settings are put back once: later they may be somebody else's
+        (Path(found.directory) / record.COPY).unlink(missing_ok=True)
 
 
-def after_crash(directory: Path | None = None) -> bool:
-    """Clean up after the real node of `directory` (of this machine if None) when its owner is dead; whether there was one.
+def after_crash(directory: Path) -> bool:
+    """Clean up after the real node of this sandbox when its supervisor is dead; whether there was one.
 
     SandboxError when it is running.
     """
     if os.geteuid() != 0:
         return False  # nobody but root can have started one
     with record.exclusively():
-        found = record.of(directory) if directory else record.current()
+        found = record.of(directory)
         if found is None:
             return False
-        if found.owner.alive():
-            raise SandboxError(
-                f"The real node of {found.directory} is running (process {found.owner.pid}). "
-                f"Next: outfitter sandbox down --name {Path(found.directory).name} --root {Path(found.directory).parent}"
-            )
+        _refuse_running(found)
         clean(found)
         return True
+
+
+def by_marks(nft: str | None) -> list[str]:
+    """Clean up after any dead real node of this machine, its folder included; what was found, a line each.
+
+    Works without a record too, by the marks alone. `nft` is the program, should the record be lost. SandboxError when
+    a real node is running.
+    """
+    with record.exclusively():
+        found = record.current()
+        if found is not None:
+            _refuse_running(found)
+        seen = traces.left(found.nft if found else nft)
+        if found is None and not seen and not marks.RUN.exists():
+            return []
+        clean(found, nft)
+    if found is not None and (Path(found.directory) / STATE).exists():
+        discard(Path(found.directory))
+        seen.append(f"folder {found.directory}")
+    return seen or [f"folder {marks.RUN}"]
+
+
+def _refuse_running(found: Record) -> None:
+    if found.owner.alive():
+        directory = Path(found.directory)
+        raise SandboxError(
+            f"The real node of {directory} is running (process {found.owner.pid}). "
+            f"Next: outfitter sandbox down --name {directory.name} --root {directory.parent}"
+        )
 
 
 def _kill(pids: Iterable[int]) -> list[int]:

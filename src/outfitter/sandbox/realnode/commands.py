@@ -89,5 +89,7 @@ def resources(gpus: int, slices: Mapping[str, int]) -> dict[str, str]:
 
 def _with_path(parts: Mapping[str, Path], command: list[str]) -> list[str]:
     """The shim, runc, nft and mount are looked up on the PATH by those who use them."""
-    folders = dict.fromkeys(str(parts[name].parent) for name in ("containerd-shim-runc-v2", "runc", "nft", "mount", "ip"))
+    folders = dict.fromkeys(
+        str(parts[name].parent) for name in ("containerd-shim-runc-v2", "runc", "nft", "mount", "ip")
+    )
     return ["/usr/bin/env", f"PATH={':'.join((*folders, os.environ.get('PATH', os.defpath)))}", *command]

@@ -27,7 +27,9 @@ def why_not() -> list[str]:
         return [f"containers need Linux, this is {sys.platform}: use a Linux virtual machine, or kind"]
     if os.geteuid() != 0:
         return ["only root can start containers: run it as root (sudo -E)"]
-    reasons = [f"this process lacks {name}: run it outside of a container, or in a privileged one" for name in _lacking()]
+    reasons = [
+        f"this process lacks {name}: run it outside of a container, or in a privileged one" for name in _lacking()
+    ]
     if not _hierarchies() and not (traces.CGROUPS / "cgroup.controllers").exists():
         reasons.append(f"no cgroups are mounted at {traces.CGROUPS}: mount them")
     if not _has_overlay():
@@ -76,14 +78,18 @@ def _obstacles(nft: str) -> list[str]:
     """What on this machine would clash, or be destroyed at the end."""
     if remains := traces.left(None):
         return [f"left over by a crash: {each}; next: outfitter sandbox down --force" for each in remains]
-    found = [f"another kubelet runs (process {each}): one Kubernetes node per machine" for each in traces.running("kubelet")]
+    found = [
+        f"another kubelet runs (process {each}): one Kubernetes node per machine" for each in traces.running("kubelet")
+    ]
     found += [
         f"packet filter table {' '.join(each)} exists: another kube-proxy uses this machine, or left it; "
         f"if none runs: nft delete table {' '.join(each)}"
         for each in traces.tables(nft)
     ]
     for wanted in (marks.POD_RANGE, SERVICE_RANGE):
-        found += [f"the network {wanted} is in use here (route {each}): take that route away" for each in _routes(wanted)]
+        found += [
+            f"the network {wanted} is in use here (route {each}): take that route away" for each in _routes(wanted)
+        ]
     return found
 
 

@@ -35,7 +35,9 @@ def prepare(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Pat
         path.write_text(content)
     place.volumes.mkdir()
     pause = Layer([file("/pause", programs["pause"], 0o755)])
-    write_image(place.folder / "pause.tar", [marks.PAUSE_IMAGE], [pause], Config(user="65535:65535", entrypoint=["/pause"]))
+    write_image(
+        place.folder / "pause.tar", [marks.PAUSE_IMAGE], [pause], Config(user="65535:65535", entrypoint=["/pause"])
+    )
     return commands.commands(
         layout, place, programs, controllers=state["controllers"],
         resources=commands.resources(state["gpus"], state["mig"]),
@@ -98,7 +100,9 @@ def names_in(archive: Path) -> list[str]:
     try:
         with tarfile.open(archive) as tar:
             index = _member(tar, "index.json")
-            listed = [(each.get("annotations") or {}).get("io.containerd.image.name") for each in index.get("manifests", ())]
+            listed = [
+                (each.get("annotations") or {}).get("io.containerd.image.name") for each in index.get("manifests", ())
+            ]
             if not any(listed):
                 listed = [name for each in _member(tar, "manifest.json") or () for name in each.get("RepoTags") or ()]
     except (OSError, tarfile.TarError, ValueError) as error:

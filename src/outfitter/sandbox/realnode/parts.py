@@ -119,7 +119,9 @@ def _from_group(
     folder = group.cached(cache, go)
     names = tuple(group.packages)
     if folder is None and progress is not None and go is not None:
-        folder = binaries.install(cache / group.key(go), lambda partial: group.build(partial, progress), progress, names)
+        folder = binaries.install(
+            cache / group.key(go), lambda partial: group.build(partial, progress), progress, names
+        )
     if folder is None:
         way = "outfitter sandbox build --node" if go else "install Go (https://go.dev/dl) and build it once"
         missing.append(f"{' and '.join(names) if len(names) < 3 else ', '.join(names)}: not built yet; {way}")
@@ -180,7 +182,11 @@ def _nft(cache: Path, go: str | None, progress: Progress | None, missing: list[s
 
 
 def _version(module: str, path: str) -> str:
-    found = re.search(rf"^(?:require)?\s*{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^(?:require)?\s*{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text(), re.MULTILINE
+    )
     if found is None:
-        raise SandboxError(f"{MODULES / module / 'go.mod'} does not name {path}. Reinstall outfitter: its package data is damaged.")
+        raise SandboxError(
+            f"{MODULES / module / 'go.mod'} does not name {path}. Reinstall outfitter: its package data is damaged."
+        )
     return found[1]

@@ -83,7 +83,7 @@ class Unpacked:
             script = partial / self.program
             script.write_text(
                 f"#!/bin/sh\nroot={folder}/root\n"
-                f'for each in "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu; do libraries=$libraries:$each; done\n'
+                f'for each in "$root"/usr/lib/*-gnu "$root"/lib/*-gnu; do libraries=$libraries:$each; done\n'
                 f'LD_LIBRARY_PATH=${{libraries#:}} exec "$root/{self.path}" "$@"\n'
             )
 
@@ -117,14 +117,18 @@ def fetch(packages: Sequence[str], root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - apt reads as another user
         known = [each for each in packages if _succeeds(["apt-cache", "show", each])]
-        fetched = subprocess.run(["apt-get", "download", *known], cwd=folder, capture_output=True, text=True, check=False)
+        fetched = subprocess.run(
+            ["apt-get", "download", *known], cwd=folder, capture_output=True, text=True, check=False
+        )
         if fetched.returncode != 0 or not known:
             raise SandboxError(
                 f"apt-get download {' '.join(packages)} failed: {fetched.stderr.strip()[-600:]}\n"
                 "Next: apt-get update, or install the program yourself."
             )
         for package in sorted(Path(folder).glob("*.deb")):
-            unpacked = subprocess.run(["dpkg", "-x", str(package), str(root)], capture_output=True, text=True, check=False)
+            unpacked = subprocess.run(
+                ["dpkg", "-x", str(package), str(root)], capture_output=True, text=True, check=False
+            )
             if unpacked.returncode != 0:
                 raise SandboxError(f"dpkg -x {package.name} failed: {unpacked.stderr.strip()[-600:]}")
 

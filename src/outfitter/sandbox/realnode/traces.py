@@ -25,7 +25,9 @@ def mounts(table: str | None = None) -> list[str]:
 
 def shims() -> list[int]:
     """The shims of our containerd: each holds the containers of one pod and outlives containerd."""
-    return [pid for pid, words in _processes() if Path(words[0]).name == SHIM and any(str(RUN) in each for each in words)]
+    return [
+        pid for pid, words in _processes() if Path(words[0]).name == SHIM and any(str(RUN) in each for each in words)
+    ]
 
 
 def running(program: str) -> list[int]:
