@@ -4,5 +4,20 @@ from __future__ import annotations
 
 from outfitter.sandbox.images.layers import Entry, Layer, directory, file, skeleton, symlink, tree
 from outfitter.sandbox.images.layout import Config, write_image
+from outfitter.sandbox.images.samples import SAMPLES, full_name, write_sample, write_samples
 
-__all__ = ["Config", "Entry", "Layer", "directory", "file", "skeleton", "symlink", "tree", "write_image"]
+__all__ = [
+    "SAMPLES",
+    "Config",
+    "Entry",
+    "Layer",
+    "directory",
+    "file",
+    "full_name",
+    "skeleton",
+    "symlink",
+    "tree",
+    "write_image",
+    "write_sample",
+    "write_samples",
+]
