@@ -146,9 +146,9 @@ def down(
     with _failing_clearly(), progress() as step:
         step(f"Stopping the sandbox {name}")
         found = remove(name, root)
-        left = nodes.clean_machine() if force else []
-    for each in left:
-        say(f"Removed, left by a crash: {each}")
+        left = nodes.clean_machine() if force else ""
+    if left:
+        say(f"Removed what a crash had left: {left}.")
     say(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.")
 
 

@@ -84,7 +84,7 @@ class Sandbox:
         ):
             for attempt in range(PORT_ATTEMPTS):
                 make_room(directory, name)
-                sandbox = cls._launch(directory, state | launching.address(state), found)
+                sandbox = cls._launch(directory, state | launching.address(state), found, report)
                 try:
                     sandbox._start_all(report, images)
                     control.ask(directory, "settle", detach=detach)
@@ -184,14 +184,14 @@ class Sandbox:
         self.down()
 
     @classmethod
-    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path]) -> Sandbox:
+    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path], progress: Progress) -> Sandbox:
         """Write every file and start the supervisor, which starts nothing by itself."""
 
         directory.mkdir(mode=0o700, parents=True)
         (directory / STATE).write_text(json.dumps(state))
         sandbox = cls._from_state(directory, state)
         layout = sandbox.layout
-        launching.write(layout, state, found)
+        launching.write(layout, state, found, progress)
         log = layout.log("supervisor")
         with log.open("ab") as output:
             command = [sys.executable, "-P", "-m", "outfitter.sandbox.supervisor", str(directory), str(os.getpid())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from outfitter.sandbox.nodes import REAL, STAND_IN
 from outfitter.sandbox.processes import free_ports
 from outfitter.sandbox.realnode.marks import NODE_ADDRESS
 
+Progress = Callable[[str], None]
 CONTROL_PORTS, NODE_PORTS = 3, 4
 
 
@@ -30,7 +31,7 @@ def layout_of(directory: Path, state: Mapping[str, Any]) -> Layout:
     return Layout(directory, api, etcd, peer, state.get("address", "127.0.0.1"))
 
 
-def write(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]) -> None:
+def write(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path], progress: Progress) -> None:
     """Fill the sandbox's folder; `programs` is component -> executable."""
     from outfitter.sandbox import certificates, kubeconfigs
 
@@ -41,18 +42,20 @@ def write(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]
     origin = kubeconfigs.Origin(state["name"], layout.url, layout.pki)
     for name in ("admin", "controller-manager"):
         kubeconfigs.with_certificate(directory / f"{name}.kubeconfig", origin, name, f"sandbox-{name}")
-    (directory / control.COMPONENTS).write_text(json.dumps(_parts(layout, state, programs)))
+    (directory / control.COMPONENTS).write_text(json.dumps(_parts(layout, state, programs, progress)))
     if real:  # the components' state is thrown away, and containers are ended all the same: no graceful end
         command = [sys.executable, "-P", "-m", "outfitter.sandbox.realnode.clean", str(directory)]
         (directory / control.LAST).write_text(json.dumps({"command": command, "kill": True}))
 
 
-def _parts(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]) -> dict[str, Any]:
+def _parts(
+    layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path], progress: Progress
+) -> dict[str, Any]:
     """Component -> command, log, whether it is started again when it ends by itself."""
     if state["node"] == REAL:
         from outfitter.sandbox.realnode import node
 
-        lines = node.prepare(layout, state, programs)
+        lines = node.prepare(layout, state, programs, progress)
         # As under a service manager. The kubelet makes files that users of containers have to read.
         common, again = {"umask": 0o022}, tuple(lines)[2:]
     else:

@@ -96,8 +96,8 @@ def clean_up(directory: Path) -> bool:
     return clean.after_crash(directory)
 
 
-def clean_machine() -> list[str]:
-    """Remove what any dead real node left on this machine; what was found, a line each.
+def clean_machine() -> str:
+    """Remove what any dead real node left on this machine; what it was, in words, or nothing.
 
     SandboxError for anybody but root, and when a real node is running.
     """

@@ -24,6 +24,7 @@ from outfitter.sandbox.realnode import marks, record, traces
 from outfitter.sandbox.realnode.record import Record
 
 SECONDS = 10
+SHOWN = 10
 
 
 def clean(found: Record | None, nft: str | None = None) -> None:
@@ -48,12 +49,11 @@ def clean(found: Record | None, nft: str | None = None) -> None:
             os.unlink(socket)
     if found is not None:
         _restore(found)
-    remaining = traces.left(nft)
-    if remaining:
+    if remaining := traces.left(nft):
         raise SandboxError(
-            "The real node is not gone completely. Left over:\n"
-            + "".join(f"  {each}\n" for each in remaining)
-            + "Next: end what uses it, then run outfitter sandbox down --force again."
+            f"The real node is not gone completely. Left over are {traces.counted(remaining)}, such as\n"
+            + "".join(f"  {each}\n" for each in remaining[:SHOWN])
+            + "Next: end what uses it, then run outfitter sandbox down --force."
         )
     if found is None or record.current() in (found, None):
         shutil.rmtree(marks.RUN, ignore_errors=True)
@@ -77,8 +77,8 @@ def after_crash(directory: Path) -> bool:
         return True
 
 
-def by_marks(nft: str | None) -> list[str]:
-    """Clean up after any dead real node of this machine, its folder included; what was found, a line each.
+def by_marks(nft: str | None) -> str:
+    """Clean up after any dead real node of this machine, its folder included; what was found, in words, or nothing.
 
     Works without a record too, by the marks alone. `nft` is the program, should the record be lost. SandboxError when
     a real node is running.
@@ -89,12 +89,12 @@ def by_marks(nft: str | None) -> list[str]:
             _refuse_running(found)
         seen = traces.left(found.nft if found else nft)
         if found is None and not seen and not marks.RUN.exists():
-            return []
+            return ""
         clean(found, nft)
     if found is not None and (Path(found.directory) / STATE).exists():
         discard(Path(found.directory))
-        seen.append(f"folder {found.directory}")
-    return seen or [f"folder {marks.RUN}"]
+        seen.append(f"folder: {found.directory}")
+    return traces.counted(seen) or f"the folder {marks.RUN}"
 
 
 def _refuse_running(found: Record) -> None:

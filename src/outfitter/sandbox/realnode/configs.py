@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from outfitter.sandbox.images import full_name
 from outfitter.sandbox.realnode import marks
 
 NODE_NAME = "sandbox"
@@ -84,7 +85,7 @@ disabled_plugins = [
 [plugins.'io.containerd.cri.v1.images']
   snapshotter = "overlayfs"
   [plugins.'io.containerd.cri.v1.images'.pinned_images]
-    sandbox = {q(marks.PAUSE_IMAGE)}
+    sandbox = {q(full_name(marks.PAUSE_SAMPLE))}
   [plugins.'io.containerd.cri.v1.images'.registry]
     config_path = {q(place.folder / "certs.d")}
 [{cri}]

@@ -77,7 +77,7 @@ def take(directory: Path, owner: Identity, nft: str, progress: Progress) -> None
 def _obstacles(nft: str) -> list[str]:
     """What on this machine would clash, or be destroyed at the end."""
     if remains := traces.left(None):
-        return [f"left over by a crash: {each}; next: outfitter sandbox down --force" for each in remains]
+        return [f"a crash left {traces.counted(remains)}; next: outfitter sandbox down --force"]
     found = [
         f"another kubelet runs (process {each}): one Kubernetes node per machine" for each in traces.running("kubelet")
     ]

@@ -13,7 +13,7 @@ CGROUP = f"/{MARK}"
 NODE_ADDRESS = "10.244.0.1"  # of the bridge: the API server, the kubelet and DNS listen here and nowhere else
 POD_RANGE = "10.244.0.0/24"
 DOMAIN = "cluster.local"
-PAUSE_IMAGE = "localhost/outfitter/pause:1"
+PAUSE_SAMPLE = "pause:1"
 TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))  # kube-proxy chooses these names itself
 # Programs of the kubelet and of containerd have these paths built in. They are removed if they were absent before.
 FIXED_PATHS = (

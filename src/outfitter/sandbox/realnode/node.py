@@ -14,18 +14,21 @@ from typing import Any
 from outfitter.errors import ApiError, SandboxError
 from outfitter.sandbox.components import Layout
 from outfitter.sandbox.connection import Connection
-from outfitter.sandbox.images import Config, Layer, file, write_image
+from outfitter.sandbox.images import write_sample
 from outfitter.sandbox.processes import wait_until
 from outfitter.sandbox.realnode import commands, configs, marks
 from outfitter.sandbox.realnode.configs import NODE_NAME, Place, Ports
 
 NAMESPACE = "k8s.io"  # of containerd: where the kubelet's images and containers are
+PAUSE = "pause.tar"
 IMPORT_SECONDS = 300
 SEEN_SECONDS = 20
 HEALTH_SECONDS = 2
 
 
-def prepare(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]) -> dict[str, list[str]]:
+def prepare(
+    layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path], progress: Callable[[str], None]
+) -> dict[str, list[str]]:
     """Write certificates, kubeconfigs, configuration and the pause image; component -> command."""
     place = place_of(layout.directory, state)
     cluster = f"sandbox-{state['name']}"
@@ -34,10 +37,7 @@ def prepare(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Pat
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     place.volumes.mkdir()
-    pause = Layer([file("/pause", programs["pause"], 0o755)])
-    write_image(
-        place.folder / "pause.tar", [marks.PAUSE_IMAGE], [pause], Config(user="65535:65535", entrypoint=["/pause"])
-    )
+    write_sample(place.folder / PAUSE, marks.PAUSE_SAMPLE, progress)
     return commands.commands(
         layout, place, programs, controllers=state["controllers"],
         resources=commands.resources(state["gpus"], state["mig"]),

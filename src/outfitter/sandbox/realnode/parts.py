@@ -17,6 +17,7 @@ from pathlib import Path
 
 from outfitter.errors import SandboxError
 from outfitter.sandbox import binaries, sources
+from outfitter.sandbox.images import samples
 from outfitter.sandbox.realnode import system
 
 Progress = Callable[[str], None]
@@ -64,7 +65,6 @@ def groups() -> list[Group]:
     kubernetes = {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kube-scheduler", "kube-proxy")}
     version = _version("containerd", CONTAINERD)
     return [
-        Group("pause", MODULES / "pause", {"pause": "."}),
         Group(
             "cni", MODULES / "cni",
             {"bridge": f"{CNI}/main/bridge", "host-local": f"{CNI}/ipam/host-local"},
@@ -89,6 +89,10 @@ def find(progress: Progress | None, environment: Mapping[str, str] = os.environ)
     cache, go = binaries.cache_root(environment), sources.go_version()
     found: dict[str, Path] = {}
     missing: list[str] = []
+    if go is None:
+        missing.append("the pause image: it is built in seconds, with Go; install Go (https://go.dev/dl)")
+    elif progress is not None:
+        samples.programs(progress)
     for group in groups():
         found |= _from_group(group, cache, go, progress, missing)
     for name, make in (("runc", _runc), ("nft", _nft)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -90,15 +91,21 @@ def set_setting(name: str, value: str) -> None:
 
 
 def left(nft: str | None) -> list[str]:
-    """One line for everything of a real node that is still on this machine."""
-    found = [f"process {pid} (a shim)" for pid in shims()]
-    found += [f"process {pid} in a container" for pid in members()]
-    found += [f"mount {each}" for each in mounts()]
-    found += [f"network interface {each}" for each in links()]
-    found += [f"cgroup {each}" for each in cgroups()]
+    """A line for everything of a real node that is still on this machine; its kind, a colon, which one."""
+    found = [f"shim: process {pid}" for pid in shims()]
+    found += [f"container: process {pid}" for pid in members()]
+    found += [f"mount: {each}" for each in mounts()]
+    found += [f"network interface: {each}" for each in links()]
+    found += [f"cgroup: {each}" for each in cgroups()]
     if nft is not None and (found or RUN.exists()):  # without any other mark they are not ours
-        found += [f"packet filter table {' '.join(each)}" for each in tables(nft)]
+        found += [f"packet filter table: {' '.join(each)}" for each in tables(nft)]
     return found
+
+
+def counted(lines: Iterable[str]) -> str:
+    """`2 shims, 1 mount`, from the lines of `left`."""
+    kinds = Counter(line.partition(":")[0] for line in lines)
+    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items())
 
 
 def _processes() -> Iterable[tuple[int, list[str]]]:
