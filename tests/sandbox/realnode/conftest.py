@@ -13,7 +13,6 @@ from outfitter.errors import NotFound
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.executing import Finished, execute
 from outfitter.sandbox.images import full_name, write_sample
-
 from sandbox.conftest import eventually
 
 Object = dict[str, Any]

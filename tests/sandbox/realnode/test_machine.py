@@ -17,10 +17,10 @@ from outfitter.errors import SandboxError
 from outfitter.sandbox import Sandbox, nodes
 from outfitter.sandbox.processes import Identity
 from outfitter.sandbox.realnode import marks, record, traces
-
 from sandbox.conftest import eventually
 from sandbox.test_cli import outfitter
 from sandbox.test_lifecycle import processes_of
+
 from . import machine
 from .conftest import SECONDS, is_ready, pod
 

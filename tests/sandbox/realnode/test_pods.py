@@ -11,8 +11,8 @@ import pytest
 from outfitter.errors import Forbidden, SandboxError
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.images import write_sample
-
 from sandbox.conftest import condition, eventually
+
 from .conftest import SECONDS, Space, is_ready, silent, state
 
 pytestmark = [pytest.mark.realnode, pytest.mark.cluster]

@@ -54,7 +54,7 @@ def commands(
         KUBELET: _with_path(parts, [
             str(parts[KUBELET]), f"--config={place.folder / 'kubelet.json'}",
             f"--kubeconfig={place.kubeconfig(KUBELET)}", f"--hostname-override={NODE_NAME}",
-            f"--node-ip={marks.NODE_ADDRESS}", f"--root-dir={place.folder / 'kubelet'}", f"--cert-dir={pki}",
+            f"--node-ip={marks.NODE_ADDRESS}", f"--root-dir={marks.KUBELET}", f"--cert-dir={pki}",
         ]),
         PROXY: _with_path(parts, [str(parts[PROXY]), f"--config={place.folder / 'kube-proxy.json'}"]),
         DNS: [str(parts[DNS]), "-conf", str(place.folder / "Corefile")],

@@ -72,6 +72,10 @@ def take(directory: Path, owner: Identity, nft: str, progress: Progress) -> None
         record.claim(directory, owner, nft)
     _make_bridge()
     _make_cgroups()
+    files = directory / marks.MARK / marks.KUBELET.name
+    for folder in (files, marks.KUBELET):
+        folder.mkdir(mode=0o750)
+    _run("mount", "--bind", str(files), str(marks.KUBELET))
 
 
 def _obstacles(nft: str) -> list[str]:
@@ -153,7 +157,11 @@ def _has_overlay() -> bool:
 
 
 def _ip(*arguments: str) -> str:
-    answer = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False, timeout=SECONDS)
+    return _run("ip", *arguments)
+
+
+def _run(*command: str) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     if answer.returncode != 0:
-        raise SandboxError(f"ip {' '.join(arguments)} failed: {answer.stderr.strip()}")
+        raise SandboxError(f"{' '.join(command)} failed: {answer.stderr.strip()}")
     return answer.stdout

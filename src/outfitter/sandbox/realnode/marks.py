@@ -9,6 +9,8 @@ BRIDGE = MARK
 RUN = Path("/run") / MARK  # sockets and mounts of containerd; it exists exactly while a real node is up or left over
 RECORD = RUN / "record.json"
 SOCKET = RUN / "containerd.sock"
+# The kubelet's files are in the sandbox's folder; mounted here they have names that are short enough for sockets.
+KUBELET = RUN / "kubelet"
 CGROUP = f"/{MARK}"
 NODE_ADDRESS = "10.244.0.1"  # of the bridge: the API server, the kubelet and DNS listen here and nowhere else
 POD_RANGE = "10.244.0.0/24"
