@@ -36,10 +36,10 @@ time.sleep(600)
 
 
 @pytest.fixture
-def as_before() -> Iterator[None]:
-    """Compares the machine before and after the test."""
+def as_before() -> Iterator[dict[str, set[str]]]:
+    """What the machine is like before the test; it is compared with what it is like afterwards."""
     before = machine.seen()
-    yield
+    yield before
     deadline = time.monotonic() + 10  # what the kernel takes down by itself: a network namespace, an empty cgroup
     while (found := machine.differences(before, machine.seen())) and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -79,9 +79,11 @@ def child(tmp_path: Path, web_image: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_up_pods_down_and_nothing_is_left(as_before: None, tmp_path: Path, web_image: Path) -> None:
+def test_up_pods_down_and_nothing_is_left(as_before: dict[str, set[str]], tmp_path: Path, web_image: Path) -> None:
     with Sandbox.up(root=tmp_path, node="real", images=[web_image]) as sandbox:
         start_pods(sandbox)
+        changed = {each[2:].partition(":")[0] for each in machine.differences(as_before, machine.seen())}
+        assert changed == set(machine.LOOKS)  # the comparison sees each of them
         assert set(traces.counted(traces.left(sandbox.state["programs"]["nft"])).split()) >= {
             "shims,",
             "mounts,",
@@ -99,7 +101,7 @@ def test_up_pods_down_and_nothing_is_left(as_before: None, tmp_path: Path, web_i
 
 
 def test_when_its_parent_is_killed_the_node_goes_by_itself(
-    as_before: None, child: subprocess.Popen[str], tmp_path: Path
+    as_before: object, child: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     child.kill()
     eventually(lambda: not (tmp_path / "default").exists(), seconds=SECONDS)
@@ -107,7 +109,7 @@ def test_when_its_parent_is_killed_the_node_goes_by_itself(
 
 
 def test_when_all_is_killed_down_force_finds_what_is_left(
-    as_before: None, child: subprocess.Popen[str], tmp_path: Path
+    as_before: object, child: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     owner = supervisor(tmp_path)
     child.kill()
@@ -121,7 +123,9 @@ def test_when_all_is_killed_down_force_finds_what_is_left(
     assert (again.returncode, "crash" in again.stderr) == (0, False)
 
 
-def test_without_its_record_the_marks_are_enough(as_before: None, child: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_without_its_record_the_marks_are_enough(
+    as_before: object, child: subprocess.Popen[str], tmp_path: Path
+) -> None:
     found = record.current()
     assert found is not None
     child.kill()
@@ -137,7 +141,7 @@ def test_without_its_record_the_marks_are_enough(as_before: None, child: subproc
 
 
 def test_the_next_start_cleans_up_after_a_crash(
-    as_before: None, child: subprocess.Popen[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    as_before: object, child: subprocess.Popen[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     owner = supervisor(tmp_path)
     child.kill()
@@ -151,7 +155,7 @@ def test_the_next_start_cleans_up_after_a_crash(
 
 
 def test_a_part_that_fails_is_shown_with_its_log(
-    as_before: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    as_before: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "kubelet"
     broken.write_text("#!/bin/sh\necho no cgroups today >&2\nexit 3\n")

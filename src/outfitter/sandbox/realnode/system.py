@@ -43,9 +43,9 @@ def runc() -> Path | None:
     return Path(str(path)) if fits else None
 
 
-def network_plugins(folders: Sequence[str] = PLUGIN_FOLDERS) -> dict[str, Path]:
+def network_plugins() -> dict[str, Path]:
     """CNI plugins of the distribution that speak the version of our configuration."""
-    for folder in folders:
+    for folder in PLUGIN_FOLDERS:
         found = {name: Path(folder) / name for name in ("bridge", "host-local")}
         if all(os.access(path, os.X_OK) and _speaks(path) for path in found.values()):
             return found
