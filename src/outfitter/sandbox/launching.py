@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outfitter.sandbox import audit, control
-from outfitter.sandbox.components import CONTROLLER_MANAGER, NODE, SERVICE_ADDRESS, Layout, commands
+from outfitter.sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, NODE, SERVICE_ADDRESS, Layout, commands
 from outfitter.sandbox.nodes import REAL, STAND_IN
 from outfitter.sandbox.processes import free_ports
 from outfitter.sandbox.realnode.marks import NODE_ADDRESS
@@ -57,7 +57,7 @@ def _parts(
 
         lines = node.prepare(layout, state, programs, progress)
         # As under a service manager. The kubelet makes files that users of containers have to read.
-        common, again = {"umask": 0o022}, tuple(lines)[2:]
+        common, again = {"umask": 0o022}, tuple(name for name in lines if name not in (ETCD, API_SERVER))
     else:
         lines = commands(
             layout, programs, controllers=state["controllers"], node=state["node"] == STAND_IN, gpus=state["gpus"],

@@ -64,9 +64,10 @@ def test_the_control_plane_of_a_real_node_is_on_the_bridge() -> None:
 
 
 def test_mounts_are_found_by_the_mark_and_the_last_comes_first() -> None:
-    rows = ("/", "/run/outfitter-node/a", "/home/outfitter-nodes/x", "/x/outfitter-node/with\\040space", "/run/other")
+    space = "/x/outfitter-node/containerd/with\\040space"
+    rows = ("/", "/run/outfitter-node/a", "/run/outfitter-nodes/x", space, "/mnt/outfitter-node/disk", "/run/other")
     table = "".join(f"1 1 0:1 / {each} rw - tmpfs tmpfs rw\n" for each in rows)
-    assert traces.mounts(table) == ["/x/outfitter-node/with space", "/run/outfitter-node/a"]
+    assert traces.mounts(table) == ["/x/outfitter-node/containerd/with space", "/run/outfitter-node/a"]
     assert traces.counted(["mount: a", "shim: 1", "mount: b"]) == "2 mounts, 1 shim"
 
 
@@ -108,6 +109,10 @@ def test_one_claim_at_a_time_and_its_copy_serves_when_it_is_lost(run: Path, tmp_
         ({"index.json": {"manifests": [{"annotations": {"io.containerd.image.name": "a.b/c:1"}}]}}, ["a.b/c:1"]),
         ({"manifest.json": [{"RepoTags": ["a.b/c:1", "a.b/c:2"]}]}, ["a.b/c:1", "a.b/c:2"]),
         ({"index.json": {"manifests": [{}]}, "manifest.json": [{"RepoTags": ["x.y/z:1"]}]}, ["x.y/z:1"]),
+        (
+            {"manifest.json": [{"RepoTags": ["a:1", "team/a:1", "localhost/a:1", "host:5000/a:1"]}]},
+            ["docker.io/library/a:1", "docker.io/team/a:1", "localhost/a:1", "host:5000/a:1"],
+        ),
     ],
 )
 def test_names_are_read_from_archives(members: dict[str, object], want: list[str], tmp_path: Path) -> None:

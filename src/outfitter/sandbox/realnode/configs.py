@@ -72,6 +72,7 @@ def containerd(place: Place, runc: Path, plugins: Path) -> str:
     return f"""version = 3
 root = {q(place.folder / "containerd")}
 state = {q(marks.RUN / "containerd")}
+temp = {q(marks.RUN / "containerd-temporary")}
 imports = []
 disabled_plugins = [
   "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.blockfile",

@@ -32,8 +32,8 @@ def why_not() -> list[str]:
     ]
     if not _hierarchies() and not (traces.CGROUPS / "cgroup.controllers").exists():
         reasons.append(f"no cgroups are mounted at {traces.CGROUPS}: mount them")
-    if not _has_overlay():
-        reasons.append("the kernel has no overlay file system: modprobe overlay")
+    if not _has_overlay() and not _modprobe("overlay", dry=True):
+        reasons.append("the kernel has no overlay file system: take one that has")
     return reasons
 
 
@@ -72,10 +72,9 @@ def take(directory: Path, owner: Identity, nft: str, progress: Progress) -> None
         record.claim(directory, owner, nft)
     _make_bridge()
     _make_cgroups()
-    files = directory / marks.MARK / marks.KUBELET.name
-    for folder in (files, marks.KUBELET):
-        folder.mkdir(mode=0o750)
-    _run("mount", "--bind", str(files), str(marks.KUBELET))
+    _mount_kubelet(directory / marks.MARK / marks.KUBELET.name)
+    if not _has_overlay():
+        _modprobe("overlay")
 
 
 def _obstacles(nft: str) -> list[str]:
@@ -114,11 +113,19 @@ def _make_bridge() -> None:
     _ip("address", "add", f"{marks.NODE_ADDRESS}/{length}", "dev", marks.BRIDGE)
     _ip("link", "set", marks.BRIDGE, "up")
     if not traces.settings(["net.bridge.bridge-nf-call-iptables"]):
-        subprocess.run(["modprobe", "br_netfilter"], capture_output=True, check=False, timeout=SECONDS)
+        _modprobe("br_netfilter")
     traces.set_setting("net.ipv4.ip_forward", "1")
     # Answers between two pods of one bridge pass the packet filter, or a Service would not answer a neighbour.
     with contextlib.suppress(OSError):
         traces.set_setting("net.bridge.bridge-nf-call-iptables", "1")
+
+
+def _mount_kubelet(files: Path) -> None:
+    """Private, so that what the kubelet mounts there does not show up in the sandbox's folder too."""
+    for folder in (files, marks.KUBELET):
+        folder.mkdir(mode=0o750)
+    _run("mount", "--bind", str(files), str(marks.KUBELET))
+    _run("mount", "--make-private", str(marks.KUBELET))
 
 
 def _make_cgroups() -> None:
@@ -151,9 +158,16 @@ def _lacking() -> list[str]:
 
 
 def _has_overlay() -> bool:
-    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
-        subprocess.run(["modprobe", "overlay"], capture_output=True, check=False, timeout=SECONDS)
     return "\toverlay\n" in Path("/proc/filesystems").read_text()
+
+
+def _modprobe(module: str, *, dry: bool = False) -> bool:
+    """Load a kernel module, or see that it could be. It stays loaded: nobody can tell who else came to use it."""
+    command = ["modprobe", *(["--dry-run"] if dry else []), module]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=SECONDS).returncode == 0
+    except OSError:
+        return False
 
 
 def _ip(*arguments: str) -> str:

@@ -107,10 +107,18 @@ def names_in(archive: Path) -> list[str]:
                 listed = [name for each in _member(tar, "manifest.json") or () for name in each.get("RepoTags") or ()]
     except (OSError, tarfile.TarError, ValueError) as error:
         raise SandboxError(f"{archive} is no image archive: {error}. Next: docker save IMAGE -o FILE.tar") from error
-    names = [each for each in listed if each]
+    names = [_in_full(each) for each in listed if each]
     if not names:
         raise SandboxError(f"{archive} names no image. Give it a name and tag when you save it: docker save NAME:TAG.")
     return names
+
+
+def _in_full(name: str) -> str:
+    """The name under which containerd keeps an image that was saved as `app:1` or `team/app:1`."""
+    host, slash, _ = name.partition("/")
+    if slash and (host == "localhost" or "." in host or ":" in host):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
 def _member(tar: tarfile.TarFile, name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -82,7 +83,7 @@ class Unpacked:
             fetch(self.packages, partial / "root")
             script = partial / self.program
             script.write_text(
-                f"#!/bin/sh\nroot={folder}/root\n"
+                f"#!/bin/sh\nroot={shlex.quote(str(folder))}/root\n"
                 f'for each in "$root"/usr/lib/*-gnu "$root"/lib/*-gnu; do libraries=$libraries:$each; done\n'
                 f'LD_LIBRARY_PATH=${{libraries#:}} exec "$root/{self.path}" "$@"\n'
             )

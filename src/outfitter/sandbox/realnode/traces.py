@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -12,15 +13,16 @@ from pathlib import Path
 from outfitter.sandbox.realnode.marks import BRIDGE, MARK, RUN, TABLES
 
 CGROUPS = Path("/sys/fs/cgroup")
+PLACES = re.compile(rf"/{MARK}/(?:kubelet|containerd)/")  # in the folder of a sandbox
 SHIM = "containerd-shim-runc-v2"
 SECONDS = 10
 
 
 def mounts(table: str | None = None) -> list[str]:
-    """Mount points below a folder that carries the mark, the innermost first. `table` is text of a mountinfo file."""
+    """Our mount points, the innermost first. `table` is text of a mountinfo file."""
     lines = (table if table is not None else Path("/proc/self/mountinfo").read_text()).splitlines()
     points = [_unescaped(line.split()[4]) for line in lines if line]
-    ours = [each for each in points if f"/{MARK}/" in f"{each}/"]
+    ours = [each for each in points if each.startswith(f"{RUN}/") or PLACES.search(each)]
     return [each for _, each in sorted(enumerate(ours), reverse=True)]  # mounted later is mounted on top
 
 
