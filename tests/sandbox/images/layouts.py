@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class Image:
 
     digests: dict[str, str]  # name -> digest of the manifest
     config: dict[str, Any]
-    layers: list[bytes]  # tars, lowest first
+    layers: list[bytes] = field(repr=False)  # tars, lowest first
 
     def members(self) -> dict[str, tarfile.TarInfo]:
         """Path -> header, over all layers, the upper one winning."""

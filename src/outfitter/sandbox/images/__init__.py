@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from outfitter.sandbox.images.layers import Entry, Layer, directory, file, skeleton, symlink, tree
 from outfitter.sandbox.images.layout import Config, write_image
+from outfitter.sandbox.images.operator import operator_image
 from outfitter.sandbox.images.samples import SAMPLES, full_name, write_sample, write_samples
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "directory",
     "file",
     "full_name",
+    "operator_image",
     "skeleton",
     "symlink",
     "tree",

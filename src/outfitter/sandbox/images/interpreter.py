@@ -23,20 +23,10 @@ SITE_PACKAGES = f"{LIBRARY}/site-packages"
 PROGRAM = f"/usr/local/bin/python{VERSION}"
 # Tests, windows, terminals, installers, compilers: with them go two thirds of the size and half of the libraries.
 _DROPPED = frozenset(
-    [
-        "__pycache__",
-        "dist-packages",
-        "ensurepip",
-        "idlelib",
-        "lib2to3",
-        "pydoc_data",
-        "site-packages",
-        "test",
-        "tests",
-        "tkinter",
-        "turtle.py",
-        "turtledemo",
-    ]
+    (
+        *("__pycache__", "dist-packages", "site-packages", "test", "tests", "pydoc_data"),
+        *("ensurepip", "idlelib", "lib2to3", "tkinter", "turtle.py", "turtledemo"),
+    )
 )
 _DROPPED_MODULES = re.compile(r"(_ctypes_test|_curses|_dbm|_gdbm|_test|_tkinter|_xx|nis|ossaudiodev|readline|xx)")
 _LDD_LINE = re.compile(r"^\s+(?:(?P<name>\S+) => )?(?P<path>/\S+|not found)(?: \(0x[0-9a-f]+\))?$", re.MULTILINE)
@@ -49,11 +39,11 @@ def executable() -> Path:
 
 
 def identity() -> str:
-    """Twelve digits that change with the interpreter, its build and the C library below it."""
+    """Version and twelve digits that change with the interpreter's build and the libraries below it."""
     digest = hashlib.sha256(sys.version.encode() + executable().read_bytes())
     for path in needed_libraries([executable()]).values():
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return f"{VERSION}-{digest.hexdigest()[:12]}"
 
 
 def stage(root: Path, progress: Progress) -> None:
@@ -99,13 +89,20 @@ def needed_libraries(files: Iterable[Path]) -> dict[str, Path]:
         answer = subprocess.run(
             ["ldd", file], capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"}
         )
-        for line in _LDD_LINE.finditer(answer.stdout):
-            if line["path"] == "not found":
-                raise SandboxError(
-                    f"{file} needs {line['name']}, which this machine does not have (`ldd {file}`). "
-                    "Next: install that library, or use another Python."
-                )
-            found[line["name"] or line["path"]] = Path(line["path"])
+        found |= libraries_of(answer.stdout, file)
+    return found
+
+
+def libraries_of(answer: str, file: Path) -> dict[str, Path]:
+    """Name -> file, from what `ldd file` says; nothing for a static program. SandboxError when one is not here."""
+    found = {}
+    for line in _LDD_LINE.finditer(answer):
+        if line["path"] == "not found":
+            raise SandboxError(
+                f"{file} needs {line['name']}, which this machine does not have (`ldd {file}`). "
+                "Next: install that library, or use another Python."
+            )
+        found[line["name"] or line["path"]] = Path(line["path"])
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,16 +13,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from outfitter.errors import SandboxError
+from outfitter.sandbox.binaries import target
 from outfitter.sandbox.processes import bound_command, last_lines, locked
 
 Progress = Callable[[str], None]
-REPORT_SECONDS = 2
+REPORT_SECONDS = 5
 
 
 def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
     """`$XDG_CACHE_HOME/outfitter/images`; never inside a work tree."""
     base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "outfitter" / "images"
+
+
+def cache_name(what: str, tool: str, *sources: Path) -> str:
+    """Name of a cache folder: what is made, with which tool, of which files (by content), for which machine."""
+    digest = hashlib.sha256(b"\0".join(each.read_bytes() for each in sources)).hexdigest()
+    return f"{what}-{re.sub(r'[^A-Za-z0-9.]', '_', tool)}-{digest[:12]}-{'-'.join(target())}"
 
 
 def made_once(folder: Path, make: Callable[[Path], None], progress: Progress) -> Path:

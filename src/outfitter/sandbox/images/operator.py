@@ -6,10 +6,7 @@ two are kept in Outfitter's cache.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib import metadata
@@ -17,11 +14,10 @@ from pathlib import Path
 
 import outfitter
 from outfitter.errors import SandboxError
-from outfitter.sandbox.binaries import target as platform_target
-from outfitter.sandbox.images import interpreter
+from outfitter.sandbox.images import interpreter, wheels
 from outfitter.sandbox.images.layers import PROGRAM_MODE, Entry, Layer, file, skeleton, symlink, tree
 from outfitter.sandbox.images.layout import Config, write_image
-from outfitter.sandbox.images.making import Progress, cache_root, made_once, run
+from outfitter.sandbox.images.making import Progress, cache_name, cache_root, made_once
 
 PACKAGE = Path(outfitter.__file__).parent
 LOCK = PACKAGE.parents[1] / "requirements.txt"
@@ -48,8 +44,8 @@ CONFIG = Config(
 )
 
 
-def operator_image(target: Path, progress: Progress, *, names: Sequence[str] = (), lock: Path = LOCK) -> str:
-    """Write the operator's image to a file; the first of its names, `localhost/outfitter/operator:VERSION` by default.
+def operator_image(target: Path, progress: Progress, *, names: Sequence[str] = (), lock: Path = LOCK) -> list[str]:
+    """Write the operator's image to a file; its names, `localhost/outfitter/operator:VERSION` unless others are given.
 
     The first time it copies Python and installs `lock`, hash by hash, which takes a minute or two; afterwards only the
     operator's own code is packed again. SandboxError without the lock, pip, or a library that Python needs.
@@ -57,7 +53,7 @@ def operator_image(target: Path, progress: Progress, *, names: Sequence[str] = (
     if not lock.is_file():
         raise SandboxError(f"{lock} is not there: the operator's image is made from a checkout of Outfitter. Clone it.")
     python, site = _python(progress), _dependencies(lock, progress)
-    chosen = list(names) or [f"localhost/outfitter/operator:{metadata.version('outfitter')}"]
+    chosen = [*names] or [f"localhost/outfitter/operator:{metadata.version('outfitter')}"]
     with tempfile.TemporaryDirectory(prefix="outfitter-") as scratch:
         layers = [
             Layer([*skeleton(("outfitter", USER)), *_settings(site), *tree(python)]),
@@ -66,47 +62,17 @@ def operator_image(target: Path, progress: Progress, *, names: Sequence[str] = (
         ]
         progress(f"Packing {chosen[0]}")
         write_image(target, chosen, layers, CONFIG)
-    return chosen[0]
+    return chosen
 
 
 def _python(progress: Progress) -> Path:
-    recipe = _digest(Path(interpreter.__file__))
-    name = f"python-{interpreter.VERSION}-{interpreter.identity()}-{recipe}-{platform_target()[1]}"
+    name = cache_name("python", interpreter.identity(), Path(interpreter.__file__))
     return made_once(cache_root() / name, lambda partial: interpreter.stage(partial, progress), progress)
 
 
 def _dependencies(lock: Path, progress: Progress) -> Path:
-    recipe = _digest(lock, Path(__file__))
-    name = f"site-{interpreter.VERSION}-{interpreter.identity()}-{recipe}-{platform_target()[1]}"
-    return made_once(cache_root() / name, lambda partial: _install(lock, partial, progress), progress)
-
-
-def _install(lock: Path, root: Path, progress: Progress) -> None:
-    """The locked wheels below `root`, compiled, with the shared libraries that they expect of a system."""
-    place = root / interpreter.SITE_PACKAGES[1:]
-    checked = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", str(lock)]
-    run(
-        [*_installer(), "--target", str(place), *checked],
-        "Installing the locked dependencies of the operator",
-        progress,
-        follow_up="Next: see whether this machine reaches a package index (`pip config list`), "
-        f"and whether {lock.name} has wheels for Python {interpreter.VERSION} here.",
-    )
-    shutil.rmtree(place / "bin", ignore_errors=True)  # scripts that begin with this machine's Python
-    for leftover in place.glob(".lock"):  # uv's
-        leftover.unlink()
-    interpreter.add_libraries(root, sorted(place.rglob("*.so")))
-    interpreter.compile_all(root, place, progress)
-
-
-def _installer() -> list[str]:
-    """The command that installs, without compiling: uv, or pip in this environment or beside it."""
-    if uv := shutil.which("uv"):
-        return [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    for python in (sys.executable, str(interpreter.executable())):
-        if subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
-            return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    raise SandboxError("Neither uv nor pip is here to install the operator's dependencies. Next: python -m ensurepip")
+    name = cache_name("site", interpreter.identity(), lock, Path(wheels.__file__))
+    return made_once(cache_root() / name, lambda partial: wheels.install(lock, partial, progress), progress)
 
 
 def _settings(site: Path) -> list[Entry]:
@@ -133,7 +99,3 @@ def _own(scratch: Path, progress: Progress) -> list[Entry]:
         text += f"sys.exit({command.attr}())\n"
         entries.append(file(f"/usr/local/bin/{command.name}", text.encode(), PROGRAM_MODE))
     return [*entries, *tree(scratch)]
-
-
-def _digest(*files: Path) -> str:
-    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:12]

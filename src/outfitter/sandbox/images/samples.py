@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.binaries import target as platform_target
 from outfitter.sandbox.images.layers import PROGRAM_MODE, Layer, directory, file, skeleton, symlink
 from outfitter.sandbox.images.layout import Config, write_image
-from outfitter.sandbox.images.making import Progress, cache_root, made_once, run
+from outfitter.sandbox.images.making import Progress, cache_name, cache_root, made_once, run
 
 MODULE = Path(__file__).with_name("programs")
 PROGRAMS = ("pause", "web", "fake-nim")
@@ -65,15 +62,15 @@ def write_sample(
     names: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     links: Sequence[str] = (),
-) -> str:
-    """Write one of SAMPLES to a file that `ctr images import` reads; the digest of its manifest.
+) -> list[str]:
+    """Write one of SAMPLES to a file that `ctr images import` reads; the names that it has there.
 
     `names` stand in the place of its own: a test gives it the name of an image that examples ask for. `env` are further
     variables of the image. `links` are further names of the program: `web` called `python` serves, whatever its
     arguments. The programs are built first unless they were.
     """
     if sample not in SAMPLES:
-        raise SandboxError(f"There is no sample image {sample}. Use one of {', '.join(SAMPLES)}.")
+        raise SandboxError(f"There is no image {sample}. Use operator, {', '.join(SAMPLES)}.")
     chosen = SAMPLES[sample]
     place = f"{_BIN}/{chosen.program}"
     program = file(place, programs(progress) / chosen.program, PROGRAM_MODE)
@@ -87,7 +84,9 @@ def write_sample(
     )
     folders = [directory(path, 0o777) for path in chosen.folders]
     layers = [Layer([*skeleton(("nim", 1000), ("nonroot", USER)), *folders]), Layer([program, *others])]
-    return write_image(target, names or [full_name(sample)], layers, config)
+    known = [*names] or [full_name(sample)]
+    write_image(target, known, layers, config)
+    return known
 
 
 def write_samples(folder: Path, progress: Progress) -> dict[str, Path]:
@@ -105,12 +104,8 @@ def programs(progress: Progress) -> Path:
 
     SandboxError without Go, or with the output of a build that failed.
     """
-    version = _go_version()
-    sources = hashlib.sha256()
-    for path in sorted(each for each in MODULE.rglob("*") if each.is_file()):
-        sources.update(f"{path.relative_to(MODULE)}\0".encode() + path.read_bytes() + b"\0")
-    toolchain = re.sub(r"[^A-Za-z0-9.*]", "_", version)
-    name = f"programs-{sources.hexdigest()[:12]}-{toolchain}-{'-'.join(platform_target())}"
+    sources = sorted(path for path in MODULE.rglob("*") if path.is_file())
+    name = cache_name("programs", _go_version(), *sources)
     return made_once(cache_root() / name, lambda partial: _build(partial, progress), progress)
 
 

@@ -33,7 +33,7 @@ var Commands = map[string]func(args []string) error{
 
 // Usage says what the commands take.
 const Usage = `  env [NAME...]           environment, sorted; with names only their values, one a line; exit 1 if one is not set
-  id                      user, groups, capabilities, seccomp, working directory, host name and limits, as JSON
+  id                      user, groups, capabilities, seccomp, working directory, host name, as JSON
   mounts [PATH...]        mounts with options, size and free bytes, as JSON; with paths: the mounts these stand on
   cat FILE...             content of files
   ls [PATH]               mode, owner, group, size and name of everything there

@@ -14,13 +14,13 @@ func main() {
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM)
-	for caught := range signals {
-		if caught != syscall.SIGCHLD {
-			fmt.Fprintln(os.Stderr, "pause: ends on", caught)
-			return
-		}
+	for {
 		for reaped := 1; reaped > 0; {
 			reaped, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		}
+		if caught := <-signals; caught != syscall.SIGCHLD {
+			fmt.Fprintln(os.Stderr, "pause: ends on", caught)
+			return
 		}
 	}
 }
