@@ -47,6 +47,8 @@ def test_another_version_is_rolled_in_without_a_gap(space: Space) -> None:
     assert space.need("Deployment", "scoring")["spec"]["strategy"] == ROLLING
     old = {each["metadata"]["name"] for each in space.list("Pod")}
     # The new pods never get ready: the old ones stay, and keep serving.
+    for name in old:
+        space.edit("Pod", name, {"metadata": {"annotations": {"sandbox.outfitter.dev/pods": "ready"}}})
     space.pods("hang")
     space.spec("Inference", "scoring", artifact=at(2))
     space.wait(
@@ -213,6 +215,25 @@ def test_children_that_lost_their_label_are_found_again(space: Space) -> None:
         space.edit(kind, "echo", {"metadata": {"labels": {label: None}}})
         found = space.wait(kind, "echo", lambda item: item and item["metadata"]["labels"].get(label))
         assert found["metadata"]["uid"] == uid
+
+
+def test_names_that_are_taken(space: Space) -> None:
+    """An artifact that runs, and whatever else has the name, keeps it; two names that meet in one object are told."""
+    side = {"name": "side", "containers": [{"imageUri": "registry.example.com/side:1", "port": 9090}]}
+    space.make("Artifact", "scorer", {"containerGroups": [*groups(), side], "run": {}})
+    space.ready("Artifact", "scorer")
+    for name in ("scorer", "scorer-side"):
+        space.make("Inference", name, PLAIN)
+        said = space.wait("Inference", name, stalls("NameTaken"))
+        assert f"{space.name}/{name} belongs to Artifact scorer: choose another name here" in message(said)
+        space.delete("Inference", name)
+    port = {"name": "side", "toolType": "custom", "connectionType": "NodePort", "containerPort": 9090}
+    space.make("Inference", "twice", {"artifact": {"name": "scorer"}, "connections": [port]})
+    said = space.wait("Inference", "twice", stalls("Conflict"))
+    assert "it would have the Service twice-side of container group side" in message(said)
+    assert space.get("Deployment", "twice") is None
+    space.spec("Inference", "twice", connections=[{**port, "name": "other"}])
+    space.ready("Inference", "twice")
 
 
 def test_pods_that_cannot_be_made_or_started(space: Space) -> None:

@@ -42,7 +42,7 @@ def protected(stack: Stack, spaces: Callable[..., Space]) -> Iterator[Space]:
 
     def denied() -> bool:
         try:
-            space.delete("Artifact", "scorer-1", dryRun=["All"])
+            space.delete("ArtifactRepository", "scorers", dryRun=["All"])
         except Forbidden:
             return True
         return False
@@ -51,6 +51,7 @@ def protected(stack: Stack, spaces: Callable[..., Space]) -> Iterator[Space]:
     yield space
     for path, item in made:
         ask("DELETE", f"{path}/{item['metadata']['name']}")
+    eventually(denied, lambda seen: not seen, what="the policy is still in force")
 
 
 def refused(space: Space, kind: str, name: str) -> str:

@@ -87,12 +87,13 @@ def test_replicas_of_an_artifact_that_runs(space: Space) -> None:
     scale(space, "Artifact", "scorer", 2)
     space.wait("Deployment", "scorer", scaled_to(2))
     space.wait("Artifact", "scorer", lambda item: ready(item) and item["status"]["readyReplicas"] == 2)
-    # One that does not run has nothing to scale, and is not started by trying.
+    # Of one that does not run there is no number to read; to set one is to run it.
     space.make("Artifact", "idle", {"containerGroups": groups()})
     space.ready("Artifact", "idle")
-    with pytest.raises(ApiError):
-        scale(space, "Artifact", "idle", 2)
-    assert "run" not in space.need("Artifact", "idle")["spec"]
+    with pytest.raises(ApiError, match=r"spec\.run\.replicas"):
+        space.api.connection.request("GET", path_of(resource_of("Artifact"), space.name, "idle") + "/scale")
+    scale(space, "Artifact", "idle", 1)
+    space.wait("Artifact", "idle", lambda item: ready(item) and item["status"].get("runPhase") == "Running")
 
 
 def test_an_autoscaler_and_a_user_do_not_fight(stack: Stack, space: Space) -> None:
@@ -100,7 +101,7 @@ def test_an_autoscaler_and_a_user_do_not_fight(stack: Stack, space: Space) -> No
     running(space, **PLAIN, compute=COMPUTE, replicas=4)
     # The number that there is stays, when the autoscaler takes over and also before it first writes.
     space.spec("Inference", "echo", autoscaling=SCALING)
-    taken = space.wait("Deployment", "echo", lambda item: ("outfitter", "Apply") not in owners(item))
+    taken = space.wait("Deployment", "echo", lambda item: "outfitter.dev/scaled" in item["metadata"]["annotations"])
     assert taken["spec"]["replicas"] == 4
     assert owners(taken) == {("outfitter-replicas", "Apply")}
     space.wait("HorizontalPodAutoscaler", "echo", bool)
@@ -128,6 +129,27 @@ def test_an_autoscaler_and_a_user_do_not_fight(stack: Stack, space: Space) -> No
     assert owners(found) == {("outfitter", "Apply")}
     space.gone("HorizontalPodAutoscaler", "echo")
     space.gone("PodDisruptionBudget", "echo")
+
+
+def test_an_autoscaler_of_the_users_own(space: Space) -> None:
+    """It scales the Inference, and whoever applies the manifest again does not take the number back."""
+    meta = {"name": "echo", "namespace": space.name}
+    given = {"kind": "Inference", "metadata": meta, "spec": {**PLAIN, "compute": COMPUTE}}
+    space.api.apply(given)
+    space.ready("Inference", "echo")
+    target = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Inference", "name": "echo"}
+    use = {"type": "Utilization", "averageUtilization": 80}
+    metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": use}}]
+    bounds = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3, "metrics": metrics}
+    space.native("HorizontalPodAutoscaler", "mine", spec=bounds)
+    space.wait("Inference", "echo", lambda item: item["spec"]["replicas"] == 2, 90)
+    space.wait("Deployment", "echo", scaled_to(2))
+    space.api.apply(given)
+    item = space.wait("Inference", "echo", lambda item: ready(item) and item["status"]["readyReplicas"] == 2)
+    assert item["spec"]["replicas"] == 2
+    space.delete("HorizontalPodAutoscaler", "mine")
+    scale(space, "Inference", "echo", 1)
+    space.wait("Deployment", "echo", scaled_to(1))
 
 
 def test_made_with_an_autoscaler(stack: Stack, space: Space) -> None:

@@ -7,7 +7,14 @@ from typing import Any
 
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.serving import Autoscaling
-from outfitter.naming import SCALED, STOPPED_REVISION, group_labels, group_workload, serving_host
+from outfitter.naming import (
+    SCALED,
+    STOPPED_REVISION,
+    connection_service,
+    group_labels,
+    group_workload,
+    serving_host,
+)
 from outfitter.problems import Problem, note, stalled, unsupported
 from outfitter.render import connection
 from outfitter.render.connection import Endpoints
@@ -215,6 +222,12 @@ def _ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any,
 def problems(subject: Subject, groups: Sequence[GroupPods], spec: Any, settings: Settings) -> Iterator[Problem]:
     """What of scaling and serving cannot be had here."""
     field = "spec.run" if subject.own_definition else "spec"
+    services = {group_workload(subject.name, group.name, first=n == 0): group.name for n, group in enumerate(groups)}
+    for item in connection.endpoints(spec, subject.name, subject.namespace, settings).inside:
+        name = connection_service(subject.name, item.name)
+        if name in services:
+            text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
+            yield stalled("Conflict", text, f"{field}.connections[{item.name}]")
     for group in groups:
         yield from _scaling_problems(subject, group, field)
     serving = _serving(spec)
