@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from doors import Deadly, Killed, Refusing
 
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS
 from outfitter.errors import Conflict
 from outfitter.naming import ON_DEMAND, clone_snapshot
 from outfitter.snapshot import Key
@@ -123,6 +124,21 @@ async def test_numbers_are_not_reused_after_a_delete() -> None:
     await world.settle()
     assert phase(world, "d") == ("LockFailed", None)
     assert issues(world.status("Artifact", "d")) == ["VersionTaken"]
+
+
+async def test_numbers_that_left_the_list_are_not_given_again_either() -> None:
+    """The list of deleted versions has an end; what fell out of it stays spent."""
+    world = World(artifact("a", locked=True, version=5000, repositoryRef={"name": "r"}))
+    await world.settle()
+    status = world.status("ArtifactRepository", "r")
+    full = {**status, "retiredVersions": list(range(100, 100 + LISTED_VERSIONS))}
+    world.cluster.user_status("ArtifactRepository", TEAM, "r", full)
+    for name, number in (("b", 99), ("c", 100), ("d", 100 + LISTED_VERSIONS)):
+        world.cluster.user_apply(artifact(name, locked=True, version=number, repositoryRef={"name": "r"}))
+    await world.settle()
+    assert numbers(world, "r") == {"a": 5000, "d": 100 + LISTED_VERSIONS}
+    for name in ("b", "c"):
+        assert issues(world.status("Artifact", name)) == ["VersionTaken"]
 
 
 async def test_numbers_given_by_gitops_are_honoured_in_any_order() -> None:

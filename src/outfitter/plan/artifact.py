@@ -12,7 +12,7 @@ from outfitter.plan.usage import used_by
 from outfitter.plan.workload import KINDS, combined, plan_workload
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import artifact as render
-from outfitter.resolve.artifact import Definition, definition, lock_problems, number_of, type_problem, versions
+from outfitter.resolve.artifact import Definition, definition, lock_problems, number_of, spent, type_problem, versions
 from outfitter.resolve.subject import subject_of
 from outfitter.snapshot import Asset, Key, View
 from outfitter.status import Draft, known
@@ -117,7 +117,7 @@ def _taken(repository: Asset | None, version: int | None) -> Problem | None:
     if owner is not None:
         text = f"version {version} of ArtifactRepository {name} is Artifact {owner}: choose another number, or none"
         return stalled("VersionTaken", text, "spec.version")
-    if version in (status.get("retiredVersions") or ()):
+    if spent(status.get("retiredVersions") or (), version):
         text = (
             f"version {version} of ArtifactRepository {name} was an artifact that is deleted, and no number is given "
             f"twice: choose one above {status.get('lastVersionNumber', 0)}, or none"

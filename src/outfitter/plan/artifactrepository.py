@@ -10,7 +10,7 @@ from outfitter.naming import ON_DEMAND
 from outfitter.plan.base import Delete, Plan
 from outfitter.plan.usage import used_by
 from outfitter.problems import Problem, stalled, unsupported
-from outfitter.resolve.artifact import Definition, definition, lock_problems
+from outfitter.resolve.artifact import Definition, definition, listed, lock_problems, spent
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 
@@ -33,7 +33,7 @@ class _Numbers:
 
     def free(self, number: int) -> bool:
         """Whether a number was never given."""
-        return number not in self.entries and number not in self.retired
+        return number not in self.entries and not spent(sorted(self.retired), number)
 
 
 def plan_repository(view: View, asset: Asset) -> Plan:
@@ -55,7 +55,7 @@ def plan_repository(view: View, asset: Asset) -> Plan:
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),
         "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
-        "retiredVersions": sorted(numbers.retired)[-LISTED_VERSIONS:] or None,
+        "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     draft = Draft(not problems, "Counting", "", tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.

@@ -60,7 +60,7 @@ class Operator:
                 stderr=output,
             )
         if wait:
-            eventually(self.leading, what="the operator does not lead")
+            eventually(self.leading, seconds=60, what="the operator does not lead")
         return self
 
     def stop(self) -> int:
