@@ -26,7 +26,7 @@ class Fault:
 
     `code`: answer this instead of asking the server. `lose`: let the server do it, then break the connection.
     `garble`: pass on half of the answer. `cut`: break a watch after its first event. `gone`: end a watch with a 410
-    event. `retry_after`: in seconds.
+    event. `retry_after`: in seconds. `call`: called when the server has done it; with `early`, instead of asking it.
     """
 
     verb: str
@@ -39,6 +39,8 @@ class Fault:
     times: int = 1
     reason: str = ""
     retry_after: int | None = None
+    call: Callable[[], object] | None = None
+    early: bool = False
     hits: list[str] = field(default_factory=list)
 
     def fits(self, verb: str, path: str) -> bool:
@@ -122,6 +124,9 @@ class Proxy:
             fault.hits.append(path)
             if fault.code:
                 return _refusal(fault)
+            if fault.call is not None and fault.early:
+                fault.call()
+                return _refusal(fault)  # nobody is there to hear it
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         url = aiohttp.client.URL(self._target + path, encoded=True)
         body = await request.read()
@@ -129,6 +134,8 @@ class Proxy:
             if watching:
                 return await self._stream(request, answer, fault)
             content = await answer.read()
+            if fault is not None and fault.call is not None:
+                fault.call()
             if fault is not None and fault.lose:
                 assert request.transport is not None
                 request.transport.abort()
