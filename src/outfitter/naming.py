@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from outfitter.api.base import GROUP
@@ -18,7 +19,7 @@ OWNER_UID: Final = f"{GROUP}/owner-uid"
 OWNER_KIND: Final = f"{GROUP}/owner-kind"
 OWNER_NAME: Final = f"{GROUP}/owner-name"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-# On volumes that outlive their owner: whose data it is, by name, so that a re-created DataSource takes it up again.
+# On claims: "true" where the data outlives its owner, to be taken up again by one of its name; "false" where it goes.
 RETAINED: Final = f"{GROUP}/retained"
 
 # On pods and controllers of an artifact: which container group they are of. Part of the selector, so frozen as well.
@@ -69,6 +70,11 @@ def dns_label(text: str) -> str:
     if plain == text:
         return fit(text)
     return fit(f"{plain or 'x'}-{short_hash(text)}")
+
+
+def keeps_data(kind: str, labels: Mapping[str, str]) -> bool:
+    """Whether a child is a volume that nobody but a person may delete: any claim that does not say otherwise."""
+    return kind == "PersistentVolumeClaim" and labels.get(RETAINED) != "false"
 
 
 def owner_labels(kind: str, name: str, uid: str) -> dict[str, str]:

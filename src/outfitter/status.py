@@ -81,17 +81,23 @@ def _bounded(key: str, value: Any) -> Any:
     return value[: _LISTS[key]]
 
 
-def least(status: Mapping[str, Any]) -> dict[str, Any]:
-    """What is left of a status that the server refused: its conditions and one word."""
-    return {key: status[key] for key in ("observedGeneration", "syncStatus", "conditions") if key in status}
-
-
 _COMPOSED = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
+
+
+def known(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts in an object's status: its pin and its version number must outlive every trouble."""
+    return {key: value for key, value in (body.get("status") or {}).items() if key not in _COMPOSED}
+
+
+def least(status: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left of a status that the server refused: its conditions and one word, beside the facts stored before."""
+    told = {key: status[key] for key in ("observedGeneration", "syncStatus", "conditions") if key in status}
+    return {**known(body), **told}
 
 
 def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The status of an object that somebody's finalizer holds: what was known of it stays."""
-    facts = {key: value for key, value in (body.get("status") or {}).items() if key not in _COMPOSED}
+    facts = known(body)
     if "phase" in facts:
         facts["phase"] = "Deleting"
     return compose(Draft(False, "Deleting", "being deleted", (), facts), body, now)
@@ -100,7 +106,7 @@ def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 def unreadable(body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
     """The status of an object that the models refuse; errors are (field, what is wrong)."""
     found = tuple(stalled("InvalidSpec", message, field) for field, message in errors)
-    return compose(Draft(False, "InvalidSpec", "", found, {}, (0, 1)), body, now)
+    return compose(Draft(False, "InvalidSpec", "", found, known(body), (0, 1)), body, now)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:

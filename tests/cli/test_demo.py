@@ -21,7 +21,12 @@ SHOWN = (
     r"Environment torch was edited: 1 in use, 2 there",
     r"its pod was not touched",
     r"a new pod runs nvcr.io/nvidia/pytorch:26.09-py3-next, and nothing is outdated",
-    r"17 objects deleted; of the \d+ made for them 0 orphans are left",
+    r"Artifact team-a/llama is version 1 of llama; what ran was not restarted",
+    r"Inference team-a/llama-chat runs it at http://llama-chat.team-a.svc:8000",
+    r"2 users, downloaded once",
+    r"Artifact team-a/llama-next, a clone with image \S+-next, is version 2",
+    r"after:   nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4-next, with the model of its own image",
+    r"19 objects deleted; of the \d+ made for them 0 orphans are left",
     r"kept, because it holds data: PersistentVolumeClaim team-a/imagenet",
     r"To go on",
 )

@@ -36,9 +36,11 @@ async def test_children_in_other_namespaces_go_with_their_owner_and_volumes_stay
     reference = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Credential", "name": "c", "uid": owner.uid}
     bench.cluster.user_apply(child(owner, "Secret", "copy", "b"))
     bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "data", labels={RETAINED: "true"}))
+    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "unlabelled"))
+    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "scratch", "b", labels={RETAINED: "false"}))
     bench.cluster.user_apply(child(owner, "Secret", "collected", "a", ownerReferences=[reference]))
     bench.cluster.user_delete("Credential", "a", "c")
-    assert await swept(bench, set(), gone=owner) == [("b", "copy")]
+    assert sorted(await swept(bench, set(), gone=owner)) == [("b", "copy"), ("b", "scratch")]
 
 
 async def test_a_full_sweep_believes_the_server_and_not_the_cache(bench: Bench) -> None:

@@ -141,8 +141,8 @@ def test_growth_changes_nothing_else() -> None:
         ({"labels": {}}, "NameTaken"),
         ({"labels": owner_labels("Workspace", "other", "x")}, "NameTaken"),
         ({"labels": owner_labels("Environment", "w", "x")}, "NameTaken"),
-        ({"labels": FORMER}, "Replacing"),
-        ({"labels": FORMER, **DELETING}, "Replacing"),
+        ({"labels": FORMER | {RETAINED: "false"}}, "Replacing"),
+        ({"labels": FORMER | {RETAINED: "false"}, **DELETING}, "Replacing"),
         ({"labels": FORMER | {RETAINED: "true"}, **DELETING}, "Replacing"),
         ({"labels": LABELS, **DELETING}, "Replacing"),
     ],
@@ -173,7 +173,11 @@ def test_surplus() -> None:
             metadata={"uid": "c", "ownerReferences": [{**REFERENCE[0], "uid": "x"}]},
         ),
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "data"}}, metadata={"uid": "d"}),
-        alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "short"}}, metadata={"uid": "e", "labels": LABELS}),
+        alive(
+            {**CLAIM, "metadata": {**CLAIM["metadata"], "name": "short"}},
+            metadata={"uid": "e", "labels": {**LABELS, RETAINED: "false"}},
+        ),
+        alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "unsaid"}}, metadata={"uid": "g", "labels": LABELS}),
         alive(wanted("Pod", {}), metadata={"uid": "f"}),
     )
     kinds = ("StatefulSet", "Service", "PersistentVolumeClaim")

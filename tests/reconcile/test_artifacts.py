@@ -8,7 +8,7 @@ import pytest
 from doors import Deadly, Killed, Refusing
 
 from outfitter.errors import Conflict
-from outfitter.naming import ON_DEMAND
+from outfitter.naming import ON_DEMAND, clone_snapshot
 from outfitter.snapshot import Key
 from world import TEAM, World, asset, issues, reason
 
@@ -217,6 +217,28 @@ async def test_a_clone_keeps_what_it_took() -> None:
     assert phase(world, "next") == ("Locked", 2)
     (container,) = world.get("Deployment", "next")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == IMAGE
+
+
+async def test_a_version_does_not_change_with_what_it_was_cloned_from() -> None:
+    """Its snapshot deleted, it takes over again only what it had; what runs keeps to its pin meanwhile."""
+    clone = asset("Artifact", "next", {"cloneFrom": {"name": "base"}, "locked": True, "run": {}})
+    world = World(artifact("base"), clone)
+    await world.settle()
+    assert world.status("Artifact", "next")["version"] == 1
+    before = world.status("Artifact", "next")["revision"]
+    world.cluster.user_delete("ControllerRevision", TEAM, clone_snapshot("next"))
+    await world.settle()
+    assert world.find("ControllerRevision", clone_snapshot("next")) is not None
+    world.edit(
+        "Artifact", "base", containerGroups=[{"containers": [{"imageUri": "registry.example.com/s:2", "port": 8080}]}]
+    )
+    await world.settle()
+    world.cluster.user_delete("ControllerRevision", TEAM, clone_snapshot("next"))
+    await world.settle()
+    status = world.status("Artifact", "next")
+    assert issues(status) == ["SnapshotLost"]
+    assert (status["version"], status["phase"], status["revision"]) == (1, "Locked", before)
+    assert world.find("ControllerRevision", clone_snapshot("next")) is None
 
 
 async def test_a_clone_waits_for_its_source() -> None:

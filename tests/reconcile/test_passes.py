@@ -197,16 +197,16 @@ async def test_reclaim_policy_may_change(where: str) -> None:
     world = World(asset("DataSource", "data", spec, where))
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "data")
-    assert RETAINED in claim["metadata"]["labels"]
+    assert claim["metadata"]["labels"][RETAINED] == "true"
     world.edit("DataSource", "data", where, reclaimPolicy="Delete")
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "data")
-    assert RETAINED not in claim["metadata"]["labels"]
+    assert claim["metadata"]["labels"][RETAINED] == "false"
     assert ("ownerReferences" in claim["metadata"]) is (where == TEAM)
     world.edit("DataSource", "data", where, reclaimPolicy="Retain")
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "data")
-    assert RETAINED in claim["metadata"]["labels"]
+    assert claim["metadata"]["labels"][RETAINED] == "true"
     assert "ownerReferences" not in claim["metadata"]
 
 

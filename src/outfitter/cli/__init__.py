@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from outfitter.cli import console, sandbox
+from outfitter.cli import console, images, sandbox
 from outfitter.cli.demo import demo
 from outfitter.cli.explain import explain
 from outfitter.cli.render import render
@@ -46,6 +46,7 @@ _add(status, _USERS)
 _add(explain, _USERS)
 _add(run, _ADMINS)
 _add(demo, _HERE)
+sandbox.app.command()(images.image)
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel=_HERE)
 
 

@@ -11,7 +11,7 @@ from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import CHILD_KINDS
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
-from outfitter.naming import OWNER_KIND, RETAINED
+from outfitter.naming import OWNER_KIND, keeps_data
 from outfitter.operator.wake import metadata
 from outfitter.snapshot import Live
 
@@ -128,4 +128,4 @@ class Sweep:
 
 def _without_keeper(live: Live) -> bool:
     meta = metadata(live)
-    return not meta.get("ownerReferences") and RETAINED not in (meta.get("labels") or {})
+    return not meta.get("ownerReferences") and not keeps_data(live.kind, meta.get("labels") or {})

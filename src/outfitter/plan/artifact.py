@@ -15,7 +15,7 @@ from outfitter.render import artifact as render
 from outfitter.resolve.artifact import Definition, definition, lock_problems, number_of, type_problem, versions
 from outfitter.resolve.subject import subject_of
 from outfitter.snapshot import Asset, Key, View
-from outfitter.status import Draft
+from outfitter.status import Draft, known
 
 
 @dataclass
@@ -34,7 +34,7 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
     facts: dict[str, Any] = {"usedBy": used_by(view.users)}
     found = definition(view, asset)
     if isinstance(found, Problem):
-        facts |= {"phase": "Draft", "version": (asset.body.get("status") or {}).get("version")}
+        facts = {"phase": "Draft", **known(asset.body), **facts}  # what runs keeps to its pin, a version stays one
         return Plan(Draft(False, found.reason, "", (found,), facts, (0, 1)))
     repository = view.asset("ArtifactRepository", asset.live.namespace, found.repository)
     life = _life(view, found, repository)

@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.canonical import covers, quantity, stamp
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
-from outfitter.naming import DIGEST, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, RETAINED
+from outfitter.naming import DIGEST, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, keeps_data
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.snapshot import Asset, Key, Live, View
 from outfitter.status import Draft
@@ -105,7 +105,7 @@ def claim(view: View, found: Live, owner: Asset) -> Problem | None:
     labels = found.body["metadata"].get("labels") or {}
     former = (labels.get(OWNER_KIND), labels.get(OWNER_NAME)) == (owner.live.kind, owner.live.name)
     former = former and view.owner(found.owner) is None  # a namesake in another namespace is alive and keeps it
-    if former and RETAINED in labels and not found.deleting:
+    if former and keeps_data(found.kind, labels) and not found.deleting:
         return None  # data that outlived its former object: taken up again
     if former:
         return waiting(
@@ -152,10 +152,9 @@ def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | N
     if quantity(requested["storage"]) <= quantity(has["storage"]):
         requested["storage"] = has["storage"]
         labels, owners = live["metadata"].get("labels") or {}, live["metadata"].get("ownerReferences") or []
-        same = covers(want["metadata"]["labels"], labels) and (RETAINED in want["metadata"]["labels"]) == (
-            RETAINED in labels
-        )
-        if same and covers(want["metadata"].get("ownerReferences", []), owners, "ownerReferences"):
+        if covers(want["metadata"]["labels"], labels) and covers(
+            want["metadata"].get("ownerReferences", []), owners, "ownerReferences"
+        ):
             return None
     # What cannot change is sent as it is, or the server would refuse the growth as well.
     for name in ("accessModes", "storageClassName", "volumeMode"):
@@ -174,7 +173,7 @@ def surplus(view: View, owner: Asset, kinds: Sequence[str], wanted: Iterable[Map
         and (child.kind, child.namespace, child.name) not in keep
         and not child.deleting
         and child.controller in ("", owner.live.uid)
-        and RETAINED not in (child.body["metadata"].get("labels") or {})
+        and not keeps_data(child.kind, child.body["metadata"].get("labels") or {})
     ]
 
 

@@ -208,14 +208,15 @@ class Reconciler:
         previous = live.body.get("status") or {}
         if status == previous:
             return 0
+        version = live.resource_version if guarded else 0
         try:
-            version = live.resource_version if guarded else 0
             await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
         except NotFound:
             return 0  # deleted while its pass ran
         except Invalid as error:
             _log.error("%s %s/%s: %s", live.kind, live.namespace, live.name, error.message)
-            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, least(status))
+            short = least(status, live.body)
+            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, short, version)
         if is_stalled(status) and not is_stalled(previous):
             ready = status["conditions"][0]
             await self._cluster.emit(

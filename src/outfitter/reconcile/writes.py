@@ -9,7 +9,7 @@ from typing import Any
 from outfitter.cluster.base import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
-from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, RETAINED
+from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, keeps_data
 from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
 from outfitter.problems import Problem, waiting
 from outfitter.snapshot import Live
@@ -99,7 +99,7 @@ class Writer:
             await self._cluster.apply(manifest, uid)
             return None
         former = all(has.get(name) == mine[name] for name in (OWNER_KIND, OWNER_NAME))
-        if former and RETAINED in has:
+        if former and keeps_data(place[0], has):
             self._caches.put(Live.of(found, place[0]))
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
         if former:

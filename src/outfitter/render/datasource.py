@@ -115,7 +115,7 @@ def persistent_volume_claim(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {**labels, **({RETAINED: "true"} if retain else {})},
+            "labels": {**labels, RETAINED: "true" if retain else "false"},
             "annotations": {item.key: item.value for item in info.added_attr_values or ()},
         },
         "spec": {

@@ -54,6 +54,9 @@ def definition(view: View, asset: Asset) -> Definition | Problem:
         taken = kept.body["data"]
         return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken)
     found = view.asset("Artifact", asset.live.namespace, source.name)
+    lost = _lost(asset, found)
+    if lost is not None:
+        return lost
     if found is None:
         text = f"no Artifact {source.name} in {asset.live.namespace} to clone: create it, or name another one"
         return waiting("ReferenceNotFound", text, "spec.cloneFrom")
@@ -75,6 +78,22 @@ def definition(view: View, asset: Asset) -> Definition | Problem:
         "clonedFrom": {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation},
     }
     return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken, fresh=True)
+
+
+def _lost(asset: Asset, source: Asset | None) -> Problem | None:
+    """A version must never change: where its snapshot was deleted, it is taken again only from the very same source."""
+    status = asset.body.get("status") or {}
+    taken = status.get("clonedFrom")
+    if status.get("version") is None or not taken:
+        return None
+    now = source and {"name": source.live.name, "uid": source.live.uid, "generation": source.live.generation}
+    if now == taken:
+        return None
+    text = (
+        f"ControllerRevision {clone_snapshot(asset.live.name)} with what version {status['version']} took over was "
+        f"deleted, and Artifact {taken['name']} is not as it was: restore it from a backup, or lock a new artifact"
+    )
+    return stalled("SnapshotLost", text, "spec.cloneFrom")
 
 
 def _defined(

@@ -29,8 +29,9 @@ def demo(
 
     Starts a real control plane and the operator with the rights that it has in a cluster, applies the examples and
     waits until all are well; then breaks things and shows how they are repaired, edits an asset that is in use,
-    restarts a workload to take the edit up, and deletes everything. Pods become Ready by a stand-in for the node: no
-    container runs. Where no control plane can be had, the same is shown in memory.
+    restarts a workload to take the edit up, locks a model as a version that an Inference runs, rolls the next version
+    in, and deletes everything. Pods become Ready by a stand-in for the node: no container runs. Where no control plane
+    can be had, the same is shown in memory.
 
     Example:  outfitter demo            (in a checkout; `make demo` makes the environment first)
 

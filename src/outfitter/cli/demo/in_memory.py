@@ -12,7 +12,7 @@ from outfitter.cli.demo.scene import DemoError
 from outfitter.cli.run import settings_from
 from outfitter.cli.twin import Twin
 from outfitter.cluster.base import RESOURCES, Change
-from outfitter.naming import OWNER_UID, RETAINED, short_hash
+from outfitter.naming import OWNER_UID, keeps_data, short_hash
 from outfitter.snapshot import Live
 
 _TURNS: Final = 20  # after as many the twin has come to rest, or never will
@@ -63,7 +63,7 @@ class InMemory:
             if kind not in _UNREADABLE:
                 for body in await self._cluster.list(kind, label_selector=OWNER_UID):
                     meta = body["metadata"]
-                    found.append((kind, meta.get("namespace", ""), meta["name"], RETAINED in meta["labels"]))
+                    found.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, meta["labels"])))
         return found
 
     def _gone(self, change: Change) -> None:

@@ -27,7 +27,7 @@ from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES, Watch
 from outfitter.errors import NotFound
-from outfitter.naming import OWNER_UID, RETAINED
+from outfitter.naming import OWNER_UID, keeps_data
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.processes import bound_command, free_ports, last_lines
 
@@ -114,7 +114,7 @@ class InSandbox:
         for kind in (*CHILD_KINDS, "Pod"):
             for body in await self._api.list(kind, label_selector=OWNER_UID):
                 meta = body["metadata"]
-                found.append((kind, meta["namespace"], meta["name"], RETAINED in meta["labels"]))
+                found.append((kind, meta["namespace"], meta["name"], keeps_data(kind, meta["labels"])))
         return found
 
     @property

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from outfitter.cluster.store import Caches
 from outfitter.errors import OutfitterError
 
+Object = dict[str, Any]
+
 
 class DemoError(OutfitterError):
     """Something that the demo promises did not happen."""

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.board import Board
 from outfitter.cli.checks import check
+from outfitter.cli.demo.look import OURS, Look, head_of, key_of
 from outfitter.cli.demo.report import Report
-from outfitter.cli.demo.scene import DemoError, Scene
+from outfitter.cli.demo.scene import DemoError, Object, Scene
+from outfitter.cli.demo.versions import versions
 from outfitter.cli.documents import read
-from outfitter.cli.rows import row, settled
+from outfitter.cli.rows import row
 from outfitter.cli.twin import holds, placed
-from outfitter.cluster.base import resource
 from outfitter.errors import ConfigurationError
-from outfitter.naming import ON_DEMAND, RESTARTED_AT, RETAINED
-from outfitter.observe import State, observe
-from outfitter.plan import pin as pins
+from outfitter.naming import ON_DEMAND, RESTARTED_AT
 from outfitter.snapshot import Key, Live
 
 WRONG_IMAGE: Final = "registry.example.com/somebody-elses:1"
-_OURS: Final = frozenset(kind.name for kind in KINDS)
 _NEXT: Final = (
     ("export KUBECONFIG=$(outfitter sandbox up --detach --crds crds)", "a control plane of your own"),
     (
@@ -35,8 +33,6 @@ _NEXT: Final = (
     ("outfitter explain workspace/alice -n team-a", "where each value of a pod comes from"),
     ("outfitter sandbox down", "the end of it"),
 )
-
-Object = dict[str, Any]
 
 
 def load(folder: Path) -> list[Object]:
@@ -57,30 +53,26 @@ def load(folder: Path) -> list[Object]:
 async def tell(scene: Scene, report: Report, objects: Sequence[Object], seconds: float) -> None:
     """The whole story, on a scene that has an operator in it. DemoError where a step did not happen in `seconds`."""
     async with scene.open():
-        story = _Story(scene, report, seconds)
+        look = Look(scene, seconds)
+        story = _Story(scene, report, look)
         await story.all_well(objects)
         chosen = story.choose(objects)
         await story.repaired_service(chosen)
         await story.repaired_image(chosen)
         await story.edited_asset(chosen)
-        await story.deleted(objects)
+        await story.deleted([*objects, *await versions(scene, report, look, objects)])
     report.sum(_NEXT)
 
 
-def _key(body: Object) -> Key:
-    meta = body["metadata"]
-    return Key(body["kind"], meta.get("namespace", ""), meta["name"])
-
-
 class _Story:
-    def __init__(self, scene: Scene, report: Report, seconds: float) -> None:
+    def __init__(self, scene: Scene, report: Report, look: Look) -> None:
         self._scene = scene
         self._report = report
-        self._seconds = seconds
+        self._look = look
 
     async def all_well(self, objects: Sequence[Object]) -> None:
         """Apply the examples and watch them become well."""
-        ours = [_key(item) for item in objects if item["kind"] in _OURS]
+        ours = [key_of(item) for item in objects if item["kind"] in OURS]
         with self._report.stage("Apply the examples and watch"):
             board = Board(self._scene.caches, self._report.out)
             self._scene.caches.listen(board.changed)
@@ -88,22 +80,22 @@ class _Story:
             with board.shown():
                 for item in objects:
                     await self._scene.apply(item)
-                await self._until("all examples are well", lambda: all(map(self._well, ours)))
-            self._report.good(f"{len(ours)} objects are well; made for them: {self._children()}")
+                await self._look.until("all examples are well", lambda: all(map(self._look.well, ours)))
+            self._report.good(f"{len(ours)} objects are well; made for them: {self._look.children()}")
             for key in ours:
-                for url in row(self._live(key).body, key.kind).urls:
+                for url in row(self._look.live(key).body, key.kind).urls:
                     self._report.say(f"{key}: {url}")
 
     def choose(self, objects: Sequence[Object]) -> Key:
         """The workload that the rest is about: one that is made of an Environment that others share."""
-        for key in (_key(item) for item in objects if item["kind"] in _OURS):
-            if self._live(key).body["status"].get("revision") and self._environment(key):
+        for key in (key_of(item) for item in objects if item["kind"] in OURS):
+            if self._look.live(key).body["status"].get("revision") and self._look.environment(key):
                 return key
         raise DemoError("none of the examples is a workload made of an Environment")
 
     async def repaired_service(self, workload: Key) -> None:
         """Somebody deletes a Service."""
-        owner = self._live(workload)
+        owner = self._look.live(workload)
         services = self._scene.caches["Service"]
         before = min(services.owned(owner.uid), key=lambda live: live.name)
         with self._report.stage("Somebody deletes a Service"):
@@ -115,9 +107,9 @@ class _Story:
                 found = services.get(before.namespace, before.name)
                 return found is not None and found.uid != before.uid
 
-            await self._until(f"Service {before.name} is made again", back)
+            await self._look.until(f"Service {before.name} is made again", back)
             took = (time.monotonic() - started) * 1000
-            after = self._live(Key("Service", before.namespace, before.name))
+            after = self._look.live(Key("Service", before.namespace, before.name))
             self._report.good(
                 f"after:  Service {after.namespace}/{after.name}, uid {after.uid}: back {took:.0f} ms later"
             )
@@ -125,39 +117,39 @@ class _Story:
     async def repaired_image(self, workload: Key) -> None:
         """Somebody edits a StatefulSet's image by hand."""
         key = Key("StatefulSet", workload.namespace, workload.name)
-        wanted = self._image(key)
+        wanted = self._look.image(key)
         with self._report.stage("Somebody edits a StatefulSet's image by hand"):
             self._report.say(f"before:  {key} runs {wanted}")
             started = time.monotonic()
-            version = await self._scene.apply(_with_image(self._live(key), WRONG_IMAGE), "somebody")
+            version = await self._scene.apply(_with_image(self._look.live(key), WRONG_IMAGE), "somebody")
             self._report.say(f"edited:  {WRONG_IMAGE}")
 
             def repaired() -> bool:
-                return self._live(key).resource_version > version and self._image(key) == wanted
+                return self._look.live(key).resource_version > version and self._look.image(key) == wanted
 
-            await self._until(f"{key} has its image again", repaired)
+            await self._look.until(f"{key} has its image again", repaired)
             took = (time.monotonic() - started) * 1000
-            self._report.good(f"after:   {self._image(key)}: repaired {took:.0f} ms later")
-            await self._until(f"{workload} is steady again", lambda: self._steady(workload))
+            self._report.good(f"after:   {self._look.image(key)}: repaired {took:.0f} ms later")
+            await self._look.until(f"{workload} is steady again", lambda: self._look.steady(workload))
 
     async def edited_asset(self, workload: Key) -> None:
         """A platform team edits an Environment in use; nothing moves until the team restarts its workload."""
-        asset = self._environment(workload)
+        asset = self._look.environment(workload)
         assert asset is not None, "choose() saw one"
         stateful_set = Key("StatefulSet", workload.namespace, workload.name)
-        old, new = self._image(stateful_set), f"{self._image(stateful_set).partition('@')[0]}-next"
-        pod = self._pod(workload)
+        old, new = self._look.image(stateful_set), f"{self._look.image(stateful_set).partition('@')[0]}-next"
+        pod = self._look.pod(workload)
         with self._report.stage("An asset in use is edited"):
             body = {"spec": {"image": new}}
-            await self._scene.apply({**_head(self._live(asset)), **body}, "platform-team")
+            await self._scene.apply({**head_of(self._look.live(asset)), **body}, "platform-team")
             self._report.say(f"{asset}: image is now {new}")
-            await self._until(f"{workload} says that it is outdated", lambda: bool(self._outdated(workload)))
-            self._report.say(f"{workload}: {self._outdated(workload)[0]}", "yellow")
-            if self._pod(workload) != pod or self._image(stateful_set) != old:
+            await self._look.until(f"{workload} says that it is outdated", lambda: bool(self._look.outdated(workload)))
+            self._report.say(f"{workload}: {self._look.outdated(workload)[0]}", "yellow")
+            if self._look.pod(workload) != pod or self._look.image(stateful_set) != old:
                 raise DemoError(f"{workload}: its pod was touched by the edit of {asset}")
             self._report.good(f"its pod was not touched: the same pod, still with {old}")
         with self._report.stage("The team restarts its workload"):
-            head = _head(self._live(workload))
+            head = head_of(self._look.live(workload))
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             await self._scene.apply(
                 {**head, "metadata": {**head["metadata"], "annotations": {RESTARTED_AT: now}}}, "team"
@@ -165,26 +157,28 @@ class _Story:
             self._report.say(f"annotated {workload} with {RESTARTED_AT}={now}")
 
             def renewed() -> bool:
-                fresh = self._pod(workload) not in ("", pod) and self._image(stateful_set) == new
-                return fresh and self._steady(workload) and not self._outdated(workload)
+                fresh = self._look.pod(workload) not in ("", pod) and self._look.image(stateful_set) == new
+                return fresh and self._look.steady(workload) and not self._look.outdated(workload)
 
-            await self._until(f"{workload} runs with the edited asset", renewed)
+            await self._look.until(f"{workload} runs with the edited asset", renewed)
             self._report.good(f"a new pod runs {new}, and nothing is outdated")
 
     async def deleted(self, objects: Sequence[Object]) -> None:
         """Delete everything of ours: no orphan stays, volumes with data do."""
         with self._report.stage("Delete everything"):
             number = len(await self._scene.owned())
-            keys = [_key(item) for item in reversed(objects) if item["kind"] in _OURS]
+            keys = [key_of(item) for item in reversed(objects) if item["kind"] in OURS]
             for key in dict.fromkeys(keys):
                 await self._scene.delete(*key)
             caches = self._scene.caches
 
             def gone() -> bool:
-                return not any(caches[key.kind].get(key.namespace, key.name) for key in keys) and not self._orphans()
+                return (
+                    not any(caches[key.kind].get(key.namespace, key.name) for key in keys) and not self._look.orphans()
+                )
 
             await self._on_demand(keys)
-            await self._until("everything that was made is gone", gone)
+            await self._look.until("everything that was made is gone", gone)
             left = await self._scene.owned()
             orphans = [item for item in left if not item[3]]
             if orphans:
@@ -201,7 +195,7 @@ class _Story:
         users = [key for key in keys if key.kind in ("Artifact", "Inference")]
         if not users:
             return
-        await self._until(
+        await self._look.until(
             "artifacts and inferences are gone",
             lambda: not any(caches[key.kind].get(key.namespace, key.name) for key in users),
         )
@@ -210,71 +204,8 @@ class _Story:
                 if ON_DEMAND in (live.body["metadata"].get("labels") or {}):
                     await self._scene.delete(kind.name, live.namespace, live.name)
 
-    # -- looks at the caches -------------------------------------------------------------------------------------
-
-    async def _until(self, what: str, done: Callable[[], bool]) -> None:
-        await self._scene.until(what, done, self._seconds)
-
-    def _live(self, key: Key) -> Live:
-        found = self._scene.caches[key.kind].get(key.namespace, key.name)
-        if found is None:
-            raise DemoError(f"{key} is not there")
-        return found
-
-    def _well(self, key: Key) -> bool:
-        found = self._scene.caches[key.kind].get(key.namespace, key.name)
-        return found is not None and settled(found.body)
-
-    def _steady(self, workload: Key) -> bool:
-        """Well, and the StatefulSet's controller is through with what it last heard: a status may lag behind."""
-        stateful_set = self._live(Key("StatefulSet", workload.namespace, workload.name))
-        return self._well(workload) and observe(stateful_set).state is State.READY and bool(self._pod(workload))
-
-    def _image(self, stateful_set: Key) -> str:
-        return str(self._live(stateful_set).body["spec"]["template"]["spec"]["containers"][0]["image"])
-
-    def _pod(self, workload: Key) -> str:
-        """The uid of the workload's pod that is not being deleted; "" while there is none."""
-        pods = self._scene.caches["Pod"].owned(self._live(workload).uid)
-        return next((live.uid for live in pods if not live.deleting), "")
-
-    def _outdated(self, workload: Key) -> tuple[str, ...]:
-        return row(self._live(workload).body, workload.kind).outdated
-
-    def _environment(self, workload: Key) -> Key | None:
-        live = self._live(workload)
-        revision = self._live(Key("ControllerRevision", live.namespace, live.body["status"]["revision"]))
-        for source in pins.read(revision).sources:
-            if source.kind == "Environment" and source.uid != live.uid:
-                return Key(source.kind, source.namespace, source.name)
-        return None
-
-    def _orphans(self) -> bool:
-        return any(
-            live.owner and RETAINED not in live.body["metadata"]["labels"]
-            for kind, store in self._scene.caches.items()
-            if kind not in _OURS and kind != "Event"
-            for live in store.all()
-        )
-
-    def _children(self) -> str:
-        counts = {
-            kind: sum(bool(live.owner) for live in store.all())
-            for kind, store in self._scene.caches.items()
-            if kind not in _OURS and kind != "Event"
-        }
-        return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()) if number)
-
-
-def _head(live: Live) -> Object:
-    return {
-        "apiVersion": resource(live.kind).api_version,  # items of a list do not say it
-        "kind": live.kind,
-        "metadata": {"namespace": live.namespace, "name": live.name},
-    }
-
 
 def _with_image(stateful_set: Live, image: str) -> Object:
     containers = stateful_set.body["spec"]["template"]["spec"]["containers"]
     changed = [{"name": containers[0]["name"], "image": image}]
-    return {**_head(stateful_set), "spec": {"template": {"spec": {"containers": changed}}}}
+    return {**head_of(stateful_set), "spec": {"template": {"spec": {"containers": changed}}}}

@@ -1,0 +1,25 @@
+"""Container images without a builder, a registry or a base image: files in, an OCI layout in a tar out."""
+
+from __future__ import annotations
+
+from outfitter.sandbox.images.layers import Entry, Layer, directory, file, skeleton, symlink, tree
+from outfitter.sandbox.images.layout import Config, write_image
+from outfitter.sandbox.images.operator import operator_image
+from outfitter.sandbox.images.samples import SAMPLES, full_name, write_sample, write_samples
+
+__all__ = [
+    "SAMPLES",
+    "Config",
+    "Entry",
+    "Layer",
+    "directory",
+    "file",
+    "full_name",
+    "operator_image",
+    "skeleton",
+    "symlink",
+    "tree",
+    "write_image",
+    "write_sample",
+    "write_samples",
+]

@@ -1,0 +1,3 @@
+module outfitter.dev/programs
+
+go 1.24
