@@ -173,7 +173,9 @@ def _download(
         used = (current[-1].body["metadata"].get("annotations") or {}).get(SOURCE_VERSION, "")
         job, wrong = nimcache.job(asset, spec, attempt, used, pull, view.settings)
         kept = diff(view, asset, [job])
-        if kept.ops or seen.state is not State.FAILED:
+        # The kubelet tries to pull ever later; with another key it may go well at once.
+        rotated = seen.reason == "ImagePullFailed" and used != version
+        if kept.ops or (seen.state is not State.FAILED and not rotated):
             # Another template: this attempt is started over.
             return _under_way(view, asset, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
         wait = _wait(view, current[-1], attempt) if used == version else 0.0
@@ -189,7 +191,7 @@ def _download(
 
 
 def _wanted_key(view: View, asset: Asset, spec: NimCacheSpec) -> tuple[str, Found]:
-    """Which content of the Credential a download would use, and what is missing for one."""
+    """Which content of its Credentials a download would use, and what is missing for one."""
     found = Found()
     version = ""
     if spec.credential is not None:
@@ -207,7 +209,8 @@ def _wanted_key(view: View, asset: Asset, spec: NimCacheSpec) -> tuple[str, Foun
         }
     )
     check_variables(view, asset.live.namespace, given, found)
-    return version, found
+    versions = (version, *sorted(source.version for source in found.sources.values()))
+    return ",".join(filter(None, versions)), found
 
 
 def _pods(view: View, asset: Asset, job: Live) -> list[Live]:
@@ -222,6 +225,9 @@ def _pods(view: View, asset: Asset, job: Live) -> list[Live]:
 
 def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> Draft:
     text = "the model is being downloaded" if reason == "Downloading" else ""
+    before = (facts.get("failure") or {}).get("message")
+    if text and before:
+        text = f"{text} again; the attempt before failed: {before}"
     return Draft(False, reason, text, tuple(problems), facts, (0, 1))
 
 

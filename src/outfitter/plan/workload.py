@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from outfitter.naming import SCALED, connection_service, group_workload
+from outfitter.naming import SCALED, connection_service, group_workload, nim_cache
 from outfitter.observe import observe_pods
 from outfitter.plan import pin as pins
 from outfitter.plan.access import lost_hosts
@@ -47,6 +47,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
     if pin.type == "inference" and not made:
         problems += inference.problems(subject, pin.groups, pin.spec, view.settings)
+    demanded = demanded or _lost_cache(view, subject, pin)
     wanted = _wanted(view, subject, pin, now, ways)
     problems += _draft_note(view, subject, pin)
     lost = lost_hosts(view, asset, _hosts(view, subject, pin, ways))
@@ -189,6 +190,16 @@ def _on_demand(resolved: Resolved | None) -> tuple[Op, ...]:
     if resolved is None or resolved.missing_cache is None:
         return ()
     return (Create(nimcache.on_demand(resolved.subject.namespace, resolved.missing_cache)),)
+
+
+def _lost_cache(view: View, subject: Subject, pin: Pin) -> tuple[Op, ...]:
+    """The NimCache that somebody deleted under the pods: who is started later must find its model again."""
+    name = ((pin.facts or {}).get("nimCache") or {}).get("name")
+    if name is None or subject.stopped or view.live("NimCache", subject.namespace, name) is not None:
+        return ()
+    resolved = resolve(view, subject)
+    missing = resolved.missing_cache
+    return _on_demand(resolved) if missing is not None and nim_cache(missing["image"]) == name else ()
 
 
 def _handed_over(view: View, ops: list[Op]) -> Iterator[Op]:

@@ -75,7 +75,7 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
     facts = {"nimCache": {key: value for key, value in named.items() if value}}
     if phase != "Ready":
-        why = (status.get("failure") or {}).get("message") or status.get("message") or "the model is being downloaded"
+        why = status.get("message") or "it is not filled yet"
         notes.problems.append(waiting("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))
         return ModelVolume(CACHE_PATH, None, True, facts)
     notes.keep(cache)

@@ -32,6 +32,7 @@ class Operator:
             "hold_seconds": "0.3",
             "used_by_seconds": "0.2",
             "lease_seconds": "15",
+            "nim_cache_grace_seconds": "60",
             "log_level": "debug",
             **settings,
         }

@@ -28,7 +28,8 @@ class Fault:
     `code`: answer this instead of asking the server. `lose`: let the server do it, then break the connection.
     `garble`: pass on half of the answer. `cut`: break a watch after its first event. `gone`: end a watch with a 410
     event. `retry_after`: in seconds. `skip`: let so many pass first. `hold`: never answer, and either hand it on to the
-    server or not; `held` is set then. Verb WRITE means any write.
+    server or not; `held` is set then. `call`: called when the server has done it; with `early`, instead of asking it.
+    Verb WRITE means any write.
     """
 
     verb: str
@@ -43,6 +44,8 @@ class Fault:
     retry_after: int | None = None
     skip: int = 0
     hold: Literal["", "before", "after"] = ""
+    call: Callable[[], object] | None = None
+    early: bool = False
     hits: list[str] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
 
@@ -133,6 +136,9 @@ class Proxy:
                 return _refusal(fault)
             if fault.hold == "before":
                 await self._never(fault)
+            if fault.call is not None and fault.early:
+                fault.call()
+                return _refusal(fault)  # nobody is there to hear it
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         url = aiohttp.client.URL(self._target + path, encoded=True)
         body = await request.read()
@@ -142,6 +148,8 @@ class Proxy:
             content = await answer.read()
             if fault is not None and fault.hold == "after":
                 await self._never(fault)
+            if fault is not None and fault.call is not None:
+                fault.call()
             if fault is not None and fault.lose:
                 assert request.transport is not None
                 request.transport.abort()
