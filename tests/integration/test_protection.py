@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from outfitter.cluster.client import path_of
 from outfitter.errors import ApiError, Forbidden
 
 from .conftest import Stack
-from .harness.client import Object, eventually, ready
+from .harness.client import Object, eventually, ready, resource_of
 from .harness.rights import INSTALL
 from .harness.space import Space
 from .test_artifacts import groups, locked
@@ -72,6 +73,10 @@ def test_versions_and_what_is_used_stay(stack: Stack, protected: Space) -> None:
     assert "outfitter.dev/force-delete=true" in said
     said = refused(space, "ArtifactRepository", "scorers")
     assert "ArtifactRepository scorers holds 1 artifacts: delete them first" in said
+    # Nor all at once.
+    with pytest.raises(Forbidden, match="is version 1 of scorers"):
+        stack.api.connection.request("DELETE", path_of(resource_of("Artifact"), space.name))
+    space.need("Artifact", "scorer-1")
     # A draft may go, unless something runs it.
     space.make("Artifact", "draft", {"containerGroups": groups()})
     space.make("Artifact", "idle", {"containerGroups": groups()})

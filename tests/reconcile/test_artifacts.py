@@ -141,6 +141,23 @@ async def test_numbers_that_left_the_list_are_not_given_again_either() -> None:
         assert issues(world.status("Artifact", name)) == ["VersionTaken"]
 
 
+async def test_a_full_repository_is_told_to_whoever_waits() -> None:
+    """The artifact says why it gets no number, not only its repository."""
+    world = World(artifact("a", locked=True, repositoryRef={"name": "r"}))
+    await world.settle()
+    first = world.status("ArtifactRepository", "r")["versions"][0]
+    full = [first, *({**first, "version": n, "uid": f"u{n}"} for n in range(2, LISTED_VERSIONS + 1))]
+    status = world.status("ArtifactRepository", "r")
+    world.cluster.user_status("ArtifactRepository", TEAM, "r", {**status, "versions": full})
+    world.cluster.user_apply(artifact("b", locked=True, repositoryRef={"name": "r"}))
+    await world.once("Artifact", "b")
+    assert phase(world, "b") == ("LockFailed", None)
+    assert reason(world.status("Artifact", "b")) == "RepositoryFull"
+    assert f"ArtifactRepository r holds {LISTED_VERSIONS} versions" in world.status("Artifact", "b")["message"]
+    await world.settle()  # the repository finds that there is room: those others do not exist
+    assert phase(world, "b") == ("Locked", LISTED_VERSIONS + 1)
+
+
 async def test_numbers_given_by_gitops_are_honoured_in_any_order() -> None:
     given = {"a": 3, "b": 1, "c": 2}
     world = World(artifact("a", locked=True, version=3, repositoryRef={"name": "r"}))

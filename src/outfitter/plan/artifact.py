@@ -6,13 +6,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.api.v1alpha1.artifact import Artifact
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS
 from outfitter.naming import clone_snapshot
 from outfitter.plan.base import Create, Op, Plan, diff, surplus
 from outfitter.plan.usage import used_by
 from outfitter.plan.workload import KINDS, combined, plan_workload
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import artifact as render
-from outfitter.resolve.artifact import Definition, definition, lock_problems, number_of, spent, type_problem, versions
+from outfitter.resolve.artifact import (
+    Definition,
+    definition,
+    full_problem,
+    lock_problems,
+    number_of,
+    spent,
+    type_problem,
+    versions,
+)
 from outfitter.resolve.subject import subject_of
 from outfitter.snapshot import Asset, Key, View
 from outfitter.status import Draft, known
@@ -98,6 +108,8 @@ def _life(view: View, found: Definition, repository: Asset | None) -> _Life:
     problems += [mismatch] if mismatch else []
     taken = _taken(repository, spec.version)
     problems += [taken] if taken else []
+    if len(versions(repository)) >= LISTED_VERSIONS:
+        problems.append(full_problem(found.repository))
     if problems:
         return _Life("LockFailed", problems=problems)
     return _Life("Locking", asks=True)

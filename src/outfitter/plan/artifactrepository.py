@@ -9,8 +9,8 @@ from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactR
 from outfitter.naming import ON_DEMAND
 from outfitter.plan.base import Delete, Plan
 from outfitter.plan.usage import used_by
-from outfitter.problems import Problem, stalled, unsupported
-from outfitter.resolve.artifact import Definition, definition, listed, lock_problems, spent
+from outfitter.problems import Problem, unsupported
+from outfitter.resolve.artifact import Definition, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 
@@ -29,6 +29,11 @@ class _Numbers:
         """Note the number of an artifact, for good."""
         live = asset.live
         self.entries[number] = {"version": number, "name": live.name, "uid": live.uid, "locked": True}
+        self.last = max(self.last, number)
+
+    def retire(self, number: int) -> None:
+        """Note that the artifact with this number is gone."""
+        self.retired.add(number)
         self.last = max(self.last, number)
 
     def free(self, number: int) -> bool:
@@ -68,12 +73,13 @@ def _made_for_others(asset: Asset) -> bool:
 
 def _known(before: dict[str, Any], members: list[Asset]) -> _Numbers:
     """The numbers that were given; where the status was lost, those that the artifacts themselves show."""
-    numbers = _Numbers(int(before.get("lastVersionNumber") or 0), {}, set(before.get("retiredVersions") or ()))
+    retired = set(before.get("retiredVersions") or ())
+    numbers = _Numbers(max(int(before.get("lastVersionNumber") or 0), *retired, 0), {}, retired)
     alive = {asset.live.uid: asset for asset in members}
     for item in before.get("versions") or ():
         member = alive.get(item["uid"])
         if member is None:
-            numbers.retired.add(item["version"])
+            numbers.retire(item["version"])
             continue
         numbers.give(item["version"], member)
         numbers.entries[item["version"]]["locked"] = bool((member.body.get("spec") or {}).get("locked"))
@@ -90,8 +96,7 @@ def _give(view: View, asset: Asset, members: list[Asset], numbers: _Numbers, pro
     waiting = [found for member in members if member.live.uid not in has and (found := _ready(view, asset, member))]
     for found in sorted(waiting, key=lambda item: item.spec.spec.version is None):
         if len(numbers.entries) >= LISTED_VERSIONS:
-            text = f"it holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or use another one"
-            problems.append(stalled("RepositoryFull", text))
+            problems.append(full_problem(asset.live.name))
             return
         wanted = found.spec.spec.version
         if wanted is None:

@@ -146,6 +146,15 @@ def spent(retired: Sequence[int], number: int) -> bool:
     return number in known or (len(known) == LISTED_VERSIONS and number < known[0])
 
 
+def full_problem(repository: str) -> Problem:
+    """A repository can list no more versions."""
+    text = (
+        f"ArtifactRepository {repository} holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or "
+        "use another one"
+    )
+    return stalled("RepositoryFull", text)
+
+
 def type_problem(found: Definition, repository: Asset | None) -> Problem | None:
     """The repository holds artifacts of one type only."""
     if repository is None:

@@ -61,7 +61,12 @@ class Operator:
                 stderr=output,
             )
         if wait:
-            eventually(self.leading, seconds=60, what="the operator does not lead")
+            try:
+                eventually(self.leading, seconds=60, what="the operator does not lead")
+            except AssertionError:
+                if self.running:
+                    self.kill()  # nobody else would: whoever asked has no operator
+                raise
         return self
 
     def stop(self) -> int:
