@@ -85,6 +85,30 @@ def test_a_running_definition_is_explained_too(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
+    ("what", "field", "origin"),
+    [
+        ("artifact/llama", "image", "Artifact llama"),
+        ("artifact/llama", "env[NGC_API_KEY]", "Artifact llama"),
+        ("artifact/llama", "env[NIM_CACHE_PATH]", "Outfitter"),
+        ("artifact/llama", "startupProbe", "Outfitter"),
+        ("artifact/llama", "resources.limits.nvidia.com/gpu", "ComputeResource one-gpu"),
+        ("artifact/llama", "volumeMounts[/opt/nim/.cache]", "NimCache nim-53f905fb"),
+        ("inference/scoring", "startupProbe", "Artifact scorer"),
+        ("inference/scoring", "resources.requests.memory", "Inference scoring"),
+        ("inference/scoring", "securityContext.readOnlyRootFilesystem", "Artifact scorer"),
+        ("inference/scoring", "containers[sidecar]", "Artifact scorer"),
+        ("inference/echo", "image", "Inference echo"),
+        ("inference/echo", "readinessProbe", "Inference echo"),
+    ],
+)
+def test_what_serves_is_explained_too(invoke: Invoke, what: str, field: str, origin: str) -> None:
+    """What an artifact says, what the workload adds, and what every NIM gets from us."""
+    seen = invoke("explain", what, "-n", "team-a", "-f", EXAMPLES, "-o", "json")
+    assert seen.exit_code == 0, seen.stderr
+    assert {item["field"]: item["origin"] for item in json.loads(seen.stdout)["values"]}[field] == origin
+
+
+@pytest.mark.parametrize(
     ("what", "code", "message"),
     [
         ("workspace/bob", 1, "there is no Workspace bob in namespace team-a"),

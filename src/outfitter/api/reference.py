@@ -69,8 +69,8 @@ def _states(kind: Kind, reasons: Mapping[str, Reason]) -> Iterator[str]:
         yield from (f"| `{name}` | means |", "|---|---|")
         yield from (f"| `{phase}` | {text} |" for phase, text in phases.items())
         yield ""
-    yield "Condition `Ready` says whether all is well. Its reason, and those under `issues`, are below. With `Stalled` a "
-    yield "person must act; with `Reconciling` it goes on by itself, as soon as what it waits for is there."
+    yield "Condition `Ready` says whether all is well. Its reason, and those under `issues`, are below. With `Stalled` "
+    yield "a person must act; with `Reconciling` it goes on by itself, as soon as what it waits for is there."
     yield from ("", "| reason | condition | means | do, or look at |", "|---|---|---|---|")
     mine = {*EVERY_KIND, *known.reasons}
     yield from (

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def explain(
-    what: Annotated[str, typer.Argument(metavar="KIND/NAME", help="A Workspace, or an Environment with spec.run.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="KIND/NAME", help="A Workspace or Inference; an Environment or Artifact with spec.run."),
+    ],
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Default: that of the current context.")] = "",
     files: Files = None,
     recursive: Recursive = False,
@@ -35,6 +38,8 @@ def explain(
     Examples:
 
     outfitter explain workspace/alice -n team-a
+
+    outfitter explain inference/scoring -n team-a -f deploy/examples
 
     outfitter explain envr/jupyter -n team-a -f deploy/examples -o yaml
 
