@@ -58,7 +58,8 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
     before = _before(view, found, repository)
     told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if life.asks else frozenset()
     plan = _running(view, asset, found, facts, life)
-    return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or bool(before))
+    # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
+    return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or found.fresh)
 
 
 def _before(view: View, found: Definition, repository: Asset | None) -> list[tuple[Op, ...]]:

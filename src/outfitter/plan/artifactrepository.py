@@ -55,7 +55,8 @@ def plan_repository(view: View, asset: Asset) -> Plan:
     if spec.shared_roles:
         problems.append(unsupported("spec.sharedRoles", "roles of a repository are not there yet"))
     facts = {
-        "usedBy": used_by(view.users),
+        # Known by the repository that they name, before a pass over them has looked at it.
+        "usedBy": used_by([*view.users, *(member.key for member in members)]),
         "type": spec.type,
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),

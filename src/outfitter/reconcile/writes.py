@@ -99,8 +99,8 @@ class Writer:
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
         has, mine = found["metadata"].get("labels") or {}, meta.get("labels") or {}
         if OWNER_UID not in mine:
-            # Nobody owns it, so that whoever made it, it serves.
-            self._caches.wrote(place[0], found)
+            # Nobody owns it, so that whoever made it, it serves. It may say something else than what was sent: news.
+            self._caches.put(Live.of(found, place[0]))
             return None
         if has.get(OWNER_UID) == mine[OWNER_UID]:
             # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
