@@ -62,7 +62,7 @@ class Operator:
             )
         if wait:
             try:
-                eventually(self.leading, seconds=60, what="the operator does not lead")
+                eventually(self.leading, seconds=120, what="the operator does not lead")
             except AssertionError:
                 if self.running:
                     self.kill()  # nobody else would: whoever asked has no operator
