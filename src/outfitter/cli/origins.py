@@ -13,7 +13,6 @@ from outfitter.plan.pin import Pin
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
 
-
 # Field of the pod -> field of the merged submission that it is rendered from.
 _RENDERED_FROM: Final[Mapping[str, str]] = {
     "readinessProbe": "probes.readiness",
