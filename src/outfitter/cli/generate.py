@@ -12,7 +12,7 @@ import yaml
 from outfitter.api.crd import all_crds
 from outfitter.api.reference import all_pages, read_reasons
 from outfitter.api.v1alpha1 import GROUP
-from outfitter.cli import chart, install, protect
+from outfitter.cli import chart, install, policies
 from outfitter.errors import ConfigurationError
 
 HEADER = "# Generated from src/outfitter/api by `make generate`. Do not edit.\n"
@@ -86,7 +86,7 @@ def all_files(root: Path) -> dict[str, str]:
     return {
         **{f"crds/{name}": text for name, text in crds.items()},
         **{f"deploy/chart/files/crds/{name}": text for name, text in crds.items()},
-        "deploy/chart/files/protect.yaml": _header("src/outfitter/cli/protect.py") + _text(protect.policy_spec()),
+        **{f"deploy/chart/files/{name}": _header(source) + _text(spec) for name, source, spec in policies.files()},
         "deploy/chart/files/rules.yaml": _header("src/outfitter/cluster/access.py") + _text(chart.rules()),
         "deploy/chart/templates/_settings.tpl": chart.settings_template(),
         "deploy/chart/values.yaml": values_text,

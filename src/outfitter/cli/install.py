@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from outfitter.api.crd import all_crds
 from outfitter.cli.chart import FIELD_SETTINGS, LEASE_NAME, WATCH_NAMESPACES, camel, rules, variable
-from outfitter.cli.protect import OPERATOR, binding_spec, policy_spec
+from outfitter.cli.policies import POLICIES
+from outfitter.cli.protect import OPERATOR, binding_spec
 from outfitter.settings import Settings
 
 Manifest = dict[str, Any]
@@ -27,7 +28,7 @@ def objects(values: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Manifes
         *all_crds().values(),
         _object("v1", "ServiceAccount", NAME, labels, {"automountServiceAccountToken": False}),
         *_roles(values, labels),
-        *(_protection(labels) if values["admission"]["protect"]["enabled"] else ()),
+        *(item for name in POLICIES if values["admission"][name]["enabled"] for item in _policy(name, labels)),
         _service(values, labels),
         _deployment(values, chart, labels),
     ]
@@ -64,9 +65,9 @@ def _roles(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Manifes
     ]
 
 
-def _protection(labels: Mapping[str, str]) -> list[Manifest]:
-    api, name = "admissionregistration.k8s.io/v1", f"{NAME}-protect"
-    spec = json.loads(json.dumps(policy_spec()).replace(OPERATOR, f"system:serviceaccount:{NAMESPACE}:{NAME}"))
+def _policy(which: str, labels: Mapping[str, str]) -> list[Manifest]:
+    api, name = "admissionregistration.k8s.io/v1", f"{NAME}-{which}"
+    spec = json.loads(json.dumps(POLICIES[which]()).replace(OPERATOR, f"system:serviceaccount:{NAMESPACE}:{NAME}"))
     return [
         _object(api, "ValidatingAdmissionPolicy", name, labels, {"spec": spec}, wide=True),
         _object(api, "ValidatingAdmissionPolicyBinding", name, labels, {"spec": binding_spec(name)}, wide=True),

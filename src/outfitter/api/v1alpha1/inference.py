@@ -64,8 +64,8 @@ class ArtifactRef(Model):
     REFERS: ClassVar[dict[str, str]] = {"name": "Artifact", "repository": "ArtifactRepository"}
 
     name: Name | None = None
-    """Name of the Artifact of this namespace, draft or locked. An edit of a draft is only told under `status.outdated`;
-    a restart takes it up.
+    """Name of the Artifact of this namespace, draft or locked. An edit of a draft is only told under
+    `status.outdated`; a restart takes it up.
     """
     repository: Name | None = None
     """Name of the ArtifactRepository of this namespace, together with `version`."""
