@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from outfitter.cli import app
 
 from .conftest import EXAMPLES, Invoke
 
 
-@pytest.fixture
-def explained(invoke: Invoke) -> dict[str, Any]:
-    seen = invoke("explain", "wsp/alice", "-n", "team-a", "-f", EXAMPLES, "-o", "json")
+@cache
+def _explained() -> str:
+    seen = CliRunner().invoke(app, ["explain", "wsp/alice", "-n", "team-a", "-f", str(EXAMPLES), "-o", "json"])
     assert seen.exit_code == 0, seen.stderr
-    data: dict[str, Any] = json.loads(seen.stdout)
+    return str(seen.stdout)
+
+
+@pytest.fixture
+def explained() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(_explained())
     return data
 
 

@@ -17,7 +17,7 @@ from outfitter.snapshot import Dep, Key, Live
 
 TORCH = Key("Environment", "a", "torch")
 ALICE = Key("Workspace", "a", "alice")
-KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactRepository")
+KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactRepository", "NimCache")
 
 
 class Bench:
@@ -209,6 +209,25 @@ async def test_a_status_that_others_read_wakes_them(bench: Bench) -> None:
     assert await bench.due() == {art}
     bench.cluster.user_status(*repository, {**numbered, "usedBy": {"total": 1}, "numArtifacts": 2})
     assert await bench.due() == set()
+
+
+async def test_a_cache_that_has_said_nothing_yet_wakes_nobody(bench: Bench) -> None:
+    """A hundred runs that wait for one would look, and find what they knew."""
+    cache, art = Key("NimCache", "a", "nim-1"), Key("Artifact", "a", "x")
+    bench.ours(art)
+    bench.dependents.record(art, frozenset({Dep(*cache)}))
+    await bench.due()
+    bench.ours(cache)
+    assert await bench.due() == {cache}
+    for status, woken in (
+        ({"phase": "Downloading"}, {art}),
+        ({"phase": "Downloading", "progress": {"startedAt": "t"}, "usedBy": {"total": 1}}, set()),
+        ({"phase": "Ready", "claimName": "nim-1"}, {art}),
+    ):
+        bench.cluster.user_status(*cache, status)
+        assert await bench.due() == woken
+    bench.cluster.user_delete(*cache)
+    assert await bench.due() == {art}
 
 
 async def test_an_object_of_ours_that_a_pass_made_is_due(bench: Bench) -> None:

@@ -304,3 +304,15 @@ async def test_a_locking_artifact_tells_its_repository() -> None:
     assert not any(dep.kind == "Artifact" and dep.name == "*" for dep in repository.deps)
     again = await world.once("Artifact", "a")
     assert (phase(world, "a"), again.tells) == (("Locked", 1), frozenset())
+
+
+async def test_a_repository_made_on_demand_counts_its_artifact_at_once() -> None:
+    """Its pass may come before the one that made it has said what it looked at: one status all the same."""
+    world = World(artifact("web"))
+    result = await world.reconciler.reconcile(Key("Artifact", TEAM, "web"))
+    await world.once("ArtifactRepository", "web")
+    assert world.status("ArtifactRepository", "web")["usedBy"]["total"] == 1
+    world.dependents.record(Key("Artifact", TEAM, "web"), result.deps)
+    mark = len(world.cluster.writes)
+    await world.settle()
+    assert world.writes(mark) == []

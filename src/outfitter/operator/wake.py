@@ -121,12 +121,14 @@ class Wake:
 
 def _concerns_users(change: Change) -> bool:
     """Whether those who refer to an object of ours have to look again: of some kinds, they read the status too."""
+    old, new, kind = change.old, change.new, kind_of(change.kind)
+    if kind.mute_at_first and old is None and new is not None:
+        return bool(new.body.get("status"))
     if essential(change):
         return True
-    old, new = change.old, change.new
     if old is None or new is None:
         return False
-    fields = kind_of(change.kind).status_matters
+    fields = kind.status_matters
     if not fields:
         return False
     before, after = (live.body.get("status") or {} for live in (old, new))

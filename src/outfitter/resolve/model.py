@@ -65,12 +65,13 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     image = image_of(found.groups)
     cache = serving_cache(view, subject.namespace, image)
     field_name = "spec.storage.mode"
-    if cache is None:
-        pending = {"name": nim_cache(image), "phase": "Pending"}
-        text = f"NimCache {nim_cache(image)} is being made"
-        notes.problems.append(waiting("CacheNotReady", text, field_name))
-        return ModelVolume(CACHE_PATH, None, True, {"nimCache": pending}, _new_cache(view, subject, found, image))
-    status = cache.body.get("status") or {}
+    status = (cache.body.get("status") or {}) if cache else {}
+    if cache is None or not status:
+        # Asked for, or there and not looked at yet: to those who wait it is the same.
+        name = cache.live.name if cache else nim_cache(image)
+        notes.problems.append(waiting("CacheNotReady", f"NimCache {name} is being made", field_name))
+        missing = None if cache else _new_cache(view, subject, found, image)
+        return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
     facts = {"nimCache": {key: value for key, value in named.items() if value}}

@@ -30,6 +30,8 @@ class Kind:
     """Made by the operator where another object needs one and nobody wrote it."""
     status_matters: tuple[str, ...] = ()
     """Fields of its status on which others act: they are due when one changes, not only when the spec does."""
+    mute_at_first: bool = False
+    """One that has no status yet is to others as if it were not there: it wakes nobody before it has one."""
 
     @property
     def singular(self) -> str:
@@ -65,6 +67,7 @@ KINDS: tuple[Kind, ...] = (
         NimCache,
         on_demand=True,
         status_matters=("phase", "claimName", "failure", "message"),
+        mute_at_first=True,
     ),
 )
 """Every kind there is; nothing else lists them."""
