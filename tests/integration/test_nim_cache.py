@@ -74,8 +74,10 @@ def test_an_image_that_cannot_be_pulled_is_told_and_tried_anew_with_a_new_key(st
     assert seen["status"]["phase"] == "Downloading"
     assert [item["issue"] for item in seen["status"]["issues"]] == ["ImagePullFailed"]
     space.wait("Artifact", "llama", lambda item: "ImagePullBackOff" in message(item))
-    space.pods(None)
     space.edit("Secret", "key", {"stringData": {"NGC_API_KEY": "better"}})
+    space.wait("Job", f"{CACHE}-download-2", bool)
+    space.gone("Job", f"{CACHE}-download-1")
+    space.pods(None)
     filled(space)
     running(space, "llama")
     assert jobs_made(stack, space) == [f"{CACHE}-download-1", f"{CACHE}-download-2"]

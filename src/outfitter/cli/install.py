@@ -49,12 +49,13 @@ def _namespace() -> Manifest:
 def _roles(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Manifest]:
     known, api = rules(), f"{_RBAC}/v1"
     system = [_with_lease(rule, values["settings"]["leaseName"]) for rule in known["system"]]
+    wide = known["cluster"] + (known["volumes"] if values["settings"]["staticPvDrivers"] else [])
     people = {
         "view": {**labels, f"{_RBAC}/aggregate-to-view": "true"},
         "edit": {**labels, f"{_RBAC}/aggregate-to-edit": "true", f"{_RBAC}/aggregate-to-admin": "true"},
     }
     return [
-        _object(api, "ClusterRole", NAME, labels, {"rules": known["cluster"]}, wide=True),
+        _object(api, "ClusterRole", NAME, labels, {"rules": wide}, wide=True),
         _object(api, "ClusterRoleBinding", NAME, labels, _binding("ClusterRole", NAME), wide=True),
         _object(api, "Role", f"{NAME}-election", labels, {"rules": system}),
         _object(api, "RoleBinding", f"{NAME}-election", labels, _binding("Role", f"{NAME}-election")),

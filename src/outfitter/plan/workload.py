@@ -23,7 +23,7 @@ from outfitter.resolve.scope import elevation_allowed, restricted
 from outfitter.resolve.serving import resolve
 from outfitter.resolve.subject import Subject
 from outfitter.resolve.workload import Resolved
-from outfitter.snapshot import View
+from outfitter.snapshot import Key, View
 
 KINDS = (
     "StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
@@ -41,7 +41,8 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     if pin is None:
         draft = unpinned(subject, problems)
         facts = {**draft.facts, **(resolved.facts if resolved else {})}
-        return Plan(replace(draft, facts=facts), (demanded,) if demanded else ())
+        tells = _shared_cache(facts)
+        return Plan(replace(draft, facts=facts), (demanded,) if demanded else (), tells=tells)
     if not subject.stopped and now.was_stopped and serious(problems):
         subject = replace(subject, stopped=True)  # a start that is refused stays stopped
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
@@ -192,10 +193,22 @@ def _on_demand(resolved: Resolved | None) -> tuple[Op, ...]:
     return (Create(nimcache.on_demand(resolved.subject.namespace, resolved.missing_cache)),)
 
 
+def _shared_cache(facts: Mapping[str, Any]) -> frozenset[Key]:
+    """The NimCache of another namespace that brings its volume here once it knows that it is used."""
+    cache = facts.get("nimCache") or {}
+    return frozenset({Key("NimCache", cache["namespace"], cache["name"])}) if "namespace" in cache else frozenset()
+
+
 def _lost_cache(view: View, subject: Subject, pin: Pin) -> tuple[Op, ...]:
     """The NimCache that somebody deleted under the pods: who is started later must find its model again."""
-    name = ((pin.facts or {}).get("nimCache") or {}).get("name")
-    if name is None or subject.stopped or view.live("NimCache", subject.namespace, name) is not None:
+    named = (pin.facts or {}).get("nimCache") or {}
+    name = named.get("name")
+    if (
+        name is None
+        or "namespace" in named
+        or subject.stopped
+        or view.live("NimCache", subject.namespace, name) is not None
+    ):
         return ()
     resolved = resolve(view, subject)
     missing = resolved.missing_cache
@@ -233,7 +246,7 @@ def _serving_facts(view: View, subject: Subject, pin: Pin, now: Now) -> dict[str
     facts: dict[str, Any] = dict(pin.facts or {})
     cache = facts.get("nimCache")
     if cache:
-        live = view.asset("NimCache", subject.namespace, cache["name"])
+        live = view.asset("NimCache", cache.get("namespace", subject.namespace), cache["name"])
         phase = (live.body.get("status") or {}).get("phase") if live else None
         facts["nimCache"] = {**cache, "phase": phase or "Pending"}
     if subject.artifact is not None or subject.own_artifact:

@@ -85,7 +85,7 @@ class Writer:
 
     async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
         meta = manifest["metadata"]
-        place = (manifest["kind"], meta["namespace"], meta["name"])
+        place = (manifest["kind"], meta.get("namespace", ""), meta["name"])
         if place not in self._strangers:
             try:
                 await self._cluster.create(manifest)

@@ -33,6 +33,7 @@ class Operator:
             "used_by_seconds": "0.2",
             "lease_seconds": "15",
             "nim_cache_grace_seconds": "60",
+            "static_pv_drivers": "file.csi.example.com",
             "log_level": "debug",
             **settings,
         }
