@@ -26,7 +26,8 @@ Path = tuple[str, ...]
 
 def secret_paths() -> list[Path]:
     """Every field below spec that names a Secret of the namespace; `[]` ends the name of a list."""
-    found = {path for kind in KINDS for path in _paths(kind.model.model_fields["spec"].annotation)}
+    specs: list[Any] = [kind.model.model_fields["spec"].annotation for kind in KINDS]
+    found = {path for spec in specs for path in _paths(spec)}
     return sorted(found)
 
 
