@@ -23,14 +23,14 @@ TROUBLES = (ROOT / "docs" / "guide" / "troubleshooting.md").read_text(encoding="
 _NAMES = [kind.name for kind in KINDS]
 
 # What a planner reaches but cannot give for this kind, because its schema has no field that leads there.
-_SERVES_ONLY = {"CacheNotReady", "ClusterLocal", "Draft", "DraftForbidden", "ScaleToZeroUnsupported", "SourceNotReady",
-                "VersionNotFound"}  # fmt: skip
+_SERVES_ONLY = {"CacheNotReady", "ClusterLocal", "Draft", "DraftForbidden", "ScaleToZeroUnsupported", "SnapshotLost",
+                "SourceNotReady", "VersionNotFound"}  # fmt: skip
 # Of a Deployment, a StatefulSet or a claim that is only read through the same function.
 _OF_CONTROLLERS = {"InitializationTimeout", "Stopping", "Updating"}
 _NOT_HERE = {
     "Environment": {*_SERVES_ONLY, "InitializationTimeout"},
     "Workspace": {*_SERVES_ONLY, "InitializationTimeout"},
-    "Inference": set[str](),
+    "Inference": {"SnapshotLost"},  # told as SourceNotReady
     # No environment, so no connection, prompt or user id of one; and it is not run by reference.
     "Artifact": {"DomainMissing", "DraftForbidden", "HostForbidden", "NodePortMissing", "OverrideForbidden",
                  "PlaceholderUnresolved", "PromptUnset", "Reserved", "TypeNotSupported", "UrlMissing",
@@ -39,7 +39,7 @@ _NOT_HERE = {
     "Credential": set[str](),
     "DataSource": _OF_CONTROLLERS,
     # Problems of members are told by the members.
-    "ArtifactRepository": {"NothingToLock", "ReferenceNotFound", "SourceNotReady"},
+    "ArtifactRepository": {"NothingToLock", "ReferenceNotFound", "SnapshotLost", "SourceNotReady"},
     # A download prompts for nothing and is no Deployment.
     "NimCache": {*_OF_CONTROLLERS, "PromptUnset", "WaitForFirstConsumer"},
 }  # fmt: skip

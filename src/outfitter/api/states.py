@@ -76,12 +76,13 @@ _SECRETS: Final = (
     "Unsupported", "Waiting",
 )  # fmt: skip
 _VERSIONS: Final = (
-    "Draft", "Locked", "LockFailed", "Locking", "NothingToLock", "RepositoryDeleting", "TypeMismatch", "VersionTaken",
+    "Draft", "Locked", "LockFailed", "Locking", "NothingToLock", "RepositoryDeleting", "RepositoryFull",
+    "SnapshotLost", "TypeMismatch", "VersionTaken",
 )  # fmt: skip
 _DOWNLOADS: Final = (
     *_COMPUTE, *_REFERENCES, *_PODS, *_CLAIMS, "Conflict", "CredentialNotReady", "DeadlineExceeded", "DownloadFailed",
     "Downloading", "Failed", "KeyNotFound", "KeyRejected", "NoSpace", "OutOfMemory", "Pending", "Progressing", "Ready",
-    "Reserved", "ScopeForbidden", "Unsupported", "Unused", "Valid",
+    "ReplicationError", "Reserved", "ScopeForbidden", "Unsupported", "Unused", "Valid",
 )  # fmt: skip
 
 
