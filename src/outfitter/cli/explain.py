@@ -109,8 +109,9 @@ def _print(body: Mapping[str, Any], pin: Pin, assets: Sequence[Used]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from outfitter.cli.origins import BUILT_IN, entries
+    from outfitter.cli.origins import entries
     from outfitter.naming import RESTARTED_AT
+    from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
     out = console.paper()
