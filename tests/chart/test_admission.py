@@ -270,7 +270,7 @@ def test_what_is_used_or_locked_is_not_deleted(guarded: Sandbox, person: Person)
     dora = person("dora", *OURS)
     small = custom("DataSource", "d", "team-y", {"nfs": {"server": "s", "path": "/p", "mountPath": "/m"}})
     served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
-    version = custom("Artifact", "a", "team-y", served)
+    version = custom("Artifact", "a", "team-y", {**served, "locked": True})
     admin = guarded.connection()
     told = {
         "DataSource": {"usedBy": {"total": 1, "workspaces": [{"namespace": "team-y", "name": "alice"}]}},

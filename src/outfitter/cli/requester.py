@@ -6,7 +6,6 @@ Each check of a right costs a third of what one expression may cost the API serv
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, Final, get_args
 
 from pydantic.alias_generators import to_camel
@@ -26,14 +25,8 @@ Path = tuple[str, ...]
 
 def secret_paths() -> list[Path]:
     """Every field below spec that names a Secret of the namespace; `[]` ends the name of a list."""
-    specs: list[Any] = [kind.model.model_fields["spec"].annotation for kind in KINDS]
-    found = {path for spec in specs for path in _paths(spec)}
+    found = {path for kind in KINDS for path in _walk(kind.model.model_fields["spec"].annotation)}
     return sorted(found)
-
-
-@cache
-def _paths(model: Any) -> tuple[Path, ...]:
-    return tuple(_walk(model))
 
 
 def _walk(model: Any) -> Iterator[Path]:
@@ -48,7 +41,7 @@ def _walk(model: Any) -> Iterator[Path]:
             continue
         for part, many in _models(field.annotation, many=False):
             here = to_camel(name) + ("[]" if many else "")
-            yield from ((here, *rest) for rest in _paths(part))
+            yield from ((here, *rest) for rest in _walk(part))
 
 
 def _models(annotation: Any, *, many: bool) -> Iterator[tuple[Any, bool]]:
