@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def _reasons(path: Path) -> Iterator[str]:
             yield from _constants(node.value)
 
 
-def _written() -> set[str]:
+@cache
+def _written() -> frozenset[str]:
     root = ROOT / "src" / "outfitter"
     files = [
         path for name in _SOURCES for path in ([root / name] if name.endswith(".py") else (root / name).rglob("*.py"))
@@ -60,7 +62,7 @@ def _written() -> set[str]:
     found = {reason for path in files if path.exists() for reason in _reasons(path)}
     tables = {reason for reason, _ in observe._WAITING.values()} | {reason for _, reason, _ in observe._DOWNLOAD}
     # The Ready condition of an Artifact that does not run, and of a NimCache, gives its phase as the reason.
-    return found | tables | {phase.value for phases in (ArtifactPhase, CachePhase) for phase in phases}
+    return frozenset(found | tables | {phase.value for phases in (ArtifactPhase, CachePhase) for phase in phases})
 
 
 def test_every_reason_is_explained_and_no_other() -> None:
@@ -72,11 +74,16 @@ def test_every_reason_is_explained_and_no_other() -> None:
     assert set(explained) == written
 
 
-def _calls(function: str) -> set[str]:
-    """The reasons that a function of problems.py is called with."""
+@cache
+def _all_calls() -> tuple[ast.Call, ...]:
     root = ROOT / "src" / "outfitter"
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")]
-    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return tuple(node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _calls(function: str) -> set[str]:
+    """The reasons that a function of problems.py is called with."""
+    calls = _all_calls()
     named = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == function and node.args]
     return {reason for node in named for reason in _constants(node.args[0])}
 

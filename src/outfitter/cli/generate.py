@@ -21,7 +21,7 @@ HEADER = "# Generated from src/outfitter/api by `make generate`. Do not edit.\n"
 _OWNED: Final = ("crds", "deploy/chart/files/crds")
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Write every value out: a CRD with YAML anchors is hard to read and not every tool takes it."""
         return True
