@@ -19,6 +19,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "sandbox" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("sandbox", "integration"):
             item.add_marker(pytest.mark.cluster)
+        if getattr(item, "callspec", None) and item.callspec.params.get("cluster") == "server":
+            item.add_marker(pytest.mark.cluster)  # asks for the server only once it runs
         if item.path.name in ("test_random_objects.py", "test_generated_objects.py"):
             item.add_marker(pytest.mark.slow)
     real = [item for item in items if item.get_closest_marker("realnode")]

@@ -51,6 +51,7 @@ def _in(tree: ast.AST) -> Iterator[str]:
             yield from _constants(node.value)
 
 
+@cache
 def written() -> set[str]:
     """Every reason that stands in the code."""
     files = [
@@ -62,6 +63,7 @@ def written() -> set[str]:
     return found.union(*_TABLES.values(), *PHASES.values())
 
 
+@cache
 def calls(function: str) -> set[str]:
     """The reasons that a function of problems.py is called with."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]

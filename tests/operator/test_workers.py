@@ -224,3 +224,27 @@ async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> 
     await bench.passes(2)
     assert sorted(each for each in seen if each) == [ALICE, ALICE, BOB, BOB]
     assert WRITER.get() is None
+
+
+async def test_at_the_start_what_is_new_comes_before_what_was_there() -> None:
+    """Also where the first list has made it due: a cache that the first artifact asks for is made before the last's."""
+    bench, new = Bench(), Key("Workspace", "a", "new")
+    old = [Key("Workspace", "a", f"old-{number}") for number in range(20)]
+    order: list[Key] = []
+    for key in (*old, new):
+        bench.caches.put(workspace(key))
+    for key in old:
+        bench.queue.add(key)
+
+    def does(key: Key) -> Pass:
+        order.append(key)
+        if key == old[0]:
+            bench.queue.add(new)
+        return Pass()
+
+    bench.does = does
+    bench.workers.start(old)
+    await bench.passes(21)
+    await bench.workers.cancel()
+    assert sorted(order) == sorted([*old, new])
+    assert order.index(new) <= 2

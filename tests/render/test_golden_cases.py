@@ -26,7 +26,7 @@ KUBERNETES = ("1.35", "1.37")
 Body = dict[str, Any]
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Without anchors: two equal parts are written twice."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -35,7 +35,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _load(case: Path) -> tuple[Body, list[Body]]:
     """The options of a case (a document without kind) and its objects."""
-    documents = [item for item in yaml.safe_load_all((case / "given.yaml").read_text()) if item]
+    documents = [item for item in yaml.load_all((case / "given.yaml").read_text(), yaml.CSafeLoader) if item]
     options = [item for item in documents if "kind" not in item]
     return (options[0] if options else {}), [complete(item) for item in documents if "kind" in item]
 

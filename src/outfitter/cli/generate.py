@@ -22,7 +22,7 @@ _OWNED: Final = ("crds", "deploy/chart/files/crds")
 _GUIDE: Final = "docs/guide/troubleshooting.md"
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Write every value out: a CRD with YAML anchors is hard to read and not every tool takes it."""
         return True

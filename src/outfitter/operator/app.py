@@ -31,7 +31,7 @@ from outfitter.operator.leader import Elector, ServerLeases
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.primary import Primary
 from outfitter.operator.probes import Probes
-from outfitter.operator.queue import Priority, WorkQueue
+from outfitter.operator.queue import WorkQueue
 from outfitter.operator.sweep import Sweep
 from outfitter.operator.wake import Wake
 from outfitter.operator.workers import Reconciler, Workers
@@ -165,14 +165,10 @@ class Operator:
         gc.set_threshold(10_000, 20, 50)  # passes leave few cycles behind
         _log.info("caches synced; waiting for the Lease as %s", self.elector.identity)
         await self.elector.acquire()
-        for kind in self.kinds:
-            for live in self.caches[kind].all():
-                key = Key(kind, live.namespace, live.name)
-                self.dependents.record(key, self.reconciler.dependencies(key))
-                self.queue.add(key, Priority.RESYNC)
+        lives = (live for kind in self.kinds for live in self.caches[kind].all())
         self.sweep.everything()
         self._spawn(self.sweep.run(), "sweep")
-        self.workers.start()
+        self.workers.start(Key(live.kind, live.namespace, live.name) for live in lives)
         self.leading.set()
         _log.info("leading")
         await self.elector.keep()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from outfitter.cluster.jitter import jitter
@@ -77,8 +77,15 @@ class Workers:
         self._observe = observe
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Start the tasks."""
+    def start(self, keys: Iterable[Key] = ()) -> None:
+        """Start the tasks. `keys`: everything that there is, due once.
+
+        The first lists have made them due already; what changes or is made from now on comes before them.
+        """
+        for key in keys:
+            self._dependents.record(key, self._reconciler.dependencies(key))
+            self._queue.discard(key)
+            self._queue.add(key, Priority.RESYNC)
         self._tasks = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._count)]
 
     async def drain(self, seconds: float) -> bool:
