@@ -32,6 +32,7 @@ demo: $(STAMP) ## the main job, from nothing: control plane, operator, examples,
 
 test: $(STAMP) ## all tests that a bare machine can run
 	@$(BIN)/outfitter sandbox build
+	@if [ "$$(id -u)" = 0 ]; then $(BIN)/outfitter sandbox build --node || true; fi # what is missing stands in the tests' last line
 	@$(BIN)/pytest
 
 unit: $(STAMP) ## the tests that need no control plane

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import pytest
 
+from outfitter.sandbox import nodes
+
+NOT_RUN = pytest.StashKey[str]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` writes what golden tests find as what they want: look at the difference before you commit it."""
     parser.addoption("--update", action="store_true", help="rewrite the want.yaml of golden tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what starts a control plane as `cluster`: `make check` leaves it (and `slow`) out, `make test` runs all."""
     for item in items:
         if "sandbox" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("sandbox", "integration"):
             item.add_marker(pytest.mark.cluster)
         if item.path.name in ("test_random_objects.py", "test_generated_objects.py"):
             item.add_marker(pytest.mark.slow)
+    real = [item for item in items if item.get_closest_marker("realnode")]
+    if real and (reasons := nodes.why_no_real_node()):
+        config.stash[NOT_RUN] = f"{len(real)} tests on a real node were NOT run: {'; '.join(reasons)}"
+        for item in real:
+            item.add_marker(pytest.mark.skip(reason=reasons[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Whoever reads the result is told what it does not say."""
+    if text := config.stash.get(NOT_RUN, ""):
+        terminalreporter.write_line(text, yellow=True)
 
 
 @pytest.fixture

@@ -64,3 +64,15 @@ def test_without_cryptography_it_says_what_to_install(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, "sandbox", "up", "--root", str(tmp_path)]
     seen = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (seen.returncode, "pip install 'outfitter[sandbox]'" in seen.stderr) == (1, True)
+
+
+def test_which_node_is_asked_for(tmp_path: Path) -> None:
+    wrong = outfitter("up", "--root", tmp_path, "--node", "imaginary")
+    assert (wrong.returncode, "Use one of real, stand-in, none" in wrong.stderr) == (1, True)
+    assert outfitter("up", "--root", tmp_path, "--node", "none", "--no-node").returncode == 2
+    assert outfitter("up", "--root", tmp_path, "--mig", "1g.10gb").returncode == 2
+    archive = tmp_path / "image.tar"
+    archive.touch()
+    useless = outfitter("up", "--root", tmp_path, "--no-node", "--image", archive)
+    assert (useless.returncode, "use --node real" in useless.stderr) == (1, True)
+    assert not (tmp_path / "default").exists()

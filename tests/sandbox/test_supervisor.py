@@ -105,3 +105,17 @@ def test_what_ends_by_itself_is_started_again_once_settled(directory: Path) -> N
     ask(directory, "start", name="quick")  # its end wakes the supervisor once more
     eventually(lambda: ask(directory, "status")["components"]["quick"]["exit"] == 0)
     assert ask(directory, "status")["components"]["calm"]["exit"] == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("status", "kept"), [(0, False), (1, True)])
+def test_the_last_command_runs_when_all_have_ended_and_decides_on_the_folder(
+    directory: Path, tmp_path: Path, status: int, *, kept: bool
+) -> None:
+    pid = ask(directory, "start", name="stubborn")["components"]["stubborn"]["pid"]
+    last = script(tmp_path / "last", f"kill -0 {pid} 2>/dev/null || touch {tmp_path}/clean; exit {status}")
+    (directory / "last.json").write_text(json.dumps({"command": [str(last)], "kill": True}))
+    owner = Identity(**json.loads((directory / "supervisor.json").read_text()))
+    ask(directory, "shutdown")
+    assert owner.wait(5)  # at once, though the component ignores SIGTERM
+    assert (tmp_path / "clean").exists()
+    assert directory.exists() == kept

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,8 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from outfitter.cli.console import ending_on_signals, progress, say
 from outfitter.errors import OutfitterError
-from outfitter.sandbox import Sandbox
+from outfitter.sandbox import Sandbox, nodes
 from outfitter.sandbox.binaries import SOURCES, find
 from outfitter.sandbox.control_plane import remove
 from outfitter.sandbox.folders import names
@@ -26,12 +26,11 @@ POLL_SECONDS = 0.5
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, a "
-    "made-up node. No container runs; pods become Ready, or fail, as told.\n\n"
+    help="A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, and a node: "
+    "a real one, as root on Linux, or a stand-in, where no container runs and pods become Ready, or fail, as told.\n\n"
     "Try: [bold]export KUBECONFIG=$(outfitter sandbox up --detach)[/] then [bold]kubectl get nodes[/], "
     "and at the end [bold]outfitter sandbox down[/].",
 )
-screen = Console(stderr=True)  # standard output carries results only
 
 Name = Annotated[str, typer.Option("--name", "-n", help="Which sandbox; several run side by side.")]
 Root = Annotated[
@@ -49,9 +48,24 @@ def up(
     ] = False,
     source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
     node: Annotated[
-        bool, typer.Option(help="Start the node stand-in, which makes pods Ready and volumes Bound.")
-    ] = True,
-    gpus: Annotated[int, typer.Option(min=0, help="nvidia.com/gpu devices of the node.")] = 16,
+        str | None,
+        typer.Option(help=f"{', '.join(nodes.KINDS)}. Default: real where it runs at once, else stand-in."),
+    ] = None,
+    no_node: Annotated[bool, typer.Option("--no-node", help="The same as --node none.")] = False,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="nvidia.com/gpu devices of the node. Default: 16 on the stand-in, else 0.")
+    ] = None,
+    mig: Annotated[
+        list[str] | None, typer.Option(metavar="PROFILE=COUNT", help="MIG slices, such as 1g.10gb=4; may be repeated.")
+    ] = None,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Image archive (docker save, OCI layout) for a real node; may be repeated.",
+            dir_okay=False,
+            exists=True,
+        ),
+    ] = None,
     controllers: Annotated[str, typer.Option(help="The --controllers list of kube-controller-manager.")] = "*",
     crds: Annotated[
         Path | None, typer.Option(help="Folder of CustomResourceDefinitions to apply.", exists=True, file_okay=False)
@@ -65,7 +79,10 @@ def up(
     Binaries come from KUBEBUILDER_ASSETS when that is set, as for Go operators,
     else from Outfitter's cache, else they are downloaded or built with Go, once.
 
-    Pods become Ready, and those of Jobs complete. To see them fail:
+    On a real node containers run: kubelet, containerd, DNS, volumes. It needs
+    root on Linux; build its parts once: outfitter sandbox build --node
+
+    On the stand-in pods become Ready, and those of Jobs complete. To see them fail:
 
     kubectl annotate namespace default sandbox.outfitter.dev/pods=crash
 
@@ -74,46 +91,65 @@ def up(
 
     Exit codes: 0 stopped as asked, 1 something failed and is explained.
     """
-    with _failing_clearly(), _stopping_on_sigterm():
-        with _progress() as progress:
+    if node and no_node:
+        raise typer.BadParameter("--no-node contradicts --node: use one of them.")
+    kind = nodes.NONE if no_node else node or nodes.AUTO
+    with _failing_clearly(), ending_on_signals():
+        with progress() as step:
+            started, slices = time.monotonic(), _slices(mig or ())
             sandbox = Sandbox.up(
-                name=name, root=root, source=source, node=node, controllers=controllers, gpus=gpus, detach=detach,
-                progress=progress,
+                name=name, root=root, source=source, node=kind, controllers=controllers, gpus=gpus, mig=slices,
+                images=image or (), detach=detach, progress=step,
             )  # fmt: skip
             if crds is not None:
-                _apply(sandbox, crds, progress)
+                _apply(sandbox, crds, step)
+        say(f"Started in {time.monotonic() - started:.1f} s, with this node: {sandbox.state['node']}.")
         if not detach:
             _attend(sandbox)
             return
         typer.echo(sandbox.kubeconfig)
-        _say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
+        say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
 
 
 @app.command()
 def build(
-    *, source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto"
+    *,
+    source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
+    node: Annotated[bool, typer.Option("--node", help="Also the parts of a real node, built with Go.")] = False,
 ) -> None:
     """Get the binaries, and start nothing: the part that may take minutes, done once and kept in Outfitter's cache.
 
     Example: outfitter sandbox build --source build
     """
-    with _failing_clearly(), _progress() as progress:
-        found = find(source, progress)
-    _say("Ready: " + ", ".join(sorted(found)) + ".")
+    with _failing_clearly(), progress() as step:
+        found = find(source, step)
+        if node:
+            found |= nodes.build(step)
+    say("Ready: " + ", ".join(sorted(found)) + ".")
 
 
 @app.command()
-def down(*, name: Name = "default", root: Root = None) -> None:
+def down(
+    *,
+    name: Name = "default",
+    root: Root = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also remove what any crashed real node left on this machine (root).")
+    ] = False,
+) -> None:
     """Stop a sandbox and remove its files, also those of a crashed one.
 
     Does nothing when there is none.
 
     Example: outfitter sandbox down --name demo
     """
-    with _failing_clearly(), _progress() as progress:
-        progress(f"Stopping the sandbox {name}")
+    with _failing_clearly(), progress() as step:
+        step(f"Stopping the sandbox {name}")
         found = remove(name, root)
-    _say(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.")
+        left = nodes.clean_machine() if force else ""
+    if left:
+        say(f"Removed what a crash had left: {left}.")
+    say(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.")
 
 
 @app.command()
@@ -143,7 +179,7 @@ def status(
                 text = f"runs, process {state['pid']}" if runs else ended
                 table.add_row(each, component, text, sandbox.url if component == "kube-apiserver" else "")
     if not name and not known:
-        _say("No sandbox. Start one with: outfitter sandbox up")
+        say("No sandbox. Start one with: outfitter sandbox up")
         raise typer.Exit(NOT_RUNNING)
     Console(width=None if sys.stdout.isatty() else 200).print(table)  # never cut what a script reads
     if not healthy:
@@ -179,9 +215,17 @@ def kubeconfig(
         sys.stdout.write(f"{file}\n" if path else file.read_text())
 
 
-def _apply(sandbox: Sandbox, crds: Path, progress: Callable[[str], None]) -> None:
+def _slices(given: Sequence[str]) -> dict[str, int]:
+    """MIG profile -> count."""
+    try:
+        return {profile: int(count) for profile, count in (each.split("=") for each in given)}
+    except ValueError as error:
+        raise typer.BadParameter("--mig is PROFILE=COUNT, for instance --mig 1g.10gb=4.") from error
+
+
+def _apply(sandbox: Sandbox, crds: Path, step: Callable[[str], None]) -> None:
     """The CRDs, or no sandbox at all."""
-    progress(f"Applying the CRDs of {crds}")
+    step(f"Applying the CRDs of {crds}")
     try:
         sandbox.apply_crds(crds)
     except BaseException:
@@ -189,17 +233,12 @@ def _apply(sandbox: Sandbox, crds: Path, progress: Callable[[str], None]) -> Non
         raise
 
 
-def _say(text: str) -> None:
-    """A line for people, on standard error; paths in it stay in one piece."""
-    screen.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _attend(sandbox: Sandbox) -> None:
     """Say where it is and wait for Ctrl-C, SIGTERM or the end of a part; then remove everything."""
     try:
         typer.echo(sandbox.kubeconfig)
-        _say(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")
-        _say("Ctrl-C stops and removes it.")
+        say(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")
+        say("Ctrl-C stops and removes it.")
         while True:
             ended = {name: state["exit"] for name, state in sandbox.status().items() if state["exit"] is not None}
             if ended:
@@ -208,8 +247,8 @@ def _attend(sandbox: Sandbox) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        with _progress() as progress:
-            progress(f"Stopping the sandbox {sandbox.name}")
+        with progress() as step:
+            step(f"Stopping the sandbox {sandbox.name}")
             sandbox.down()
 
 
@@ -217,8 +256,8 @@ def _report_ended(sandbox: Sandbox, ended: dict[str, int]) -> NoReturn:
     from outfitter.sandbox.processes import last_lines
 
     for component, code in ended.items():
-        _say(f"{component} ended with exit code {code}. The end of its log:")
-        _say(last_lines(sandbox.layout.log(component)))
+        say(f"{component} ended with exit code {code}. The end of its log:")
+        say(last_lines(sandbox.layout.log(component)))
     raise typer.Exit(1)
 
 
@@ -227,33 +266,8 @@ def _failing_clearly() -> Iterator[None]:
     try:
         yield
     except OutfitterError as error:
-        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        say(str(error), "red")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        _say("Interrupted; nothing is left running.")
+        say("Interrupted; nothing is left running.")
         raise typer.Exit(130) from None
-
-
-@contextlib.contextmanager
-def _stopping_on_sigterm() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the command as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A moving line on a terminal, plain lines elsewhere."""
-    if not screen.is_terminal:
-        yield _say
-        return
-    with screen.status("Starting") as line:
-        yield line.update

@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from outfitter.errors import SandboxError
@@ -91,32 +91,32 @@ def target() -> tuple[str, str]:
     return "linux", architecture
 
 
-def complete(folder: Path) -> bool:
+def complete(folder: Path, names: Sequence[str] = ALL) -> bool:
     """Whether a cache folder holds every binary with the checksum it had when it was stored."""
     try:
         sums = sources.parse_sums((folder / SUMS).read_text())
-        return set(sums) >= set(ALL) and all(sources.sha256(folder / name) == sums[name] for name in ALL)
+        return set(sums) >= set(names) and all(sources.sha256(folder / name) == sums[name] for name in names)
     except (OSError, ValueError):
         return False
 
 
-def install(folder: Path, make: Callable[[Path], None], progress: Progress) -> Path:
-    """`folder` with all binaries, made by `make(partial folder)` unless another process just did.
+def install(folder: Path, make: Callable[[Path], None], progress: Progress, names: Sequence[str] = ALL) -> Path:
+    """`folder` with all binaries of `names`, made by `make(partial folder)` unless another process just did.
 
     Made beside and renamed when complete, under a lock: nobody ever sees half a folder.
     """
-    waiting = f"Another process is preparing the control plane binaries in {folder}; waiting for it"
+    waiting = f"Another process is preparing the binaries in {folder}; waiting for it"
     with locked(folder.with_name(folder.name + ".lock"), lambda: progress(waiting)):
-        if complete(folder):
+        if complete(folder, names):
             return folder
         partial = folder.with_name(folder.name + ".partial")
         for leftover in (partial, folder):  # of a crash, or damaged; we hold the lock, so nobody works on it
             shutil.rmtree(leftover, ignore_errors=True)
         partial.mkdir(parents=True)
         make(partial)
-        for name in ALL:
+        for name in names:
             (partial / name).chmod(0o755)
-        (partial / SUMS).write_text("".join(f"{sources.sha256(partial / name)}  {name}\n" for name in ALL))
+        (partial / SUMS).write_text("".join(f"{sources.sha256(partial / name)}  {name}\n" for name in names))
         partial.rename(folder)
     return folder
 

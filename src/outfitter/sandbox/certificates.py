@@ -20,8 +20,11 @@ BACKDATED = datetime.timedelta(minutes=10)  # clocks of containers and virtual m
 LIFETIME = datetime.timedelta(days=365)
 
 
-def create_control_plane(folder: Path, service_address: str) -> None:
-    """Everything the components need; `service_address` is the cluster IP of the `kubernetes` Service."""
+def create_control_plane(folder: Path, service_address: str, *more: str) -> None:
+    """Everything the components need; `service_address` is the cluster IP of the `kubernetes` Service.
+
+    `more` addresses lead to the API server too.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_authority(folder, "ca")
     create_authority(folder, "etcd-ca")
@@ -32,7 +35,8 @@ def create_control_plane(folder: Path, service_address: str) -> None:
         "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
     ]
-    issue(folder, "apiserver", common_name="kube-apiserver", dns=names, addresses=["127.0.0.1", service_address])
+    addresses = ["127.0.0.1", service_address, *more]
+    issue(folder, "apiserver", common_name="kube-apiserver", dns=names, addresses=addresses)
     issue(folder, "admin", common_name="sandbox-admin", organizations=["system:masters"])
     issue(folder, "controller-manager", common_name="system:kube-controller-manager")
     issue(folder, "node", common_name="sandbox-node", organizations=["system:masters"])

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 SERVICE_RANGE = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"  # the first of the range: the `kubernetes` Service
@@ -20,6 +21,7 @@ class Layout:
     api_port: int
     etcd_port: int
     peer_port: int
+    address: str = "127.0.0.1"  # of the API server; a real node's pods have to reach it
 
     @property
     def pki(self) -> Path:
@@ -29,7 +31,7 @@ class Layout:
     @property
     def url(self) -> str:
         """Of the API server."""
-        return f"https://127.0.0.1:{self.api_port}"
+        return f"https://{self.address}:{self.api_port}"
 
     @property
     def etcd_url(self) -> str:
@@ -42,7 +44,13 @@ class Layout:
 
 
 def commands(
-    layout: Layout, binaries: Mapping[str, Path], *, controllers: str, node: bool, gpus: int
+    layout: Layout,
+    binaries: Mapping[str, Path],
+    *,
+    controllers: str,
+    node: bool,
+    gpus: int,
+    slices: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, list[str]]:
     """Component -> command, in the order in which they are started."""
     result = {ETCD: etcd(layout, binaries[ETCD]), API_SERVER: api_server(layout, binaries[API_SERVER])}
@@ -53,6 +61,7 @@ def commands(
             sys.executable, "-P", "-m", "outfitter.sandbox.node",
             f"--url={layout.url}", f"--authority={layout.pki / 'ca.crt'}",
             f"--certificate={layout.pki / 'node.crt'}", f"--key={layout.pki / 'node.key'}", f"--gpus={gpus}",
+            *(f"--mig={profile}={count}" for profile, count in slices.items()),
         ]  # fmt: skip
     return result
 
@@ -72,20 +81,24 @@ def etcd(layout: Layout, binary: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def api_server(layout: Layout, binary: Path) -> list[str]:
-    """RBAC and the audit log are on; admission is the default set."""
+def api_server(layout: Layout, binary: Path, *, authorization: str = "RBAC", endpoints: str = "none") -> list[str]:
+    """RBAC and the audit log are on; admission is the default set.
+
+    `endpoints` is who keeps the endpoints of the `kubernetes` Service; they are good for nothing without pods.
+    """
     pki = layout.pki
     return [
         str(binary), f"--etcd-servers={layout.etcd_url}", f"--etcd-cafile={pki / 'etcd-ca.crt'}",
         f"--etcd-certfile={pki / 'etcd-client.crt'}", f"--etcd-keyfile={pki / 'etcd-client.key'}",
-        "--bind-address=127.0.0.1", f"--secure-port={layout.api_port}",
+        f"--bind-address={layout.address}", f"--secure-port={layout.api_port}",
         # Without these two a machine that has no network but loopback fails: Endpoints may not hold a loopback address.
-        "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
+        f"--advertise-address={layout.address}", f"--endpoint-reconciler-type={endpoints}",
         f"--tls-cert-file={pki / 'apiserver.crt'}", f"--tls-private-key-file={pki / 'apiserver.key'}",
         f"--client-ca-file={pki / 'ca.crt'}", "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={pki / 'service-account.pub'}",
         f"--service-account-signing-key-file={pki / 'service-account.key'}",
-        f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true", "--authorization-mode=RBAC",
+        f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true",
+        f"--authorization-mode={authorization}",
         f"--audit-policy-file={layout.directory / 'audit-policy.json'}",
         f"--audit-log-path={layout.directory / 'audit.log'}",
         "--audit-log-maxsize=1000000",  # MB, so never rotated: offsets into the file stay valid

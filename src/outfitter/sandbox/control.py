@@ -12,6 +12,7 @@ from outfitter.errors import SandboxError
 
 SOCKET = "control.sock"
 COMPONENTS = "components.json"
+LAST = "last.json"  # optional: {"command": [...], "kill": bool}, what the supervisor does when it ends
 GRACE = 8.0  # seconds between SIGTERM and SIGKILL
 
 

@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from outfitter.errors import ApiError, SandboxError
-from outfitter.sandbox import audit, binaries, control, crds
+from outfitter.errors import SandboxError
+from outfitter.sandbox import audit, binaries, control, crds, launching, nodes
 from outfitter.sandbox.audit import AuditEntry
-from outfitter.sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, NODE, SERVICE_ADDRESS, Layout, commands
+from outfitter.sandbox.components import Layout
 from outfitter.sandbox.connection import Connection
-from outfitter.sandbox.folders import STATE, folder_of, lock_of, make_room, supervisor_of
-from outfitter.sandbox.processes import free_ports, last_lines, locked, wait_until
+from outfitter.sandbox.folders import STATE, discard, folder_of, lock_of, make_room, supervisor_of
+from outfitter.sandbox.processes import last_lines, locked, wait_until
+from outfitter.sandbox.readiness import readiness, waves
+from outfitter.sandbox.realnode.marks import MARK
 
 Progress = Callable[[str], None]
 START_SECONDS = 60
+END_SECONDS = 60
 PORT_ATTEMPTS = 3
 
 
@@ -50,32 +52,41 @@ class Sandbox:
         name: str = "default",
         root: Path | None = None,
         source: str = "auto",
-        node: bool = True,
+        node: bool | str = True,
         controllers: str = "*",
-        gpus: int = 16,
+        gpus: int | None = None,
+        mig: Mapping[str, int] = MappingProxyType({}),
+        images: Sequence[Path] = (),
         detach: bool = False,
         progress: Progress | None = None,
     ) -> Sandbox:
         """Start a control plane and return when it is usable.
 
         SandboxError says which part failed, with its last log lines. It ends with this process unless `detach`.
-        `controllers` is kube-controller-manager's own list; `root` replaces the state folder;
+        `node` is real, stand-in (True), none (False) or auto; `gpus` (16 on the stand-in, else 0) and `mig`
+        (profile -> count) are advertised on it; `images` are archives for a real node. `controllers` is
+        kube-controller-manager's own list; `root` replaces the state folder;
         `progress` gets one line of text for each step and every two seconds of a long one.
         """
         report = progress or (lambda text: None)
         _need_cryptography()
         directory = folder_of(name, root)
-        found = binaries.find(source, report)
+        kind = nodes.choose(node, report)
+        if images and kind != nodes.REAL:
+            raise SandboxError(f"Images are for a real node; this one is {kind}. Leave them out, or use --node real.")
+        found = binaries.find(source, report) | nodes.programs(kind, directory, report)
+        gpus = (16 if kind == nodes.STAND_IN else 0) if gpus is None else gpus
+        state = {"name": name, "controllers": controllers, "node": kind, "gpus": gpus, "mig": dict(mig)}
+        state["programs"] = {each: str(path) for each, path in found.items()}
         with locked(
             lock_of(directory),
             lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),
         ):
             for attempt in range(PORT_ATTEMPTS):
                 make_room(directory, name)
-                state = {"name": name, "controllers": controllers, "node": node, "gpus": gpus}
-                sandbox = cls._launch(directory, state, found)
+                sandbox = cls._launch(directory, state | launching.address(state), found, report)
                 try:
-                    sandbox._start_all(report)
+                    sandbox._start_all(report, images)
                     control.ask(directory, "settle", detach=detach)
                 except BaseException as error:
                     sandbox._shut_down(keep=True)
@@ -146,11 +157,23 @@ class Sandbox:
         """Create or replace the CRDs of `folder/*.yaml`; returns when each is Established and in discovery."""
         crds.apply(self.connection(), folder)
 
+    def import_image(self, archive: Path) -> list[str]:
+        """Put the images of a tar on the real node; their names, ready for pods that pull IfNotPresent or Never."""
+        if self.state["node"] != nodes.REAL:
+            raise SandboxError(f"The node of the sandbox {self.name} is {self.state['node']}: it runs no image.")
+        from outfitter.sandbox.realnode import node
+
+        return node.import_image(self.state["programs"]["ctr"], archive)
+
+    def logs(self, component: str, count: int = 50) -> str:
+        """The end of a component's log, indented; `status()` names the components."""
+        return last_lines(self.layout.log(component), count)
+
     def down(self) -> None:
         """Stop everything and remove the directory. Does nothing when it is down already."""
         with locked(lock_of(self.directory)):
             self._shut_down(keep=False)
-            shutil.rmtree(self.directory, ignore_errors=True)
+            discard(self.directory)
 
     def __enter__(self) -> Self:
         return self
@@ -161,32 +184,14 @@ class Sandbox:
         self.down()
 
     @classmethod
-    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path]) -> Sandbox:
+    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path], progress: Progress) -> Sandbox:
         """Write every file and start the supervisor, which starts nothing by itself."""
-        from outfitter.sandbox import certificates, kubeconfigs
 
         directory.mkdir(mode=0o700, parents=True)
-        state["ports"] = free_ports(3)
         (directory / STATE).write_text(json.dumps(state))
         sandbox = cls._from_state(directory, state)
-        layout, pki = sandbox.layout, sandbox.layout.pki
-        certificates.create_control_plane(pki, SERVICE_ADDRESS)
-        (directory / "logs").mkdir()
-        (directory / "audit-policy.json").write_text(json.dumps(audit.POLICY))
-        for name, file in (
-            ("admin", sandbox.kubeconfig),
-            ("controller-manager", directory / "controller-manager.kubeconfig"),
-        ):
-            kubeconfigs.with_certificate(
-                file, kubeconfigs.Origin(state["name"], layout.url, pki), name, f"sandbox-{name}"
-            )
-        lines = commands(layout, found, controllers=state["controllers"], node=state["node"], gpus=state["gpus"])
-        again = (CONTROLLER_MANAGER, NODE)  # they may give up while the API server is away
-        parts = {
-            name: {"command": command, "log": str(layout.log(name)), "restart": name in again}
-            for name, command in lines.items()
-        }
-        (directory / control.COMPONENTS).write_text(json.dumps(parts))
+        layout = sandbox.layout
+        launching.write(layout, state, found, progress)
         log = layout.log("supervisor")
         with log.open("ab") as output:
             command = [sys.executable, "-P", "-m", "outfitter.sandbox.supervisor", str(directory), str(os.getpid())]
@@ -201,17 +206,26 @@ class Sandbox:
 
     @classmethod
     def _from_state(cls, directory: Path, state: dict[str, Any]) -> Sandbox:
-        return cls(state["name"], Layout(directory, *state["ports"]), state)
+        return cls(state["name"], launching.layout_of(directory, state), state)
 
-    def _start_all(self, progress: Progress) -> None:
+    def _start_all(self, progress: Progress, images: Sequence[Path]) -> None:
         parts = json.loads((self.directory / control.COMPONENTS).read_text())
-        for name in parts:
-            progress(f"Starting {name}")
-            self.start_component(name)
+        if self.state["node"] == nodes.REAL:
+            nodes.take_machine(self.directory, self.state["programs"]["nft"], progress)
+        for wave in waves(parts, self.state["node"]):
+            progress(f"Starting {', '.join(wave)}")
+            for name in wave:
+                self._ask("start", name=name)
+            for name in wave:
+                self._await(name)
+            if "containerd" in wave:
+                for archive in (self.directory / MARK / "pause.tar", *images):
+                    progress(f"Importing {archive}")
+                    self.import_image(archive)
 
     def _await(self, name: str) -> None:
         """Poll a component until it is ready. SandboxError with the end of its log when it ended or takes too long."""
-        ready, started = self._readiness(name), time.monotonic()
+        ready, started = readiness(name, self.layout, self.state, self.connection()), time.monotonic()
 
         def settled() -> bool:
             return self.status()[name]["exit"] is not None or ready()
@@ -231,25 +245,6 @@ class Sandbox:
             f"Next: read all of {log}; its command line is in {self.directory / control.COMPONENTS}."
         )
 
-    def _readiness(self, name: str) -> Callable[[], bool]:
-        """How to see that a component works, not only runs."""
-        pki, api = self.layout.pki, self.connection()
-        if name == ETCD:
-            certificate, key = pki / "etcd-client.crt", pki / "etcd-client.key"
-            etcd = Connection(self.layout.etcd_url, authority=pki / "etcd-ca.crt", certificate=certificate, key=key)
-            return lambda: _succeeds(etcd, "/health")
-        if name == API_SERVER:
-            return lambda: _succeeds(api, "/readyz")
-        if name == NODE:
-            return lambda: _succeeds(api, "/api/v1/nodes/sandbox")
-        enabled = self.state["controllers"].split(",")
-        makes_accounts = "serviceaccount-controller" in enabled or (
-            "*" in enabled and "-serviceaccount-controller" not in enabled
-        )
-        if name == CONTROLLER_MANAGER and makes_accounts:  # pods are refused until this account is there
-            return lambda: _succeeds(api, "/api/v1/namespaces/default/serviceaccounts/default")
-        return lambda: True
-
     def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         try:
             return control.ask(self.directory, op, **arguments)
@@ -263,7 +258,7 @@ class Sandbox:
         if owner is not None and owner.alive():
             with contextlib.suppress(OSError, SandboxError):
                 control.ask(self.directory, "shutdown", keep=keep)
-            if not owner.wait(4 * control.GRACE):
+            if not owner.wait(END_SECONDS):
                 owner.kill(signal.SIGKILL)  # its components are bound to it: the kernel ends them
                 owner.wait(control.GRACE)
         if self._process is not None:
@@ -278,13 +273,6 @@ def remove(name: str, root: Path | None = None) -> bool:
         return False
     Sandbox._from_state(directory, json.loads((directory / STATE).read_text())).down()
     return True
-
-
-def _succeeds(connection: Connection, path: str) -> bool:
-    try:
-        return connection.answer("GET", path)[0] == 200
-    except ApiError:
-        return False
 
 
 def _need_cryptography() -> None:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from outfitter.errors import SandboxError
+from outfitter.sandbox import nodes
 from outfitter.sandbox.processes import Identity
+from outfitter.sandbox.realnode.marks import MARK
 
 STATE = "sandbox.json"
 
@@ -57,7 +59,25 @@ def make_room(directory: Path, name: str) -> None:
         raise SandboxError(
             f"{directory} holds files that are not a sandbox's. Move them away, or choose another name or root."
         )
-    shutil.rmtree(directory)
+    discard(directory)
+
+
+def discard(directory: Path) -> None:
+    """Remove a sandbox's folder for good, and before it what a crashed real node left on this machine.
+
+    SandboxError while something is mounted inside: removing would reach into what is mounted.
+    """
+    if (directory / MARK).exists():
+        nodes.clean_up(directory)
+    if inside := mounts_below(directory):
+        raise SandboxError(f"{inside[0]} is still mounted. Next: umount {inside[0]}, then try again.")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def mounts_below(directory: Path) -> list[str]:
+    """Mount points inside a folder, the innermost first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [point for point in (line.split()[4] for line in reversed(lines)) if point.startswith(f"{directory}/")]
 
 
 def lock_of(directory: Path) -> Path:

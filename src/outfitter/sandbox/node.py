@@ -229,11 +229,13 @@ async def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--gpus", type=int, default=16)
     parser.add_argument("--mig-slices", type=int, default=8)
+    parser.add_argument("--mig", action="append", default=[], metavar="PROFILE=COUNT")
     chosen = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s")
     capacity = {
         "cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000",
         "nvidia.com/gpu": str(chosen.gpus), "nvidia.com/mig-1g.5gb": str(chosen.mig_slices),
+        **{f"nvidia.com/mig-{profile}": count for profile, _, count in (each.partition("=") for each in chosen.mig)},
     }  # fmt: skip
     async with Client(chosen.url, chosen.authority, chosen.certificate, chosen.key) as client:
         await Node(client, capacity).run()

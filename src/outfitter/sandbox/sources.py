@@ -11,8 +11,9 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from outfitter.errors import SandboxError
 from outfitter.sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD
@@ -91,48 +92,65 @@ def build(folder: Path, progress: Progress) -> None:
     SandboxError with the end of Go's output when it fails. An interrupted build loses little: Go caches packages.
     """
     release = version("k8s.io/kubernetes")
-    major, minor = release.removeprefix("v").split(".")[:2]
-    stamp = " ".join(
-        f"-X {package}.gitVersion={release} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
-        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    )  # unstamped, /version would say v0.0.0
     steps = {
-        ETCD: [ETCD_MODULE],
-        API_SERVER: [f"k8s.io/kubernetes/cmd/{API_SERVER}"],
-        CONTROLLER_MANAGER: [f"k8s.io/kubernetes/cmd/{CONTROLLER_MANAGER}"],
+        ETCD: ETCD_MODULE,
+        API_SERVER: f"k8s.io/kubernetes/cmd/{API_SERVER}",
+        CONTROLLER_MANAGER: f"k8s.io/kubernetes/cmd/{CONTROLLER_MANAGER}",
     }
     started = time.monotonic()
     progress(
         f"Building Kubernetes {release} and etcd {version(ETCD_MODULE)} with Go, once per version; it takes minutes"
     )
-    for name, packages in steps.items():
-        command = [
-            "go",
-            "build",
-            "-v",
-            "-mod=readonly",
-            "-trimpath",
-            "-ldflags",
-            f"-s -w {stamp}",
-            "-o",
-            str(folder / name),
-            *packages,
-        ]
-        _compile(name, command, folder / "build.log", started, progress)
-    (folder / "build.log").unlink()
+    for name, package in steps.items():
+        compile_one(folder / name, package, started, progress, stamp=stamp())
 
 
-def _compile(name: str, command: list[str], log: Path, started: float, progress: Progress) -> None:
-    """Run one `go build -v`; it prints a line per compiled package, which is counted for the progress display."""
-    environment = os.environ | {
+def stamp() -> str:
+    """Linker flags that write the release into Kubernetes' programs; unstamped, /version would say v0.0.0."""
+    release = version("k8s.io/kubernetes")
+    major, minor = release.removeprefix("v").split(".")[:2]
+    return " ".join(
+        f"-X {package}.gitVersion={release} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    )
+
+
+def compile_one(
+    target: Path,
+    package: str,
+    started: float,
+    progress: Progress,
+    *,
+    module: Path = MODULE,
+    stamp: str = "",
+    tags: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Build one Go package of a carried module into the file `target`, with a progress line every two seconds.
+
+    `go build -v` prints a line per compiled package, which is counted. SandboxError with the end of its output.
+    """
+    command = ["go", "build", "-v", "-mod=readonly", "-trimpath", f"-tags={tags}", "-ldflags", f"-s -w {stamp}"]
+    command += ["-o", str(target), package]
+    log = target.with_name(f"{target.name}.build.log")
+    _run(target.name, command, log, started, progress, module, environment)
+    log.unlink()
+
+
+def _run(
+    name: str, command: list[str], log: Path, started: float, progress: Progress, module: Path, more: Mapping[str, str]
+) -> None:
+    environment = {
+        **os.environ,
         "CGO_ENABLED": "0",
         "GOWORK": "off",
         "GOFLAGS": os.environ.get("GOFLAGS", "") + " -buildvcs=false",
+        **more,
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
             bound_command(command, os.getpid()),
-            cwd=MODULE,
+            cwd=module,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -153,7 +171,7 @@ def _compile(name: str, command: list[str], log: Path, started: float, progress:
     if process.returncode != 0:
         raise SandboxError(
             f"Building {name} failed (exit code {process.returncode}):\n{last_lines(log)}\n"
-            f"It ran `go build` in {MODULE}. Next: check that Go can download modules (`go env GOPROXY`) and that the "
+            f"It ran `go build` in {module}. Next: check that Go can download modules (`go env GOPROXY`) and that the "
             "disk has 4 GB free; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
         )
 

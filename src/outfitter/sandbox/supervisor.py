@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from outfitter.sandbox.control import COMPONENTS, GRACE, address
+from outfitter.sandbox.control import COMPONENTS, GRACE, LAST, address
 from outfitter.sandbox.processes import Identity, bound_command
 
 RESTART_SECONDS = 1.0
@@ -72,9 +72,17 @@ class Supervisor:
                     else:
                         reader.recv(4096)
         finally:
-            self.stop(list(self.running))
-            if not self.keep:
+            if self._end() and not self.keep:
                 shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _end(self) -> bool:
+        """Stop everything, then run what `last.json` says; False when that failed and somebody has to look."""
+        try:
+            last = json.loads((self.directory / LAST).read_text())
+        except OSError:
+            last = {}
+        self.stop(list(self.running), kill=last.get("kill", False))
+        return not last or subprocess.run(last["command"], stdin=subprocess.DEVNULL, check=False).returncode == 0
 
     def start(self, name: str) -> dict[str, Any]:
         """Start a component of components.json; does nothing when it runs."""
@@ -85,6 +93,7 @@ class Supervisor:
                 self.running[name] = subprocess.Popen(
                     bound_command(component["command"], os.getpid()),
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, cwd=self.directory,
+                    umask=component.get("umask", -1),
                 )  # fmt: skip
         return self.status()
 

@@ -29,8 +29,10 @@ VOLUMES = "/api/v1/persistentvolumes"
 class Volumes:
     """Provisions claims of classes whose provisioner is ours; the controller-manager binds.
 
-    `changed` is called with a claim that appeared, was bound or went.
+    `changed` is called with a claim that appeared, was bound or went. Subclasses have another class and real folders.
     """
+
+    storage_class: Object = STORAGE_CLASS
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Volumes:
     async def create_class(self) -> None:
         """The default StorageClass, unless it is there."""
         with contextlib.suppress(AlreadyExists):
-            await self.client.request("POST", CLASSES, STORAGE_CLASS)
+            await self.client.request("POST", CLASSES, self.storage_class)
 
     async def watch_classes(self) -> None:
         """Keep `classes`; a new one may be what a claim waits for."""
@@ -88,12 +90,18 @@ class Volumes:
             return "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
         return ""
 
+    async def source(self, uid: str, storage_class: Object) -> Object:
+        """The members of a volume's spec that say where it is, and what becomes of it; here nothing ever mounts it."""
+        del storage_class
+        path = f"/nonexistent/outfitter-sandbox/{uid}"
+        return {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": path}}
+
     async def _settle(self, key: Key) -> None:
         claim = self.claims.get(key)
         if claim is None or claim["metadata"].get("deletionTimestamp") or key[0] not in self.namespaces:
             return
         storage_class = self.classes.get(claim["spec"].get("storageClassName") or "")
-        if storage_class is None or storage_class["provisioner"] != PROVISIONER:
+        if storage_class is None or storage_class["provisioner"] != self.storage_class["provisioner"]:
             return
         annotations = self.namespaces[key[0]]["metadata"].get("annotations") or {}
         if annotations.get(ANNOTATION) == "hang":
@@ -109,16 +117,16 @@ class Volumes:
     async def _provision(self, key: Key, claim: Object, storage_class: Object) -> None:
         """A volume reserved for this claim; the volume controller sees the reservation and binds the two."""
         uid = claim["metadata"]["uid"]
+        provisioner = storage_class["provisioner"]
         volume = {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
-            "metadata": {"name": f"pvc-{uid}", "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}},
+            "metadata": {"name": f"pvc-{uid}", "annotations": {"pv.kubernetes.io/provisioned-by": provisioner}},
             "spec": {
                 "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
                 "accessModes": claim["spec"]["accessModes"],
                 "volumeMode": claim["spec"].get("volumeMode", "Filesystem"),
                 "storageClassName": storage_class["metadata"]["name"],
-                "persistentVolumeReclaimPolicy": "Retain",
                 "claimRef": {
                     "apiVersion": "v1",
                     "kind": "PersistentVolumeClaim",
@@ -126,7 +134,7 @@ class Volumes:
                     "name": key[1],
                     "uid": uid,
                 },
-                "hostPath": {"path": f"/nonexistent/outfitter-sandbox/{uid}"},  # nothing ever mounts it
+                **await self.source(uid, storage_class),
             },
         }
         with contextlib.suppress(AlreadyExists):

@@ -1,0 +1,1 @@
+"""A real kubelet in the sandbox: containers run, on Linux, as root."""
