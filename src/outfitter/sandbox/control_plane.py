@@ -74,10 +74,8 @@ class Sandbox:
         kind = nodes.choose(node, report)
         if images and kind != nodes.REAL:
             raise SandboxError(f"Images are for a real node; this one is {kind}. Leave them out, or use --node real.")
-        found = binaries.find(source, report) | nodes.programs(kind, directory, report)
-        gpus = (16 if kind == nodes.STAND_IN else 0) if gpus is None else gpus
-        state = {"name": name, "controllers": controllers, "node": kind, "gpus": gpus, "mig": dict(mig)}
-        state["programs"] = {each: str(path) for each, path in found.items()}
+        found = nodes.programs(kind, directory, binaries.find(source, report), report)
+        state = launching.described(name, kind, controllers, gpus, mig, found)
         with locked(
             lock_of(directory),
             lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),

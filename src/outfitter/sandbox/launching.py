@@ -16,6 +16,21 @@ from outfitter.sandbox.realnode.marks import NODE_ADDRESS
 
 Progress = Callable[[str], None]
 CONTROL_PORTS, NODE_PORTS = 3, 4
+STAND_IN_GPUS = 16
+
+
+def described(
+    name: str, node: str, controllers: str, gpus: int | None, mig: Mapping[str, int], programs: Mapping[str, Path]
+) -> dict[str, Any]:
+    """What is written down about a sandbox, but for its address; it is a part of its interface to `attach`."""
+    return {
+        "name": name,
+        "node": node,
+        "controllers": controllers,
+        "gpus": (STAND_IN_GPUS if node == STAND_IN else 0) if gpus is None else gpus,
+        "mig": dict(mig),
+        "programs": {each: str(path) for each, path in programs.items()},
+    }
 
 
 def address(state: Mapping[str, Any]) -> dict[str, Any]:

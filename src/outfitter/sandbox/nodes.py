@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from outfitter.errors import SandboxError
+from outfitter.sandbox.components import CONTROLLER_MANAGER
 
 Progress = Callable[[str], None]
 REAL: Final = "real"
@@ -58,17 +59,19 @@ def why_no_real_node() -> list[str]:
     return parts.find(None)[1]
 
 
-def programs(kind: str, directory: Path, report: Progress) -> dict[str, Path]:
-    """What a node of this kind needs beside the control plane, built if need be; {} for all but a real one.
+def programs(kind: str, directory: Path, control: Mapping[str, Path], report: Progress) -> dict[str, Path]:
+    """The control plane's programs and what a node of this kind needs beside them, built if need be.
 
     SandboxError when a part is missing, or another real node runs.
     """
     if kind != REAL:
-        return {}
+        return dict(control)
     from outfitter.sandbox.realnode import host, parts
 
+    if CONTROLLER_MANAGER not in control:
+        raise SandboxError("A real node needs kube-controller-manager too. Next: unset KUBEBUILDER_ASSETS.")
     host.refuse_second(directory)
-    return parts.get(report)
+    return {**control, **parts.get(report)}
 
 
 def build(report: Progress) -> dict[str, Path]:

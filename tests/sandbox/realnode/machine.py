@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ PROGRAMS = (
     "containerd", "containerd-shim-runc-v2", "runc", "kubelet", "kube-proxy", "kube-scheduler", "coredns", "pause",
     "web",
 )  # fmt: skip
+CONTAINERS = re.compile(r"outfitter|kube|containerd|runc|/pod|[0-9a-f]{64}")
 
 
 def seen() -> dict[str, set[str]]:
@@ -83,7 +85,8 @@ def _packet_filter() -> set[str]:
 
 
 def _cgroups() -> set[str]:
-    return {folder for folder, _, _ in os.walk("/sys/fs/cgroup")}
+    """Without those that a service manager makes for others meanwhile; 64 digits are a container's."""
+    return {folder for folder, _, _ in os.walk("/sys/fs/cgroup") if CONTAINERS.search(folder)}
 
 
 def _settings() -> set[str]:

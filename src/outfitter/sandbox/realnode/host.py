@@ -19,6 +19,7 @@ from outfitter.sandbox.realnode import clean, marks, record, traces
 Progress = Callable[[str], None]
 CAPABILITIES = {12: "CAP_NET_ADMIN", 21: "CAP_SYS_ADMIN"}
 SECONDS = 10
+WIDEST = 8  # prefix length
 
 
 def why_not() -> list[str]:
@@ -101,7 +102,8 @@ def _routes(wanted: str) -> list[str]:
     network, found = ipaddress.ip_network(wanted), []
     for each in answer:
         with contextlib.suppress(ValueError):  # "default"
-            if ipaddress.ip_network(each["dst"]).overlaps(network):
+            used = ipaddress.ip_network(each["dst"])
+            if used.prefixlen >= WIDEST and used.overlaps(network):  # a wider one is a way out, not a network here
                 found.append(f"{each['dst']} dev {each.get('dev', '?')}")
     return found
 
