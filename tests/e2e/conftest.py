@@ -100,8 +100,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory, progress: Callable[[str], No
         program, why = helm.find(progress)
         assert program is not None, why
         release = helm.Release(program, cluster.kubeconfig, SYSTEM)
-        progress("helm install")
-        release.install(image_repository=images.OPERATOR, image_tag=images.TAGS[0], settings_domain=DOMAIN)
+        if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:
+            progress("helm install")
+            release.install(image_repository=images.OPERATOR, image_tag=images.TAGS[0], settings_domain=DOMAIN)
         if cluster.sandbox is not None:  # else its garbage collector learns of new kinds half a minute later
             cluster.sandbox.restart("kube-controller-manager")
         progress("The operator is available")
