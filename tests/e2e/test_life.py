@@ -34,7 +34,11 @@ def test_data_survives_a_pod_and_its_workspace(team: Team) -> None:
     team.running("other", spec, image=WEB)
     assert team.told("other-0", "cat", "/data/note") == "kept"
     team.told("other-0", "write", "/data/note", "again")
+    team.delete("Workspace", "other")
+    team.gone("Pod", "other-0")
+    team.wait("DataSource", "data", lambda item: item["status"]["usedBy"]["total"] == 0)
     team.delete("DataSource", "data")
+    team.gone("DataSource", "data")
     assert team.need("PersistentVolumeClaim", "data")["metadata"].get("deletionTimestamp") is None
 
 

@@ -45,7 +45,9 @@ def test_a_model_is_downloaded_once_and_shared(team: Team) -> None:
 def test_a_wrong_key_is_told_and_a_right_one_taken_up(team: Team) -> None:
     with_key(team, "wrong")
     team.make("Artifact", "picky", artifact(PICKY_NIM))
-    cache = team.wait("Artifact", "picky", lambda item: item["status"]["nimCache"]["name"])["status"]["nimCache"]["name"]
+    cache = team.wait("Artifact", "picky", lambda item: item["status"]["nimCache"]["name"])["status"]["nimCache"][
+        "name"
+    ]
     failed = team.wait("NimCache", cache, lambda item: item["status"]["failure"]["reason"] == "KeyRejected", 240)
     assert "the key was rejected" in failed["status"]["failure"]["message"]
     assert condition(failed, "Ready")["status"] == "False"

@@ -14,6 +14,7 @@ from outfitter.errors import ApiError
 from outfitter.sandbox.connection import Connection
 
 LINES = 40
+SHOWN = ("name", "image", "ready", "restartCount", "state", "lastState")
 Object = dict[str, Any]
 Section = tuple[str, str]
 
@@ -65,16 +66,23 @@ def _events(connection: Connection, namespace: str) -> list[str]:
 
 
 def _pod(connection: Connection, namespace: str, pod: Object) -> list[Section]:
-    name = pod["metadata"]["name"]
-    status = pod["status"]
-    shown = {key: status.get(key) for key in ("phase", "reason", "message", "conditions", "containerStatuses")}
-    shown["initContainerStatuses"] = status.get("initContainerStatuses")
-    text = yaml.safe_dump({key: value for key, value in shown.items() if value}, sort_keys=False)
+    name, status = pod["metadata"]["name"], pod["status"]
+    statuses = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    shown = {
+        "phase": ": ".join(filter(None, (status.get(key) for key in ("phase", "reason", "message")))),
+        "conditions": [
+            f"{each['type']} {each['status']} {each.get('reason', '')} {each.get('message', '')}".strip()
+            for each in status.get("conditions") or ()
+        ],
+        "containers": [{key: each.get(key) for key in SHOWN if each.get(key)} for each in statuses],
+    }
+    text = yaml.safe_dump(shown, sort_keys=False, width=150)
     found = [(f"{namespace}: pod {name}", text)]
-    statuses = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
     for container in statuses:
         for previous in ("false", "true") if container["restartCount"] else ("false",):
-            title = f"{namespace}: log of {name}/{container['name']}{' before its restart' if previous == 'true' else ''}"
+            title = (
+                f"{namespace}: log of {name}/{container['name']}{' before its restart' if previous == 'true' else ''}"
+            )
             found.append((title, _log(connection, namespace, name, container["name"], previous)))
     return found
 
@@ -82,9 +90,7 @@ def _pod(connection: Connection, namespace: str, pod: Object) -> list[Section]:
 def _log(connection: Connection, namespace: str, pod: str, container: str, previous: str) -> str:
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
     try:
-        status, text = connection.answer(
-            "GET", f"{path}?container={container}&previous={previous}&tailLines={LINES}"
-        )
+        status, text = connection.answer("GET", f"{path}?container={container}&previous={previous}&tailLines={LINES}")
     except ApiError:
         return ""
     return str(text) if status == 200 else ""

@@ -32,7 +32,9 @@ def find(progress: Progress | None = None) -> tuple[Path | None, str]:
         return None, "Helm is not on the PATH: install it (https://helm.sh), or Go, which builds it"
     if progress is None:
         return None, "Helm is neither on the PATH nor built yet: make e2e builds it"
-    folder = binaries.install(cache / GROUP.key(go), lambda partial: GROUP.build(partial, progress), progress, ("helm",))
+    folder = binaries.install(
+        cache / GROUP.key(go), lambda partial: GROUP.build(partial, progress), progress, ("helm",)
+    )
     return folder / "helm", ""
 
 
