@@ -39,6 +39,10 @@ class Stage:
     api: Api
     release: helm.Release
 
+    def install(self) -> None:
+        """helm install, as its users would; returns when the operator is available."""
+        self.release.install(image_repository=images.OPERATOR, image_tag=images.TAGS[0], settings_domain=DOMAIN)
+
     def operators(self) -> list[dict[str, Any]]:
         """The operator's pods, without those on their way out."""
         pods = self.api.list("Pod", SYSTEM, labelSelector="app.kubernetes.io/name=outfitter")
@@ -100,13 +104,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory, progress: Callable[[str], No
         program, why = helm.find(progress)
         assert program is not None, why
         release = helm.Release(program, cluster.kubeconfig, SYSTEM)
-        if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:
+        found = Stage(cluster, api, release)
+        if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:  # of an earlier run, on a cluster that goes on
             progress("helm install")
-            release.install(image_repository=images.OPERATOR, image_tag=images.TAGS[0], settings_domain=DOMAIN)
+            found.install()
         if cluster.sandbox is not None:  # else its garbage collector learns of new kinds half a minute later
             cluster.sandbox.restart("kube-controller-manager")
         progress("The operator is available")
-        yield Stage(cluster, api, release)
+        yield found
         progress("Taking the cluster down")
 
 

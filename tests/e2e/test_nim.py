@@ -43,7 +43,7 @@ def test_a_model_is_downloaded_once_and_shared(team: Team) -> None:
 
 
 def test_a_wrong_key_is_told_and_a_right_one_taken_up(team: Team) -> None:
-    with_key(team, "wrong")
+    with_key(team, "some-other-key")
     team.make("Artifact", "picky", artifact(PICKY_NIM))
     cache = team.wait("Artifact", "picky", lambda item: item["status"]["nimCache"]["name"])["status"]["nimCache"][
         "name"
@@ -51,7 +51,7 @@ def test_a_wrong_key_is_told_and_a_right_one_taken_up(team: Team) -> None:
     failed = team.wait("NimCache", cache, lambda item: item["status"]["failure"]["reason"] == "KeyRejected", 240)
     assert "the key was rejected" in failed["status"]["failure"]["message"]
     assert condition(failed, "Ready")["status"] == "False"
-    assert "wrong" not in str(failed["status"])
+    assert "some-other-key" not in str(failed["status"])
     team.edit("Secret", "ngc-key", {"stringData": {"NGC_API_KEY": KEY}})
     team.wait("NimCache", cache, lambda item: item["status"]["phase"] == "Ready", 240)
     team.ready("Artifact", "picky", 240)

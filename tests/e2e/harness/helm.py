@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from outfitter.errors import SandboxError
 from outfitter.sandbox import binaries, sources
@@ -49,11 +51,11 @@ class Release:
         folders = dict.fromkeys(("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"), self._home.name)
         self._environment = {**os.environ, **folders, "KUBECONFIG": str(kubeconfig)}
 
-    def install(self, **values: str) -> str:
+    def install(self, **values: Any) -> str:
         """Returns when the operator's Deployment is available."""
         return self._run("install", self.name, str(CHART), "--wait", "--timeout", f"{SECONDS}s", *_sets(values))
 
-    def upgrade(self, **values: str) -> str:
+    def upgrade(self, **values: Any) -> str:
         """With the values it has, but for `values`; returns when the new pods are available."""
         more = ("--reuse-values", "--wait", "--timeout", f"{SECONDS}s")
         return self._run("upgrade", self.name, str(CHART), *more, *_sets(values))
@@ -71,13 +73,13 @@ class Release:
         return done.stdout
 
 
-def _sets(values: dict[str, str]) -> list[str]:
-    """`image_tag="1"` is `--set-string image.tag=1`; numbers and booleans go as they are."""
-    found = []
-    for name, value in values.items():
-        flag = "--set" if value.isdigit() or value in ("true", "false") else "--set-string"
-        found += [flag, f"{name.replace('_', '.')}={value}"]
-    return found
+def _sets(values: dict[str, Any]) -> list[str]:
+    """`image_tag="1"` is the value image.tag, and stays a text."""
+    return [
+        part
+        for name, value in values.items()
+        for part in ("--set-json", f"{name.replace('_', '.')}={json.dumps(value)}")
+    ]
 
 
 if __name__ == "__main__":
