@@ -182,6 +182,15 @@ def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, 
     if status.get("phase") == "Failed":
         why = ": ".join(part for part in (status.get("reason"), status.get("message")) if part) or "its container ended"
         return Observation(State.FAILED, "PodFailed", f"pod {name} failed: {why}")
+    ready = conditions.get("Ready", {})
+    contained = conditions.get("ContainersReady", {}).get("status") == "True"
+    if ready.get("status") == "False" and contained and not ready.get("reason"):
+        # The kubelet gives a reason. Without one it was the node controller, which no kubelet has answered for 40 s.
+        node = (body.get("spec") or {}).get("nodeName", "?")
+        fix = (
+            f"it goes on when the node is back; if it is gone for good, an admin deletes it: kubectl delete node {node}"
+        )
+        return Observation(State.FAILED, "NodeLost", f"pod {name}: its node {node} does not answer; {fix}")
     return None
 
 
@@ -202,7 +211,7 @@ def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | 
     if found := _RUNS_AS_ROOT.search(waiting.get("message", "")):
         # The kubelet looks at the image's user only now: nobody could refuse it before.
         fix = (
-            "set security.runAsUid (with uidGidSource: custom) to a user of the image, take an image with another user, "
+            "set security.runAsUid (with uidGidSource: custom) to a user of the image, take another image, "
             "or set security.runAsNonRoot: false where the namespace allows root"
         )
         return Observation(State.FAILED, "RunsAsRoot", f"pod {pod}: {found[0]}; {fix}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from integration.harness.client import Api
 
 from .harness import cluster as clusters

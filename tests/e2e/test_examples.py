@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from integration.harness.client import Object
 from integration.harness.space import GROUP
 
@@ -50,8 +51,8 @@ def applied(stage: Stage, say: Callable[[str], None]) -> Iterator[list[tuple[str
         say(f"examples: CPU and memory made smaller, no node here has {CORES} cores and {MEMORY_GIB} GiB")
     found, others = [], []
     for path in FILES:
-        for item in filter(None, yaml.safe_load_all(path.read_text())):
-            item = item if fits else smaller(item)
+        for written in filter(None, yaml.safe_load_all(path.read_text())):
+            item = written if fits else smaller(written)
             stage.api.apply(item)
             kind, meta = item["kind"], item["metadata"]
             if kind == "Namespace":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from integration.harness.client import condition, message
 
 from .conftest import Stage

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from integration.harness.client import Object, eventually
 
 from .conftest import DEPLOYMENT, SYSTEM, Stage

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from integration.harness.client import Object, Predicate, condition, message, ready
 
 from .harness.images import WEB, WEB_ROOT
@@ -33,7 +34,7 @@ def words(item: Object) -> str:
 
 CASES: list[Any] = [
     pytest.param(
-        {"image": WEB, "args": "serve --eat-mib 200", "compute": {"cpuMemoryRequest": "32Mi", "cpuMemoryLimit": "64Mi"}},
+        {"image": WEB, "args": "serve --eat-mib 200", "compute": {"cpuMemoryLimit": "64Mi"}},
         "OOMKilled", ["memory", "cpuMemoryLimit"], id="out-of-memory",
     ),
     pytest.param(

@@ -127,7 +127,7 @@ FAILURES = [
                     "type": "PodScheduled",
                     "status": "False",
                     "reason": "Unschedulable",
-                    "message": "0/3 nodes: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/3 x.",
+                    "message": "0/3 nodes: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: x.",
                 }
             ],
         },
@@ -136,6 +136,11 @@ FAILURES = [
     ),
     ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, "PodFailed", "low on memory"),
     ({"phase": "Failed"}, "PodFailed", "container ended"),
+    (
+        status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]),
+        "NodeLost",
+        "does not answer; it goes on when the node is back",
+    ),
 ]
 
 

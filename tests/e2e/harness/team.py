@@ -7,7 +7,6 @@ from typing import Any
 
 from integration.harness.client import Api, Object, Predicate, eventually, ready
 from integration.harness.space import Space
-
 from outfitter.errors import ApiError
 from outfitter.naming import OWNER_NAME
 from outfitter.sandbox.connection import Connection

@@ -44,8 +44,9 @@ class Config:
 def write_image(target: Path, names: Sequence[str], layers: Sequence[Layer], config: Config) -> str:
     """Write the image to the file `target` and return the digest of its manifest (`sha256:...`).
 
-    `names` are full names with a tag, such as `localhost/outfitter/web:test`; the image has them all. A name with a digest
-    (`host/path@sha256:...`) is kept as it is, for an image that stands in for another one. Lowest layer first. The same names, layers and config make the same bytes. The file appears when it is complete, not before.
+    `names` are full names with a tag, such as `localhost/outfitter/web:test`; the image has them all. A name with a
+    digest (`host/path@sha256:...`) is kept as it is, for an image that stands in for another one. Lowest layer first.
+    The same names, layers and config make the same bytes. The file appears when it is complete, not before.
     SandboxError for a name that a node would not find again, or contradicting entries of a layer.
     """
     _check_names(names)
