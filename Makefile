@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 N ?= 1000
+SCENARIO ?= workspaces
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -52,9 +53,9 @@ format: $(STAMP) ## let ruff format and mend what it can
 generate: $(STAMP) ## CRDs, chart copies, install.yaml, reference pages: all from the models and tables
 	@$(BIN)/outfitter generate
 
-bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is a quick run
+bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is quick; SCENARIO=artifacts|cached|all
 	@$(BIN)/outfitter sandbox build
-	@$(BIN)/python -m tests.bench --n $(N)
+	@$(BIN)/python -m tests.bench --n $(N) --scenario $(SCENARIO)
 
 lock: ## pin all dependencies again, with hashes and without index addresses
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

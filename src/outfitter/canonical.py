@@ -51,6 +51,8 @@ _SCALARS = frozenset({str, int, float, bool})
 _TEXT_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector"})
 # Maps that say something by being there.
 _MEANT_EMPTY = frozenset({"emptyDir"})
+# Text that says something by being empty: no class, instead of the default one.
+_MEANT_EMPTY_TEXT = frozenset({"storageClassName"})
 # Maps whose values are quantities, and single fields that are one.
 _QUANTITY_MAPS = frozenset({"limits", "requests", "hard", "capacity"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
@@ -91,7 +93,7 @@ def prune(value: Any) -> Any:
         return {
             key: item if key in _TEXT_MAPS or item.__class__ in _SCALARS else prune(item)
             for key, item in value.items()
-            if item is not None and item not in ("", [])
+            if item is not None and (item not in ("", []) or (key in _MEANT_EMPTY_TEXT and item == ""))
         }
     if isinstance(value, (list, tuple)):
         return [prune(item) for item in value]

@@ -153,6 +153,16 @@ def download_job(cache: str, attempt: int) -> str:
     return fit(f"{cache}-download-{attempt}")
 
 
+def shared_claim(cache: str) -> str:
+    """Name of the claim by which another namespace mounts the volume of a NimCache."""
+    return fit(f"{cache}-shared")
+
+
+def shared_volume(cache_uid: str, namespace: str) -> str:
+    """Name of the PersistentVolume behind that claim, one for each namespace."""
+    return f"outfitter-{short_hash(f'{namespace}/{cache_uid}', 16)}"
+
+
 def clone_snapshot(artifact: str) -> str:
     """Name of the ControllerRevision that keeps what a clone was cloned from."""
     return fit(f"{artifact}-cloned")

@@ -266,8 +266,9 @@ def observe_download(job: Live, pods: Iterable[Live]) -> Observation:
     state = _job(body)
     if state.state is State.READY:
         return state
-    failure = observe_pods(pods).failure
     if state.state is State.PROGRESSING:
+        # A pod that failed ends its Job, which has just not said so yet.
+        failure = observe_pods(pod for pod in pods if (pod.body.get("status") or {}).get("phase") != "Failed").failure
         return Observation(State.PROGRESSING, failure.reason, failure.message) if failure else state
     if state.reason == "DeadlineExceeded":
         text = "it took too long: look at the network, or let an admin raise the operator's nimDownloadSeconds"

@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     """How long a NimCache that was made on demand is kept after its last user."""
     nim_download_seconds: int = Field(default=21600, ge=60)
     """Longest that one attempt to download a model may take."""
+    static_pv_drivers: str = ""
+    """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, read-only, as a
+    NimCache with `sharing: staticPV` asks for. Empty: none, and the operator needs no right on PersistentVolumes.
+    """
     workers: int = Field(default=16, ge=1, le=128)
     """Passes at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)
@@ -65,6 +69,11 @@ class Settings(BaseSettings):
     """Format of log lines."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
+
+    @property
+    def shared_drivers(self) -> frozenset[str]:
+        """The CSI drivers that may be shared."""
+        return frozenset(part.strip() for part in self.static_pv_drivers.split(",") if part.strip())
 
     @field_validator("watch_namespaces", mode="before")
     @classmethod

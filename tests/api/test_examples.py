@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from outfitter.api.examples import EXAMPLES
-from outfitter.api.reference import all_pages
+from outfitter.api.reference import all_pages, read_reasons
 from outfitter.api.refs import refs_of
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
 from outfitter.api.validation import strict_errors
@@ -18,6 +18,7 @@ from outfitter.cli.generate import write_reference
 from .conftest import Server
 
 ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guide" / "troubleshooting.md"
 FILES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
 OURS = [kind.name for kind in KINDS]
 
@@ -61,13 +62,13 @@ def test_reference_examples(kind: str) -> None:
 
 def test_written_reference_is_current(tmp_path: Path) -> None:
     """`make generate` was run after the last change of a model."""
-    for path in write_reference(tmp_path):
+    for path in write_reference(tmp_path, ROOT):
         assert (ROOT / "docs" / "reference" / path.name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
 
 
 def test_reference_shows_every_field() -> None:
     """A few that matter, with type, default and words."""
-    page = all_pages()["environment.md"]
+    page = all_pages(read_reasons(GUIDE.read_text(encoding="utf-8")))["environment.md"]
     assert "| `run.replicas` | integer 0..1 | 1 | 1 runs, 0 stops. Default: 1. |" in page
     assert "| `connections[].name` | string | required |" in page
     assert "tty needs stdin: true" in page

@@ -16,7 +16,7 @@ from outfitter.settings import Settings
 
 from . import figures, report
 from .figures import Side
-from .objects import CHILDREN, WRITES, namespace_of, workspaces
+from .scenarios import SCENARIOS, WORKSPACES, Scenario
 from .servers import REPOSITORY, Operator, fresh, load
 
 COMMAND = shlex.join([str(Path(sys.executable).with_name("outfitter")), "run"])
@@ -30,26 +30,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {text}", file=sys.stderr, flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="outfitter-bench-") as folder:
-        result = _measure(options, Path(folder), say)
-    result["seconds"] = round(time.monotonic() - begun, 1)
-    report.write(options.output, result)
-    print(report.table(result))
-    print(f"\n{_footnote(options, result['details']['throughput'])}")
-    return 1 if options.strict and report.missed(result) else 0
+    names = list(SCENARIOS) if options.scenario == "all" else [options.scenario]
+    results: dict[str, dict[str, Any]] = {}
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="outfitter-bench-") as folder:
+            started = time.monotonic()
+            result = _measure(SCENARIOS[name], options, Path(folder), lambda text, name=name: say(f"{name}: {text}"))
+            results[name] = {**result, "seconds": round(time.monotonic() - started, 1)}
+    report.write(options.output, {"n": options.n, "scenarios": results})
+    for name, result in results.items():
+        print(f"{name}\n{report.table(result)}\n{_footnote(options, result['details']['throughput'])}\n")
+    print(f"everything is in {options.output}")
+    return 1 if options.strict and any(map(report.missed, results.values())) else 0
 
 
 def _footnote(options: argparse.Namespace, seen: dict[str, Any]) -> str:
     return (
         f"N={options.n}, {len(seen['pairs'])} pairs; medians: operator {seen['operator_crs_per_second']:.0f} CRs/s, "
-        f"bare loop {seen['bare_crs_per_second']:.0f} CRs/s; ratio by CPU time {seen['cpu_ratio']:.2f}; "
-        f"everything is in {options.output}"
+        f"bare loop {seen['bare_crs_per_second']:.0f} CRs/s; ratio by CPU time {seen['cpu_ratio']:.2f}"
     )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--n", type=int, default=1000, help="workspaces, each with six children (default: 1000)")
+    parser.add_argument("--n", type=int, default=1000, help="how many objects (default: 1000)")
+    parser.add_argument(
+        "--scenario",
+        choices=(*SCENARIOS, "all"),
+        default=WORKSPACES.name,
+        help="what is made: see docs/development/performance.md (default: workspaces)",
+    )
     parser.add_argument("--pairs", type=int, help="times that both sides are run (default: 3; 2 below N=1000)")
     parser.add_argument("--idle-seconds", type=float, help="length of the idle phase (default: 300; 20 below N=1000)")
     parser.add_argument("--samples", type=int, help="samples of latency (default: 200; 100 below N=1000)")
@@ -65,7 +75,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _measure(options: argparse.Namespace, folder: Path, say: figures.Say) -> dict[str, Any]:
+def _measure(scenario: Scenario, options: argparse.Namespace, folder: Path, say: figures.Say) -> dict[str, Any]:
     pairs: list[tuple[Side, Side]] = []
     details: dict[str, Any] = {"machine": [load()]}
     for number in range(options.pairs):
@@ -73,28 +83,30 @@ def _measure(options: argparse.Namespace, folder: Path, say: figures.Say) -> dic
         # Alternately one side first and the other, so that a machine that gets slower or faster favours neither.
         # The operator's server of the last pair goes on to the other figures.
         bare_first = last or number % 2 == 0
-        bare = _bare(options, folder / f"bare-{number}", say) if bare_first else None
-        operator = _operator(options, folder / f"operator-{number}", say, details if last else None)
-        bare = bare or _bare(options, folder / f"bare-{number}", say)
-        if operator.shapes != bare.shapes:
+        bare = _bare(scenario, options, folder / f"bare-{number}", say) if bare_first else None
+        operator = _operator(scenario, options, folder / f"operator-{number}", say, details if last else None)
+        bare = bare or _bare(scenario, options, folder / f"bare-{number}", say)
+        if not figures.same_writes(scenario, operator.shapes, bare.shapes):
             raise RuntimeError(f"the two sides did not make the same writes: {operator.shapes} and {bare.shapes}")
         pairs.append((operator, bare))
         details["machine"].append(load())
-    details["throughput"] = _throughput(pairs)
+    details["throughput"] = _throughput(scenario, pairs)
     return _result(options, pairs, details)
 
 
-def _bare(options: argparse.Namespace, folder: Path, say: figures.Say) -> Side:
-    say(f"bare loop: a fresh server with {options.n} workspaces")
-    with fresh(folder, workspaces(options.n)) as server:
+def _bare(scenario: Scenario, options: argparse.Namespace, folder: Path, say: figures.Say) -> Side:
+    say(f"bare loop: a fresh server with {options.n} {scenario.plural}")
+    with fresh(folder, scenario, options.n) as server:
         side = figures.bare_side(server, options.n, Settings().max_requests)
     say(f"bare loop: {side.rate:.1f} CRs/s, CPU per CR {_cpu(side)}")
     return side
 
 
-def _operator(options: argparse.Namespace, folder: Path, say: figures.Say, details: dict[str, Any] | None) -> Side:
-    say(f"operator: a fresh server with {options.n} workspaces")
-    with fresh(folder, workspaces(options.n)) as server, Operator(server, shlex.split(options.command)) as operator:
+def _operator(
+    scenario: Scenario, options: argparse.Namespace, folder: Path, say: figures.Say, details: dict[str, Any] | None
+) -> Side:
+    say(f"operator: a fresh server with {options.n} {scenario.plural}")
+    with fresh(folder, scenario, options.n) as server, Operator(server, shlex.split(options.command)) as operator:
         tail = server.tail("outfitter")
         side = figures.operator_side(server, operator, tail, options.n)
         say(f"operator: {side.rate:.1f} CRs/s, CPU per CR {_cpu(side)}")
@@ -102,7 +114,7 @@ def _operator(options: argparse.Namespace, folder: Path, say: figures.Say, detai
             operator.stop()
             return side
         tail.quiet(figures.QUIET_SECONDS, 120)
-        details["writes"] = figures.writes(tail, options.n)
+        details["writes"] = figures.writes(server, tail, options.n)
         memory = operator.memory
         say(f"settled: {details['writes']['per_cr']:.3f} writes per CR, {memory['now']:.1f} MiB")
         details["idle"] = figures.idle(server, options.idle_seconds)
@@ -117,7 +129,7 @@ def _operator(options: argparse.Namespace, folder: Path, say: figures.Say, detai
             "after_restart_mib": again["now"],
             "peak_mib": max(idle_memory["peak"], again["peak"]),
         }
-        details["latency"] = figures.latency(server, options.samples, namespace_of(0))
+        details["latency"] = figures.latency(server, options.samples)
         say(f"latency: p50 {details['latency']['p50']:.1f} ms, p99 {details['latency']['p99']:.1f} ms")
         operator.stop()
     return side
@@ -127,10 +139,10 @@ def _cpu(side: Side) -> str:
     return f"{side.cpu_ms:.2f} ms, servers {side.server_cpu_ms:.2f} ms"
 
 
-def _throughput(pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
+def _throughput(scenario: Scenario, pairs: list[tuple[Side, Side]]) -> dict[str, Any]:
     return {
-        "children_per_cr": CHILDREN,
-        "writes_per_cr": WRITES,
+        "children_per_cr": scenario.child_count,
+        "writes_per_cr": scenario.write_count,
         "operator_crs_per_second": statistics.median(operator.rate for operator, _ in pairs),
         "bare_crs_per_second": statistics.median(bare.rate for _, bare in pairs),
         "cpu_ratio": figures.cpu_ratio(pairs),

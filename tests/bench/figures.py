@@ -13,13 +13,14 @@ from typing import Any
 
 from outfitter.sandbox.audit import WRITES as WRITE_VERBS
 
-from .objects import CHILDREN, WRITES, Object, user, workspace, workspaces_path
+from .objects import Object, user
 from .recording import record
+from .scenarios import Scenario
 from .servers import Operator, Server
 from .witness import Request, Tail, span, summary
 
 QUIET_SECONDS = 13.0  # longer than the window in which an asset's usedBy is written once
-ADMIN = "sandbox-admin"  # who applies the workspaces
+ADMIN = "sandbox-admin"  # who applies the objects, and ends the downloads
 SAMPLE_SECONDS = 30.0
 PAUSE_SECONDS = 0.05  # between two samples of latency, so that each meets an idle system
 
@@ -30,17 +31,17 @@ Say = Callable[[str], None]
 class Side:
     """One side of one pair: `seconds` is from `counted from` to the last answer to a write."""
 
-    rate: float  # workspaces per second
+    rate: float  # objects per second
     seconds: float
-    cpu_ms: float  # of the client, per workspace
-    server_cpu_ms: float  # of API server, etcd and controllers, per workspace
+    cpu_ms: float  # of the client, per object
+    server_cpu_ms: float  # of API server, etcd and controllers, per object
     shapes: Counter[str]
     facts: dict[str, Any]
 
 
 def bare_side(server: Server, count: int, in_flight: int) -> Side:
-    """The bare loop makes the writes that the operator would make, against the workspaces that are there."""
-    writes = asyncio.run(record(server.objects()))
+    """The bare loop makes the writes that the operator would make, for the objects that are there."""
+    writes = asyncio.run(record(server.scenario, server.objects()))
     tail = server.tail("bare")
     before = server.cpu_seconds
     result = server.send("bare", writes, in_flight)
@@ -51,7 +52,7 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
     facts = {
         "client_seconds": result["seconds"],
         "peak_rss_mib": result["peak_rss_mib"],
-        "mean_in_flight": _in_flight(done),
+        "mean_in_flight": _in_flight(done, end - begin),
     }
     return Side(
         rate=count / (end - begin),
@@ -64,29 +65,38 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
 
 
 def operator_side(server: Server, operator: Operator, tail: Tail, count: int) -> Side:
-    """The operator starts, finds the workspaces, and makes their children. Counted from when it took the Lease."""
+    """The operator starts, finds the objects, and makes their children. Counted from when it took the Lease; while
+    everything waits for a download, the clock stands still.
+    """
     begun = time.time()
     operator.start()
     tail.until(lambda requests: any(map(_is_election, requests)), 60, "taking the Lease")
     own, servers = operator.cpu_seconds, server.cpu_seconds
-
-    def through(requests: list[Request]) -> bool:
-        return len({(each.namespace, each.name) for each in requests if each.is_workspace_status}) == count
-
-    tail.until(through, 60 + count * 0.2, "a status for every workspace")
-    own, servers = operator.cpu_seconds - own, server.cpu_seconds - servers
-    done = [each for each in tail.requests if each.is_write and not each.is_about_assets]
     lease = min(each.completed for each in tail.requests if _is_election(each))
+    scenario, limit = server.scenario, 60 + count * 0.2
+    paused = 0.0
+    if scenario.images:
+        tail.until(_Through(scenario, count, statuses=1), limit, "a first status for everything")
+        tail.until(lambda requests: _downloads(requests) == len(scenario.images), limit, "a download for each image")
+        waiting = max(each.completed for each in tail.requests if scenario.is_status(each))
+        resumed = time.time()
+        server.complete_downloads()
+        paused = max(0.0, resumed - waiting)
+    tail.until(_Through(scenario, count), limit, "all children and a status for everything")
+    own, servers = operator.cpu_seconds - own, server.cpu_seconds - servers
+    done = [each for each in tail.requests if each.is_write and not scenario.is_shared(each)]
     first, end = span(done)
+    seconds = end - lease - paused
     facts = {
         "start_to_lease_seconds": lease - begun,
         "lease_to_first_write_seconds": first - lease,
+        "waiting_for_downloads_seconds": paused,
         "peak_rss_mib": operator.memory["peak"],
-        "mean_in_flight": _in_flight(done),
+        "mean_in_flight": _in_flight(done, seconds),
     }
     return Side(
-        rate=count / (end - lease),
-        seconds=end - lease,
+        rate=count / seconds,
+        seconds=seconds,
         cpu_ms=own * 1000 / count,
         server_cpu_ms=servers * 1000 / count,
         shapes=_shapes(done),
@@ -94,40 +104,81 @@ def operator_side(server: Server, operator: Operator, tail: Tail, count: int) ->
     )
 
 
+def _downloads(requests: list[Request]) -> int:
+    return sum(each.resource == "jobs" and each.verb == "create" and each.code < 300 for each in requests)
+
+
+class _Through:
+    """Whether every object has all its children and as many statuses as it needs; looks at each request once.
+
+    `statuses`: how many statuses are enough, without children, instead.
+    """
+
+    def __init__(self, scenario: Scenario, count: int, statuses: int = 0) -> None:
+        self._scenario = scenario
+        self._children = 0 if statuses else count * scenario.child_count
+        self._statuses = {plural: (count, statuses or wanted) for plural, wanted in scenario.statuses.items()}
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._made = 0
+        self._looked_at = 0
+
+    def __call__(self, requests: list[Request]) -> bool:
+        for each in requests[self._looked_at :]:
+            self._made += self._scenario.is_child(each)
+            if self._scenario.is_status(each) and each.code < 300:
+                self._seen[each.resource, each.namespace, each.name] += 1
+        self._looked_at = len(requests)
+        return self._made >= self._children and all(
+            sum(times >= wanted for (plural, _, _), times in self._seen.items() if plural == resource) >= count
+            for resource, (count, wanted) in self._statuses.items()
+        )
+
+
 def _is_election(request: Request) -> bool:
     return request.resource == "leases" and request.verb in WRITE_VERBS and request.code < 300
 
 
-def _in_flight(requests: Sequence[Request]) -> float:
+def _in_flight(requests: Sequence[Request], seconds: float) -> float:
     """How many writes the server had before it at a time, on average."""
-    begin, end = span(requests)
-    return sum(each.completed - each.received for each in requests) / (end - begin)
+    return sum(each.completed - each.received for each in requests) / seconds
 
 
 def _shapes(requests: Sequence[Request]) -> Counter[str]:
     return Counter(request.shape for request in requests)
 
 
-def writes(tail: Tail, count: int) -> dict[str, Any]:
-    """API writes per workspace, and how many of them were neither a child nor a change of status."""
+def same_writes(scenario: Scenario, operator: Counter[str], bare: Counter[str]) -> bool:
+    """Whether both sides made the same writes. What waits may pass through more statuses than it needs, which costs the
+    operator time and the bare loop none; whether each of them said something new is another figure's business.
+    """
+    more = operator - bare
+    statuses = {f"patch {plural}/status?" for plural in scenario.statuses if scenario.images}
+    return not bare - operator and all(shape.partition("?")[0] + "?" in statuses for shape in more)
+
+
+def writes(server: Server, tail: Tail, count: int) -> dict[str, Any]:
+    """API writes per object, and how many of them were neither a child nor a change of status that the watch saw."""
+    scenario = server.scenario
     done = [each for each in tail.requests if each.is_write]
-    assets = [each for each in done if each.is_about_assets]
-    children = sum(each.is_child for each in done)
-    statuses = sum(each.is_workspace_status for each in done)
-    about = len(done) - len(assets)
+    shared = [each for each in done if scenario.is_shared(each)]
+    own = len(done) - len(shared)
+    seen = server.watch.counts()
+    changes = sum(seen[plural] for plural in scenario.statuses)
+    children = sum(scenario.is_child(each) for each in done)
     reads = [
         each
         for each in tail.requests
         if not each.is_write and each.verb in ("get", "list") and each.resource != "leases"
     ]
     return {
-        "per_cr": about / count,
-        "extra_per_cr": (about - WRITES * count) / count,
+        "per_cr": own / count,
+        "extra_per_cr": (own - scenario.child_count * count - changes) / count,
         "children": children,
-        "workspace_statuses": statuses,
-        "asset_statuses": len(assets),
+        "statuses": sum(scenario.is_status(each) for each in done),
+        "transitions": dict(seen),
+        "shared": summary(shared),
         "reads": summary(reads),
-        "complete": children == CHILDREN * count,
+        "complete": children == scenario.child_count * count,
         "seen": summary(done),
     }
 
@@ -158,15 +209,16 @@ def restart(server: Server, operator: Operator, count: int) -> dict[str, Any]:
     }
 
 
-def latency(server: Server, samples: int, namespace: str) -> dict[str, Any]:
-    """One new workspace at a time: from when its POST came to when the last child's was answered, in ms."""
+def latency(server: Server, samples: int) -> dict[str, Any]:
+    """One new object at a time: from when its POST came to when the last child's was answered, in ms."""
     tail = Tail(server.sandbox.audit_log, user("outfitter"), ADMIN)
+    scenario = server.scenario
     spans: list[float] = []
     for number in range(samples):
         tail.requests.clear()
-        item = workspace(f"one-{number:05}", namespace)
-        server.connection.request("POST", workspaces_path(namespace), item)
-        spans.append(_one(tail, item) * 1000)
+        item = scenario.make(f"one-{number:05}", 0)
+        server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), item)
+        spans.append(_one(scenario, tail, item) * 1000)
         time.sleep(PAUSE_SECONDS)
     ordered = sorted(spans)
     return {
@@ -179,18 +231,18 @@ def latency(server: Server, samples: int, namespace: str) -> dict[str, Any]:
     }
 
 
-def _one(tail: Tail, item: Object) -> float:
+def _one(scenario: Scenario, tail: Tail, item: Object) -> float:
     name = item["metadata"]["name"]
 
     def made(requests: list[Request]) -> list[Request]:
-        return [each for each in requests if each.is_child and each.name.startswith(name)]
+        return [each for each in requests if scenario.is_child(each) and each.name.startswith(name)]
 
     def through(requests: list[Request]) -> bool:
-        status = any(each.is_workspace_status and each.name == name for each in requests)
-        return status and len(made(requests)) == CHILDREN
+        told = {each.resource for each in requests if scenario.is_status(each) and each.name == name}
+        return told == set(scenario.statuses) and len(made(requests)) == scenario.child_count
 
-    tail.until(through, SAMPLE_SECONDS, f"six children and a status for {name}", pause=0.01)
-    began = min(each.received for each in tail.requests if each.resource == "workspaces" and each.verb == "create")
+    tail.until(through, SAMPLE_SECONDS, f"all children and a status for {name}", pause=0.01)
+    began = min(each.received for each in tail.requests if each.resource == scenario.plural and each.verb == "create")
     return max(each.completed for each in made(tail.requests)) - began
 
 

@@ -17,11 +17,16 @@ from typing import Any, Self
 
 import orjson
 
+from outfitter.cluster.base import resource
+from outfitter.cluster.client import path_of
 from outfitter.sandbox import Sandbox
+from outfitter.sandbox.connection import MERGE_PATCH
 from outfitter.sandbox.processes import free_ports, last_lines, wait_until
 
-from .objects import DOMAIN, SYSTEM, Object, foundation, user, workspaces_path
+from .objects import DOMAIN, SYSTEM, Object, foundation, user
 from .recording import Write
+from .scenarios import Scenario
+from .transitions import Watch
 from .witness import Tail
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,33 +46,47 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Server:
-    """One control plane with the CRDs, the rights, the namespaces and `workspaces` in it, and nothing else."""
+    """One control plane with the CRDs, the rights, and what a scenario needs, and nothing else.
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+    `watch` is of the objects' statuses from before anything was made of them.
+    """
+
+    def __init__(self, sandbox: Sandbox, folder: Path, scenario: Scenario) -> None:
         self.sandbox = sandbox
         self.folder = folder
+        self.scenario = scenario
         self.connection = sandbox.connection()
+        self.watch: Watch
 
     def create(self, objects: Sequence[Object]) -> None:
-        """Make workspaces, several at a time."""
+        """Make the objects, several at a time."""
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(self._create, objects))
 
     def _create(self, item: Object) -> None:
-        self.connection.request("POST", workspaces_path(item["metadata"]["namespace"]), item)
+        self.connection.request("POST", self.scenario.path(item["metadata"]["namespace"]), item)
 
     def objects(self) -> list[Object]:
-        """Everything that a pass over a workspace may look at."""
+        """Everything that a pass over one of the objects may look at."""
         found = []
-        group = workspaces_path().rpartition("/")[0]
-        for kind, path in (
-            ("Namespace", "/api/v1/namespaces"),
-            ("Environment", f"{group}/environments"),
-            ("ComputeResource", f"{group}/computeresources"),
-            ("Workspace", f"{group}/workspaces"),
-        ):
-            found += [{"kind": kind, **item} for item in self.connection.request("GET", path)["items"]]
+        for kind in ("Namespace", *(item["kind"] for _, item in self.scenario.assets()), self.scenario.kind):
+            items = self.connection.request("GET", path_of(resource(kind)))["items"]
+            found += [{"kind": kind, **item} for item in items]
         return found
+
+    def complete_downloads(self) -> None:
+        """Let the Jobs that fill the caches succeed, which nothing else does here."""
+        jobs = self.connection.request("GET", "/apis/batch/v1/jobs")["items"]
+        for job in jobs:
+            meta = job["metadata"]
+            path = f"/apis/batch/v1/namespaces/{meta['namespace']}/jobs/{meta['name']}/status"
+            ended = [
+                {"type": each, "status": "True", "lastTransitionTime": meta["creationTimestamp"]}
+                for each in ("SuccessCriteriaMet", "Complete")
+            ]
+            times = dict.fromkeys(("startTime", "completionTime"), meta["creationTimestamp"])
+            status = {**times, "succeeded": 1, "conditions": ended}
+            self.connection.request("PATCH", path, {"status": status}, MERGE_PATCH)
 
     def tail(self, account: str) -> Tail:
         """The requests of one account from now on."""
@@ -93,16 +112,22 @@ class Server:
 
 
 @contextlib.contextmanager
-def fresh(folder: Path, objects: Sequence[Object]) -> Iterator[Server]:
-    """A new control plane under `folder`, gone afterwards."""
+def fresh(folder: Path, scenario: Scenario, count: int) -> Iterator[Server]:
+    """A new control plane under `folder` with `count` objects, gone afterwards."""
     folder.mkdir(parents=True)
     with Sandbox.up(root=folder / "sandbox", node=False, controllers=CONTROLLERS) as sandbox:
         sandbox.apply_crds(REPOSITORY / "crds")
-        server = Server(sandbox, folder)
-        for path, item in foundation(len(objects)):
+        server = Server(sandbox, folder, scenario)
+        objects = scenario.objects(count)
+        teams = {item["metadata"]["namespace"] for item in objects} | {scenario.namespace(0)}
+        for path, item in [*foundation(teams), *scenario.assets()]:
             server.connection.request("POST", path, item)
         server.create(objects)
-        yield server
+        server.watch = Watch(server.connection, {scenario.plural, *scenario.statuses, "nimcaches"})
+        try:
+            yield server
+        finally:
+            server.watch.close()
 
 
 class Operator:

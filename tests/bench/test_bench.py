@@ -11,16 +11,34 @@ import orjson
 import pytest
 
 from . import report
-from .objects import CHILDREN, WRITES, foundation, user, workspaces
+from .bare import Learnt
+from .figures import same_writes
+from .objects import foundation, user
 from .recording import record
-from .witness import Tail, span
+from .scenarios import ARTIFACTS, CACHED, SCENARIOS, WORKSPACES, Scenario
+from .transitions import transitions
+from .witness import Request, Tail, span
 
-COUNT = 3
+COUNT = 12  # more than there are images
+KINDS = {
+    "workspaces": {"ControllerRevision": 1, "StatefulSet": 1, "Service": 3, "Ingress": 1},
+    "artifacts": {
+        "ControllerRevision": 1,
+        "Deployment": 2,
+        "Service": 2,
+        "Ingress": 1,
+        "PodDisruptionBudget": 1,
+        "ArtifactRepository": 1,
+    },
+    "cached": {"ControllerRevision": 1, "Deployment": 1, "Service": 1, "ArtifactRepository": 1},
+}
 
 
-def stored(count: int) -> list[dict[str, Any]]:
+def stored(scenario: Scenario, count: int) -> list[dict[str, Any]]:
     """What a server would hold before the children exist."""
-    found = [item for _, item in foundation(count) if item.get("kind") and "rules" not in item] + workspaces(count)
+    objects = scenario.objects(count)
+    before = [*foundation(item["metadata"]["namespace"] for item in objects), *scenario.assets()]
+    found = [item for _, item in before if item.get("kind")] + objects
     return [
         {
             **item,
@@ -30,15 +48,76 @@ def stored(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_workspace_costs_six_children_and_one_status() -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_what_an_object_costs(scenario: Scenario) -> None:
     """The replayed writes are the operator's own, and there are exactly as many as the figures assume."""
-    writes = asyncio.run(record(stored(COUNT)))
+    writes = asyncio.run(record(scenario, stored(scenario, COUNT)))
     kinds = Counter(orjson.loads(write.body)["kind"] for write in writes if write.verb == "POST")
-    assert kinds == {"ControllerRevision": COUNT, "StatefulSet": COUNT, "Service": 3 * COUNT, "Ingress": COUNT}
-    assert sum(kinds.values()) == CHILDREN * COUNT
+    assert kinds == {kind: number * COUNT for kind, number in KINDS[scenario.name].items()}
+    assert sum(kinds.values()) == scenario.child_count * COUNT
     patches = [write for write in writes if write.verb == "PATCH"]
-    assert len(writes) == WRITES * COUNT
+    assert len(writes) == scenario.write_count * COUNT
     assert all(write.path.partition("?")[0].endswith("/status") for write in patches)
+
+
+def test_what_only_the_server_can_know_comes_from_an_earlier_write() -> None:
+    """A repository that the operator makes has a status guarded by its uid and version."""
+    known: set[str] = set()
+    for write in asyncio.run(record(ARTIFACTS, stored(ARTIFACTS, COUNT))):
+        assert set(write.needs) <= known
+        assert ("artifactrepositories" in write.path and write.verb == "POST") is bool(write.gives)
+        assert len(write.needs) == (2 if "artifactrepositories" in write.path and write.verb == "PATCH" else 0)
+        known.update(write.gives)
+
+
+def test_the_bare_loop_fills_in_what_answers_tell() -> None:
+    """In the body of a later request; one that comes too early waits."""
+
+    async def run() -> bytes:
+        learnt = Learnt([["POST", "", "", "", ["u-1", "v-1"], []], ["PATCH", "", "", "", [], ["u-1"]]])
+        filling = asyncio.create_task(learnt.filled('["u-1", "v-1"]', ["u-1", "v-1"]))
+        await asyncio.sleep(0)
+        assert not filling.done()
+        learnt.note(["u-1", "v-1"], b'{"metadata": {"uid": "abc", "resourceVersion": "7"}}')
+        return await filling
+
+    assert asyncio.run(run()) == b'["abc", "7"]'
+
+
+def event(name: str, **status: Any) -> dict[str, Any]:
+    """One event of a watch."""
+    return {"type": "MODIFIED", "object": {"metadata": {"uid": name}, "status": status}}
+
+
+def ready(status: str, reason: str, since: str = "1") -> list[dict[str, str]]:
+    """Conditions."""
+    return [{"type": "Ready", "status": status, "reason": reason, "message": since, "lastTransitionTime": since}]
+
+
+def test_a_status_that_says_nothing_new_is_no_transition() -> None:
+    """Times, counts and texts alone are nothing new; each object is judged by itself."""
+    seen = [
+        event("a", phase="Draft", conditions=ready("False", "Waiting")),
+        event("b", phase="Draft", conditions=ready("False", "Waiting")),
+        event("a", phase="Draft", conditions=ready("False", "Waiting", since="2")),
+        event("a", phase="Draft", conditions=ready("False", "Waiting"), usedBy={"total": 3}),
+        event("a", phase="Draft", conditions=ready("False", "Waiting"), nimCache={"phase": "Ready"}),
+        event("a", phase="Draft", conditions=ready("True", "Running"), nimCache={"phase": "Ready"}),
+        event("a", phase="Draft", conditions=ready("False", "Waiting")),
+        {"type": "DELETED", "object": {"metadata": {"uid": "b"}, "status": {"phase": "Locked"}}},
+        {"type": "ADDED", "object": {"metadata": {"uid": "c"}}},
+    ]
+    assert transitions(seen) == 5
+
+
+def test_only_waiting_may_cost_the_operator_more_statuses() -> None:
+    """Than the bare loop makes; anything else that one side has and the other has not makes the pair worthless."""
+    status = "patch artifacts/status?fieldManager=outfitter"
+    bare = Counter({status: 2, "create services/?": 1})
+    assert same_writes(CACHED, bare + Counter({status: 1}), bare)
+    assert not same_writes(ARTIFACTS, bare + Counter({status: 1}), bare)
+    assert not same_writes(CACHED, bare + Counter({"create services/?": 1}), bare)
+    assert not same_writes(CACHED, bare - Counter({status: 1}), bare)
 
 
 def line(who: str, at: str, **changes: Any) -> bytes:
@@ -75,6 +154,11 @@ def test_the_tail_reads_what_was_written_since(tmp_path: Path) -> None:
     assert end - begin == pytest.approx(2.5)
 
 
+def judged(scenario: Scenario, request: Request) -> tuple[bool, bool, bool, bool]:
+    """Whether a request is a write, a child, a status and shared."""
+    return (request.is_write, scenario.is_child(request), scenario.is_status(request), scenario.is_shared(request))
+
+
 def test_the_lease_is_no_write_and_a_refused_child_is_no_child(tmp_path: Path) -> None:
     """What counts as what."""
     log = tmp_path / "audit.log"
@@ -84,14 +168,27 @@ def test_the_lease_is_no_write_and_a_refused_child_is_no_child(tmp_path: Path) -
         + line("outfitter", "02.000000", responseStatus={"code": 409})
         + line("outfitter", "03.000000", objectRef={"resource": "workspaces", "subresource": "status"}, verb="patch")
         + line("outfitter", "04.000000", objectRef={"resource": "environments", "subresource": "status"}, verb="patch")
+        + line("outfitter", "05.000000")
     )
-    seen = [(each.is_write, each.is_child, each.is_workspace_status, each.is_about_assets) for each in tail.poll()]
-    assert seen == [
+    assert [judged(WORKSPACES, each) for each in tail.poll()] == [
         (False, False, False, False),
         (True, False, False, False),
         (True, False, True, False),
         (True, False, False, True),
+        (True, True, False, False),
     ]
+
+
+def test_a_refused_write_about_a_cache_counts(tmp_path: Path) -> None:
+    """Twenty artifacts that ask for one cache at once may make it once."""
+    log = tmp_path / "audit.log"
+    tail = Tail(log, user("outfitter"))
+    asked = {"resource": "nimcaches", "namespace": "team-000", "name": "nim-1"}
+    log.write_bytes(
+        line("outfitter", "01.000000", objectRef=asked)
+        + line("outfitter", "02.000000", objectRef=asked, responseStatus={"code": 409})
+    )
+    assert [judged(CACHED, each) for each in tail.poll()] == [(True, False, False, True), (True, False, False, False)]
 
 
 @pytest.mark.parametrize(

@@ -36,19 +36,9 @@ class Request:
         return self.verb in WRITES and self.resource != "leases"
 
     @property
-    def is_child(self) -> bool:
-        """Whether it made a child."""
-        return self.verb == "create" and self.resource not in ("leases", "events", "workspaces") and self.code < 300
-
-    @property
-    def is_workspace_status(self) -> bool:
-        """Whether it wrote the status of a workspace."""
-        return self.resource == "workspaces" and self.subresource == "status" and self.is_write
-
-    @property
-    def is_about_assets(self) -> bool:
-        """Whether it wrote the status of an asset: `usedBy`, once per asset and ten seconds, is counted apart."""
-        return self.subresource == "status" and self.resource in ("environments", "computeresources") and self.is_write
+    def is_status(self) -> bool:
+        """Whether it wrote a status."""
+        return self.subresource == "status" and self.is_write
 
     @property
     def shape(self) -> str:

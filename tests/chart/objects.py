@@ -14,8 +14,12 @@ from outfitter.sandbox import Sandbox
 
 Manifest = dict[str, Any]
 ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"
-_PLURALS = {"NetworkPolicy": "networkpolicies"}
-_WIDE = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding")
+_PLURALS = {
+    "NetworkPolicy": "networkpolicies",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
+_WIDE = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy",
+         "ValidatingAdmissionPolicyBinding")  # fmt: skip
 
 
 def path(manifest: Manifest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,75 +9,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-from outfitter import observe
-from outfitter.api.v1alpha1.artifact import ArtifactPhase
-from outfitter.api.v1alpha1.artifactstatus import CachePhase
 from outfitter.api.validation import strict_errors
 from outfitter.cli.chart import camel
 from outfitter.settings import Settings
 
+from . import reasons
 from .conftest import ROOT, Manifest
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = [GUIDE / f"{name}.md" for name in ("concepts", "gitops", "installation", "security", "troubleshooting")]
 TROUBLES = (GUIDE / "troubleshooting.md").read_text(encoding="utf-8")
 
-# Function -> position of the reason among its arguments.
-_REASONED = {"stalled": 0, "waiting": 0, "note": 0, "Problem": 0, "Observation": 1, "Draft": 1}
-_SOURCES = ("observe.py", "problems.py", "reconcile", "status.py", "plan", "policy", "render", "resolve")
-
-
-def _constants(node: ast.expr) -> Iterator[str]:
-    if isinstance(node, ast.IfExp):
-        yield from _constants(node.body)
-        yield from _constants(node.orelse)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
-        yield node.value
-
-
-def _reasons(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-            place = _REASONED.get(name)
-            if place is not None and len(node.args) > place:
-                yield from _constants(node.args[place])
-            for keyword in node.keywords:
-                if name in _REASONED and keyword.arg == "reason":
-                    yield from _constants(keyword.value)
-        elif isinstance(node, ast.Assign) and any(
-            isinstance(each, ast.Name) and each.id == "reason" for each in node.targets
-        ):
-            yield from _constants(node.value)
-
-
-def _written() -> set[str]:
-    root = ROOT / "src" / "outfitter"
-    files = [
-        path for name in _SOURCES for path in ([root / name] if name.endswith(".py") else (root / name).rglob("*.py"))
-    ]
-    found = {reason for path in files if path.exists() for reason in _reasons(path)}
-    tables = {reason for reason, _ in observe._WAITING.values()} | {reason for _, reason, _ in observe._DOWNLOAD}
-    # The Ready condition of an Artifact that does not run, and of a NimCache, gives its phase as the reason.
-    return found | tables | {phase.value for phases in (ArtifactPhase, CachePhase) for phase in phases}
-
 
 def test_every_reason_is_explained_and_no_other() -> None:
     """Collected from the code that writes them."""
-    written = _written()
+    written = reasons.written()
     assert len(written) > 40, "the collection has lost its sources"
     explained = re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", TROUBLES, re.MULTILINE)
     assert sorted(explained) == sorted(set(explained)), "explained twice"
     assert set(explained) == written
-
-
-def _calls(function: str) -> set[str]:
-    """The reasons that a function of problems.py is called with."""
-    root = ROOT / "src" / "outfitter"
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")]
-    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    named = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == function and node.args]
-    return {reason for node in named for reason in _constants(node.args[0])}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +37,7 @@ def _calls(function: str) -> set[str]:
 def test_reasons_stand_under_the_right_heading(function: str, heading: str) -> None:
     """Whoever reads `Stalled` looks under what a person has to do."""
     section = TROUBLES.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    found = _calls(function)
+    found = reasons.calls(function)
     assert found
     assert found <= set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", section, re.MULTILINE))
 

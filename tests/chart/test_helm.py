@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from outfitter.cli.policies import POLICIES
 from outfitter.cluster.access import namespaced_rules, system_rules
 
 from .conftest import CHART, KUBE_VERSION, Helm, Manifest, identity
@@ -199,3 +200,16 @@ def test_an_account_of_ones_own(helm: Helm) -> None:
 def test_helm_refuses_what_the_schema_refuses(helm: Helm, wrong: str) -> None:
     """With the key in the message."""
     assert wrong.partition("=")[0].rpartition(".")[2] in helm.refusal(wrong)
+
+
+@pytest.mark.parametrize("name", [*POLICIES, ""])
+def test_each_admission_policy_is_a_value(helm: Helm, name: str) -> None:
+    """Off, it and its binding are gone and the others stay; on, it exempts the account of this release."""
+    manifests = helm.template(*([f"admission.{name}.enabled=false"] if name else []), "serviceAccount.name=own")
+    wanted = {f"outfitter-{each}" for each in POLICIES if each != name}
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        assert {item["metadata"]["name"] for item in manifests if item["kind"] == kind} == wanted
+    assert "system:serviceaccount:OPERATOR" not in str(manifests)
+    for item in manifests:
+        if item["kind"] == "ValidatingAdmissionPolicy" and not item["metadata"]["name"].endswith("labels"):
+            assert "system:serviceaccount:outfitter-system:own" in str(item["spec"]["matchConditions"])

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.chart import FIELD_SETTINGS, variable
-from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules, table
+from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules, table, volume_rules
 from outfitter.cluster.store import Caches
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.queue import WorkQueue
@@ -57,6 +57,7 @@ def test_the_roles_grant_the_access_table_and_nothing_else() -> None:
     lease = "{{ .Values.settings.leaseName }}"
     assert _granted(RULES["system"]) == _rows({"system"}, lease)
     assert RULES["cluster"] == cluster_rules()
+    assert RULES["volumes"] == volume_rules()
     assert RULES["namespaced"] == namespaced_rules()
     assert RULES["system"] == system_rules(lease)
 

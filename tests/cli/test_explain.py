@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from outfitter.cli import app
 
 from .conftest import EXAMPLES, Invoke
 
 
-@pytest.fixture
-def explained(invoke: Invoke) -> dict[str, Any]:
-    seen = invoke("explain", "wsp/alice", "-n", "team-a", "-f", EXAMPLES, "-o", "json")
+@cache
+def _explained() -> str:
+    seen = CliRunner().invoke(app, ["explain", "wsp/alice", "-n", "team-a", "-f", str(EXAMPLES), "-o", "json"])
     assert seen.exit_code == 0, seen.stderr
-    data: dict[str, Any] = json.loads(seen.stdout)
+    return str(seen.stdout)
+
+
+@pytest.fixture
+def explained() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(_explained())
     return data
 
 
@@ -82,6 +91,30 @@ def test_a_running_definition_is_explained_too(invoke: Invoke) -> None:
     assert "Environment team-a/jupyter, revision jupyter-" in seen.stdout
     line = next(line for line in seen.stdout.splitlines() if line.startswith("resources.requests.cpu"))
     assert line.split()[-2:] == ["ComputeResource", "small"]
+
+
+@pytest.mark.parametrize(
+    ("what", "field", "origin"),
+    [
+        ("artifact/llama", "image", "Artifact llama"),
+        ("artifact/llama", "env[NGC_API_KEY]", "Artifact llama"),
+        ("artifact/llama", "env[NIM_CACHE_PATH]", "Outfitter"),
+        ("artifact/llama", "startupProbe", "Outfitter"),
+        ("artifact/llama", "resources.limits.nvidia.com/gpu", "ComputeResource one-gpu"),
+        ("artifact/llama", "volumeMounts[/opt/nim/.cache]", "NimCache nim-53f905fb"),
+        ("inference/scoring", "startupProbe", "Artifact scorer"),
+        ("inference/scoring", "resources.requests.memory", "Inference scoring"),
+        ("inference/scoring", "securityContext.readOnlyRootFilesystem", "Artifact scorer"),
+        ("inference/scoring", "containers[sidecar]", "Artifact scorer"),
+        ("inference/echo", "image", "Inference echo"),
+        ("inference/echo", "readinessProbe", "Inference echo"),
+    ],
+)
+def test_what_serves_is_explained_too(invoke: Invoke, what: str, field: str, origin: str) -> None:
+    """What an artifact says, what the workload adds, and what every NIM gets from us."""
+    seen = invoke("explain", what, "-n", "team-a", "-f", EXAMPLES, "-o", "json")
+    assert seen.exit_code == 0, seen.stderr
+    assert {item["field"]: item["origin"] for item in json.loads(seen.stdout)["values"]}[field] == origin
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from outfitter.cluster.access import cluster_rules, granted, namespaced_rules, s
 from outfitter.cluster.base import RESOURCES
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES
 
+MADE_ANEW = ("ControllerRevision", "PersistentVolume")
+
 
 def test_every_watch_and_every_child_is_granted() -> None:
     for watch in WATCHES:
@@ -15,7 +17,7 @@ def test_every_watch_and_every_child_is_granted() -> None:
     for kind in CHILD_KINDS:
         res = RESOURCES[kind]
         assert all(granted(res.group, res.plural, verb) for verb in ("get", "create", "delete")), kind
-        assert granted(res.group, res.plural, "patch") is (kind != "ControllerRevision"), kind
+        assert granted(res.group, res.plural, "patch") is (kind not in MADE_ANEW), kind
 
 
 def test_nothing_is_granted_wholesale() -> None:
@@ -28,6 +30,7 @@ def test_nothing_is_granted_wholesale() -> None:
 def test_the_lease_is_in_the_system_namespace_only() -> None:
     assert "leases" not in str(cluster_rules())
     assert "leases" not in str(namespaced_rules())
+    assert "'persistentvolumes'" not in f"{cluster_rules()} {namespaced_rules()}", "only where an admin named drivers"
     assert system_rules("other") == [
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
         {

@@ -14,10 +14,17 @@ from .harness.process import Operator
 from .harness.proxy import Fault, Proxy
 from .harness.rights import SYSTEM
 from .harness.space import Space
+from .test_artifacts import groups, locked
 
 LAB = {"name": "lab", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8888}
-CHILDREN = ("controllerrevisions", "statefulsets", "services", "ingresses", "persistentvolumeclaims", "secrets")
-OURS = ("credentials", "datasources", "computeresources", "environments", "workspaces")
+CHILDREN = (
+    "controllerrevisions", "statefulsets", "services", "ingresses", "persistentvolumeclaims", "secrets", "deployments",
+    "poddisruptionbudgets", "artifactrepositories",
+)  # fmt: skip
+OURS = (
+    "credentials", "datasources", "computeresources", "environments", "workspaces", "artifacts", "artifactrepositories",
+    "inferences",
+)  # fmt: skip
 
 
 @dataclass
@@ -65,26 +72,32 @@ def everything(space: Space) -> None:
         "assets": {"environment": {"name": "base"}, "compute": {"name": "shape"}, "dataSources": [{"name": "data"}]},
         "environmentVariables": [{"name": "K", "credential": {"name": "bucket", "key": "SecretKey"}}],
     })  # fmt: skip
+    space.make("Artifact", "scorer", {"containerGroups": groups(), "locked": True})
+    space.make("Inference", "serving", {"artifact": {"repository": "scorer", "version": 1}, "replicas": 2})
 
 
 def settled(space: Space) -> None:
     """All Ready, and exactly the children there should be."""
     for kind, name in (
         ("Credential", "bucket"), ("DataSource", "data"), ("ComputeResource", "shape"), ("Environment", "base"),
-        ("Workspace", "box"),
+        ("Workspace", "box"), ("Inference", "serving"),
     ):  # fmt: skip
         space.ready(kind, name, 60)
+    space.wait("Artifact", "scorer", locked(1))
     found = {
         kind: sorted(
             item["metadata"]["name"]
             for item in space.list(kind, labelSelector="outfitter.dev/owner-uid")
             if (item["metadata"].get("ownerReferences") or [{}])[0].get("kind") != "StatefulSet"
         )
-        for kind in ("StatefulSet", "Service", "Ingress", "PersistentVolumeClaim", "Secret")
-    }
+        for kind in (
+            "StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "Secret", "PodDisruptionBudget",
+        )
+    }  # fmt: skip
     assert found == {
-        "StatefulSet": ["box"], "Service": ["box", "box-lab"], "Ingress": ["box-lab"],
-        "PersistentVolumeClaim": ["data"], "Secret": ["cred-bucket"],
+        "StatefulSet": ["box"], "Deployment": ["serving"], "Service": ["box", "box-lab", "serving"],
+        "Ingress": ["box-lab"], "PersistentVolumeClaim": ["data"], "Secret": ["cred-bucket"],
+        "PodDisruptionBudget": ["serving"],
     }  # fmt: skip
     pins = [item["metadata"] for item in space.list("ControllerRevision")]
     assert len([meta for meta in pins if meta["ownerReferences"][0]["kind"] == "Workspace"]) == 1

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
+from outfitter.api.v1alpha1 import kind_of
+
 from .conftest import Stack
-from .harness.client import Object, eventually, ready
+from .harness.client import Object, condition, eventually, ready
 from .harness.process import Operator
 from .harness.space import Space
 
 CONNECTION = {"name": "lab", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8888}
-KINDS = ("Credential", "DataSource", "ComputeResource", "Environment", "Workspace")
+KINDS = (
+    "Credential", "DataSource", "ComputeResource", "Environment", "Workspace", "Artifact", "ArtifactRepository",
+    "Inference",
+)  # fmt: skip
+SCALING = {"minReplicas": 2, "maxReplicas": 4, "metric": "cpu", "metricThreshold": 80}
 
 
 def one_of_each(space: Space) -> None:
@@ -25,16 +33,38 @@ def one_of_each(space: Space) -> None:
         "assets": {"environment": {"name": "base"}, "compute": {"name": "shape"}, "dataSources": [{"name": "data"}]},
         "environmentVariables": [{"name": "K", "credential": {"name": "bucket", "key": "SecretKey"}}],
     })  # fmt: skip
+    side = {"name": "side", "containers": [{"imageUri": "registry.example.com/side:1", "port": 9090}]}
+    scorer = {"containers": [{"imageUri": "registry.example.com/scorer:1", "port": 8080}]}
+    space.make("Artifact", "scorer", {"locked": True, "containerGroups": [scorer, side], "run": {"servingPort": {}}})
+    space.make("Artifact", "clone", {"cloneFrom": {"name": "scorer"}, "run": {"compute": {"name": "shape"}}})
+    space.ready("Artifact", "scorer")
+    rival = {"containerGroups": [scorer], "locked": True, "version": 1, "repositoryRef": {"name": "scorer"}}
+    space.make("Artifact", "rival", rival)
+    space.make("Artifact", "lost", {"cloneFrom": {"name": "nowhere"}})
+    space.make("Inference", "serving", {"artifact": {"repository": "scorer", "version": 1}, "replicas": 2})
+    space.make("Inference", "trial", {"artifact": {"name": "clone"}})
+    space.make("Inference", "scaled", {
+        "image": "registry.example.com/echo:1", "servingPort": {"container": 8080}, "autoscaling": SCALING,
+        "assets": {"compute": {"name": "shape"}},
+    })  # fmt: skip
+    space.make("Inference", "nothing", {"artifact": {"repository": "scorer", "version": 9}})
     # Waiting, stalled and stopped objects are looked at again too.
     space.make("Workspace", "waiting", {"image": "i", "assets": {"compute": {"name": "nowhere"}}})
     space.make("Workspace", "stalled", {"image": "i", "command": "'"})
     space.make("Workspace", "stopped", {"image": "i", "suspend": True})
     for kind, name in (
         ("Credential", "bucket"), ("DataSource", "data"), ("ComputeResource", "shape"), ("Environment", "base"),
-        ("Workspace", "box"), ("Workspace", "stopped"),
+        ("Workspace", "box"), ("Workspace", "stopped"), ("Artifact", "scorer"), ("Artifact", "clone"),
+        ("Inference", "serving"), ("Inference", "trial"), ("Inference", "scaled"),
     ):  # fmt: skip
-        space.ready(kind, name)
-    space.wait("ComputeResource", "shape", lambda item: (item["status"].get("usedBy") or {}).get("total") == 1)
+        space.ready(kind, name, 60)
+    # The cluster's autoscaler looks every 15 seconds; what it changes is news.
+    space.wait("Deployment", "scaled", lambda item: item["status"].get("readyReplicas") == 2, 60)
+    space.wait("Inference", "scaled", lambda item: item["status"]["readyReplicas"] == 2)
+    space.wait("Artifact", "rival", lambda item: condition(item, "Ready").get("reason") == "VersionTaken")
+    space.wait("Inference", "nothing", lambda item: condition(item, "Ready").get("reason") == "VersionNotFound")
+    for kind, name, total in (("ComputeResource", "shape", 3), ("Artifact", "scorer", 1), ("Artifact", "clone", 1)):
+        space.wait(kind, name, lambda item, total=total: (item["status"].get("usedBy") or {}).get("total") == total)
     space.wait("Environment", "base", lambda item: (item["status"].get("usedBy") or {}).get("total") == 1)
 
 
@@ -42,29 +72,64 @@ def news(stack: Stack, since: int) -> list[tuple[str, str]]:
     return [(entry.verb, entry.uri) for entry in stack.writes(since)]
 
 
-def test_what_a_new_workspace_costs(stack: Stack, space: Space) -> None:
+_GROUPS = [{"containers": [{"imageUri": "registry.example.com/scorer:1", "port": 8080}]}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "children"),
+    [
+        pytest.param(
+            "Workspace",
+            {"image": "registry.example.com/box:1", "connections": [CONNECTION]},
+            {"controllerrevisions": 1, "statefulsets": 1, "services": 2, "ingresses": 1},
+            id="workspace",
+        ),
+        pytest.param(
+            "Inference",
+            {"image": "registry.example.com/echo:1", "servingPort": {"container": 8080}, "replicas": 2},
+            {"controllerrevisions": 1, "deployments": 1, "services": 1, "ingresses": 1, "poddisruptionbudgets": 1},
+            id="inference",
+        ),
+        pytest.param(
+            "Artifact",
+            {"containerGroups": _GROUPS, "run": {"servingPort": {}}, "locked": True},
+            {"controllerrevisions": 1, "deployments": 1, "services": 1, "ingresses": 1, "artifactrepositories": 1},
+            id="artifact",
+        ),
+    ],
+)
+def test_what_a_new_object_costs(stack: Stack, space: Space, kind: str, spec: Object, children: dict[str, int]) -> None:
+    """One write for each child, and one for each status that is another than the one before."""
     stack.operator.quiet()
     since = stack.mark()
-    space.running("box", connections=[CONNECTION])
+    space.make(kind, "box", spec)
+    item = space.ready(kind, "box")
+    if spec.get("locked"):
+        item = space.wait(kind, "box", lambda item: ready(item) and item["status"]["phase"] == "Locked")
     stack.operator.quiet()
     writes = [entry for entry in stack.writes(since) if entry.namespace == space.name]
     count = Counter((entry.verb, entry.resource, entry.subresource) for entry in writes)
-    statuses = count.pop(("patch", "workspaces", "status"))
-    assert count == {
-        ("create", "controllerrevisions", ""): 1,
-        ("create", "statefulsets", ""): 1,
-        ("create", "services", ""): 2,
-        ("create", "ingresses", ""): 1,
-    }
-    last = space.need("Workspace", "box")["metadata"]["resourceVersion"]
+    statuses = {found: count.pop(("patch", kind_of(found).plural, "status"), 0) for found in (kind, *_COUNTED)}
+    assert count == {("create", resource, ""): number for resource, number in children.items()}
+    for found, written in statuses.items():
+        item = space.get(found, "box")
+        assert written == len(_distinct(stack, item, found)) if item else not written
+
+
+_COUNTED = ("ArtifactRepository",)
+
+
+def _distinct(stack: Stack, last: Object, kind: str) -> list[Object]:
+    """The statuses that an object has had, up to its last version."""
+    meta = last["metadata"]
 
     def recorded() -> list[Object]:
-        return [sight.item for sight in stack.recorder.of("Workspace", space.name, "box")]
+        return [sight.item for sight in stack.recorder.of(kind, meta["namespace"], meta["name"])]
 
-    items = eventually(recorded, lambda items: any(item["metadata"]["resourceVersion"] == last for item in items))
+    version = meta["resourceVersion"]
+    items = eventually(recorded, lambda items: any(item["metadata"]["resourceVersion"] == version for item in items))
     seen = [item.get("status") for item in items]
-    distinct = [now for before, now in zip([None, *seen], seen, strict=False) if now and now != before]
-    assert statuses == len(distinct)
+    return [now for before, now in zip([None, *seen], seen, strict=False) if now and now != before]
 
 
 def test_a_second_pass_writes_nothing(stack: Stack, space: Space) -> None:

@@ -45,6 +45,10 @@ def test_it_works_where_it_may_and_asks_for_nothing_else(stack: Stack, narrow: t
         "image": "i", "assets": {"compute": {"name": "shape"}, "dataSources": [{"name": "data"}]},
         "connections": [connection],
     })  # fmt: skip
+    group = {"containers": [{"imageUri": "registry.example.com/scorer:1", "port": 8080}]}
+    served.make("Artifact", "scorer", {"containerGroups": [group], "locked": True})
+    served.make("Inference", "serving", {"artifact": {"repository": "scorer", "version": 1}, "replicas": 2})
+    served.ready("Inference", "serving")
     served.ready("DataSource", "data")
     served.ready("Workspace", "box")
     assert home.ready("Credential", "shared")["status"]["targets"] == {"desired": 1, "synced": 1}

@@ -12,12 +12,12 @@ from outfitter.cluster.writethrough import WriteThrough
 from outfitter.naming import owner_labels
 from outfitter.operator.dependents import Dependents
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.wake import Wake
+from outfitter.operator.wake import WRITER, Wake
 from outfitter.snapshot import Dep, Key, Live
 
 TORCH = Key("Environment", "a", "torch")
 ALICE = Key("Workspace", "a", "alice")
-KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactRepository")
+KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactRepository", "NimCache")
 
 
 class Bench:
@@ -202,10 +202,32 @@ async def test_a_status_that_others_read_wakes_them(bench: Bench) -> None:
         bench.ours(key)
     bench.dependents.record(art, frozenset({Dep(*repository)}))
     await bench.due()
-    bench.cluster.user_status(*repository, {"lastVersionNumber": 1})
-    assert await bench.due() == {art}
-    bench.cluster.user_status(*repository, {"lastVersionNumber": 1, "usedBy": {"total": 1}, "numArtifacts": 2})
+    bench.cluster.user_status(*repository, {"versions": [], "conditions": [{"type": "Ready"}]})
     assert await bench.due() == set()
+    numbered = {"versions": [{"version": 1, "name": "x", "uid": "u"}]}
+    bench.cluster.user_status(*repository, numbered)
+    assert await bench.due() == {art}
+    bench.cluster.user_status(*repository, {**numbered, "usedBy": {"total": 1}, "numArtifacts": 2})
+    assert await bench.due() == set()
+
+
+async def test_a_cache_that_has_said_nothing_yet_wakes_nobody(bench: Bench) -> None:
+    """A hundred runs that wait for one would look, and find what they knew."""
+    cache, art = Key("NimCache", "a", "nim-1"), Key("Artifact", "a", "x")
+    bench.ours(art)
+    bench.dependents.record(art, frozenset({Dep(*cache)}))
+    await bench.due()
+    bench.ours(cache)
+    assert await bench.due() == {cache}
+    for status, woken in (
+        ({"phase": "Downloading"}, {art}),
+        ({"phase": "Downloading", "progress": {"startedAt": "t"}, "usedBy": {"total": 1}}, set()),
+        ({"phase": "Ready", "claimName": "nim-1"}, {art}),
+    ):
+        bench.cluster.user_status(*cache, status)
+        assert await bench.due() == woken
+    bench.cluster.user_delete(*cache)
+    assert await bench.due() == {art}
 
 
 async def test_an_object_of_ours_that_a_pass_made_is_due(bench: Bench) -> None:
@@ -214,3 +236,21 @@ async def test_an_object_of_ours_that_a_pass_made_is_due(bench: Bench) -> None:
     body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "ArtifactRepository", "metadata": meta, "spec": {}}
     await bench.writer.create(body)
     assert await bench.due() == {Key("ArtifactRepository", "a", "r")}
+
+
+async def test_a_write_wakes_all_who_depend_on_it_but_the_pass_that_made_it(bench: Bench) -> None:
+    """That one knows, also where it looks at the object for the first time."""
+    one, other, made = Key("Artifact", "a", "x"), Key("Artifact", "a", "y"), Key("ArtifactRepository", "a", "r")
+    for key in (one, other):
+        bench.ours(key)
+        bench.dependents.record(key, frozenset({Dep(*made)}))
+        bench.dependents.begin(key)
+    await bench.due()
+    body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": made.kind, "metadata": {"name": "r", "namespace": "a"}}
+    token = WRITER.set(one)
+    await bench.writer.create({**body, "spec": {}})
+    WRITER.reset(token)
+    assert await bench.due() == {made, other}
+    assert [bench.dependents.end(key, {Dep(*made)}) for key in (one, other)] == [False, True]
+    bench.cluster.user_status(*made, {"versions": [{"version": 1, "name": "x", "uid": "u"}]})
+    assert await bench.due() == {one, other}, "what somebody else does is news to all"

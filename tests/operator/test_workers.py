@@ -15,7 +15,7 @@ from outfitter.cluster.store import Caches
 from outfitter.errors import LeadershipLost, Throttled, Unavailable
 from outfitter.operator.dependents import Dependents
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.wake import Wake
+from outfitter.operator.wake import WRITER, Wake
 from outfitter.operator.workers import Workers
 from outfitter.snapshot import Dep, Key, Live
 
@@ -203,3 +203,24 @@ async def test_a_pass_that_outlives_its_object_leaves_nothing(bench: Bench) -> N
     assert bench.forgotten == [ALICE]
     bench.clock.advance(5000)
     assert len(bench.queue) == 0
+
+
+async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> None:
+    """Also in tasks that it starts, and no longer than it runs."""
+    seen: list[Key | None] = []
+
+    async def write() -> None:
+        seen.append(WRITER.get())
+
+    reconcile = bench.reconcile
+
+    async def writing(key: Key) -> Pass:
+        await asyncio.gather(write(), write())
+        return await reconcile(key)
+
+    bench.reconcile = writing  # type: ignore[method-assign]
+    for key in (ALICE, BOB):
+        bench.queue.add(key)
+    await bench.passes(2)
+    assert sorted(each for each in seen if each) == [ALICE, ALICE, BOB, BOB]
+    assert WRITER.get() is None

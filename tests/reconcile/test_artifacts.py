@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from doors import Deadly, Killed, Refusing
 
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS
 from outfitter.errors import Conflict
 from outfitter.naming import ON_DEMAND, clone_snapshot
 from outfitter.snapshot import Key
@@ -123,6 +124,38 @@ async def test_numbers_are_not_reused_after_a_delete() -> None:
     await world.settle()
     assert phase(world, "d") == ("LockFailed", None)
     assert issues(world.status("Artifact", "d")) == ["VersionTaken"]
+
+
+async def test_numbers_that_left_the_list_are_not_given_again_either() -> None:
+    """The list of deleted versions has an end; what fell out of it stays spent."""
+    world = World(artifact("a", locked=True, version=5000, repositoryRef={"name": "r"}))
+    await world.settle()
+    status = world.status("ArtifactRepository", "r")
+    full = {**status, "retiredVersions": list(range(100, 100 + LISTED_VERSIONS))}
+    world.cluster.user_status("ArtifactRepository", TEAM, "r", full)
+    for name, number in (("b", 99), ("c", 100), ("d", 100 + LISTED_VERSIONS)):
+        world.cluster.user_apply(artifact(name, locked=True, version=number, repositoryRef={"name": "r"}))
+    await world.settle()
+    assert numbers(world, "r") == {"a": 5000, "d": 100 + LISTED_VERSIONS}
+    for name in ("b", "c"):
+        assert issues(world.status("Artifact", name)) == ["VersionTaken"]
+
+
+async def test_a_full_repository_is_told_to_whoever_waits() -> None:
+    """The artifact says why it gets no number, not only its repository."""
+    world = World(artifact("a", locked=True, repositoryRef={"name": "r"}))
+    await world.settle()
+    first = world.status("ArtifactRepository", "r")["versions"][0]
+    full = [first, *({**first, "version": n, "uid": f"u{n}"} for n in range(2, LISTED_VERSIONS + 1))]
+    status = world.status("ArtifactRepository", "r")
+    world.cluster.user_status("ArtifactRepository", TEAM, "r", {**status, "versions": full})
+    world.cluster.user_apply(artifact("b", locked=True, repositoryRef={"name": "r"}))
+    await world.once("Artifact", "b")
+    assert phase(world, "b") == ("LockFailed", None)
+    assert reason(world.status("Artifact", "b")) == "RepositoryFull"
+    assert f"ArtifactRepository r holds {LISTED_VERSIONS} versions" in world.status("Artifact", "b")["message"]
+    await world.settle()  # the repository finds that there is room: those others do not exist
+    assert phase(world, "b") == ("Locked", LISTED_VERSIONS + 1)
 
 
 async def test_numbers_given_by_gitops_are_honoured_in_any_order() -> None:
@@ -271,3 +304,15 @@ async def test_a_locking_artifact_tells_its_repository() -> None:
     assert not any(dep.kind == "Artifact" and dep.name == "*" for dep in repository.deps)
     again = await world.once("Artifact", "a")
     assert (phase(world, "a"), again.tells) == (("Locked", 1), frozenset())
+
+
+async def test_a_repository_made_on_demand_counts_its_artifact_at_once() -> None:
+    """Its pass may come before the one that made it has said what it looked at: one status all the same."""
+    world = World(artifact("web"))
+    result = await world.reconciler.reconcile(Key("Artifact", TEAM, "web"))
+    await world.once("ArtifactRepository", "web")
+    assert world.status("ArtifactRepository", "web")["usedBy"]["total"] == 1
+    world.dependents.record(Key("Artifact", TEAM, "web"), result.deps)
+    mark = len(world.cluster.writes)
+    await world.settle()
+    assert world.writes(mark) == []

@@ -183,6 +183,20 @@ async def test_pods_that_cannot_be_made_are_told_of() -> None:
     assert reason(world.status("Inference", "i")) == "QuotaExceeded"
 
 
+async def test_a_connection_cannot_have_the_service_of_a_group() -> None:
+    """Both would be one object, written back and forth for ever."""
+    made = artifact("a")
+    made["spec"]["containerGroups"].append({"name": "side", "containers": [{"imageUri": IMAGE, "port": 9090}]})
+    port = {"toolType": "custom", "connectionType": "NodePort", "containerPort": 9090}
+    world = World(made, inference(artifact={"name": "a"}, connections=[{"name": "side", **port}]))
+    await world.settle()
+    assert reason(world.status("Inference", "i")) == "Conflict"
+    assert "spec.connections[side]" in world.status("Inference", "i")["message"]
+    world.edit("Inference", "i", connections=[{"name": "other", **port}])
+    await world.settle()
+    assert {world.get("Service", name)["spec"]["type"] for name in ("i-side", "i-other")} == {"ClusterIP", "NodePort"}
+
+
 async def test_a_host_belongs_to_whoever_had_it_first() -> None:
     one = inference("a-b", image=IMAGE, servingPort={"container": 8080})
     other = asset("Inference", "a", {"image": IMAGE, "servingPort": {"container": 8080}}, "b-team-a")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from doors import Deadly, Killed
+from doors import Body, Deadly, Door, Killed, Refusing, Slow
 
+from outfitter.errors import Unavailable
 from outfitter.naming import FILLED, nim_cache
 from world import TEAM, World, asset, issues, reason, secret
 
@@ -16,6 +18,10 @@ KEY = (
     asset("Credential", "ngc", {"type": "ngcApiKey", "secretRef": {"name": "key"}}),
     secret("key", {"NGC_API_KEY": "abc"}),
 )
+
+
+class Once(Refusing, Slow):
+    """Refuses, and lets other passes run meanwhile."""
 
 
 def nim(name: str, image: str = IMAGE, **spec: Any) -> dict[str, Any]:
@@ -40,6 +46,72 @@ async def test_twenty_runs_share_one_fill() -> None:
     assert world.all("Job") == []
     assert world.status("NimCache", CACHE)["usedBy"]["total"] == 20
     assert all(world.status("Artifact", f"llama{n}")["runPhase"] == "Running" for n in range(20))
+
+
+async def test_a_cache_that_many_passes_ask_for_at_once_is_asked_for_once() -> None:
+    """Passes run side by side: whoever comes second waits for the first, and no request is refused."""
+    world = World(*KEY, *(nim(f"llama{n}") for n in range(20)))
+    await world.once("Credential", "ngc")
+    asked: list[str] = []
+
+    class Counting(Slow):
+        def before(self, verb: str, kind: str, name: str) -> None:
+            if (verb, kind) == ("create", "NimCache"):
+                asked.append(name)
+
+    world.through(Counting(world.cluster))
+    await asyncio.gather(*(world.once("Artifact", f"llama{n}") for n in range(20)))
+    assert asked == [CACHE]
+    assert all(reason(world.status("Artifact", f"llama{n}")) == "CacheNotReady" for n in range(20))
+
+
+async def test_a_cache_that_could_not_be_made_is_asked_for_by_the_next() -> None:
+    """Those who waited try themselves."""
+    world = World(*KEY, nim("one"), nim("two"))
+    await world.once("Credential", "ngc")
+    world.through(Once(world.cluster, "create", Unavailable("busy", status=503), times=1, kind="NimCache"))
+    keys = ("one", "two")
+    done = await asyncio.gather(*(world.once("Artifact", name) for name in keys), return_exceptions=True)
+    assert [isinstance(each, Unavailable) for each in done] == [True, False]
+    assert len(world.all("NimCache")) == 1
+
+
+async def test_who_waits_says_each_thing_once() -> None:
+    """Made, filled, ready: one status each. That the object is there already and says nothing yet is no news."""
+    world = World(*KEY, nim("one"), nim("two"), jobs="")
+    await world.once("Credential", "ngc")
+    await world.once("Artifact", "one")
+    for name in ("two", "one", "two"):
+        await world.once("Artifact", name)
+    assert world.get("NimCache", CACHE).get("status") is None
+    assert [world.status("Artifact", name)["nimCache"]["phase"] for name in ("one", "two")] == ["Pending"] * 2
+    await world.settle()
+    assert world.status("Artifact", "one")["nimCache"]["phase"] == "Downloading"
+    world.jobs = "Complete"
+    await world.settle()
+    told = [name for verb, kind, name in world.writes() if (verb, kind) == ("status", "Artifact")]
+    # Waiting for the cache, waiting for the model, then the Deployment: made, and with its pods.
+    assert {name: told.count(name) for name in ("one", "two")} == {"one": 4, "two": 4}
+
+
+async def test_the_first_children_cost_no_look_at_their_owner() -> None:
+    """Only children that are missing again could mean that their owner is gone."""
+    world = World(*KEY, nim("llama"), jobs="")
+    await world.settle()
+    world.jobs = "Complete"
+    read: list[str] = []
+
+    class Reading(Door):
+        async def get(self, kind: str, namespace: str, name: str) -> Body | None:
+            read.append(kind)
+            return await super().get(kind, namespace, name)
+
+    world.through(Reading(world.cluster))
+    await world.settle()
+    assert "Artifact" not in read
+    world.cluster.user_delete("Service", TEAM, "llama")
+    await world.settle()
+    assert read.count("Artifact") == 1
 
 
 async def test_the_finished_job_is_removed_without_waiting_for_news() -> None:

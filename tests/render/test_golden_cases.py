@@ -45,6 +45,18 @@ def _world(case: Path) -> World:
     return World(*objects, **options)
 
 
+_SETTLED: dict[Path, World] = {}
+
+
+async def _settled(case: Path) -> World:
+    """The world of a case once nothing changes any more: made once, for tests that only look at it."""
+    if case not in _SETTLED:
+        world = _world(case)
+        await world.settle()
+        _SETTLED[case] = world
+    return _SETTLED[case]
+
+
 def _ids(case: Path) -> str:
     return f"{case.parent.name}/{case.name}"
 
@@ -126,8 +138,7 @@ async def test_case(case: Path, update: bool) -> None:
     for item in given:
         if item["kind"] in OUR_KINDS:
             assert [str(error) for error in strict_errors(item)] == [], "given.yaml is not valid"
-    world = _world(case)
-    await world.settle()
+    world = await _settled(case)
     found = yaml.dump_all(_outcome(world, given), Dumper=_Dumper, sort_keys=True, width=120)
     if update:
         (case / "want.yaml").write_text(found)
@@ -152,8 +163,7 @@ async def test_second_pass_writes_nothing(case: Path) -> None:
 @pytest.mark.parametrize("version", KUBERNETES)
 async def test_manifests_are_valid(case: Path, version: str) -> None:
     """Kubernetes knows every field of every manifest, in the oldest and newest schema at hand."""
-    world = _world(case)
-    await world.settle()
+    world = await _settled(case)
     for write in world.cluster.writes:
         if write.verb in ("create", "apply") and write.kind in OUR_KINDS:
             assert [str(error) for error in strict_errors(write.manifest)] == []
@@ -164,8 +174,7 @@ async def test_manifests_are_valid(case: Path, version: str) -> None:
 @cases
 async def test_statuses_fit_their_schema(case: Path) -> None:
     """Every status that was written on the way would pass the CRD's own schema."""
-    world = _world(case)
-    await world.settle()
+    world = await _settled(case)
     for write in world.cluster.writes:
         if write.verb == "status":
             schema = resource_schema(kind_of(write.kind).model)["properties"]["status"]

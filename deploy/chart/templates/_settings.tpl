@@ -27,6 +27,8 @@
   value: {{ include "outfitter.text" .Values.settings.nimCacheGraceSeconds | quote }}
 - name: OUTFITTER_NIM_DOWNLOAD_SECONDS
   value: {{ include "outfitter.text" .Values.settings.nimDownloadSeconds | quote }}
+- name: OUTFITTER_STATIC_PV_DRIVERS
+  value: {{ include "outfitter.text" .Values.settings.staticPvDrivers | quote }}
 - name: OUTFITTER_WORKERS
   value: {{ include "outfitter.text" .Values.settings.workers | quote }}
 - name: OUTFITTER_MAX_REQUESTS

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from outfitter.api.base import Model, Resource
@@ -22,14 +23,16 @@ NAME_RULE = {
 }
 
 
+@cache  # pydantic takes tens of milliseconds for it, and `validate` asks for each object
 def schema_of(model: type[Model]) -> dict[str, Any]:
-    """Return the structural schema of a model, all references inlined."""
+    """Return the structural schema of a model, all references inlined. Shared: not to be changed."""
     raw = model.model_json_schema(by_alias=True)
     return _structural(raw, raw.get("$defs", {}))
 
 
+@cache
 def resource_schema(model: type[Resource]) -> dict[str, Any]:
-    """Return the schema of a whole object of a kind."""
+    """Return the schema of a whole object of a kind. Shared: not to be changed."""
     schema = schema_of(model)
     properties = schema["properties"]
     return {

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
-from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules, table
+from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules, table, volume_rules
 from outfitter.errors import ConfigurationError
 from outfitter.settings import Settings
 
@@ -80,6 +80,7 @@ def rules() -> dict[str, list[dict[str, Any]]]:
     """RBAC rules of the operator (cluster, or namespaced; and system) and of people (view, edit)."""
     return {
         "cluster": cluster_rules(),
+        "volumes": volume_rules(),
         "namespaced": namespaced_rules(),
         "system": system_rules(LEASE_NAME),
         "view": _people(_READ),
@@ -158,6 +159,7 @@ def rbac_page() -> str:
     where = {
         "everywhere": "every served namespace",
         "cluster": "the whole cluster, only without `watchNamespaces`",
+        "volumes": "the whole cluster, only with `settings.staticPvDrivers` and without `watchNamespaces`",
         "namespace-object": "each served namespace, only with `watchNamespaces`",
         "system": "the system namespace",
     }

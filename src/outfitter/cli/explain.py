@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def explain(
-    what: Annotated[str, typer.Argument(metavar="KIND/NAME", help="A Workspace, or an Environment with spec.run.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="KIND/NAME", help="A Workspace or Inference; an Environment or Artifact with spec.run."),
+    ],
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Default: that of the current context.")] = "",
     files: Files = None,
     recursive: Recursive = False,
@@ -35,6 +38,8 @@ def explain(
     Examples:
 
     outfitter explain workspace/alice -n team-a
+
+    outfitter explain inference/scoring -n team-a -f deploy/examples
 
     outfitter explain envr/jupyter -n team-a -f deploy/examples -o yaml
 
@@ -104,8 +109,9 @@ def _print(body: Mapping[str, Any], pin: Pin, assets: Sequence[Used]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from outfitter.cli.origins import BUILT_IN, entries
+    from outfitter.cli.origins import entries
     from outfitter.naming import RESTARTED_AT
+    from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
     out = console.paper()

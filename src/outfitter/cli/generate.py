@@ -10,15 +10,16 @@ from typing import Any, Final
 import yaml
 
 from outfitter.api.crd import all_crds
-from outfitter.api.reference import all_pages
+from outfitter.api.reference import all_pages, read_reasons
 from outfitter.api.v1alpha1 import GROUP
-from outfitter.cli import chart, install, protect
+from outfitter.cli import chart, install, policies
 from outfitter.errors import ConfigurationError
 
 HEADER = "# Generated from src/outfitter/api by `make generate`. Do not edit.\n"
 
 # Files that are gone from what is generated are removed where their whole folder is ours.
 _OWNED: Final = ("crds", "deploy/chart/files/crds")
+_GUIDE: Final = "docs/guide/troubleshooting.md"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -43,9 +44,12 @@ def crd_files() -> dict[str, str]:
     return {name: HEADER + _text(crd) for name, crd in all_crds().items()}
 
 
-def reference_files() -> dict[str, str]:
-    """Return every reference page by the name of its file: one per kind, rights, settings, and an index."""
-    pages = all_pages()
+def reference_files(root: Path) -> dict[str, str]:
+    """Return every reference page by the name of its file: one per kind, rights, settings, and an index.
+
+    What reasons mean is read from the hand-written guide of the checkout at `root`.
+    """
+    pages = all_pages(read_reasons((root / _GUIDE).read_text(encoding="utf-8")))
     more = "\n- [Settings](settings.md) of the operator\n- [Rights](rbac.md) of the operator\n"
     return {
         **pages,
@@ -60,9 +64,9 @@ def write_crds(folder: Path) -> list[Path]:
     return _write(folder, crd_files(), "outfitter.dev_*.yaml")
 
 
-def write_reference(folder: Path) -> list[Path]:
+def write_reference(folder: Path, root: Path) -> list[Path]:
     """Write one reference page per kind, and their index."""
-    return _write(folder, reference_files())
+    return _write(folder, reference_files(root))
 
 
 def all_files(root: Path) -> dict[str, str]:
@@ -82,14 +86,14 @@ def all_files(root: Path) -> dict[str, str]:
     return {
         **{f"crds/{name}": text for name, text in crds.items()},
         **{f"deploy/chart/files/crds/{name}": text for name, text in crds.items()},
-        "deploy/chart/files/protect.yaml": _header("src/outfitter/cli/protect.py") + _text(protect.policy_spec()),
+        **{f"deploy/chart/files/{name}": _header(source) + _text(spec) for name, source, spec in policies.files()},
         "deploy/chart/files/rules.yaml": _header("src/outfitter/cluster/access.py") + _text(chart.rules()),
         "deploy/chart/templates/_settings.tpl": chart.settings_template(),
         "deploy/chart/values.yaml": values_text,
         "deploy/chart/values.schema.json": json.dumps(chart.values_schema(values), indent=2) + "\n",
         "deploy/install.yaml": _stream(install.objects(values, about)),
         "deploy/argocd/argocd-cm.yaml": _argocd((root / "deploy/argocd/health.lua").read_text(encoding="utf-8")),
-        **{f"docs/reference/{name}": text for name, text in reference_files().items()},
+        **{f"docs/reference/{name}": text for name, text in reference_files(root).items()},
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from outfitter.api.crd import all_crds
 from outfitter.cli.chart import FIELD_SETTINGS, LEASE_NAME, WATCH_NAMESPACES, camel, rules, variable
-from outfitter.cli.protect import OPERATOR, binding_spec, policy_spec
+from outfitter.cli.policies import POLICIES
+from outfitter.cli.protect import OPERATOR, binding_spec
 from outfitter.settings import Settings
 
 Manifest = dict[str, Any]
@@ -27,7 +28,7 @@ def objects(values: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Manifes
         *all_crds().values(),
         _object("v1", "ServiceAccount", NAME, labels, {"automountServiceAccountToken": False}),
         *_roles(values, labels),
-        *(_protection(labels) if values["admission"]["protect"]["enabled"] else ()),
+        *(item for name in POLICIES if values["admission"][name]["enabled"] for item in _policy(name, labels)),
         _service(values, labels),
         _deployment(values, chart, labels),
     ]
@@ -48,12 +49,13 @@ def _namespace() -> Manifest:
 def _roles(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Manifest]:
     known, api = rules(), f"{_RBAC}/v1"
     system = [_with_lease(rule, values["settings"]["leaseName"]) for rule in known["system"]]
+    wide = known["cluster"] + (known["volumes"] if values["settings"]["staticPvDrivers"] else [])
     people = {
         "view": {**labels, f"{_RBAC}/aggregate-to-view": "true"},
         "edit": {**labels, f"{_RBAC}/aggregate-to-edit": "true", f"{_RBAC}/aggregate-to-admin": "true"},
     }
     return [
-        _object(api, "ClusterRole", NAME, labels, {"rules": known["cluster"]}, wide=True),
+        _object(api, "ClusterRole", NAME, labels, {"rules": wide}, wide=True),
         _object(api, "ClusterRoleBinding", NAME, labels, _binding("ClusterRole", NAME), wide=True),
         _object(api, "Role", f"{NAME}-election", labels, {"rules": system}),
         _object(api, "RoleBinding", f"{NAME}-election", labels, _binding("Role", f"{NAME}-election")),
@@ -64,9 +66,9 @@ def _roles(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Manifes
     ]
 
 
-def _protection(labels: Mapping[str, str]) -> list[Manifest]:
-    api, name = "admissionregistration.k8s.io/v1", f"{NAME}-protect"
-    spec = json.loads(json.dumps(policy_spec()).replace(OPERATOR, f"system:serviceaccount:{NAMESPACE}:{NAME}"))
+def _policy(which: str, labels: Mapping[str, str]) -> list[Manifest]:
+    api, name = "admissionregistration.k8s.io/v1", f"{NAME}-{which}"
+    spec = json.loads(json.dumps(POLICIES[which]()).replace(OPERATOR, f"system:serviceaccount:{NAMESPACE}:{NAME}"))
     return [
         _object(api, "ValidatingAdmissionPolicy", name, labels, {"spec": spec}, wide=True),
         _object(api, "ValidatingAdmissionPolicyBinding", name, labels, {"spec": binding_spec(name)}, wide=True),

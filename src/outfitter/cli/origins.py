@@ -11,8 +11,7 @@ from typing import Any, Final
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.pin import Pin
 from outfitter.resolve.references import Source
-
-BUILT_IN: Final = "Outfitter"
+from outfitter.resolve.serving import BUILT_IN
 
 # Field of the pod -> field of the merged submission that it is rendered from.
 _RENDERED_FROM: Final[Mapping[str, str]] = {
@@ -88,8 +87,19 @@ def entries(pin: Pin) -> list[Entry]:
     volumes = {item["name"]: item for item in spec.get("volumes", ())}
     found = [*_container(pin, main, volumes), *_pod(pin, spec)]
     for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
-        found += [Entry(f"{group}[{item['name']}]", str(item.get("image", "")), BUILT_IN) for item in items]
+        found += [_other(pin, "", f"{group}[{item['name']}]", item) for item in items]
+    for each in pin.groups[1:]:
+        first, *rest = each.template["spec"]["containers"]
+        place = f"groups[{each.name}]"
+        found.append(_other(pin, place, "", first))
+        found += [_other(pin, place, f"containers[{item['name']}]", item) for item in rest]
     return found
+
+
+def _other(pin: Pin, group: str, name: str, container: Mapping[str, Any]) -> Entry:
+    """A container that is not the main one of the first group: its image."""
+    place = ".".join(part for part in (group, name) if part)
+    return Entry(place, str(container.get("image", "")), _first(pin, f"pod.{place}.image"))
 
 
 def _container(pin: Pin, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Entry]:
@@ -137,7 +147,7 @@ def _pod(pin: Pin, spec: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def _origin(pin: Pin, field: str) -> str:
-    return _first(pin, _RENDERED_FROM.get(field, field))
+    return _first(pin, _RENDERED_FROM.get(field, field), field)
 
 
 def _first(pin: Pin, *paths: str) -> str:

@@ -14,7 +14,7 @@ _PROTECTED: Final = (
     "ComputeResource", "DataSource", "Credential", "Artifact", "ArtifactRepository", "NimCache",
 )  # fmt: skip
 # They delete only what an owner or a whole namespace takes with it. The operator removes what it made on demand.
-_EXEMPT: Final = (
+EXEMPT: Final = (
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:serviceaccount:kube-system:namespace-controller",
@@ -33,7 +33,7 @@ def _names(field: str) -> str:
 
 def policy_spec() -> dict[str, Any]:
     """The spec of the policy."""
-    exempt = ", ".join(f"'{name}'" for name in (*_EXEMPT, OPERATOR))
+    exempt = ", ".join(f"'{name}'" for name in (*EXEMPT, OPERATOR))
     users = " + ".join(map(_names, _LISTS))
     return {
         "failurePolicy": "Fail",

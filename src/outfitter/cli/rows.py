@@ -61,7 +61,7 @@ def row(body: Mapping[str, Any], kind: str = "") -> Row:
         namespace=meta.get("namespace", ""),
         name=meta["name"],
         sync=status.get("syncStatus") or "No status",
-        phase=status.get("phase") or "",
+        phase=_phase(status),
         ready=_ready(status),
         message=issues[0] if issues else str(status.get("message") or ("; ".join(outdated))),
         created=meta.get("creationTimestamp") or "",
@@ -70,7 +70,7 @@ def row(body: Mapping[str, Any], kind: str = "") -> Row:
         outdated=outdated,
         revision=status.get("revision") or "",
         used_by="" if used is None else str(used),
-        urls=tuple(str(item["url"]) for item in status.get("connections") or () if item.get("url")),
+        urls=tuple(str(item["url"]) for item in (status, *(status.get("connections") or ())) if item.get("url")),
     )
 
 
@@ -87,6 +87,12 @@ def troubled(status: Mapping[str, Any]) -> bool:
     ready = next((item for item in status.get("conditions") or () if item.get("type") == "Ready"), None)
     reasons = {item.get("issue") for item in status.get("issues") or ()}
     return ready is not None and ready.get("status") != "True" and ready.get("reason") in reasons
+
+
+def _phase(status: Mapping[str, Any]) -> str:
+    """`Running`; of an artifact also its number and how what it runs is: `Locked 3, Running`."""
+    numbered = f"{status.get('phase') or ''} {status.get('version') or ''}".strip()
+    return ", ".join(part for part in (numbered, status.get("runPhase")) if part)
 
 
 def _ready(status: Mapping[str, Any]) -> str:

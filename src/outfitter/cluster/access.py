@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
 
-Scope = Literal["everywhere", "cluster", "namespace-object", "system"]
+Scope = Literal["everywhere", "cluster", "volumes", "namespace-object", "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,13 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
         ),
         Row(
             "",
+            "persistentvolumes",
+            _MADE_ANEW,
+            "read-only copies of the volume of a shared model cache; which driver and volume a claim has",
+            scope="volumes",
+        ),
+        Row(
+            "",
             "namespaces",
             ("get", "watch"),
             "the same where only some namespaces are served",
@@ -95,6 +102,11 @@ def _ours() -> Iterator[Row]:
 def cluster_rules() -> list[dict[str, Any]]:
     """Rules of the ClusterRole where all namespaces are served."""
     return _rules(row for row in table() if row.scope in ("everywhere", "cluster"))
+
+
+def volume_rules() -> list[dict[str, Any]]:
+    """What the ClusterRole has besides where an admin named drivers whose volumes may be shared."""
+    return _rules(row for row in table() if row.scope == "volumes")
 
 
 def namespaced_rules() -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ NATIVE: tuple[Resource, ...] = (
     Resource("ConfigMap", "", "v1", "configmaps"),
     Resource("Service", "", "v1", "services"),
     Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
+    Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
     Resource("Pod", "", "v1", "pods"),
     Resource("Event", "", "v1", "events"),
     Resource("StatefulSet", "apps", "v1", "statefulsets"),

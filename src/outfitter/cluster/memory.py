@@ -40,6 +40,7 @@ _NO_GENERATION: Final = frozenset(
         "ConfigMap",
         "Service",
         "PersistentVolumeClaim",
+        "PersistentVolume",
         "ControllerRevision",
         "Event",
         "Lease",

@@ -23,6 +23,7 @@ _NAMESPACE_META: Final = (
     "creationTimestamp",
 )
 _PVC_STATUS: Final = ("phase", "capacity", "conditions")
+_PV_SPEC: Final = ("capacity", "claimRef", "csi", "mountOptions", "nodeAffinity", "volumeMode")
 _EVENT: Final = (
     "involvedObject",
     "message",
@@ -101,6 +102,13 @@ def _event(kind: str, body: Body) -> Live | None:
     return replace(live, owner=(body.get("involvedObject") or {}).get("uid", ""))
 
 
+def _volume(kind: str, body: Body) -> Live:
+    meta, spec = _slim(body)["metadata"], body.get("spec") or {}
+    kept = {key: spec[key] for key in _PV_SPEC if key in spec}
+    phase = (body.get("status") or {}).get("phase", "")
+    return Live.of({"metadata": meta, "spec": kept, "status": {"phase": phase}}, kind)
+
+
 def _storage_class(kind: str, body: Body) -> Live:
     return Live.of({key: body[key] for key in ("metadata", "volumeBindingMode") if key in body}, kind)
 
@@ -112,6 +120,7 @@ _SPECIAL: Final[Mapping[str, Callable[[str, Body], Live | None]]] = {
     "Pod": _pod,
     "PersistentVolumeClaim": _claim,
     "ControllerRevision": _revision,
+    "PersistentVolume": _volume,
     "StorageClass": _storage_class,
     "Event": _event,
 }

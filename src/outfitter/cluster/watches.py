@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from outfitter.naming import OWNER_UID
+from outfitter.settings import Settings
 
 _READABLE_SECRETS: Final = (
     "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=bootstrap.kubernetes.io/token"
@@ -22,6 +23,7 @@ class Watch:
     field_selector: str = ""
     metadata_only: bool = False
     cluster_wide: bool = False  # needs a ClusterRole: left out where only some namespaces are served
+    setting: str = ""  # watched only where an admin has set this
 
 
 WATCHES: Final[tuple[Watch, ...]] = (
@@ -35,6 +37,12 @@ WATCHES: Final[tuple[Watch, ...]] = (
     Watch("ControllerRevision", "pins", label_selector=OWNER_UID),
     Watch("Pod", "state of workloads", label_selector=OWNER_UID),
     Watch("PersistentVolumeClaim", "children, and claims that a DataSource names"),
+    Watch(
+        "PersistentVolume",
+        "children, and the volumes of caches that are shared",
+        cluster_wide=True,
+        setting="static_pv_drivers",
+    ),
     Watch(
         "Secret",
         "children, and what Credentials refer to",
@@ -51,11 +59,17 @@ WATCHES: Final[tuple[Watch, ...]] = (
     ),
 )
 
+
+def watches(settings: Settings) -> tuple[Watch, ...]:
+    """Those that these settings need."""
+    return tuple(watch for watch in WATCHES if not watch.setting or getattr(settings, watch.setting))
+
+
 POD_MAKERS: Final = ("StatefulSet", "Job")
 """Kinds that tell by Events only why they cannot make a pod; a Deployment says so in its status."""
 
 CHILD_KINDS: Final = (
     "StatefulSet", "Deployment", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Ingress",
-    "ControllerRevision", "PersistentVolumeClaim", "Secret", "ConfigMap",
+    "ControllerRevision", "PersistentVolumeClaim", "PersistentVolume", "Secret", "ConfigMap",
 )  # fmt: skip
 """Kinds that Outfitter creates, and therefore sweeps."""

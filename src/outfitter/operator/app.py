@@ -22,6 +22,7 @@ from outfitter.cluster.informer import informers
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
+from outfitter.cluster.watches import watches
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import ApiError
 from outfitter.operator.dependents import Dependents
@@ -97,6 +98,7 @@ class Operator:
             self.transport,
             self.caches,
             self.namespaces,
+            watches=watches(settings),
             relisted=self.sweep.everything,
             unreadable=self.unreadable,
         )

@@ -21,10 +21,11 @@ class Dependents:
         """A pass over `key` starts: what changes from now on may be news to it, whatever it will look at."""
         self._under_way[key] = set()
 
-    def heard(self, kind: str, namespace: str, name: str) -> None:
-        """This object changed."""
-        for seen in self._under_way.values():
-            seen.add((kind, namespace, name))
+    def heard(self, kind: str, namespace: str, name: str, but: Key | None = None) -> None:
+        """This object changed, by the pass over `but` if that is given."""
+        for key, seen in self._under_way.items():
+            if key != but:
+                seen.add((kind, namespace, name))
 
     def end(self, key: Key, gained: Collection[Dep] = ()) -> bool:
         """The pass is over. Whether something that it looked at for the first time changed while it ran."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import kind_of
@@ -13,7 +14,9 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.snapshot import Key, Live
 
 _USERS_SEE: Final = ("labels", "annotations")
-_OF_USERS: Final = frozenset({"usedBy", "numArtifacts", "unusedSince"})
+
+WRITER: ContextVar[Key | None] = ContextVar("WRITER", default=None)
+"""The key whose pass runs in this task and in those that it started."""
 
 
 class Wake:
@@ -53,12 +56,17 @@ class Wake:
         self._users(live)
 
     def written(self, change: Change) -> None:
-        """Our own write: the pass that made it knows, its dependents do not."""
+        """Our own write: the pass that made it knows, others who depend on it do not.
+
+        What the server made of a child may be news to that pass as well; our own kinds are stored as they are sent.
+        """
         if change.kind in self._kinds and change.old is None:
             live = change.live
             self._queue.add(Key(change.kind, live.namespace, live.name))  # made by a pass over something else
-        if change.kind not in self._kinds or _concerns_users(change):
+        if change.kind not in self._kinds:
             self._users(change.live)
+        elif _concerns_users(change):
+            self._users(change.live, but=WRITER.get())
         if change.kind in self._kinds and essential(change):
             # A user's edit that the server took just before our status comes with the answer: its event is old then.
             self._queue.add(Key(change.kind, change.live.namespace, change.live.name))
@@ -88,10 +96,11 @@ class Wake:
         if change.old is None and live.owner:
             self._owner(live)
 
-    def _users(self, live: Live) -> None:
-        self._dependents.heard(live.kind, live.namespace, live.name)
+    def _users(self, live: Live, but: Key | None = None) -> None:
+        self._dependents.heard(live.kind, live.namespace, live.name, but)
         for key in self._dependents.of(live.kind, live.namespace, live.name):
-            self._queue.add(key)
+            if key != but:
+                self._queue.add(key)
 
     def _owner(self, live: Live) -> None:
         """Add the object that `live` was made for, if it still exists."""
@@ -112,17 +121,18 @@ class Wake:
 
 def _concerns_users(change: Change) -> bool:
     """Whether those who refer to an object of ours have to look again: of some kinds, they read the status too."""
+    old, new, kind = change.old, change.new, kind_of(change.kind)
+    if kind.mute_at_first and old is None and new is not None:
+        return bool(new.body.get("status"))
     if essential(change):
         return True
-    old, new = change.old, change.new
-    if old is None or new is None or not kind_of(change.kind).status_matters:
+    if old is None or new is None:
         return False
-    return _said(old) != _said(new)
-
-
-def _said(live: Live) -> dict[str, Any]:
-    """What a status says of the object itself, not of those who use it."""
-    return {key: value for key, value in (live.body.get("status") or {}).items() if key not in _OF_USERS}
+    fields = kind.status_matters
+    if not fields:
+        return False
+    before, after = (live.body.get("status") or {} for live in (old, new))
+    return any((before.get(field) or None) != (after.get(field) or None) for field in fields)
 
 
 def essential(change: Change) -> bool:

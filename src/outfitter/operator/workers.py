@@ -12,7 +12,7 @@ from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
 from outfitter.operator.dependents import Dependents
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
-from outfitter.operator.wake import Wake
+from outfitter.operator.wake import WRITER, Wake
 from outfitter.snapshot import Dep, Key
 
 _log = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ class Workers:
         started = time.monotonic()
         outcome = "Error"
         self._dependents.begin(key)
+        WRITER.set(key)
         try:
             done: Pass = await self._reconciler.reconcile(key)
             outcome = done.outcome
@@ -133,6 +134,7 @@ class Workers:
             self._queue.retry(key)
             _log.exception("%s: the pass failed", key)
         finally:
+            WRITER.set(None)
             self._dependents.end(key)
             self._observe(key.kind, outcome, time.monotonic() - started)
 

@@ -6,13 +6,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.api.v1alpha1.artifact import Artifact
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS
 from outfitter.naming import clone_snapshot
 from outfitter.plan.base import Create, Op, Plan, diff, surplus
 from outfitter.plan.usage import used_by
 from outfitter.plan.workload import KINDS, combined, plan_workload
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import artifact as render
-from outfitter.resolve.artifact import Definition, definition, lock_problems, number_of, type_problem, versions
+from outfitter.resolve.artifact import (
+    Definition,
+    definition,
+    full_problem,
+    lock_problems,
+    number_of,
+    spent,
+    type_problem,
+    versions,
+)
 from outfitter.resolve.subject import subject_of
 from outfitter.snapshot import Asset, Key, View
 from outfitter.status import Draft, known
@@ -48,7 +58,8 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
     before = _before(view, found, repository)
     told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if life.asks else frozenset()
     plan = _running(view, asset, found, facts, life)
-    return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or bool(before))
+    # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
+    return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or found.fresh)
 
 
 def _before(view: View, found: Definition, repository: Asset | None) -> list[tuple[Op, ...]]:
@@ -98,6 +109,8 @@ def _life(view: View, found: Definition, repository: Asset | None) -> _Life:
     problems += [mismatch] if mismatch else []
     taken = _taken(repository, spec.version)
     problems += [taken] if taken else []
+    if len(versions(repository)) >= LISTED_VERSIONS:
+        problems.append(full_problem(found.repository))
     if problems:
         return _Life("LockFailed", problems=problems)
     return _Life("Locking", asks=True)
@@ -117,7 +130,7 @@ def _taken(repository: Asset | None, version: int | None) -> Problem | None:
     if owner is not None:
         text = f"version {version} of ArtifactRepository {name} is Artifact {owner}: choose another number, or none"
         return stalled("VersionTaken", text, "spec.version")
-    if version in (status.get("retiredVersions") or ()):
+    if spent(status.get("retiredVersions") or (), version):
         text = (
             f"version {version} of ArtifactRepository {name} was an artifact that is deleted, and no number is given "
             f"twice: choose one above {status.get('lastVersionNumber', 0)}, or none"

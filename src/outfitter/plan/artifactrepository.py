@@ -9,8 +9,8 @@ from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactR
 from outfitter.naming import ON_DEMAND
 from outfitter.plan.base import Delete, Plan
 from outfitter.plan.usage import used_by
-from outfitter.problems import Problem, stalled, unsupported
-from outfitter.resolve.artifact import Definition, definition, lock_problems
+from outfitter.problems import Problem, unsupported
+from outfitter.resolve.artifact import Definition, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
 
@@ -31,9 +31,14 @@ class _Numbers:
         self.entries[number] = {"version": number, "name": live.name, "uid": live.uid, "locked": True}
         self.last = max(self.last, number)
 
+    def retire(self, number: int) -> None:
+        """Note that the artifact with this number is gone."""
+        self.retired.add(number)
+        self.last = max(self.last, number)
+
     def free(self, number: int) -> bool:
         """Whether a number was never given."""
-        return number not in self.entries and number not in self.retired
+        return number not in self.entries and not spent(sorted(self.retired), number)
 
 
 def plan_repository(view: View, asset: Asset) -> Plan:
@@ -50,12 +55,13 @@ def plan_repository(view: View, asset: Asset) -> Plan:
     if spec.shared_roles:
         problems.append(unsupported("spec.sharedRoles", "roles of a repository are not there yet"))
     facts = {
-        "usedBy": used_by(view.users),
+        # Known by the repository that they name, before a pass over them has looked at it.
+        "usedBy": used_by([*view.users, *(member.key for member in members)]),
         "type": spec.type,
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),
         "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
-        "retiredVersions": sorted(numbers.retired)[-LISTED_VERSIONS:] or None,
+        "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     draft = Draft(not problems, "Counting", "", tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.
@@ -68,12 +74,13 @@ def _made_for_others(asset: Asset) -> bool:
 
 def _known(before: dict[str, Any], members: list[Asset]) -> _Numbers:
     """The numbers that were given; where the status was lost, those that the artifacts themselves show."""
-    numbers = _Numbers(int(before.get("lastVersionNumber") or 0), {}, set(before.get("retiredVersions") or ()))
+    retired = set(before.get("retiredVersions") or ())
+    numbers = _Numbers(max(int(before.get("lastVersionNumber") or 0), *retired, 0), {}, retired)
     alive = {asset.live.uid: asset for asset in members}
     for item in before.get("versions") or ():
         member = alive.get(item["uid"])
         if member is None:
-            numbers.retired.add(item["version"])
+            numbers.retire(item["version"])
             continue
         numbers.give(item["version"], member)
         numbers.entries[item["version"]]["locked"] = bool((member.body.get("spec") or {}).get("locked"))
@@ -90,8 +97,7 @@ def _give(view: View, asset: Asset, members: list[Asset], numbers: _Numbers, pro
     waiting = [found for member in members if member.live.uid not in has and (found := _ready(view, asset, member))]
     for found in sorted(waiting, key=lambda item: item.spec.spec.version is None):
         if len(numbers.entries) >= LISTED_VERSIONS:
-            text = f"it holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or use another one"
-            problems.append(stalled("RepositoryFull", text))
+            problems.append(full_problem(asset.live.name))
             return
         wanted = found.spec.spec.version
         if wanted is None:

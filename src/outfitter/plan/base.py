@@ -81,7 +81,7 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
     for manifest in wanted:
         want = stamp(dict(manifest))
         meta = want["metadata"]
-        found = view.peek(want["kind"], meta["namespace"], meta["name"])
+        found = view.peek(want["kind"], meta.get("namespace", ""), meta["name"])
         if found is None:
             result.ops.append(Create(want))
             continue
@@ -99,7 +99,7 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
 
 def claim(view: View, found: Live, owner: Asset) -> Problem | None:
     """None where a live object may be written by `owner`'s pass; a problem that says why not."""
-    where = f"{found.kind} {found.namespace}/{found.name}"
+    where = place(found.kind, found.namespace, found.name)
     if found.owner == owner.live.uid:
         return waiting("Replacing", f"{where} is being deleted; it is made anew afterwards") if found.deleting else None
     labels = found.body["metadata"].get("labels") or {}
@@ -114,9 +114,14 @@ def claim(view: View, found: Live, owner: Asset) -> Problem | None:
     return taken(found.kind, found.namespace, found.name, labels)
 
 
+def place(kind: str, namespace: str, name: str) -> str:
+    """An object as people name it."""
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
 def taken(kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> Problem:
     """A name we need belongs to somebody else; we never adopt it. `labels`: those of the object that has it."""
-    where = f"{kind} {namespace}/{name}"
+    where = place(kind, namespace, name)
     if OWNER_KIND in labels and OWNER_NAME in labels:
         text = f"{where} belongs to {labels[OWNER_KIND]} {labels[OWNER_NAME]}: choose another name here"
     else:
@@ -165,7 +170,7 @@ def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | N
 
 def surplus(view: View, owner: Asset, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
     """Children of these kinds that are not wanted any more; volumes that hold user data stay."""
-    keep = {(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in wanted}
+    keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
         Delete(child)
         for child in view.children(owner.live.uid)
@@ -183,11 +188,12 @@ def refused(op: Op, error: ApiError) -> Problem:
         kind, namespace, name, verb = op.live.kind, op.live.namespace, op.live.name, "delete"
     else:
         meta = op.manifest["metadata"]
-        kind, namespace, name = op.manifest["kind"], meta["namespace"], meta["name"]
+        kind, namespace, name = op.manifest["kind"], meta.get("namespace", ""), meta["name"]
         verb = "create" if isinstance(op, Create) else "change"
-    text = f"the API server refused to {verb} {kind} {namespace}/{name}: {error.message}"
+    where = place(kind, namespace, name)
+    text = f"the API server refused to {verb} {where}: {error.message}"
     if isinstance(error, NotFound):
-        return waiting("NotCreated", f"{kind} {namespace}/{name} cannot be made: {error.message}", namespace=namespace)
+        return waiting("NotCreated", f"{where} cannot be made: {error.message}", namespace=namespace)
     if isinstance(error, Forbidden) and "exceeded quota" in error.message:
         return waiting(
             "QuotaExceeded", f"{text}; free some of the quota, or let an admin raise it", namespace=namespace

@@ -12,8 +12,9 @@ from outfitter.canonical import stamp
 from outfitter.naming import ATTEMPT, FILLED, ON_DEMAND, SOURCE_VERSION
 from outfitter.observe import Observation, State, observe, observe_download, refusal
 from outfitter.plan.base import Create, Delete, Op, Plan, diff
+from outfitter.plan.share import share, unshareable
 from outfitter.plan.usage import used_by
-from outfitter.problems import Level, Problem, stalled, unsupported, waiting
+from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import nimcache
 from outfitter.resolve.references import Found, check_variables, credential_key
 from outfitter.resolve.scope import is_wide, scope_problem
@@ -32,12 +33,13 @@ def plan_nim_cache(view: View, asset: Asset) -> Plan:
     spec = asset.model.spec
     facts: dict[str, Any] = {"usedBy": used_by(view.users)}
     problem = scope_problem(asset, view.settings.system_namespace)
-    if problem is None and spec.sharing == "staticPV":
-        problem = unsupported("spec.sharing", "mounting one volume in several namespaces is not there yet")
+    one_volume = spec.sharing == "staticPV"
+    if problem is None and one_volume:
+        problem = unshareable(view, asset)
     if problem is not None:
         facts["phase"] = "Failed"
         return Plan(Draft(False, problem.reason, "", (problem,), facts, (0, 1)))
-    if is_wide(asset, view.settings.system_namespace) and spec.claim_name is None:
+    if is_wide(asset, view.settings.system_namespace) and spec.claim_name is None and not one_volume:
         facts["phase"] = "Ready"
         return Plan(Draft(True, "Valid", "each namespace fills a cache of its own as this one says", (), facts, (1, 1)))
     idle = _Idle.of(view, asset)
@@ -45,6 +47,7 @@ def plan_nim_cache(view: View, asset: Asset) -> Plan:
         return Plan(Draft(True, "Unused", "", (), facts), ((Delete(asset.live),),))
     facts["unusedSince"] = idle.since
     plan = _existing(view, asset, spec, facts) if spec.claim_name else _filled(view, asset, spec, facts)
+    plan = share(view, asset, plan) if one_volume else plan
     delays = [delay for delay in (plan.requeue, idle.requeue) if delay is not None]
     return Plan(plan.draft, plan.steps, min(delays, default=None), look_again=plan.look_again)
 
@@ -173,7 +176,9 @@ def _download(
         used = (current[-1].body["metadata"].get("annotations") or {}).get(SOURCE_VERSION, "")
         job, wrong = nimcache.job(asset, spec, attempt, used, pull, view.settings)
         kept = diff(view, asset, [job])
-        if kept.ops or seen.state is not State.FAILED:
+        # The kubelet tries to pull ever later; with another key it may go well at once.
+        rotated = seen.reason == "ImagePullFailed" and used != version
+        if kept.ops or (seen.state is not State.FAILED and not rotated):
             # Another template: this attempt is started over.
             return _under_way(view, asset, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
         wait = _wait(view, current[-1], attempt) if used == version else 0.0
@@ -189,7 +194,7 @@ def _download(
 
 
 def _wanted_key(view: View, asset: Asset, spec: NimCacheSpec) -> tuple[str, Found]:
-    """Which content of the Credential a download would use, and what is missing for one."""
+    """Which content of its Credentials a download would use, and what is missing for one."""
     found = Found()
     version = ""
     if spec.credential is not None:
@@ -207,7 +212,8 @@ def _wanted_key(view: View, asset: Asset, spec: NimCacheSpec) -> tuple[str, Foun
         }
     )
     check_variables(view, asset.live.namespace, given, found)
-    return version, found
+    versions = (version, *sorted(source.version for source in found.sources.values()))
+    return ",".join(filter(None, versions)), found
 
 
 def _pods(view: View, asset: Asset, job: Live) -> list[Live]:
@@ -222,6 +228,9 @@ def _pods(view: View, asset: Asset, job: Live) -> list[Live]:
 
 def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> Draft:
     text = "the model is being downloaded" if reason == "Downloading" else ""
+    before = (facts.get("failure") or {}).get("message")
+    if text and before:
+        text = f"{text} again; the attempt before failed: {before}"
     return Draft(False, reason, text, tuple(problems), facts, (0, 1))
 
 

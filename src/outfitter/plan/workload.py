@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from outfitter.naming import SCALED, connection_service, group_workload
+from outfitter.naming import SCALED, connection_service, group_workload, nim_cache
 from outfitter.observe import observe_pods
 from outfitter.plan import pin as pins
 from outfitter.plan.access import lost_hosts
@@ -23,7 +23,7 @@ from outfitter.resolve.scope import elevation_allowed, restricted
 from outfitter.resolve.serving import resolve
 from outfitter.resolve.subject import Subject
 from outfitter.resolve.workload import Resolved
-from outfitter.snapshot import View
+from outfitter.snapshot import Key, View
 
 KINDS = (
     "StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
@@ -41,12 +41,14 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     if pin is None:
         draft = unpinned(subject, problems)
         facts = {**draft.facts, **(resolved.facts if resolved else {})}
-        return Plan(replace(draft, facts=facts), (demanded,) if demanded else ())
+        tells = _shared_cache(facts)
+        return Plan(replace(draft, facts=facts), (demanded,) if demanded else (), tells=tells)
     if not subject.stopped and now.was_stopped and serious(problems):
         subject = replace(subject, stopped=True)  # a start that is refused stays stopped
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
     if pin.type == "inference" and not made:
         problems += inference.problems(subject, pin.groups, pin.spec, view.settings)
+    demanded = demanded or _lost_cache(view, subject, pin)
     wanted = _wanted(view, subject, pin, now, ways)
     problems += _draft_note(view, subject, pin)
     lost = lost_hosts(view, asset, _hosts(view, subject, pin, ways))
@@ -191,6 +193,28 @@ def _on_demand(resolved: Resolved | None) -> tuple[Op, ...]:
     return (Create(nimcache.on_demand(resolved.subject.namespace, resolved.missing_cache)),)
 
 
+def _shared_cache(facts: Mapping[str, Any]) -> frozenset[Key]:
+    """The NimCache of another namespace that brings its volume here once it knows that it is used."""
+    cache = facts.get("nimCache") or {}
+    return frozenset({Key("NimCache", cache["namespace"], cache["name"])}) if "namespace" in cache else frozenset()
+
+
+def _lost_cache(view: View, subject: Subject, pin: Pin) -> tuple[Op, ...]:
+    """The NimCache that somebody deleted under the pods: who is started later must find its model again."""
+    named = (pin.facts or {}).get("nimCache") or {}
+    name = named.get("name")
+    if (
+        name is None
+        or "namespace" in named
+        or subject.stopped
+        or view.live("NimCache", subject.namespace, name) is not None
+    ):
+        return ()
+    resolved = resolve(view, subject)
+    missing = resolved.missing_cache
+    return _on_demand(resolved) if missing is not None and nim_cache(missing["image"]) == name else ()
+
+
 def _handed_over(view: View, ops: list[Op]) -> Iterator[Op]:
     """Before an autoscaler takes over: keep the number of pods there are when we stop asking for one.
 
@@ -222,7 +246,7 @@ def _serving_facts(view: View, subject: Subject, pin: Pin, now: Now) -> dict[str
     facts: dict[str, Any] = dict(pin.facts or {})
     cache = facts.get("nimCache")
     if cache:
-        live = view.asset("NimCache", subject.namespace, cache["name"])
+        live = view.asset("NimCache", cache.get("namespace", subject.namespace), cache["name"])
         phase = (live.body.get("status") or {}).get("phase") if live else None
         facts["nimCache"] = {**cache, "phase": phase or "Pending"}
     if subject.artifact is not None or subject.own_artifact:

@@ -19,6 +19,7 @@ from outfitter.naming import OWNER_UID, RECONCILE
 from outfitter.plan import plan
 from outfitter.plan.base import Create, Plan
 from outfitter.reconcile.writes import Writer
+from outfitter.resolve.subject import subject_of
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Dep, Key, Live, Native, View, read_asset
 from outfitter.status import Draft, compose, deleting, is_ready, is_stalled, least, unfinished, unreadable
@@ -139,7 +140,7 @@ class Reconciler:
         again now, they would stand there without an owner.
         """
         creates = any(isinstance(op, Create) for step in made.steps for op in step)
-        if not creates or "observedGeneration" not in (asset.body.get("status") or {}):
+        if not creates or not _had_children(asset):
             return False
         live = asset.live
         found = await self._cluster.get(live.kind, live.namespace, live.name)
@@ -229,6 +230,12 @@ class Reconciler:
         self._unready.pop(key, None)
         self._refused.pop(key, None)
         self._writer.forget()
+
+
+def _had_children(asset: Asset) -> bool:
+    """Whether there may be children that an earlier pass made; what runs has none before its first pin."""
+    status = asset.body.get("status") or {}
+    return ("revision" if subject_of(asset) else "observedGeneration") in status
 
 
 def _outcome(draft: Draft, made: Plan) -> str:

@@ -16,12 +16,13 @@ from outfitter.snapshot import Live
 
 
 class Writer:
-    """Carries out plans. Remembers only which names strangers have."""
+    """Carries out plans. Remembers only which names strangers have, and what is being made right now."""
 
     def __init__(self, cluster: Cluster, caches: Caches) -> None:
         self._cluster = cluster
         self._caches = caches
         self._strangers: set[tuple[str, str, str]] = set()
+        self._under_way: dict[tuple[str, str, str], asyncio.Event] = {}
 
     def forget(self) -> None:
         """Forget strangers: which object met which is not kept, and to meet one again costs one refused request."""
@@ -54,7 +55,8 @@ class Writer:
         try:
             match op:
                 case Create(manifest):
-                    return await self._create(manifest)
+                    owned = OWNER_UID in (manifest["metadata"].get("labels") or {})
+                    return await (self._create(manifest) if owned else self._create_once(manifest))
                 case Apply(manifest, uid, manager):
                     await self._cluster.apply(manifest, uid, manager)
                 case Delete(live, orphan):
@@ -66,9 +68,24 @@ class Writer:
                 return refused(op, error)
         return None
 
-    async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
+    async def _create_once(self, manifest: Mapping[str, Any]) -> Problem | None:
+        """Make what nobody owns and many may ask for at once: whoever comes second waits for the first."""
         meta = manifest["metadata"]
         place = (manifest["kind"], meta["namespace"], meta["name"])
+        while place in self._under_way:
+            await self._under_way[place].wait()
+        if self._caches[place[0]].get(*place[1:]) is not None:
+            return None
+        done = self._under_way[place] = asyncio.Event()
+        try:
+            return await self._create(manifest)
+        finally:
+            del self._under_way[place]
+            done.set()
+
+    async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
+        meta = manifest["metadata"]
+        place = (manifest["kind"], meta.get("namespace", ""), meta["name"])
         if place not in self._strangers:
             try:
                 await self._cluster.create(manifest)
@@ -82,8 +99,8 @@ class Writer:
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
         has, mine = found["metadata"].get("labels") or {}, meta.get("labels") or {}
         if OWNER_UID not in mine:
-            # Nobody owns it, so that whoever made it, it serves.
-            self._caches.wrote(place[0], found)
+            # Nobody owns it, so that whoever made it, it serves. It may say something else than what was sent: news.
+            self._caches.put(Live.of(found, place[0]))
             return None
         if has.get(OWNER_UID) == mine[OWNER_UID]:
             # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.

@@ -7,7 +7,14 @@ from typing import Any
 
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.serving import Autoscaling
-from outfitter.naming import SCALED, STOPPED_REVISION, group_labels, group_workload, serving_host
+from outfitter.naming import (
+    SCALED,
+    STOPPED_REVISION,
+    connection_service,
+    group_labels,
+    group_workload,
+    serving_host,
+)
 from outfitter.problems import Problem, note, stalled, unsupported
 from outfitter.render import connection
 from outfitter.render.connection import Endpoints
@@ -103,7 +110,7 @@ def most(scaling: Autoscaling) -> int:
 
 
 def _service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[str, Any], spec: Any) -> dict[str, Any]:
-    grpc = _serving(spec).get("protocol") == "grpc"
+    grpc = _grpc(spec)
     entry = {
         "name": "grpc" if grpc else "http",
         "port": port,
@@ -163,15 +170,20 @@ def _autoscaler(name: str, meta: Mapping[str, Any], scaling: Autoscaling) -> dic
     }
 
 
-def _serving(spec: Any) -> dict[str, Any]:
+def _serving(spec: Any) -> dict[str, Any] | None:
+    """What is said of the serving port; None where it is not asked for, which is not the same as asked for plainly."""
     port = spec.serving_port if isinstance(spec, InferenceSpec) else None
-    return port.to_dict() if port is not None else {}
+    return port.to_dict() if port is not None else None
+
+
+def _grpc(spec: Any) -> bool:
+    return (_serving(spec) or {}).get("protocol") == "grpc"
 
 
 def public_url(subject: Subject, spec: Any, settings: Settings) -> str:
     """The address outside the cluster; "" where it has none: not asked for, or no domain is set."""
     serving = _serving(spec)
-    if not serving or serving.get("clusterLocalAccessOnly") or not settings.domain:
+    if serving is None or serving.get("clusterLocalAccessOnly") or not settings.domain:
         return ""
     scheme = "https" if settings.ingress_tls else "http"
     return f"{scheme}://{serving_host(subject.name, subject.namespace, settings.domain)}"
@@ -192,7 +204,7 @@ def _ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any,
         seconds = spec.serving_configuration.request_timeout_seconds if spec.serving_configuration else None
         if seconds is not None:
             annotations |= {f"{_NGINX}/proxy-read-timeout": str(seconds), f"{_NGINX}/proxy-send-timeout": str(seconds)}
-        if _serving(spec).get("protocol") == "grpc":
+        if _grpc(spec):
             annotations[f"{_NGINX}/backend-protocol"] = "GRPC"
     backend = {"service": {"name": name, "port": {"number": port}}}
     return {
@@ -210,13 +222,19 @@ def _ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any,
 def problems(subject: Subject, groups: Sequence[GroupPods], spec: Any, settings: Settings) -> Iterator[Problem]:
     """What of scaling and serving cannot be had here."""
     field = "spec.run" if subject.own_definition else "spec"
+    services = {group_workload(subject.name, group.name, first=n == 0): group.name for n, group in enumerate(groups)}
+    for item in connection.endpoints(spec, subject.name, subject.namespace, settings).inside:
+        name = connection_service(subject.name, item.name)
+        if name in services:
+            text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
+            yield stalled("Conflict", text, f"{field}.connections[{item.name}]")
     for group in groups:
         yield from _scaling_problems(subject, group, field)
     serving = _serving(spec)
-    if serving.get("authorizationType", "public") != "public":
+    if serving is not None and serving.get("authorizationType", "public") != "public":
         text = "limiting who may ask needs an identity-aware proxy"
         yield unsupported(f"{field}.servingPort.authorizationType", text)
-    if serving and not serving.get("clusterLocalAccessOnly") and not settings.domain:
+    if serving is not None and not serving.get("clusterLocalAccessOnly") and not settings.domain:
         text = "an admin has set no domain, so it can be reached inside the cluster only"
         yield note("ClusterLocal", text, f"{field}.servingPort")
     timeouts = spec.serving_configuration if isinstance(spec, InferenceSpec) else None

@@ -10,7 +10,18 @@ from outfitter.api.base import API_VERSION
 from outfitter.api.v1alpha1.nimcache import NimCacheSpec
 from outfitter.api.v1alpha1.volumes import ClaimInfo, PvcFields
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
-from outfitter.naming import ATTEMPT, FILLED, ON_DEMAND, SOURCE_VERSION, download_job, nim_cache, owner_labels
+from outfitter.naming import (
+    ATTEMPT,
+    FILLED,
+    ON_DEMAND,
+    RETAINED,
+    SOURCE_VERSION,
+    download_job,
+    nim_cache,
+    owner_labels,
+    shared_claim,
+    shared_volume,
+)
 from outfitter.problems import Problem
 from outfitter.render import computeresource, datasource, environment, placement
 from outfitter.render.container import NIM_POD
@@ -22,6 +33,8 @@ from outfitter.snapshot import Asset
 
 CACHE_PATH = "/opt/nim/.cache"
 _VOLUME = "model"
+# Secrets with which a driver makes and grows volumes: no business of one that is only mounted.
+_CONTROLLER = ("controllerExpandSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef")
 
 
 def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +85,42 @@ def job(
         },
     }
     return manifest, problems
+
+
+def shared(asset: Asset, source: Mapping[str, Any], namespace: str, size: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The claim by which another namespace mounts the volume of a cache, and the PersistentVolume behind it.
+
+    `source` is the PersistentVolume of the cache itself. The new one is the same storage, read-only, reserved for the
+    claim; when it is deleted the storage stays.
+    """
+    live, spec = asset.live, source["spec"]
+    labels = owner_labels(live.kind, live.name, live.uid)
+    name, volume = shared_claim(live.name), shared_volume(live.uid, namespace)
+    csi = {key: value for key, value in spec["csi"].items() if key not in _CONTROLLER}
+    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeMode": spec.get("volumeMode")}
+    reserved = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name}
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace, "labels": {**labels, RETAINED: "false"}},
+            "spec": {**common, "volumeName": volume, "resources": {"requests": {"storage": size}}},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": volume, "labels": labels},
+            "spec": {
+                **common,
+                "capacity": {"storage": spec["capacity"]["storage"]},
+                "claimRef": reserved,
+                "csi": {**csi, "readOnly": True},
+                "mountOptions": spec.get("mountOptions"),
+                "nodeAffinity": spec.get("nodeAffinity"),
+                "persistentVolumeReclaimPolicy": "Retain",
+            },
+        },
+    )
 
 
 def submission(spec: NimCacheSpec) -> WorkspaceSpec:

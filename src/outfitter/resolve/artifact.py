@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.v1alpha1.artifact import Artifact
-from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.api.v1alpha1.artifactspec import ArtifactStorage
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.inference import ArtifactRef
@@ -133,6 +133,26 @@ def versions(repository: Asset | None) -> list[Mapping[str, Any]]:
 def number_of(repository: Asset | None, uid: str) -> int | None:
     """The number that a repository gave to the artifact with this uid."""
     return next((int(item["version"]) for item in versions(repository) if item["uid"] == uid), None)
+
+
+def listed(retired: Sequence[int]) -> Sequence[int]:
+    """The numbers of deleted versions that a status has room for: the highest. `retired` is in order."""
+    return retired[-LISTED_VERSIONS:]
+
+
+def spent(retired: Sequence[int], number: int) -> bool:
+    """Whether a number was a version that is deleted. Where the list is full, all below it may have been one."""
+    known = listed(retired)
+    return number in known or (len(known) == LISTED_VERSIONS and number < known[0])
+
+
+def full_problem(repository: str) -> Problem:
+    """A repository can list no more versions."""
+    text = (
+        f"ArtifactRepository {repository} holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or "
+        "use another one"
+    )
+    return stalled("RepositoryFull", text)
 
 
 def type_problem(found: Definition, repository: Asset | None) -> Problem | None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.storage import PvcVolume
-from outfitter.naming import model_claim, nim_cache
+from outfitter.naming import model_claim, nim_cache, shared_claim
 from outfitter.problems import waiting
 from outfitter.resolve.artifact import Definition
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.scope import covers, scope_problem
 from outfitter.resolve.subject import Subject
 from outfitter.resolve.volumes import VolumeUse
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Asset, Live, View
 
 CACHE_PATH = "/opt/nim/.cache"
 
@@ -65,23 +65,53 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     image = image_of(found.groups)
     cache = serving_cache(view, subject.namespace, image)
     field_name = "spec.storage.mode"
-    if cache is None:
-        pending = {"name": nim_cache(image), "phase": "Pending"}
-        text = f"NimCache {nim_cache(image)} is being made"
-        notes.problems.append(waiting("CacheNotReady", text, field_name))
-        return ModelVolume(CACHE_PATH, None, True, {"nimCache": pending}, _new_cache(view, subject, found, image))
-    status = cache.body.get("status") or {}
+    shared = shared_cache(view, subject.namespace, image) if cache is None else None
+    if shared is not None and getattr(shared.model.spec, "sharing", None) == "staticPV":
+        return _mounted_elsewhere(view, subject, shared, notes)
+    status = (cache.body.get("status") or {}) if cache else {}
+    if cache is None or not status:
+        # Asked for, or there and not looked at yet: to those who wait it is the same.
+        name = cache.live.name if cache else nim_cache(image)
+        notes.problems.append(waiting("CacheNotReady", f"NimCache {name} is being made", field_name))
+        missing = None if cache else _new_cache(view, subject, found, image)
+        return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
     facts = {"nimCache": {key: value for key, value in named.items() if value}}
     if phase != "Ready":
-        why = (status.get("failure") or {}).get("message") or status.get("message") or "the model is being downloaded"
+        why = status.get("message") or "it is not filled yet"
         notes.problems.append(waiting("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))
         return ModelVolume(CACHE_PATH, None, True, facts)
     notes.keep(cache)
     leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim})
     use = VolumeUse(label(cache), "model", "pvc", leaf, CACHE_PATH, field_name, claim)
     return ModelVolume(CACHE_PATH, use, True, facts)
+
+
+def _mounted_elsewhere(view: View, subject: Subject, cache: Asset, notes: Found) -> ModelVolume:
+    """The admin's own volume, by a read-only claim that the cache makes in this namespace once it is used here."""
+    field_name, claim = "spec.storage.mode", shared_claim(cache.live.name)
+    status = cache.body.get("status") or {}
+    phase = status.get("phase", "Pending")
+    named = {"name": cache.live.name, "namespace": cache.live.namespace, "claimName": claim, "phase": phase}
+    live = view.live("PersistentVolumeClaim", subject.namespace, claim)
+    bound = live is not None and live.owner == cache.live.uid and not live.deleting and _bound(live)
+    if not bound:
+        told = {item.get("scopeId"): item["message"] for item in reversed(status.get("issues", ()))}
+        why = told.get(subject.namespace) or told.get(cache.live.namespace) or status.get("message")
+        why = why or "its volume is being brought here"
+        text = f"NimCache {cache.live.name} of {cache.live.namespace}: {why}"
+        notes.problems.append(waiting("CacheNotReady", text, field_name))
+        return ModelVolume(CACHE_PATH, None, True, {"nimCache": named})
+    notes.keep(cache)
+    leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim, "readOnly": True})
+    use = VolumeUse(label(cache), "model", "pvc", leaf, CACHE_PATH, field_name, claim)
+    return ModelVolume(CACHE_PATH, use, True, {"nimCache": named})
+
+
+def _bound(claim: Live) -> bool:
+    """Whether a claim has its volume."""
+    return bool((claim.body.get("status") or {}).get("phase") == "Bound")
 
 
 # What a cache that is made on demand takes from the admin's cache of the same image.

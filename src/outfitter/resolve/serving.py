@@ -32,6 +32,8 @@ from outfitter.resolve.workload import (
 from outfitter.snapshot import View
 
 NGC_KEY = "NGC_API_KEY"
+BUILT_IN = "Outfitter"
+"""Origin of what nobody wrote."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     nim = context.definition.type == "nim" and primary
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if nim:
-        layers.append((label(context.definition.asset), _nim_defaults(context)))
+        layers.append((BUILT_IN, _nim_defaults(context)))
     layers.append((label(context.definition.asset), _submission(item, field, context.found)))
     if primary and "compute" in merged.fields:
         layers += [(origin, part) for origin, part in _split(merged)]
@@ -124,7 +126,10 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.view, context.subject.namespace, spec, context.found, field=f"{field}.environmentVars")
-    return ContainerUse(name, spec, result.origins, item.port if primary else None, item, field, nim)
+    probes = ("startupProbe", "readinessProbe", "livenessProbe")
+    own_probes = dict.fromkeys((key for key in probes if key in item.to_dict()), label(context.definition.asset))
+    origins = {**result.origins, **own_probes}
+    return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim)
 
 
 def _split(merged: Merged) -> Iterator[tuple[str, Mapping[str, Any]]]:

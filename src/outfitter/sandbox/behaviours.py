@@ -10,6 +10,8 @@ Choose with annotation `sandbox.outfitter.dev/pods` on the pod or else on its na
     image     ImagePullBackOff
     fail      phase Failed
     complete  runs for a moment, then phase Succeeded (the default of a Job's pods)
+
+Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 Object = dict[str, Any]
 ANNOTATION = "sandbox.outfitter.dev/pods"
+LOG = "sandbox.outfitter.dev/log"
 BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complete")
 SLOW_SECONDS = 3.0
 COMPLETE_SECONDS = 0.3
@@ -34,6 +37,15 @@ def behaviour_of(pod: Object, namespace: Object) -> str:
     return "complete" if any(each["kind"] == "Job" for each in owners) else "ready"
 
 
+def log_of(pod: Object, namespace: Object) -> str:
+    """How the log of a failed container ends."""
+    for holder in (pod, namespace):
+        found = (holder.get("metadata", {}).get("annotations") or {}).get(LOG)
+        if found:
+            return str(found)
+    return ""
+
+
 def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
     """The stage to show `age` seconds after the pod was bound, and the seconds until the next (0: it is the last).
 
@@ -48,8 +60,8 @@ def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
     return {"hang": "unready", "fail": "failed"}.get(behaviour, behaviour), 0
 
 
-def status_of(pod: Object, stage: str, now: str, address: str) -> Object:
-    """The members of `status` that the kubelet owns; `now` is RFC 3339, `address` the pod's IP."""
+def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") -> Object:
+    """The members of `status` that the kubelet owns; `now` is RFC 3339, `address` the pod's IP, `log` its end."""
     old = pod.get("status") or {}
     ready = stage == "ready"
     finished = stage in ("failed", "failed-oom", "succeeded")
@@ -78,7 +90,7 @@ def status_of(pod: Object, stage: str, now: str, address: str) -> Object:
         "hostIPs": [{"ip": "192.0.2.1"}],
         "conditions": conditions,
         "initContainerStatuses": [_initial(each, ready, now) for each in pod["spec"].get("initContainers") or ()],
-        "containerStatuses": [_container(pod, each, stage, now) for each in pod["spec"]["containers"]],
+        "containerStatuses": [_container(pod, each, stage, now, log) for each in pod["spec"]["containers"]],
     }
 
 
@@ -105,7 +117,7 @@ def _initial(container: Object, ready: bool, now: str) -> Object:
     return common | {"ready": True, "started": False, "state": {"terminated": _terminated(0, "Completed", now)}}
 
 
-def _container(pod: Object, container: Object, stage: str, now: str) -> Object:
+def _container(pod: Object, container: Object, stage: str, now: str, log: str) -> Object:
     name = container["name"]
     if stage in ("ready", "unready"):
         running = {"running": {"startedAt": now}}
@@ -117,6 +129,8 @@ def _container(pod: Object, container: Object, stage: str, now: str) -> Object:
         message = f'Back-off pulling image "{container["image"]}"'
         return stopped | {"state": {"waiting": {"reason": "ImagePullBackOff", "message": message}}}
     end = _terminated(137, "OOMKilled", now) if "oom" in stage else _terminated(1, "Error", now)
+    if log and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        end["message"] = log
     if stage.startswith("failed"):
         return stopped | {"state": {"terminated": end}}
     meta = pod["metadata"]

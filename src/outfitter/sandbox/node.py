@@ -211,7 +211,8 @@ class Node:
             return
         number = next(self.addresses)
         address = pod.get("status", {}).get("podIP") or f"10.244.{number // 250 % 250}.{number % 250 + 1}"
-        status = behaviours.status_of(pod, stage, _now(), address)
+        log = behaviours.log_of(pod, self.namespaces[key[0]])
+        status = behaviours.status_of(pod, stage, _now(), address, log)
         # The uid keeps the patch from a pod that took this name meanwhile.
         await self.client.patch(f"{path}/status", {"metadata": {"uid": uid}, "status": status})
         self.shown[uid] = stage

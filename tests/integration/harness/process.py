@@ -32,6 +32,8 @@ class Operator:
             "hold_seconds": "0.3",
             "used_by_seconds": "0.2",
             "lease_seconds": "15",
+            "nim_cache_grace_seconds": "60",
+            "static_pv_drivers": "file.csi.example.com",
             "log_level": "debug",
             **settings,
         }
@@ -60,7 +62,12 @@ class Operator:
                 stderr=output,
             )
         if wait:
-            eventually(self.leading, what="the operator does not lead")
+            try:
+                eventually(self.leading, seconds=120, what="the operator does not lead")
+            except AssertionError:
+                if self.running:
+                    self.kill()  # nobody else would: whoever asked has no operator
+                raise
         return self
 
     def stop(self) -> int:

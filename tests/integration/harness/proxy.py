@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import yaml
@@ -17,6 +17,7 @@ from aiohttp import web
 
 from outfitter.sandbox import Sandbox
 
+_WRITES = ("POST", "PATCH", "PUT", "DELETE")
 _HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive"}
 
 
@@ -26,7 +27,9 @@ class Fault:
 
     `code`: answer this instead of asking the server. `lose`: let the server do it, then break the connection.
     `garble`: pass on half of the answer. `cut`: break a watch after its first event. `gone`: end a watch with a 410
-    event. `retry_after`: in seconds.
+    event. `retry_after`: in seconds. `skip`: let so many pass first. `hold`: never answer, and either hand it on to the
+    server or not; `held` is set then. `call`: called when the server has done it; with `early`, instead of asking it.
+    Verb WRITE means any write.
     """
 
     verb: str
@@ -39,10 +42,19 @@ class Fault:
     times: int = 1
     reason: str = ""
     retry_after: int | None = None
+    skip: int = 0
+    hold: Literal["", "before", "after"] = ""
+    call: Callable[[], object] | None = None
+    early: bool = False
     hits: list[str] = field(default_factory=list)
+    held: threading.Event = field(default_factory=threading.Event)
 
     def fits(self, verb: str, path: str) -> bool:
-        return len(self.hits) < self.times and verb == self.verb and all(part in path for part in self.parts)
+        named = verb == self.verb or (self.verb == "WRITE" and verb in _WRITES)
+        if len(self.hits) >= self.times or not named or not all(part in path for part in self.parts):
+            return False
+        self.skip -= 1
+        return self.skip < 0
 
     @property
     def spent(self) -> bool:
@@ -122,6 +134,11 @@ class Proxy:
             fault.hits.append(path)
             if fault.code:
                 return _refusal(fault)
+            if fault.hold == "before":
+                await self._never(fault)
+            if fault.call is not None and fault.early:
+                fault.call()
+                return _refusal(fault)  # nobody is there to hear it
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         url = aiohttp.client.URL(self._target + path, encoded=True)
         body = await request.read()
@@ -129,6 +146,10 @@ class Proxy:
             if watching:
                 return await self._stream(request, answer, fault)
             content = await answer.read()
+            if fault is not None and fault.hold == "after":
+                await self._never(fault)
+            if fault is not None and fault.call is not None:
+                fault.call()
             if fault is not None and fault.lose:
                 assert request.transport is not None
                 request.transport.abort()
@@ -136,6 +157,11 @@ class Proxy:
                 content = content[: len(content) // 2]
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP}
             return web.Response(status=answer.status, body=content, headers=kept)
+
+    async def _never(self, fault: Fault) -> None:
+        """Wait until the proxy ends: whoever asked is to be killed meanwhile."""
+        fault.held.set()
+        await asyncio.Event().wait()
 
     async def _stream(
         self, request: web.Request, answer: aiohttp.ClientResponse, fault: Fault | None

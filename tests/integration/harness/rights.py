@@ -33,9 +33,15 @@ class Right(NamedTuple):
 
 
 def manifests() -> list[Object]:
-    """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them."""
+    """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them.
+
+    With the right that the chart adds where an admin names drivers whose volumes may be shared.
+    """
     with INSTALL.open() as file:
-        return [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
+        found = [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
+    role = next(item for item in found if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", ACCOUNT))
+    role["rules"] += access.volume_rules()
+    return found
 
 
 def install(api: Api) -> list[Object]:

@@ -89,7 +89,12 @@ class Space:
         body = {"metadata": {"labels": {f"{GROUP}/{key}": value for key, value in labels.items()}}}
         self.api.patch("Namespace", "", self.name, body)
 
-    def pods(self, behaviour: str) -> None:
-        """How pods of this namespace behave from now on: ready, hang, crash, image ..."""
-        body = {"metadata": {"annotations": {"sandbox.outfitter.dev/pods": behaviour}}}
+    def pods(self, behaviour: str | None, log: str | None = None) -> None:
+        """How pods of this namespace behave from now on: ready, hang, crash, image ...; and the log of failed ones.
+
+        None: as pods do where nothing is said.
+        """
+        body = {
+            "metadata": {"annotations": {"sandbox.outfitter.dev/pods": behaviour, "sandbox.outfitter.dev/log": log}}
+        }
         self.api.patch("Namespace", "", self.name, body)

@@ -28,8 +28,10 @@ class Kind:
     """Always runs; an asset may run too, where its spec says so."""
     on_demand: bool = False
     """Made by the operator where another object needs one and nobody wrote it."""
-    status_matters: bool = False
-    """Others act on what its status says, and are due when that changes, not only when its spec does."""
+    status_matters: tuple[str, ...] = ()
+    """Fields of its status on which others act: they are due when one changes, not only when the spec does."""
+    mute_at_first: bool = False
+    """One that has no status yet is to others as if it were not there: it wakes nobody before it has one."""
 
     @property
     def singular(self) -> str:
@@ -56,9 +58,17 @@ KINDS: tuple[Kind, ...] = (
         ("artrepo",),
         ArtifactRepository,
         on_demand=True,
-        status_matters=True,
+        status_matters=("versions", "retiredVersions"),
     ),
-    Kind("NimCache", "nimcaches", ("nimc",), NimCache, on_demand=True, status_matters=True),
+    Kind(
+        "NimCache",
+        "nimcaches",
+        ("nimc",),
+        NimCache,
+        on_demand=True,
+        status_matters=("phase", "claimName", "failure", "message"),
+        mute_at_first=True,
+    ),
 )
 """Every kind there is; nothing else lists them."""
 

@@ -64,9 +64,11 @@ class ArtifactRef(Model):
     REFERS: ClassVar[dict[str, str]] = {"name": "Artifact", "repository": "ArtifactRepository"}
 
     name: Name | None = None
-    """Name of the Artifact, draft or locked. Edits of a draft are rolled out."""
+    """Name of the Artifact of this namespace, draft or locked. An edit of a draft is only told under
+    `status.outdated`; a restart takes it up.
+    """
     repository: Name | None = None
-    """Name of the ArtifactRepository, together with `version`."""
+    """Name of the ArtifactRepository of this namespace, together with `version`."""
     version: PositiveInt32 | None = None
     """Number of the locked version in that repository."""
 

@@ -171,6 +171,7 @@ class NimCache(Resource):
         Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
         Column(name="Image", path=".spec.image"),
         Column(name="Claim", path=".status.claimName"),
+        Column(name="Downloading", path=".status.progress.startedAt", type="date"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
         Column(name="Status", path=".status.syncStatus", wide=True),
         Column(name="Attempts", path=".status.attempts", type="integer", wide=True),

@@ -114,7 +114,7 @@ class InSandbox:
         for kind in (*CHILD_KINDS, "Pod"):
             for body in await self._api.list(kind, label_selector=OWNER_UID):
                 meta = body["metadata"]
-                found.append((kind, meta["namespace"], meta["name"], keeps_data(kind, meta["labels"])))
+                found.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, meta["labels"])))
         return found
 
     @property

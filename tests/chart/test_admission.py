@@ -1,0 +1,292 @@
+"""The admission policies of install.yaml on a real API server, as people with and without the rights they ask for."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from outfitter.cli.policies import POLICIES
+from outfitter.cli.requester import MOST
+from outfitter.errors import Forbidden
+from outfitter.sandbox import Sandbox
+from outfitter.sandbox.connection import MERGE_PATCH, Connection
+
+from .conftest import CHART, ROOT, Manifest, eventually
+from .objects import apply, custom, namespace, path
+
+RBAC = "rbac.authorization.k8s.io"
+PLURAL = {"Workspace": "workspaces", "Environment": "environments", "Credential": "credentials",
+          "Artifact": "artifacts", "DataSource": "datasources"}  # fmt: skip
+IMAGE = "registry.example.com/box:1"
+cluster = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def guarded(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Sandbox]:
+    """install.yaml but its Deployment: CRDs, roles, policies and bindings. The policies go when this file is done."""
+    for manifest in install:
+        if manifest["kind"] not in ("Deployment", "Service"):
+            apply(sandbox, manifest)
+    for place in ("team-x", "team-y"):
+        apply(sandbox, namespace(place))
+    yield sandbox
+    for manifest in install:
+        if manifest["kind"] == "ValidatingAdmissionPolicyBinding":
+            sandbox.connection().request("DELETE", path(manifest))
+
+
+Person = Callable[..., Connection]
+
+
+@pytest.fixture
+def person(guarded: Sandbox, tmp_path: Path) -> Person:
+    """Logs somebody in, with these rules as a ClusterRole of their own."""
+
+    def log_in(name: str, *rules: tuple[str, str, list[str], list[str]]) -> Connection:
+        grant(guarded, name, *rules)
+        known = yaml.safe_load(guarded.kubeconfig_for(name).read_text(encoding="utf-8"))
+        server, user = known["clusters"][0]["cluster"], known["users"][0]["user"]
+        files = {
+            "authority": server["certificate-authority-data"],
+            "certificate": user["client-certificate-data"],
+            "key": user["client-key-data"],
+        }
+        for each, data in files.items():
+            (tmp_path / f"{name}-{each}").write_bytes(base64.b64decode(data))
+        return Connection(server["server"], **{each: tmp_path / f"{name}-{each}" for each in files})
+
+    return log_in
+
+
+def grant(sandbox: Sandbox, name: str, *rules: tuple[str, str, list[str], list[str]]) -> None:
+    """(group, resource, verbs, names) each."""
+    role = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {
+                "apiGroups": [group],
+                "resources": [resource],
+                "verbs": verbs,
+                **({"resourceNames": names} if names else {}),
+            }
+            for group, resource, verbs, names in rules
+        ],
+    }
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "subjects": [{"kind": "User", "name": name, "apiGroup": RBAC}],
+        "roleRef": {"kind": "ClusterRole", "name": name, "apiGroup": RBAC},
+    }
+    apply(sandbox, role)
+    apply(sandbox, binding)
+
+
+OURS = [
+    ("outfitter.dev", plural, ["create", "update", "patch", "get", "delete"], list[str]()) for plural in PLURAL.values()
+]
+NAMESPACES = ("", "namespaces", ["create", "update", "patch", "get"], list[str]())
+
+
+def tries(who: Connection, manifest: Manifest) -> str:
+    """ "" if the server takes it, else its words. Nothing is stored."""
+    query = "?fieldManager=test&force=true&dryRun=All"
+    status, body = who.answer("PATCH", path(manifest) + query, manifest, "application/apply-patch+yaml")
+    return "" if status < 300 else str(body["message"])
+
+
+def becomes(who: Connection, manifest: Manifest, says: str) -> None:
+    """Roles and policies count a moment after they were written."""
+    eventually(lambda: tries(who, manifest), lambda seen: says in seen if says else seen == "")
+
+
+def space(name: str, **labels: str) -> Manifest:
+    has = {f"outfitter.dev/{key}": value for key, value in labels.items()}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": has}}
+
+
+@cluster
+def test_our_namespace_labels_need_a_right(guarded: Sandbox, person: Person) -> None:
+    """Without it other labels may still be set; a right on one department is for that department only."""
+    lena = person("lena", NAMESPACES)
+    becomes(
+        lena,
+        space("new-1", department="research"),
+        "you need the verb assign on departments.outfitter.dev named research",
+    )
+    assert tries(lena, space("new-1")) == ""
+    for labels in ({"project": "p"}, {"elevation": "allowed"}):
+        assert "you need the verb assign" in tries(lena, space("new-1", **labels))
+    grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], ["research"]))
+    becomes(lena, space("new-1", department="research", project="p"), "")
+    assert "named finance" in tries(lena, space("new-1", department="finance"))
+    assert "you need the verb assign" in tries(lena, space("new-1", project="p"))
+    apply(guarded, space("owned", department="finance"))
+    assert "named finance, which it leaves" in tries_update(lena, "owned", {"outfitter.dev/department": "research"})
+    assert "named finance" in tries_update(lena, "owned", {"outfitter.dev/department": None})
+    assert tries_update(lena, "owned", {"example.com/team": "a"}) == ""
+    grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], []))
+    becomes(lena, space("new-1", project="p", elevation="allowed"), "")
+    assert tries_update(lena, "owned", {"outfitter.dev/department": None}) == ""
+
+
+def tries_update(who: Connection, name: str, labels: dict[str, Any]) -> str:
+    where = f"/api/v1/namespaces/{name}?dryRun=All"
+    status, body = who.answer("PATCH", where, {"metadata": {"labels": labels}}, "application/merge-patch+json")
+    return "" if status < 300 else str(body["message"])
+
+
+@cluster
+def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Person) -> None:
+    """A definition runs nothing; a workload, or a definition with run, does."""
+    ron = person("ron", *OURS)
+    box = custom("Workspace", "box", "team-x", {"image": IMAGE})
+    becomes(ron, box, "you need the verb create on pods in namespace team-x")
+    defined = {"image": IMAGE}
+    assert tries(ron, custom("Environment", "e", "team-x", defined)) == ""
+    assert "runs pods" in tries(ron, custom("Environment", "e", "team-x", {**defined, "run": {}}))
+    served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
+    assert tries(ron, custom("Artifact", "a", "team-x", served)) == ""
+    assert "runs pods" in tries(ron, custom("Artifact", "a", "team-x", {**served, "run": {}}))
+    grant(guarded, "ron", *OURS, ("", "pods", ["create"], []))
+    becomes(ron, box, "")
+
+
+@cluster
+def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Person) -> None:
+    """Each by name; or all of the namespace."""
+    pods = ("", "pods", ["create"], list[str]())
+    sara = person("sara", *OURS, pods, ("", "secrets", ["get"], ["mine", "also-mine"]))
+
+    def credential(name: str) -> Manifest:
+        return custom("Credential", "c", "team-x", {"type": "genericSecret", "secretRef": {"name": name}})
+
+    def reading(*secrets: str) -> Manifest:
+        volumes = [{"secret": name, "mountPath": f"/s/{number}"} for number, name in enumerate(secrets)]
+        return custom("Workspace", "w", "team-x", {"image": IMAGE, "storage": {"secretVolume": volumes}})
+
+    becomes(sara, credential("other"), "Secret other is named, which you may not read yourself")
+    assert tries(sara, credential("mine")) == ""
+    assert tries(sara, reading("mine", "also-mine")) == ""
+    assert "Secret other is named" in tries(sara, reading("mine", "also-mine", "other"))
+    for spec in (
+        {"environmentVariables": [{"name": "A", "secret": {"name": "other", "key": "k"}}]},
+        {"imagePullSecrets": [{"name": "other"}]},
+        {"storage": {"s3": [{"bucket": "data", "path": "/b", "accessKeySecret": "other"}]}},
+    ):
+        assert "Secret other is named" in tries(sara, custom("Workspace", "w", "team-x", {"image": IMAGE, **spec}))
+    many = reading(*["mine"] * MOST)
+    assert tries(sara, many) == "", "the API server allows that many checks"
+    assert f"more than {MOST} Secrets" in tries(sara, reading(*["mine"] * (MOST + 1)))
+    grant(guarded, "sara", *OURS, pods, ("", "secrets", ["get"], []))
+    becomes(sara, reading(*["mine"] * MOST, "other"), "")
+
+
+@cluster
+def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
+    pods = ("", "pods", ["create"], list[str]())
+    ella = person("ella", *OURS, pods)
+    plain = custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"capabilities": ["NET_BIND_SERVICE"]}})
+    becomes(ella, plain, "")
+    context = {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}
+    host = {"path": "/", "mountPath": "/m"}
+    elevated = [
+        custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}}),
+        custom("Environment", "e", "team-x", {"image": IMAGE, "security": {"capabilities": ["SYS_ADMIN"]}}),
+        custom("Workspace", "w", "team-x", {"image": IMAGE, "storage": {"hostPath": [host]}}),
+        custom("DataSource", "d", "team-x", {"hostPath": host}),
+        custom("Artifact", "a", "team-x",
+               {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080, **context}]}]}),
+    ]  # fmt: skip
+    eventually(lambda: tries(ella, elevated[0]))
+    for manifest in elevated:
+        assert "you need the verb elevate on" in tries(ella, manifest), manifest
+    grant(guarded, "ella", *OURS, pods, *(("outfitter.dev", plural, ["elevate"], []) for plural in PLURAL.values()))
+    becomes(ella, elevated[0], "")
+    for manifest in elevated:
+        assert tries(ella, manifest) == ""
+
+
+@cluster
+def test_what_others_wrote_may_still_be_labelled(guarded: Sandbox, person: Person) -> None:
+    """Rights are asked for when a spec changes, not when metadata does: pausing and restarting is for all editors."""
+    apply(guarded, custom("Workspace", "lasting", "team-y", {"image": IMAGE, "security": {"hostIpc": True}}))
+    mia = person("mia", *OURS)
+    where = "/apis/outfitter.dev/v1alpha1/namespaces/team-y/workspaces/lasting"
+
+    def patch(body: Manifest) -> str:
+        status, answer = mia.answer("PATCH", where, body, "application/merge-patch+json")
+        return "" if status < 300 else str(answer["message"])
+
+    eventually(
+        lambda: patch({"metadata": {"annotations": {"outfitter.dev/restartedAt": "1"}}}), lambda seen: seen == ""
+    )
+    assert "you need the verb" in patch({"spec": {"description": "changed"}})
+
+
+@cluster
+def test_with_the_policies_off_only_rbac_decides(guarded: Sandbox, person: Person, install: list[Manifest]) -> None:
+    """Each is switched off by itself; here by its binding, as `admission.<name>.enabled=false` leaves it out."""
+    olga = person("olga", *OURS, NAMESPACES)
+    box = custom("Workspace", "box", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
+    becomes(olga, box, "you need the verb")
+    bindings = [item for item in install if item["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert len(bindings) == len(POLICIES)
+    for binding in bindings:
+        guarded.connection().request("DELETE", path(binding))
+    try:
+        becomes(olga, box, "")
+        becomes(olga, space("new-2", department="research", elevation="allowed"), "")
+    finally:
+        for binding in bindings:
+            apply(guarded, binding)
+    becomes(olga, box, "you need the verb")
+
+
+def test_every_policy_is_a_value_and_a_file(values: Manifest) -> None:
+    assert set(values["admission"]) == set(POLICIES)
+    for name in POLICIES:
+        assert values["admission"][name]["enabled"] is True
+        assert (CHART / "files" / f"{name}.yaml").is_file()
+        assert f"admission.{name}.enabled" in (ROOT / "docs" / "guide" / "security.md").read_text(encoding="utf-8")
+
+
+def test_forbidden_is_what_they_answer() -> None:
+    """People and tools tell a missing right from a wrong field by it."""
+    assert {each["reason"] for spec in POLICIES.values() for each in spec()["validations"]} == {Forbidden.__name__}
+
+
+@cluster
+def test_what_is_used_or_locked_is_not_deleted(guarded: Sandbox, person: Person) -> None:
+    """The status says so; the message names the users; an annotation is the way out."""
+    dora = person("dora", *OURS)
+    small = custom("DataSource", "d", "team-y", {"nfs": {"server": "s", "path": "/p", "mountPath": "/m"}})
+    served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
+    version = custom("Artifact", "a", "team-y", served)
+    admin = guarded.connection()
+    told = {
+        "DataSource": {"usedBy": {"total": 1, "workspaces": [{"namespace": "team-y", "name": "alice"}]}},
+        "Artifact": {"version": 3, "repository": "a"},
+    }
+    for manifest in (small, version):
+        apply(guarded, manifest)
+        admin.request("PATCH", path(manifest) + "/status", {"status": told[manifest["kind"]]}, MERGE_PATCH)
+
+    def delete(manifest: Manifest) -> str:
+        status, body = dora.answer("DELETE", path(manifest) + "?dryRun=All")
+        return "" if status < 300 else str(body["message"])
+
+    eventually(lambda: delete(small), lambda seen: "is used by team-y/alice: change or delete those first" in seen)
+    assert "is version 3 of a, and versions are kept" in delete(version)
+    for manifest in (small, version):
+        forced = {"metadata": {"annotations": {"outfitter.dev/force-delete": "true"}}}
+        admin.request("PATCH", path(manifest), forced, MERGE_PATCH)
+        assert delete(manifest) == ""

@@ -1,0 +1,156 @@
+"""Deleting what is locked or in use: denied by the admission policy that users install, and harmless without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from outfitter.cluster.client import path_of
+from outfitter.errors import ApiError, Forbidden
+
+from .conftest import Stack
+from .harness.client import Object, eventually, ready, resource_of
+from .harness.rights import INSTALL
+from .harness.space import Space
+from .test_artifacts import groups, locked
+from .test_inference import at, image, running, version
+
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+PLURALS = {
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+
+
+def policies() -> list[Object]:
+    """What install.yaml has of admission."""
+    with INSTALL.open() as file:
+        return [item for item in yaml.safe_load_all(file) if item and item["kind"] in PLURALS]
+
+
+@pytest.fixture
+def protected(stack: Stack, spaces: Callable[..., Space]) -> Iterator[Space]:
+    """A namespace while the policy is in force."""
+    ask, space = stack.api.connection.request, spaces()
+    made = [(f"{ADMISSION}/{PLURALS[item['kind']]}", item) for item in policies()]
+    assert len(made) == 2
+    for path, item in made:
+        ask("POST", f"{path}?fieldValidation=Strict", item)
+    version(space, 1)
+
+    def denied() -> bool:
+        try:
+            space.delete("ArtifactRepository", "scorers", dryRun=["All"])
+        except Forbidden:
+            return True
+        return False
+
+    eventually(denied, what="the policy is not in force")
+    yield space
+    for path, item in made:
+        ask("DELETE", f"{path}/{item['metadata']['name']}")
+    eventually(denied, lambda seen: not seen, what="the policy is still in force")
+
+
+def refused(space: Space, kind: str, name: str) -> str:
+    with pytest.raises(Forbidden) as error:
+        space.delete(kind, name)
+    return str(error.value)
+
+
+def users(kind: str, *names: str) -> Callable[[Any], bool]:
+    """The status tells of exactly these users."""
+    return lambda item: [each["name"] for each in item["status"]["usedBy"].get(kind, [])] == list(names)
+
+
+def test_versions_and_what_is_used_stay(stack: Stack, protected: Space) -> None:
+    space = protected
+    said = refused(space, "Artifact", "scorer-1")
+    assert "Artifact scorer-1 is version 1 of scorers" in said
+    assert "outfitter.dev/force-delete=true" in said
+    said = refused(space, "ArtifactRepository", "scorers")
+    assert "ArtifactRepository scorers holds 1 artifacts: delete them first" in said
+    # Nor all at once.
+    with pytest.raises(Forbidden, match="is version 1 of scorers"):
+        stack.api.connection.request("DELETE", path_of(resource_of("Artifact"), space.name))
+    space.need("Artifact", "scorer-1")
+    # A draft may go, unless something runs it.
+    space.make("Artifact", "draft", {"containerGroups": groups()})
+    space.make("Artifact", "idle", {"containerGroups": groups()})
+    running(space, "trial", artifact={"name": "draft"})
+    space.ready("Artifact", "idle")
+    space.wait("Artifact", "draft", users("inferences", "trial"))
+    assert f"Artifact draft is used by {space.name}/trial" in refused(space, "Artifact", "draft")
+    space.delete("Artifact", "idle")
+    # The operator removes what it made on demand, policy or not.
+    space.gone("ArtifactRepository", "idle")
+    space.delete("Inference", "trial")
+    space.wait("Artifact", "draft", lambda item: item["status"]["usedBy"]["total"] == 0)
+    space.delete("Artifact", "draft")
+    space.gone("Artifact", "draft")
+
+
+def test_the_way_out_and_what_it_leaves(protected: Space) -> None:
+    space = protected
+    version(space, 2)
+    running(space, "scoring", artifact=at(1))
+    space.edit("Artifact", "scorer-1", {"metadata": {"annotations": {"outfitter.dev/force-delete": "yes"}}})
+    refused(space, "Artifact", "scorer-1")
+    space.annotate("Artifact", "scorer-1", **{"force-delete": "true"})
+    space.delete("Artifact", "scorer-1")
+    space.gone("Artifact", "scorer-1")
+    item = space.wait("Inference", "scoring", lambda item: item["status"].get("outdated"))
+    assert ready(item)
+    space.wait("ArtifactRepository", "scorers", lambda item: item["status"].get("retiredVersions") == [1])
+    assert [each["version"] for each in space.need("ArtifactRepository", "scorers")["status"]["versions"]] == [2]
+
+
+def test_other_assets_in_use_stay_as_well(protected: Space) -> None:
+    space = protected
+    space.secret("source", AccessKeyId="a", SecretKey="b")
+    space.make("Credential", "bucket", {"type": "accessKey", "secretRef": {"name": "source"}})
+    space.make("ComputeResource", "shape", {"cpuCoreRequest": 0.1})
+    variables = [{"name": "K", "credential": {"name": "bucket", "key": "SecretKey"}}]
+    space.running("box", environmentVariables=variables, assets={"compute": {"name": "shape"}})
+    for kind, name in (("Credential", "bucket"), ("ComputeResource", "shape")):
+        space.wait(kind, name, users("workspaces", "box"))
+        assert f"{kind} {name} is used by {space.name}/box" in refused(space, kind, name)
+
+
+def test_namespaces_and_garbage_collection_pass(stack: Stack, protected: Space, spaces: Callable[..., Space]) -> None:
+    doomed = spaces(lasting=True)
+    version(doomed, 1)
+    running(doomed, "scoring", artifact=at(1))
+    stack.api.delete("Namespace", "", doomed.name)
+    stack.api.gone("Namespace", "", doomed.name, 90)
+    # What an owner takes along goes, although a person could not delete it.
+    space = protected
+    owner = space.native("ConfigMap", "owner", data={})
+    version(space, 2)
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    space.edit("Artifact", "scorer-2", {"metadata": {"ownerReferences": [reference]}})
+    refused(space, "Artifact", "scorer-2")
+    space.delete("ConfigMap", "owner")
+    space.gone("Artifact", "scorer-2", 60)
+
+
+def test_without_the_policy_nothing_breaks(stack: Stack, space: Space) -> None:
+    """Whatever is deleted: what runs goes on, no number is lost, and the repository comes back."""
+    for number in (1, 2):
+        version(space, number)
+    running(space, "scoring", artifact=at(1))
+    old = space.need("ArtifactRepository", "scorers")["metadata"]["uid"]
+    space.delete("ArtifactRepository", "scorers")
+    space.wait("ArtifactRepository", "scorers", lambda item: item["metadata"]["uid"] != old and (
+        [(each["name"], each["version"]) for each in item["status"]["versions"]] == [("scorer-1", 1), ("scorer-2", 2)]
+    ))  # fmt: skip
+    space.make("Artifact", "next", {"cloneFrom": {"name": "scorer-2"}, "locked": True})
+    space.wait("Artifact", "next", locked(3))
+    space.delete("Artifact", "scorer-1")
+    space.wait("Inference", "scoring", lambda item: ready(item) and item["status"].get("outdated"))
+    assert image(space.need("Deployment", "scoring")).endswith(":1")
+    with pytest.raises(ApiError):
+        stack.api.connection.request("GET", f"{ADMISSION}/validatingadmissionpolicies/outfitter-protect")
