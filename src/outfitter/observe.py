@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from outfitter.snapshot import Live
 
@@ -131,6 +131,11 @@ _WAITING: Mapping[str, tuple[str, str]] = {
     "CrashLoopBackOff": ("CrashLoopBackOff", "look at its log: kubectl logs"),
 }
 
+_RUNS_AS_ROOT: Final = re.compile(
+    r"container has runAsNonRoot and image (will run as root|has non-numeric user \([^)]*\))"
+    r"|container's runAsUser breaks non-root policy"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PodView:
@@ -166,8 +171,10 @@ def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, 
     name, status = body["metadata"]["name"], body.get("status") or {}
     scheduling = conditions.get("PodScheduled", {})
     if scheduling.get("reason") == "Unschedulable":
-        text = scheduling.get("message", "no node fits")
-        return Observation(State.FAILED, "Unschedulable", f"pod {name} fits no node: {text}")
+        text = scheduling.get("message", "no node fits").partition(" no new claims to deallocate")[0]
+        text = text.partition(" preemption:")[0].rstrip(" .,")
+        fix = "ask for less in compute, for another nodeType or nodePools, or wait for room"
+        return Observation(State.FAILED, "Unschedulable", f"pod {name} fits no node: {text}; {fix}")
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         found = _container_failure(name, container)
         if found:
@@ -175,6 +182,15 @@ def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, 
     if status.get("phase") == "Failed":
         why = ": ".join(part for part in (status.get("reason"), status.get("message")) if part) or "its container ended"
         return Observation(State.FAILED, "PodFailed", f"pod {name} failed: {why}")
+    ready = conditions.get("Ready", {})
+    contained = conditions.get("ContainersReady", {}).get("status") == "True"
+    if ready.get("status") == "False" and contained and not ready.get("reason"):
+        # The kubelet gives a reason. Without one it was the node controller, which no kubelet has answered for 40 s.
+        node = (body.get("spec") or {}).get("nodeName", "?")
+        fix = (
+            f"it goes on when the node is back; if it is gone for good, an admin deletes it: kubectl delete node {node}"
+        )
+        return Observation(State.FAILED, "NodeLost", f"pod {name}: its node {node} does not answer; {fix}")
     return None
 
 
@@ -192,6 +208,13 @@ def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | 
     known = _WAITING.get(waiting.get("reason", ""))
     if known is None:
         return None
+    if found := _RUNS_AS_ROOT.search(waiting.get("message", "")):
+        # The kubelet looks at the image's user only now: nobody could refuse it before.
+        fix = (
+            "set security.runAsUid (with uidGidSource: custom) to a user of the image, take another image, "
+            "or set security.runAsNonRoot: false where the namespace allows root"
+        )
+        return Observation(State.FAILED, "RunsAsRoot", f"pod {pod}: {found[0]}; {fix}")
     reason, fix = known
     code = f" (exit code {last['exitCode']})" if waiting["reason"] == "CrashLoopBackOff" and "exitCode" in last else ""
     text = waiting.get("message", "") if reason not in ("CrashLoopBackOff", "ImagePullFailed") else ""

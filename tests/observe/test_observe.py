@@ -94,6 +94,22 @@ FAILURES = [
         "ContainerConfigInvalid",
         'secret "x" not found',
     ),
+    (
+        status(
+            waits(
+                "CreateContainerConfigError", 'container has runAsNonRoot and image will run as root (pod: "x_y(1-2)"'
+            )
+        ),
+        "RunsAsRoot",
+        "image will run as root; set security.runAsUid",
+    ),
+    (
+        status(
+            waits("CreateContainerConfigError", "container has runAsNonRoot and image has non-numeric user (app), c")
+        ),
+        "RunsAsRoot",
+        "non-numeric user (app); set security.runAsUid",
+    ),
     (status(waits("RunContainerError", "exec: no such file")), "ContainerStartFailed", "no such file"),
     (
         status(waits("CrashLoopBackOff", "back-off 5m0s", lastState=ended("Error", 3))),
@@ -111,15 +127,20 @@ FAILURES = [
                     "type": "PodScheduled",
                     "status": "False",
                     "reason": "Unschedulable",
-                    "message": "0/3 nodes: Insufficient nvidia.com/gpu",
+                    "message": "0/3 nodes: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: x.",
                 }
             ],
         },
         "Unschedulable",
-        "Insufficient nvidia.com/gpu",
+        "3 Insufficient nvidia.com/gpu; ask for less",
     ),
     ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, "PodFailed", "low on memory"),
     ({"phase": "Failed"}, "PodFailed", "container ended"),
+    (
+        status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]),
+        "NodeLost",
+        "does not answer; it goes on when the node is back",
+    ),
 ]
 
 

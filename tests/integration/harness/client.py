@@ -23,6 +23,10 @@ DEADLINE = 30.0
 _MORE = {
     "ServiceAccount": Resource("ServiceAccount", "", "v1", "serviceaccounts"),
     "ResourceQuota": Resource("ResourceQuota", "", "v1", "resourcequotas"),
+    "Node": Resource("Node", "", "v1", "nodes", namespaced=False),
+    "CustomResourceDefinition": Resource(
+        "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False
+    ),
     "PersistentVolume": Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
     "StorageClass": Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
     "ClusterRole": Resource("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),

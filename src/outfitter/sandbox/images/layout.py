@@ -23,7 +23,7 @@ LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 # host/path:tag in full: containerd stores the name as it stands here, the kubelet asks for it in full.
 NAME = re.compile(
     r"(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|[a-z0-9.-]+:\d+)"
-    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 
 
@@ -44,8 +44,9 @@ class Config:
 def write_image(target: Path, names: Sequence[str], layers: Sequence[Layer], config: Config) -> str:
     """Write the image to the file `target` and return the digest of its manifest (`sha256:...`).
 
-    `names` are full names with a tag, such as `localhost/outfitter/web:test`; the image has them all. Lowest layer
-    first. The same names, layers and config make the same bytes. The file appears when it is complete, not before.
+    `names` are full names with a tag, such as `localhost/outfitter/web:test`; the image has them all. A name with a
+    digest (`host/path@sha256:...`) is kept as it is, for an image that stands in for another one. Lowest layer first.
+    The same names, layers and config make the same bytes. The file appears when it is complete, not before.
     SandboxError for a name that a node would not find again, or contradicting entries of a layer.
     """
     _check_names(names)
@@ -141,7 +142,7 @@ def _docker_manifest(names: Sequence[str], settings: str, layers: Sequence[Blob]
     return [
         {
             "Config": _blob_path(settings),
-            "RepoTags": list(names),
+            "RepoTags": [name for name in names if "@" not in name],
             "Layers": [_blob_path(layer.digest) for layer in layers],
         }
     ]

@@ -1,0 +1,102 @@
+"""Every file of deploy/examples, applied as users apply it, reaches its status by real probes, and answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from integration.harness.client import Object
+from integration.harness.space import GROUP
+
+from .conftest import SYSTEM, Stage
+from .harness.team import SECONDS, Team
+
+FILES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.yaml"))
+TEAM = "team-a"
+NAMESPACES = (TEAM,)
+CORES, MEMORY_GIB = 8, 80  # what the examples ask for together
+LONG = 300.0
+
+
+def smaller(node: Any) -> Any:
+    """The same, with a tenth of the cores and a sixteenth of the memory."""
+    if isinstance(node, list):
+        return [smaller(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: round(value / 10, 3)
+        if key.startswith("cpuCore")
+        else re.sub(r"^(\d+)(Gi|Mi)$", lambda found: f"{int(found[1]) * (64 if found[2] == 'Gi' else 1)}Mi", value)
+        if key.startswith("cpuMemory")
+        else smaller(value)
+        for key, value in node.items()
+    }
+
+
+def memory_gib(text: str) -> float:
+    return float(text.removesuffix("Ki")) / (1 << 20) if text.endswith("Ki") else float("inf")
+
+
+@pytest.fixture(scope="module")
+def applied(stage: Stage, say: Callable[[str], None]) -> Iterator[list[tuple[str, str, str]]]:
+    room = [each["status"]["allocatable"] for each in stage.api.list("Node")]
+    fits = all(float(each["cpu"]) >= CORES and memory_gib(each["memory"]) >= MEMORY_GIB for each in room)
+    if not fits:
+        say(f"examples: CPU and memory made smaller, no node here has {CORES} cores and {MEMORY_GIB} GiB")
+    found, others = [], []
+    for path in FILES:
+        for written in filter(None, yaml.safe_load_all(path.read_text())):
+            item = written if fits else smaller(written)
+            stage.api.apply(item)
+            kind, meta = item["kind"], item["metadata"]
+            if kind == "Namespace":
+                stage.api.wait("ServiceAccount", meta["name"], "default", bool, SECONDS)
+            else:
+                (found if item["apiVersion"].startswith(GROUP) else others).append(
+                    (kind, meta["namespace"], meta["name"])
+                )
+    yield found
+    stage.api.delete("Namespace", "", TEAM)
+    stage.api.gone("Namespace", "", TEAM, LONG)
+    for kind, namespace, name in [*found, *others]:
+        if namespace == SYSTEM:
+            stage.api.delete(kind, namespace, name)
+
+
+@pytest.fixture
+def team(stage: Stage, applied: list[tuple[str, str, str]]) -> Team:
+    return Team(stage.api, TEAM, stage.cluster.connection())
+
+
+def test_every_example_becomes_ready(stage: Stage, team: Team, applied: list[tuple[str, str, str]]) -> None:
+    def well(item: Object | None) -> bool:
+        status = (item or {}).get("status") or {}
+        ready = next((each["status"] for each in status.get("conditions") or () if each["type"] == "Ready"), "")
+        return ready == "True" and status["syncStatus"] == "No issues found"
+
+    for kind, namespace, name in applied:
+        Team(stage.api, namespace, team.connection).wait(kind, name, well, LONG)
+
+
+def test_they_answer(team: Team) -> None:
+    assert team.http("jupyter-lab", 8888)["host"] == "jupyter-0"
+    assert team.http("alice-board", 6006)["host"] == "alice-0"
+    assert "ready" in str(team.http("llama", 8000, "/v1/health/ready")).lower()
+    for name in ("scoring", "echo"):
+        port = team.need("Service", name)["spec"]["ports"][0]["port"]
+        assert team.http(name, port)["host"].startswith(f"{name}-")
+
+
+def test_what_alice_sees(team: Team) -> None:
+    names = ("ENTITY", "AWS_ACCESS_KEY_ID", "CONFIG", "TEAM_TOKEN", "NGC_API_KEY")
+    told = team.told("alice-0", "env", *names).splitlines()
+    assert told == ["research", "not-a-real-id", "fast", "abc", "not-a-real-key"]
+    assert team.run("alice-0", "env", "OMP_NUM_THREADS").code == 1
+    assert '"directory":"/workspace"' in re.sub(r"\s", "", team.told("alice-0", "id"))
+    team.told("alice-0", "write", "/data/note", "by alice")

@@ -1,0 +1,70 @@
+"""Data outlives pods, connections lead to them, stopping and starting loses nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration.harness.client import Object, condition, ready
+
+from .harness.images import WEB, WEB2
+from .harness.team import Team
+
+HEALTH = {"readiness": {"periodSeconds": 1, "handler": {"httpGet": {"path": "/health", "port": 8080}}}}
+CLAIM: dict[str, Any] = {"pvc": {"path": "/data", "claimInfo": {"size": "1Gi"}}}
+FREE = {"uidGidSource": "custom", "runAsUid": 1000, "runAsGid": 1000}
+
+
+def stopped(item: Object) -> bool:
+    return ready(item) and condition(item, "Ready")["reason"] == "Stopped"
+
+
+def test_data_survives_a_pod_and_its_workspace(team: Team) -> None:
+    team.make("DataSource", "data", CLAIM)
+    spec = {"assets": {"dataSources": [{"name": "data"}]}, "security": FREE}
+    team.running("box", spec, image=WEB)
+    team.told(team.pod("box"), "write", "/data/note", "kept")
+    before = team.lives("box")
+    team.delete("Pod", team.pod("box"))
+    team.wait("Pod", "box-0", lambda pod: pod is not None and pod["metadata"]["uid"] != before["box-0"][0])
+    team.wait("StatefulSet", "box", lambda item: item["status"].get("readyReplicas") == 1)
+    assert team.told("box-0", "cat", "/data/note") == "kept"
+    team.delete("Workspace", "box")
+    team.gone("StatefulSet", "box")
+    team.gone("Pod", "box-0")
+    team.running("other", spec, image=WEB)
+    assert team.told("other-0", "cat", "/data/note") == "kept"
+    team.told("other-0", "write", "/data/note", "again")
+    team.delete("Workspace", "other")
+    team.gone("Pod", "other-0")
+    team.wait("DataSource", "data", lambda item: item["status"]["usedBy"]["total"] == 0)
+    team.delete("DataSource", "data")
+    team.gone("DataSource", "data")
+    assert team.need("PersistentVolumeClaim", "data")["metadata"].get("deletionTimestamp") is None
+
+
+def test_connections_answer_through_their_services(team: Team) -> None:
+    team.make("Workspace", "box", {"image": WEB, "probes": HEALTH, "connections": [
+        {"name": "lab", "toolType": "jupyter-notebook", "connectionType": "ExternalUrl", "containerPort": 8080},
+        {"name": "board", "toolType": "tensorboard", "connectionType": "NodePort", "containerPort": 6006},
+    ], "args": "serve --port 8080,6006"})  # fmt: skip
+    item = team.ready("Workspace", "box")
+    found = {each["name"]: each for each in item["status"]["connections"]}
+    assert found["lab"]["url"] == f"https://box-lab-{team.name}.apps.example.com"
+    for name, port in (("lab", 8080), ("board", 6006)):
+        assert team.http(f"box-{name}", port, "/hello")["host"] == "box-0"
+    addresses = {each["address"] for each in team.api.list("Node")[0]["status"]["addresses"]}
+    address = next(each for each in sorted(addresses) if each[0].isdigit())
+    assert team.http(address, found["board"]["nodePort"])["host"] == "box-0"
+
+
+def test_suspend_and_resume(team: Team) -> None:
+    team.make("DataSource", "data", CLAIM)
+    team.running("box", {"assets": {"dataSources": [{"name": "data"}]}, "security": FREE}, image=WEB)
+    team.told("box-0", "write", "/data/note", "slept")
+    team.spec("Workspace", "box", suspend=True)
+    assert team.wait("Workspace", "box", stopped)["status"]["phase"] == "Stopped"
+    team.gone("Pod", "box-0")
+    team.spec("Workspace", "box", suspend=False, image=WEB2)
+    team.wait("Workspace", "box", lambda item: ready(item) and item["status"]["phase"] == "Running")
+    assert team.told("box-0", "cat", "/data/note") == "slept"
+    assert team.told("box-0", "env", "WEB_MESSAGE") == "2"
