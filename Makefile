@@ -8,7 +8,7 @@ SCENARIO ?= workspaces
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test check generate bench format unit lock clean venv
+.PHONY: help demo test e2e check generate bench format unit lock clean venv
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ test: $(STAMP) ## all tests that a bare machine can run
 	@$(BIN)/outfitter sandbox build
 	@if [ "$$(id -u)" = 0 ]; then $(BIN)/outfitter sandbox build --node || true; fi # what is missing stands in the tests' last line
 	@$(BIN)/pytest
+
+e2e: $(STAMP) ## scenarios in real pods: as root on Linux, or on the cluster of OUTFITTER_E2E_KUBECONFIG
+	@if [ -z "$$OUTFITTER_E2E_KUBECONFIG" ] && [ "$$(id -u)" = 0 ]; then \
+	  $(BIN)/outfitter sandbox build && $(BIN)/outfitter sandbox build --node || true; fi
+	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true # what is missing stands in the last line
+	@$(BIN)/pytest --durations=0 --durations-min=5 tests/e2e
 
 unit: $(STAMP) ## the tests that need no control plane
 	@$(BIN)/pytest -n 2 -m "not cluster and not slow"

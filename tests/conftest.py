@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from outfitter.sandbox import nodes
 
+HERE = Path(__file__).parent
 NOT_RUN = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` writes what golden tests find as what they want: look at the difference before you commit it."""
     parser.addoption("--update", action="store_true", help="rewrite the want.yaml of golden tests")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The end-to-end suite takes minutes and the whole machine: it runs only when it is named (make e2e)."""
+    named = any("e2e" in Path(argument).parts for argument in config.args)
+    return True if collection_path == HERE / "e2e" and not named else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.harness import helm as helms
 from outfitter.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -102,10 +102,8 @@ def _sets(settings: Sequence[str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Helm, from PATH."""
-    program = shutil.which("helm")
+    """Helm, from PATH or as `make e2e` built it."""
+    program, why = helms.find()
     if program is None:
-        pytest.skip(
-            "helm is not on PATH (go install helm.sh/helm/v3/cmd/helm@v3.21.4): the chart is only checked statically"
-        )
-    return Helm(program, tmp_path_factory.mktemp("helm"))
+        pytest.skip(f"the chart is only checked statically: {why}")
+    return Helm(str(program), tmp_path_factory.mktemp("helm"))

@@ -61,6 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [each for each in items if each.path.parent == here]
     for item in ours:
         item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.cluster)
         item.add_marker(pytest.mark.timeout(900))
     ordered = sorted(ours, key=lambda each: LAST.index(each.path.name) if each.path.name in LAST else -1)
     items[:] = [each for each in items if each not in ours] + ordered

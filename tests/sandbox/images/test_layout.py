@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import socket
 import struct
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -155,3 +158,14 @@ def test_full_names_are_accepted(tmp_path: Path, name: str) -> None:
 def test_an_image_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="at least one name"):
         write_image(tmp_path / "image.tar", [], [], CONFIG)
+
+
+def test_an_image_may_stand_in_for_one_with_a_digest(tmp_path: Path) -> None:
+    """A pod that asks for a digest finds it by that name; the older format has no such names."""
+    pinned = f"registry.example.com/scorer@sha256:{'0f' * 32}"
+    digest = write_image(tmp_path / "image.tar", [NAME, pinned], [Layer(skeleton())], CONFIG)
+    with tarfile.open(tmp_path / "image.tar") as tar:
+        index, docker = (json.load(tar.extractfile(name) or io.BytesIO()) for name in ("index.json", "manifest.json"))
+    listed = {each["annotations"]["io.containerd.image.name"]: each["digest"] for each in index["manifests"]}
+    assert listed == {NAME: digest, pinned: digest}
+    assert docker[0]["RepoTags"] == [NAME]
