@@ -55,8 +55,10 @@ CACHE_PHASES: Final[Mapping[str, str]] = {
 
 _COMPUTE: Final = ("FractionsUnsupported", "NotEnforced")
 _REFERENCES: Final = ("ReferenceDeleting", "ReferenceInvalid", "ReferenceNotFound")
-_PODS: Final = ("ContainerConfigInvalid", "ContainerStartFailed", "CrashLoopBackOff", "ImagePullFailed", "NodeLost",
-                "OOMKilled", "PodFailed", "PodRefused", "PodSecurityViolation", "RunsAsRoot", "Unschedulable")  # fmt: skip
+_PODS: Final = (
+    "ContainerConfigInvalid", "ContainerStartFailed", "CrashLoopBackOff", "ImagePullFailed", "NodeLost", "OOMKilled",
+    "PodFailed", "PodRefused", "PodSecurityViolation", "RunsAsRoot", "Unschedulable",
+)  # fmt: skip
 _CLAIMS: Final = ("LostPhase", "NameTaken", "Replacing")
 _RUNS: Final = (
     *_COMPUTE, *_REFERENCES, *_PODS, *_CLAIMS, "Conflict", "CredentialNotReady", "ElevationForbidden", "HostTaken",
