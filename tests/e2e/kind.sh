@@ -17,4 +17,9 @@ done
 # The examples ask for GPUs: a node may advertise what it does not have.
 kubectl --kubeconfig "$folder/kubeconfig" patch node "$cluster-control-plane" --subresource=status --type=merge \
   -p '{"status":{"capacity":{"nvidia.com/gpu":"8"},"allocatable":{"nvidia.com/gpu":"8"}}}'
+# Model caches are claims for many pods, which kind's provisioner makes only in a folder that it is told to be shared.
+kubectl --kubeconfig "$folder/kubeconfig" -n local-path-storage patch configmap local-path-config --type=merge \
+  -p '{"data":{"config.json":"{\"sharedFileSystemPath\":\"/var/shared-volumes\"}"}}'
+kubectl --kubeconfig "$folder/kubeconfig" -n local-path-storage rollout restart deployment local-path-provisioner
+kubectl --kubeconfig "$folder/kubeconfig" -n local-path-storage rollout status deployment local-path-provisioner
 OUTFITTER_E2E_KUBECONFIG="$folder/kubeconfig" make e2e

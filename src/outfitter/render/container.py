@@ -18,6 +18,9 @@ _NIM_PROBES: Mapping[str, Mapping[str, Any]] = {
 }
 # Its own user, whichever that is, must be able to write into the volume of the model.
 NIM_POD: Mapping[str, Any] = {"securityContext": {"fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"}}
+# Asked to end, a server stops listening at once, but nodes go on sending to it until they know that it goes. So long it
+# serves on, so that a new version is rolled in without a failed request.
+_DRAIN: Mapping[str, Any] = {"preStop": {"sleep": {"seconds": 5}}}
 _USUAL_SECONDS = 600  # the Deployment controller's own patience
 _PORT = 8080
 
@@ -25,9 +28,9 @@ _PORT = 8080
 def refined(part: Contribution, use: ContainerUse) -> Contribution:
     """The contribution of a container with what only its definition says."""
     item = use.definition
+    added: dict[str, Any] = {"lifecycle": dict(_DRAIN)} if use.port else {}
     if item is None:
-        return replace(part, ports=_ports(use))
-    added: dict[str, Any] = {}
+        return replace(part, ports=_ports(use), container={**part.container, **added})
     for name, probe in (
         ("startupProbe", item.startup_probe),
         ("readinessProbe", item.readiness_probe),
