@@ -28,6 +28,14 @@ def test_one_file_gives_one_reachable_notebook(space: Space) -> None:
     assert (owner["kind"], owner["controller"]) == ("Environment", True)
 
 
+def test_a_service_of_its_run_that_somebody_deletes_is_back(space: Space) -> None:
+    space.make("Environment", "box", {"image": IMAGE, "run": {}})
+    space.ready("Environment", "box")
+    before = space.need("Service", "box")["metadata"]["uid"]
+    space.delete("Service", "box")
+    space.wait("Service", "box", lambda item: item["metadata"]["uid"] != before)
+
+
 def test_run_stops_starts_and_ends(space: Space) -> None:
     space.make("Environment", "box", {"image": IMAGE, "connections": [LAB], "run": {}})
     space.ready("Environment", "box")

@@ -13,6 +13,7 @@ from .conftest import Stack
 from .harness.client import Object, message, stalls
 from .harness.models import IMAGE, filled, give_key, mounted, nim, running
 from .harness.process import Operator
+from .harness.proxy import Fault, Proxy
 from .harness.rights import SYSTEM
 from .harness.space import Space
 
@@ -151,4 +152,23 @@ def test_a_key_of_the_tenant_is_not_needed_nor_used(stack: Stack, home: Space, s
     running(space, "llama", 90)
     jobs = [entry.namespace for entry in stack.writes(since) if (entry.resource, entry.verb) == ("jobs", "create")]
     assert set(jobs) <= {SYSTEM}
+    space.delete("Artifact", "llama")
+
+
+def test_a_volume_whose_answer_is_lost_is_recognised(
+    stack: Stack, operator: Operator, home: Space, space: Space
+) -> None:
+    operator.stop()
+    with Proxy(stack.sandbox) as proxy:
+        path = proxy.kubeconfig(stack.kubeconfig, stack.folder)
+        proxied = Operator(path, operator.log, identity="proxied").start()
+        lost = Fault("POST", ("/persistentvolumes?",), lose=True)
+        proxy.inject(lost)
+        storage(stack, DRIVER, "shared")
+        share(home, "shared")
+        nim(space, "llama", key=None)
+        running(space, "llama", 90)
+        assert lost.spent
+        proxied.stop()
+    operator.start()
     space.delete("Artifact", "llama")
