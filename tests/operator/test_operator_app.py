@@ -191,10 +191,13 @@ async def test_repair_wake_and_removal(team: Team) -> None:
         await until(lambda: work.counted[key] == before + 1)
         meta = {"name": "kept", "namespace": team.system}
         labels = {**owner_labels("Environment", "e", made["metadata"]["uid"]), RETAINED: "true"}
-        await team.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "labels": labels}})
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {**meta, "labels": labels}}
+        await team.client.create({**claim, "spec": spec})
         await team.client.delete("Environment", team.name, "e", made["metadata"]["uid"])
         await until(lambda: _only(team, team.name, set()), GARBAGE)
-        await until(lambda: _only(team, team.system, {"kept"}))
+        await until(lambda: _only(team, team.system, set()))
+        assert await team.client.get("PersistentVolumeClaim", team.system, "kept") is not None
 
 
 async def _only(team: Team, namespace: str, names: set[str]) -> bool:
