@@ -21,6 +21,7 @@ from outfitter.sandbox.audit import AuditEntry
 from .harness import rights
 from .harness.client import Api
 from .harness.process import Operator
+from .harness.proxy import Proxy
 from .harness.recorder import Recorder
 from .harness.space import Space
 
@@ -163,3 +164,32 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     found = getattr(item, "funcargs", {}).get("stack")
     if report.failed and found is not None:
         report.sections.append(("the operator's log, its end", "\n".join(found.operator.said().splitlines()[-40:])))
+
+
+@dataclass
+class Line:
+    """An operator that reaches the server through a proxy only, which knows when it writes what."""
+
+    proxy: Proxy
+    operator: Operator
+
+
+@pytest.fixture(scope="module")
+def proxied(stack: Stack) -> Iterator[Line]:
+    """In place of the usual operator while this file's tests run."""
+    if stack.operator.running:
+        stack.operator.stop()
+    with Proxy(stack.sandbox) as proxy:
+        path = proxy.kubeconfig(stack.kubeconfig, stack.folder)
+        operator = Operator(path, stack.operator.log, identity="proxied").start()
+        yield Line(proxy, operator)
+        operator.stop()
+    stack.operator.start()
+
+
+@pytest.fixture
+def line(proxied: Line) -> Iterator[Line]:
+    yield proxied
+    proxied.proxy.faults.clear()
+    if not proxied.operator.running:
+        proxied.operator.start()

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
 
-from .conftest import Stack
+from .conftest import Line, Stack
 from .harness.client import eventually
 from .harness.models import CACHE, give_key, nim, running
-from .harness.process import Operator
-from .harness.proxy import Fault, Proxy
+from .harness.proxy import Fault
 from .harness.space import Space
-
-
-@dataclass
-class Line:
-    """An operator that reaches the server through a proxy, which knows when it writes what."""
-
-    proxy: Proxy
-    operator: Operator
-
-
-@pytest.fixture(scope="module")
-def proxied(stack: Stack) -> Iterator[Line]:
-    """In place of the usual operator while this file's tests run."""
-    if stack.operator.running:
-        stack.operator.stop()
-    with Proxy(stack.sandbox) as proxy:
-        path = proxy.kubeconfig(stack.kubeconfig, stack.folder)
-        operator = Operator(path, stack.operator.log, identity="mortal").start()
-        yield Line(proxy, operator)
-        operator.stop()
-    stack.operator.start()
-
-
-@pytest.fixture
-def line(proxied: Line) -> Iterator[Line]:
-    yield proxied
-    proxied.proxy.faults.clear()
-    if not proxied.operator.running:
-        proxied.operator.start()
 
 
 @pytest.mark.parametrize(
