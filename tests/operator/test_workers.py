@@ -26,7 +26,7 @@ BOB = Key("Workspace", "a", "bob")
 @dataclass(frozen=True)
 class Pass:
     outcome: str = "Ready"
-    deps: frozenset[Dep] = frozenset()
+    deps: frozenset[Dep] | None = frozenset()
     requeue_after: float | None = None
     tells: frozenset[Key] = frozenset()
 
@@ -183,6 +183,15 @@ async def test_what_changed_while_a_pass_first_looked_at_it_is_looked_at_again(b
     await bench.passes(2)
     await asyncio.sleep(0)
     assert (len(bench.queue), bench.queue.processing, len(bench.outcomes)) == (0, 0, 2)
+
+
+async def test_a_pass_that_cannot_tell_leaves_its_object_a_user(bench: Bench) -> None:
+    deps = frozenset({Dep("Secret", "a", "s")})
+    bench.does = lambda key: Pass(deps=None if bench.outcomes else deps)
+    for count in (1, 2):
+        bench.queue.add(ALICE)
+        await bench.passes(count)
+    assert bench.dependents.users(Key("Secret", "a", "s")) == (ALICE,)
 
 
 def secret() -> dict[str, Any]:

@@ -32,10 +32,10 @@ class Dependents:
         seen = self._under_way.pop(key, set())
         return bool(gained) and any(dep in gained for place in seen for dep in _ways(*place))
 
-    def record(self, key: Key, deps: frozenset[Dep]) -> frozenset[Dep]:
-        """Remember what `key` depends on now. Returns the Deps that it gained or lost."""
+    def record(self, key: Key, deps: frozenset[Dep] | None) -> frozenset[Dep]:
+        """Remember what `key` depends on now, None: the same as before. Returns the Deps that it gained or lost."""
         before = self._deps.get(key, _NOTHING)
-        if before == deps:
+        if deps is None or before == deps:
             return _NOTHING
         self._drop(key, before - deps)
         for dep in deps - before:

@@ -26,8 +26,8 @@ class Pass(Protocol):
         """One word."""
 
     @property
-    def deps(self) -> frozenset[Dep]:
-        """What it looked at."""
+    def deps(self) -> frozenset[Dep] | None:
+        """What it looked at; None where it could not tell."""
 
     @property
     def requeue_after(self) -> float | None:
@@ -148,8 +148,9 @@ class Workers:
     def _after(self, key: Key, done: Pass) -> None:
         exists = self._wake.knows(key)
         # Deleted while its pass ran, it is no user of anything any more.
-        changed = self._dependents.record(key, done.deps if exists else frozenset())
-        if self._dependents.end(key, changed & done.deps):
+        deps = done.deps if exists else frozenset()
+        changed = self._dependents.record(key, deps)
+        if self._dependents.end(key, changed & (deps or frozenset())):
             self._queue.add(key)  # it came too late for this pass and too early to find us among its users
         if changed:
             self._wake.used(changed)

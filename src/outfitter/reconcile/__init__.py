@@ -33,10 +33,13 @@ _AGAIN_SECONDS = 60.0  # at most: no watch tells when a stranger's object, a quo
 
 @dataclass(frozen=True)
 class Pass:
-    """What came of one pass, for the queue: `deps` wake the key again, `requeue_after` is in seconds."""
+    """What came of one pass, for the queue: `deps` wake the key again, `requeue_after` is in seconds.
+
+    `deps` is None where the pass could not tell: those of the one before stay.
+    """
 
     outcome: str
-    deps: frozenset[Dep] = frozenset()
+    deps: frozenset[Dep] | None = frozenset()
     requeue_after: float | None = None
     writes: int = 0
     tells: frozenset[Key] = frozenset()
@@ -179,7 +182,8 @@ class Reconciler:
         """An object that the models refuse although it is stored, as an older or laxer CRD may have let it in."""
         found = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
         status = unreadable(live.body, found, self._clock())
-        return Pass("Stalled", frozenset(), None, await self._put_status(live, status))
+        # What runs for it runs on, so it uses what it used.
+        return Pass("Stalled", None, None, await self._put_status(live, status))
 
     async def _deleting(self, asset: Asset) -> Pass:
         """Somebody else's finalizer holds the object: say so, and change nothing any more."""

@@ -32,6 +32,8 @@ from outfitter.resolve.workload import (
 from outfitter.snapshot import View
 
 NGC_KEY = "NGC_API_KEY"
+NIM_PORT = 8000
+_PORT_VARIABLES = ("NIM_SERVER_PORT", "NIM_HTTP_API_PORT")
 BUILT_IN = "Outfitter"
 """Origin of what nobody wrote."""
 
@@ -115,7 +117,7 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     nim = context.definition.type == "nim" and primary
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if nim:
-        layers.append((BUILT_IN, _nim_defaults(context)))
+        layers.append((BUILT_IN, _nim_defaults(context, item)))
     layers.append((label(context.definition.asset), _submission(item, field, context.found)))
     if primary and "compute" in merged.fields:
         layers += [(origin, part) for origin, part in _split(merged)]
@@ -163,9 +165,12 @@ def _submission(item: Container, field: str, found: Found) -> dict[str, Any]:
     }
 
 
-def _nim_defaults(context: _Context) -> dict[str, Any]:
+def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
     """What every NIM container expects; the artifact may say otherwise."""
     variables: list[dict[str, Any]] = []
+    if item.port not in (None, NIM_PORT) and not {each.name for each in item.environment_vars} & set(_PORT_VARIABLES):
+        # Older images know the second name only. Whoever sets one of them by hand knows which the image reads.
+        variables += [{"name": name, "value": str(item.port)} for name in _PORT_VARIABLES]
     if context.model is not None:
         variables.append({"name": "NIM_CACHE_PATH", "value": context.model.path})
     if context.model is None or not context.model.filled:

@@ -7,13 +7,15 @@ from pydantic import Field
 from outfitter.api.base import Model
 from outfitter.api.refs import ArtifactNameRef, ComputeRef, RepositoryRef
 from outfitter.api.rules import Node, Rule, Transition, frozen
-from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Label, PositiveInt32, Text, list_map
+from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Label, Text, list_map
 from outfitter.api.v1alpha1.asset import DisplayName
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
 from outfitter.api.v1alpha1.environment import DataSourceRefs
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizings, ServingConfiguration, ServingPort
 
 ArtifactType = Literal["service", "nim"]
+HIGHEST_VERSION = 1_000_000_000
+"""The highest number that may be asked for: above it there is room for those that are given in turn."""
 VolumeSize = Annotated[str, Field(max_length=32, pattern=VOLUME_SIZE_PATTERN)]
 
 
@@ -204,9 +206,9 @@ class ArtifactSpec(Model):
     """Make it a version: it gets a number, and everything but `run` is frozen for good. Default: false, a draft. Once
     it has its number it cannot be unlocked; go on with a clone.
     """
-    version: PositiveInt32 | None = None
-    """Number to get when locked, where it must be the same everywhere, as with GitOps. Default: the next free one of
-    the repository.
+    version: Annotated[int, Field(ge=1, le=HIGHEST_VERSION)] | None = None
+    """Number to get when locked, where it must be the same everywhere, as with GitOps. Default: the one after the
+    highest that the repository ever gave.
     """
     clone_from: CloneRef | None = None
     """Artifact to take over everything from that is not given here: a new draft in the same repository. Taken once:
