@@ -12,6 +12,8 @@ from integration.harness.client import Object, ready
 from .harness.images import WEB, WEB2
 from .harness.team import Team
 
+_PATIENCE = "15"  # seconds: a busy machine answers late, a pod that is gone never
+
 
 def version(number: int, image: str) -> dict[str, Any]:
     container = {
@@ -41,7 +43,7 @@ class Asking:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            done = self._team.run(self._who, "get", "--timeout", "5", self._url)
+            done = self._team.run(self._who, "get", "--timeout", _PATIENCE, self._url)
             if done.code == 0:
                 self.answers.append(json.loads(done.out)["message"])
             else:
