@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,36 @@ def test_the_statuses_that_the_documentation_shows(stack: Stack, applied: dict[t
     names = {each["name"] for each in container["env"]}
     assert "OMP_NUM_THREADS" not in names
     assert {"TEAM_TOKEN", "AWS_ACCESS_KEY_ID", "CONFIG", "NODE"} <= names
+
+
+def test_the_statuses_of_artifacts(stack: Stack, applied: dict[tuple[str, str, str], Object]) -> None:
+    """What the API's example shows: a draft with its cache, a locked version, an Inference that runs it."""
+
+    def status(kind: str, name: str) -> Any:
+        return stack.api.wait(kind, TEAM, name, lambda item: ready(item) and current(item))["status"]
+
+    llama = status("Artifact", "llama")
+    assert (llama["phase"], llama["syncStatus"], llama["repository"]) == ("Draft", "No issues found", "llama")
+    assert "version" not in llama
+    assert (llama["readyReplicas"], llama["url"]) == (1, f"http://llama.{TEAM}.svc:8000")
+    cache = llama["nimCache"]
+    assert re.fullmatch(r"nim-[0-9a-f]{8,}", cache["name"])
+    assert (cache["claimName"], cache["phase"]) == (cache["name"], "Ready")
+    assert status("NimCache", cache["name"])["usedBy"]["artifacts"] == [{"namespace": TEAM, "name": "llama"}]
+
+    scorer = status("Artifact", "scorer")
+    assert (scorer["phase"], scorer["version"], scorer["repository"]) == ("Locked", 3, "scorer")
+    assert scorer["syncStatus"] == "No issues found"
+    versions = status("ArtifactRepository", "scorer")["versions"]
+    assert [(item["version"], item["name"], item["locked"]) for item in versions] == [(3, "scorer", True)]
+    following = status("Artifact", "scorer-next")
+    assert (following["phase"], following["repository"]) == ("Draft", "scorer")
+    assert following["clonedFrom"]["name"] == "scorer"
+
+    scoring = status("Inference", "scoring")
+    assert (scoring["phase"], scoring["replicas"], scoring["readyReplicas"]) == ("Running", 2, 2)
+    assert (scoring["url"], scoring["syncStatus"]) == (f"http://scoring.{TEAM}.svc:8080", "No issues found")
+    assert scoring["revision"].startswith("scoring-")
+    groups = stack.api.need("Deployment", TEAM, "scoring")["spec"]["template"]["spec"]["containers"]
+    assert [item["name"] for item in groups] == ["web", "sidecar"]
+    assert groups[0]["resources"]["requests"] == {"cpu": "500m", "memory": "1Gi"}
