@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ NOT_RUN = pytest.StashKey[str]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` writes what golden tests find as what they want: look at the difference before you commit it."""
     parser.addoption("--update", action="store_true", help="rewrite the want.yaml of golden tests")
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and so would be all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
