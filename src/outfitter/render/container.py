@@ -18,8 +18,8 @@ _NIM_PROBES: Mapping[str, Mapping[str, Any]] = {
 }
 # Its own user, whichever that is, must be able to write into the volume of the model.
 NIM_POD: Mapping[str, Any] = {"securityContext": {"fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"}}
-# Asked to end, a server stops listening at once, but nodes go on sending to it until they know that it goes: seconds, on
-# busy ones. So long it serves on, so that a new version is rolled in without a failed request.
+# Asked to end, a server stops listening at once, but nodes go on sending to it until they know that it goes, seconds
+# later where they are busy. So long it serves on, so that a new version is rolled in without a failed request.
 _DRAIN: Mapping[str, Any] = {"preStop": {"sleep": {"seconds": 10}}}
 _USUAL_SECONDS = 600  # the Deployment controller's own patience
 _PORT = 8080
