@@ -24,6 +24,7 @@ class InMemory:
     def __init__(self) -> None:
         self._twin = Twin(settings_from({"domain": "apps.example.com"}))
         self.caches = self._twin.caches
+        self.execute = None
         self._cluster = self._twin.cluster
         self.caches.listen(self._gone)
 
