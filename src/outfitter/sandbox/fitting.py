@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -16,7 +15,6 @@ FEWER_CORES: Final = 10  # how many times smaller
 LESS_MEMORY: Final = 16
 SMALL_CORES: Final = CORES / FEWER_CORES
 SMALL_MEMORY_GIB: Final = MEMORY_GIB / LESS_MEMORY
-_SIZE: Final = re.compile(r"^(\d+)(Gi|Mi)$")
 
 
 def fits(allocatable: Iterable[Mapping[str, str]]) -> bool:
@@ -47,7 +45,6 @@ def why_too_small() -> str:
 def _smaller(key: str, value: Any) -> Any:
     if key.startswith("cpuCore"):
         return round(value / FEWER_CORES, 3)
-    if key.startswith("cpuMemory") and (found := _SIZE.match(value)):
-        mebibytes = int(found[1]) * (1024 if found[2] == "Gi" else 1)
-        return f"{max(mebibytes // LESS_MEMORY, 1)}Mi"
+    if key.startswith("cpuMemory"):
+        return f"{max(int(amount(value)) // LESS_MEMORY >> 20, 1)}Mi"
     return smaller(value)

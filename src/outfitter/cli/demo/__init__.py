@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from outfitter.cli.demo.report import Report
 
 Node = Literal["auto", "real", "stand-in"]
+_SECONDS: Final = {"stand-in": 90.0, "real": 300.0}
 
 
 def demo(
@@ -28,7 +29,9 @@ def demo(
         Node, typer.Option(help="Where pods run. auto: on a real node where one starts at once, else a stand-in.")
     ] = "auto",
     twin: Annotated[bool, typer.Option("--twin", help="In memory only: no control plane, no processes.")] = False,
-    seconds: Annotated[float, typer.Option(min=1, help="Longest wait for each step.")] = 90,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Longest wait for each step. Default: 90; 300 where containers run.")
+    ] = None,
 ) -> None:
     """Show all of Outfitter on this machine: nothing to install, nothing left behind.
 
@@ -49,6 +52,8 @@ def demo(
     from outfitter.cli.demo.report import Report
     from outfitter.errors import ConfigurationError, OutfitterError
 
+    if twin and node != "auto":
+        raise typer.BadParameter("--twin plays in memory, without a node: leave --node out.")
     with console.failing_clearly(), console.ending_on_signals():
         report = Report(console.paper())
         try:
@@ -63,7 +68,7 @@ def demo(
             raise
 
 
-def _play(report: Report, examples: Path, install: Path, node: Node | None, seconds: float) -> None:
+def _play(report: Report, examples: Path, install: Path, node: Node | None, seconds: float | None) -> None:
     """On the best node that can be had; `node` None asks for the twin."""
     from outfitter.cli.demo.story import load, tell
     from outfitter.errors import SandboxError
@@ -75,7 +80,7 @@ def _play(report: Report, examples: Path, install: Path, node: Node | None, seco
     for number, kind in enumerate(kinds, 1):
         try:
             with tempfile.TemporaryDirectory(prefix="outfitter-demo-") as folder:
-                _in_sandbox(report, objects, install, Path(folder), kind, seconds)
+                _in_sandbox(report, objects, install, Path(folder), kind, seconds or _SECONDS[kind])
         except SandboxError as error:
             if node == "real":
                 raise
@@ -89,7 +94,7 @@ def _play(report: Report, examples: Path, install: Path, node: Node | None, seco
             return
     from outfitter.cli.demo.in_memory import InMemory
 
-    asyncio.run(tell(InMemory(), report, objects, seconds))
+    asyncio.run(tell(InMemory(), report, objects, seconds or _SECONDS["stand-in"]))
 
 
 def _kinds(node: Node | None, objects: list[dict[str, object]], report: Report) -> list[str]:
@@ -104,8 +109,7 @@ def _in_sandbox(
     report: Report, objects: list[dict[str, object]], install: Path, folder: Path, node: str, seconds: float
 ) -> None:
     from outfitter.cli.demo.in_sandbox import operator, prepared
-    from outfitter.cli.demo.real_node import fitted
     from outfitter.cli.demo.story import tell
 
-    with prepared(report, folder, install, node) as stage, operator(report, stage):
-        asyncio.run(tell(stage, report, fitted(stage.sandbox, objects, report), seconds))
+    with prepared(report, objects, folder, install, node) as stage, operator(report, stage):
+        asyncio.run(tell(stage, report, stage.objects, seconds))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,7 @@ import orjson
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.demo import real_node
 from outfitter.cli.demo.report import Report
-from outfitter.cli.demo.scene import DemoError, Execute
+from outfitter.cli.demo.scene import DemoError, Execute, Object
 from outfitter.cli.rows import row
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.base import Change, resource
@@ -58,10 +58,11 @@ _STOP_SECONDS: Final = 20.0
 
 
 class InSandbox:
-    """A Scene. `kubeconfig` is what the operator connects with; the demo itself acts as the admin."""
+    """A Scene with `objects` to apply. The operator connects with `kubeconfig`; the demo itself acts as the admin."""
 
-    def __init__(self, sandbox: Sandbox, kubeconfig: Path, log: Path) -> None:
+    def __init__(self, sandbox: Sandbox, objects: Sequence[Object], kubeconfig: Path, log: Path) -> None:
         self.sandbox = sandbox
+        self.objects = objects
         self.kubeconfig = kubeconfig
         self.log = log
         self.caches = Caches()
@@ -157,7 +158,7 @@ class InSandbox:
 
 
 @contextlib.contextmanager
-def prepared(report: Report, folder: Path, install: Path, node: str) -> Iterator[InSandbox]:
+def prepared(report: Report, objects: Sequence[Object], folder: Path, install: Path, node: str) -> Iterator[InSandbox]:
     """A control plane with a node of this kind, our kinds and the operator's rights; gone when the block ends."""
     from outfitter.cli.console import progress
     from outfitter.cli.generate import write_crds
@@ -171,6 +172,7 @@ def prepared(report: Report, folder: Path, install: Path, node: str) -> Iterator
             report.good(f"Kubernetes answers at {sandbox.url}")
             if node == nodes.REAL:
                 real_node.load_images(sandbox, folder / "images", report)
+                objects = real_node.fitted(sandbox, objects, report)
         with report.stage("Install Outfitter"):
             names = write_crds(folder / "crds")
             sandbox.apply_crds(folder / "crds")
@@ -178,7 +180,7 @@ def prepared(report: Report, folder: Path, install: Path, node: str) -> Iterator
             sandbox.restart("kube-controller-manager")
             report.good(f"{len(names)} kinds are known: {', '.join(kind.name for kind in KINDS)}")
             kubeconfig = _rights(sandbox, install, report)
-        yield InSandbox(sandbox, kubeconfig, folder / "operator.log")
+        yield InSandbox(sandbox, objects, kubeconfig, folder / "operator.log")
 
 
 def _rights(sandbox: Sandbox, install: Path, report: Report) -> Path:

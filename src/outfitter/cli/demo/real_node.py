@@ -58,19 +58,20 @@ def load_images(sandbox: Sandbox, folder: Path, report: Report) -> None:
         for archive in write_variants(folder, variants(), step):
             number += len(sandbox.import_image(archive))
             archive.unlink()
-    report.good(f"{count(number, 'image name')} on it, all of small programs of ours: real pods, but no real notebook")
+    report.good(
+        f"{count(number, 'image name')} on its node, each a small program of ours: real containers, but no Jupyter, "
+        f"PyTorch or model in them; its {GPUS} GPUs are only advertised"
+    )
 
 
-def fitted(sandbox: Sandbox, objects: list[Object], report: Report) -> list[Object]:
-    """The examples, with smaller requests where the node has no room for them as they are written."""
-    if sandbox.state["node"] != nodes.REAL:
-        return objects
+def fitted(sandbox: Sandbox, objects: Sequence[Object], report: Report) -> Sequence[Object]:
+    """The examples, with less compute where the node has no room for them as they are written."""
     room = [each["status"]["allocatable"] for each in sandbox.connection().request("GET", "/api/v1/nodes")["items"]]
     if fitting.fits(room):
         return objects
     report.say(
-        f"no {fitting.CORES} cores and {fitting.MEMORY_GIB} GiB here: all compute of the examples is made smaller, "
-        f"CPU by {fitting.FEWER_CORES}, memory by {fitting.LESS_MEMORY}; GPUs stay, of {GPUS} that are made up"
+        f"the examples ask for up to {fitting.CORES} cores and {fitting.MEMORY_GIB} GiB: made smaller to fit on it, "
+        f"every CPU figure {fitting.FEWER_CORES} times, every memory figure {fitting.LESS_MEMORY} times"
     )
     return [fitting.smaller(each) for each in objects]
 
