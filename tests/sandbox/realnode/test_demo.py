@@ -24,7 +24,7 @@ SEEN = (
     r"\d+ image names on its node, each a small program of ours",
     r"17 objects are well",
     r"GET http://jupyter-lab.team-a.svc:8888/  from pod alice-0",
-    r'200 OK  \{"host":"jupyter-0"',
+    r'200 OK  \{"host": "jupyter-0", .*"asked": "jupyter-lab.team-a.svc:8888"\}',
     r"inside alice-0: user 1000, groups 10, 20, .*capabilities none, seccomp filter, in /workspace, nvidia.com/gpu: 1",
     r"somebody-elses:1",
     r"0 orphans are left",

@@ -14,7 +14,6 @@ from outfitter.render.computeresource import GPU
 from outfitter.sandbox.executing import Finished
 from outfitter.snapshot import Key, Live
 
-_WIDTH: Final = 150  # of an answer: enough to see who gave it
 _PAUSE: Final = 0.2
 
 
@@ -29,7 +28,7 @@ async def inside(scene: Scene, report: Report, look: Look, objects: Sequence[Obj
         url = f"http://{service.name}.{service.namespace}.svc:{service.body['spec']['ports'][0]['port']}/"
         done = await _answer(look, execute, pod, url)
         report.say(f"GET {url}  from pod {pod.name}, through the cluster's DNS and the Service")
-        report.good(f"{done.err.strip()}  {' '.join(done.out.split())[:_WIDTH]}")
+        report.good(f"{done.err.strip()}  {_brief(done.out)}")
         seen = json.loads((await _run(execute, pod, "id")).out)
         groups = ", ".join(map(str, seen["groups"])) or "none"
         report.good(
@@ -61,6 +60,11 @@ async def _answer(look: Look, execute: Execute, pod: Live, url: str) -> Finished
 
 async def _run(execute: Execute, pod: Live, *command: str) -> Finished:
     return await asyncio.to_thread(execute, pod.namespace, pod.name, command)
+
+
+def _brief(answer: str) -> str:
+    """Who answered, and what reached him, without the headers."""
+    return json.dumps({name: value for name, value in json.loads(answer).items() if isinstance(value, str)})
 
 
 def _gpus(look: Look, workload: Key) -> int:
