@@ -10,8 +10,9 @@ from typing import Final
 from outfitter.cli.demo.look import OURS, Look, key_of
 from outfitter.cli.demo.report import Report
 from outfitter.cli.demo.scene import DemoError, Execute, Object, Scene
+from outfitter.errors import ApiError
 from outfitter.render.computeresource import GPU
-from outfitter.sandbox.executing import Finished
+from outfitter.sandbox.executing import UNKNOWN, Finished
 from outfitter.snapshot import Key, Live
 
 _PAUSE: Final = 0.2
@@ -50,7 +51,10 @@ async def _answer(look: Look, execute: Execute, pod: Live, url: str) -> Finished
     """Ask until somebody answers: a pod is Ready a moment before the node's packet filter knows it."""
     deadline = asyncio.get_running_loop().time() + look.seconds
     while True:
-        done = await _run(execute, pod, "get", "--timeout", "5", url)
+        try:
+            done = await _run(execute, pod, "get", "--timeout", "5", url)
+        except ApiError as error:  # nobody could be asked: the kubelet is busy
+            done = Finished(UNKNOWN, "", str(error))
         if done.code == 0:
             return done
         if asyncio.get_running_loop().time() > deadline:
