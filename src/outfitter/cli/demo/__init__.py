@@ -85,7 +85,7 @@ def _play(report: Report, examples: Path, install: Path, node: Node | None, seco
             if node == "real":
                 raise
             if number < len(kinds):
-                report.say(f"No real node can be had here: {error}")
+                report.say(f"Not on a real node. {error}")
                 report.say("The same with a stand-in for the node, in which no container runs:")
             else:
                 report.say(f"No control plane can be had here: {error}")
