@@ -94,12 +94,13 @@ def test_what_does_not_become_well_fails_with_the_reason(invoke: Invoke, tmp_pat
 
 @pytest.mark.cluster
 def test_the_story_for_real_leaves_nothing_behind(tmp_path: Path) -> None:
-    command = bound_command([*MODULE, "demo"], os.getpid())
+    command = bound_command([*MODULE, "demo", "--node", "stand-in"], os.getpid())
     seen = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT, env=environment(tmp_path)
     )
     assert seen.returncode == 0, seen.stdout + seen.stderr
     assert "grants to system:serviceaccount:outfitter-system:outfitter" in seen.stdout
+    assert "A notebook answers over HTTP" not in seen.stdout  # nothing runs that could
     check_story(seen.stdout)
     assert marked(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -112,7 +113,7 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, number: signal.Sig
     folder = tmp_path / "temporary"
     folder.mkdir()
     with out.open("w") as file:
-        command = bound_command([*MODULE, "demo"], os.getpid())
+        command = bound_command([*MODULE, "demo", "--node", "stand-in"], os.getpid())
         env = environment(folder) | {"PYTHONUNBUFFERED": "1"}
         playing = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, env=env, start_new_session=True)
         try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from integration.harness.client import Object
 from integration.harness.space import GROUP
+from outfitter.sandbox import fitting
 
 from .conftest import SYSTEM, Stage
 from .harness.team import SECONDS, Team
@@ -19,40 +19,21 @@ from .harness.team import SECONDS, Team
 FILES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.yaml"))
 TEAM = "team-a"
 NAMESPACES = (TEAM,)
-CORES, MEMORY_GIB = 8, 80  # what the examples ask for together
 LONG = 300.0
-
-
-def smaller(node: Any) -> Any:
-    """The same, with a tenth of the cores and a sixteenth of the memory."""
-    if isinstance(node, list):
-        return [smaller(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: round(value / 10, 3)
-        if key.startswith("cpuCore")
-        else re.sub(r"^(\d+)(Gi|Mi)$", lambda found: f"{int(found[1]) * (64 if found[2] == 'Gi' else 1)}Mi", value)
-        if key.startswith("cpuMemory")
-        else smaller(value)
-        for key, value in node.items()
-    }
-
-
-def memory_gib(text: str) -> float:
-    return float(text.removesuffix("Ki")) / (1 << 20) if text.endswith("Ki") else float("inf")
 
 
 @pytest.fixture(scope="module")
 def applied(stage: Stage, say: Callable[[str], None]) -> Iterator[list[tuple[str, str, str]]]:
-    room = [each["status"]["allocatable"] for each in stage.api.list("Node")]
-    fits = all(float(each["cpu"]) >= CORES and memory_gib(each["memory"]) >= MEMORY_GIB for each in room)
+    fits = fitting.fits(each["status"]["allocatable"] for each in stage.api.list("Node"))
     if not fits:
-        say(f"examples: CPU and memory made smaller, no node here has {CORES} cores and {MEMORY_GIB} GiB")
+        say(
+            "examples: CPU and memory made smaller, no node here has "
+            f"{fitting.CORES} cores and {fitting.MEMORY_GIB} GiB"
+        )
     found, others = [], []
     for path in FILES:
         for written in filter(None, yaml.safe_load_all(path.read_text())):
-            item = written if fits else smaller(written)
+            item = written if fits else fitting.smaller(written)
             stage.api.apply(item)
             kind, meta = item["kind"], item["metadata"]
             if kind == "Namespace":

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from outfitter.sandbox.images import full_name, operator_image, write_sample
+from outfitter.sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
 
 Progress = Callable[[str], None]
 OPERATOR = "localhost/outfitter/operator"
@@ -21,42 +20,20 @@ PICKY_NIM = "localhost/outfitter/picky-nim:1"
 KEY = "not-a-real-key"
 
 
-@dataclass(frozen=True)
-class Test:
-    """A sample image under another name, with variables of its own."""
-
-    sample: str
-    names: Sequence[str]
-    env: dict[str, str] = field(default_factory=dict)
-    links: Sequence[str] = ()
-
-
-_DIGEST = "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 TESTS = (
-    Test("web:1", [WEB]),
-    Test("web:2", [WEB2]),
-    Test("web-root:1", [WEB_ROOT]),
-    Test("fake-nim:1", [NIM]),
-    Test("fake-nim:1", [SLOW_NIM], {"FAKE_NIM_FILE_SECONDS": "1", "FAKE_NIM_LOAD_SECONDS": "2"}),
-    Test("fake-nim:1", [PICKY_NIM], {"FAKE_NIM_EXPECT_KEY": KEY}),
-    # What deploy/examples asks for.
-    Test("web:1", ["quay.io/jupyter/pytorch-notebook:2026-10-01"], {"WEB_PORT": "8888"}),
-    Test("web:1", ["nvcr.io/nvidia/pytorch:26.09-py3"], {"WEB_PORT": "8080,6006"}, ["python"]),
-    Test("web:1", [f"registry.example.com/scorer@{_DIGEST}", "registry.example.com/echo:1"]),
-    Test("web:1", ["registry.example.com/tail:2"], {"WEB_PORT": "8081"}),
-    Test("fake-nim:1", ["nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4"]),
-    Test(
-        "fake-nim:1", ["nvcr.io/nim/nvidia/nv-embedqa-e5-v5:1.6.0"], {"FAKE_NIM_MODEL": "nvidia/nv-embedqa-e5-v5"}
-    ),
-)  # fmt: skip
+    Variant("web:1", [WEB]),
+    Variant("web:2", [WEB2]),
+    Variant("web-root:1", [WEB_ROOT]),
+    Variant("fake-nim:1", [NIM]),
+    Variant("fake-nim:1", [SLOW_NIM], {"FAKE_NIM_FILE_SECONDS": "1", "FAKE_NIM_LOAD_SECONDS": "2"}),
+    Variant("fake-nim:1", [PICKY_NIM], {"FAKE_NIM_EXPECT_KEY": KEY}),
+    *EXAMPLES,
+)
 
 
 def write(folder: Path, progress: Progress) -> Iterator[Path]:
     """Archives of everything, one after the other."""
-    for number, each in enumerate(TESTS):
-        path = folder / f"test-{number}.tar"
-        write_sample(path, each.sample, progress, names=each.names, env=each.env, links=each.links)
-        yield path
+    yield from write_variants(folder, TESTS, progress)
     path = folder / "operator.tar"
     operator_image(path, progress, names=[f"{OPERATOR}:{tag}" for tag in TAGS])
     yield path

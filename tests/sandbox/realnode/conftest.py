@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from outfitter.sandbox import Sandbox
 from outfitter.sandbox.executing import Finished, execute
 from outfitter.sandbox.images import full_name, write_sample
 from sandbox.conftest import eventually
+
+from . import machine
 
 Object = dict[str, Any]
 NUMBERS = itertools.count(1)
@@ -31,6 +34,17 @@ def web_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("images") / "web.tar"
     write_sample(path, "web:1", silent)
     return path
+
+
+@pytest.fixture
+def as_before() -> Iterator[dict[str, set[str]]]:
+    """What the machine is like before the test; it is compared with what it is like afterwards."""
+    before = machine.seen()
+    yield before
+    deadline = time.monotonic() + 10  # what the kernel takes down by itself: a network namespace, an empty cgroup
+    while (found := machine.differences(before, machine.seen())) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert found == []
 
 
 @pytest.fixture(scope="module")

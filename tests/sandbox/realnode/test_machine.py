@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,17 +32,6 @@ Sandbox.up(root=Path(sys.argv[1]), node="real", images=[Path(sys.argv[2])])
 print("up", flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def as_before() -> Iterator[dict[str, set[str]]]:
-    """What the machine is like before the test; it is compared with what it is like afterwards."""
-    before = machine.seen()
-    yield before
-    deadline = time.monotonic() + 10  # what the kernel takes down by itself: a network namespace, an empty cgroup
-    while (found := machine.differences(before, machine.seen())) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert found == []
 
 
 def start_pods(sandbox: Sandbox) -> None:

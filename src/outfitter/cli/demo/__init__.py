@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ from outfitter.cli import console
 
 if TYPE_CHECKING:
     from outfitter.cli.demo.report import Report
+
+Node = Literal["auto", "real", "stand-in"]
+_SECONDS: Final = {"stand-in": 90.0, "real": 300.0}
 
 
 def demo(
@@ -22,16 +25,24 @@ def demo(
     install: Annotated[
         Path, typer.Option(metavar="FILE", help="Where the operator's own rights are taken from.")
     ] = Path("deploy/install.yaml"),
+    node: Annotated[
+        Node, typer.Option(help="Where pods run. auto: on a real node where one starts at once, else a stand-in.")
+    ] = "auto",
     twin: Annotated[bool, typer.Option("--twin", help="In memory only: no control plane, no processes.")] = False,
-    seconds: Annotated[float, typer.Option(min=1, help="Longest wait for each step.")] = 90,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Longest wait for each step. Default: 90; 300 where containers run.")
+    ] = None,
 ) -> None:
     """Show all of Outfitter on this machine: nothing to install, nothing left behind.
 
     Starts a real control plane and the operator with the rights that it has in a cluster, applies the examples and
     waits until all are well; then breaks things and shows how they are repaired, edits an asset that is in use,
     restarts a workload to take the edit up, locks a model as a version that an Inference runs, rolls the next version
-    in, and deletes everything. Pods become Ready by a stand-in for the node: no container runs. Where no control plane
-    can be had, the same is shown in memory.
+    in, and deletes everything. Where no control plane can be had, the same is shown in memory.
+
+    On a real node (root on Linux, one per machine) containers run, small programs of ours under the examples' image
+    names, and a notebook answers over HTTP. Build its parts once: outfitter sandbox build --node. On the stand-in
+    pods become Ready and no container runs. --node real builds what is missing, or says why it cannot be.
 
     Example:  outfitter demo            (in a checkout; `make demo` makes the environment first)
 
@@ -41,10 +52,12 @@ def demo(
     from outfitter.cli.demo.report import Report
     from outfitter.errors import ConfigurationError, OutfitterError
 
+    if twin and node != "auto":
+        raise typer.BadParameter("--twin plays in memory, without a node: leave --node out.")
     with console.failing_clearly(), console.ending_on_signals():
         report = Report(console.paper())
         try:
-            _play(report, examples, install, twin=twin, seconds=seconds)
+            _play(report, examples, install, None if twin else node, seconds)
         except ConfigurationError:
             raise
         except OutfitterError as error:
@@ -55,30 +68,48 @@ def demo(
             raise
 
 
-def _play(report: Report, examples: Path, install: Path, *, twin: bool, seconds: float) -> None:
+def _play(report: Report, examples: Path, install: Path, node: Node | None, seconds: float | None) -> None:
+    """On the best node that can be had; `node` None asks for the twin."""
     from outfitter.cli.demo.story import load, tell
     from outfitter.errors import SandboxError
 
     with report.stage("Look at the examples"):
         objects = load(examples)
         report.say(f"{console.count(len(objects), 'object')} in {examples}, all valid")
-    if not twin:
+        kinds = _kinds(node, objects, report)
+    for number, kind in enumerate(kinds, 1):
         try:
             with tempfile.TemporaryDirectory(prefix="outfitter-demo-") as folder:
-                _in_sandbox(report, objects, install, Path(folder), seconds)
+                _in_sandbox(report, objects, install, Path(folder), kind, seconds or _SECONDS[kind])
         except SandboxError as error:
-            report.say(f"No control plane can be had here: {error}")
-            report.say("The same in memory, where only the API server, the controllers and the node are stand-ins:")
+            if node == "real":
+                raise
+            if number < len(kinds):
+                report.say(f"Not on a real node. {error}")
+                report.say("The same with a stand-in for the node, in which no container runs:")
+            else:
+                report.say(f"No control plane can be had here: {error}")
+                report.say("The same in memory, where only the API server, the controllers and the node are stand-ins:")
         else:
             return
     from outfitter.cli.demo.in_memory import InMemory
 
-    asyncio.run(tell(InMemory(), report, objects, seconds))
+    asyncio.run(tell(InMemory(), report, objects, seconds or _SECONDS["stand-in"]))
 
 
-def _in_sandbox(report: Report, objects: list[dict[str, object]], install: Path, folder: Path, seconds: float) -> None:
+def _kinds(node: Node | None, objects: list[dict[str, object]], report: Report) -> list[str]:
+    if node is None:
+        return []
+    from outfitter.cli.demo.real_node import kinds
+
+    return kinds(node, objects, report)
+
+
+def _in_sandbox(
+    report: Report, objects: list[dict[str, object]], install: Path, folder: Path, node: str, seconds: float
+) -> None:
     from outfitter.cli.demo.in_sandbox import operator, prepared
     from outfitter.cli.demo.story import tell
 
-    with prepared(report, folder, install) as stage, operator(report, stage):
-        asyncio.run(tell(stage, report, objects, seconds))
+    with prepared(report, objects, folder, install, node) as stage, operator(report, stage):
+        asyncio.run(tell(stage, report, stage.objects, seconds))

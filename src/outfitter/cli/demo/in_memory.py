@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cli.demo.scene import DemoError
+from outfitter.cli.demo.scene import DemoError, Execute
 from outfitter.cli.run import settings_from
 from outfitter.cli.twin import Twin
 from outfitter.cluster.base import RESOURCES, Change
@@ -24,6 +24,7 @@ class InMemory:
     def __init__(self) -> None:
         self._twin = Twin(settings_from({"domain": "apps.example.com"}))
         self.caches = self._twin.caches
+        self.execute: Execute | None = None
         self._cluster = self._twin.cluster
         self.caches.listen(self._gone)
 

@@ -9,15 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from outfitter.api.v1alpha1 import KINDS
+from outfitter.cli.demo import real_node
 from outfitter.cli.demo.report import Report
-from outfitter.cli.demo.scene import DemoError
+from outfitter.cli.demo.scene import DemoError, Execute, Object
 from outfitter.cli.rows import row
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.base import Change, resource
@@ -28,7 +30,8 @@ from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES, Watch
 from outfitter.errors import NotFound
 from outfitter.naming import OWNER_UID, keeps_data
-from outfitter.sandbox import Sandbox
+from outfitter.sandbox import Sandbox, nodes
+from outfitter.sandbox.executing import execute
 from outfitter.sandbox.processes import bound_command, free_ports, last_lines
 
 if TYPE_CHECKING:
@@ -45,19 +48,26 @@ _RIGHTS: Final[Mapping[str, str]] = {
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
 }
+_NODES: Final[Mapping[str, str]] = {
+    nodes.REAL: "a real node: kubelet, kube-scheduler, kube-proxy, containerd, runc, CoreDNS",
+    nodes.STAND_IN: "a stand-in for the node",
+}
 _CHECK_SECONDS: Final = 0.5  # how often to see whether the operator still runs while nothing happens
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 
 
 class InSandbox:
-    """A Scene. `kubeconfig` is what the operator connects with; the demo itself acts as the admin."""
+    """A Scene with `objects` to apply. The operator connects with `kubeconfig`; the demo itself acts as the admin."""
 
-    def __init__(self, sandbox: Sandbox, kubeconfig: Path, log: Path) -> None:
+    def __init__(self, sandbox: Sandbox, objects: Sequence[Object], kubeconfig: Path, log: Path) -> None:
         self.sandbox = sandbox
+        self.objects = objects
         self.kubeconfig = kubeconfig
         self.log = log
         self.caches = Caches()
+        real = sandbox.state["node"] == nodes.REAL
+        self.execute: Execute | None = partial(execute, sandbox.connection()) if real else None
         self.process: subprocess.Popen[bytes] | None = None
         self._news = asyncio.Event()
         self._client: Client | None = None
@@ -148,17 +158,21 @@ class InSandbox:
 
 
 @contextlib.contextmanager
-def prepared(report: Report, folder: Path, install: Path) -> Iterator[InSandbox]:
-    """A control plane with our kinds and the operator's rights; gone when the block ends."""
+def prepared(report: Report, objects: Sequence[Object], folder: Path, install: Path, node: str) -> Iterator[InSandbox]:
+    """A control plane with a node of this kind, our kinds and the operator's rights; gone when the block ends."""
     from outfitter.cli.console import progress
     from outfitter.cli.generate import write_crds
 
     with contextlib.ExitStack() as stack:
         with report.stage("Start a control plane"):
-            report.say("etcd, kube-apiserver, kube-controller-manager, and a stand-in for the node")
+            report.say(f"etcd, kube-apiserver, kube-controller-manager, and {_NODES[node]}")
             with progress() as step:
-                sandbox = stack.enter_context(Sandbox.up(root=folder, node=True, progress=step))
+                gpus = real_node.GPUS if node == nodes.REAL else None
+                sandbox = stack.enter_context(Sandbox.up(root=folder, node=node, gpus=gpus, progress=step))
             report.good(f"Kubernetes answers at {sandbox.url}")
+            if node == nodes.REAL:
+                real_node.load_images(sandbox, folder / "images", report)
+                objects = real_node.fitted(sandbox, objects, report)
         with report.stage("Install Outfitter"):
             names = write_crds(folder / "crds")
             sandbox.apply_crds(folder / "crds")
@@ -166,7 +180,7 @@ def prepared(report: Report, folder: Path, install: Path) -> Iterator[InSandbox]
             sandbox.restart("kube-controller-manager")
             report.good(f"{len(names)} kinds are known: {', '.join(kind.name for kind in KINDS)}")
             kubeconfig = _rights(sandbox, install, report)
-        yield InSandbox(sandbox, kubeconfig, folder / "operator.log")
+        yield InSandbox(sandbox, objects, kubeconfig, folder / "operator.log")
 
 
 def _rights(sandbox: Sandbox, install: Path, report: Report) -> Path:

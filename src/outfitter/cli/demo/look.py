@@ -37,11 +37,11 @@ class Look:
 
     def __init__(self, scene: Scene, seconds: float) -> None:
         self._scene = scene
-        self._seconds = seconds
+        self.seconds = seconds
 
     async def until(self, what: str, done: Callable[[], bool]) -> None:
         """Wait until `done`, which reads the caches; DemoError where `what` does not happen in time."""
-        await self._scene.until(what, done, self._seconds)
+        await self._scene.until(what, done, self.seconds)
 
     def live(self, key: Key) -> Live:
         """The object as it is now."""
@@ -66,8 +66,15 @@ class Look:
 
     def pod(self, workload: Key) -> str:
         """The uid of the workload's pod that is not being deleted; "" while there is none."""
-        pods = self._scene.caches["Pod"].owned(self.live(workload).uid)
-        return next((live.uid for live in pods if not live.deleting), "")
+        found = self._pod(workload)
+        return found.uid if found else ""
+
+    def live_pod(self, workload: Key) -> Live:
+        """The workload's pod that is not being deleted."""
+        found = self._pod(workload)
+        if found is None:
+            raise DemoError(f"{workload} has no pod")
+        return found
 
     def outdated(self, workload: Key) -> tuple[str, ...]:
         """Newer assets that a workload does not use yet, as sentences."""
@@ -99,3 +106,7 @@ class Look:
             if kind not in OURS and kind != "Event"
         }
         return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()) if number)
+
+    def _pod(self, workload: Key) -> Live | None:
+        pods = self._scene.caches["Pod"].owned(self.live(workload).uid)
+        return next((live for live in pods if not live.deleting), None)

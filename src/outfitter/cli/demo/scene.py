@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from outfitter.cluster.store import Caches
 from outfitter.errors import OutfitterError
+from outfitter.sandbox.executing import Finished
 
 Object = dict[str, Any]
+Execute = Callable[[str, str, Sequence[str]], Finished]  # namespace, pod, command; blocking
 
 
 class DemoError(OutfitterError):
@@ -20,6 +22,7 @@ class Scene(Protocol):
     """A cluster with an operator in it. `caches` hold what there is, at every moment."""
 
     caches: Caches
+    execute: Execute | None  # runs a command in a pod; None where no container runs
 
     def open(self) -> AbstractAsyncContextManager[object]:
         """While the block runs, `caches` follow the cluster."""

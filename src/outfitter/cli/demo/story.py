@@ -11,10 +11,11 @@ from typing import Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.board import Board
 from outfitter.cli.checks import check
+from outfitter.cli.demo.inside import inside
 from outfitter.cli.demo.look import OURS, Look, head_of, key_of
 from outfitter.cli.demo.report import Report
 from outfitter.cli.demo.scene import DemoError, Object, Scene
-from outfitter.cli.demo.versions import versions
+from outfitter.cli.demo.versions import NEXT, versions
 from outfitter.cli.documents import read
 from outfitter.cli.rows import row
 from outfitter.cli.twin import holds, placed
@@ -23,7 +24,7 @@ from outfitter.naming import ON_DEMAND, RESTARTED_AT
 from outfitter.snapshot import Key, Live
 
 WRONG_IMAGE: Final = "registry.example.com/somebody-elses:1"
-_NEXT: Final = (
+_TO_GO_ON: Final = (
     ("export KUBECONFIG=$(outfitter sandbox up --detach --crds crds)", "a control plane of your own"),
     (
         "kubectl create namespace outfitter-system && OUTFITTER_DOMAIN=apps.example.com outfitter run",
@@ -57,11 +58,12 @@ async def tell(scene: Scene, report: Report, objects: Sequence[Object], seconds:
         story = _Story(scene, report, look)
         await story.all_well(objects)
         chosen = story.choose(objects)
+        await inside(scene, report, look, objects, chosen)
         await story.repaired_service(chosen)
         await story.repaired_image(chosen)
         await story.edited_asset(chosen)
         await story.deleted([*objects, *await versions(scene, report, look, objects)])
-    report.sum(_NEXT)
+    report.sum(_TO_GO_ON)
 
 
 class _Story:
@@ -137,7 +139,7 @@ class _Story:
         asset = self._look.environment(workload)
         assert asset is not None, "choose() saw one"
         stateful_set = Key("StatefulSet", workload.namespace, workload.name)
-        old, new = self._look.image(stateful_set), f"{self._look.image(stateful_set).partition('@')[0]}-next"
+        old, new = self._look.image(stateful_set), self._look.image(stateful_set).partition("@")[0] + NEXT
         pod = self._look.pod(workload)
         with self._report.stage("An asset in use is edited"):
             body = {"spec": {"image": new}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from outfitter.api.base import API_VERSION
 from outfitter.cli.demo.look import Look, head_of, key_of
@@ -11,6 +11,8 @@ from outfitter.cli.demo.report import Report
 from outfitter.cli.demo.scene import DemoError, Object, Scene
 from outfitter.naming import group_workload
 from outfitter.snapshot import Key
+
+NEXT: Final = "-next"  # what edited images end with
 
 
 async def versions(scene: Scene, report: Report, look: Look, objects: Sequence[Object]) -> list[Object]:
@@ -41,7 +43,7 @@ class _Versions:
         groups = [
             {**group, "containers": [dict(item) for item in group["containers"]]} for group in spec["containerGroups"]
         ]
-        groups[0]["containers"][0]["imageUri"] = f"{self._image}-next"
+        groups[0]["containers"][0]["imageUri"] = self._image + NEXT
         self.next: Object = {
             "apiVersion": API_VERSION,
             "kind": "Artifact",
@@ -88,13 +90,13 @@ class _Versions:
                 f"{clone} is a version", lambda: self._there(clone) and bool(self._status(clone).get("version"))
             )
             version = self._status(clone)["version"]
-            self._report.say(f"{clone}, a clone with image {self._image}-next, is version {version}")
+            self._report.say(f"{clone}, a clone with image {self._image}{NEXT}, is version {version}")
             self._report.say(f"before:  {self._look.image(deployment)}")
             self.inference["spec"]["artifact"]["version"] = version
             await self._scene.apply(self.inference, "team")
 
             def rolled() -> bool:
-                return self._look.image(deployment) == f"{self._image}-next" and self._look.well(chat)
+                return self._look.image(deployment) == self._image + NEXT and self._look.well(chat)
 
             await self._look.until(f"{chat} runs version {version}", rolled)
             self._report.good(f"after:   {self._look.image(deployment)}, with the model of its own image")

@@ -6,12 +6,15 @@ from outfitter.sandbox.images.layers import Entry, Layer, directory, file, skele
 from outfitter.sandbox.images.layout import Config, write_image
 from outfitter.sandbox.images.operator import operator_image
 from outfitter.sandbox.images.samples import SAMPLES, full_name, write_sample, write_samples
+from outfitter.sandbox.images.variants import EXAMPLES, Variant, write_variants
 
 __all__ = [
+    "EXAMPLES",
     "SAMPLES",
     "Config",
     "Entry",
     "Layer",
+    "Variant",
     "directory",
     "file",
     "full_name",
@@ -22,4 +25,5 @@ __all__ = [
     "write_image",
     "write_sample",
     "write_samples",
+    "write_variants",
 ]

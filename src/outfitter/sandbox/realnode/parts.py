@@ -127,7 +127,7 @@ def _from_group(
             cache / group.key(go), lambda partial: group.build(partial, progress), progress, names
         )
     if folder is None:
-        way = "outfitter sandbox build --node" if go else "install Go (https://go.dev/dl) and build it once"
+        way = "next: outfitter sandbox build --node" if go else "install Go (https://go.dev/dl) and build it once"
         missing.append(f"{' and '.join(names) if len(names) < 3 else ', '.join(names)}: not built yet; {way}")
         return {}
     return {name: folder / name for name in names}
@@ -151,7 +151,7 @@ def _runc(cache: Path, go: str | None, progress: Progress | None, missing: list[
         if environment is None:
             ways.append("install libseccomp-dev and pkg-config, from which it is built")
         elif progress is None:
-            ways.append("outfitter sandbox build --node")
+            ways.append("next: outfitter sandbox build --node")
         else:
             ready = Group(group.name, group.module, group.packages, dict, group.stamp, group.tags, environment)
             make = lambda partial: ready.build(partial, progress)  # noqa: E731
@@ -159,7 +159,7 @@ def _runc(cache: Path, go: str | None, progress: Progress | None, missing: list[
     elif debian.available():
         if progress is not None:
             return debian.unpack(cache, progress) / "runc"
-        ways.append("outfitter sandbox build --node")
+        ways.append("next: outfitter sandbox build --node")
     else:
         ways.append("install runc 1.1 or newer (with seccomp), or a C compiler, libseccomp-dev and Go")
     missing.append(f"runc: neither on the PATH nor built yet; {ways[0]}")

@@ -1,0 +1,62 @@
+"""The examples on a machine that is too small for them as they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from outfitter.api.validation import strict_errors
+from outfitter.cli.demo.story import load
+from outfitter.sandbox import fitting
+
+EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
+
+
+def test_a_tenth_of_the_cores_and_a_sixteenth_of_the_memory_wherever_they_stand() -> None:
+    written = {
+        "kind": "Inference",
+        "spec": {
+            "compute": {"cpuCoreRequest": 0.5, "cpuCoreLimit": 4, "cpuMemoryRequest": "1Gi", "gpuDevicesRequest": 1},
+            "containerGroups": [{"replicas": 2, "containers": [{"compute": {"cpuMemoryLimit": "256Mi"}}]}],
+        },
+    }
+    assert fitting.smaller(written) == {
+        "kind": "Inference",
+        "spec": {
+            "compute": {
+                "cpuCoreRequest": 0.05,
+                "cpuCoreLimit": 0.4,
+                "cpuMemoryRequest": "64Mi",
+                "gpuDevicesRequest": 1,
+            },
+            "containerGroups": [{"replicas": 2, "containers": [{"compute": {"cpuMemoryLimit": "16Mi"}}]}],
+        },
+    }
+
+
+@pytest.mark.parametrize(("written", "small"), [("8M", "1Mi"), ("1.5Gi", "96Mi"), ("17179869184", "1024Mi")])
+def test_memory_in_any_unit(written: str, small: str) -> None:
+    assert fitting.smaller({"cpuMemoryLimit": written}) == {"cpuMemoryLimit": small}
+
+
+def test_smaller_examples_are_valid_and_nothing_else_changes() -> None:
+    changed = 0
+    for body in load(EXAMPLES):
+        small = fitting.smaller(body)
+        assert strict_errors(small) == [] or not body["apiVersion"].startswith("outfitter.dev/")
+        changed += small != body
+    assert changed == 5  # small, one-gpu, alice, scoring, echo
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fit"),
+    [
+        ([("16", "146800640Ki")], True),
+        ([("15900m", "146800640Ki")], False),
+        ([("64", "100Gi")], False),
+        ([("64", "256Gi"), ("2", "4Gi")], False),
+    ],
+)
+def test_they_fit_where_every_node_has_room(nodes: list[tuple[str, str]], fit: bool) -> None:
+    assert fitting.fits({"cpu": cores, "memory": memory} for cores, memory in nodes) is fit
