@@ -10,8 +10,9 @@ class Level(IntEnum):
     """How bad, and who mends it."""
 
     NOTE = 1  # worth telling, everything works
-    WAITING = 2  # mends itself when something appears, or is retried
-    STALLED = 3  # a person must act
+    UNDER_WAY = 2  # nothing is wrong: what it needs is being made, and it goes on then
+    WAITING = 3  # mends itself when something appears, or is retried
+    STALLED = 4  # a person must act
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Problem:
 def stalled(reason: str, message: str, field: str = "", namespace: str = "") -> Problem:
     """A problem that a person must mend."""
     return Problem(reason, message, Level.STALLED, field, namespace)
+
+
+def under_way(reason: str, message: str, field: str = "") -> Problem:
+    """Something that is being made as it should be, and has to be waited for."""
+    return Problem(reason, message, Level.UNDER_WAY, field)
 
 
 def waiting(reason: str, message: str, field: str = "", namespace: str = "") -> Problem:

@@ -49,8 +49,9 @@ def compose(draft: Draft, body: Mapping[str, Any], now: datetime) -> dict[str, A
         "syncStatus": sync.value,
         "conditions": conditions,
     }
-    if told:
-        status["issues"] = [_issue(problem, meta.get("namespace", "")) for problem in told[:ISSUES_LIMIT]]
+    issues = [problem for problem in told if problem.level is not Level.UNDER_WAY]
+    if issues:
+        status["issues"] = [_issue(problem, meta.get("namespace", "")) for problem in issues[:ISSUES_LIMIT]]
     message = _message(draft, told)
     if message:
         status["message"] = message
@@ -158,9 +159,9 @@ def _sync(draft: Draft, meta: Mapping[str, Any], previous: Mapping[str, Any], ge
     worst = _worst(draft.problems)
     if worst and worst.level is Level.STALLED and draft.targets[0] == 0:
         return SyncStatus.FAILED
-    if draft.problems:
+    if any(problem.level is not Level.UNDER_WAY for problem in draft.problems):
         return SyncStatus.ISSUES_FOUND
-    if draft.ready:
+    if draft.ready and not worst:
         return SyncStatus.NO_ISSUES_FOUND
     known = previous.get("syncStatus", SyncStatus.CREATING)
     if known == SyncStatus.CREATING or previous.get("observedGeneration", 0) == 0:

@@ -129,10 +129,12 @@ async def test_the_finished_job_is_removed_without_waiting_for_news() -> None:
 
 async def test_runs_wait_for_the_fill() -> None:
     world = World(*KEY, nim("llama"), jobs="")
+    await world.once("Credential", "ngc")
     await world.settle()
     status = world.status("Artifact", "llama")
     assert (reason(status), status["runPhase"]) == ("CacheNotReady", "Pending")
     assert status["nimCache"] == {"name": CACHE, "claimName": CACHE, "phase": "Downloading"}
+    assert (status["syncStatus"], status.get("issues")) == ("Creating", None)  # nothing is wrong
     assert world.find("Deployment", "llama") is None
     world.jobs = "Complete"
     await world.settle()
@@ -155,12 +157,15 @@ async def test_a_failed_download_says_why_and_is_tried_again_later(log: str, exp
     assert (status["phase"], status["failure"]["reason"], status["attempts"]) == ("Failed", expected, 1)
     assert status["nextAttemptAt"] == "2026-01-01T00:00:30Z"
     assert log not in str(status) or log == expected
+    told = world.status("Artifact", "llama")
+    assert (told["syncStatus"], told["issues"][0]["issue"]) == ("Issues found", "CacheNotReady")
     mark = len(world.cluster.writes)
     await world.settle()
     assert world.writes(mark) == []
     world.tick(31)
     await world.settle()
     assert world.status("NimCache", CACHE)["attempts"] == 2
+    assert world.status("Artifact", "llama")["syncStatus"] == "Issues found"  # the attempt before failed
     assert world.status("NimCache", CACHE)["nextAttemptAt"] == "2026-01-01T00:01:31Z"
     assert len(world.all("Job")) == 1
     world.jobs = "Complete"

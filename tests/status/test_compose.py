@@ -13,7 +13,7 @@ from outfitter.api.conditions import SyncStatus
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
-from outfitter.problems import Level, Problem, note, stalled, waiting
+from outfitter.problems import Level, Problem, note, stalled, under_way, waiting
 from outfitter.status import Draft, compose, is_ready, is_stalled, timestamp
 from world import START, World, asset, complete
 
@@ -42,6 +42,7 @@ def body(status: Mapping[str, Any] | None = None, generation: int = 1, **meta: A
 
 
 NOTE, WAITING, STALLED = note("Note", "n"), waiting("Waiting", "w"), stalled("Stuck", "s", "spec.x")
+UNDER_WAY = under_way("Coming", "u")
 
 TABLE = [
     (True, (), "Current", SyncStatus.NO_ISSUES_FOUND, "Fine"),
@@ -52,6 +53,10 @@ TABLE = [
     (False, (NOTE,), "InProgress", SyncStatus.ISSUES_FOUND, "Fine"),
     (False, (NOTE, WAITING), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
     (False, (WAITING, STALLED, NOTE), "Failed", SyncStatus.ISSUES_FOUND, "Stuck"),
+    (True, (UNDER_WAY,), "InProgress", SyncStatus.CREATING, "Coming"),
+    (False, (UNDER_WAY,), "InProgress", SyncStatus.CREATING, "Coming"),
+    (False, (UNDER_WAY, NOTE), "InProgress", SyncStatus.ISSUES_FOUND, "Coming"),
+    (False, (UNDER_WAY, WAITING), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
 ]
 
 

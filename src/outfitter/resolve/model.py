@@ -9,7 +9,7 @@ from typing import Any
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.storage import PvcVolume
 from outfitter.naming import model_claim, nim_cache, shared_claim
-from outfitter.problems import waiting
+from outfitter.problems import under_way, waiting
 from outfitter.resolve.artifact import Definition
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.scope import covers, scope_problem
@@ -72,7 +72,7 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     if cache is None or not status:
         # Asked for, or there and not looked at yet: to those who wait it is the same.
         name = cache.live.name if cache else nim_cache(image)
-        notes.problems.append(waiting("CacheNotReady", f"NimCache {name} is being made", field_name))
+        notes.problems.append(under_way("CacheNotReady", f"NimCache {name} is being made", field_name))
         missing = None if cache else _new_cache(view, subject, found, image)
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
@@ -80,7 +80,9 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     facts = {"nimCache": {key: value for key, value in named.items() if value}}
     if phase != "Ready":
         why = status.get("message") or "it is not filled yet"
-        notes.problems.append(waiting("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))
+        smooth = phase in ("Pending", "Downloading") and not status.get("issues") and not status.get("failure")
+        say = under_way if smooth else waiting
+        notes.problems.append(say("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))
         return ModelVolume(CACHE_PATH, None, True, facts)
     notes.keep(cache)
     leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim})
