@@ -68,8 +68,8 @@ def plan_repository(view: View, asset: Asset) -> Plan:
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     steps = (tuple(sharing.ops),) if sharing.ops else ()
-    reason, text = ("Sharing", "its roles are being written") if steps else ("Counting", "")
-    draft = Draft(not problems and not steps, reason, text, tuple(problems), facts, (1, 1))
+    ready, text = not problems and not steps, "its roles are being written" if steps else ""
+    draft = Draft(ready, "Sharing" if steps else "Counting", text, tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.
     return Plan(draft, steps, _SETTLING if unused else None, guarded=True, look_again=bool(steps))
 
