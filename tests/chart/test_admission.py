@@ -223,7 +223,8 @@ def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
 
 @cluster
 def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person) -> None:
-    """That of whoever may write RoleBindings here anyway, or of an owner with whom the repository itself is shared."""
+    """That of whoever could hand them out directly, or of an owner with whom the repository itself is shared."""
+    some = [rule for rule in OURS if rule[1] != "artifacts"]
     tom = person("tom", *OURS)
     ann, eve = ({"subject": {"kind": "User", "name": name}, "role": "OWNER"} for name in ("ann", "eve"))
 
@@ -240,9 +241,21 @@ def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person
     grant(guarded, "tom", *OURS, ("outfitter.dev", "artifactrepositories", ["share"], ["r"]))
     becomes(tom, repository("r", ann, eve), "")
     assert "ArtifactRepository q hands out rights" in tries(tom, repository("q", ann))
-    grant(guarded, "tom", *OURS, (RBAC, "rolebindings", ["create"], []))
+    binds = (RBAC, "rolebindings", ["create"], list[str]())
+    grant(guarded, "tom", *some, binds)
+    becomes(tom, repository("r", ann, eve), told)  # he would give away what he does not have
+    grant(guarded, "tom", *OURS, binds)
     becomes(tom, repository("q", ann), "")
     assert tries(tom, repository("r", ann, eve)) == ""
+    # Of Kubernetes' own roles, with ours aggregated: admin may, edit may not.
+    for name, role, says in (("ada", "admin", ""), ("eddy", "edit", told)):
+        who = person(name)
+        subject = {"kind": "User", "name": name, "apiGroup": RBAC}
+        reference = {"kind": "ClusterRole", "name": role, "apiGroup": RBAC}
+        meta = {"name": name, "namespace": "team-x"}
+        bound = {"kind": "RoleBinding", "metadata": meta, "roleRef": reference, "subjects": [subject]}
+        apply(guarded, {"apiVersion": f"{RBAC}/v1", **bound})
+        becomes(who, repository("r", ann, eve), says)
 
 
 @cluster

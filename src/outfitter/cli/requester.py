@@ -141,18 +141,30 @@ def _shared(side: str) -> str:
     return f"({side} != null && has({side}.spec.sharedRoles) ? {side}.spec.sharedRoles : [])"
 
 
+def _sharing() -> Iterator[dict[str, Any]]:
+    """Variables: whether the list changes, and whether the requester could write such Roles and bindings himself."""
+    changed = f"{_shared('object')} != {_shared('oldObject')}"
+    yield {
+        "name": "shares",
+        "expression": f"request.resource.resource == 'artifactrepositories' && {changed}",
+    }
+    right = "authorizer.group('{}').resource('{}').namespace(request.namespace).check('{}').allowed()"
+    yield {"name": "bindsRoles", "expression": right.format(RBAC, "rolebindings", "create")}
+    held = (right.format(GROUP, "artifacts", verb) for verb in ("update", "delete"))
+    yield {"name": "ownsArtifacts", "expression": " && ".join(held)}
+
+
 def _sharing_check() -> dict[str, Any]:
-    """Whoever shares hands out rights through us: he is one who binds roles here, or an owner of the repository."""
-    told = f"verb {SHARE} on it, or create on rolebindings.{RBAC}"
+    """Whoever shares hands out rights through us: somebody who could do it directly, or an owner of the repository."""
+    told = f"verb {SHARE} on it, or create on rolebindings, and update and delete on artifacts,"
     return {
-        "expression": "!variables.shares || "
-        f"authorizer.group('{RBAC}').resource('rolebindings').namespace(request.namespace).check('create').allowed() "
-        f"|| authorizer.group('{GROUP}').resource('artifactrepositories').namespace(request.namespace)"
+        "expression": "!variables.shares || (variables.bindsRoles && variables.ownsArtifacts) || "
+        f"authorizer.group('{GROUP}').resource('artifactrepositories').namespace(request.namespace)"
         f".name(object.metadata.name).check('{SHARE}').allowed()",
         "reason": "Forbidden",
         "messageExpression": "'sharedRoles of ArtifactRepository ' + object.metadata.name + ' hands out rights: you "
         f"need the {told} in namespace ' + request.namespace",
-        "message": f"sharedRoles hands out rights: you need the {told}",
+        "message": f"sharedRoles hands out rights: you need the {told} in this namespace",
     }
 
 
@@ -192,11 +204,7 @@ def policy_spec() -> dict[str, Any]:
                 "expression": f"authorizer.group('').resource('secrets').{inside}.check('get').allowed()",
             },
             {"name": "elevated", "expression": _elevated()},
-            {
-                "name": "shares",
-                "expression": "request.resource.resource == 'artifactrepositories' && "
-                f"{_shared('object')} != {_shared('oldObject')}",
-            },
+            *_sharing(),
         ],
         "validations": [
             {
