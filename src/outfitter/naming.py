@@ -163,6 +163,11 @@ def shared_volume(cache_uid: str, namespace: str) -> str:
     return f"outfitter-{short_hash(f'{namespace}/{cache_uid}', 16)}"
 
 
+def shared_role(repository: str, level: str) -> str:
+    """Name of the Role (and RoleBinding) of one level of those with whom an ArtifactRepository is shared."""
+    return fit(f"artrepo-{repository}-{level}", NAME_LIMIT)
+
+
 def clone_snapshot(artifact: str) -> str:
     """Name of the ControllerRevision that keeps what a clone was cloned from."""
     return fit(f"{artifact}-cloned")

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, read-only, as a
     NimCache with `sharing: staticPV` asks for. Empty: none, and the operator needs no right on PersistentVolumes.
     """
+    shared_roles: bool = False
+    """Whether `sharedRoles` of an ArtifactRepository are honoured, as Roles and RoleBindings. The operator must then
+    hold what it hands out: rights to change and delete artifacts, which it does not use. Turned off, Roles that are
+    there stay.
+    """
     workers: int = Field(default=16, ge=1, le=128)
     """Passes at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)

@@ -15,6 +15,7 @@ from outfitter.sandbox import Sandbox
 Manifest = dict[str, Any]
 ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"
 _PLURALS = {
+    "ArtifactRepository": "artifactrepositories",
     "NetworkPolicy": "networkpolicies",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }

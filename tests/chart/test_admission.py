@@ -20,8 +20,14 @@ from .conftest import CHART, ROOT, Manifest, eventually
 from .objects import apply, custom, namespace, path
 
 RBAC = "rbac.authorization.k8s.io"
-PLURAL = {"Workspace": "workspaces", "Environment": "environments", "Credential": "credentials",
-          "Artifact": "artifacts", "DataSource": "datasources"}  # fmt: skip
+PLURAL = {
+    "Workspace": "workspaces",
+    "Environment": "environments",
+    "Credential": "credentials",
+    "Artifact": "artifacts",
+    "ArtifactRepository": "artifactrepositories",
+    "DataSource": "datasources",
+}
 IMAGE = "registry.example.com/box:1"
 cluster = pytest.mark.cluster
 
@@ -213,6 +219,43 @@ def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
     becomes(ella, elevated[0], "")
     for manifest in elevated:
         assert tries(ella, manifest) == ""
+
+
+@cluster
+def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person) -> None:
+    """That of whoever could hand them out directly, or of an owner with whom the repository itself is shared."""
+    some = [rule for rule in OURS if rule[1] != "artifacts"]
+    tom = person("tom", *OURS)
+    ann, eve = ({"subject": {"kind": "User", "name": name}, "role": "OWNER"} for name in ("ann", "eve"))
+
+    def repository(name: str, *entries: Manifest, **spec: Any) -> Manifest:
+        return custom("ArtifactRepository", name, "team-x", {"sharedRoles": list(entries), **spec})
+
+    told = "sharedRoles of ArtifactRepository r hands out rights: you need the verb share on it, or create on"
+    becomes(tom, repository("r", ann), told)
+    assert tries(tom, custom("ArtifactRepository", "r", "team-x", {"description": "d"})) == ""
+    apply(guarded, repository("r", ann))
+    assert tries(tom, repository("r", ann, description="changed")) == "", "it is about the list only"
+    assert told in tries(tom, repository("r", ann, eve))
+    assert told in tries(tom, repository("r")), "nor does he take away"
+    grant(guarded, "tom", *OURS, ("outfitter.dev", "artifactrepositories", ["share"], ["r"]))
+    becomes(tom, repository("r", ann, eve), "")
+    assert "ArtifactRepository q hands out rights" in tries(tom, repository("q", ann))
+    binds = (RBAC, "rolebindings", ["create"], list[str]())
+    grant(guarded, "tom", *some, binds)
+    becomes(tom, repository("r", ann, eve), told)  # he would give away what he does not have
+    grant(guarded, "tom", *OURS, binds)
+    becomes(tom, repository("q", ann), "")
+    assert tries(tom, repository("r", ann, eve)) == ""
+    # Of Kubernetes' own roles, with ours aggregated: admin may, edit may not.
+    for name, role, says in (("ada", "admin", ""), ("eddy", "edit", told)):
+        who = person(name)
+        subject = {"kind": "User", "name": name, "apiGroup": RBAC}
+        reference = {"kind": "ClusterRole", "name": role, "apiGroup": RBAC}
+        meta = {"name": name, "namespace": "team-x"}
+        bound = {"kind": "RoleBinding", "metadata": meta, "roleRef": reference, "subjects": [subject]}
+        apply(guarded, {"apiVersion": f"{RBAC}/v1", **bound})
+        becomes(who, repository("r", ann, eve), says)
 
 
 @cluster

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from outfitter.cli.policies import POLICIES
-from outfitter.cluster.access import namespaced_rules, system_rules
+from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
 
 from .conftest import CHART, KUBE_VERSION, Helm, Manifest, identity
 
@@ -83,6 +83,23 @@ def test_watch_namespaces_gives_roles_only(helm: Helm) -> None:
     bound = {identity(item)[1:] for item in manifests if item["kind"] == "RoleBinding"}
     assert bound == set(roles)
     assert _environment(manifests)["OUTFITTER_WATCH_NAMESPACES"] == "team-a,team-b"
+
+
+def test_rights_of_some_settings_come_with_them(helm: Helm) -> None:
+    """Each by itself and both, in the ClusterRole, and where they are of use in the Roles of watchNamespaces."""
+    sharing, storage = "settings.sharedRoles=true", "settings.staticPvDrivers=efs.csi.aws.com"
+    for settings, more in (
+        ((), []),
+        ((sharing,), role_rules()),
+        ((storage,), volume_rules()),
+        ((storage, sharing), volume_rules() + role_rules()),
+    ):
+        manifests = helm.template(*settings, "rbac.aggregate=false")
+        assert _only(manifests, "ClusterRole")["rules"] == cluster_rules() + more
+    manifests = helm.template(sharing, storage, "watchNamespaces={team-a}", "rbac.aggregate=false")
+    found = [item for item in manifests if item["kind"] == "Role" and item["metadata"]["name"] == "outfitter"]
+    assert [item["rules"] for item in found] == [namespaced_rules() + role_rules()] * 2
+    assert _environment(manifests)["OUTFITTER_SHARED_ROLES"] == "true"
 
 
 def test_a_namespace_named_twice_is_one(helm: Helm) -> None:

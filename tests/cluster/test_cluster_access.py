@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outfitter.cluster.access import cluster_rules, granted, namespaced_rules, system_rules, table
+from outfitter.cluster.access import cluster_rules, granted, namespaced_rules, role_rules, system_rules, table
 from outfitter.cluster.base import RESOURCES
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES
 
@@ -25,6 +25,17 @@ def test_nothing_is_granted_wholesale() -> None:
     assert not granted("outfitter.dev", "environments", "patch"), "the operator never writes a spec"
     assert not granted("", "secrets", "deletecollection")
     assert not granted("", "pods", "create")
+
+
+def test_what_is_lent_is_apart_and_not_for_our_own_use() -> None:
+    """Rights that only stand in Roles come with the setting that makes those, and the twin refuses to use them."""
+    lent = [row for row in table() if row.lent]
+    assert {(row.resource, row.scope) for row in lent} == {("artifacts", "roles"), ("artifactrepositories", "roles")}
+    assert not any(granted(row.group, row.resource, verb) for row in lent for verb in row.verbs)
+    for rules in (cluster_rules(), namespaced_rules()):
+        assert "'share'" not in str(rules), "only where an admin turned it on"
+        assert "rbac.authorization.k8s.io" not in str(rules), "only where an admin turned it on"
+    assert "'share'" in str(role_rules())
 
 
 def test_the_lease_is_in_the_system_namespace_only() -> None:

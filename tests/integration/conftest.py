@@ -63,6 +63,7 @@ class Stack:
     kubeconfig: Path  # of the operator's ServiceAccount
     folder: Path
     unfinished: list[Callable[[], object]] = field(default_factory=list)  # what a test began and the last file awaits
+    handed_out: set[rights.Right] = field(default_factory=set)  # what stood in Roles that the operator wrote
     outages: list[tuple[int, int]] = field(default_factory=list)  # from and to in the audit log
 
     @contextmanager

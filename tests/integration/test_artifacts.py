@@ -131,19 +131,6 @@ def test_the_type_must_fit_the_repository(space: Space) -> None:
         space.spec("ArtifactRepository", "models", type="service")
 
 
-def test_roles_of_a_repository_are_refused_and_do_no_harm(space: Space) -> None:
-    """Nobody gets a right from them, and versions are counted all the same."""
-    subject = {"kind": "User", "name": "mara"}
-    with pytest.raises(Invalid, match="sharedRoles needs at least one OWNER"):
-        space.make("ArtifactRepository", "scorers", {"sharedRoles": [{"subject": subject, "role": "USER"}]})
-    space.make("ArtifactRepository", "scorers", {"sharedRoles": [{"subject": subject, "role": "OWNER"}]})
-    said = space.wait("ArtifactRepository", "scorers", stalls("Unsupported"))
-    assert "spec.sharedRoles" in message(said)
-    space.make("Artifact", "one", {"containerGroups": groups(), "repositoryRef": {"name": "scorers"}, "locked": True})
-    space.wait("Artifact", "one", locked(1))
-    assert space.list("Role") == space.list("RoleBinding") == []
-
-
 def test_a_lock_that_cannot_be_is_told_and_taken_back(space: Space) -> None:
     space.make("Artifact", "scorer", {"locked": True, "containerGroups": groups(BUILD)})
     said = space.wait("Artifact", "scorer", stalls("Unsupported"))

@@ -63,11 +63,18 @@ def test_it_works_where_it_may_and_asks_for_nothing_else(stack: Stack, narrow: t
     assert "outfitter.dev/project" in message(served.wait("Workspace", "late", waits("ReferenceNotFound")))
     served.label(project=served.name)
     served.ready("Workspace", "late")
+    # Here it holds rights in this namespace only, and that is where it hands them out.
+    ann = {"subject": {"kind": "User", "name": "ann"}, "role": "OWNER"}
+    served.spec("ArtifactRepository", "scorer", sharedRoles=[ann])
+    served.wait("RoleBinding", "artrepo-scorer-owner", lambda item: item["subjects"][0]["name"] == "ann")
+    assert served.need("Role", "artrepo-scorer-owner")["rules"][0]["resourceNames"] == ["scorer"]
+    other.make("ArtifactRepository", "scorer", {"sharedRoles": [ann]})
     home.delete("Credential", "shared")
     served.gone("Secret", "cred-shared")
     # Nothing was refused, and nobody looked elsewhere.
     assert not ready(other.need("Workspace", "box"))
     assert other.get("StatefulSet", "box") is None
+    assert other.list("Role") == []
     assert rights.forbidden(stack.sandbox.audit_log, stack.outages, USER) == []
     seen = {entry.namespace for right, entry in rights.used(stack.sandbox.audit(), USER)}
     assert seen <= {HOME, served.name}

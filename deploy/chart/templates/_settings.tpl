@@ -29,6 +29,8 @@
   value: {{ include "outfitter.text" .Values.settings.nimDownloadSeconds | quote }}
 - name: OUTFITTER_STATIC_PV_DRIVERS
   value: {{ include "outfitter.text" .Values.settings.staticPvDrivers | quote }}
+- name: OUTFITTER_SHARED_ROLES
+  value: {{ include "outfitter.text" .Values.settings.sharedRoles | quote }}
 - name: OUTFITTER_WORKERS
   value: {{ include "outfitter.text" .Values.settings.workers | quote }}
 - name: OUTFITTER_MAX_REQUESTS

@@ -183,13 +183,15 @@ STATES: Final[Mapping[str, States]] = {
         {"phase": ARTIFACT_PHASES, "runPhase": RUN_PHASES},
     ),
     "ArtifactRepository": States(
-        ("Counting", "RepositoryFull", "Unsupported", "Unused"),
+        ("Counting", "NameTaken", "Replacing", "RepositoryFull", "Sharing", "Unsupported", "Unused"),
         _looking(
             "artifactrepository",
             "Its artifacts: `kubectl -n team-a get artifacts --field-selector status.repository=NAME`.",
             "A number is missing: it belonged to an artifact that was deleted (`status.retiredVersions`), or was "
             "skipped by a `spec.version`. Numbers are never given twice.",
             "It cannot be deleted: it holds artifacts. Delete those first. One that the operator made goes by itself.",
+            "What somebody may do with its artifacts: `kubectl -n team-a auth can-i --list --as USER`; the Roles for "
+            "that: `kubectl -n team-a get roles,rolebindings -l outfitter.dev/owner-name=NAME`.",
         ),
     ),
     "NimCache": States(

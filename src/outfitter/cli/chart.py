@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
-from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules, table, volume_rules
+from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
 from outfitter.errors import ConfigurationError
 from outfitter.settings import Settings
 
@@ -81,6 +81,7 @@ def rules() -> dict[str, list[dict[str, Any]]]:
     return {
         "cluster": cluster_rules(),
         "volumes": volume_rules(),
+        "roles": role_rules(),
         "namespaced": namespaced_rules(),
         "system": system_rules(LEASE_NAME),
         "view": _people(_READ),
@@ -160,6 +161,7 @@ def rbac_page() -> str:
         "everywhere": "every served namespace",
         "cluster": "the whole cluster, only without `watchNamespaces`",
         "volumes": "the whole cluster, only with `settings.staticPvDrivers` and without `watchNamespaces`",
+        "roles": "every served namespace, only with `settings.sharedRoles`",
         "namespace-object": "each served namespace, only with `watchNamespaces`",
         "system": "the system namespace",
     }
@@ -168,7 +170,7 @@ def rbac_page() -> str:
         "",
         "Generated from the table in `src/outfitter/cluster/access.py`, as are the roles in the chart and in",
         "`deploy/install.yaml`. There is no wildcard, and none of `escalate`, `bind`, `impersonate`; nothing is",
-        "granted on nodes, roles, webhooks or CustomResourceDefinitions.",
+        "granted on nodes, webhooks or CustomResourceDefinitions, and nothing on roles unless an admin asks for it.",
         "",
         "| group | resource | verbs | where | why |",
         "|---|---|---|---|---|",

@@ -50,6 +50,7 @@ def _roles(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Manifes
     known, api = rules(), f"{_RBAC}/v1"
     system = [_with_lease(rule, values["settings"]["leaseName"]) for rule in known["system"]]
     wide = known["cluster"] + (known["volumes"] if values["settings"]["staticPvDrivers"] else [])
+    wide += known["roles"] if values["settings"]["sharedRoles"] else []
     people = {
         "view": {**labels, f"{_RBAC}/aggregate-to-view": "true"},
         "edit": {**labels, f"{_RBAC}/aggregate-to-edit": "true", f"{_RBAC}/aggregate-to-admin": "true"},

@@ -14,6 +14,7 @@ from outfitter.api.base import Model
 from outfitter.api.refs import SecretRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.cli.protect import EXEMPT, OPERATOR
+from outfitter.render.artifactrepository import RBAC, SHARE
 
 VERB: Final = "elevate"
 MOST: Final = 8
@@ -135,6 +136,38 @@ def _secret_checks() -> Iterator[dict[str, Any]]:
     }
 
 
+def _shared(side: str) -> str:
+    """CEL: the sharedRoles of an ArtifactRepository; none where there are none. `side`: object or oldObject."""
+    return f"({side} != null && has({side}.spec.sharedRoles) ? {side}.spec.sharedRoles : [])"
+
+
+def _sharing() -> Iterator[dict[str, Any]]:
+    """Variables: whether the list changes, and whether the requester could write such Roles and bindings himself."""
+    changed = f"{_shared('object')} != {_shared('oldObject')}"
+    yield {
+        "name": "shares",
+        "expression": f"request.resource.resource == 'artifactrepositories' && {changed}",
+    }
+    right = "authorizer.group('{}').resource('{}').namespace(request.namespace).check('{}').allowed()"
+    yield {"name": "bindsRoles", "expression": right.format(RBAC, "rolebindings", "create")}
+    held = (right.format(GROUP, "artifacts", verb) for verb in ("update", "delete"))
+    yield {"name": "ownsArtifacts", "expression": " && ".join(held)}
+
+
+def _sharing_check() -> dict[str, Any]:
+    """Whoever shares hands out rights through us: somebody who could do it directly, or an owner of the repository."""
+    told = f"verb {SHARE} on it, or create on rolebindings, and update and delete on artifacts,"
+    return {
+        "expression": "!variables.shares || (variables.bindsRoles && variables.ownsArtifacts) || "
+        f"authorizer.group('{GROUP}').resource('artifactrepositories').namespace(request.namespace)"
+        f".name(object.metadata.name).check('{SHARE}').allowed()",
+        "reason": "Forbidden",
+        "messageExpression": "'sharedRoles of ArtifactRepository ' + object.metadata.name + ' hands out rights: you "
+        f"need the {told} in namespace ' + request.namespace",
+        "message": f"sharedRoles hands out rights: you need the {told} in this namespace",
+    }
+
+
 def policy_spec() -> dict[str, Any]:
     """The spec of the policy."""
     exempt = ", ".join(f"'{name}'" for name in (*EXEMPT, OPERATOR))
@@ -171,6 +204,7 @@ def policy_spec() -> dict[str, Any]:
                 "expression": f"authorizer.group('').resource('secrets').{inside}.check('get').allowed()",
             },
             {"name": "elevated", "expression": _elevated()},
+            *_sharing(),
         ],
         "validations": [
             {
@@ -182,6 +216,7 @@ def policy_spec() -> dict[str, Any]:
                 "message": "it runs pods, which you may not create yourself",
             },
             *_secret_checks(),
+            _sharing_check(),
             {
                 "expression": "!variables.elevated || "
                 f"authorizer.group('{GROUP}').resource(request.resource.resource).{inside}.check('{VERB}').allowed()",

@@ -3,6 +3,9 @@
 Two things that are missing on purpose. `update` on <kind>/finalizers: only blockOwnerDeletion would need it (where the
 admission plugin OwnerReferencesPermissionEnforcement is on), and our ownerReferences do not set it. Anything on
 CustomResourceDefinitions: kopf's scanning is off, and its discovery is open to every authenticated user.
+
+Some rows are `lent`: rights that the operator holds only because the API server lets nobody write a Role with rights
+that he does not have. They stand in Roles that it writes, and it makes no use of them itself.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ from typing import Any, Final, Literal
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
 
-Scope = Literal["everywhere", "cluster", "volumes", "namespace-object", "system"]
+Scope = Literal["everywhere", "cluster", "volumes", "roles", "namespace-object", "system"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Verbs on one resource. `names` limits them to objects of these names."""
+    """Verbs on one resource. `names` limits them to objects of these names. `lent`: held only to be handed out."""
 
     group: str
     resource: str
@@ -26,8 +29,10 @@ class Row:
     why: str
     scope: Scope = "everywhere"
     names: tuple[str, ...] = ()
+    lent: bool = False
 
 
+_RBAC: Final = "rbac.authorization.k8s.io"
 _CHILD: Final = ("create", "delete", "get", "list", "patch", "watch")
 _MADE_ANEW: Final = ("create", "delete", "get", "list", "watch")
 _WITHOUT_CHILDREN: Final = frozenset({"ComputeResource"})
@@ -74,6 +79,7 @@ def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
             "read-only copies of the volume of a shared model cache; which driver and volume a claim has",
             scope="volumes",
         ),
+        *_shared(),
         Row(
             "",
             "namespaces",
@@ -99,6 +105,15 @@ def _ours() -> Iterator[Row]:
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
 
 
+def _shared() -> Iterator[Row]:
+    """What it takes to share artifacts, where an admin turned that on."""
+    for plural in ("roles", "rolebindings"):
+        yield Row(_RBAC, plural, _CHILD, "roles over the artifacts of a repository that is shared", scope="roles")
+    why = "held to be handed out in those roles, and never used"
+    yield Row(GROUP, "artifacts", ("delete", "patch", "update"), why, scope="roles", lent=True)
+    yield Row(GROUP, "artifactrepositories", ("patch", "share", "update"), why, scope="roles", lent=True)
+
+
 def cluster_rules() -> list[dict[str, Any]]:
     """Rules of the ClusterRole where all namespaces are served."""
     return _rules(row for row in table() if row.scope in ("everywhere", "cluster"))
@@ -107,6 +122,11 @@ def cluster_rules() -> list[dict[str, Any]]:
 def volume_rules() -> list[dict[str, Any]]:
     """What the ClusterRole has besides where an admin named drivers whose volumes may be shared."""
     return _rules(row for row in table() if row.scope == "volumes")
+
+
+def role_rules() -> list[dict[str, Any]]:
+    """What ClusterRole or Roles have besides where an admin turned on sharing of artifacts."""
+    return _rules(row for row in table() if row.scope == "roles")
 
 
 def namespaced_rules() -> list[dict[str, Any]]:
@@ -120,7 +140,7 @@ def system_rules(lease_name: str = "outfitter") -> list[dict[str, Any]]:
 
 
 def granted(group: str, resource: str, verb: str) -> bool:
-    """Whether some row allows `verb` on `resource` ("pods", "workspaces/status")."""
+    """Whether some row allows `verb` on `resource` ("pods", "workspaces/status") for our own use."""
     return verb in _VERBS.get((group, resource), frozenset())
 
 
@@ -143,6 +163,8 @@ def _rules(rows: Iterable[Row]) -> list[dict[str, Any]]:
 def _granted_verbs() -> dict[tuple[str, str], frozenset[str]]:
     verbs: dict[tuple[str, str], frozenset[str]] = {}
     for row in table():
+        if row.lent:
+            continue
         place = (row.group, row.resource)
         verbs[place] = verbs.get(place, frozenset()) | frozenset(row.verbs)
     return verbs

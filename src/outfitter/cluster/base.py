@@ -48,6 +48,8 @@ NATIVE: tuple[Resource, ...] = (
     Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
     Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
     Resource("Ingress", "networking.k8s.io", "v1", "ingresses"),
+    Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
+    Resource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
     Resource("Lease", "coordination.k8s.io", "v1", "leases"),
 )
 

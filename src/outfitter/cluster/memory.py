@@ -45,6 +45,8 @@ _NO_GENERATION: Final = frozenset(
         "Event",
         "Lease",
         "HorizontalPodAutoscaler",
+        "Role",
+        "RoleBinding",
     }
 )
 

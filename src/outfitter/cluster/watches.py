@@ -43,6 +43,8 @@ WATCHES: Final[tuple[Watch, ...]] = (
         cluster_wide=True,
         setting="static_pv_drivers",
     ),
+    Watch("Role", "children", label_selector=OWNER_UID, setting="shared_roles"),
+    Watch("RoleBinding", "children", label_selector=OWNER_UID, setting="shared_roles"),
     Watch(
         "Secret",
         "children, and what Credentials refer to",
@@ -71,5 +73,6 @@ POD_MAKERS: Final = ("StatefulSet", "Job")
 CHILD_KINDS: Final = (
     "StatefulSet", "Deployment", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Ingress",
     "ControllerRevision", "PersistentVolumeClaim", "PersistentVolume", "Secret", "ConfigMap",
+    "Role", "RoleBinding",
 )  # fmt: skip
 """Kinds that Outfitter creates, and therefore sweeps."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.api.v1alpha1.artifact import Artifact
-from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS
+from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import clone_snapshot
 from outfitter.plan.base import Create, Op, Plan, diff, surplus
 from outfitter.plan.usage import used_by
@@ -56,10 +56,20 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
         "clonedFrom": dict(found.taken["clonedFrom"]) if found.taken else None,
     }
     before = _before(view, found, repository)
-    told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if life.asks else frozenset()
+    asks = life.asks or _joins(view, found, repository)
+    told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(view, asset, found, facts, life)
     # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
     return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or found.fresh)
+
+
+def _joins(view: View, found: Definition, repository: Asset | None) -> bool:
+    """Whether a shared repository learns only now that it has this artifact: a clone tells by its status."""
+    if repository is None or not view.settings.shared_roles:
+        return False
+    assert isinstance(repository.model, ArtifactRepository)
+    known = (found.asset.body.get("status") or {}).get("repository")
+    return bool(repository.model.spec.shared_roles) and known != found.repository
 
 
 def _before(view: View, found: Definition, repository: Asset | None) -> list[tuple[Op, ...]]:

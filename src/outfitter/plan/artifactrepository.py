@@ -1,4 +1,7 @@
-"""plan() of an ArtifactRepository: it gives each locked artifact a number, once, in one guarded status write."""
+"""plan() of an ArtifactRepository: it gives each locked artifact a number, once, in one guarded status write.
+
+Where an admin turned that on, it also keeps the Roles of those with whom it is shared.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import Any
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import ON_DEMAND
 from outfitter.plan.base import Delete, Plan
+from outfitter.plan.roles import share_roles
 from outfitter.plan.usage import used_by
-from outfitter.problems import Problem, unsupported
+from outfitter.problems import Problem
 from outfitter.resolve.artifact import Definition, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Asset, View
 from outfitter.status import Draft
@@ -52,8 +56,8 @@ def plan_repository(view: View, asset: Asset) -> Plan:
     numbers = _known(before, members)
     problems: list[Problem] = []
     _give(view, asset, members, numbers, problems)
-    if spec.shared_roles:
-        problems.append(unsupported("spec.sharedRoles", "roles of a repository are not there yet"))
+    sharing = share_roles(view, asset, members, {item["uid"] for item in numbers.entries.values()})
+    problems += sharing.problems
     facts = {
         # Known by the repository that they name, before a pass over them has looked at it.
         "usedBy": used_by([*view.users, *(member.key for member in members)]),
@@ -63,9 +67,11 @@ def plan_repository(view: View, asset: Asset) -> Plan:
         "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
-    draft = Draft(not problems, "Counting", "", tuple(problems), facts, (1, 1))
+    steps = (tuple(sharing.ops),) if sharing.ops else ()
+    ready, text = not problems and not steps, "its roles are being written" if steps else ""
+    draft = Draft(ready, "Sharing" if steps else "Counting", text, tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.
-    return Plan(draft, requeue=_SETTLING if unused else None, guarded=True)
+    return Plan(draft, steps, _SETTLING if unused else None, guarded=True, look_again=bool(steps))
 
 
 def _made_for_others(asset: Asset) -> bool:

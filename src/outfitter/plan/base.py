@@ -67,11 +67,13 @@ class Diff:
 
 
 # What the API server lets nobody change, and how a changed one is reached: "recreate", or "orphan" (its pods stay).
-# Everything else is applied in place. PVCs only ever grow, which `_claim` sees to.
+# Fields of the spec, or of the object where it has none. Everything else is applied in place. PVCs only ever grow,
+# which `_claim` sees to.
 _FIXED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "StatefulSet": (("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
     "Deployment": (("selector",), "orphan"),
     "Job": (("template", "selector", "completions", "completionMode"), "recreate"),
+    "RoleBinding": (("roleRef",), "recreate"),
 }
 
 
@@ -141,8 +143,9 @@ def _change(want: dict[str, Any], found: Live) -> Op | None:
     if same and covers({key: item for key, item in want.items() if key not in ("apiVersion", "kind")}, live):
         return None
     fields, way = _FIXED.get(found.kind, ((), ""))
+    asked, has = want.get("spec", want), live.get("spec", live)
     for name in fields:
-        if not covers(want["spec"].get(name), live["spec"].get(name), name) and want["spec"].get(name) is not None:
+        if not covers(asked.get(name), has.get(name), name) and asked.get(name) is not None:
             return Delete(found, orphan=way == "orphan")
     if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (
         live["spec"].get("clusterIP") == "None"

@@ -33,8 +33,6 @@ _MORE = {
     "ClusterRoleBinding": Resource(
         "ClusterRoleBinding", "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
     ),
-    "Role": Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
-    "RoleBinding": Resource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
 }
 
 

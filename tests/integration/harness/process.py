@@ -34,6 +34,7 @@ class Operator:
             "lease_seconds": "15",
             "nim_cache_grace_seconds": "60",
             "static_pv_drivers": "file.csi.example.com",
+            "shared_roles": "true",
             "log_level": "debug",
             **settings,
         }

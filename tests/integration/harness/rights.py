@@ -35,12 +35,13 @@ class Right(NamedTuple):
 def manifests() -> list[Object]:
     """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them.
 
-    With the right that the chart adds where an admin names drivers whose volumes may be shared.
+    With the rights that the chart adds where an admin names drivers whose volumes may be shared, and has artifacts
+    shared.
     """
     with INSTALL.open() as file:
         found = [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
     role = next(item for item in found if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", ACCOUNT))
-    role["rules"] += access.volume_rules()
+    role["rules"] += access.volume_rules() + access.role_rules()
     return found
 
 
@@ -62,14 +63,28 @@ def granted(installed: Iterable[Object], account: str = ACCOUNT) -> set[Right]:
         if item["kind"].endswith("Binding") and any(each["name"] == account for each in item["subjects"])
     }
     return {
-        Right(verb, group, resource, role["metadata"].get("namespace", ""))
+        right._replace(namespace=role["metadata"].get("namespace", ""))
         for role in objects
         if (role["kind"], role["metadata"].get("namespace", ""), role["metadata"]["name"]) in bound
+        for right in inside([role])
+    }
+
+
+def inside(roles: Iterable[Object]) -> set[Right]:
+    """What stands in these roles, wherever they are."""
+    return {
+        Right(verb, group, resource)
+        for role in roles
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
+
+
+def lent() -> set[Right]:
+    """What the operator holds only to hand it out."""
+    return {Right(verb, row.group, row.resource) for row in access.table() if row.lent for verb in row.verbs}
 
 
 def used(entries: Iterable[AuditEntry], user: str = USER) -> Iterator[tuple[Right, AuditEntry]]:
@@ -107,7 +122,8 @@ def install_in(api: Api, account: str, system: str, namespaces: Iterable[str]) -
     """The same for `watchNamespaces`: Roles only, from the table that the chart is made of."""
     subject = {"kind": "ServiceAccount", "name": account, "namespace": system}
     found: list[Object] = [{"kind": "ServiceAccount", "metadata": {"name": account, "namespace": system}}]
-    rules = [(f"{account}-work", space, access.namespaced_rules()) for space in (*namespaces, system)]
+    work = access.namespaced_rules() + access.role_rules()
+    rules = [(f"{account}-work", space, work) for space in (*namespaces, system)]
     rules.append((f"{account}-lease", system, access.system_rules()))
     for name, space, given in rules:
         meta = {"name": name, "namespace": space}

@@ -1,5 +1,6 @@
 """ArtifactRepository: counts the versions of an artifact, and says who may use them."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -17,13 +18,29 @@ Role = Literal[
 ]
 
 
+_ACCOUNT = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+
+
 class RoleSubject(Model):
     """A person, a group or a service account."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"self.kind != 'ServiceAccount' || self.name.matches('{_ACCOUNT}')",
+            "a ServiceAccount has the name of an object: small letters, digits, - and .",
+            lambda subject: (
+                subject.get("kind") != "ServiceAccount" or re.fullmatch(_ACCOUNT, str(subject.get("name"))) is not None
+            ),
+            field="name",
+        ),
+    )
 
     kind: Literal["User", "Group", "ServiceAccount"]
     """What it is."""
     name: Subject
-    """Its name, as the API server knows it; of a service account, in this namespace."""
+    """Its name, as the API server knows it; of a service account, in this namespace. One of another namespace is the
+    User `system:serviceaccount:NAMESPACE:NAME`.
+    """
 
 
 class SharedRole(Model):
@@ -32,8 +49,9 @@ class SharedRole(Model):
     subject: RoleSubject
     """Who."""
     role: Role
-    """`OWNER`, `ADMIN`: everything. `READ_WRITE`, `EDITOR`, `DATA_SCIENTIST`: read and change. `USER`, `CONSUMER`,
-    `READ_ONLY`: read. `OBSERVER`: see that they exist. `NO_ROLE`: nothing, as if it were not listed.
+    """`OWNER`, `ADMIN`: everything, and share the repository with others. `READ_WRITE`, `EDITOR`, `DATA_SCIENTIST`:
+    read and change, and delete drafts. `USER`, `CONSUMER`, `READ_ONLY`: read. `OBSERVER`: read, without watching.
+    `NO_ROLE`: nothing, as if it were not listed. To create artifacts is in none of them.
     """
 
 
@@ -86,7 +104,8 @@ class ArtifactRepositorySpec(Model):
     tags: Tags = ()
     """Names and values to find it by."""
     shared_roles: Annotated[tuple[SharedRole, ...], list_atomic(100)] = ()
-    """Who may do what with its artifacts. Not available yet: a repository that has it says so with reason Unsupported.
+    """Who may do what with its artifacts, one by one by their names, and with the repository itself. Only where an
+    admin has turned on the operator's setting sharedRoles; elsewhere the repository says Unsupported.
     """
 
 

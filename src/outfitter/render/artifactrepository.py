@@ -1,0 +1,87 @@
+"""Who may do what with the artifacts of a repository: a Role and a RoleBinding for each of four levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outfitter.api.base import GROUP
+from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository, Role, RoleSubject
+from outfitter.naming import shared_role
+from outfitter.render.owner import child_meta
+from outfitter.snapshot import Asset
+
+Manifest = dict[str, Any]
+
+RBAC: Final = "rbac.authorization.k8s.io"
+SHARE: Final = "share"
+"""Verb on an ArtifactRepository: to change its sharedRoles. Our admission policy asks for it, not the API server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What some of the roles have in common: verbs on the artifacts, on those that are no version yet, on the list."""
+
+    name: str
+    roles: tuple[Role, ...]
+    artifacts: tuple[str, ...]
+    drafts: tuple[str, ...]
+    repository: tuple[str, ...]
+
+
+_SEE: Final = ("get", "list")
+_READ: Final = (*_SEE, "watch")
+_CHANGE: Final = (*_READ, "patch", "update")
+
+LEVELS: Final = (
+    Level("owner", ("OWNER", "ADMIN"), (*_CHANGE, "delete"), (), (*_CHANGE, "delete", SHARE)),
+    Level("editor", ("READ_WRITE", "EDITOR", "DATA_SCIENTIST"), _CHANGE, ("delete",), _READ),
+    Level("reader", ("USER", "CONSUMER", "READ_ONLY"), _READ, (), _READ),
+    Level("observer", ("OBSERVER",), _SEE, (), _SEE),
+)
+"""From most to least. NO_ROLE is in none of them. Every verb here is one that the operator itself must hold."""
+
+
+def shared(asset: Asset, artifacts: Sequence[str], drafts: Sequence[str]) -> list[tuple[Manifest, Manifest]]:
+    """A Role and its RoleBinding for each level that somebody has. `drafts`: those of `artifacts` without a number."""
+    assert isinstance(asset.model, ArtifactRepository)
+    entries = asset.model.spec.shared_roles
+    found = []
+    for level in LEVELS:
+        subjects = [entry.subject for entry in entries if entry.role in level.roles]
+        if subjects:
+            found.append((_role(asset, level, artifacts, drafts), _binding(asset, level, subjects)))
+    return found
+
+
+def _role(asset: Asset, level: Level, artifacts: Sequence[str], drafts: Sequence[str]) -> Manifest:
+    given = (
+        ("artifacts", artifacts, level.artifacts),
+        ("artifacts", drafts, level.drafts),
+        ("artifactrepositories", (asset.live.name,), level.repository),
+    )
+    rules = [
+        {"apiGroups": [GROUP], "resources": [plural], "resourceNames": sorted(names), "verbs": sorted(verbs)}
+        for plural, names, verbs in given
+        if names and verbs  # no name at all would be every name
+    ]
+    return {**_object(asset, "Role", level), "rules": rules}
+
+
+def _binding(asset: Asset, level: Level, subjects: Sequence[RoleSubject]) -> Manifest:
+    reference = {"apiGroup": RBAC, "kind": "Role", "name": shared_role(asset.live.name, level.name)}
+    listed = [_subject(asset, subject) for subject in subjects]
+    return {**_object(asset, "RoleBinding", level), "roleRef": reference, "subjects": listed}
+
+
+def _object(asset: Asset, kind: str, level: Level) -> Manifest:
+    meta = {"name": shared_role(asset.live.name, level.name), **child_meta(asset)}
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta}
+
+
+def _subject(asset: Asset, subject: RoleSubject) -> Manifest:
+    """A service account is one of the repository's namespace; the others know no namespace."""
+    if subject.kind == "ServiceAccount":
+        return {"kind": subject.kind, "name": subject.name, "namespace": asset.live.namespace}
+    return {"apiGroup": RBAC, "kind": subject.kind, "name": subject.name}
