@@ -91,6 +91,8 @@ def test_filled_once_and_mounted_read_only_by_every_project(
         assert space.list("Job") == space.list("NimCache") == []
     seen = home.wait("NimCache", "shared", lambda item: item["status"]["targets"] == {"desired": 2, "synced": 2})
     assert seen["status"]["usedBy"]["total"] == 2
+    # Filled, it needs the key no more, which the key's status says a moment later.
+    home.wait("Credential", "admin-ngc", lambda item: item["status"]["usedBy"]["total"] == 0)
     # A second pass, and a new process, write nothing.
     operator.quiet()
     since = stack.mark()
