@@ -151,11 +151,13 @@ def observe_pods(pods: Iterable[Live], update_revision: str = "") -> PodView:
     scheduled, failure, stuck = True, None, []
     any_pod = False
     for pod in pods:
-        if pod.deleting:
-            continue
-        any_pod = True
         body = pod.body
         conditions = {item["type"]: item for item in (body.get("status") or {}).get("conditions") or ()}
+        if pod.deleting:
+            # After five minutes its pods are told to go, which only the lost node itself could confirm.
+            failure = failure or _node_lost(body, conditions)
+            continue
+        any_pod = True
         if conditions.get("PodScheduled", {}).get("status") != "True":
             scheduled = False
         found = _pod_failure(body, conditions)
@@ -182,16 +184,18 @@ def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, 
     if status.get("phase") == "Failed":
         why = ": ".join(part for part in (status.get("reason"), status.get("message")) if part) or "its container ended"
         return Observation(State.FAILED, "PodFailed", f"pod {name} failed: {why}")
-    ready = conditions.get("Ready", {})
+    return _node_lost(body, conditions)
+
+
+def _node_lost(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> Observation | None:
+    name, ready = body["metadata"]["name"], conditions.get("Ready", {})
     contained = conditions.get("ContainersReady", {}).get("status") == "True"
-    if ready.get("status") == "False" and contained and not ready.get("reason"):
-        # The kubelet gives a reason. Without one it was the node controller, which no kubelet has answered for 40 s.
-        node = (body.get("spec") or {}).get("nodeName", "?")
-        fix = (
-            f"it goes on when the node is back; if it is gone for good, an admin deletes it: kubectl delete node {node}"
-        )
-        return Observation(State.FAILED, "NodeLost", f"pod {name}: its node {node} does not answer; {fix}")
-    return None
+    # The kubelet gives a reason. Without one it was the node controller, which no kubelet has answered for 40 s.
+    if ready.get("status") != "False" or not contained or ready.get("reason"):
+        return None
+    node = (body.get("spec") or {}).get("nodeName", "?")
+    fix = f"it goes on when the node is back; if it is gone for good, an admin deletes it: kubectl delete node {node}"
+    return Observation(State.FAILED, "NodeLost", f"pod {name}: its node {node} does not answer; {fix}")
 
 
 def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | None:

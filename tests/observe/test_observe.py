@@ -154,6 +154,19 @@ def test_pod_failures(found: dict[str, Any], reason: str, text: str) -> None:
     assert "w-0" in failure.message
 
 
+def test_a_pod_that_a_lost_node_keeps_from_going_is_told() -> None:
+    """After five minutes without its node a pod is Terminating for good; one that goes as it should is no news."""
+    meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    lost = status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])
+    failure = observe_pods([pod(status=lost, **meta)]).failure
+    assert failure is not None
+    assert failure.reason == "NodeLost"
+    assert "kubectl delete node" in failure.message
+    said = {"reason": "ContainersNotReady"}
+    going = status(conditions=[{"type": kind, "status": "False", **said} for kind in ("Ready", "ContainersReady")])
+    assert observe_pods([pod(status=going, **meta)]).failure is None
+
+
 FINE = [
     status(waits("ContainerCreating")),
     status(waits("PodInitializing")),
