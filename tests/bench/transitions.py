@@ -63,10 +63,7 @@ class Watch:
             path = f"/apis/{API_VERSION}/{plural}"
             version = _version(connection, path)
             stream = http.client.HTTPSConnection(connection.host, context=connection.context)
-            stream.request("GET", f"{path}?watch=1&timeoutSeconds=3600&resourceVersion={version}")
-            response = stream.getresponse()
-            if response.status != 200:
-                raise RuntimeError(f"watch of {plural}: {response.status} {response.read()[:500]!r}")
+            response = _opened(stream, f"{path}?watch=1&timeoutSeconds=3600&resourceVersion={version}")
             content = self._content[plural] = bytearray()
             thread = threading.Thread(target=_collect, args=(response, content), name=f"watch {plural}", daemon=True)
             thread.start()
@@ -88,6 +85,25 @@ class Watch:
                 stream.sock.shutdown(socket.SHUT_RDWR)
             thread.join(10)
             stream.close()
+
+
+def _opened(stream: http.client.HTTPSConnection, path: str) -> http.client.HTTPResponse:
+    """The answer to a watch; a server that is still starting the storage of a resource asks to come again."""
+    found: list[http.client.HTTPResponse] = []
+
+    def asked() -> bool:
+        stream.request("GET", path)
+        found.append(stream.getresponse())
+        if found[-1].status == 200:
+            return True
+        said = found[-1].read()[:500]
+        if found[-1].status != 429:
+            raise RuntimeError(f"{path}: {found[-1].status} {said!r}")
+        return False
+
+    if not wait_until(asked, _START_SECONDS):
+        raise RuntimeError(f"{path}: {found[-1].status} for {_START_SECONDS} s")
+    return found[-1]
 
 
 def _version(connection: Connection, path: str) -> str:
