@@ -55,12 +55,12 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
         "repository": found.repository,
         "clonedFrom": dict(found.taken["clonedFrom"]) if found.taken else None,
     }
-    before = _before(view, found, repository)
     asks = life.asks or _joins(view, found, repository)
     told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(view, asset, found, facts, life)
+    steps = _with_repository(_snapshot(view, found) + plan.steps, found, repository)
     # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
-    return replace(plan, steps=(*before, *plan.steps), tells=told, look_again=plan.look_again or found.fresh)
+    return replace(plan, steps=steps, tells=told, look_again=plan.look_again or found.fresh)
 
 
 def _joins(view: View, found: Definition, repository: Asset | None) -> bool:
@@ -72,16 +72,20 @@ def _joins(view: View, found: Definition, repository: Asset | None) -> bool:
     return bool(repository.model.spec.shared_roles) and known != found.repository
 
 
-def _before(view: View, found: Definition, repository: Asset | None) -> list[tuple[Op, ...]]:
-    """What has to be there first: the repository, and the snapshot of what was cloned."""
-    steps: list[tuple[Op, ...]] = []
-    if found.taken is not None:
-        kept = diff(view, found.asset, [render.snapshot(found)])
-        if kept.ops:
-            steps.append(tuple(kept.ops))
-    if repository is None:
-        steps.append((Create(render.repository(found)),))
-    return steps
+def _snapshot(view: View, found: Definition) -> tuple[tuple[Op, ...], ...]:
+    """What has to be there before anything else: the snapshot of what was cloned."""
+    ops = diff(view, found.asset, [render.snapshot(found)]).ops if found.taken is not None else []
+    return (tuple(ops),) if ops else ()
+
+
+def _with_repository(
+    steps: tuple[tuple[Op, ...], ...], found: Definition, repository: Asset | None
+) -> tuple[tuple[Op, ...], ...]:
+    """The steps with the making of a missing repository: at once with the first of them, as nothing waits for it."""
+    if repository is not None:
+        return steps
+    first, *rest = steps or ((),)
+    return ((*first, Create(render.repository(found))), *rest)
 
 
 def _running(view: View, asset: Asset, found: Definition, facts: dict[str, Any], life: _Life) -> Plan:

@@ -47,7 +47,7 @@ class Writer:
             # The same manifest is refused again; everything else may end without a word to us.
             again = again or any(problem.reason != "Refused" for problem in found)
             problems += found
-            if found and any(_is_pin(op) for op in step):
+            if any(_is_pin(op) and isinstance(result, Problem) for op, result in zip(step, results, strict=True)):
                 break
         return problems, writes, again
 
