@@ -19,7 +19,7 @@ from outfitter.sandbox import audit, binaries, control, crds, launching, nodes
 from outfitter.sandbox.audit import AuditEntry
 from outfitter.sandbox.components import Layout
 from outfitter.sandbox.connection import Connection
-from outfitter.sandbox.folders import STATE, discard, folder_of, lock_of, make_room, supervisor_of
+from outfitter.sandbox.folders import STATE, abandoned, folder_of, lock_of, supervisor_of
 from outfitter.sandbox.processes import last_lines, locked, wait_until
 from outfitter.sandbox.readiness import readiness, waves
 from outfitter.sandbox.realnode.marks import MARK
@@ -81,7 +81,8 @@ class Sandbox:
             lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),
         ):
             for attempt in range(PORT_ATTEMPTS):
-                make_room(directory, name)
+                if abandoned(directory, name):
+                    nodes.discard(directory)
                 sandbox = cls._launch(directory, state | launching.address(state), found, report)
                 try:
                     sandbox._start_all(report, images)
@@ -171,7 +172,7 @@ class Sandbox:
         """Stop everything and remove the directory. Does nothing when it is down already."""
         with locked(lock_of(self.directory)):
             self._shut_down(keep=False)
-            discard(self.directory)
+            nodes.discard(self.directory)
 
     def __enter__(self) -> Self:
         return self

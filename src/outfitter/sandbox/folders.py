@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import nodes
 from outfitter.sandbox.processes import Identity
-from outfitter.sandbox.realnode.marks import MARK
 
 STATE = "sandbox.json"
 
@@ -45,10 +43,10 @@ def supervisor_of(directory: Path) -> Identity | None:
         return None
 
 
-def make_room(directory: Path, name: str) -> None:
-    """Remove what a crashed sandbox left; refuse to touch a running one, or a folder that is not ours."""
+def abandoned(directory: Path, name: str) -> bool:
+    """Whether a crashed sandbox left this folder. SandboxError for a running one's, and for one that is not ours."""
     if not directory.exists():
-        return
+        return False
     owner = supervisor_of(directory)
     if owner is not None and owner.alive():
         raise SandboxError(
@@ -59,16 +57,14 @@ def make_room(directory: Path, name: str) -> None:
         raise SandboxError(
             f"{directory} holds files that are not a sandbox's. Move them away, or choose another name or root."
         )
-    discard(directory)
+    return True
 
 
-def discard(directory: Path) -> None:
-    """Remove a sandbox's folder for good, and before it what a crashed real node left on this machine.
+def remove(directory: Path) -> None:
+    """Remove a sandbox's folder for good.
 
     SandboxError while something is mounted inside: removing would reach into what is mounted.
     """
-    if (directory / MARK).exists():
-        nodes.clean_up(directory)
     if inside := mounts_below(directory):
         raise SandboxError(f"{inside[0]} is still mounted. Next: umount {inside[0]}, then try again.")
     shutil.rmtree(directory, ignore_errors=True)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from outfitter.errors import SandboxError
+from outfitter.sandbox import folders
 from outfitter.sandbox.components import CONTROLLER_MANAGER
+from outfitter.sandbox.realnode.marks import MARK
 
 Progress = Callable[[str], None]
 REAL: Final = "real"
@@ -83,20 +85,21 @@ def build(report: Progress) -> dict[str, Path]:
 
 def take_machine(directory: Path, nft: str, report: Progress) -> None:
     """Become the machine's one real node, and prepare its network and cgroups."""
-    from outfitter.sandbox.folders import supervisor_of
     from outfitter.sandbox.realnode import host
 
-    owner = supervisor_of(directory)
+    owner = folders.supervisor_of(directory)
     if owner is None:
         raise SandboxError(f"The sandbox's supervisor in {directory} is gone. Start it again.")
     host.take(directory, owner, nft, report)
 
 
-def clean_up(directory: Path) -> bool:
-    """Remove what the dead real node of this sandbox left on the machine; whether there was one."""
-    from outfitter.sandbox.realnode import clean
+def discard(directory: Path) -> None:
+    """Remove a sandbox's folder for good, and before it what a crashed real node left on this machine."""
+    if (directory / MARK).exists():
+        from outfitter.sandbox.realnode import clean
 
-    return clean.after_crash(directory)
+        clean.after_crash(directory)
+    folders.remove(directory)
 
 
 def clean_machine() -> str:

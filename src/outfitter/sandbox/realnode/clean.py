@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.folders import STATE, discard, mounts_below
+from outfitter.sandbox.folders import STATE, mounts_below, remove
 from outfitter.sandbox.processes import wait_until
 from outfitter.sandbox.realnode import marks, record, traces
 from outfitter.sandbox.realnode.record import Record
@@ -61,20 +61,15 @@ def clean(found: Record | None, nft: str | None = None) -> None:
         (Path(found.directory) / record.COPY).unlink(missing_ok=True)
 
 
-def after_crash(directory: Path) -> bool:
-    """Clean up after the real node of this sandbox when its supervisor is dead; whether there was one.
-
-    SandboxError when it is running.
-    """
+def after_crash(directory: Path) -> None:
+    """Clean up after the real node of this sandbox, if it had one. SandboxError when that is running."""
     if os.geteuid() != 0:
-        return False  # nobody but root can have started one
+        return  # nobody but root can have started one
     with record.exclusively():
         found = record.of(directory)
-        if found is None:
-            return False
-        _refuse_running(found)
-        clean(found)
-        return True
+        if found is not None:
+            _refuse_running(found)
+            clean(found)
 
 
 def by_marks(nft: str | None) -> str:
@@ -92,7 +87,7 @@ def by_marks(nft: str | None) -> str:
             return ""
         clean(found, nft)
     if found is not None and (Path(found.directory) / STATE).exists():
-        discard(Path(found.directory))
+        remove(Path(found.directory))
         seen.append(f"folder: {found.directory}")
     return traces.counted(seen) or f"the folder {marks.RUN}"
 
