@@ -133,6 +133,9 @@ def _operator(
         details["latency"] = figures.latency(server, options.samples)
         say(f"latency: p50 {details['latency']['p50']:.1f} ms, p99 {details['latency']['p99']:.1f} ms")
         operator.stop()
+        bare = figures.bare_latency(server, max(options.samples // 4, 5), Settings().max_requests)
+        details["latency"]["bare"] = bare
+        say(f"the same writes without an operator: p50 {bare['p50']:.1f} ms, p99 {bare['p99']:.1f} ms")
     return side
 
 

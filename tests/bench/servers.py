@@ -68,11 +68,16 @@ class Server:
 
     def objects(self) -> list[Object]:
         """Everything that a pass over one of the objects may look at."""
-        found = []
-        for kind in ("Namespace", *(item["kind"] for _, item in self.scenario.assets()), self.scenario.kind):
-            items = self.connection.request("GET", path_of(resource(kind)))["items"]
-            found += [{"kind": kind, **item} for item in items]
-        return found
+        return [*self.shared(), *self._all(self.scenario.kind)]
+
+    def shared(self) -> list[Object]:
+        """The same without the objects themselves."""
+        kinds = ("Namespace", *(item["kind"] for _, item in self.scenario.assets()))
+        return [item for kind in kinds for item in self._all(kind)]
+
+    def _all(self, kind: str) -> list[Object]:
+        items = self.connection.request("GET", path_of(resource(kind)))["items"]
+        return [{"kind": kind, **item} for item in items]
 
     def complete_downloads(self) -> None:
         """Let the Jobs that fill the caches succeed, which nothing else does here."""
