@@ -7,6 +7,7 @@ record and by the marks. Safe to repeat; it touches nothing that is not ours.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import select
@@ -44,7 +45,7 @@ def clean(found: Record | None, nft: str | None = None) -> None:
         for family, name in traces.tables(nft):
             _run(nft, "delete", "table", family, name)
     wait_until(lambda: not _remove_cgroups(), SECONDS)
-    for socket in sockets:
+    for socket in sockets | _shim_sockets():
         with contextlib.suppress(OSError):
             os.unlink(socket)
     if found is not None:
@@ -129,12 +130,16 @@ def _remove_cgroups() -> list[Path]:
     return traces.cgroups()
 
 
-def _shim_sockets() -> list[str]:
+def _shim_sockets() -> set[str]:
     """Sockets of our shims in a folder that all containerds of a machine share."""
-    sockets = []
-    for file in marks.RUN.glob("containerd/io.containerd.runtime.v2.task/k8s.io/*/bootstrap.json"):
+    sockets = set()
+    for bundle in marks.RUN.glob("containerd/io.containerd.runtime.v2.task/k8s.io/*"):
+        # One that was just being started has a socket, and has not told its name yet: containerd makes it like this.
+        name = hashlib.sha256(f"{marks.SOCKET}/k8s.io/{bundle.name}".encode()).hexdigest()
+        sockets.add(str(marks.SHIM_SOCKETS / name))
         with contextlib.suppress(OSError, ValueError, KeyError):
-            sockets.append(json.loads(file.read_text())["address"].removeprefix("unix://"))
+            told = json.loads((bundle / "bootstrap.json").read_text())
+            sockets.add(told["address"].removeprefix("unix://"))
     return sockets
 
 

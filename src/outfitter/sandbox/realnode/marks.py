@@ -9,6 +9,7 @@ BRIDGE = MARK
 RUN = Path("/run") / MARK  # sockets and mounts of containerd; it exists exactly while a real node is up or left over
 RECORD = RUN / "record.json"
 SOCKET = RUN / "containerd.sock"
+SHIM_SOCKETS = Path("/run/containerd/s")  # where shims of every containerd of this machine keep theirs
 # The kubelet's files are in the sandbox's folder; mounted here they have names that are short enough for sockets.
 KUBELET = RUN / "kubelet"
 CGROUP = f"/{MARK}"
