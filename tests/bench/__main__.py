@@ -131,12 +131,21 @@ def _operator(
             "peak_mib": max(idle_memory["peak"], again["peak"]),
         }
         details["latency"] = figures.latency(server, options.samples)
-        say(f"latency: p50 {details['latency']['p50']:.1f} ms, p99 {details['latency']['p99']:.1f} ms")
+        say(f"latency: {_quantiles(details['latency'])}")
         operator.stop()
         bare = figures.bare_latency(server, max(options.samples // 4, 5), Settings().max_requests)
         details["latency"]["bare"] = bare
-        say(f"the same writes without an operator: p50 {bare['p50']:.1f} ms, p99 {bare['p99']:.1f} ms")
+        say(f"the same writes without an operator: {_quantiles(bare)}")
     return side
+
+
+def _quantiles(seen: dict[str, Any]) -> str:
+    text = f"p50 {seen['p50']:.1f} ms, p99 {seen['p99']:.1f} ms"
+    if not seen["stolen_share"]:
+        return text
+    text += f"; the machine's host gave {seen['stolen_share']:.1%} of it to others"
+    calm = seen["undisturbed"]
+    return f"{text}, and nothing in {calm['samples']} samples: p99 {calm['p99']:.1f} ms" if calm else text
 
 
 def _cpu(side: Side) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import statistics
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from .objects import Object, user
 from .recording import record
 from .scenarios import Scenario
 from .servers import Operator, Server
+from .spans import Spans, Stolen
 from .witness import Request, Tail, span, summary
 
 QUIET_SECONDS = 13.0  # longer than the window in which an asset's usedBy is written once
@@ -43,7 +43,7 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
     """The bare loop makes the writes that the operator would make, for the objects that are there."""
     writes = asyncio.run(record(server.scenario, server.objects()))
     tail = server.tail("bare")
-    before = server.cpu_seconds
+    before, stolen = server.cpu_seconds, Stolen()
     result = server.send("bare", writes, in_flight)
     spent = server.cpu_seconds - before
     tail.poll()
@@ -51,6 +51,7 @@ def bare_side(server: Server, count: int, in_flight: int) -> Side:
     begin, end = span(done)
     facts = {
         "client_seconds": result["seconds"],
+        "stolen_share": stolen.share,
         "peak_rss_mib": result["peak_rss_mib"],
         "mean_in_flight": _in_flight(done, end - begin),
     }
@@ -68,7 +69,7 @@ def operator_side(server: Server, operator: Operator, tail: Tail, count: int) ->
     """The operator starts, finds the objects, and makes their children. Counted from when it took the Lease; while
     everything waits for a download, the clock stands still.
     """
-    begun = time.time()
+    begun, stolen = time.time(), Stolen()
     operator.start()
     tail.until(lambda requests: any(map(_is_election, requests)), 60, "taking the Lease")
     own, servers = operator.cpu_seconds, server.cpu_seconds
@@ -88,6 +89,7 @@ def operator_side(server: Server, operator: Operator, tail: Tail, count: int) ->
     first, end = span(done)
     seconds = end - lease - paused
     facts = {
+        "stolen_share": stolen.share,
         "start_to_lease_seconds": lease - begun,
         "lease_to_first_write_seconds": first - lease,
         "waiting_for_downloads_seconds": paused,
@@ -212,15 +214,15 @@ def restart(server: Server, operator: Operator, count: int) -> dict[str, Any]:
 def latency(server: Server, samples: int) -> dict[str, Any]:
     """One new object at a time: from when its POST came to when the last child's was answered, in ms."""
     tail = Tail(server.sandbox.audit_log, user("outfitter"), ADMIN)
-    scenario = server.scenario
-    spans: list[float] = []
+    scenario, spans = server.scenario, Spans()
     for number in range(samples):
         tail.requests.clear()
         item = scenario.make(f"one-{number:05}", 0)
+        stolen = Stolen()
         server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), item)
-        spans.append(_one(scenario, tail, item) * 1000)
+        spans.add(_one(scenario, tail, item) * 1000, stolen)
         time.sleep(PAUSE_SECONDS)
-    return _quantiles(spans)
+    return spans.quantiles()
 
 
 def bare_latency(server: Server, samples: int, in_flight: int) -> dict[str, Any]:
@@ -229,11 +231,11 @@ def bare_latency(server: Server, samples: int, in_flight: int) -> dict[str, Any]
     No operator can be quicker: what this takes is the machine's.
     """
     tail = Tail(server.sandbox.audit_log, user("bare"), ADMIN)
-    scenario, shared = server.scenario, server.shared()
-    spans: list[float] = []
+    scenario, shared, spans = server.scenario, server.shared(), Spans()
     for number in range(samples):
         tail.requests.clear()
         item = scenario.make(f"bare-{number:05}", 0)
+        stolen = Stolen()
         made = server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), item)
         writes = asyncio.run(record(scenario, [*shared, {"kind": scenario.kind, **made}]))
         server.send("bare", [each for each in writes if each.verb == "POST"], in_flight)
@@ -243,20 +245,8 @@ def bare_latency(server: Server, samples: int, in_flight: int) -> dict[str, Any]
         if len(children) != scenario.child_count:
             raise RuntimeError(f"{item['metadata']['name']}: {summary(tail.requests)}")
         begin, end = span(children)
-        spans.append((own.completed - own.received + end - begin) * 1000)
-    return _quantiles(spans)
-
-
-def _quantiles(spans: Sequence[float]) -> dict[str, Any]:
-    ordered = sorted(spans)
-    return {
-        "samples": len(spans),
-        "p50": _quantile(ordered, 0.5),
-        "p90": _quantile(ordered, 0.9),
-        "p99": _quantile(ordered, 0.99),
-        "max": ordered[-1],
-        "all": [round(value, 2) for value in spans],
-    }
+        spans.add((own.completed - own.received + end - begin) * 1000, stolen)
+    return spans.quantiles()
 
 
 def _one(scenario: Scenario, tail: Tail, item: Object) -> float:
@@ -272,11 +262,6 @@ def _one(scenario: Scenario, tail: Tail, item: Object) -> float:
     tail.until(through, SAMPLE_SECONDS, f"all children and a status for {name}", pause=0.01)
     began = min(each.received for each in tail.requests if each.resource == scenario.plural and each.verb == "create")
     return max(each.completed for each in made(tail.requests)) - began
-
-
-def _quantile(ordered: Sequence[float], part: float) -> float:
-    """The nearest rank: of 100 samples, p99 is the 99th."""
-    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
 def median_ratio(pairs: Sequence[tuple[Side, Side]]) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from . import report
+from . import report, spans
 from .bare import Learnt
 from .figures import same_writes
 from .objects import foundation, user
@@ -189,6 +189,22 @@ def test_a_refused_write_about_a_cache_counts(tmp_path: Path) -> None:
         + line("outfitter", "02.000000", objectRef=asked, responseStatus={"code": 409})
     )
     assert [judged(CACHED, each) for each in tail.poll()] == [(True, False, False, True), (True, False, False, False)]
+
+
+def test_samples_that_the_host_disturbed_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figure is of all; the rest says what the same run was where nobody took the cores away."""
+    taken = 0
+    monkeypatch.setattr(spans, "_ticks", lambda: (taken, 1000 + taken))
+    found = spans.Spans()
+    for number in range(1, 101):
+        stolen = spans.Stolen()
+        taken += number % 10 == 0
+        found.add(float(number), stolen)
+    seen = found.quantiles()
+    assert (seen["samples"], seen["p50"], seen["p99"], seen["max"]) == (100, 50, 99, 100)
+    calm = seen["undisturbed"]
+    assert (calm["samples"], calm["p99"], calm["max"]) == (90, 99, 99)
+    assert seen["stolen_share"] == 1.0  # ten ticks passed, and all were stolen
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from test_work_queue import Clock
 
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
-from outfitter.errors import LeadershipLost, Throttled, Unavailable
+from outfitter.errors import Conflict, LeadershipLost, Throttled, Unavailable
 from outfitter.operator.dependents import Dependents
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.wake import WRITER, Wake
@@ -233,6 +233,25 @@ async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> 
     await bench.passes(2)
     assert sorted(each for each in seen if each) == [ALICE, ALICE, BOB, BOB]
     assert WRITER.get() is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_a_pass_makes_is_due_when_the_pass_ends(bench: Bench, *, fails: bool) -> None:
+    """Also where it fails after that: nobody else would ever look at what it made."""
+    order: list[tuple[Key, int]] = []
+
+    def does(key: Key) -> Pass:
+        if key == ALICE:
+            bench.wake.written(Change("Workspace", None, workspace(BOB)))
+        order.append((key, len(bench.queue)))
+        if fails and key == ALICE:
+            raise Conflict("too late")
+        return Pass()
+
+    bench.does = does
+    bench.queue.add(ALICE)
+    await bench.passes(2)
+    assert order == [(ALICE, 0), (BOB, 0)]
 
 
 async def test_at_the_start_what_is_new_comes_before_what_was_there() -> None:

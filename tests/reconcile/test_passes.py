@@ -27,13 +27,13 @@ def stranger(kind: str, name: str, **fields: Any) -> dict[str, Any]:
 
 
 async def test_one_write_per_child_and_one_status_per_state() -> None:
-    """A new workload: its pin first, its children, one status per state that it passes through."""
+    """A new workload: its pin, its children, Services before others as they take longest, one status per state."""
     world = World(workspace())
     await world.settle()
     assert world.writes() == [
         ("create", "ControllerRevision", world.all("ControllerRevision")[0]["metadata"]["name"]),
-        ("create", "StatefulSet", "w"),
         ("create", "Service", "w"),
+        ("create", "StatefulSet", "w"),
         ("status", "Workspace", "w"),
         ("status", "Workspace", "w"),
     ]

@@ -38,6 +38,7 @@ class Wake:
         self._kinds = frozenset(kinds)
         self._used_by_seconds = used_by_seconds
         self._gone = gone
+        self._made: dict[Key, list[Key]] = {}  # by the key whose pass is under way
 
     def changed(self, change: Change) -> None:
         """News from a watch or list."""
@@ -60,16 +61,24 @@ class Wake:
 
         What the server made of a child may be news to that pass as well; our own kinds are stored as they are sent.
         """
-        if change.kind in self._kinds and change.old is None:
-            live = change.live
-            self._queue.add(Key(change.kind, live.namespace, live.name))  # made by a pass over something else
+        live, writer = change.live, WRITER.get()
         if change.kind not in self._kinds:
-            self._users(change.live)
-        elif _concerns_users(change):
-            self._users(change.live, but=WRITER.get())
-        if change.kind in self._kinds and essential(change):
+            self._users(live)
+            return
+        if _concerns_users(change):
+            self._users(live, but=writer)
+        key = Key(change.kind, live.namespace, live.name)
+        if change.old is None and writer is not None:
+            # Made by a pass over something else, whose own writes somebody waits for: it comes after them.
+            self._made.setdefault(writer, []).append(key)
+        elif essential(change):
             # A user's edit that the server took just before our status comes with the answer: its event is old then.
-            self._queue.add(Key(change.kind, change.live.namespace, change.live.name))
+            self._queue.add(key)
+
+    def ended(self, key: Key) -> None:
+        """The pass over `key` ended: what it made has its turn."""
+        for made in self._made.pop(key, ()):
+            self._queue.add(made)
 
     def knows(self, key: Key) -> bool:
         """Whether there is such an object of ours."""

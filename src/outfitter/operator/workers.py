@@ -142,6 +142,7 @@ class Workers:
             _log.exception("%s: the pass failed", key)
         finally:
             WRITER.set(None)
+            self._wake.ended(key)
             self._dependents.end(key)
             self._observe(key.kind, outcome, time.monotonic() - started)
 

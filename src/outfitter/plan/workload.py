@@ -57,6 +57,7 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
     first = [op for op in result.ops if _is_pin(op)]
     rest = _startable([op for op in result.ops if op not in first], wanted, result)
+    rest.sort(key=lambda op: _kind_of(op) != "Service")  # the server takes longest over their addresses
     handed = list(_handed_over(view, rest))
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, now.update_revision)
@@ -73,8 +74,12 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     return Plan(draft, steps, look_again=bool(first or rest) and not foreseen)
 
 
+def _kind_of(op: Op) -> str:
+    return str(op.live.kind if isinstance(op, Delete) else op.manifest["kind"])
+
+
 def _is_pin(op: Op) -> bool:
-    return (op.live.kind if isinstance(op, Delete) else op.manifest["kind"]) == "ControllerRevision"
+    return _kind_of(op) == "ControllerRevision"
 
 
 def _wanted(view: View, subject: Subject, pin: Pin, now: Now, ways: Endpoints) -> list[Mapping[str, Any]]:
