@@ -40,16 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first = next(iter(results.values()))  # its keys stand at the top as well, for whoever reads one scenario
     report.write(options.output, {"n": options.n, **first, "scenarios": results})
     for name, result in results.items():
-        print(f"{name}\n{report.table(result)}\n{_footnote(options, result['details']['throughput'])}\n")
+        print(f"{name}\n{report.table(result)}\n{_footnote(options, result['details'])}\n")
     print(f"everything is in {options.output}")
     return 1 if options.strict and any(map(report.missed, results.values())) else 0
 
 
-def _footnote(options: argparse.Namespace, seen: dict[str, Any]) -> str:
-    return (
+def _footnote(options: argparse.Namespace, details: dict[str, Any]) -> str:
+    seen, latency = details["throughput"], details.get("latency")
+    text = (
         f"N={options.n}, {len(seen['pairs'])} pairs; medians: operator {seen['operator_crs_per_second']:.0f} CRs/s, "
         f"bare loop {seen['bare_crs_per_second']:.0f} CRs/s; ratio by CPU time {seen['cpu_ratio']:.2f}"
     )
+    if latency is None:
+        return text
+    return f"{text}\nlatency: {_quantiles(latency)}\nthe same writes without an operator: {_quantiles(latency['bare'])}"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
