@@ -77,6 +77,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.pairs = options.pairs or (3 if full else 2)
     options.idle_seconds = options.idle_seconds if options.idle_seconds is not None else (300 if full else 20)
     options.samples = options.samples or (200 if full else 100)
+    if options.samples % figures.BLOCK:
+        parser.error(f"--samples: a multiple of {figures.BLOCK}")
     return options
 
 
@@ -134,12 +136,9 @@ def _operator(
             "after_restart_mib": again["now"],
             "peak_mib": max(idle_memory["peak"], again["peak"]),
         }
-        details["latency"] = figures.latency(server, options.samples)
-        say(f"latency: {_quantiles(details['latency'])}")
+        seen = details["latency"] = figures.latency(server, operator, options.samples, Settings().max_requests)
+        say(f"latency: {_quantiles(seen)}; without an operator: {_quantiles(seen['bare'])}")
         operator.stop()
-        bare = figures.bare_latency(server, max(options.samples // 4, 5), Settings().max_requests)
-        details["latency"]["bare"] = bare
-        say(f"the same writes without an operator: {_quantiles(bare)}")
     return side
 
 

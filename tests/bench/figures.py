@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outfitter.naming import RECONCILE
 from outfitter.sandbox.audit import WRITES as WRITE_VERBS
 
 from .objects import Object, user
@@ -23,6 +24,8 @@ QUIET_SECONDS = 13.0  # longer than the window in which an asset's usedBy is wri
 ADMIN = "sandbox-admin"  # who applies the objects, and ends the downloads
 SAMPLE_SECONDS = 30.0
 PAUSE_SECONDS = 0.05  # between two samples of latency, so that each meets an idle system
+BLOCK = 20  # samples of latency; then a quarter as many without an operator, which must not cost it the Lease
+CALM_SECONDS = 1.0
 
 Say = Callable[[str], None]
 
@@ -211,10 +214,14 @@ def restart(server: Server, operator: Operator, count: int) -> dict[str, Any]:
     }
 
 
-def latency(server: Server, samples: int) -> dict[str, Any]:
-    """One new object at a time: from when its POST came to when the last child's was answered, in ms."""
+def latency(server: Server, operator: Operator, samples: int, in_flight: int) -> dict[str, Any]:
+    """One new object at a time: from when its POST came to when the last child's was answered, in ms.
+
+    `bare`: the same without an operator, which stands still meanwhile. Both are taken by turns, so that they meet the
+    machine in the same state.
+    """
     tail = Tail(server.sandbox.audit_log, user("outfitter"), ADMIN)
-    scenario, spans = server.scenario, Spans()
+    scenario, spans, bare = server.scenario, Spans(), Spans()
     for number in range(samples):
         tail.requests.clear()
         item = scenario.make(f"one-{number:05}", 0)
@@ -222,22 +229,29 @@ def latency(server: Server, samples: int) -> dict[str, Any]:
         server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), item)
         spans.add(_one(scenario, tail, item) * 1000, stolen)
         time.sleep(PAUSE_SECONDS)
-    return spans.quantiles()
+        if number % BLOCK == BLOCK - 1:
+            with operator.standing_still():
+                _bare_spans(server, bare, number + 1 - BLOCK, in_flight)
+            tail.quiet(CALM_SECONDS, SAMPLE_SECONDS)  # it has seen what came meanwhile
+    return {**spans.quantiles(), "bare": bare.quantiles()}
 
 
-def bare_latency(server: Server, samples: int, in_flight: int) -> dict[str, Any]:
-    """The same without an operator, in ms: an object's POST, then its children's, all at once.
+def _bare_spans(server: Server, spans: Spans, first: int, in_flight: int) -> None:
+    """An object's POST, then its children's, all at once and known in advance.
 
     No operator can be quicker: what this takes is the machine's.
     """
     tail = Tail(server.sandbox.audit_log, user("bare"), ADMIN)
-    scenario, shared, spans = server.scenario, server.shared(), Spans()
-    for number in range(samples):
+    scenario, shared = server.scenario, server.shared()
+    for number in range(first, first + BLOCK // 4):
         tail.requests.clear()
         item = scenario.make(f"bare-{number:05}", 0)
-        stolen = Stolen()
-        made = server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), item)
+        # The operator will see it later, and has to leave it alone.
+        sent = {**item, "metadata": {**item["metadata"], "annotations": {RECONCILE: "disabled"}}}
+        made = server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), sent)
+        del made["metadata"]["annotations"]
         writes = asyncio.run(record(scenario, [*shared, {"kind": scenario.kind, **made}]))
+        stolen = Stolen()
         server.send("bare", [each for each in writes if each.verb == "POST"], in_flight)
         tail.poll()
         own = next(each for each in tail.requests if each.resource == scenario.plural and each.verb == "create")
@@ -246,7 +260,6 @@ def bare_latency(server: Server, samples: int, in_flight: int) -> dict[str, Any]
             raise RuntimeError(f"{item['metadata']['name']}: {summary(tail.requests)}")
         begin, end = span(children)
         spans.add((own.completed - own.received + end - begin) * 1000, stolen)
-    return spans.quantiles()
 
 
 def _one(scenario: Scenario, tail: Tail, item: Object) -> float:
