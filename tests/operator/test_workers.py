@@ -47,6 +47,7 @@ class Bench:
         self.does: Callable[[Key], Pass] = lambda key: Pass()
         self.hold: asyncio.Event | None = None
         self.forgotten: list[Key] = []
+        self.moments: list[int] = []  # passes before each moment in which nothing was left to do
         self.caches = Caches()
         for key in (ALICE, BOB):
             self.caches.put(workspace(key))
@@ -59,6 +60,7 @@ class Bench:
             count=2,
             resync_seconds=1000,
             observe=lambda kind, outcome, seconds: self.outcomes.append(outcome),
+            quiet=lambda: self.moments.append(len(self.outcomes)),
         )
 
     async def reconcile(self, key: Key) -> Pass:
@@ -233,6 +235,13 @@ async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> 
     await bench.passes(2)
     assert sorted(each for each in seen if each) == [ALICE, ALICE, BOB, BOB]
     assert WRITER.get() is None
+
+
+async def test_a_quiet_moment_is_one_in_which_nothing_is_under_way_or_due(bench: Bench) -> None:
+    for key in (ALICE, BOB, Key("Workspace", "a", "carol")):  # one more than there are workers
+        bench.queue.add(key)
+    await bench.passes(3)
+    assert bench.moments == [3]
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -26,6 +25,7 @@ from outfitter.cluster.watches import watches
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import ApiError
 from outfitter.operator.dependents import Dependents
+from outfitter.operator.garbage import Garbage
 from outfitter.operator.handlers import kopf_settings, registry
 from outfitter.operator.leader import Elector, ServerLeases
 from outfitter.operator.metrics import EngineGauges, Metrics
@@ -77,6 +77,7 @@ class Operator:
         self.caches = Caches()
         self.dependents = Dependents()
         self.queue: WorkQueue[Key] = WorkQueue()
+        self.garbage = Garbage()
         self.elector = self._elector()
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
@@ -160,9 +161,7 @@ class Operator:
         await asyncio.gather(*(informer.synced.wait() for informer in self.informers), self._complete())
         self.synced.set()
         self._spawn(self.primary.run(), "audit")
-        gc.collect()
-        gc.freeze()  # what the start left is there to stay: later collections need not look at it
-        gc.set_threshold(10_000, 20, 50)  # passes leave few cycles behind
+        self.garbage.settle()
         _log.info("caches synced; waiting for the Lease as %s", self.elector.identity)
         await self.elector.acquire()
         lives = (live for kind in self.kinds for live in self.caches[kind].all())
@@ -250,6 +249,7 @@ class Operator:
             count=self.settings.workers,
             resync_seconds=self.settings.resync_seconds,
             observe=self.metrics.passed,
+            quiet=self.garbage.quiet,
         )
 
     def _elector(self) -> Elector:

@@ -55,7 +55,7 @@ Observer = Callable[[str, str, float], None]  # kind, outcome, seconds
 
 
 class Workers:
-    """`count` tasks that take keys until the queue is closed."""
+    """`count` tasks that take keys until the queue is closed. `quiet` is called when nothing is left to do for now."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Workers:
         count: int,
         resync_seconds: float,
         observe: Observer = lambda kind, outcome, seconds: None,
+        quiet: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
         self._reconciler = reconciler
@@ -75,6 +76,7 @@ class Workers:
         self._count = count
         self._resync_seconds = resync_seconds
         self._observe = observe
+        self._quiet = quiet
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, keys: Iterable[Key] = ()) -> None:
@@ -116,6 +118,8 @@ class Workers:
                 await self._pass(key)
             finally:
                 self._queue.done(key)
+            if not self._queue.processing and not len(self._queue):
+                self._quiet()
 
     async def _pass(self, key: Key) -> None:
         started = time.monotonic()
