@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from integration.harness.client import Object, ready
@@ -47,7 +48,7 @@ class Asking:
             if done.code == 0:
                 self.answers.append(json.loads(done.out)["message"])
             else:
-                self.failures.append(done.err)
+                self.failures.append(f"{datetime.now(UTC):%H:%M:%S} {done.err}")
 
 
 def test_a_version_is_rolled_in_without_a_failed_request(team: Team, say: Callable[[str], None]) -> None:

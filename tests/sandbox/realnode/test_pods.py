@@ -11,6 +11,7 @@ import pytest
 from outfitter.errors import Forbidden, SandboxError
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.images import write_sample
+from outfitter.sandbox.realnode import marks
 from sandbox.conftest import condition, eventually
 
 from .conftest import SECONDS, Space, is_ready, silent, state
@@ -73,6 +74,20 @@ def test_names_and_services_lead_to_pods(space: Space) -> None:
     from_here = http.client.HTTPConnection(address, timeout=5)  # the way of admission webhooks
     from_here.request("GET", "/hello")
     assert json.load(from_here.getresponse())["host"] == "back"
+
+
+def test_the_node_keeps_its_hardware_address_while_pods_come_and_go(space: Space) -> None:
+    bridge = Path("/sys/class/net") / marks.BRIDGE
+    before = (bridge / "address").read_text()
+    assert (bridge / "addr_assign_type").read_text() == "3\n"  # given, not the lowest of the pods' own
+    space.pod("stays")
+    space.ready("stays")
+    for number in range(4):
+        space.pod(f"comes-{number}")
+        space.ready(f"comes-{number}")
+        space.delete("pods", f"comes-{number}")
+        assert space.run("stays", "dns", "kubernetes.default.svc.cluster.local").code == 0
+        assert (bridge / "address").read_text() == before
 
 
 def test_a_claim_gets_a_folder_that_fs_group_may_write_and_data_survives_the_pod(real: Sandbox, space: Space) -> None:

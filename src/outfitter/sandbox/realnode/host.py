@@ -109,9 +109,14 @@ def _routes(wanted: str) -> list[str]:
 
 
 def _make_bridge() -> None:
-    """It exists before the first pod and carries the node's address: nothing listens on an address of the machine."""
+    """It exists before the first pod and carries the node's address: nothing listens on an address of the machine.
+
+    Its hardware address is given. A bridge without one takes the lowest of those that are plugged in, another one with
+    many a pod that comes or goes, and what running pods send to the one they remember, such as questions for names,
+    is lost until they ask for it again.
+    """
     length = marks.POD_RANGE.partition("/")[2]
-    _ip("link", "add", marks.BRIDGE, "type", "bridge")
+    _ip("link", "add", marks.BRIDGE, "address", marks.HARDWARE_ADDRESS, "type", "bridge")
     _ip("address", "add", f"{marks.NODE_ADDRESS}/{length}", "dev", marks.BRIDGE)
     _ip("link", "set", marks.BRIDGE, "up")
     if not traces.settings(["net.bridge.bridge-nf-call-iptables"]):

@@ -14,6 +14,7 @@ SHIM_SOCKETS = Path("/run/containerd/s")  # where shims of every containerd of t
 KUBELET = RUN / "kubelet"
 CGROUP = f"/{MARK}"
 NODE_ADDRESS = "10.244.0.1"  # of the bridge: the API server, the kubelet and DNS listen here and nowhere else
+HARDWARE_ADDRESS = "0a:58:0a:f4:00:01"  # a locally administered one, with the address above in it
 POD_RANGE = "10.244.0.0/24"
 DOMAIN = "cluster.local"
 PAUSE_SAMPLE = "pause:1"

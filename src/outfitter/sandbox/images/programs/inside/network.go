@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -54,9 +56,10 @@ func get(args []string) error {
 		Timeout:   time.Duration(*timeout * float64(time.Second)),
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust},
 	}
-	answer, err := client.Do(request)
+	seen := &journey{begun: time.Now()}
+	answer, err := client.Do(request.WithContext(httptrace.WithClientTrace(context.Background(), seen.trace())))
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; %s", err, seen)
 	}
 	defer answer.Body.Close()
 	fmt.Fprintln(os.Stderr, answer.Status)
@@ -67,6 +70,48 @@ func get(args []string) error {
 		return fmt.Errorf("%s answered %s", flags.Arg(0), answer.Status)
 	}
 	return nil
+}
+
+// How far a request came, and when: a time-out alone does not tell a name that is not found from a server that is gone.
+type journey struct {
+	begun time.Time
+	mutex sync.Mutex
+	steps []string
+}
+
+func (seen *journey) add(format string, values ...any) {
+	seen.mutex.Lock()
+	defer seen.mutex.Unlock()
+	at := time.Since(seen.begun).Seconds()
+	seen.steps = append(seen.steps, fmt.Sprintf("%.3f s ", at)+fmt.Sprintf(format, values...))
+}
+
+func (seen *journey) String() string {
+	seen.mutex.Lock()
+	defer seen.mutex.Unlock()
+	return fmt.Sprintf("%s; given up after %.3f s", strings.Join(seen.steps, ", "), time.Since(seen.begun).Seconds())
+}
+
+func (seen *journey) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSStart: func(info httptrace.DNSStartInfo) { seen.add("asks for %s", info.Host) },
+		DNSDone: func(info httptrace.DNSDoneInfo) {
+			if info.Err != nil {
+				seen.add("no address: %v", info.Err)
+				return
+			}
+			seen.add("address %v", info.Addrs)
+		},
+		ConnectStart: func(_, address string) { seen.add("connects to %s", address) },
+		ConnectDone: func(_, address string, err error) {
+			if err != nil {
+				seen.add("no connection to %s: %v", address, err)
+				return
+			}
+			seen.add("connected to %s", address)
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { seen.add("request written") },
+	}
 }
 
 func trusting(file string) (*tls.Config, error) {
