@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,7 @@ class Asking:
     def __init__(self, team: Team, url: str) -> None:
         self.answers: list[str] = []
         self.failures: list[str] = []
+        self.slowest = 0.0
         self._stop = threading.Event()
         self._team, self._url, self._who = team, url, team.client()
         self._thread = threading.Thread(target=self._run)
@@ -44,7 +46,9 @@ class Asking:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            begun = time.monotonic()
             done = self._team.run(self._who, "get", "--timeout", _PATIENCE, self._url)
+            self.slowest = max(self.slowest, time.monotonic() - begun)
             if done.code == 0:
                 self.answers.append(json.loads(done.out)["message"])
             else:
@@ -72,7 +76,10 @@ def test_a_version_is_rolled_in_without_a_failed_request(team: Team, say: Callab
         team.http("scoring", port)
         while len(asking.answers) < until and not asking.failures:
             team.http("scoring", port)
-    say(f"rolled in a version: {len(asking.answers)} requests, {len(asking.failures)} failed")
+    say(
+        f"rolled in a version: {len(asking.answers)} requests, {len(asking.failures)} failed, "
+        f"the slowest took {asking.slowest:.1f} s"
+    )
     assert asking.failures == []
     assert {"1", "2"} == set(asking.answers)
     assert asking.answers[-1] == "2"

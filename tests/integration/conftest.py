@@ -18,7 +18,7 @@ import pytest
 from outfitter.sandbox import Sandbox
 from outfitter.sandbox.audit import AuditEntry
 
-from .harness import rights
+from .harness import rights, sharing
 from .harness.client import Api
 from .harness.process import Operator
 from .harness.proxy import Proxy
@@ -155,6 +155,27 @@ def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..
 def space(spaces: Callable[..., Space]) -> Space:
     """A project's namespace with Pod Security level restricted."""
     return spaces()
+
+
+@pytest.fixture
+def home(stack: Stack) -> Iterator[Space]:
+    """The system namespace with the admin's own key, and a class whose volumes the test itself provisions."""
+    space, api = Space(stack.api, rights.SYSTEM), stack.api
+    space.secret("admin-key", NGC_API_KEY="of-the-admin")
+    key = {"type": "ngcApiKey", "secretRef": {"name": "admin-key"}, "scope": {"type": "project"}}
+    space.make("Credential", "admin-ngc", key)
+    api.create({"kind": "StorageClass", "metadata": {"name": sharing.CLASS}, "provisioner": sharing.DRIVER})
+    yield space
+    for cache in space.list("NimCache"):
+        space.delete("NimCache", cache["metadata"]["name"])
+        space.gone("NimCache", cache["metadata"]["name"])
+    space.delete("Credential", "admin-ngc")
+    space.delete("Secret", "admin-key")
+    api.delete("StorageClass", "", sharing.CLASS)
+    for item in api.list("PersistentVolume"):
+        if item["metadata"]["name"].startswith("csi-"):
+            api.delete("PersistentVolume", "", item["metadata"]["name"])
+            api.gone("PersistentVolume", "", item["metadata"]["name"])
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -2,75 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-import pytest
-
-from outfitter.naming import shared_claim, shared_volume
+from outfitter.naming import shared_volume
 
 from .conftest import Stack
-from .harness.client import Object, message, stalls
-from .harness.models import IMAGE, filled, give_key, mounted, nim, running
+from .harness.client import message, stalls
+from .harness.models import filled, give_key, mounted, nim, running
 from .harness.process import Operator
-from .harness.proxy import Fault, Proxy
 from .harness.rights import SYSTEM
+from .harness.sharing import CLAIM, DRIVER, share, storage, volume
 from .harness.space import Space
-
-DRIVER = "file.csi.example.com"
-CLAIM = shared_claim("shared")
-
-
-def storage(stack: Stack, driver: str, claim: str) -> str:
-    """A volume as a CSI driver would provision it for a claim of the system namespace."""
-    name = f"csi-{claim}"
-    spec = {
-        "capacity": {"storage": "150Gi"},
-        "accessModes": ["ReadWriteMany"],
-        "storageClassName": "files",
-        "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": SYSTEM, "name": claim},
-        "csi": {"driver": driver, "volumeHandle": f"vol-{claim}", "volumeAttributes": {"share": "models"}},
-    }
-    stack.api.create({"kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
-    return name
-
-
-@pytest.fixture
-def home(stack: Stack) -> Iterator[Space]:
-    """The system namespace with the admin's own key, and a class whose volumes the test itself provisions."""
-    space = Space(stack.api, SYSTEM)
-    space.secret("admin-key", NGC_API_KEY="of-the-admin")
-    key = {"type": "ngcApiKey", "secretRef": {"name": "admin-key"}, "scope": {"type": "project"}}
-    space.make("Credential", "admin-ngc", key)
-    stack.api.create({"kind": "StorageClass", "metadata": {"name": "files"}, "provisioner": DRIVER})
-    yield space
-    for cache in space.list("NimCache"):
-        space.delete("NimCache", cache["metadata"]["name"])
-        space.gone("NimCache", cache["metadata"]["name"])
-    space.delete("Credential", "admin-ngc")
-    space.delete("Secret", "admin-key")
-    stack.api.delete("StorageClass", "", "files")
-    for item in stack.api.list("PersistentVolume"):
-        if item["metadata"]["name"].startswith("csi-"):
-            stack.api.delete("PersistentVolume", "", item["metadata"]["name"])
-            stack.api.gone("PersistentVolume", "", item["metadata"]["name"])
-
-
-def share(space: Space, name: str, **spec: Any) -> Object:
-    fields = {"image": IMAGE, "scope": {"type": "cluster"}, "sharing": "staticPV", "storageClass": "files"}
-    return space.make("NimCache", name, {**fields, "credential": {"name": "admin-ngc"}, **spec})
-
-
-def volume(stack: Stack, cache: Object, space: Space) -> Object | None:
-    return stack.api.get("PersistentVolume", "", shared_volume(cache["metadata"]["uid"], space.name))
 
 
 def test_filled_once_and_mounted_read_only_by_every_project(
     stack: Stack, operator: Operator, home: Space, spaces: Callable[..., Space]
 ) -> None:
     one, two = spaces(), spaces()
-    storage(stack, DRIVER, "shared")
+    storage(stack.api, DRIVER, "shared")
     cache = share(home, "shared")
     for space in (one, two):
         nim(space, "llama", key=None)
@@ -78,7 +27,7 @@ def test_filled_once_and_mounted_read_only_by_every_project(
     for space in (one, two):
         running(space, "llama")
         assert mounted(space, "llama") == CLAIM
-        made = volume(stack, cache, space)
+        made = volume(stack.api, cache, space)
         assert made is not None
         assert made["status"]["phase"] == "Bound"
         assert made["spec"]["csi"] == {
@@ -113,7 +62,7 @@ def test_filled_once_and_mounted_read_only_by_every_project(
     one.gone("PersistentVolumeClaim", CLAIM, 60)
     stack.api.gone("PersistentVolume", "", shared_volume(cache["metadata"]["uid"], one.name), 60)
     home.wait("NimCache", "shared", lambda item: item["status"]["targets"] == {"desired": 1, "synced": 1})
-    assert volume(stack, cache, two) is not None
+    assert volume(stack.api, cache, two) is not None
     # So does the cache itself: there is no owner reference from another namespace, or from a volume.
     two.delete("Artifact", "llama")
     home.delete("NimCache", "shared")
@@ -124,19 +73,19 @@ def test_filled_once_and_mounted_read_only_by_every_project(
 
 def test_strangers_and_other_drivers(stack: Stack, home: Space, spaces: Callable[..., Space]) -> None:
     team = spaces()
-    storage(stack, "other.csi.example.com", "foreign")
+    storage(stack.api, "other.csi.example.com", "foreign")
     share(home, "foreign", image="nvcr.io/nim/foreign:1")
     home.wait("NimCache", "foreign", lambda item: stalls("Unsupported")(item) and "other.csi" in message(item), 60)
     nim(team, "foreign", "nvcr.io/nim/foreign:1", key=None)
     team.wait("Artifact", "foreign", lambda item: "other.csi.example.com" in message(item), 60)
-    storage(stack, DRIVER, "shared")
+    storage(stack.api, DRIVER, "shared")
     cache = share(home, "shared")
     body = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}
     team.native("PersistentVolumeClaim", CLAIM, spec=body)
     nim(team, "llama", key=None)
     said = team.wait("Artifact", "llama", lambda item: "is not Outfitter's" in message(item), 60)
     assert said["status"]["runPhase"] == "Pending"
-    assert volume(stack, cache, team) is None
+    assert volume(stack.api, cache, team) is None
     assert "outfitter.dev/owner-uid" not in (team.need("PersistentVolumeClaim", CLAIM)["metadata"].get("labels") or {})
     team.delete("PersistentVolumeClaim", CLAIM)
     running(team, "llama", 90)
@@ -147,30 +96,11 @@ def test_strangers_and_other_drivers(stack: Stack, home: Space, spaces: Callable
 def test_a_key_of_the_tenant_is_not_needed_nor_used(stack: Stack, home: Space, space: Space) -> None:
     """The download runs beside the admin's key, and nowhere else."""
     give_key(space)
-    storage(stack, DRIVER, "shared")
+    storage(stack.api, DRIVER, "shared")
     share(home, "shared")
     since = stack.mark()
     nim(space, "llama")
     running(space, "llama", 90)
     jobs = [entry.namespace for entry in stack.writes(since) if (entry.resource, entry.verb) == ("jobs", "create")]
     assert set(jobs) <= {SYSTEM}
-    space.delete("Artifact", "llama")
-
-
-def test_a_volume_whose_answer_is_lost_is_recognised(
-    stack: Stack, operator: Operator, home: Space, space: Space
-) -> None:
-    operator.stop()
-    with Proxy(stack.sandbox) as proxy:
-        path = proxy.kubeconfig(stack.kubeconfig, stack.folder)
-        proxied = Operator(path, operator.log, identity="proxied").start()
-        lost = Fault("POST", ("/persistentvolumes?",), lose=True)
-        proxy.inject(lost)
-        storage(stack, DRIVER, "shared")
-        share(home, "shared")
-        nim(space, "llama", key=None)
-        running(space, "llama", 90)
-        assert lost.spent
-        proxied.stop()
-    operator.start()
     space.delete("Artifact", "llama")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from outfitter.cluster import access
 from outfitter.cluster.client import path_of
 from outfitter.errors import Invalid
 
@@ -349,3 +350,29 @@ def test_off_it_is_refused_with_what_an_admin_can_do(stack: Stack, operator: Ope
     space.wait("ArtifactRepository", "scorers", ready)
     space.wait("Role", OWNER, lambda item: names(item) == ["one"])
     space.need("RoleBinding", OWNER)
+
+
+def test_on_without_its_rights_it_waits_and_says_what_to_do(stack: Stack, operator: Operator, space: Space) -> None:
+    """Nobody is served by halves: it is not ready, and goes on by itself once the rights are there."""
+    operator.stop()
+    whole = next(
+        item for item in stack.installed if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", rights.ACCOUNT)
+    )
+    lean = [rule for rule in whole["rules"] if rule not in access.role_rules()]
+    with stack.outage():
+        stack.api.apply({**whole, "rules": lean})
+        since = operator.position()
+        operator.start(wait=False)
+
+        def said() -> str:
+            return operator.said(since)
+
+        for plural in ("roles", "rolebindings"):
+            eventually(said, lambda text, plural=plural: f'cannot list resource "{plural}"' in text, 60)
+        assert "install the roles of this version" in said()
+        assert "turn off the setting that needs this right" in said()
+        assert (operator.probe("/readyz"), operator.probe("/healthz")) == (503, 200)
+        repository(space, ANN)
+        stack.api.apply(whole)
+        eventually(operator.leading, seconds=60)
+    space.wait("RoleBinding", OWNER, bool)

@@ -21,7 +21,7 @@ from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import JSON, METADATA_LIST, METADATA_ONLY, Transport
 from outfitter.cluster.unreadable import Unreadable, identity, split
 from outfitter.cluster.watches import WATCHES, Watch
-from outfitter.errors import ApiError, Gone, NotFound, Unavailable
+from outfitter.errors import ApiError, Forbidden, Gone, NotFound, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ _WATCH_SECONDS: Final = (300, 360)
 _SHORT_WATCH: Final = 1.0
 _BACKOFF: Final = (0.2, 30.0)  # seconds: first and longest
 _DELETED: Final = re.compile(rb'\{"type"\s*:\s*"DELETED"')
+_NO_RIGHT: Final = (
+    "Nothing is done before it may: install the roles of this version with the settings that it runs with (helm "
+    "upgrade does both), or turn off the setting that needs this right"
+)
 _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 
@@ -95,6 +99,9 @@ class Informer:
                 await self._pause()
             except _Restart as error:
                 version = error.version
+                await self._pause()
+            except Forbidden as error:
+                _log.warning("watch of %s: %s. %s", self.watch.kind, error, _NO_RIGHT)
                 await self._pause()
             except ApiError as error:
                 _log.warning("watch of %s %s: %s", self.watch.kind, self.namespace, error)
