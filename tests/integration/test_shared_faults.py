@@ -43,6 +43,14 @@ def given(space: Space) -> None:
         assert {item["metadata"]["name"] for item in space.list(kind)} == {OWNER, EDITOR}
 
 
+def handed_on(stack: Stack, home: Space, space: Space) -> Object:
+    """The admin's cache, and a model here that runs from it."""
+    storage(stack.api, DRIVER, "shared")
+    cache = share(home, "shared")
+    nim(space, "llama", key=None)
+    return cache
+
+
 def mounted(stack: Stack, cache: Object, space: Space) -> None:
     """It runs, and one claim here is bound to the one volume that is for it."""
     running(space, "llama", 90)
@@ -91,9 +99,7 @@ def test_killed_while_a_volume_is_handed_on(
     parts = (f"/{plural}?", space.name) if plural == "persistentvolumeclaims" else (f"/{plural}?",)
     fault = Fault("POST", parts, call=line.operator.kill, early=early, lose=not early)
     line.proxy.inject(fault)
-    storage(stack.api, DRIVER, "shared")
-    cache = share(home, "shared")
-    nim(space, "llama", key=None)
+    cache = handed_on(stack, home, space)
     restarted(line, fault)
     mounted(stack, cache, space)
     made = created(stack, since, {space.name, ""})
@@ -117,9 +123,7 @@ def test_refusals_are_retried(
     faults.append(Fault("PATCH", ("/artifactrepositories/", "/status", space.name), code=code, reason=reason, times=3))
     faults.append(Fault("PATCH", ("/roles/", space.name), code=code, reason=reason, times=2))
     line.proxy.inject(*faults)
-    storage(stack.api, DRIVER, "shared")
-    cache = share(home, "shared")
-    nim(space, "llama", key=None)
+    cache = handed_on(stack, home, space)
     listed(space)
     given(space)
     mounted(stack, cache, space)
@@ -132,9 +136,7 @@ def test_refusals_are_retried(
 def test_writes_whose_answer_is_lost_are_recognised(stack: Stack, line: Line, home: Space, space: Space) -> None:
     faults = [Fault("POST", (f"/{plural}?",), lose=True) for plural in ("roles", "rolebindings", "persistentvolumes")]
     line.proxy.inject(*faults)
-    storage(stack.api, DRIVER, "shared")
-    cache = share(home, "shared")
-    nim(space, "llama", key=None)
+    cache = handed_on(stack, home, space)
     listed(space)
     given(space)
     mounted(stack, cache, space)
@@ -144,9 +146,7 @@ def test_writes_whose_answer_is_lost_are_recognised(stack: Stack, line: Line, ho
 
 def test_what_changed_while_nobody_watched_is_put_right(stack: Stack, line: Line, home: Space, space: Space) -> None:
     """A Role is widened, a RoleBinding and a claim go, and their watches cannot be taken up where they broke off."""
-    storage(stack.api, DRIVER, "shared")
-    cache = share(home, "shared")
-    nim(space, "llama", key=None)
+    cache = handed_on(stack, home, space)
     listed(space)
     given(space)
     mounted(stack, cache, space)
