@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -198,4 +200,16 @@ def test_get_tells_status_and_body(start: Start, call: Call) -> None:
     assert (json.loads(found.stdout)["asked"], json.loads(found.stdout)["headers"]["X-A"]) == ("lab.example.com", ["b"])
     missing = call("web", "get", f"{url}/files?path=/absent")
     assert (missing.returncode, missing.stderr.splitlines()[0]) == (1, "404 Not Found")
-    assert call("web", "get", "http://127.0.0.1:1/").returncode == 1
+    closed = call("web", "get", "http://127.0.0.1:1/")
+    assert (closed.returncode, closed.stdout) == (1, "")
+    assert re.search(r"s connects to 127.0.0.1:1, .* no connection to 127.0.0.1:1: .*; given up after", closed.stderr)
+
+
+def test_get_tells_where_a_request_came_to_an_end(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = call("web", "get", "--timeout", "0.3", f"http://localhost:{silent.getsockname()[1]}/")
+    assert found.returncode == 1
+    steps = ("asks for localhost", "address [", "connected to 127.0.0.1", "request written; given up after 0.3")
+    places = [found.stderr.find(step) for step in steps]
+    assert places == sorted(places), found.stderr
+    assert -1 not in places, found.stderr
