@@ -87,15 +87,16 @@ def cores_text(value: float) -> str:
 
 def prune(value: Any) -> Any:
     """`value` without what the server would not store: None anywhere, empty text and empty lists in a map."""
-    if value.__class__ in _SCALARS:  # most of what there is, and an abstract class is slow to ask about
+    kind = value.__class__  # an abstract class is slow to ask about
+    if kind in _SCALARS:
         return value
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {
             key: item if key in _TEXT_MAPS or item.__class__ in _SCALARS else prune(item)
             for key, item in value.items()
             if item is not None and (item not in ("", []) or (key in _MEANT_EMPTY_TEXT and item == ""))
         }
-    if isinstance(value, (list, tuple)):
+    if kind is list or isinstance(value, (list, tuple)):
         return [prune(item) for item in value]
     return value
 

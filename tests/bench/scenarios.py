@@ -17,11 +17,15 @@ IMAGES = 10  # of the cached artifacts, each in a namespace of its own
 # caches come into being.
 _SHARED = frozenset({"environments", "computeresources", "nimcaches", "persistentvolumeclaims", "jobs"})
 
+# Made on demand for an object, and there to outlive it.
+_NOBODYS = frozenset({"artifactrepositories"})
+
 
 @dataclass(frozen=True)
 class Scenario:
     """`children` and `statuses`: resource -> how many POSTs, and how many writes of status, one object needs.
 
+    Among the children is what is made on demand and belongs to nobody (`is_owned` tells it apart).
     The statuses are the fewest there can be; where an object passes through more of them, a watch shows which.
     """
 
@@ -60,6 +64,15 @@ class Scenario:
     def is_child(self, request: Request) -> bool:
         """Whether it made a child."""
         return request.verb == "create" and request.resource in self.children and request.code < 300
+
+    def is_owned(self, request: Request) -> bool:
+        """Whether it made a child that goes with the object: what somebody who applies one waits for."""
+        return self.is_child(request) and request.resource not in _NOBODYS
+
+    @staticmethod
+    def is_nobodys(path: str) -> bool:
+        """Whether a POST to this path makes what belongs to nobody."""
+        return path.partition("?")[0].rpartition("/")[2] in _NOBODYS
 
     def is_status(self, request: Request) -> bool:
         """Whether it wrote the status of one of the objects, or of what belongs to it."""

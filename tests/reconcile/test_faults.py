@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from doors import Deadly, Killed, Refusing
 
+from outfitter.cluster.lookup import CacheLookup
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
 from outfitter.naming import DIGEST, OWNER_UID, SOURCE_VERSION
 from world import OUR_KINDS, World, asset, condition, issues, reason, secret
@@ -252,13 +253,18 @@ async def test_refused_apply_and_delete() -> None:
 
 
 async def test_refused_pin_stops_the_rest() -> None:
-    """Nothing is made of a workload whose pin could not be written."""
+    """Nothing runs and nothing is reached of a workload whose pin could not be written; its addresses are kept."""
     world = _world()
     world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
     await world.settle()
-    assert world.find("StatefulSet", "w") is None
-    assert world.find("Service", "w") is None
+    uid = world.get("Workspace", "w")["metadata"]["uid"]
+    assert {child.kind for child in CacheLookup(world.cluster.caches).owned(uid)} == {"Service"}
     assert reason(world.status("Workspace", "w")) == "Forbidden"
+    before = world.get("Service", "w")["metadata"]["uid"]
+    world.through(world.cluster)
+    await world.settle()
+    assert reason(world.status("Workspace", "w")) == "Running"
+    assert world.get("Service", "w")["metadata"]["uid"] == before
 
 
 async def test_refused_copy_is_not_counted_as_synced() -> None:

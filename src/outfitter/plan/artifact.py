@@ -58,7 +58,9 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
     asks = life.asks or _joins(view, found, repository)
     told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(view, asset, found, facts, life)
-    steps = _with_repository(_snapshot(view, found) + plan.steps, found, repository)
+    steps, missing = _snapshot(view, found) + plan.steps, _missing(found, repository)
+    # A version waits for its number; of a draft, what runs comes first.
+    plan = replace(plan, beside=(*plan.beside, *missing)) if life.asks else replace(plan, last=missing)
     # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
     return replace(plan, steps=steps, tells=told, look_again=plan.look_again or found.fresh)
 
@@ -78,14 +80,9 @@ def _snapshot(view: View, found: Definition) -> tuple[tuple[Op, ...], ...]:
     return (tuple(ops),) if ops else ()
 
 
-def _with_repository(
-    steps: tuple[tuple[Op, ...], ...], found: Definition, repository: Asset | None
-) -> tuple[tuple[Op, ...], ...]:
-    """The steps with the making of a missing repository: at once with the first of them, as nothing waits for it."""
-    if repository is not None:
-        return steps
-    first, *rest = steps or ((),)
-    return ((*first, Create(render.repository(found))), *rest)
+def _missing(found: Definition, repository: Asset | None) -> tuple[Op, ...]:
+    """What makes the repository where there is none."""
+    return () if repository is not None else (Create(render.repository(found)),)
 
 
 def _running(view: View, asset: Asset, found: Definition, facts: dict[str, Any], life: _Life) -> Plan:

@@ -43,7 +43,10 @@ Op = Create | Apply | Delete
 
 @dataclass(frozen=True)
 class Plan:
-    """The writes of a pass in steps (a step's writes go out together), and what status will say if they succeed."""
+    """The writes of a pass in steps (a step's writes go out together), and what status will say if they succeed.
+
+    `beside`: writes that go out with the first step and that no step waits for. `last`: those that follow all others.
+    """
 
     draft: Draft
     steps: tuple[tuple[Op, ...], ...] = ()
@@ -51,10 +54,17 @@ class Plan:
     tells: frozenset[Key] = frozenset()  # other objects of ours that have something to do now
     guarded: bool = False  # the status may only be written over the version that it was made from
     look_again: bool = False  # the draft is of before the writes: what the server made of them belongs into it
+    beside: tuple[Op, ...] = ()
+    last: tuple[Op, ...] = ()
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All writes."""
+        return (*self.beside, *(op for step in self.steps for op in step), *self.last)
 
     def ends(self, live: Live) -> bool:
         """Whether the object itself is deleted."""
-        return any(isinstance(op, Delete) and op.live.uid == live.uid for step in self.steps for op in step)
+        return any(isinstance(op, Delete) and op.live.uid == live.uid for op in self.ops)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,7 +49,7 @@ def plan_nim_cache(view: View, asset: Asset) -> Plan:
     plan = _existing(view, asset, spec, facts) if spec.claim_name else _filled(view, asset, spec, facts)
     plan = share(view, asset, plan) if one_volume else plan
     delays = [delay for delay in (plan.requeue, idle.requeue) if delay is not None]
-    return Plan(plan.draft, plan.steps, min(delays, default=None), look_again=plan.look_again)
+    return replace(plan, requeue=min(delays, default=None))
 
 
 @dataclass(frozen=True)

@@ -57,25 +57,37 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     result = diff(view, asset, [pins.manifest(pin, asset), *wanted] if made else wanted)
     first = [op for op in result.ops if _is_pin(op)]
     rest = _startable([op for op in result.ops if op not in first], wanted, result)
-    rest.sort(key=lambda op: _kind_of(op) != "Service")  # the server takes longest over their addresses
     handed = list(_handed_over(view, rest))
     gone: list[Op] = [*surplus(view, asset, KINDS, wanted), *_old_pins(now, pin)]
     pods = observe_pods(now.pods, now.update_revision)
-    gone += [Delete(pod) for pod in pods.unready_outdated if not first and not rest]
+    pending = bool(first or rest)
+    gone += [Delete(pod) for pod in pods.unready_outdated if not pending]
     problems += [*result.problems, *(() if made else pin.notes)]
     problems += [] if made else [problem for problem in ways.problems if problem.level > Level.NOTE]
-    draft = pinned(view, subject, now, pin, ways, pods, problems, pending=bool(first or rest), diff=result, lost=lost)
+    draft = pinned(view, subject, now, pin, ways, pods, problems, pending=pending, diff=result, lost=lost)
     draft = replace(draft, facts={**draft.facts, **_serving_facts(view, subject, pin, now)})
-    # A pin that is made anew is gone first; everything else is done once it stands again.
-    anew = any(isinstance(op, Delete) for op in first)
-    steps = tuple(tuple(step) for step in ((first,) if anew else (demanded, first, handed, rest, gone)) if step)
     # Of a new workload all is known in advance but the node ports that the server chooses.
     foreseen = not result.live and all(item.type != "NodePort" for item in ways.inside)
-    return Plan(draft, steps, look_again=bool(first or rest) and not foreseen)
+    plan = Plan(draft, look_again=pending and not foreseen)
+    if any(isinstance(op, Delete) for op in first):
+        return replace(plan, steps=(tuple(first),))  # the pin is made anew: everything else once it stands again
+    beside = tuple(filter(_harmless, rest))
+    rest = [op for op in rest if op not in beside]
+    steps = tuple(tuple(step) for step in (demanded, first, handed, rest, gone) if step)
+    return replace(plan, steps=steps, beside=beside)
 
 
 def _kind_of(op: Op) -> str:
     return str(op.live.kind if isinstance(op, Delete) else op.manifest["kind"])
+
+
+def _harmless(op: Op) -> bool:
+    """Whether it makes a Service inside of the cluster: it starts nothing, so it need not wait for the pin, and the
+    server takes longest over its address.
+    """
+    if not isinstance(op, Create) or op.manifest["kind"] != "Service":
+        return False
+    return bool(op.manifest["spec"].get("type", "ClusterIP") == "ClusterIP")
 
 
 def _is_pin(op: Op) -> bool:

@@ -98,18 +98,18 @@ class Reconciler:
         made, view = await self._plan(key, asset)
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
-        problems, writes, again = await self._writer.execute(made)
+        done = await self._writer.execute(made)
         if made.ends(live):
-            return Pass("Gone", writes=writes)  # nobody needs it any more
-        if problems:
-            made = replace(made, draft=unfinished(made.draft, problems))
+            return Pass("Gone", writes=done.writes)  # nobody needs it any more
+        if done.problems:
+            made = replace(made, draft=unfinished(made.draft, done.problems))
         elif made.look_again:
             made, view = self._look_again(asset, made, view)
         draft = made.draft
         requeue, written = await self._write_status(key, asset, draft, guarded=made.guarded)
-        delays = [made.requeue, requeue, self._patience(key, again=again)]
+        delays = [made.requeue, requeue, self._patience(key, again=done.again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
-        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, writes + written, made.tells)
+        return Pass(_outcome(draft, made), frozenset(view.deps), soonest, done.writes + written, made.tells)
 
     def _patience(self, key: Key, *, again: bool) -> float | None:
         """Seconds until what was in the way is looked at again: 1, 2, 4 ... None where nothing was."""
@@ -142,7 +142,7 @@ class Reconciler:
         The garbage collector's news of them can be here before news of their owner, which comes by another watch; made
         again now, they would stand there without an owner.
         """
-        creates = any(isinstance(op, Create) for step in made.steps for op in step)
+        creates = any(isinstance(op, Create) for op in made.ops)
         if not creates or not _had_children(asset):
             return False
         live = asset.live
@@ -157,7 +157,7 @@ class Reconciler:
         found = plan(view, replace(asset, body={**asset.body, "status": status}))
         if view.wanted:
             return made, before
-        soon = _NEXT_STEP if found.steps else found.requeue  # what only now can be done is for the next pass
+        soon = _NEXT_STEP if found.ops else found.requeue  # what only now can be done is for the next pass
         return replace(found, tells=found.tells | made.tells, requeue=soon), view
 
     async def _fetch(self, dep: Dep, data: bool) -> Native | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from outfitter.cluster.base import Cluster
@@ -13,6 +14,23 @@ from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, keeps_data
 from outfitter.plan.base import Apply, Create, Delete, Op, Plan, refused, taken
 from outfitter.problems import Problem, waiting
 from outfitter.snapshot import Live
+
+
+@dataclass
+class Outcome:
+    """What came of writes. `again`: something was in the way that may go without a word to us."""
+
+    problems: list[Problem] = field(default_factory=list)
+    writes: int = 0
+    again: bool = False
+    refused: list[Op] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        """Take in what came of other writes."""
+        self.problems += other.problems
+        self.writes += other.writes
+        self.again = self.again or other.again
+        self.refused += other.refused
 
 
 class Writer:
@@ -28,28 +46,46 @@ class Writer:
         """Forget strangers: which object met which is not kept, and to meet one again costs one refused request."""
         self._strangers.clear()
 
-    async def execute(self, made: Plan) -> tuple[list[Problem], int, bool]:
-        """Do the writes, step by step; what the server refuses for good becomes a problem, the rest is raised."""
-        problems: list[Problem] = []
-        writes = 0
-        again = False
+    async def execute(self, made: Plan) -> Outcome:
+        """Do the writes; what the server refuses for good becomes a problem, the rest is raised."""
         wide = made.draft.targets[1] > 1  # one namespace that does not answer must not hold up the others
-        for step in made.steps:
-            results = await asyncio.gather(*(self._attempt(op) for op in step), return_exceptions=True)
-            writes += len(step)
-            for op, result in zip(step, results, strict=True):
-                if isinstance(result, ApiError) and wide:
-                    problems.append(refused(op, result))
-                    again = True
-                elif isinstance(result, BaseException):
-                    raise result
-            found = [result for result in results if isinstance(result, Problem)]
-            # The same manifest is refused again; everything else may end without a word to us.
-            again = again or any(problem.reason != "Refused" for problem in found)
-            problems += found
-            if any(_is_pin(op) and isinstance(result, Problem) for op, result in zip(step, results, strict=True)):
+        # Also what is raised waits until nothing is under way any more.
+        done = await asyncio.gather(
+            self._in_order(made.steps, wide=wide), self._together(made.beside, wide=wide), return_exceptions=True
+        )
+        outcome = Outcome()
+        for part in done:
+            if isinstance(part, BaseException):
+                raise part
+            outcome.add(part)
+        outcome.add(await self._together(made.last, wide=wide))
+        return outcome
+
+    async def _in_order(self, steps: Iterable[Sequence[Op]], *, wide: bool) -> Outcome:
+        """Step by step; without a pin nothing is made of it."""
+        outcome = Outcome()
+        for step in steps:
+            one = await self._together(step, wide=wide)
+            outcome.add(one)
+            if any(map(_is_pin, one.refused)):
                 break
-        return problems, writes, again
+        return outcome
+
+    async def _together(self, ops: Sequence[Op], *, wide: bool) -> Outcome:
+        results = await asyncio.gather(*(self._attempt(op) for op in ops), return_exceptions=True)
+        outcome = Outcome(writes=len(ops))
+        for op, result in zip(ops, results, strict=True):
+            if isinstance(result, ApiError) and wide:
+                outcome.problems.append(refused(op, result))
+                outcome.again = True
+            elif isinstance(result, BaseException):
+                raise result
+            elif result is not None:
+                outcome.refused.append(op)
+                outcome.problems.append(result)
+                # The same manifest is refused again; everything else may end without a word to us.
+                outcome.again = outcome.again or result.reason != "Refused"
+        return outcome
 
     async def _attempt(self, op: Op) -> Problem | None:
         try:

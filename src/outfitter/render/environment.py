@@ -44,8 +44,10 @@ def contribution(spec: Spec, source: str, settings: Settings) -> tuple[Contribut
 
 def _split(text: str | None) -> list[str]:
     """Words as a POSIX shell splits them; no shell is implied. Open quotes are told of before anything is rendered."""
+    if not text:
+        return []
     try:
-        return shlex.split(text or "")
+        return shlex.split(text)
     except ValueError:
         return []
 

@@ -48,7 +48,11 @@ def definition(view: View, asset: Asset) -> Definition | Problem:
     assert isinstance(asset.model, Artifact)
     source = asset.model.spec.clone_from
     if source is None:
-        return _defined(asset, asset.body.get("spec") or {}, None)
+        spec = asset.model.spec
+        repository = spec.repository_ref.name if spec.repository_ref else asset.live.name
+        return Definition(
+            asset, spec.type or "service", repository, spec.container_groups, spec.storage or ArtifactStorage()
+        )
     kept = view.peek("ControllerRevision", asset.live.namespace, clone_snapshot(asset.live.name))
     if kept is not None and kept.owner == asset.live.uid:
         taken = kept.body["data"]
@@ -96,11 +100,9 @@ def _lost(asset: Asset, source: Asset | None) -> Problem | None:
     return stalled("SnapshotLost", text, "spec.cloneFrom")
 
 
-def _defined(
-    asset: Asset, spec: Mapping[str, Any], taken: Mapping[str, Any] | None, *, fresh: bool = False
-) -> Definition:
+def _defined(asset: Asset, spec: Mapping[str, Any], taken: Mapping[str, Any], *, fresh: bool = False) -> Definition:
     groups = tuple(ContainerGroup.model_validate(item) for item in spec.get("containerGroups") or ())
-    if not groups and taken is not None:
+    if not groups:
         groups = tuple(ContainerGroup.model_validate(item) for item in taken["spec"].get("containerGroups") or ())
     repository = (spec.get("repositoryRef") or {}).get("name") or asset.live.name
     storage = ArtifactStorage.model_validate(spec.get("storage") or {})

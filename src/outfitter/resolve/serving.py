@@ -128,8 +128,9 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.view, context.subject.namespace, spec, context.found, field=f"{field}.environmentVars")
-    probes = ("startupProbe", "readinessProbe", "livenessProbe")
-    own_probes = dict.fromkeys((key for key in probes if key in item.to_dict()), label(context.definition.asset))
+    probes = {"startupProbe": item.startup_probe, "readinessProbe": item.readiness_probe}
+    probes["livenessProbe"] = item.liveness_probe
+    own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.asset))
     origins = {**result.origins, **own_probes}
     return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim)
 
