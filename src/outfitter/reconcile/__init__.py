@@ -99,8 +99,11 @@ class Reconciler:
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
         problems, writes, again = await self._writer.execute(made)
-        if made.ends(live):
-            return Pass("Gone", writes=writes)  # nobody needs it any more
+        if made.ends(live):  # nobody needs it any more
+            if not problems:
+                return Pass("Gone", writes=writes)
+            _log.warning("%s is not needed any more, but stays: %s", key, problems[0].message)
+            return Pass("Waiting", frozenset(view.deps), self._patience(key, again=True), writes)
         if problems:
             made = replace(made, draft=unfinished(made.draft, problems))
         elif made.look_again:
