@@ -8,12 +8,13 @@ import pytest
 
 from .conftest import Line, Stack
 from .harness.client import Object, eventually, ready
+from .harness.people import ANN, OWNER, names, subjects
 from .harness.process import Operator
 from .harness.proxy import Fault
 from .harness.space import Space
 from .test_artifacts import locked
 from .test_shared_faults import created
-from .test_shared_roles import ANN, OWNER, artifact, names, repository, subjects
+from .test_shared_roles import artifact, repository
 
 LEASE = "3"  # seconds, so that waiting for its end takes little time
 EVER = 100_000
