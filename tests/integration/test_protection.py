@@ -12,7 +12,7 @@ from outfitter.cluster.client import path_of
 from outfitter.errors import ApiError, Forbidden
 
 from .conftest import Stack
-from .harness.client import Object, eventually, ready, resource_of
+from .harness.client import MERGE, Object, eventually, ready, resource_of
 from .harness.rights import INSTALL
 from .harness.space import Space
 from .test_artifacts import groups, locked
@@ -31,30 +31,57 @@ def policies() -> list[Object]:
         return [item for item in yaml.safe_load_all(file) if item and item["kind"] in PLURALS]
 
 
-@pytest.fixture
-def protected(stack: Stack, spaces: Callable[..., Space]) -> Iterator[Space]:
-    """A namespace while the policy is in force."""
-    ask, space = stack.api.connection.request, spaces()
-    made = [
-        (f"{ADMISSION}/{PLURALS[item['kind']]}", item) for item in policies() if "protect" in item["metadata"]["name"]
-    ]
-    assert len(made) == 2, "a policy and its binding"
-    for path, item in made:
-        ask("POST", f"{path}?fieldValidation=Strict", item)
-    version(space, 1)
+class Protection:
+    """The policy and its binding, put into force, changed and taken away; each waits until the server goes by it."""
 
-    def denied() -> bool:
+    def __init__(self, stack: Stack, space: Space) -> None:
+        self._ask = stack.api.connection.request
+        self._space = space
+        self.made = {
+            f"{ADMISSION}/{PLURALS[item['kind']]}": item for item in policies() if "protect" in item["metadata"]["name"]
+        }
+        assert len(self.made) == 2, "a policy and its binding"
+
+    def put(self) -> None:
+        for path, item in self.made.items():
+            self._ask("POST", f"{path}?fieldValidation=Strict", item)
+        eventually(self.said, what="the policy is not in force")
+
+    def drop(self) -> None:
+        for path, item in self.made.items():
+            self._ask("DELETE", f"{path}/{item['metadata']['name']}")
+        eventually(self.said, lambda text: not text, what="the policy is still in force")
+
+    def change(self, spec: Object, said: str) -> None:
+        """Another spec of the policy; `said` is what it answers to who deletes the repository."""
+        path, item = next(iter(self.made.items()))
+        self._ask("PATCH", f"{path}/{item['metadata']['name']}", {"spec": spec}, MERGE)
+        eventually(self.said, lambda text: said in text, what="the change is not in force")
+
+    def said(self) -> str:
+        """What it answers to who deletes the repository; nothing where that is allowed."""
         try:
-            space.delete("ArtifactRepository", "scorers", dryRun=["All"])
-        except Forbidden:
-            return True
-        return False
+            self._space.delete("ArtifactRepository", "scorers", dryRun=["All"])
+        except Forbidden as error:
+            return str(error)
+        return ""
 
-    eventually(denied, what="the policy is not in force")
-    yield space
-    for path, item in made:
-        ask("DELETE", f"{path}/{item['metadata']['name']}")
-    eventually(denied, lambda seen: not seen, what="the policy is still in force")
+
+@pytest.fixture
+def protection(stack: Stack, spaces: Callable[..., Space]) -> Iterator[tuple[Protection, Space]]:
+    """The policy in force, and a namespace with a version."""
+    space = spaces()
+    made = Protection(stack, space)
+    version(space, 1)
+    made.put()
+    yield made, space
+    made.drop()
+
+
+@pytest.fixture
+def protected(protection: tuple[Protection, Space]) -> Space:
+    """A namespace while the policy is in force."""
+    return protection[1]
 
 
 def refused(space: Space, kind: str, name: str) -> str:
@@ -137,6 +164,55 @@ def test_namespaces_and_garbage_collection_pass(stack: Stack, protected: Space, 
     refused(space, "Artifact", "scorer-2")
     space.delete("ConfigMap", "owner")
     space.gone("Artifact", "scorer-2", 60)
+
+
+def test_the_policy_goes_and_comes_back(stack: Stack, protection: tuple[Protection, Space]) -> None:
+    """The operator has nothing to do with it: it writes nothing, and goes on in between."""
+    policy, space = protection
+    running(space, "scoring", artifact=at(1))
+    space.wait("Artifact", "scorer-1", users("inferences", "scoring"))
+    stack.operator.quiet()
+    since = stack.mark()
+    policy.drop()
+    policy.put()
+    stack.operator.quiet()
+    assert [(entry.verb, entry.uri) for entry in stack.writes(since)] == []
+    refused(space, "Artifact", "scorer-1")
+    policy.drop()
+    version(space, 2)
+    space.delete("Artifact", "scorer-1")
+    space.wait("ArtifactRepository", "scorers", lambda item: item["status"].get("retiredVersions") == [1])
+    policy.put()
+    assert "is version 2 of scorers" in refused(space, "Artifact", "scorer-2")
+    assert ready(space.need("Inference", "scoring"))
+
+
+def test_a_policy_that_somebody_made_too_strict(stack: Stack, protection: tuple[Protection, Space]) -> None:
+    """It refuses the operator too: that asks again now and then, goes on meanwhile, and by itself afterwards."""
+    policy, space = protection
+    usual = next(iter(policy.made.values()))["spec"]
+    space.make("Artifact", "idle", {"containerGroups": groups()})
+    space.ready("Artifact", "idle")
+    rule = {"expression": "oldObject.kind != 'ArtifactRepository'", "message": "they stay", "reason": "Forbidden"}
+    policy.change({"matchConditions": None, "validations": [rule]}, "they stay")
+    since = stack.mark()
+    space.delete("Artifact", "idle")
+
+    def asked() -> list[int]:
+        deeds = [entry for entry in stack.writes(since) if (entry.verb, entry.name) == ("delete", "idle")]
+        return [entry.code for entry in deeds]
+
+    assert set(eventually(asked, lambda seen: len(seen) > 2, 60, "it asks no more")) == {403}
+    version(space, 2)
+    assert len(asked()) < 10
+    policy.change(usual, "holds 2 artifacts")
+    space.gone("ArtifactRepository", "idle", 60)
+    assert "is version 1 of scorers" in refused(space, "Artifact", "scorer-1")
+    stack.operator.quiet()
+    since = stack.mark()
+    space.touch("ArtifactRepository", "scorers", "1")
+    stack.operator.quiet()
+    assert [(entry.verb, entry.uri) for entry in stack.writes(since)] == []
 
 
 def test_without_the_policy_nothing_breaks(stack: Stack, space: Space) -> None:

@@ -11,11 +11,12 @@ from outfitter.naming import shared_volume
 from .conftest import Line, Stack
 from .harness.client import Object, eventually, ready
 from .harness.models import nim, running
+from .harness.people import ANN, EDITOR, OWNER, ROB, names, subjects
 from .harness.proxy import Fault
 from .harness.sharing import CLAIM, DRIVER, share, storage, volume
 from .harness.space import Space
 from .test_artifacts import locked
-from .test_shared_roles import ANN, EDITOR, OWNER, ROB, artifact, names, repository, subjects
+from .test_shared_roles import artifact, repository
 
 STEPS = [(plural, early) for plural in ("roles", "rolebindings") for early in (True, False)]
 VOLUMES = [(plural, early) for plural in ("persistentvolumeclaims", "persistentvolumes") for early in (True, False)]

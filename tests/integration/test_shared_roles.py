@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,94 +14,10 @@ from outfitter.errors import Invalid
 from .conftest import Stack
 from .harness import rights
 from .harness.client import MERGE, Object, eventually, message, ready, resource_of, stalls
+from .harness.people import ANN, EDITOR, MAY, OWNER, RBAC, READER, ROB, Person, names, subjects
 from .harness.process import Operator
 from .harness.space import Space
 from .test_artifacts import groups, locked
-
-RBAC = "rbac.authorization.k8s.io"
-OWNER, EDITOR, READER = (f"artrepo-scorers-{level}" for level in ("owner", "editor", "reader"))
-ANN = {"subject": {"kind": "User", "name": "ann"}, "role": "OWNER"}
-ROB = {"subject": {"kind": "User", "name": "rob"}, "role": "READ_WRITE"}
-SEE = {"get", "list by name", "get the list", "read the other version"}
-CHANGE = {"change", "change a version"}
-WATCH = {"watch by name"}
-MAY = {
-    "OWNER": SEE | WATCH | CHANGE | {"delete a draft", "delete a version", "change the list", "share"},
-    "READ_WRITE": SEE | WATCH | CHANGE | {"delete a draft"},
-    "READ_ONLY": SEE | WATCH,
-    "OBSERVER": SEE,
-    "NO_ROLE": set[str](),
-}
-MAY |= {"ADMIN": MAY["OWNER"], "EDITOR": MAY["READ_WRITE"], "DATA_SCIENTIST": MAY["READ_WRITE"]}
-MAY |= {"USER": MAY["READ_ONLY"], "CONSUMER": MAY["READ_ONLY"]}
-
-
-class Person:
-    """Somebody as whom the admin acts: real requests, judged by RBAC as his."""
-
-    def __init__(self, stack: Stack, user: str, *groups: str) -> None:
-        self._connection = stack.api.connection
-        self._headers = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
-
-    def answer(
-        self, method: str, path: str, body: Any = None, type_: str = "application/json", *, line: bool = False
-    ) -> tuple[int, Any]:
-        """Status and body, or with `line` the first line of it."""
-        client = http.client.HTTPSConnection(self._connection.host, timeout=15, context=self._connection.context)
-        client.putrequest(method, path)
-        content = b"" if body is None else json.dumps(body).encode()
-        for name, value in [*self._headers, ("Content-Type", type_), ("Content-Length", str(len(content)))]:
-            client.putheader(name, value)
-        client.endheaders(content)
-        try:
-            response = client.getresponse()
-            return response.status, json.loads((response.readline() if line else response.read()) or b"{}")
-        finally:
-            client.close()
-
-    def can(self, method: str, path: str, body: Any = None, type_: str = "application/json") -> bool:
-        """Whether it is allowed; anything but yes and no is neither."""
-        status, answer = self.answer(method, path, body, type_)
-        assert status in (200, 201, 403), answer
-        return status != 403
-
-    def may(self, verb: str, resource: str, namespace: str, name: str) -> bool:
-        """What the API server says to `kubectl auth can-i`."""
-        attributes = {"verb": verb, "group": "outfitter.dev", "resource": resource, "namespace": namespace}
-        review = {"spec": {"resourceAttributes": {**attributes, "name": name}}}
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        return bool(self.answer("POST", path, review)[1]["status"]["allowed"])
-
-    def does(self, space: Space) -> set[str]:
-        """Everything of a list of deeds that he may do; nothing is stored."""
-        artifacts = path_of(resource_of("Artifact"), space.name)
-        repositories = path_of(resource_of("ArtifactRepository"), space.name)
-        draft, dry = f"{artifacts}/draft", "?dryRun=All"
-        patch: Object = {"spec": {"description": "changed"}}
-        listed = {"spec": {"sharedRoles": [{**ROB, "role": "OWNER"}]}}
-        new = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Artifact", "metadata": {"name": "new"}, "spec": {}}
-        found = {
-            "get": self.can("GET", draft),
-            "read the other version": self.can("GET", f"{artifacts}/one"),
-            "list by name": self.can("GET", f"{artifacts}?fieldSelector=metadata.name%3Ddraft"),
-            "watch by name": self.may("watch", "artifacts", space.name, "draft"),
-            "list all": self.can("GET", artifacts),
-            "get another's": self.can("GET", f"{artifacts}/other"),
-            "change another's": self.can("PATCH", f"{artifacts}/other{dry}", patch, MERGE),
-            "create": self.can("POST", artifacts + dry, new),
-            "change": self.can("PATCH", draft + dry, patch, MERGE),
-            "change a version": self.can("PATCH", f"{artifacts}/one{dry}", {"spec": {"run": {"suspend": True}}}, MERGE),
-            "delete a draft": self.can("DELETE", draft + dry),
-            "delete a version": self.can("DELETE", f"{artifacts}/one{dry}"),
-            "delete all": self.can("DELETE", artifacts + dry),
-            "write a status": self.can("PATCH", f"{draft}/status{dry}", {"status": {"version": 7}}, MERGE),
-            "get the list": self.can("GET", f"{repositories}/scorers"),
-            "change the list": self.can("PATCH", f"{repositories}/scorers{dry}", listed, MERGE),
-            "change another list": self.can("PATCH", f"{repositories}/other{dry}", listed, MERGE),
-            "read Roles": self.can("GET", path_of(resource_of("Role"), space.name)),
-            "share": self.may("share", "artifactrepositories", space.name, "scorers"),
-        }
-        return {deed for deed, allowed in found.items() if allowed}
 
 
 def repository(space: Space, *entries: Object) -> None:
@@ -125,21 +39,11 @@ def shared(space: Space, *entries: Object) -> None:
     space.wait("Role", OWNER, lambda item: names(item) == ["draft", "one"])
 
 
-def names(role: Object, verb: str = "get") -> list[str]:
-    """The artifacts that a Role allows `verb` on."""
-    rules = [rule for rule in role["rules"] if rule["resources"] == ["artifacts"] and verb in rule["verbs"]]
-    return [name for rule in rules for name in rule["resourceNames"]]
-
-
-def subjects(binding: Object) -> list[str]:
-    return [item["name"] for item in binding["subjects"]]
-
-
 def test_everybody_can_do_what_his_role_says_and_no_more(stack: Stack, space: Space) -> None:
     shared(space, *({"subject": {"kind": "User", "name": f"u-{role}"}, "role": role} for role in MAY))
     for role, deeds in MAY.items():
-        eventually(lambda: Person(stack, f"u-{role}").does(space), lambda seen: seen == deeds, what=role)  # noqa: B023
-    assert Person(stack, "somebody").does(space) == set()
+        eventually(lambda: Person(stack.api, f"u-{role}").does(space), lambda seen: seen == deeds, what=role)  # noqa: B023
+    assert Person(stack.api, "somebody").does(space) == set()
     handed = rights.inside(space.list("Role"))
     assert {right.resource for right in handed} == {"artifacts", "artifactrepositories"}
     stack.handed_out |= handed
@@ -159,12 +63,12 @@ def test_groups_and_service_accounts(stack: Stack, spaces: Callable[..., Space])
         {"subject": far, "role": "OBSERVER"},
     )
     for who, role in (
-        (Person(stack, "someone", "team:readers"), "READ_ONLY"),
-        (Person(stack, f"system:serviceaccount:{space.name}:default"), "READ_WRITE"),
-        (Person(stack, f"system:serviceaccount:{other.name}:builder"), "OBSERVER"),
+        (Person(stack.api, "someone", "team:readers"), "READ_ONLY"),
+        (Person(stack.api, f"system:serviceaccount:{space.name}:default"), "READ_WRITE"),
+        (Person(stack.api, f"system:serviceaccount:{other.name}:builder"), "OBSERVER"),
     ):
         eventually(lambda: who.does(space), lambda seen: seen == MAY[role], what=role)  # noqa: B023
-    assert Person(stack, f"system:serviceaccount:{other.name}:default").does(space) == set()
+    assert Person(stack.api, f"system:serviceaccount:{other.name}:default").does(space) == set()
     with pytest.raises(Invalid, match="a ServiceAccount has the name of an object"):
         space.spec(
             "ArtifactRepository", "scorers", sharedRoles=[ANN, {"subject": {**account, "name": "a:b"}, "role": "USER"}]
@@ -174,7 +78,7 @@ def test_groups_and_service_accounts(stack: Stack, spaces: Callable[..., Space])
 def test_a_reader_can_wait_for_an_artifact_by_name(stack: Stack, space: Space) -> None:
     """`kubectl get artifact one --watch`: list and watch are limited to names, and that is of use."""
     shared(space, ANN, {**ROB, "role": "READ_ONLY"})
-    rob = Person(stack, "rob")
+    rob = Person(stack.api, "rob")
     path = f"{path_of(resource_of('Artifact'), space.name)}?watch=1&timeoutSeconds=1"
     eventually(lambda: rob.may("watch", "artifacts", space.name, "one"))
     named = f"{path}&fieldSelector=metadata.name%3D"
@@ -186,7 +90,7 @@ def test_a_reader_can_wait_for_an_artifact_by_name(stack: Stack, space: Space) -
 
 def test_an_owner_shares_and_an_editor_cannot_make_himself_one(stack: Stack, space: Space) -> None:
     shared(space, ANN, ROB)
-    ann, rob = Person(stack, "ann"), Person(stack, "rob")
+    ann, rob = Person(stack.api, "ann"), Person(stack.api, "rob")
     path = f"{path_of(resource_of('ArtifactRepository'), space.name)}/scorers"
     eventually(lambda: rob.does(space), lambda seen: seen == MAY["READ_WRITE"])
     wanted = {"spec": {"sharedRoles": [ANN, {**ROB, "role": "OWNER"}]}}
@@ -205,7 +109,7 @@ def test_artifacts_join_and_leave(stack: Stack, space: Space) -> None:
     assert [rule["resources"] for rule in space.need("Role", OWNER)["rules"]] == [["artifactrepositories"]]
     artifact(space, "one")
     space.wait("Role", EDITOR, lambda item: names(item) == names(item, "delete") == ["one"])
-    rob = Person(stack, "rob")
+    rob = Person(stack.api, "rob")
     eventually(lambda: rob.may("delete", "artifacts", space.name, "one"))
     space.spec("Artifact", "one", locked=True)
     space.wait("Artifact", "one", locked(1))
@@ -237,7 +141,7 @@ def test_what_a_hand_widened_goes_back(stack: Stack, operator: Operator, space: 
     space.wait("Role", EDITOR, lambda item: item["rules"] == before["Role"]["rules"], 5)
     space.edit("RoleBinding", EDITOR, {"subjects": [*before["RoleBinding"]["subjects"], eve]})
     space.wait("RoleBinding", EDITOR, lambda item: subjects(item) == ["rob"], 5)
-    eventually(lambda: Person(stack, "eve").does(space), lambda seen: seen == set())
+    eventually(lambda: Person(stack.api, "eve").does(space), lambda seen: seen == set())
     # Without its Role the binding goes too, and comes back after it.
     old = before["RoleBinding"]["metadata"]["uid"]
     for kind in ("Role", "RoleBinding"):
@@ -262,7 +166,7 @@ def test_what_a_hand_widened_goes_back(stack: Stack, operator: Operator, space: 
 def test_who_leaves_the_list_has_nothing(stack: Stack, space: Space) -> None:
     uma = {"subject": {"kind": "User", "name": "uma"}, "role": "USER"}
     shared(space, ANN, ROB, uma)
-    people = {name: Person(stack, name) for name in ("ann", "rob", "uma")}
+    people = {name: Person(stack.api, name) for name in ("ann", "rob", "uma")}
     eventually(lambda: people["rob"].does(space), lambda seen: seen == MAY["READ_WRITE"])
     space.spec("ArtifactRepository", "scorers", sharedRoles=[ANN, {**ROB, "role": "NO_ROLE"}])
     for kind in ("Role", "RoleBinding"):
@@ -292,7 +196,7 @@ def test_a_strangers_role_is_neither_taken_nor_bound(stack: Stack, space: Space)
     assert space.get("RoleBinding", OWNER) is None
     theirs = space.need("Role", OWNER)
     assert (theirs["rules"], theirs["metadata"].get("labels")) == (rules, None)
-    assert Person(stack, "ann").does(space) == set()
+    assert Person(stack.api, "ann").does(space) == set()
     space.delete("Role", OWNER)
     space.touch("ArtifactRepository", "scorers", "1")
     space.wait("ArtifactRepository", "scorers", ready)
@@ -301,7 +205,7 @@ def test_a_strangers_role_is_neither_taken_nor_bound(stack: Stack, space: Space)
 
 def test_the_operator_cannot_hand_out_more_than_it_holds(stack: Stack, space: Space) -> None:
     """It has neither escalate nor bind: the API server itself is the last guard."""
-    operator = Person(stack, rights.USER)
+    operator = Person(stack.api, rights.USER)
     roles, bindings = (f"{path_of(resource_of(kind), space.name)}?dryRun=All" for kind in ("Role", "RoleBinding"))
 
     def role(*verbs: str, resource: str = "artifacts", group: str = "outfitter.dev") -> Object:
@@ -324,7 +228,7 @@ def test_the_operator_cannot_hand_out_more_than_it_holds(stack: Stack, space: Sp
 
 def test_as_many_versions_as_a_repository_can_hold_fit_into_a_role(stack: Stack, space: Space) -> None:
     """The API server compares every name with what the operator holds."""
-    operator = Person(stack, rights.USER)
+    operator = Person(stack.api, rights.USER)
     listed = [f"scorer-{number:04}" for number in range(2048)]
     verbs = ["delete", "get", "list", "patch", "update", "watch"]
     rule = {"apiGroups": ["outfitter.dev"], "resources": ["artifacts"], "resourceNames": listed, "verbs": verbs}

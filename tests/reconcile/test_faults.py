@@ -11,7 +11,7 @@ from doors import Deadly, Killed, Refusing
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
 from outfitter.naming import DIGEST, OWNER_UID, SOURCE_VERSION
-from world import OUR_KINDS, World, asset, condition, issues, reason, secret
+from world import OUR_KINDS, TEAM, World, asset, condition, issues, reason, secret
 
 OBJECTS = (
     asset(
@@ -277,6 +277,23 @@ async def test_refused_copy_is_not_counted_as_synced() -> None:
     status = world.status("Credential", "c")
     assert status["targets"] == {"desired": 1, "synced": 0}
     assert status["syncStatus"] == "Failed"
+
+
+async def test_refused_end_is_asked_for_again() -> None:
+    """What nobody needs any more, and may not go, goes as soon as it may."""
+    groups = [{"containers": [{"imageUri": "registry.example.com/s:1", "port": 8080}]}]
+    world = World(asset("Artifact", "a", {"containerGroups": groups}))
+    await world.settle()
+    world.cluster.user_delete("Artifact", TEAM, "a")
+    world.tick(3)
+    door = Refusing(world.cluster, "delete", Forbidden("no", status=403), times=2)
+    world.through(door)
+    await world.round()  # it says first that it holds nothing
+    delays = []
+    while world.find("ArtifactRepository", "a") is not None:
+        done = await world.once("ArtifactRepository", "a")
+        delays.append(done.requeue_after)
+    assert (delays, done.outcome, door.refused) == ([1.0, 2.0, None], "Gone", 2)
 
 
 def test_every_status_code_has_its_error() -> None:

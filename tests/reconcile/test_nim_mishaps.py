@@ -44,6 +44,26 @@ async def test_a_cache_deleted_in_use_comes_back_and_stops_nothing() -> None:
     assert (status["runPhase"], status["revision"]) == ("Running", pin)
 
 
+async def test_a_claim_that_goes_takes_its_download_along() -> None:
+    """The pods of the Job, ended ones too, would hold it: nothing could ever be made anew."""
+    world = World(*KEY, nim("llama"))
+    while world.find("Job", f"{CACHE}-download-1") is None:
+        await world.round()
+    claim = world.get("PersistentVolumeClaim", CACHE)
+    claim["metadata"]["finalizers"] = ["kubernetes.io/pvc-protection"]
+    world.cluster.user_apply(claim)
+    world.cluster.user_delete("PersistentVolumeClaim", TEAM, CACHE)
+    await world.settle()
+    assert world.all("Job") == []
+    assert issues(world.status("NimCache", CACHE)) == ["Replacing"]
+    going = world.get("PersistentVolumeClaim", CACHE)
+    del going["status"], going["metadata"]["finalizers"]
+    world.cluster.user_apply(going)
+    await world.settle()
+    assert world.get("PersistentVolumeClaim", CACHE)["metadata"]["uid"] != claim["metadata"]["uid"]
+    assert world.status("Artifact", "llama")["runPhase"] == "Running"
+
+
 async def test_a_cache_that_nothing_running_needs_stays_deleted() -> None:
     world = World(*KEY, nim("llama"))
     await world.settle()

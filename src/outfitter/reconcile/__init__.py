@@ -99,8 +99,11 @@ class Reconciler:
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
         done = await self._writer.execute(made)
-        if made.ends(live):
-            return Pass("Gone", writes=done.writes)  # nobody needs it any more
+        if made.ends(live):  # nobody needs it any more
+            if not done.problems:
+                return Pass("Gone", writes=done.writes)
+            _log.warning("%s is not needed any more, but stays: %s", key, done.problems[0].message)
+            return Pass("Waiting", frozenset(view.deps), self._patience(key, again=True), done.writes)
         if done.problems:
             made = replace(made, draft=unfinished(made.draft, done.problems))
         elif made.look_again:

@@ -84,6 +84,16 @@ class Operator:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
 
+    def pause(self) -> None:
+        """SIGSTOP: it stands still, its connections stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def leading(self) -> bool:
         assert self.running, f"the operator ended with {self.exit_code}:\n{last_lines(self.log, 40)}"
         return self.metric("outfitter_leader") == 1 and self.probe("/readyz") == 200

@@ -27,9 +27,9 @@ class Fault:
 
     `code`: answer this instead of asking the server. `lose`: let the server do it, then break the connection.
     `garble`: pass on half of the answer. `cut`: break a watch after its first event. `gone`: end a watch with a 410
-    event. `retry_after`: in seconds. `skip`: let so many pass first. `hold`: never answer, and either hand it on to the
-    server or not; `held` is set then. `call`: called when the server has done it; with `early`, instead of asking it.
-    Verb WRITE means any write.
+    event. `retry_after`: in seconds. `skip`: let so many pass first. `hold`: keep it back, before or after the server
+    has done it, until `Proxy.release`; `held` is set then. `call`: called when the server has done it; with `early`,
+    instead of asking it. Verb WRITE means any write. With none of these it only notes in `hits` what passes.
     """
 
     verb: str
@@ -48,6 +48,7 @@ class Fault:
     early: bool = False
     hits: list[str] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fits(self, verb: str, path: str) -> bool:
         named = verb == self.verb or (self.verb == "WRITE" and verb in _WRITES)
@@ -95,6 +96,10 @@ class Proxy:
     def inject(self, *faults: Fault) -> None:
         self.faults.extend(faults)
 
+    def release(self, fault: Fault) -> None:
+        """Let what `fault` holds go its way, whether or not whoever asked is still there."""
+        self._loop.call_soon_threadsafe(fault.released.set)
+
     def drop_watches(self) -> int:
         """Break every watch that is open; how many there were."""
 
@@ -129,25 +134,25 @@ class Proxy:
         path = str(request.rel_url)
         watching = "watch=true" in path
         verb = "WATCH" if watching else request.method
+        body = await request.read()
         fault = next((each for each in self.faults if each.fits(verb, path)), None)
         if fault is not None:
             fault.hits.append(path)
             if fault.code:
                 return _refusal(fault)
             if fault.hold == "before":
-                await self._never(fault)
+                await self._keep_back(fault)
             if fault.call is not None and fault.early:
                 fault.call()
                 return _refusal(fault)  # nobody is there to hear it
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         url = aiohttp.client.URL(self._target + path, encoded=True)
-        body = await request.read()
         async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
             if watching:
                 return await self._stream(request, answer, fault)
             content = await answer.read()
             if fault is not None and fault.hold == "after":
-                await self._never(fault)
+                await self._keep_back(fault)
             if fault is not None and fault.call is not None:
                 fault.call()
             if fault is not None and fault.lose:
@@ -158,10 +163,10 @@ class Proxy:
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP}
             return web.Response(status=answer.status, body=content, headers=kept)
 
-    async def _never(self, fault: Fault) -> None:
-        """Wait until the proxy ends: whoever asked is to be killed meanwhile."""
+    async def _keep_back(self, fault: Fault) -> None:
+        """Wait until it is released, or the proxy ends."""
         fault.held.set()
-        await asyncio.Event().wait()
+        await fault.released.wait()
 
     async def _stream(
         self, request: web.Request, answer: aiohttp.ClientResponse, fault: Fault | None

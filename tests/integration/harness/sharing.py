@@ -16,7 +16,7 @@ CLASS = "files"
 CLAIM = shared_claim("shared")
 
 
-def storage(api: Api, driver: str, claim: str) -> str:
+def storage(api: Api, driver: str, claim: str, handle: str = "") -> str:
     """A volume as a CSI driver would provision it for a claim of the system namespace."""
     name = f"csi-{claim}"
     spec = {
@@ -25,7 +25,7 @@ def storage(api: Api, driver: str, claim: str) -> str:
         "storageClassName": CLASS,
         "persistentVolumeReclaimPolicy": "Retain",
         "claimRef": {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": SYSTEM, "name": claim},
-        "csi": {"driver": driver, "volumeHandle": f"vol-{claim}", "volumeAttributes": {"share": "models"}},
+        "csi": {"driver": driver, "volumeHandle": handle or f"vol-{claim}", "volumeAttributes": {"share": "models"}},
     }
     api.create({"kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
     return name
