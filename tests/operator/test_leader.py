@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.errors import AlreadyExists, Conflict, Unavailable
+from outfitter.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from outfitter.operator.leader import Elector
 
 
@@ -27,6 +27,7 @@ class Client:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.cut = False
+        self.reads = 0
 
     def _answer(self) -> dict[str, Any]:
         assert self.lease.stored is not None
@@ -34,6 +35,7 @@ class Client:
 
     async def read(self) -> dict[str, Any] | None:
         self._reach()
+        self.reads += 1
         return None if self.lease.stored is None else self._answer()
 
     async def create(self, spec: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +46,8 @@ class Client:
 
     async def replace(self, lease: dict[str, Any]) -> dict[str, Any]:
         self._reach()
+        if self.lease.stored is None:
+            raise NotFound("gone", status=404)
         if lease["metadata"]["resourceVersion"] != str(self.lease.version):
             raise Conflict("changed", status=409)
         return self._save(lease)
@@ -130,6 +134,28 @@ async def test_one_of_two_leads_and_keeps_leading(time: Time) -> None:
     assert lease.stored["spec"]["leaseTransitions"] == 0
     await first.crash()
     await second.crash()
+
+
+async def test_renewing_costs_one_request(time: Time) -> None:
+    """Who leads knows the Lease: it is read again only where somebody else wrote or deleted it."""
+    lease = Lease()
+    replica = Replica(lease, time, "one")
+    await time.advance(1)
+    assert replica.client.reads == 1
+    before = lease.version
+    await time.advance(60)
+    assert lease.version > before + 20
+    assert replica.client.reads == 1
+    lease.version += 1
+    assert lease.stored is not None
+    lease.stored["metadata"] = {"resourceVersion": str(lease.version), "annotations": {"seen": "by somebody"}}
+    await time.advance(4)
+    assert replica.client.reads == 2
+    lease.stored = None
+    await time.advance(4)
+    assert (replica.client.reads, replica.elector.holds()) == (3, True)
+    assert lease.stored is not None
+    await replica.crash()
 
 
 async def test_a_crashed_leader_is_replaced_after_the_lease_has_run_out(time: Time) -> None:

@@ -60,8 +60,8 @@ class Dependents:
         return found
 
     def users(self, asset: Key) -> tuple[Key, ...]:
-        """Everyone who depends on exactly this asset, sorted."""
-        return tuple(sorted(self._users.get(Dep(*asset), ())))
+        """Everyone who depends on exactly this asset, in no order."""
+        return tuple(self._users.get(Dep(*asset), ()))
 
     def _drop(self, key: Key, deps: Iterable[Dep]) -> None:
         for dep in deps:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -158,6 +159,10 @@ class Elector:
         return True
 
     async def _write(self) -> dict[str, Any] | None:
+        known = self._lease
+        if self.holds() and known is not None and known["spec"].get("holderIdentity") == self.identity:
+            with suppress(Conflict, NotFound):  # somebody else wrote or deleted it: look who has it now
+                return await self._leases.replace({**known, "spec": self._spec(known["spec"])})
         lease = await self._leases.read()
         if lease is None:
             return await self._leases.create(self._spec(None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Any
 
 from outfitter.api.v1alpha1.asset import LISTED_USERS
@@ -19,11 +20,13 @@ _LISTS = {
 
 
 def used_by(users: Iterable[Key]) -> dict[str, Any]:
-    """`status.usedBy` of an asset; users that are listed are ordered by namespace and name."""
-    chosen = sorted(set(users), key=lambda key: (key.kind, key.namespace, key.name))
-    result: dict[str, Any] = {"total": len(chosen)}
+    """`status.usedBy` of an asset: of thousands, the first by namespace and name are listed."""
+    chosen = set(users)
+    by_kind: dict[str, list[Key]] = {}
     for key in chosen:
-        listed = result.setdefault(_LISTS[key.kind], []) if key.kind in _LISTS else None
-        if listed is not None and len(listed) < LISTED_USERS:
-            listed.append({"namespace": key.namespace, "name": key.name})
+        by_kind.setdefault(key.kind, []).append(key)
+    result: dict[str, Any] = {"total": len(chosen)}
+    for kind in sorted(by_kind.keys() & _LISTS.keys()):
+        first = nsmallest(LISTED_USERS, by_kind[kind])
+        result[_LISTS[kind]] = [{"namespace": key.namespace, "name": key.name} for key in first]
     return result
