@@ -53,7 +53,9 @@ def _footnote(options: argparse.Namespace, details: dict[str, Any]) -> str:
     )
     if latency is None:
         return text
-    return f"{text}\nlatency: {_quantiles(latency)}\nthe same writes without an operator: {_quantiles(latency['bare'])}"
+    whole = "until also what belongs to nobody was made"
+    text += f"\nlatency: {_quantiles(latency)}\n{whole}: {_quantiles(latency['everything'])}"
+    return f"{text}\nthe same writes without an operator: {_quantiles(latency['bare'])}"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

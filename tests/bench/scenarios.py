@@ -18,7 +18,7 @@ IMAGES = 10  # of the cached artifacts, each in a namespace of its own
 _SHARED = frozenset({"environments", "computeresources", "nimcaches", "persistentvolumeclaims", "jobs"})
 
 # Made on demand for an object, and there to outlive it.
-_NOBODYS = frozenset({"artifactrepositories"})
+NOBODYS = frozenset({"artifactrepositories"})
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,7 @@ class Scenario:
 
     def is_owned(self, request: Request) -> bool:
         """Whether it made a child that goes with the object: what somebody who applies one waits for."""
-        return self.is_child(request) and request.resource not in _NOBODYS
-
-    @staticmethod
-    def is_nobodys(path: str) -> bool:
-        """Whether a POST to this path makes what belongs to nobody."""
-        return path.partition("?")[0].rpartition("/")[2] in _NOBODYS
+        return self.is_child(request) and request.resource not in NOBODYS
 
     def is_status(self, request: Request) -> bool:
         """Whether it wrote the status of one of the objects, or of what belongs to it."""

@@ -191,6 +191,18 @@ def test_a_refused_write_about_a_cache_counts(tmp_path: Path) -> None:
     assert [judged(CACHED, each) for each in tail.poll()] == [(True, False, False, True), (True, False, False, False)]
 
 
+def test_who_waits_for_the_children_does_not_wait_for_what_belongs_to_nobody(tmp_path: Path) -> None:
+    """A repository made on demand is written for the artifact, and counts as a write; the artifact runs without it."""
+    log = tmp_path / "audit.log"
+    tail = Tail(log, user("outfitter"))
+    log.write_bytes(
+        line("outfitter", "01.000000", objectRef={"resource": "artifactrepositories", "name": "a"})
+        + line("outfitter", "02.000000", objectRef={"resource": "deployments", "name": "a"})
+    )
+    seen = [(ARTIFACTS.is_child(each), ARTIFACTS.is_owned(each)) for each in tail.poll()]
+    assert seen == [(True, False), (True, True)]
+
+
 def test_samples_that_the_host_disturbed_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The figure is of all; the rest says what the same run was where nobody took the cores away."""
     taken = 0
