@@ -281,8 +281,9 @@ def _one(scenario: Scenario, tail: Tail, item: Object) -> tuple[float, float]:
 
     tail.until(through, SAMPLE_SECONDS, f"all children and a status for {name}", pause=0.01)
     began = min(each.received for each in tail.requests if each.resource == scenario.plural and each.verb == "create")
-    ended = [max(each.completed for each in made(tail.requests) if which(each)) for which in (scenario.is_owned, bool)]
-    return ended[0] - began, ended[1] - began
+    every = made(tail.requests)
+    owned = [each for each in every if scenario.is_owned(each)]
+    return max(each.completed for each in owned) - began, max(each.completed for each in every) - began
 
 
 def median_ratio(pairs: Sequence[tuple[Side, Side]]) -> float:

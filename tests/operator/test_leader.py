@@ -223,6 +223,19 @@ async def test_release_lets_the_next_one_in_at_once(time: Time) -> None:
     await second.crash()
 
 
+async def test_release_after_an_answer_that_got_lost(time: Time) -> None:
+    """The Lease is newer than we know, and still ours."""
+    lease = Lease()
+    replica = Replica(lease, time, "one")
+    await time.advance(1)
+    await replica.crash()
+    lease.version += 1
+    assert lease.stored is not None
+    lease.stored["metadata"] = {"resourceVersion": str(lease.version)}
+    await replica.elector.release()
+    assert lease.stored["spec"]["holderIdentity"] == ""
+
+
 async def test_losing_the_lease_to_a_stranger_ends_leadership(time: Time) -> None:
     lease = Lease()
     first = Replica(lease, time, "one")

@@ -140,15 +140,18 @@ async def test_requeue_after_and_gone(bench: Bench) -> None:
     assert len(bench.queue) == 0
 
 
-async def test_lost_leadership_is_not_retried(bench: Bench) -> None:
+async def test_a_pass_that_met_a_closed_gate_is_made_again(bench: Bench) -> None:
+    """The process ends most often; where it renews its Lease late instead, nothing may be lost."""
+
     def does(key: Key) -> Pass:
         raise LeadershipLost("gone")
 
     bench.does = does
     bench.queue.add(ALICE)
     assert await bench.passes(1) == ["LeadershipLost"]
-    bench.clock.advance(5000)
-    assert len(bench.queue) == 0
+    assert len(bench.queue) == 0, "not at once"
+    bench.clock.advance(1)
+    assert len(bench.queue) == 1
 
 
 async def test_drain_finishes_what_is_under_way_and_cuts_off_what_hangs(bench: Bench) -> None:

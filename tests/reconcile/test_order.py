@@ -10,8 +10,9 @@ import pytest
 from doors import Door, Refusing
 
 from outfitter.cluster.base import Cluster
-from outfitter.errors import Unavailable
-from world import World, asset, reason
+from outfitter.cluster.store import Store
+from outfitter.errors import Forbidden, LeadershipLost, Unavailable
+from world import TEAM, World, asset, reason
 
 Body = dict[str, Any]
 
@@ -118,11 +119,79 @@ async def test_what_is_under_way_is_finished_before_a_pass_fails(kind: str) -> N
     assert len(world.cluster.writes) == before
     made = {write.kind for write in world.cluster.writes if write.verb == "create"}
     expected = {
-        "Service": {"ControllerRevision", "Deployment"},
-        "ControllerRevision": {"Service"},
-        "Deployment": {"Service", "ControllerRevision"},
+        "Service": {"ControllerRevision", "Deployment", "ArtifactRepository"},
+        "ControllerRevision": {"Service", "ArtifactRepository"},
+        "Deployment": {"Service", "ControllerRevision", "ArtifactRepository"},
         "ArtifactRepository": {"Service", "ControllerRevision", "Deployment"},
     }
     assert expected[kind] == made - {"Artifact"}
     await world.settle()
     assert reason(world.status("Artifact", "a")) == "Running"
+
+
+async def test_without_the_lease_nothing_more_is_asked_for() -> None:
+    """A closed gate ends a pass at once."""
+    world = World(_artifact())
+    lost: Any = LeadershipLost("gone")
+    door = Refusing(world.cluster, "create", lost, times=1, kind="ControllerRevision")
+    world.through(door)
+    with pytest.raises(LeadershipLost):
+        await world.once("Artifact", "a")
+    assert not world.all("ArtifactRepository")
+
+
+async def test_of_what_runs_addresses_wait_too() -> None:
+    """A new address would show the pods of the pin before on a port that it does not have."""
+    world = World(asset("Workspace", "w", {"image": IMAGE}))
+    await world.settle()
+    world.edit("Workspace", "w", ports=[{"name": "more", "container": 9999}])
+    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    await world.settle()
+    assert [body["metadata"]["name"] for body in world.all("Service")] == ["w"]
+
+
+async def test_a_refused_pin_is_not_what_runs() -> None:
+    """The status keeps to the pin that is there, so that what runs can still be stopped."""
+    world = World(asset("Workspace", "w", {"image": IMAGE}))
+    await world.settle()
+    before = world.status("Workspace", "w")["revision"]
+    world.edit("Workspace", "w", image="registry.example.com/s:2")
+    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    await world.settle()
+    status = world.status("Workspace", "w")
+    assert (status["revision"], reason(status)) == (before, "Forbidden")
+    world.edit("Workspace", "w", suspend=True)
+    await world.settle()
+    assert world.get("StatefulSet", "w")["spec"]["replicas"] == 0
+    assert reason(world.status("Workspace", "w")) == "Stopped"
+
+
+async def test_what_never_ran_keeps_no_address() -> None:
+    """Made while its pin was refused, it goes where the workload is stopped or cannot be pinned any more."""
+    world = World(asset("Workspace", "w", {"image": IMAGE}))
+    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    await world.settle()
+    assert [body["metadata"]["name"] for body in world.all("Service")] == ["w"]
+    world.edit("Workspace", "w", suspend=True)
+    await world.settle()
+    assert not world.all("Service")
+    assert reason(world.status("Workspace", "w")) == "Stopped"
+
+
+async def test_what_a_failed_pass_made_is_remembered() -> None:
+    """Its object may be gone when its children are: then the next pass asks before it makes them again."""
+    world = World(asset("Workspace", "w", {"image": IMAGE}))
+    door = Refusing(world.cluster, "create", Unavailable("no answer"), kind="ControllerRevision")
+    world.through(door)
+    with pytest.raises(Unavailable):
+        await world.once("Workspace", "w")
+    # Both are deleted, and only of the Service the operator has heard.
+    live = world.cluster.caches["Workspace"].get(TEAM, "w")
+    assert live is not None
+    for kind in ("Service", "Workspace"):
+        world.cluster.user_delete(kind, TEAM, "w")
+    world.cluster.caches._stores["Workspace"] = store = Store("Workspace")
+    store.put(live)
+    door.times = 0
+    assert (await world.once("Workspace", "w")).outcome == "Gone"
+    assert not world.all("Service")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from math import inf
 from typing import Any, Final
 
@@ -77,15 +77,20 @@ class Transport:
         write: bool | None = None,
         attempts: int = _ATTEMPTS,
         within: aiohttp.ClientTimeout | None = None,
+        urgent: bool = False,
     ) -> bytes:
-        """The answer's body. ApiError on refusal or after all attempts; LeadershipLost for a write at a closed gate."""
+        """The answer's body. ApiError on refusal or after all attempts; LeadershipLost for a write at a closed gate.
+
+        `urgent`: it does not wait for others that are under way.
+        """
         data = None if body is None else orjson.dumps(body)
         headers = {"Accept": accept} if data is None else {"Accept": accept, "Content-Type": content_type}
         guarded = verb != "GET" if write is None else write
         attempt = 1
         while True:
             try:
-                return await self._once(verb, path, data, headers, guarded, within or self._timeout)
+                async with nullcontext() if urgent else self.limiter:
+                    return await self._once(verb, path, data, headers, guarded, within or self._timeout)
             except (Throttled, Unavailable) as error:
                 wait = _BACKOFF * 2 ** (attempt - 1) * jitter(0.5, 1.5)
                 wait = max(wait, error.retry_after or 0)
@@ -108,26 +113,25 @@ class Transport:
         guarded: bool,
         within: aiohttp.ClientTimeout,
     ) -> bytes:
-        async with self.limiter:
-            if guarded and not self.gate():
-                raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
-            if guarded:
-                within = _at_most(within, self.remaining())
-            try:
-                async with self.session.request(
-                    verb,
-                    self._url(path),
-                    data=data,
-                    headers=headers,
-                    timeout=within,
-                    allow_redirects=False,
-                ) as response:
-                    content = await response.read()
-                    code, retry_after = response.status, response.headers.get("Retry-After")
-            except _BROKEN as error:
-                self._record(verb, 0)
-                self.limiter.busy()
-                raise Unavailable(f"no answer from the API server: {type(error).__name__}") from None
+        if guarded and not self.gate():
+            raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
+        if guarded:
+            within = _at_most(within, self.remaining())
+        try:
+            async with self.session.request(
+                verb,
+                self._url(path),
+                data=data,
+                headers=headers,
+                timeout=within,
+                allow_redirects=False,
+            ) as response:
+                content = await response.read()
+                code, retry_after = response.status, response.headers.get("Retry-After")
+        except _BROKEN as error:
+            self._record(verb, 0)
+            self.limiter.busy()
+            raise Unavailable(f"no answer from the API server: {type(error).__name__}") from None
         self._record(verb, code)
         if code < 300:
             self.limiter.answered()

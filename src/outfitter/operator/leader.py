@@ -70,8 +70,10 @@ class ServerLeases:
         return await self._send("PUT", f"{self._path}/{self._meta['name']}", lease)
 
     async def _send(self, verb: str, path: str, body: Any = None) -> dict[str, Any]:
-        # Not a guarded write: the Lease is what opens the gate.
-        content = await self._transport.request(verb, path, body, write=False, attempts=1, within=self._timeout)
+        # Not a guarded write: the Lease is what opens the gate. Nor may it run out waiting in our own queue.
+        content = await self._transport.request(
+            verb, path, body, write=False, attempts=1, within=self._timeout, urgent=True
+        )
         return parsed(content)
 
 
@@ -125,16 +127,19 @@ class Elector:
         held, self._held_until = self.holds(), float("-inf")
         if not held or self._lease is None:
             return
-        spec = {
-            **self._lease["spec"],
-            "holderIdentity": "",
-            "leaseDurationSeconds": 1,
-            "renewTime": _now(),
-        }
         try:
-            await self._leases.replace({**self._lease, "spec": spec})
+            try:
+                await self._free(self._lease)
+            except Conflict:  # our last renewal got through, and its answer did not
+                found = await self._leases.read()
+                if found is not None and found["spec"].get("holderIdentity") == self.identity:
+                    await self._free(found)
         except ApiError as error:
             _log.info("the Lease could not be released and will run out: %s", error)
+
+    async def _free(self, lease: dict[str, Any]) -> None:
+        nobody = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+        await self._leases.replace({**lease, "spec": {**lease["spec"], **nobody}})
 
     async def _pause(self) -> None:
         await self._sleep(self._retry * jitter(0.8, 1.2))

@@ -10,7 +10,7 @@ from outfitter.cluster.base import Change, Cluster
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import CHILD_KINDS
-from outfitter.errors import ApiError, LeadershipLost, OutfitterError
+from outfitter.errors import OutfitterError
 from outfitter.naming import OWNER_KIND, keeps_data
 from outfitter.operator.wake import metadata
 from outfitter.snapshot import Live
@@ -63,9 +63,7 @@ class Sweep:
             self._due.clear()
             try:
                 await self._sweep()
-            except LeadershipLost:
-                return
-            except OutfitterError as error:  # a missing CRD included: it is being replaced, most likely
+            except OutfitterError as error:  # a CRD that is being replaced, a Lease that is renewed late
                 _log.info("sweep: %s; again soon", error)
                 self._due.set()
                 await asyncio.sleep(_RETRY_SECONDS * jitter(0.5, 1.5))
@@ -110,15 +108,15 @@ class Sweep:
     def _removable(self, kind: str, uid: str) -> list[Live]:
         return [live for live in self._caches[kind].owned(uid) if not live.deleting and _without_keeper(live)]
 
-    async def _remove(self, uid: str) -> ApiError | None:
+    async def _remove(self, uid: str) -> OutfitterError | None:
         """Delete the children of `uid`; one that cannot be deleted keeps no other. Returns the last error."""
-        failure: ApiError | None = None
+        failure: OutfitterError | None = None
         for kind in CHILD_KINDS:
             for live in self._removable(kind, uid):
                 place = f"{kind} {live.namespace}/{live.name}"
                 try:
                     await self._cluster.delete(kind, live.namespace, live.name, live.uid)
-                except ApiError as error:
+                except OutfitterError as error:
                     _log.info("%s: its owner is gone, but it cannot be removed: %s", place, error)
                     failure = error
                 else:

@@ -132,7 +132,9 @@ class Workers:
             self._queue.forget(key)
             self._after(key, done)
         except LeadershipLost:
+            # The process ends, or renews the Lease late and goes on: then this has to be done.
             outcome = "LeadershipLost"
+            self._queue.retry(key)
         except ApiError as error:
             outcome = type(error).__name__
             delay = self._queue.retry(key, error.retry_after or 0.0)

@@ -60,9 +60,16 @@ def plan_artifact(view: View, asset: Asset) -> Plan:
     plan = _running(view, asset, found, facts, life)
     steps, missing = _snapshot(view, found) + plan.steps, _missing(found, repository)
     # A version waits for its number; of a draft, what runs comes first.
-    plan = replace(plan, beside=(*plan.beside, *missing)) if life.asks else replace(plan, last=missing)
+    hurry, leisure = (missing, ()) if life.asks else ((), missing)
     # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
-    return replace(plan, steps=steps, tells=told, look_again=plan.look_again or found.fresh)
+    return replace(
+        plan,
+        steps=steps,
+        beside=(*plan.beside, *hurry),
+        last=(*plan.last, *leisure),
+        tells=told,
+        look_again=plan.look_again or found.fresh,
+    )
 
 
 def _joins(view: View, found: Definition, repository: Asset | None) -> bool:

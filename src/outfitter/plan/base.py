@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def ops(self) -> tuple[Op, ...]:
-        """All writes."""
+        """All writes, in no order."""
         return (*self.beside, *(op for step in self.steps for op in step), *self.last)
 
     def ends(self, live: Live) -> bool:

@@ -117,8 +117,8 @@ def _filled(view: View, asset: Asset, spec: NimCacheSpec, facts: dict[str, Any])
         return Plan(draft, _steps(result.ops, gone), look_again=bool(result.ops))
     if held is not None and not ours:
         facts["phase"] = "Pending"
-        over = [Delete(job) for job in jobs if held.deleting and not job.deleting]  # its pods would hold it for ever
-        return Plan(_draft(facts, problems, "Pending"), _steps(over))
+        over = _steps([Delete(job) for job in jobs if held.deleting and not job.deleting])  # or its pods hold it
+        return Plan(_draft(facts, problems, "Pending"), over)
     stale = [Delete(job) for job in jobs if ours and held and not _after(job, held) and not job.deleting]
     return _download(view, asset, spec, facts, jobs, result.ops, stale, problems)
 

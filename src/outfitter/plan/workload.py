@@ -42,7 +42,9 @@ def plan_workload(view: View, subject: Subject) -> Plan:
         draft = unpinned(subject, problems)
         facts = {**draft.facts, **(resolved.facts if resolved else {})}
         tells = _shared_cache(facts)
-        return Plan(replace(draft, facts=facts), (demanded,) if demanded else (), tells=tells)
+        # Of a workload that never ran there can be Services, which were made while its pin was refused.
+        ended = () if now.controllers or now.pins else tuple(surplus(view, asset, ("Service",), ()))
+        return Plan(replace(draft, facts=facts), tuple(step for step in (demanded, ended) if step), tells=tells)
     if not subject.stopped and now.was_stopped and serious(problems):
         subject = replace(subject, stopped=True)  # a start that is refused stays stopped
     ways = connection.endpoints(pin.spec, subject.name, subject.namespace, view.settings)
@@ -71,7 +73,8 @@ def plan_workload(view: View, subject: Subject) -> Plan:
     plan = Plan(draft, look_again=pending and not foreseen)
     if any(isinstance(op, Delete) for op in first):
         return replace(plan, steps=(tuple(first),))  # the pin is made anew: everything else once it stands again
-    beside = tuple(filter(_harmless, rest))
+    # Where something lives already, an address must not show pods what their pin does not say.
+    beside = () if result.live or now.pins else tuple(filter(_starts_nothing, rest))
     rest = [op for op in rest if op not in beside]
     steps = tuple(tuple(step) for step in (demanded, first, handed, rest, gone) if step)
     return replace(plan, steps=steps, beside=beside)
@@ -81,10 +84,8 @@ def _kind_of(op: Op) -> str:
     return str(op.live.kind if isinstance(op, Delete) else op.manifest["kind"])
 
 
-def _harmless(op: Op) -> bool:
-    """Whether it makes a Service inside of the cluster: it starts nothing, so it need not wait for the pin, and the
-    server takes longest over its address.
-    """
+def _starts_nothing(op: Op) -> bool:
+    """Whether it makes a Service inside of the cluster, over whose address the server takes longest."""
     if not isinstance(op, Create) or op.manifest["kind"] != "Service":
         return False
     return bool(op.manifest["spec"].get("type", "ClusterIP") == "ClusterIP")

@@ -64,6 +64,7 @@ class Reconciler:
         self._lookup = CacheLookup(caches)
         self._unready: dict[Key, datetime] = {}
         self._writer = Writer(cluster, caches)
+        self._begun: set[Key] = set()  # whose last pass ended in the middle of its writes
         self._refused: dict[Key, int] = {}  # how often in a row something was in the way
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
@@ -83,6 +84,7 @@ class Reconciler:
         if live is None:
             self._unready.pop(key, None)
             self._refused.pop(key, None)
+            self._begun.discard(key)
             return Pass("Gone")
         try:
             asset = read_asset(live)
@@ -98,14 +100,20 @@ class Reconciler:
         made, view = await self._plan(key, asset)
         if await self._gone_meanwhile(asset, made):
             return Pass("Gone")
+        self._begun.add(key)
         done = await self._writer.execute(made)
+        self._begun.discard(key)
         if made.ends(live):  # nobody needs it any more
             if not done.problems:
                 return Pass("Gone", writes=done.writes)
-            _log.warning("%s is not needed any more, but stays: %s", key, done.problems[0].message)
+            level = logging.DEBUG if key in self._refused else logging.WARNING
+            _log.log(level, "%s is not needed any more, but stays: %s", key, done.problems[0].message)
             return Pass("Waiting", frozenset(view.deps), self._patience(key, again=True), done.writes)
         if done.problems:
             made = replace(made, draft=unfinished(made.draft, done.problems))
+            if done.pinless:  # what runs is what ran before
+                facts = {**made.draft.facts, "revision": (asset.body.get("status") or {}).get("revision")}
+                made = replace(made, draft=replace(made.draft, facts=facts))
         elif made.look_again:
             made, view = self._look_again(asset, made, view)
         draft = made.draft
@@ -146,7 +154,7 @@ class Reconciler:
         again now, they would stand there without an owner.
         """
         creates = any(isinstance(op, Create) for op in made.ops)
-        if not creates or not _had_children(asset):
+        if not creates or not (asset.key in self._begun or _had_children(asset)):
             return False
         live = asset.live
         found = await self._cluster.get(live.kind, live.namespace, live.name)
@@ -236,11 +244,12 @@ class Reconciler:
         """The object is gone; a new one of its name starts afresh."""
         self._unready.pop(key, None)
         self._refused.pop(key, None)
+        self._begun.discard(key)
         self._writer.forget()
 
 
 def _had_children(asset: Asset) -> bool:
-    """Whether there may be children that an earlier pass made; what runs has none before its first pin."""
+    """Whether there may be children that an earlier pass made, if it came to its end; what runs has none before."""
     status = asset.body.get("status") or {}
     return ("revision" if subject_of(asset) else "observedGeneration") in status
 

@@ -1,4 +1,4 @@
-"""The writes of a plan, step by step: what the server refuses for good becomes a problem, the rest is raised."""
+"""The writes of a plan, in its order: what the server refuses for good becomes a problem, the rest is raised."""
 
 from __future__ import annotations
 
@@ -18,19 +18,27 @@ from outfitter.snapshot import Live
 
 @dataclass
 class Outcome:
-    """What came of writes. `again`: something was in the way that may go without a word to us."""
+    """What came of writes. `undone`: those that are problems now.
+
+    `again`: something was in the way that may go without a word to us.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     writes: int = 0
     again: bool = False
-    refused: list[Op] = field(default_factory=list)
+    undone: list[Op] = field(default_factory=list)
+
+    @property
+    def pinless(self) -> bool:
+        """Whether a pin could not be made."""
+        return any(map(_is_pin, self.undone))
 
     def add(self, other: Outcome) -> None:
         """Take in what came of other writes."""
         self.problems += other.problems
         self.writes += other.writes
         self.again = self.again or other.again
-        self.refused += other.refused
+        self.undone += other.undone
 
 
 class Writer:
@@ -47,18 +55,23 @@ class Writer:
         self._strangers.clear()
 
     async def execute(self, made: Plan) -> Outcome:
-        """Do the writes; what the server refuses for good becomes a problem, the rest is raised."""
+        """Do the writes; what the server refuses for good becomes a problem, the rest is raised in the end."""
+        outcome = Outcome()
+        if not made.ops:
+            return outcome
         wide = made.draft.targets[1] > 1  # one namespace that does not answer must not hold up the others
-        # Also what is raised waits until nothing is under way any more.
-        done = await asyncio.gather(
+        # Nothing is under way any more when one of the two raises what it met.
+        parts = await asyncio.gather(
             self._in_order(made.steps, wide=wide), self._together(made.beside, wide=wide), return_exceptions=True
         )
-        outcome = Outcome()
-        for part in done:
-            if isinstance(part, BaseException):
-                raise part
+        failed = [part for part in parts if isinstance(part, BaseException)]
+        if all(isinstance(error, ApiError) for error in failed):
+            outcome.add(await self._together(made.last, wide=wide))
+        if failed:
+            raise failed[0]
+        for part in parts:
+            assert isinstance(part, Outcome)
             outcome.add(part)
-        outcome.add(await self._together(made.last, wide=wide))
         return outcome
 
     async def _in_order(self, steps: Iterable[Sequence[Op]], *, wide: bool) -> Outcome:
@@ -67,7 +80,7 @@ class Writer:
         for step in steps:
             one = await self._together(step, wide=wide)
             outcome.add(one)
-            if any(map(_is_pin, one.refused)):
+            if one.pinless:
                 break
         return outcome
 
@@ -76,12 +89,13 @@ class Writer:
         outcome = Outcome(writes=len(ops))
         for op, result in zip(ops, results, strict=True):
             if isinstance(result, ApiError) and wide:
+                outcome.undone.append(op)
                 outcome.problems.append(refused(op, result))
                 outcome.again = True
             elif isinstance(result, BaseException):
                 raise result
             elif result is not None:
-                outcome.refused.append(op)
+                outcome.undone.append(op)
                 outcome.problems.append(result)
                 # The same manifest is refused again; everything else may end without a word to us.
                 outcome.again = outcome.again or result.reason != "Refused"
