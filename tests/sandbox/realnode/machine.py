@@ -16,6 +16,8 @@ FOLDERS = (
     "/usr/libexec", "/usr/libexec/kubernetes", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers",
     "/var/log/pods", "/run/containerd", "/run/containerd/s", "/run/netns", "/var/run/netns", "/etc/cni",
 )  # fmt: skip
+# mount(8) keeps its own records there, and makes the folder when anybody on the machine uses it for the first time.
+OF_MOUNT = frozenset({"/run/mount", "/var/run/mount"})
 # Counters, random numbers and what every process moves.
 MOVING = (
     "/random/", "/fs/", "-nr", "_nr", "ns_last_pid", "nf_conntrack_count", "/pty/", "/kernel/tainted", "/debug/",
@@ -104,7 +106,7 @@ def _settings() -> set[str]:
 
 
 def _folders() -> set[str]:
-    return {str(each) for folder in FOLDERS if Path(folder).is_dir() for each in Path(folder).iterdir()}
+    return {str(each) for folder in FOLDERS if Path(folder).is_dir() for each in Path(folder).iterdir()} - OF_MOUNT
 
 
 LOOKS: dict[str, Callable[[], set[str]]] = {
