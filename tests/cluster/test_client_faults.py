@@ -15,6 +15,7 @@ from outfitter.cluster.client import Client
 from outfitter.cluster.limiter import Limiter
 from outfitter.cluster.transport import Transport
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Gone, Invalid, LeadershipLost, Throttled, Unavailable
+from outfitter.operator.leader import ServerLeases
 
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "a"}}
 STORED = {**MANIFEST, "metadata": {"name": "x", "namespace": "a", "uid": "u", "resourceVersion": "7"}}
@@ -279,3 +280,22 @@ async def test_a_write_is_not_under_way_longer_than_the_lease(scripted: Start, t
         with pytest.raises(LeadershipLost):
             await Client(transport).create(MANIFEST)
     assert len(server.requests) == 1
+
+
+async def test_the_election_does_not_queue_behind_writes(scripted: Start, transport_to: Connect) -> None:
+    """All places are taken by what the server does not answer: the Lease is asked for all the same."""
+
+    async def answer(request: web.Request, number: int) -> web.Response:
+        if "leases" not in request.path:
+            await asyncio.Event().wait()
+        return web.json_response({"metadata": {}, "spec": {}})
+
+    server = await scripted(answer)
+    transport = transport_to(server)
+    transport.limiter.limit = 1.0
+    stuck = asyncio.create_task(Client(transport).get("ConfigMap", "a", "x"))
+    async with asyncio.timeout(30):
+        while not server.requests:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+        assert await ServerLeases(transport, "a", "outfitter", 5.0).read() is not None
+    stuck.cancel()

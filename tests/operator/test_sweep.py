@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from test_wake import KINDS, Bench, child
 
-from outfitter.errors import ConfigurationError, Forbidden
+from outfitter.errors import ConfigurationError, Forbidden, LeadershipLost
 from outfitter.naming import OWNER_KIND, RETAINED
 from outfitter.operator.sweep import Sweep
 from outfitter.snapshot import Key, Live
@@ -128,6 +129,28 @@ async def test_one_that_cannot_be_removed_keeps_no_other_and_is_tried_again(benc
     assert left(bench) == {"b"}
     await sweep._sweep()
     assert left(bench) == set()
+
+
+async def test_a_lease_that_is_renewed_late_ends_no_sweep(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What met the closed gate is removed when it is open again."""
+    copies(bench, "bcd")
+    monkeypatch.setattr("outfitter.operator.sweep._RETRY_SECONDS", 0.0)
+
+    async def listed(kind: str) -> set[str]:
+        return set()
+
+    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep.everything()
+    closed: Any = LeadershipLost("not now")
+    bench.cluster.fail_next("delete", "Secret", closed)
+    task = asyncio.create_task(sweep.run())
+    try:
+        async with asyncio.timeout(10):
+            while left(bench):  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_missing_crd_ends_no_sweep(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
