@@ -13,16 +13,16 @@ export PYTHONDONTWRITEBYTECODE = 1
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements-dev.txt pyproject.toml
+$(STAMP): requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 	@echo "Installing the locked environment into $(VENV) ..."
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && \
 	  VIRTUAL_ENV=$(VENV) uv pip install -q --require-hashes -r requirements-dev.txt && \
-	  VIRTUAL_ENV=$(VENV) uv pip install -q --no-deps -e . ; \
+	  VIRTUAL_ENV=$(VENV) uv pip install -q --no-deps -e . -e sandbox ; \
 	else \
 	  $(PYTHON) -m venv $(VENV) && \
 	  $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt && \
-	  $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	  $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . -e sandbox ; \
 	fi
 	@touch $@
 
@@ -47,18 +47,18 @@ unit: $(STAMP) ## the tests that need no control plane
 	@$(BIN)/pytest -n 2 -m "not cluster and not slow"
 
 check: $(STAMP) ## format, lint, types, imports, generated files, unit tests
-	@$(BIN)/ruff format --check src tests
-	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff format --check src sandbox tests
+	@$(BIN)/ruff check src sandbox tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 6
 	@$(BIN)/pytest -n 2 -m "not cluster and not slow"
 
 format: $(STAMP) ## let ruff format and mend what it can
-	@$(BIN)/ruff format src tests
-	@$(BIN)/ruff check --fix src tests
+	@$(BIN)/ruff format src sandbox tests
+	@$(BIN)/ruff check --fix src sandbox tests
 
 generate: $(STAMP) ## CRDs, chart copies, install.yaml, reference pages: all from the models and tables
-	@$(BIN)/outfitter generate
+	@$(BIN)/python -m outfitter.codegen
 
 bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is quick; SCENARIO=artifacts|cached|all
 	@$(BIN)/outfitter sandbox build

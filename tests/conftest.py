@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox import nodes
+from outfitter_sandbox import nodes
 
 HERE = Path(__file__).parent
 NOT_RUN = pytest.StashKey[str]()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.cli.chart import values_text
-from outfitter.cli.generate import all_files, generate
+from outfitter.codegen.chart import values_text
+from outfitter.codegen.files import all_files, generate
 from outfitter.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]

@@ -10,17 +10,17 @@ from typing import Any
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS
 from outfitter.cluster.base import Cluster, resource
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import WATCHES
 from outfitter.errors import ApiError
 from outfitter.naming import OWNER_UID, PROJECT, short_hash
-from outfitter.operator.dependents import Dependents
-from outfitter.plan import plan
-from outfitter.plan.base import Plan
-from outfitter.reconcile import CacheLookup, Pass, Reconciler
+from outfitter.operator.reverse_index import Dependents
+from outfitter.plan.diff import Plan
+from outfitter.plan.planners import plan
+from outfitter.reconcile.reconciler import CacheLookup, Pass, Reconciler
 from outfitter.settings import Settings
+from outfitter.simulator.cluster import MemoryCluster
 from outfitter.snapshot import Dep, Key, Live, Native, View, read_asset
 
 Body = dict[str, Any]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from outfitter.api.crd import crd_for
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
-from outfitter.cli.generate import write_crds
-from outfitter.sandbox import Sandbox
+from outfitter.codegen.crd import crd_for
+from outfitter.codegen.files import write_crds
+from outfitter_sandbox import Sandbox
 
 NAMESPACE = "team-a"
 

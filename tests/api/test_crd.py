@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from outfitter.api.base import Model
-from outfitter.api.crd import all_crds, crd_for
 from outfitter.api.schema import schema_of
 from outfitter.api.types import list_map
 from outfitter.api.v1alpha1 import KINDS, Kind
-from outfitter.cli.generate import crd_files
+from outfitter.codegen.crd import all_crds, crd_for
+from outfitter.codegen.files import crd_files
 
 from .conftest import Server
 

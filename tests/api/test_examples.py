@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from outfitter.api.examples import EXAMPLES
-from outfitter.api.reference import all_pages, read_reasons
 from outfitter.api.refs import refs_of
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
 from outfitter.api.validation import strict_errors
-from outfitter.cli.generate import write_reference
+from outfitter.codegen.examples import EXAMPLES
+from outfitter.codegen.files import write_reference
+from outfitter.codegen.reference_pages import all_pages, read_reasons
 
 from .conftest import Server
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.naming import RECONCILE
-from outfitter.sandbox.audit import WRITES as WRITE_VERBS
+from outfitter_sandbox.audit import WRITES as WRITE_VERBS
 
 from .objects import Object, user
 from .recording import record

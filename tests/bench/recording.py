@@ -20,7 +20,7 @@ from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import JSON, Transport
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import NotFound
-from outfitter.reconcile import Reconciler
+from outfitter.reconcile.reconciler import Reconciler
 from outfitter.settings import Settings
 from outfitter.snapshot import Key
 

@@ -19,9 +19,9 @@ import orjson
 
 from outfitter.cluster.base import resource
 from outfitter.cluster.client import path_of
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.connection import MERGE_PATCH
-from outfitter.sandbox.processes import free_ports, last_lines, wait_until
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.connection import MERGE_PATCH
+from outfitter_sandbox.processes import free_ports, last_lines, wait_until
 
 from .objects import DOMAIN, SYSTEM, Object, foundation, user
 from .recording import Write

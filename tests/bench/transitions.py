@@ -18,8 +18,8 @@ import orjson
 
 from outfitter.api.base import API_VERSION
 from outfitter.errors import Throttled
-from outfitter.sandbox.connection import Connection
-from outfitter.sandbox.processes import wait_until
+from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.processes import wait_until
 
 _READ = 1 << 16
 _START_SECONDS = 30.0

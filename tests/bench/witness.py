@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from outfitter.sandbox.audit import WRITES
+from outfitter_sandbox.audit import WRITES
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from e2e.harness import helm as helms
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "chart"

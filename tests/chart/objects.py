@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 Manifest = dict[str, Any]
 ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from outfitter.cli.policies import POLICIES
-from outfitter.cli.requester import MOST
+from outfitter.codegen.admission.policies import POLICIES
+from outfitter.codegen.admission.requester_rights import MOST
 from outfitter.errors import Forbidden
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.connection import MERGE_PATCH, Connection
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.connection import MERGE_PATCH, Connection
 
 from .conftest import CHART, ROOT, Manifest, eventually
 from .objects import apply, custom, namespace, path

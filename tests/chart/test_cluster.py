@@ -10,7 +10,7 @@ import pytest
 
 from outfitter.cluster.access import namespaced_rules, table
 from outfitter.errors import Forbidden
-from outfitter.sandbox import AuditEntry, Sandbox
+from outfitter_sandbox import AuditEntry, Sandbox
 
 from .conftest import Manifest, eventually
 from .objects import ACCOUNT, apply, custom, get, namespace, operator, path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.cli import app
+from outfitter.cli.app import app
 
 from .conftest import ROOT
 

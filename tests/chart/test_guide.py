@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from outfitter.api.validation import strict_errors
-from outfitter.cli.chart import camel
+from outfitter.codegen.chart import camel
 from outfitter.settings import Settings
 
 from . import reasons

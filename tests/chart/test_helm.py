@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from outfitter.cli.policies import POLICIES
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
+from outfitter.codegen.admission.policies import POLICIES
 
 from .conftest import CHART, KUBE_VERSION, Helm, Manifest, identity
 

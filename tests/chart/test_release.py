@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from outfitter.errors import NotFound
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 from .conftest import CHART, Helm, Manifest, eventually
 from .objects import apply, custom, get, namespace

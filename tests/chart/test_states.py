@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from outfitter.api.reference import read_reasons
-from outfitter.api.states import ARTIFACT_PHASES, CACHE_PHASES, EVERY_KIND, RUN_PHASES, STATES
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.artifact import ArtifactPhase
 from outfitter.api.v1alpha1.artifactstatus import CachePhase
 from outfitter.api.v1alpha1.running import Phase
-from outfitter.plan import PLANNERS
-from outfitter.plan.base import refused
+from outfitter.codegen.reference_pages import read_reasons
+from outfitter.codegen.states import ARTIFACT_PHASES, CACHE_PHASES, EVERY_KIND, RUN_PHASES, STATES
+from outfitter.plan.diff import refused
+from outfitter.plan.planners import PLANNERS
 from outfitter.status import deleting, unreadable
 
 from . import reasons

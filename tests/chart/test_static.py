@@ -13,9 +13,9 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cli.chart import FIELD_SETTINGS, variable
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
 from outfitter.cluster.store import Caches
+from outfitter.codegen.chart import FIELD_SETTINGS, variable
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.queue import WorkQueue
 from outfitter.settings import Settings

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from outfitter.cli import app
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.processes import bound_command
+from outfitter.cli.app import app
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.processes import bound_command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "deploy" / "examples"
@@ -120,9 +120,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def kubectl_apply(world: World) -> None:
-    from outfitter.cli.demo.story import load
     from outfitter.cluster.base import resource
     from outfitter.cluster.client import path_of
+    from outfitter_sandbox.demo.story import load
 
     for body in load(EXAMPLES):
         meta = body["metadata"]
@@ -140,8 +140,8 @@ def well(world: World) -> bool:
 @cache
 def _examples() -> int:
     """How many objects of ours the examples have; what is made on demand comes on top."""
-    from outfitter.cli.demo.look import OURS
-    from outfitter.cli.demo.story import load
+    from outfitter_sandbox.demo.look import OURS
+    from outfitter_sandbox.demo.story import load
 
     return sum(body["kind"] in OURS for body in load(EXAMPLES))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from outfitter.sandbox.processes import bound_command
+from outfitter_sandbox.processes import bound_command
 
 from .conftest import MODULE, Invoke, World, eventually, process
 

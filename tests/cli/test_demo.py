@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox.processes import bound_command
+from outfitter_sandbox.processes import bound_command
 
 from .conftest import EXAMPLES, MODULE, ROOT, Invoke, eventually
 

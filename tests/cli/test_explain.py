@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from outfitter.cli import app
+from outfitter.cli.app import app
 
 from .conftest import EXAMPLES, Invoke
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from outfitter.cli.twin import Twin
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.errors import Conflict, OutfitterError
 from outfitter.settings import Settings
+from outfitter.simulator.cluster import MemoryCluster
+from outfitter.simulator.simulation import Twin
 
 from .conftest import EXAMPLES, Invoke, process
 

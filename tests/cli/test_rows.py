@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from outfitter.cli.board import Board
-from outfitter.cli.rows import age, details, row, settled, table, troubled
+from outfitter.cli.live_table import Board
+from outfitter.cli.table import age, details, row, settled, table, troubled
 from outfitter.cluster.store import Caches
 from outfitter.snapshot import Live
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.cli import app
+from outfitter.cli.app import app
 
 from .conftest import EXAMPLES, Invoke, process
 
@@ -31,7 +31,7 @@ COMMANDS = [info.name or info.callback.__name__ for info in app.registered_comma
 def test_what_needs_no_cluster_imports_no_client(arguments: list[str]) -> None:
     code = f"""
 import sys
-from outfitter.cli import main
+from outfitter.cli.app import main
 sys.argv = ["outfitter", *{arguments!r}]
 try:
     main()

@@ -16,9 +16,9 @@ from aiohttp import web
 
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.transport import Transport
-from outfitter.sandbox import Sandbox
+from outfitter.simulator.cluster import MemoryCluster
+from outfitter_sandbox import Sandbox
 
 CRDS = Path(__file__).parents[2] / "crds"
 

@@ -16,12 +16,12 @@ from outfitter.cluster.base import Change
 from outfitter.cluster.client import Client
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.listing import listings
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import WATCHES, Watch
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import Unavailable
+from outfitter.simulator.cluster import MemoryCluster
 
 SERVICES = Watch("Service", "test")
 QUICK = (0.01, 0.05)

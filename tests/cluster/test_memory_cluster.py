@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from outfitter.cluster.base import Change
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.errors import Forbidden, NotFound, Unavailable
+from outfitter.simulator.cluster import MemoryCluster
 
 ENVIRONMENT = {
     "apiVersion": "outfitter.dev/v1alpha1",

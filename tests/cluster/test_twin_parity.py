@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
 from outfitter.naming import OWNER_UID
+from outfitter.simulator.cluster import MemoryCluster
 
 Twin = tuple[Any, str]
 

@@ -11,7 +11,7 @@ import yaml
 
 from integration.harness.client import Object
 from integration.harness.space import GROUP
-from outfitter.sandbox import fitting
+from outfitter_sandbox import fitting
 
 from .conftest import SYSTEM, Stage
 from .harness.team import SECONDS, Team

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.audit import AuditEntry
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.audit import AuditEntry
 
 from .harness import rights, sharing
 from .harness.client import Api

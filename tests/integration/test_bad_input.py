@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from outfitter.cli import app
+from outfitter.cli.app import app
 from outfitter.errors import Invalid
 
 from .conftest import Stack

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from outfitter.cli.protect import OPERATOR, binding_spec, policy_spec
+from outfitter.codegen.admission.deletion import OPERATOR, binding_spec, policy_spec
 from outfitter.errors import Forbidden
 
 from .conftest import Stack

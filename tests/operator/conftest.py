@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 CRDS = Path(__file__).parents[2] / "crds"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outfitter.operator.dependents import Dependents
+from outfitter.operator.reverse_index import Dependents
 from outfitter.snapshot import Dep, Key
 
 ALICE, BOB = Key("Workspace", "a", "alice"), Key("Workspace", "b", "bob")

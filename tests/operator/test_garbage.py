@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.operator.garbage import Garbage
+from outfitter.operator.gc_tuner import Garbage
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.naming import RETAINED, owner_labels
 from outfitter.operator.app import Operator
-from outfitter.sandbox import Sandbox
 from outfitter.settings import Settings
 from outfitter.snapshot import Dep, Key
+from outfitter_sandbox import Sandbox
 
 CHILDREN = 2
 DEADLINE = 30.0

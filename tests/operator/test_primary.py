@@ -14,9 +14,9 @@ from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
 from outfitter.errors import NotFound
 from outfitter.naming import OWNER_UID
-from outfitter.operator import primary as primary_module
-from outfitter.operator.handlers import registry
-from outfitter.operator.primary import Primary
+from outfitter.operator import cache_auditor as primary_module
+from outfitter.operator.cache_auditor import Primary
+from outfitter.operator.kopf_source import registry
 from outfitter.snapshot import Live
 
 

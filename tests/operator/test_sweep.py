@@ -10,7 +10,7 @@ from test_wake import KINDS, Bench, child
 
 from outfitter.errors import ConfigurationError, Forbidden, LeadershipLost
 from outfitter.naming import OWNER_KIND, RETAINED
-from outfitter.operator.sweep import Sweep
+from outfitter.operator.orphan_collector import Sweep
 from outfitter.snapshot import Key, Live
 
 
@@ -134,7 +134,7 @@ async def test_one_that_cannot_be_removed_keeps_no_other_and_is_tried_again(benc
 async def test_a_lease_that_is_renewed_late_ends_no_sweep(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What met the closed gate is removed when it is open again."""
     copies(bench, "bcd")
-    monkeypatch.setattr("outfitter.operator.sweep._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("outfitter.operator.orphan_collector._RETRY_SECONDS", 0.0)
 
     async def listed(kind: str) -> set[str]:
         return set()
@@ -162,7 +162,7 @@ async def test_a_missing_crd_ends_no_sweep(bench: Bench, monkeypatch: pytest.Mon
             raise error
         return set()
 
-    monkeypatch.setattr("outfitter.operator.sweep._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("outfitter.operator.orphan_collector._RETRY_SECONDS", 0.0)
     sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
     sweep.everything()
     task = asyncio.create_task(sweep.run())

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from test_work_queue import Clock
 
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.naming import owner_labels
-from outfitter.operator.dependents import Dependents
+from outfitter.operator.event_router import WRITER, Wake
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.wake import WRITER, Wake
+from outfitter.operator.reverse_index import Dependents
+from outfitter.simulator.cluster import MemoryCluster
 from outfitter.snapshot import Dep, Key, Live
 
 TORCH = Key("Environment", "a", "torch")

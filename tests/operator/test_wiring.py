@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from test_primary import authentication, workspace
 
-from outfitter.cluster.memory import MemoryCluster
 from outfitter.operator.app import Operator
-from outfitter.reconcile import Reconciler
+from outfitter.reconcile.reconciler import Reconciler
 from outfitter.settings import Settings
+from outfitter.simulator.cluster import MemoryCluster
 from outfitter.snapshot import Key, Live
 
 

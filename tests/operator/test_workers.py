@@ -13,9 +13,9 @@ from test_work_queue import Clock
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
 from outfitter.errors import Conflict, LeadershipLost, Throttled, Unavailable
-from outfitter.operator.dependents import Dependents
+from outfitter.operator.event_router import WRITER, Wake
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.wake import WRITER, Wake
+from outfitter.operator.reverse_index import Dependents
 from outfitter.operator.workers import Workers
 from outfitter.snapshot import Dep, Key, Live
 

@@ -8,7 +8,7 @@ import pytest
 
 from outfitter.canonical import stamp
 from outfitter.naming import RETAINED, owner_labels
-from outfitter.plan.base import Apply, Create, Delete, diff, surplus
+from outfitter.plan.diff import Apply, Create, Delete, diff, surplus
 from outfitter.settings import Settings
 from outfitter.snapshot import Asset, Live, View, read_asset
 from world import START, TEAM, CacheView, WatchedCaches, asset, complete

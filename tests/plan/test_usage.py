@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from outfitter.api.v1alpha1.asset import LISTED_USERS
-from outfitter.plan.usage import used_by
+from outfitter.plan.used_by import used_by
 from outfitter.snapshot import Key
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from test_artifacts import IMAGE, artifact
 
 from outfitter.naming import FIELD_MANAGER
-from outfitter.plan.base import Apply
-from outfitter.plan.workload import REPLICAS_MANAGER
+from outfitter.plan.diff import Apply
+from outfitter.plan.workload.plan import REPLICAS_MANAGER
 from world import TEAM, World, asset, issues, reason
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from outfitter.naming import nim_cache, shared_claim, shared_volume
-from outfitter.operator.sweep import Sweep
+from outfitter.operator.orphan_collector import Sweep
 from world import OUR_KINDS, SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason
 
 IMAGE = "nvcr.io/nim/meta/llama:1"

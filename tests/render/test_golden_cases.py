@@ -15,7 +15,7 @@ from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
 from outfitter.naming import DIGEST, ON_DEMAND, OWNER_UID, SOURCE_VERSION
-from outfitter.plan import plan
+from outfitter.plan.planners import plan
 from outfitter.snapshot import Key, read_asset
 from world import OUR_KINDS, World, complete
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from outfitter.errors import NotFound
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 Object = dict[str, Any]
 NUMBERS = itertools.count(1)

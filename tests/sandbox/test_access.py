@@ -11,7 +11,7 @@ import yaml
 from kubernetes.aio import client, config
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 from .conftest import Cluster, eventually, found
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import binaries, sources
+from outfitter_sandbox import binaries, sources
 
 from .conftest import script
 
@@ -109,7 +109,7 @@ def test_a_damaged_cache_is_rebuilt(cache: Path, go: Path) -> None:
 
 
 def test_concurrent_builds_build_once(cache: Path, go: Path) -> None:
-    code = "from outfitter.sandbox import binaries; print(binaries.find('build', lambda text: None)['etcd'])"
+    code = "from outfitter_sandbox import binaries; print(binaries.find('build', lambda text: None)['etcd'])"
     together = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
     paths = {process.communicate()[0] for process in together}
     assert len(paths) == 1

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from outfitter.sandbox import certificates
+from outfitter_sandbox import certificates
 
 NAMES = ("apiserver", "admin", "controller-manager", "node", "etcd", "etcd-client")
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.control_plane import remove
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.control_plane import remove
 
 from .test_lifecycle import processes_of
 
-COMMAND = [sys.executable, "-c", "from outfitter.cli import main; main()", "sandbox"]
+COMMAND = [sys.executable, "-c", "from outfitter.cli.app import main; main()", "sandbox"]
 SMALL = ["--no-node", "--controllers", "namespace-controller"]
 
 
@@ -60,7 +60,7 @@ def test_help_teaches_with_examples() -> None:
 
 
 def test_without_cryptography_it_says_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['cryptography'] = None; from outfitter.cli import main; main()"
+    code = "import sys; sys.modules['cryptography'] = None; from outfitter.cli.app import main; main()"
     command = [sys.executable, "-c", code, "sandbox", "up", "--root", str(tmp_path)]
     seen = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (seen.returncode, "pip install 'outfitter[sandbox]'" in seen.stderr) == (1, True)

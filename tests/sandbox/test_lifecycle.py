@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.control_plane import remove
-from outfitter.sandbox.processes import Identity
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.control_plane import remove
+from outfitter_sandbox.processes import Identity
 
 from .conftest import eventually, found, script
 
@@ -24,7 +24,7 @@ SMALL = {"node": False, "controllers": "namespace-controller"}
 STARTS_ONE = """
 import json, sys, time
 from pathlib import Path
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 sandbox = Sandbox.up(root=Path(sys.argv[1]), node=False, controllers="namespace-controller")
 print(json.dumps(sandbox.status()), flush=True)
 time.sleep(600)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.sandbox.scheduling import amount, requests_of, why_not
+from outfitter_sandbox.scheduling import amount, requests_of, why_not
 
 
 @pytest.mark.parametrize(

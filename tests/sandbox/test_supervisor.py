@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.control import ask
-from outfitter.sandbox.processes import Identity, free_ports, locked
+from outfitter_sandbox.control import ask
+from outfitter_sandbox.processes import Identity, free_ports, locked
 
 from .conftest import eventually, script
 
@@ -32,7 +32,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
     }
     parts["calm"]["restart"] = True
     (folder / "components.json").write_text(json.dumps(parts))
-    command = [sys.executable, "-m", "outfitter.sandbox.supervisor", str(folder), str(os.getpid())]
+    command = [sys.executable, "-m", "outfitter_sandbox.supervisor", str(folder), str(os.getpid())]
     with subprocess.Popen(command, start_new_session=True) as process:
         eventually((folder / "supervisor.json").exists)
         yield folder
@@ -79,7 +79,7 @@ def test_ports_are_free_and_different() -> None:
 
 def test_a_dead_holder_leaves_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    holds = "import sys, time; from pathlib import Path; from outfitter.sandbox.processes import locked\n"
+    holds = "import sys, time; from pathlib import Path; from outfitter_sandbox.processes import locked\n"
     holds += "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", holds, str(path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None

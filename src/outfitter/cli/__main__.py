@@ -1,5 +1,5 @@
 """`python -m outfitter.cli`."""
 
-from outfitter.cli import main
+from outfitter.cli.app import main
 
 main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import signal
 import sys
@@ -36,6 +37,12 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """The help text of a command: its docstring, with the lines of each paragraph joined."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
 def paper() -> Console:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from outfitter.cli.origins import Used
     from outfitter.cli.target import Target
     from outfitter.cluster.base import Cluster
-    from outfitter.plan.pin import Pin
+    from outfitter.plan.workload.revision import Pin
 
 
 def explain(
@@ -86,7 +86,7 @@ async def _pinned(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Map
     """The workload and the pin it runs. OutfitterError where there is none, with the reason that the status gives."""
     from outfitter.errors import OutfitterError
     from outfitter.naming import OWNER_UID
-    from outfitter.plan import pin as pins
+    from outfitter.plan.workload import revision as pins
     from outfitter.snapshot import Live
 
     found = await cluster.list(chosen.kind.name, namespace)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.naming import credential_pull_secret, credential_secret
-from outfitter.plan.pin import Pin
+from outfitter.plan.workload.revision import Pin
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
 

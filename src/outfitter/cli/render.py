@@ -12,7 +12,7 @@ from outfitter.cli import console
 from outfitter.cli.console import Data, Files, Recursive
 
 if TYPE_CHECKING:
-    from outfitter.cli.twin import Twin
+    from outfitter.simulator.simulation import Twin
 
 HIDDEN: Final = "(hidden)"
 
@@ -60,8 +60,8 @@ def rendered(files: list[str], namespace: str, *, recursive: bool = False, domai
     from outfitter.cli.checks import check
     from outfitter.cli.documents import read
     from outfitter.cli.run import settings_from
-    from outfitter.cli.twin import Twin, holds, placed
     from outfitter.cli.validate import tell
+    from outfitter.simulator.simulation import Twin, holds, placed
 
     checked = check(*read(files, recursive=recursive))
     if checked.findings:
@@ -79,7 +79,7 @@ def rendered(files: list[str], namespace: str, *, recursive: bool = False, domai
 
 def complain(twin: Twin) -> bool:
     """Tell every issue on standard error; True where nothing of it keeps an object from being rendered."""
-    from outfitter.cli.rows import row
+    from outfitter.cli.table import row
 
     rows = [row(live.body, live.kind) for live in twin.ours()]
     for item in rows:

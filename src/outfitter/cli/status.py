@@ -12,7 +12,7 @@ from outfitter.cli import console
 from outfitter.cli.console import Kubeconfig, WideFormat
 
 if TYPE_CHECKING:
-    from outfitter.cli.rows import Row
+    from outfitter.cli.table import Row
     from outfitter.cli.target import Target
 
 
@@ -45,7 +45,7 @@ def status(
             raise typer.BadParameter("KIND/NAME is one object: name its namespace with -n instead of -A")
         place = "" if everywhere else namespace or current_namespace(kubeconfig)
         if watch:
-            from outfitter.cli.board import follow
+            from outfitter.cli.live_table import follow
 
             asyncio.run(follow(kubeconfig, place, chosen, wide=form == "wide"))
             return
@@ -79,7 +79,7 @@ def _place(item: dict[str, Any]) -> tuple[str, str]:
 
 def _show(objects: Sequence[dict[str, Any]], chosen: Target | None, place: str, form: WideFormat) -> bool:
     """Print table and issues unless data was asked for; whether something is in the way."""
-    from outfitter.cli.rows import row, table
+    from outfitter.cli.table import row, table
 
     rows = [row(item) for item in objects]
     if not rows:
@@ -95,7 +95,7 @@ def _show(objects: Sequence[dict[str, Any]], chosen: Target | None, place: str, 
 
 def print_details(rows: Iterable[Row]) -> None:
     """What the table left out, to standard output."""
-    from outfitter.cli.rows import details
+    from outfitter.cli.table import details
 
     lines = details(rows)
     if lines:

@@ -24,16 +24,16 @@ from outfitter.cluster.unreadable import Unreadable
 from outfitter.cluster.watches import watches
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import ApiError
-from outfitter.operator.dependents import Dependents
-from outfitter.operator.garbage import Garbage
-from outfitter.operator.handlers import kopf_settings, registry
+from outfitter.operator.cache_auditor import Primary
+from outfitter.operator.event_router import Wake
+from outfitter.operator.gc_tuner import Garbage
+from outfitter.operator.kopf_source import kopf_settings, registry
 from outfitter.operator.leader import Elector, ServerLeases
 from outfitter.operator.metrics import EngineGauges, Metrics
-from outfitter.operator.primary import Primary
+from outfitter.operator.orphan_collector import Sweep
 from outfitter.operator.probes import Probes
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.sweep import Sweep
-from outfitter.operator.wake import Wake
+from outfitter.operator.reverse_index import Dependents
 from outfitter.operator.workers import Reconciler, Workers
 from outfitter.settings import Settings
 from outfitter.snapshot import Key, Live
@@ -54,7 +54,7 @@ def _reconciler(
     users: Users,
     clock: Callable[[], datetime],
 ) -> Reconciler:
-    from outfitter.reconcile import Reconciler as Passes
+    from outfitter.reconcile.reconciler import Reconciler as Passes
 
     return Passes(cluster, caches, settings, users, clock)
 

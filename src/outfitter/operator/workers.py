@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
-from outfitter.operator.dependents import Dependents
+from outfitter.operator.event_router import WRITER, Wake
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
-from outfitter.operator.wake import WRITER, Wake
+from outfitter.operator.reverse_index import Dependents
 from outfitter.snapshot import Dep, Key
 
 _log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import clone_snapshot
-from outfitter.plan.base import Create, Op, Plan, diff, surplus
-from outfitter.plan.usage import used_by
-from outfitter.plan.workload import KINDS, combined, plan_workload
+from outfitter.plan.diff import Create, Op, Plan, diff, surplus
+from outfitter.plan.used_by import used_by
+from outfitter.plan.workload.plan import KINDS, combined, plan_workload
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import artifact as render
 from outfitter.resolve.artifact import (
@@ -23,7 +23,7 @@ from outfitter.resolve.artifact import (
     type_problem,
     versions,
 )
-from outfitter.resolve.subject import subject_of
+from outfitter.resolve.request import subject_of
 from outfitter.snapshot import Asset, Key, View
 from outfitter.status import Draft, known
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import ON_DEMAND
-from outfitter.plan.base import Delete, Plan
-from outfitter.plan.roles import share_roles
-from outfitter.plan.usage import used_by
+from outfitter.plan.diff import Delete, Plan
+from outfitter.plan.sharing_roles import share_roles
+from outfitter.plan.used_by import used_by
 from outfitter.problems import Problem
 from outfitter.resolve.artifact import Definition, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Asset, View

@@ -6,9 +6,9 @@ from typing import Any
 
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.naming import credential_pull_secret, credential_secret
-from outfitter.plan.base import Op, Plan, surplus
-from outfitter.plan.copies import keep_copy, labelled
-from outfitter.plan.usage import used_by
+from outfitter.plan.diff import Op, Plan, surplus
+from outfitter.plan.replication import keep_copy, labelled
+from outfitter.plan.used_by import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render.credential import Material, compose, secrets
 from outfitter.resolve.scope import scope_problem, targets

@@ -7,9 +7,9 @@ from typing import Any
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, observe
-from outfitter.plan.base import Diff, Op, Plan, diff, surplus
-from outfitter.plan.copies import keep_copy, labelled
-from outfitter.plan.usage import used_by
+from outfitter.plan.diff import Diff, Op, Plan, diff, surplus
+from outfitter.plan.replication import keep_copy, labelled
+from outfitter.plan.used_by import used_by
 from outfitter.problems import Level, Problem, note, stalled, unsupported, waiting
 from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
 from outfitter.render.owner import owner_reference

@@ -11,9 +11,9 @@ from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
 from outfitter.naming import ATTEMPT, FILLED, ON_DEMAND, SOURCE_VERSION
 from outfitter.observe import Observation, State, observe, observe_download, refusal
-from outfitter.plan.base import Create, Delete, Op, Plan, diff
-from outfitter.plan.share import share, unshareable
-from outfitter.plan.usage import used_by
+from outfitter.plan.diff import Create, Delete, Op, Plan, diff
+from outfitter.plan.shared_volume import share, unshareable
+from outfitter.plan.used_by import used_by
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import nimcache
 from outfitter.resolve.references import Found, check_variables, credential_key

@@ -20,7 +20,7 @@ from outfitter.render import connection
 from outfitter.render.connection import Endpoints
 from outfitter.render.owner import child_meta
 from outfitter.render.workload import GroupPods
-from outfitter.resolve.subject import Subject
+from outfitter.resolve.request import Subject
 from outfitter.settings import Settings
 
 _RESOURCES = ("cpu", "memory")

@@ -12,8 +12,8 @@ from outfitter.naming import model_claim, nim_cache, shared_claim
 from outfitter.problems import under_way, waiting
 from outfitter.resolve.artifact import Definition
 from outfitter.resolve.references import Found, label
+from outfitter.resolve.request import Subject
 from outfitter.resolve.scope import covers, scope_problem
-from outfitter.resolve.subject import Subject
 from outfitter.resolve.volumes import VolumeUse
 from outfitter.snapshot import Asset, Live, View
 

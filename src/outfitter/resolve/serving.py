@@ -14,7 +14,7 @@ from outfitter.resolve.artifact import Chosen, Definition, build_problems, choos
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.references import Found, check_variables, check_volumes, label
-from outfitter.resolve.subject import Subject
+from outfitter.resolve.request import Subject
 from outfitter.resolve.workload import (
     ContainerUse,
     GroupUse,

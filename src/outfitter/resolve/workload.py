@@ -20,8 +20,8 @@ from outfitter.problems import Problem, stalled
 from outfitter.resolve.artifact import Chosen
 from outfitter.resolve.merge import Merged, identity, merge
 from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
+from outfitter.resolve.request import Subject
 from outfitter.resolve.scope import find, is_wide
-from outfitter.resolve.subject import Subject
 from outfitter.resolve.volumes import VolumeUse, claim_name, member_of
 from outfitter.snapshot import Asset, View
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from outfitter.sandbox import Sandbox, nodes
-from outfitter.sandbox.connection import Connection
+from outfitter_sandbox import Sandbox, nodes
+from outfitter_sandbox.connection import Connection
 
 from . import helm, images
 

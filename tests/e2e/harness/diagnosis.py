@@ -11,7 +11,7 @@ from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.base import resource
 from outfitter.cluster.client import path_of
 from outfitter.errors import ApiError
-from outfitter.sandbox.connection import Connection
+from outfitter_sandbox.connection import Connection
 
 LINES = 40
 SHOWN = ("name", "image", "ready", "restartCount", "state", "lastState")

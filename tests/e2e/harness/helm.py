@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import binaries, sources
-from outfitter.sandbox.realnode.parts import Group
+from outfitter_sandbox import binaries, sources
+from outfitter_sandbox.realnode.parts import Group
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "chart"

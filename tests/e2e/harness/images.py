@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from outfitter.sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
+from outfitter_sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
 
 Progress = Callable[[str], None]
 OPERATOR = "localhost/outfitter/operator"

@@ -9,8 +9,8 @@ from integration.harness.client import Api, Object, Predicate, eventually, ready
 from integration.harness.space import Space
 from outfitter.errors import ApiError
 from outfitter.naming import OWNER_NAME
-from outfitter.sandbox.connection import Connection
-from outfitter.sandbox.executing import Finished, execute
+from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.executing import Finished, execute
 
 from . import images
 

@@ -14,7 +14,7 @@ import yaml
 from outfitter.cluster.base import RESOURCES, Resource
 from outfitter.cluster.client import path_of
 from outfitter.errors import NotFound
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 Object = dict[str, Any]
 Predicate = Callable[[Any], object]

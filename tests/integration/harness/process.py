@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from outfitter.sandbox.processes import free_ports, last_lines
+from outfitter_sandbox.processes import free_ports, last_lines
 
 from .client import eventually
 

@@ -15,7 +15,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 
 _WRITES = ("POST", "PATCH", "PUT", "DELETE")
 _HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive"}

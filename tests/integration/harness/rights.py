@@ -10,7 +10,7 @@ import orjson
 import yaml
 
 from outfitter.cluster import access
-from outfitter.sandbox.audit import AuditEntry
+from outfitter_sandbox.audit import AuditEntry
 
 from .client import Api
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox.images import samples
-from outfitter.sandbox.processes import free_ports, wait_until
+from outfitter_sandbox.images import samples
+from outfitter_sandbox.processes import free_ports, wait_until
 
 SECONDS = 15
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox.processes import wait_until
+from outfitter_sandbox.processes import wait_until
 
 from .conftest import Start
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox.images import SAMPLES, full_name, write_samples
+from outfitter_sandbox.images import SAMPLES, full_name, write_samples
 
 from .layouts import load
 
-COMMAND = [sys.executable, "-c", "from outfitter.cli import main; main()", "sandbox", "image"]
+COMMAND = [sys.executable, "-c", "from outfitter.cli.app import main; main()", "sandbox", "image"]
 
 
 def outfitter(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.images import Config, Layer, directory, file, skeleton, symlink, tree, write_image
-from outfitter.sandbox.images.layers import write_layer
+from outfitter_sandbox.images import Config, Layer, directory, file, skeleton, symlink, tree, write_image
+from outfitter_sandbox.images.layers import write_layer
 
 from .layouts import load
 

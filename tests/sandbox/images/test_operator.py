@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.certificates import create_authority, issue
-from outfitter.sandbox.images import interpreter, operator
-from outfitter.sandbox.images.making import made_once, run
+from outfitter_sandbox.certificates import create_authority, issue
+from outfitter_sandbox.images import interpreter, operator
+from outfitter_sandbox.images.making import made_once, run
 
 from .layouts import Image, load
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.sandbox.images.samples import MODULE, PROGRAMS
-from outfitter.sandbox.processes import wait_until
+from outfitter_sandbox.images.samples import MODULE, PROGRAMS
+from outfitter_sandbox.processes import wait_until
 
 from .conftest import SECONDS, Start
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from outfitter.errors import NotFound
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.executing import Finished, execute
-from outfitter.sandbox.images import full_name, write_sample
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.executing import Finished, execute
+from outfitter_sandbox.images import full_name, write_sample
 from sandbox.conftest import eventually
 
 from . import machine

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from outfitter.sandbox.realnode import parts
+from outfitter_sandbox.realnode import parts
 
 # Where the parts of a node are known, or likely, to leave something.
 FOLDERS = (

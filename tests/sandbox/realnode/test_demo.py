@@ -12,7 +12,7 @@ import pytest
 
 from cli.conftest import MODULE, ROOT
 from cli.test_demo import check_story, environment, marked
-from outfitter.sandbox.processes import bound_command
+from outfitter_sandbox.processes import bound_command
 from sandbox.conftest import eventually
 
 pytestmark = [pytest.mark.realnode, pytest.mark.cluster, pytest.mark.timeout(900)]

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox.components import Layout
-from outfitter.sandbox.executing import Finished, _finished
-from outfitter.sandbox.processes import Identity
-from outfitter.sandbox.realnode import commands, configs, marks, node, record, traces
+from outfitter_sandbox.components import Layout
+from outfitter_sandbox.executing import Finished, _finished
+from outfitter_sandbox.processes import Identity
+from outfitter_sandbox.realnode import commands, configs, marks, node, record, traces
 
 PLACE = configs.Place(Path('/state/it\'s "mine"'), configs.Ports(1, 2, 3, 4))
 PARTS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from outfitter.api.validation import strict_errors
-from outfitter.cli.demo.story import load
-from outfitter.sandbox import fitting
+from outfitter_sandbox import fitting
+from outfitter_sandbox.demo.story import load
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
 

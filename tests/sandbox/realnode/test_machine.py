@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import Sandbox, nodes
-from outfitter.sandbox.processes import Identity
-from outfitter.sandbox.realnode import marks, record, traces
+from outfitter_sandbox import Sandbox, nodes
+from outfitter_sandbox.processes import Identity
+from outfitter_sandbox.realnode import marks, record, traces
 from sandbox.conftest import eventually
 from sandbox.test_cli import outfitter
 from sandbox.test_lifecycle import processes_of
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.realnode, pytest.mark.cluster]
 HOLDS_ONE = """
 import sys, time
 from pathlib import Path
-from outfitter.sandbox import Sandbox
+from outfitter_sandbox import Sandbox
 Sandbox.up(root=Path(sys.argv[1]), node="real", images=[Path(sys.argv[2])])
 print("up", flush=True)
 time.sleep(600)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import SandboxError
-from outfitter.sandbox import nodes
-from outfitter.sandbox.realnode import host, parts, system
+from outfitter_sandbox import nodes
+from outfitter_sandbox.realnode import host, parts, system
 from sandbox.conftest import script
 
 from .conftest import silent

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from outfitter.errors import Forbidden, SandboxError
-from outfitter.sandbox import Sandbox
-from outfitter.sandbox.images import write_sample
-from outfitter.sandbox.realnode import marks
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.images import write_sample
+from outfitter_sandbox.realnode import marks
 from sandbox.conftest import condition, eventually
 
 from .conftest import SECONDS, Space, is_ready, silent, state

@@ -1,0 +1,49 @@
+"""`outfitter sandbox image`: images for a node that reaches no registry, as files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from outfitter.cli import console
+
+_OPERATOR: Final = "operator"
+
+
+def image(
+    which: Annotated[str, typer.Argument(metavar="IMAGE", help="operator, or a test image such as web:1.")] = _OPERATOR,
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="File to write. Default: IMAGE.tar here.")
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="HOST/PATH:TAG", help="Name in the place of its own; may be repeated."),
+    ] = None,
+) -> None:
+    """Write a container image to a file, without a builder, a registry or a base image, and print its names.
+
+    The operator's image is made of the Python that runs this command and the
+    locked dependencies of a checkout: a minute the first time, then seconds.
+    The test images are small programs, built with Go.
+
+    Load it with `ctr -n k8s.io images import FILE`, `kind load image-archive FILE`
+    or `docker load -i FILE`. Pods that use it need a pull policy other than Always.
+
+    Example: outfitter sandbox image operator -o operator.tar --name registry.example.com/outfitter:0.1.0
+    """
+    from outfitter_sandbox.images import operator_image, write_sample
+
+    started = time.monotonic()
+    target = output or Path(f"{which.replace(':', '-')}.tar")
+    with console.failing_clearly(), console.ending_on_signals(), console.progress() as progress:
+        if which == _OPERATOR:
+            names = operator_image(target, progress, names=name or ())
+        else:
+            names = write_sample(target, which, progress, names=name or ())
+    for each in names:
+        typer.echo(each)
+    console.say(f"{target}: {target.stat().st_size >> 20} MiB in {time.monotonic() - started:.0f} s")

@@ -1,0 +1,273 @@
+"""`outfitter sandbox`: a throw-away Kubernetes control plane on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from outfitter.cli.console import ending_on_signals, progress, say
+from outfitter.errors import OutfitterError
+from outfitter_sandbox import Sandbox, nodes
+from outfitter_sandbox.binaries import SOURCES, find
+from outfitter_sandbox.control_plane import remove
+from outfitter_sandbox.folders import names
+
+NOT_RUNNING = 3
+POLL_SECONDS = 0.5
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, and a node: "
+    "a real one, as root on Linux, or a stand-in, where no container runs and pods become Ready, or fail, as told.\n\n"
+    "Try: [bold]export KUBECONFIG=$(outfitter sandbox up --detach)[/] then [bold]kubectl get nodes[/], "
+    "and at the end [bold]outfitter sandbox down[/].",
+)
+
+Name = Annotated[str, typer.Option("--name", "-n", help="Which sandbox; several run side by side.")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Folder for its files. Default: $XDG_STATE_HOME/outfitter/sandboxes.")
+]
+
+
+@app.command()
+def up(
+    *,
+    name: Name = "default",
+    root: Root = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return, and leave it running until `outfitter sandbox down`.")
+    ] = False,
+    source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
+    node: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(nodes.KINDS)}. Default: real where it runs at once, else stand-in."),
+    ] = None,
+    no_node: Annotated[bool, typer.Option("--no-node", help="The same as --node none.")] = False,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="nvidia.com/gpu devices of the node. Default: 16 on the stand-in, else 0.")
+    ] = None,
+    mig: Annotated[
+        list[str] | None, typer.Option(metavar="PROFILE=COUNT", help="MIG slices, such as 1g.10gb=4; may be repeated.")
+    ] = None,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Image archive (docker save, OCI layout) for a real node; may be repeated.",
+            dir_okay=False,
+            exists=True,
+        ),
+    ] = None,
+    controllers: Annotated[str, typer.Option(help="The --controllers list of kube-controller-manager.")] = "*",
+    crds: Annotated[
+        Path | None, typer.Option(help="Folder of CustomResourceDefinitions to apply.", exists=True, file_okay=False)
+    ] = None,
+) -> None:
+    """Start a sandbox and print the path of the admin's kubeconfig.
+
+    Stays until Ctrl-C, then removes everything; with --detach it runs until `down`.
+    Nothing survives the command's end, not even after kill -9.
+
+    Binaries come from KUBEBUILDER_ASSETS when that is set, as for Go operators,
+    else from Outfitter's cache, else they are downloaded or built with Go, once.
+
+    On a real node containers run: kubelet, containerd, DNS, volumes. It needs
+    root on Linux; build its parts once: outfitter sandbox build --node
+
+    On the stand-in pods become Ready, and those of Jobs complete. To see them fail:
+
+    kubectl annotate namespace default sandbox.outfitter.dev/pods=crash
+
+    Also slow, hang, oom, image, fail, complete, ready; also on one pod.
+    On a namespace, sandbox.outfitter.dev/volumes=hang keeps claims pending.
+
+    Exit codes: 0 stopped as asked, 1 something failed and is explained.
+    """
+    if node and no_node:
+        raise typer.BadParameter("--no-node contradicts --node: use one of them.")
+    kind = nodes.NONE if no_node else node or nodes.AUTO
+    with _failing_clearly(), ending_on_signals():
+        with progress() as step:
+            started, slices = time.monotonic(), _slices(mig or ())
+            sandbox = Sandbox.up(
+                name=name, root=root, source=source, node=kind, controllers=controllers, gpus=gpus, mig=slices,
+                images=image or (), detach=detach, progress=step,
+            )  # fmt: skip
+            if crds is not None:
+                _apply(sandbox, crds, step)
+        say(f"Started in {time.monotonic() - started:.1f} s, with this node: {sandbox.state['node']}.")
+        if not detach:
+            _attend(sandbox)
+            return
+        typer.echo(sandbox.kubeconfig)
+        say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
+
+
+@app.command()
+def build(
+    *,
+    source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
+    node: Annotated[bool, typer.Option("--node", help="Also the parts of a real node, built with Go.")] = False,
+) -> None:
+    """Get the binaries, and start nothing: the part that may take minutes, done once and kept in Outfitter's cache.
+
+    Example: outfitter sandbox build --source build
+    """
+    with _failing_clearly(), progress() as step:
+        found = find(source, step)
+        if node:
+            found |= nodes.build(step)
+    say("Ready: " + ", ".join(sorted(found)) + ".")
+
+
+@app.command()
+def down(
+    *,
+    name: Name = "default",
+    root: Root = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also remove what any crashed real node left on this machine (root).")
+    ] = False,
+) -> None:
+    """Stop a sandbox and remove its files, also those of a crashed one.
+
+    Does nothing when there is none.
+
+    Example: outfitter sandbox down --name demo
+    """
+    with _failing_clearly(), progress() as step:
+        step(f"Stopping the sandbox {name}")
+        found = remove(name, root)
+        left = nodes.clean_machine() if force else ""
+    if left:
+        say(f"Removed what a crash had left: {left}.")
+    say(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.")
+
+
+@app.command()
+def status(
+    *,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Only this one. Default: all.")] = None,
+    root: Root = None,
+) -> None:
+    """Show the sandboxes of this user and their processes.
+
+    Exit codes: 0 everything runs, 3 the named sandbox (or, without a name, any) does not run or a part of it ended.
+    """
+    table = Table("sandbox", "component", "state", "address", box=None)
+    known, healthy = dict(names(root)), True
+    with _failing_clearly():
+        for each in [name] if name else known:
+            if not known.get(each):
+                text = "not running; remove its files with `outfitter sandbox down`" if each in known else "not running"
+                table.add_row(each, "", text, "")
+                healthy = False
+                continue
+            sandbox = Sandbox.attach(name=each, root=root)
+            for component, state in sandbox.status().items():
+                runs = state["exit"] is None
+                healthy = healthy and runs
+                ended = f"ended with exit code {state['exit']}: see {sandbox.layout.log(component)}"
+                text = f"runs, process {state['pid']}" if runs else ended
+                table.add_row(each, component, text, sandbox.url if component == "kube-apiserver" else "")
+    if not name and not known:
+        say("No sandbox. Start one with: outfitter sandbox up")
+        raise typer.Exit(NOT_RUNNING)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)  # never cut what a script reads
+    if not healthy:
+        raise typer.Exit(NOT_RUNNING)
+
+
+@app.command()
+def kubeconfig(
+    *,
+    name: Name = "default",
+    root: Root = None,
+    user: Annotated[
+        str | None, typer.Option("--as", help="A user name, or system:serviceaccount:NAMESPACE:NAME. Default: admin.")
+    ] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", help="A group of that user; may be repeated.")] = None,
+    path: Annotated[bool, typer.Option("--path", help="Print the path of the file instead of its content.")] = False,
+) -> None:
+    """Print a kubeconfig: the admin's, or one that may do only what RBAC grants to somebody else.
+
+    Examples:
+
+    outfitter sandbox kubeconfig > admin.kubeconfig
+
+    outfitter sandbox kubeconfig --as alice --group devs --path
+
+    outfitter sandbox kubeconfig --as system:serviceaccount:team-a:builder
+    """
+    if group and not user:
+        raise typer.BadParameter("--group needs --as: the groups belong to a user.")
+    with _failing_clearly():
+        sandbox = Sandbox.attach(name=name, root=root)
+        file = sandbox.kubeconfig_for(user, group or ()) if user else sandbox.kubeconfig
+        sys.stdout.write(f"{file}\n" if path else file.read_text())
+
+
+def _slices(given: Sequence[str]) -> dict[str, int]:
+    """MIG profile -> count."""
+    try:
+        return {profile: int(count) for profile, count in (each.split("=") for each in given)}
+    except ValueError as error:
+        raise typer.BadParameter("--mig is PROFILE=COUNT, for instance --mig 1g.10gb=4.") from error
+
+
+def _apply(sandbox: Sandbox, crds: Path, step: Callable[[str], None]) -> None:
+    """The CRDs, or no sandbox at all."""
+    step(f"Applying the CRDs of {crds}")
+    try:
+        sandbox.apply_crds(crds)
+    except BaseException:
+        sandbox.down()
+        raise
+
+
+def _attend(sandbox: Sandbox) -> None:
+    """Say where it is and wait for Ctrl-C, SIGTERM or the end of a part; then remove everything."""
+    try:
+        typer.echo(sandbox.kubeconfig)
+        say(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")
+        say("Ctrl-C stops and removes it.")
+        while True:
+            ended = {name: state["exit"] for name, state in sandbox.status().items() if state["exit"] is not None}
+            if ended:
+                _report_ended(sandbox, ended)
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        with progress() as step:
+            step(f"Stopping the sandbox {sandbox.name}")
+            sandbox.down()
+
+
+def _report_ended(sandbox: Sandbox, ended: dict[str, int]) -> NoReturn:
+    from outfitter_sandbox.processes import last_lines
+
+    for component, code in ended.items():
+        say(f"{component} ended with exit code {code}. The end of its log:")
+        say(last_lines(sandbox.layout.log(component)))
+    raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _failing_clearly() -> Iterator[None]:
+    try:
+        yield
+    except OutfitterError as error:
+        say(str(error), "red")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        say("Interrupted; nothing is left running.")
+        raise typer.Exit(130) from None

@@ -1,0 +1,283 @@
+"""One sandbox: start, use, stop. Blocking, so that tests, demos and benchmarks can call it from anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from outfitter.errors import SandboxError
+from outfitter_sandbox import audit, binaries, control, crds, launching, nodes
+from outfitter_sandbox.audit import AuditEntry
+from outfitter_sandbox.components import Layout
+from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.folders import STATE, abandoned, folder_of, lock_of, supervisor_of
+from outfitter_sandbox.processes import last_lines, locked, wait_until
+from outfitter_sandbox.readiness import readiness, waves
+from outfitter_sandbox.realnode.marks import MARK
+
+Progress = Callable[[str], None]
+START_SECONDS = 60
+END_SECONDS = 60
+PORT_ATTEMPTS = 3
+
+
+class Sandbox:
+    """A running control plane. `with Sandbox.up(root=tmp_path) as sandbox:` leaves nothing behind, even on kill -9."""
+
+    def __init__(
+        self, name: str, layout: Layout, state: dict[str, Any], process: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        self.name = name
+        self.layout = layout
+        self.state = state
+        self.directory = layout.directory
+        self.url = layout.url
+        self.kubeconfig = layout.directory / "admin.kubeconfig"
+        self.audit_log = layout.directory / "audit.log"
+        self._process = process  # the supervisor, when it is our child
+
+    @classmethod
+    def up(
+        cls,
+        *,
+        name: str = "default",
+        root: Path | None = None,
+        source: str = "auto",
+        node: bool | str = True,
+        controllers: str = "*",
+        gpus: int | None = None,
+        mig: Mapping[str, int] = MappingProxyType({}),
+        images: Sequence[Path] = (),
+        detach: bool = False,
+        progress: Progress | None = None,
+    ) -> Sandbox:
+        """Start a control plane and return when it is usable.
+
+        SandboxError says which part failed, with its last log lines. It ends with this process unless `detach`.
+        `node` is real, stand-in (True), none (False) or auto; `gpus` (16 on the stand-in, else 0) and `mig`
+        (profile -> count) are advertised on it; `images` are archives for a real node. `controllers` is
+        kube-controller-manager's own list; `root` replaces the state folder;
+        `progress` gets one line of text for each step and every two seconds of a long one.
+        """
+        report = progress or (lambda text: None)
+        _need_cryptography()
+        directory = folder_of(name, root)
+        kind = nodes.choose(node, report)
+        if images and kind != nodes.REAL:
+            raise SandboxError(f"Images are for a real node; this one is {kind}. Leave them out, or use --node real.")
+        found = nodes.programs(kind, directory, binaries.find(source, report), report)
+        state = launching.described(name, kind, controllers, gpus, mig, found)
+        with locked(
+            lock_of(directory),
+            lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),
+        ):
+            for attempt in range(PORT_ATTEMPTS):
+                if abandoned(directory, name):
+                    nodes.discard(directory)
+                sandbox = cls._launch(directory, state | launching.address(state), found, report)
+                try:
+                    sandbox._start_all(report, images)
+                    control.ask(directory, "settle", detach=detach)
+                except BaseException as error:
+                    sandbox._shut_down(keep=True)
+                    taken = isinstance(error, SandboxError) and "address already in use" in str(error)
+                    if not taken or attempt == PORT_ATTEMPTS - 1:
+                        raise
+                    report("A port was taken by another process; starting again on others")
+                else:
+                    return sandbox
+        raise AssertionError("unreachable")
+
+    @classmethod
+    def attach(cls, *, name: str = "default", root: Path | None = None) -> Sandbox:
+        """The running sandbox of that name, for instance one that `outfitter sandbox up --detach` started."""
+        directory = folder_of(name, root)
+        owner = supervisor_of(directory)
+        if owner is None or not owner.alive():
+            raise SandboxError(f"The sandbox {name} is not running. Next: outfitter sandbox up --name {name}")
+        return cls._from_state(directory, json.loads((directory / STATE).read_text()))
+
+    def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
+        """A kubeconfig for a user in `groups` (certificate) or for `system:serviceaccount:NAMESPACE:NAME` (token)."""
+        from outfitter_sandbox import kubeconfigs
+
+        folder, origin = self.directory / "users", kubeconfigs.Origin(self.name, self.url, self.layout.pki)
+        if user.startswith(kubeconfigs.SERVICE_ACCOUNT):
+            if groups:
+                raise SandboxError("A ServiceAccount's groups are fixed by Kubernetes. Leave the groups out.")
+            return kubeconfigs.for_service_account(folder, origin, user, self.connection())
+        return kubeconfigs.for_user(folder, origin, user, groups)
+
+    def connection(self) -> Connection:
+        """A blocking client with the admin's rights."""
+        pki = self.layout.pki
+        return Connection(self.url, authority=pki / "ca.crt", certificate=pki / "admin.crt", key=pki / "admin.key")
+
+    def audit(self, since: int = 0) -> list[AuditEntry]:
+        """Finished requests after the offset `since`, oldest first."""
+        return audit.read(self.audit_log, since)
+
+    def audit_mark(self) -> int:
+        """The offset after the last finished request."""
+        return audit.mark(self.audit_log)
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Component -> {pid, exit, restarts}; exit is None while it runs."""
+        result: dict[str, dict[str, Any]] = self._ask("status")["components"]
+        return result
+
+    def stop_component(self, name: str, *, kill: bool = False, grace: float = 1) -> None:
+        """SIGTERM to one component, SIGKILL after `grace` seconds (at once when `kill`); the others go on.
+
+        The grace is short because an API server waits up to a minute for watches that nobody ends.
+        """
+        self._ask("stop", name=name, kill=kill, grace=grace)
+
+    def start_component(self, name: str) -> None:
+        """Start one component, on its old port, and wait until it is ready."""
+        self._ask("start", name=name)
+        self._await(name)
+
+    def restart(self, name: str) -> None:
+        """Stop and start one component."""
+        self.stop_component(name)
+        self.start_component(name)
+
+    def apply_crds(self, folder: Path) -> None:
+        """Create or replace the CRDs of `folder/*.yaml`; returns when each is Established and in discovery."""
+        crds.apply(self.connection(), folder)
+
+    def import_image(self, archive: Path) -> list[str]:
+        """Put the images of a tar on the real node; their names, ready for pods that pull IfNotPresent or Never."""
+        if self.state["node"] != nodes.REAL:
+            raise SandboxError(f"The node of the sandbox {self.name} is {self.state['node']}: it runs no image.")
+        from outfitter_sandbox.realnode import node
+
+        return node.import_image(self.state["programs"]["ctr"], archive)
+
+    def logs(self, component: str, count: int = 50) -> str:
+        """The end of a component's log, indented; `status()` names the components."""
+        return last_lines(self.layout.log(component), count)
+
+    def down(self) -> None:
+        """Stop everything and remove the directory. Does nothing when it is down already."""
+        with locked(lock_of(self.directory)):
+            self._shut_down(keep=False)
+            nodes.discard(self.directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    @classmethod
+    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path], progress: Progress) -> Sandbox:
+        """Write every file and start the supervisor, which starts nothing by itself."""
+
+        directory.mkdir(mode=0o700, parents=True)
+        (directory / STATE).write_text(json.dumps(state))
+        sandbox = cls._from_state(directory, state)
+        layout = sandbox.layout
+        launching.write(layout, state, found, progress)
+        log = layout.log("supervisor")
+        with log.open("ab") as output:
+            command = [sys.executable, "-P", "-m", "outfitter_sandbox.supervisor", str(directory), str(os.getpid())]
+            sandbox._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=directory
+            )
+        process = sandbox._process
+        wait_until(lambda: supervisor_of(directory) is not None or process.poll() is not None, START_SECONDS, 0.01)
+        if supervisor_of(directory) is None:
+            raise SandboxError(f"The sandbox's supervisor did not start. The end of {log}:\n{last_lines(log)}")
+        return sandbox
+
+    @classmethod
+    def _from_state(cls, directory: Path, state: dict[str, Any]) -> Sandbox:
+        return cls(state["name"], launching.layout_of(directory, state), state)
+
+    def _start_all(self, progress: Progress, images: Sequence[Path]) -> None:
+        parts = json.loads((self.directory / control.COMPONENTS).read_text())
+        if self.state["node"] == nodes.REAL:
+            nodes.take_machine(self.directory, self.state["programs"]["nft"], progress)
+        for wave in waves(parts, self.state["node"]):
+            progress(f"Starting {', '.join(wave)}")
+            for name in wave:
+                self._ask("start", name=name)
+            for name in wave:
+                self._await(name)
+            if "containerd" in wave:
+                for archive in (self.directory / MARK / "pause.tar", *images):
+                    progress(f"Importing {archive}")
+                    self.import_image(archive)
+
+    def _await(self, name: str) -> None:
+        """Poll a component until it is ready. SandboxError with the end of its log when it ended or takes too long."""
+        ready, started = readiness(name, self.layout, self.state, self.connection()), time.monotonic()
+
+        def settled() -> bool:
+            return self.status()[name]["exit"] is not None or ready()
+
+        in_time = wait_until(settled, START_SECONDS)
+        code = self.status()[name]["exit"]
+        if in_time and code is None:
+            return
+        log = self.layout.log(name)
+        what = (
+            f"ended with exit code {code}"
+            if code is not None
+            else f"was not ready within {time.monotonic() - started:.0f} s"
+        )
+        raise SandboxError(
+            f"The sandbox's {name} {what}. The end of its log:\n{last_lines(log)}\n"
+            f"Next: read all of {log}; its command line is in {self.directory / control.COMPONENTS}."
+        )
+
+    def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return control.ask(self.directory, op, **arguments)
+        except OSError as error:
+            raise SandboxError(
+                f"The sandbox {self.name} is not running ({error}). Next: outfitter sandbox up --name {self.name}"
+            ) from error
+
+    def _shut_down(self, *, keep: bool) -> None:
+        owner = supervisor_of(self.directory)
+        if owner is not None and owner.alive():
+            with contextlib.suppress(OSError, SandboxError):
+                control.ask(self.directory, "shutdown", keep=keep)
+            if not owner.wait(END_SECONDS):
+                owner.kill(signal.SIGKILL)  # its components are bound to it: the kernel ends them
+                owner.wait(control.GRACE)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+
+def remove(name: str, root: Path | None = None) -> bool:
+    """Take down a sandbox, running or crashed, by name; False when there is none."""
+    directory = folder_of(name, root)
+    if not (directory / STATE).exists():
+        return False
+    Sandbox._from_state(directory, json.loads((directory / STATE).read_text())).down()
+    return True
+
+
+def _need_cryptography() -> None:
+    try:
+        import cryptography  # noqa: F401
+    except ImportError as error:
+        raise SandboxError(
+            "The sandbox makes certificates with the package cryptography. Next: pip install 'outfitter[sandbox]'"
+        ) from error

@@ -1,0 +1,1 @@
+"""`outfitter demo`: the main job from nothing to a clean end."""

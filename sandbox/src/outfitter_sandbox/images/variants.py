@@ -1,0 +1,43 @@
+"""Samples under further names: what lets deploy/examples run unchanged where no registry is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from outfitter_sandbox.images.making import Progress
+from outfitter_sandbox.images.samples import write_sample
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A sample image under other names, with variables and links of its own."""
+
+    sample: str
+    names: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    links: Sequence[str] = ()
+
+
+_DIGEST: Final = "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+# What deploy/examples asks for.
+EXAMPLES: Final = (
+    Variant("web:1", ["quay.io/jupyter/pytorch-notebook:2026-10-01"], {"WEB_PORT": "8888"}),
+    Variant("web:1", ["nvcr.io/nvidia/pytorch:26.09-py3"], {"WEB_PORT": "8080,6006"}, ["python"]),
+    Variant("web:1", [f"registry.example.com/scorer@{_DIGEST}", "registry.example.com/echo:1"]),
+    Variant("web:1", ["registry.example.com/tail:2"], {"WEB_PORT": "8081"}),
+    Variant("fake-nim:1", ["nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4"]),
+    Variant(
+        "fake-nim:1", ["nvcr.io/nim/nvidia/nv-embedqa-e5-v5:1.6.0"], {"FAKE_NIM_MODEL": "nvidia/nv-embedqa-e5-v5"}
+    ),
+)  # fmt: skip
+
+
+def write_variants(folder: Path, variants: Iterable[Variant], progress: Progress) -> Iterator[Path]:
+    """An archive in `folder` for each, one after the other: the caller may remove one before the next is written."""
+    for number, each in enumerate(variants):
+        path = folder / f"variant-{number}.tar"
+        write_sample(path, each.sample, progress, names=each.names, env=each.env, links=each.links)
+        yield path

@@ -1,0 +1,159 @@
+"""Parts of a real node that this machine already has, and Debian packages unpacked into our cache, never installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from outfitter.errors import SandboxError
+from outfitter_sandbox import binaries
+
+Progress = Callable[[str], None]
+PLUGIN_FOLDERS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
+CNI_VERSION = "1.0.0"
+NFT_PACKAGES = (
+    "nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libedit2", "libgmp10", "libxtables12",
+    "libbsd0", "libmd0", "libtinfo6",
+)  # fmt: skip
+SECONDS = 10
+
+
+def containerd() -> dict[str, Path]:
+    """containerd 2 with its shim and ctr from the PATH; an older one lacks a call of the kubelet's."""
+    found = {name: shutil.which(name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")}
+    if not all(found.values()):
+        return {}
+    said = re.search(r" v?(\d+)\.\d+", _output(["containerd", "--version"]))
+    return {name: Path(str(path)) for name, path in found.items()} if said and int(said[1]) >= 2 else {}
+
+
+def runc() -> Path | None:
+    """runc 1.1 or newer with seccomp from the PATH: without it no pod of a restricted namespace starts."""
+    path = shutil.which("runc")
+    said = _output(["runc", "--version"]) if path else ""
+    version = re.search(r"runc version (\d+)\.(\d+)", said)
+    fits = version is not None and (int(version[1]), int(version[2])) >= (1, 1) and "libseccomp" in said
+    return Path(str(path)) if fits else None
+
+
+def network_plugins() -> dict[str, Path]:
+    """CNI plugins of the distribution that speak the version of our configuration."""
+    for folder in PLUGIN_FOLDERS:
+        found = {name: Path(folder) / name for name in ("bridge", "host-local")}
+        if all(os.access(path, os.X_OK) and _speaks(path) for path in found.values()):
+            return found
+    return {}
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A program from Debian packages, unpacked into the cache behind a script that shows it its libraries."""
+
+    program: str
+    packages: tuple[str, ...]
+    path: str  # of the program in its package
+
+    def available(self) -> bool:
+        """Whether this machine can fetch Debian packages."""
+        return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+
+    def cached(self, cache: Path) -> Path | None:
+        """The folder that holds the script, when it is complete."""
+        folder = cache / self.key()
+        return folder if binaries.complete(folder, (self.program,)) else None
+
+    def key(self) -> str:
+        """Name of the cache folder."""
+        return f"node-{self.program}-debian-{'-'.join(binaries.target())}"
+
+    def unpack(self, cache: Path, progress: Progress) -> Path:
+        """The folder that holds the script. SandboxError with apt's words when a package cannot be fetched."""
+        folder = cache / self.key()
+
+        def make(partial: Path) -> None:
+            progress(f"Fetching {self.program} from Debian packages; they are unpacked, not installed")
+            fetch(self.packages, partial / "root")
+            script = partial / self.program
+            script.write_text(
+                f"#!/bin/sh\nroot={shlex.quote(str(folder))}/root\n"
+                f'for each in "$root"/usr/lib/*-gnu "$root"/lib/*-gnu; do libraries=$libraries:$each; done\n'
+                f'LD_LIBRARY_PATH=${{libraries#:}} exec "$root/{self.path}" "$@"\n'
+            )
+
+        return binaries.install(folder, make, progress, (self.program,))
+
+
+def seccomp_headers(cache: Path, progress: Progress | None) -> dict[str, str] | None:
+    """What the Go build needs to link runc with libseccomp; None when it cannot be had.
+
+    Without `progress` nothing is fetched, and {} means: it could be.
+    """
+    if _succeeds(["pkg-config", "--exists", "libseccomp"]):
+        return {"CGO_ENABLED": "1"}
+    headers = Unpacked("libseccomp-dev", ("libseccomp-dev", "libseccomp2"), "usr/include/seccomp.h")
+    if shutil.which("pkg-config") is None or not headers.available():
+        return None
+    if progress is None:
+        return {}
+    root = headers.unpack(cache, progress) / "root"
+    libraries = next(root.glob("usr/lib/*-linux-gnu"))
+    return {
+        "CGO_ENABLED": "1",
+        "CGO_CFLAGS": f"-I{root}/usr/include",
+        "CGO_LDFLAGS": f"-L{libraries}",
+        "PKG_CONFIG_PATH": str(libraries / "pkgconfig"),
+    }
+
+
+def fetch(packages: Sequence[str], root: Path) -> None:
+    """Debian packages, unpacked below `root`; a package that the release does not have is left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # noqa: S103 - apt reads as another user
+        known = [each for each in packages if _succeeds(["apt-cache", "show", each])]
+        fetched = subprocess.run(
+            ["apt-get", "download", *known], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if fetched.returncode != 0 or not known:
+            raise SandboxError(
+                f"apt-get download {' '.join(packages)} failed: {fetched.stderr.strip()[-600:]}\n"
+                "Next: apt-get update, or install the program yourself."
+            )
+        for package in sorted(Path(folder).glob("*.deb")):
+            unpacked = subprocess.run(
+                ["dpkg", "-x", str(package), str(root)], capture_output=True, text=True, check=False
+            )
+            if unpacked.returncode != 0:
+                raise SandboxError(f"dpkg -x {package.name} failed: {unpacked.stderr.strip()[-600:]}")
+
+
+def _speaks(plugin: Path) -> bool:
+    answer = subprocess.run(
+        [str(plugin)], input=json.dumps({"cniVersion": CNI_VERSION}), env={"CNI_COMMAND": "VERSION"},
+        capture_output=True, text=True, check=False, timeout=SECONDS,
+    )  # fmt: skip
+    try:
+        return CNI_VERSION in json.loads(answer.stdout)["supportedVersions"]
+    except (ValueError, KeyError):
+        return False
+
+
+def _output(command: list[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=SECONDS).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -1,0 +1,73 @@
+"""The `outfitter` command. Commands import what they need when they run, so that help and completion stay quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from outfitter.cli import console
+from outfitter.cli.explain import explain
+from outfitter.cli.render import render
+from outfitter.cli.run import run
+from outfitter.cli.status import status
+from outfitter.cli.validate import validate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Workload assets for Kubernetes: declare environments, compute, data and credentials once, run workloads made "
+    "from them. Also as [bold]kubectl outfitter[/].\n\n"
+    "Try: [bold]outfitter demo[/] to see all of it on this machine, [bold]outfitter validate -f FILE[/] before "
+    "applying, [bold]outfitter status -A[/] afterwards.",
+    epilog=console.EXIT_CODES,
+)
+
+_USERS: Final = "For users"
+_ADMINS: Final = "For administrators"
+
+
+def _add(command: Callable[..., None], panel: str) -> None:
+    """Register a command; its docstring is its help, with the lines of each paragraph joined."""
+    app.command(help=console.help_of(command), rich_help_panel=panel)(command)
+
+
+_add(validate, _USERS)
+_add(render, _USERS)
+_add(status, _USERS)
+_add(explain, _USERS)
+_add(run, _ADMINS)
+for _extension in entry_points(group="outfitter.commands"):
+    _extension.load()(app)
+
+
+@app.command(rich_help_panel=_ADMINS)
+def version(
+    form: Annotated[
+        Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="How the versions are printed.")
+    ] = "text",
+) -> None:
+    """Print the versions of the command and of its API.
+
+    Example:  outfitter version -o json
+    """
+    from importlib.metadata import version as installed
+
+    from outfitter.api.base import API_VERSION
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    if form == "text":
+        typer.echo(f"outfitter {installed('outfitter')} ({API_VERSION}, Python {python})")
+    else:
+        console.emit({"version": installed("outfitter"), "apiVersion": API_VERSION, "python": python}, form)
+
+
+def main() -> None:
+    """Entry point of `outfitter` and `kubectl outfitter`."""
+    name = "kubectl outfitter" if Path(sys.argv[0]).name.startswith("kubectl-") else "outfitter"
+    app(prog_name=name)

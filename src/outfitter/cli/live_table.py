@@ -1,0 +1,116 @@
+"""Our objects as they change: a live table on a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as Screen
+from rich.text import Text
+
+from outfitter.api.v1alpha1 import KINDS
+from outfitter.cli import console
+from outfitter.cli.connect import connected
+from outfitter.cli.table import Row, details, row, table
+from outfitter.cli.target import Target
+from outfitter.cluster.base import Change, resource
+from outfitter.cluster.client import path_of
+from outfitter.cluster.informer import Informer
+from outfitter.cluster.store import Caches
+from outfitter.cluster.watches import Watch
+
+_REFRESHES: float = 4  # per second, at most
+
+
+class Board:
+    """The rows of what caches hold, in a terminal's frame or as lines. `target` chooses a kind or one object."""
+
+    def __init__(self, caches: Caches, out: Console, *, target: Target | None = None, wide: bool = False) -> None:
+        self._caches = caches
+        self._out = out
+        self._target = target
+        self._wide = wide
+        self._told: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._frame: Screen | None = None
+        self.namespaces = True
+
+    def rows(self) -> list[Row]:
+        """What there is now, by kind, namespace and name."""
+        kinds = [self._target.kind.name] if self._target else [kind.name for kind in KINDS]
+        name = self._target.name if self._target else ""
+        return [
+            row(live.body, live.kind)
+            for kind in kinds
+            for live in sorted(self._caches[kind].all(), key=lambda live: (live.namespace, live.name))
+            if name in ("", live.name)
+        ]
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """While the block runs, changes are shown; at its end the last table stays."""
+        if not self._out.is_terminal:
+            yield
+            return
+        with Screen(
+            get_renderable=self._render, console=self._out, refresh_per_second=_REFRESHES, vertical_overflow="visible"
+        ) as frame:
+            self._frame = frame
+            try:
+                yield
+            finally:
+                self._frame = None
+
+    def changed(self, change: Change) -> None:
+        """Listener of the caches: without a terminal, one line for each object that says something new."""
+        if self._frame is not None or self._out.is_terminal or all(kind.name != change.kind for kind in KINDS):
+            return
+        live = change.live
+        if self._target and (self._target.kind.name, self._target.name or live.name) != (live.kind, live.name):
+            return
+        key = (live.kind, live.namespace, live.name)
+        if change.new is None:
+            self._told.pop(key, None)
+            self._line(f"{live.kind} {live.namespace}/{live.name}: gone")
+            return
+        item = row(live.body, live.kind)
+        said = tuple(dict.fromkeys(part for part in (item.sync, item.phase, item.ready, item.message) if part))
+        if "status" in live.body and self._told.get(key) != said:
+            self._told[key] = said
+            self._line(f"{item.title}: {', '.join(said)}")
+
+    def _line(self, text: str) -> None:
+        self._out.print(f"{datetime.now().astimezone():%H:%M:%S} {text}", soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        rows = self.rows()
+        lines = [Text(text, style=style) for style, text in details(rows)]
+        return Group(table(rows, namespaces=self.namespaces, wide=self._wide), *([Text(), *lines] if lines else []))
+
+
+async def follow(kubeconfig: str, namespace: str, target: Target | None, *, wide: bool) -> None:
+    """Show changes until cancelled."""
+    async with connected(kubeconfig) as client:
+        kinds = [target.kind.name] if target else [kind.name for kind in KINDS]
+        for kind in kinds:
+            path = f"{path_of(resource(kind), namespace)}?limit=1"
+            await client.transport.request("GET", path)  # a refusal is told now; a watch would retry it for ever
+        caches = Caches()
+        board = Board(caches, console.paper(), target=target, wide=wide)
+        board.namespaces = not namespace
+        caches.listen(board.changed)
+        tasks = [
+            asyncio.create_task(Informer(client.transport, caches, Watch(kind, "shown"), namespace).run())
+            for kind in kinds
+        ]
+        try:
+            with board.shown():
+                await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            sys.stdout.flush()

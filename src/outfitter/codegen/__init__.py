@@ -1,0 +1,1 @@
+"""Generators of `make generate`. The operator never imports them."""

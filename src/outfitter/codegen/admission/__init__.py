@@ -1,0 +1,1 @@
+"""ValidatingAdmissionPolicies of the chart."""

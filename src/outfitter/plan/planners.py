@@ -1,0 +1,40 @@
+"""plan(view, asset) -> Plan: everything that is decided in a pass, without I/O, clock or randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from outfitter.plan.artifact import plan_artifact
+from outfitter.plan.artifactrepository import plan_repository
+from outfitter.plan.assets import plan_compute_resource, plan_environment
+from outfitter.plan.credential import plan_credential
+from outfitter.plan.datasource import plan_data_source
+from outfitter.plan.diff import Plan
+from outfitter.plan.nimcache import plan_nim_cache
+from outfitter.plan.workload.plan import plan_workload
+from outfitter.resolve.request import subject_of
+from outfitter.snapshot import Asset, View
+
+
+def _workload(view: View, asset: Asset) -> Plan:
+    subject = subject_of(asset)
+    assert subject is not None
+    return plan_workload(view, subject)
+
+
+PLANNERS: Mapping[str, Callable[[View, Asset], Plan]] = {
+    "Environment": plan_environment,
+    "ComputeResource": plan_compute_resource,
+    "DataSource": plan_data_source,
+    "Credential": plan_credential,
+    "Workspace": _workload,
+    "Inference": _workload,
+    "Artifact": plan_artifact,
+    "ArtifactRepository": plan_repository,
+    "NimCache": plan_nim_cache,
+}
+
+
+def plan(view: View, asset: Asset) -> Plan:
+    """What to write, and what to say, for one of our objects."""
+    return PLANNERS[asset.live.kind](view, asset)

@@ -1,0 +1,142 @@
+"""One volume of a NimCache for several namespaces: a read-only PersistentVolume and a claim in each that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from outfitter.canonical import covers, stamp
+from outfitter.naming import shared_claim, shared_volume
+from outfitter.observe import State, observe
+from outfitter.plan.diff import Create, Delete, Op, Plan, claim, diff
+from outfitter.problems import Problem, stalled, waiting
+from outfitter.render import nimcache
+from outfitter.resolve.scope import covers as reaches
+from outfitter.resolve.scope import is_wide
+from outfitter.snapshot import Asset, Live, View
+
+_FIELD = "spec.sharing"
+
+
+def unshareable(view: View, asset: Asset) -> Problem | None:
+    """Why a cache cannot be mounted in other namespaces at all."""
+    settings = view.settings
+    if not is_wide(asset, settings.system_namespace):
+        text = f"only a cache of wider scope in namespace {settings.system_namespace} is shared: remove sharing"
+        return stalled("InvalidSpec", text, _FIELD)
+    if settings.watch_namespaces:
+        text = (
+            "PersistentVolumes belong to the whole cluster, and this operator serves only some namespaces "
+            "(watchNamespaces): use sharing download"
+        )
+        return stalled("Unsupported", text, _FIELD)
+    if not settings.shared_drivers:
+        text = (
+            "no storage driver may be shared: an admin must name it in the operator's staticPvDrivers, "
+            "or use sharing download"
+        )
+        return stalled("Unsupported", text, _FIELD)
+    return None
+
+
+@dataclass
+class _Shares:
+    ops: list[Op] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    synced: int = 0
+
+
+def share(view: View, asset: Asset, made: Plan) -> Plan:
+    """The plan of a cache that is filled or being filled, and what the namespaces of its users need."""
+    where = _namespaces(view, asset)
+    keep = {(shared_claim(asset.live.name), at) for at in where} | {
+        (shared_volume(asset.live.uid, at), "") for at in where
+    }
+    keep.add((asset.live.name, asset.live.namespace))
+    found = _Shares()
+    for child in view.children(asset.live.uid):
+        volume = child.kind in ("PersistentVolume", "PersistentVolumeClaim")
+        if volume and not child.deleting and (child.name, child.namespace) not in keep:
+            found.ops.append(Delete(child))
+    draft = made.draft
+    if draft.facts.get("phase") == "Ready":
+        source = _source(view, asset, draft.facts["claimName"])
+        if isinstance(source, Problem):
+            found.problems.append(source)
+        else:
+            for namespace in where:
+                _keep(view, asset, source, namespace, found)
+    facts = {**draft.facts, "targets": {"desired": len(where), "synced": found.synced}}
+    everywhere = any(not problem.namespace for problem in found.problems)
+    broken = len(where) if everywhere else len({problem.namespace for problem in found.problems})
+    draft = replace(
+        draft,
+        ready=draft.ready and not found.problems,
+        facts=facts,
+        problems=(*draft.problems, *found.problems),
+        targets=(0, 1) if everywhere else (draft.targets[0] + len(where) - broken, len(where) + 1),
+    )
+    steps = (*made.steps, tuple(found.ops)) if found.ops else made.steps
+    return replace(made, draft=draft, steps=steps, look_again=made.look_again or bool(found.ops))
+
+
+def _namespaces(view: View, asset: Asset) -> list[str]:
+    """Where something that runs uses the cache, and may."""
+    home = asset.live.namespace
+    used = sorted({user.namespace for user in view.users} - {home})
+    spaces = [(name, view.live("Namespace", "", name)) for name in used]
+    return [name for name, live in spaces if live and not live.deleting and reaches(view, asset, name)]
+
+
+def _source(view: View, asset: Asset, name: str) -> Mapping[str, Any] | Problem:
+    """The PersistentVolume that the cache's own claim is bound to, if it may be shared."""
+    held = view.live("PersistentVolumeClaim", asset.live.namespace, name)
+    volume = (held.body["spec"].get("volumeName") or "") if held else ""
+    live = view.live("PersistentVolume", "", volume) if volume else None
+    if live is None:
+        return waiting("Pending", f"PersistentVolumeClaim {asset.live.namespace}/{name} is not bound yet")
+    body = live.body
+    driver = (body["spec"].get("csi") or {}).get("driver", "")
+    if driver in view.settings.shared_drivers:
+        return body
+    what = f"of CSI driver {driver}, which is not among" if driver else "not of a CSI driver, and only such are among"
+    text = f"PersistentVolume {volume} is {what} the operator's staticPvDrivers: an admin can add a driver that lets "
+    return stalled("Unsupported", f"{text}several namespaces mount one volume, or use sharing download", _FIELD)
+
+
+def _keep(view: View, asset: Asset, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
+    """Claim and volume of one namespace. Neither can be changed: what is no longer right goes, and is made anew."""
+    held = view.live("PersistentVolumeClaim", namespace, shared_claim(asset.live.name))
+    size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
+    wanted, volume = nimcache.shared(asset, source, namespace, size)
+    result = diff(view, asset, [wanted])
+    if result.problems:
+        found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
+        return
+    live = view.peek("PersistentVolume", "", volume["metadata"]["name"])
+    verdict = claim(view, live, asset) if live else None
+    if verdict is not None:
+        found.problems.append(_elsewhere(verdict, namespace))
+    elif live is None:
+        found.ops += [*result.ops, Create(stamp(volume))]
+    elif _outdated(live, volume, held):
+        lost = held is not None and (held.body.get("status") or {}).get("phase") in ("Bound", "Lost")
+        found.ops += [Delete(live), *([Delete(held)] if held and lost else [])]
+    else:
+        found.ops += result.ops
+        found.synced += held is not None and observe(held).state is State.READY
+
+
+def _outdated(live: Live, volume: Mapping[str, Any], held: Live | None) -> bool:
+    """Whether a volume is of other storage than the cache is now, or reserved for a claim that is gone."""
+    spec = live.body["spec"]
+    reserved = (spec.get("claimRef") or {}).get("uid")
+    if reserved and (held is None or held.uid != reserved):
+        return True
+    return not covers(stamp(dict(volume))["spec"]["csi"], spec.get("csi"))
+
+
+def _elsewhere(problem: Problem, namespace: str) -> Problem:
+    reason = "ReplicationError" if problem.reason == "NameTaken" else problem.reason
+    return replace(problem, reason=reason, namespace=namespace)

@@ -1,0 +1,46 @@
+"""sharedRoles of an ArtifactRepository: Roles over its artifacts as they are now, and who has them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
+from outfitter.plan.diff import Diff, claim, diff, surplus
+from outfitter.problems import stalled
+from outfitter.render.artifactrepository import shared
+from outfitter.snapshot import Asset, View
+
+_KINDS: Final = ("RoleBinding", "Role")
+
+
+def share_roles(view: View, asset: Asset, members: Sequence[Asset], versions: Collection[str]) -> Diff:
+    """What makes the Roles of a repository what its list says. `versions`: uids of the members that have a number."""
+    assert isinstance(asset.model, ArtifactRepository)
+    listed = bool(asset.model.spec.shared_roles)
+    if not view.settings.shared_roles:
+        return Diff(problems=[_OFF] if listed else [])
+    if listed:
+        view.depend("Artifact", asset.live.namespace, "*")  # who joins and who leaves
+    names = [member.live.name for member in members]
+    drafts = [member.live.name for member in members if member.live.uid not in versions]
+    pairs = shared(asset, names, drafts)
+    # A RoleBinding gives whatever the Role of that name says. So it is there only while that Role is known to be ours:
+    # made after it, and gone with it.
+    wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(view, asset, role)]
+    result = diff(view, asset, wanted)
+    result.ops += surplus(view, asset, _KINDS, wanted)
+    return result
+
+
+_OFF: Final = stalled(
+    "Unsupported",
+    "this operator does not share artifacts: an admin must turn on its setting sharedRoles (OUTFITTER_SHARED_ROLES); "
+    "or remove it",
+    "spec.sharedRoles",
+)
+
+
+def _ours(view: View, asset: Asset, role: Mapping[str, Any]) -> bool:
+    found = view.peek("Role", asset.live.namespace, role["metadata"]["name"])
+    return found is not None and claim(view, found, asset) is None

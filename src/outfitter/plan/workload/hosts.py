@@ -1,0 +1,73 @@
+"""The ways into a workload: which hosts it may have, and what status says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from outfitter.naming import connection_service
+from outfitter.plan.diff import Diff
+from outfitter.problems import Problem, waiting
+from outfitter.render.connection import Endpoints, host_of
+from outfitter.snapshot import Asset, Live, View
+
+
+def lost_hosts(view: View, asset: Asset, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
+    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first.
+
+    `hosts`: name of the Ingress, host, and the field that asks for it.
+    """
+    lost = {}
+    for name, host, field in hosts:
+        first = next((live for live in view.claimants(host) if _counts(view, live, host)), None)
+        if first is None or first.owner == asset.live.uid:
+            continue
+        if _published(asset.body, host) and not _published(_owner(view, first), host):
+            continue  # whoever labels an Ingress of its own cannot take a host that was given away before
+        view.depend(first.kind, first.namespace, first.name)
+        text = f"{host} already belongs to another workload: choose another host"
+        lost[name] = waiting("HostTaken", text, field)
+    return lost
+
+
+def _owner(view: View, ingress: Live) -> Mapping[str, Any]:
+    owner = view.owner(ingress.owner)
+    return owner.body if owner else {}
+
+
+def _counts(view: View, ingress: Live, host: str) -> bool:
+    """Whether an Ingress is what it says: a child of a living object of ours in its namespace."""
+    owner = view.owner(ingress.owner)
+    return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
+
+
+def _published(body: Mapping[str, Any], host: str) -> bool:
+    """Whether we have told an object's users that it has this host."""
+    links = (body.get("status") or {}).get("connections") or ()
+    return any(host_of(str(item.get("url", ""))) == host for item in links)
+
+
+def reached(asset: Asset, ways: Endpoints, diff: Diff, lost: Mapping[str, Problem]) -> list[dict[str, Any]]:
+    """`status.connections`: what the cluster gave each endpoint. A host that belongs to somebody else is no link."""
+    result = []
+    for item in ways.inside:
+        name = connection_service(asset.live.name, item.name)
+        service = diff.live.get(("Service", asset.live.namespace, name))
+        body = service.body if service else {}
+        ports = (body.get("spec") or {}).get("ports") or [{}]
+        addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+        address = (addresses[0].get("hostname") or addresses[0].get("ip")) if addresses else None
+        entry: dict[str, Any] = {
+            "name": item.name,
+            "toolType": item.tool or None,
+            "connectionType": item.type,
+            "containerPort": item.port,
+            "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
+            "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
+        }
+        if name in lost:
+            entry |= {"url": None, "message": lost[name].message}
+        if item.type == "LoadBalancer" and not address:
+            entry["message"] = "the load balancer has not given an address yet"
+        result.append({key: value for key, value in entry.items() if value is not None})
+    return result

@@ -1,0 +1,209 @@
+"""The pin: a ControllerRevision of what a workload was made from, so that later edits of assets do not touch it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from outfitter.api.v1alpha1.inference import InferenceSpec
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.naming import SOURCE_VERSION, credential_secret, revision, short_hash
+from outfitter.problems import Level, Problem
+from outfitter.render.owner import child_meta
+from outfitter.render.workload import GroupPods, Rendered, claims, short_lived
+from outfitter.resolve.references import Source
+from outfitter.resolve.request import Subject
+from outfitter.resolve.workload import Resolved, Spec
+from outfitter.snapshot import Asset, Live, View
+
+HISTORY = 2
+
+# Fields that a running workload is not made from: what changes them makes no new pin.
+_NOT_INPUTS = (
+    "suspend", "replicas", "autoscaling", "description", "displayName", "tags", "locked", "version", "repositoryRef",
+    "templateId",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One revision of a workload: `inputs` is a digest of what the user asked for, the rest is what came of it.
+
+    `artifact` says which one it runs, if it is not its own; `short_lived` names the claims that go when it stops.
+    """
+
+    name: str
+    number: int
+    inputs: str
+    type: str
+    submission: Mapping[str, Any]
+    sources: tuple[Source, ...]
+    origins: Mapping[str, str]
+    notes: tuple[Problem, ...]
+    groups: tuple[GroupPods, ...]
+    claims: tuple[Mapping[str, Any], ...]
+    short_lived: tuple[str, ...] = ()
+    artifact: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] | None = None
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The merged submission as a model."""
+        model = WorkspaceSpec if self.type == "workspace" else InferenceSpec
+        return model.model_validate(self.submission)
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """The pod template of the first group."""
+        return self.groups[0].template
+
+
+def inputs(subject: Subject) -> str:
+    """Digest of the workload's own spec: how many pods there are is not part of it, a restart is."""
+    spec = _made_from(subject.asset.body.get("spec") or {})
+    if "run" in spec:
+        spec["run"] = _made_from(spec["run"])
+    return short_hash(orjson.dumps([spec, subject.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
+
+
+def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in spec.items() if key not in _NOT_INPUTS}
+    if "containerGroups" in kept:
+        kept["containerGroups"] = [
+            {key: value for key, value in group.items() if key not in ("replicas", "autoscaling")}
+            for group in kept["containerGroups"]
+        ]
+    return kept
+
+
+def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
+    """The pin of a resolved and rendered workload; its name tells its content."""
+    problems = (*resolved.problems, *rendered.problems)
+    pin = Pin(
+        "",
+        number,
+        inputs(resolved.subject),
+        resolved.subject.type,
+        resolved.merged.fields,
+        resolved.sources,
+        _origins(resolved, rendered),
+        tuple(problem for problem in problems if problem.level is Level.NOTE),
+        rendered.groups,
+        tuple(claims(resolved)),
+        short_lived(resolved),
+        _artifact(resolved),
+        resolved.facts or None,
+    )
+    return replace(pin, name=_name(resolved.subject.name, _data(pin)))
+
+
+def _name(workload: str, data: Mapping[str, Any]) -> str:
+    return revision(workload, orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+
+
+def _origins(resolved: Resolved, rendered: Rendered) -> dict[str, str]:
+    """Where values come from: of the workload, of its first container, and of the pod as it was put together."""
+    first = resolved.groups[0].containers[0].origins
+    pod = {f"pod.{path}": source for path, source in rendered.origins.items()}
+    return {**resolved.merged.origins, **first, **pod}
+
+
+def _artifact(resolved: Resolved) -> dict[str, Any] | None:
+    chosen = resolved.artifact
+    if chosen is None or resolved.subject.own_definition:
+        return None
+    live = chosen.definition.asset.live
+    return {
+        "name": live.name,
+        "uid": live.uid,
+        "repository": chosen.definition.repository,
+        "generation": live.generation,
+        "locked": chosen.definition.locked,
+    }
+
+
+def _data(pin: Pin) -> dict[str, Any]:
+    return {
+        "inputs": pin.inputs,
+        "type": pin.type,
+        "submission": pin.submission,
+        "sources": [dict(vars(source)) for source in pin.sources],
+        "origins": pin.origins,
+        "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in pin.notes],
+        "groups": [dict(vars(group)) for group in pin.groups],
+        "claims": list(pin.claims),
+        "shortLived": list(pin.short_lived),
+        "artifact": pin.artifact,
+        "facts": pin.facts,
+    }
+
+
+def manifest(pin: Pin, asset: Asset) -> dict[str, Any]:
+    """The ControllerRevision of a pin."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {**child_meta(asset), "name": pin.name},
+        "data": _data(pin),
+        "revision": pin.number,
+    }
+
+
+def trusted(live: Live, workload: str, published: str) -> bool:
+    """Whether a ControllerRevision is a pin of ours: we named it in the workload's status, and its content is its name.
+
+    Others may write ControllerRevisions in a namespace; nobody else writes status.
+    """
+    return live.name == published == _name(workload, live.body.get("data") or {})
+
+
+def read(live: Live) -> Pin:
+    """A pin out of its ControllerRevision; of another version of Outfitter, what is known of it."""
+    body = live.body
+    data = body["data"]
+    known = Source.__dataclass_fields__
+    return Pin(
+        live.name,
+        int(body["revision"]),
+        data.get("inputs", ""),
+        data.get("type", "workspace"),
+        data.get("submission", {}),
+        tuple(
+            Source(**{key: value for key, value in item.items() if key in known}) for item in data.get("sources", ())
+        ),
+        data.get("origins", {}),
+        tuple(Problem(item["reason"], item["message"], Level.NOTE, item["field"]) for item in data.get("notes", ())),
+        tuple(GroupPods(**group) for group in data["groups"]),
+        tuple(data.get("claims", ())),
+        tuple(data.get("shortLived") or ()),
+        data.get("artifact"),
+        data.get("facts"),
+    )
+
+
+def outdated(view: View, pin: Pin, namespace: str) -> list[dict[str, Any]]:
+    """The assets newer than the pin; a restart takes them up. Looking at them makes the workload their user."""
+    found: list[dict[str, Any]] = []
+    for source in pin.sources:
+        entry = {"kind": source.kind, "namespace": source.namespace, "name": source.name}
+        live = view.live(source.kind, source.namespace, source.name)
+        if live is None:
+            found.append({**entry, "usedGeneration": source.generation, "reason": "Deleted"})
+        elif live.uid != source.uid:
+            found.append({**entry, "usedGeneration": source.generation, "reason": "Replaced"})
+        elif live.generation != source.generation:
+            numbers = {"usedGeneration": source.generation, "generation": live.generation}
+            found.append({**entry, **numbers, "reason": "Edited"})
+        elif source.version and source.version != _content_version(view, namespace, source.name):
+            found.append({**entry, "reason": "Rotated"})
+    return found
+
+
+def _content_version(view: View, namespace: str, credential: str) -> str:
+    secret = view.live("Secret", namespace, credential_secret(credential))
+    annotations: Mapping[str, str] = (secret.body["metadata"].get("annotations") or {}) if secret else {}
+    return annotations.get(SOURCE_VERSION, "")

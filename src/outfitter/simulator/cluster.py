@@ -1,0 +1,287 @@
+"""The API server's twin in memory: runs `outfitter render` and the tests of passes.
+
+It keeps what the engine relies on: uids, versions, generations, who owns which field, status apart from spec,
+preconditions, garbage collection by ownerReferences, and refusal of everything that access.py does not grant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outfitter.cluster.access import granted
+from outfitter.cluster.base import RESOURCES, resource
+from outfitter.cluster.events import event
+from outfitter.cluster.objects import (
+    Body,
+    Place,
+    as_sent,
+    desired,
+    encode_secret,
+    now,
+    place_of,
+    refers_to,
+    same,
+    selects,
+)
+from outfitter.cluster.projection import project
+from outfitter.cluster.store import Caches
+from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from outfitter.naming import FIELD_MANAGER
+from outfitter.simulator.managed_fields import Path, merged, owned_paths, without
+from outfitter.snapshot import Live
+
+_NO_GENERATION: Final = frozenset(
+    {
+        "Namespace",
+        "Secret",
+        "ConfigMap",
+        "Service",
+        "PersistentVolumeClaim",
+        "PersistentVolume",
+        "ControllerRevision",
+        "Event",
+        "Lease",
+        "HorizontalPodAutoscaler",
+        "Role",
+        "RoleBinding",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that was asked for; `manifest` is what was sent (of write_status, the status)."""
+
+    verb: str  # create, apply, delete, status
+    kind: str
+    namespace: str
+    name: str
+    manifest: Mapping[str, Any]
+
+
+class MemoryCluster:
+    """A Cluster. `user_*` are what people, controllers and kubelets do: neither recorded nor refused.
+
+    `strict_namespaces`: creating in a namespace that does not exist is NotFound, as on a server; otherwise it is made.
+    """
+
+    def __init__(
+        self,
+        objects: Iterable[Mapping[str, Any]] = (),
+        *,
+        caches: Caches | None = None,
+        strict_namespaces: bool = False,
+    ) -> None:
+        self.caches = caches if caches is not None else Caches()
+        self.writes: list[Write] = []
+        self.events: list[Body] = []
+        self._strict = strict_namespaces
+        self._objects: dict[Place, Body] = {}
+        self._owners: dict[Place, dict[str, frozenset[Path]]] = {}
+        self._version = 0
+        self._uids = 0
+        self._faults: list[tuple[str, str, Exception]] = []
+        for item in objects:
+            self.user_apply(item)
+
+    # -- the verbs -----------------------------------------------------------------------------------------------
+
+    async def get(self, kind: str, namespace: str, name: str) -> Body | None:
+        """See Cluster.get."""
+        self._check("get", kind)
+        return deepcopy(self._objects.get((kind, namespace, name)))
+
+    async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[Body]:
+        """See Cluster.list. Selectors: `key`, `!key`, `key=value`, `key!=value`, joined by commas."""
+        self._check("list", kind)
+        return [
+            deepcopy(body)
+            for (item, space, _), body in sorted(self._objects.items())
+            if item == kind and namespace in ("", space) and selects(label_selector, body)
+        ]
+
+    async def create(self, manifest: Mapping[str, Any]) -> Body:
+        """See Cluster.create."""
+        kind, namespace, name = place = place_of(manifest)
+        self._check("create", kind)
+        self.writes.append(Write("create", kind, namespace, name, deepcopy(dict(manifest))))
+        if self._strict and resource(kind).namespaced and ("Namespace", "", namespace) not in self._objects:
+            raise NotFound(f'namespaces "{namespace}" not found', status=404, reason="NotFound")
+        if place in self._objects:
+            raise AlreadyExists(f'{resource(kind).plural} "{name}" already exists', status=409, reason="AlreadyExists")
+        return deepcopy(self._insert(place, manifest, FIELD_MANAGER))
+
+    async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> Body:
+        """See Cluster.apply."""
+        kind, namespace, name = place = place_of(manifest)
+        self._check("patch", kind)
+        self.writes.append(Write("apply", kind, namespace, name, deepcopy(dict(manifest))))
+        self._existing(place, uid)
+        return deepcopy(self._apply(place, manifest, manager))
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+        """See Cluster.delete."""
+        self._check("delete", kind)
+        self.writes.append(Write("delete", kind, namespace, name, {}))
+        live = self._objects.get((kind, namespace, name))
+        if live is not None and live["metadata"]["uid"] == uid:
+            self._delete((kind, namespace, name), orphan)
+
+    async def write_status(
+        self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
+    ) -> Body:
+        """See Cluster.write_status."""
+        self._check("patch", kind, "/status")
+        self.writes.append(Write("status", kind, namespace, name, deepcopy(dict(status))))
+        live = self._existing((kind, namespace, name), uid)
+        if version and live["metadata"]["resourceVersion"] != str(version):
+            raise Conflict(f"{kind} {name} changed meanwhile", status=409, reason="Conflict")
+        return deepcopy(self._set_status((kind, namespace, name), status))
+
+    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+        """See Cluster.emit."""
+        self.events.append(event(regarding, type_=type_, reason=reason, message=message, action=action))
+
+    # -- what others do ------------------------------------------------------------------------------------------
+
+    def fail_next(self, verb: str, kind: str, error: Exception) -> None:
+        """The next `verb` (get, list, create, patch, delete) on `kind` raises `error`. May be called several times."""
+        self._faults.append((verb, kind, error))
+
+    def user_apply(self, manifest: Mapping[str, Any], manager: str = "user") -> Body:
+        """Create or change as `manager`, `status` included. Returns the stored object."""
+        place = place_of(manifest)
+        stored = (
+            self._apply(place, manifest, manager) if place in self._objects else self._insert(place, manifest, manager)
+        )
+        if manifest.get("status"):
+            stored = self._set_status(place, manifest["status"])
+        return deepcopy(stored)
+
+    def user_status(self, kind: str, namespace: str, name: str, status: Mapping[str, Any]) -> Body:
+        """Write a status, as controllers and kubelets do."""
+        return deepcopy(self._set_status((kind, namespace, name), status))
+
+    def user_delete(self, kind: str, namespace: str, name: str, *, orphan: bool = False) -> None:
+        """Delete with everything that it owns."""
+        self._delete((kind, namespace, name), orphan)
+
+    def user_release(self, kind: str, namespace: str, name: str) -> None:
+        """Drop all finalizers."""
+        body = deepcopy(self._objects[(kind, namespace, name)])
+        body["metadata"].pop("finalizers", None)
+        self._store((kind, namespace, name), body)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _check(self, verb: str, kind: str, part: str = "") -> None:
+        if kind not in RESOURCES:
+            raise NotFound(f"the server does not know {kind}", status=404, reason="NotFound")
+        res = resource(kind)
+        if not granted(res.group, res.plural + part, verb):
+            message = f"{res.plural}{part} is forbidden: access.py does not grant {verb}"
+            raise Forbidden(message, status=403, reason="Forbidden")
+        for number, (on_verb, on_kind, error) in enumerate(self._faults):
+            if (on_verb, on_kind) == (verb, kind):
+                del self._faults[number]
+                raise error
+
+    def _existing(self, place: Place, uid: str) -> Body:
+        live = self._objects.get(place)
+        if live is None:
+            raise NotFound(f'{resource(place[0]).plural} "{place[2]}" not found', status=404, reason="NotFound")
+        if live["metadata"]["uid"] != uid:
+            raise Conflict(f"{place[0]} {place[2]} is another object now", status=409, reason="Conflict")
+        return live
+
+    def _insert(self, place: Place, manifest: Mapping[str, Any], manager: str) -> Body:
+        kind, namespace, _ = place
+        if resource(kind).namespaced and not namespace:
+            raise Invalid("an empty namespace may not be set during creation", status=400, reason="BadRequest")
+        if namespace and not self._strict and ("Namespace", "", namespace) not in self._objects:
+            self.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        body = as_sent(manifest)
+        self._owners[place] = {manager: owned_paths(body)}
+        if kind == "Secret":
+            encode_secret(body)
+        self._uids += 1
+        meta = {**body["metadata"], "uid": f"uid-{self._uids:06d}", "creationTimestamp": now()}
+        if kind not in _NO_GENERATION:
+            meta["generation"] = 1
+        return self._store(place, {"apiVersion": resource(kind).api_version, "kind": kind, **body, "metadata": meta})
+
+    def _apply(self, place: Place, manifest: Mapping[str, Any], manager: str) -> Body:
+        wanted = as_sent(manifest)
+        live = self._objects[place]
+        owners = self._owners.setdefault(place, {})
+        paths = owned_paths(wanted)
+        others = (
+            frozenset().union(*(owned for who, owned in owners.items() if who != manager)) if owners else frozenset()
+        )
+        dropped = owners.get(manager, frozenset()) - paths - others
+        body = merged(without(live, dropped), wanted)
+        for who in owners:
+            owners[who] = owners[who] - paths if who != manager else owners[who]
+        owners[manager] = paths
+        if place[0] == "Secret":
+            encode_secret(body)
+        return self._store(place, body)
+
+    def _set_status(self, place: Place, status: Mapping[str, Any]) -> Body:
+        return self._store(place, {**deepcopy(self._objects[place]), "status": deepcopy(dict(status))})
+
+    def _store(self, place: Place, body: Body) -> Body:
+        old = self._objects.get(place)
+        if old is not None and same(old, body):
+            return old
+        self._version += 1
+        meta = body["metadata"]
+        meta["resourceVersion"] = str(self._version)
+        if old is not None and place[0] not in _NO_GENERATION and desired(old) != desired(body):
+            meta["generation"] = old["metadata"]["generation"] + 1
+        self._objects[place] = body
+        if "deletionTimestamp" in meta and not meta.get("finalizers"):
+            self._gone(place, orphan=False)
+        elif (live := project(place[0], body)) is not None:
+            self.caches.put(live)
+        return body
+
+    def _delete(self, place: Place, orphan: bool) -> None:
+        live = self._objects[place]
+        if live["metadata"].get("finalizers"):
+            body = deepcopy(live)
+            body["metadata"].setdefault("deletionTimestamp", now())
+            self._store(place, body)
+            return
+        self._gone(place, orphan)
+
+    def _gone(self, place: Place, orphan: bool) -> None:
+        body = self._objects.pop(place)
+        self._owners.pop(place, None)
+        self._version += 1
+        body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
+        if (live := project(place[0], body)) is not None:
+            self.caches.remove(live)
+        uid = body["metadata"]["uid"]
+        if place[0] == "Namespace":
+            for inside in [each for each in self._objects if each[1] == place[2]]:
+                if inside in self._objects:
+                    self._delete(inside, orphan=False)
+        for dependent in [each for each, item in self._objects.items() if refers_to(item, uid)]:
+            self._lose_owner(dependent, uid, orphan)
+
+    def _lose_owner(self, place: Place, uid: str, orphan: bool) -> None:
+        if place not in self._objects:
+            return
+        body = deepcopy(self._objects[place])
+        left = [ref for ref in body["metadata"].get("ownerReferences") or () if ref["uid"] != uid]
+        if not orphan and not left:
+            self._delete(place, orphan=False)
+            return
+        body["metadata"]["ownerReferences"] = left
+        if not left:
+            del body["metadata"]["ownerReferences"]
+        self._store(place, body)

@@ -1,0 +1,31 @@
+"""Statuses of objects, composed from problems and observations."""
+
+from outfitter.status.compose import (
+    ISSUES_LIMIT,
+    MESSAGE_LIMIT,
+    Draft,
+    compose,
+    deleting,
+    is_ready,
+    is_stalled,
+    known,
+    least,
+    timestamp,
+    unfinished,
+    unreadable,
+)
+
+__all__ = [
+    "Draft",
+    "ISSUES_LIMIT",
+    "MESSAGE_LIMIT",
+    "compose",
+    "deleting",
+    "is_ready",
+    "is_stalled",
+    "known",
+    "least",
+    "timestamp",
+    "unfinished",
+    "unreadable",
+]
