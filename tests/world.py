@@ -9,19 +9,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS
-from outfitter.cluster.base import Cluster, resource
+from outfitter.cluster.base import Cluster, api_resource
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import WATCHES
 from outfitter.errors import ApiError
-from outfitter.naming import OWNER_UID, PROJECT, short_hash
-from outfitter.operator.reverse_index import Dependents
+from outfitter.naming import LABEL_OWNER_UID, LABEL_PROJECT, short_hash
+from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.plan.diff import Plan
 from outfitter.plan.planners import plan
-from outfitter.reconcile.reconciler import CacheLookup, Pass, Reconciler
+from outfitter.reconcile.reconciler import CacheLookup, Reconciler, Result
 from outfitter.settings import Settings
-from outfitter.simulator.cluster import MemoryCluster
-from outfitter.snapshot import Dep, Key, Live, Native, View, read_asset
+from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, Reader, read_resource
 
 Body = dict[str, Any]
 
@@ -29,7 +29,7 @@ SYSTEM = "outfitter-system"
 TEAM = "team-a"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OUR_KINDS = tuple(kind.name for kind in KINDS)
-_BY_LABEL = frozenset(watch.kind for watch in WATCHES if watch.label_selector == OWNER_UID)
+_BY_LABEL = frozenset(watch.kind for watch in WATCHES if watch.label_selector == LABEL_OWNER_UID)
 _WATCHED = frozenset(watch.kind for watch in WATCHES) | frozenset(OUR_KINDS)
 
 
@@ -37,8 +37,8 @@ def complete(body: Mapping[str, Any]) -> Body:
     """A manifest as short as tests like it: apiVersion and namespace are filled in."""
     full = deepcopy(dict(body))
     kind = full["kind"]
-    full.setdefault("apiVersion", API_VERSION if kind in OUR_KINDS else resource(kind).api_version)
-    if resource(kind).namespaced:
+    full.setdefault("apiVersion", API_VERSION if kind in OUR_KINDS else api_resource(kind).api_version)
+    if api_resource(kind).namespaced:
         full["metadata"].setdefault("namespace", TEAM)
     if kind in OUR_KINDS:
         full.setdefault("spec", {})
@@ -60,14 +60,14 @@ def secret(name: str, data: Mapping[str, str], namespace: str = TEAM, type_: str
 
 def namespace(name: str, labels: Mapping[str, str] | None = None) -> Body:
     """A Namespace; a project unless `labels` are given."""
-    chosen = {PROJECT: name} if labels is None else dict(labels)
+    chosen = {LABEL_PROJECT: name} if labels is None else dict(labels)
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": chosen}}
 
 
 class WatchedCaches(Caches):
     """Caches that see what the operator's watches would show: of most kinds only what carries our label."""
 
-    def put(self, live: Live) -> None:
+    def put(self, live: CachedObject) -> None:
         """See Caches.put."""
         if live.kind not in _WATCHED:
             return
@@ -103,9 +103,9 @@ class World:
         self.binding = binding
         self.jobs = jobs
         self.now = START
-        self.cluster = MemoryCluster(caches=WatchedCaches(), strict_namespaces=True)
+        self.cluster = SimulatedCluster(caches=WatchedCaches(), strict_namespaces=True)
         self.door: Cluster = self.cluster
-        self.results: dict[Key, Pass] = {}
+        self.results: dict[Key, Result] = {}
         self._ports = 30000
         self._start()
         given = [complete(item) for item in objects]
@@ -119,7 +119,7 @@ class World:
     # -- the operator ---------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self.dependents = Dependents()
+        self.dependents = ReverseIndex()
         self.reconciler = Reconciler(
             self.door, self.cluster.caches, self.settings, self.dependents.users, lambda: self.now
         )
@@ -145,7 +145,7 @@ class World:
             Key(kind, live.namespace, live.name) for kind in OUR_KINDS for live in self.cluster.caches[kind].all()
         )
 
-    async def once(self, kind: str, name: str, namespace: str = TEAM) -> Pass:
+    async def once(self, kind: str, name: str, namespace: str = TEAM) -> Result:
         """One pass over one object."""
         key = Key(kind, namespace, name)
         result = await self.reconciler.reconcile(key)
@@ -168,7 +168,7 @@ class World:
 
     def through(self, door: Any) -> None:
         """Let the reconciler reach the server through `door` only."""
-        self.reconciler._cluster = self.reconciler._writer._cluster = door
+        self.reconciler._cluster = self.reconciler._executor._cluster = door
 
     async def settle(self, limit: int = 16) -> None:
         """Passes and controllers by turns until nothing changes any more."""
@@ -310,13 +310,13 @@ class World:
         """Verb, kind and name of every write since a mark (`len(world.cluster.writes)`)."""
         return [(write.verb, write.kind, write.name) for write in self.cluster.writes[since:]]
 
-    def natives(self) -> dict[Dep, Native]:
+    def keyed_data(self) -> dict[Dep, KeyedData]:
         """Every Secret and ConfigMap, fetched."""
         found = {}
         for kind in ("Secret", "ConfigMap"):
             for body in self.all(kind):
                 meta, data = body["metadata"], body.get("data") or {}
-                found[Dep(kind, meta["namespace"], meta["name"])] = Native(
+                found[Dep(kind, meta["namespace"], meta["name"])] = KeyedData(
                     kind,
                     meta["namespace"],
                     meta["name"],
@@ -324,21 +324,21 @@ class World:
                     frozenset(data),
                     body.get("type", ""),
                     meta.get("annotations") or {},
-                    (meta.get("labels") or {}).get(OWNER_UID, ""),
+                    (meta.get("labels") or {}).get(LABEL_OWNER_UID, ""),
                     data,
                 )
         return found
 
-    def view(self, key: Key | None = None) -> View:
+    def reader(self, key: Key | None = None) -> Reader:
         """The caches as a pass sees them, with every Secret and ConfigMap fetched."""
         users = self.dependents.users(key) if key else ()
-        return View(CacheLookup(self.cluster.caches), self.settings, self.natives(), users, self.now)
+        return Reader(CacheLookup(self.cluster.caches), self.settings, self.keyed_data(), users, self.now)
 
     def plan(self, kind: str, name: str, namespace: str = TEAM) -> Plan:
         """What a pass over an object would do now."""
         live = self.cluster.caches[kind].get(namespace, name)
         assert live is not None
-        return plan(self.view(Key(kind, namespace, name)), read_asset(live))
+        return plan(self.reader(Key(kind, namespace, name)), read_resource(live))
 
 
 class CacheView(CacheLookup):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from outfitter.naming import DIGEST, short_hash
+from outfitter.naming import ANNOTATION_DIGEST, short_hash
 
 _SUFFIXES: Mapping[str, Decimal] = {
     "n": Decimal("1e-9"),
@@ -85,19 +85,19 @@ def cores_text(value: float) -> str:
     return str(int(milli) // 1000) if milli % 1000 == 0 else f"{int(milli)}m"
 
 
-def prune(value: Any) -> Any:
+def without_empty(value: Any) -> Any:
     """`value` without what the server would not store: None anywhere, empty text and empty lists in a map."""
     kind = value.__class__  # an abstract class is slow to ask about
     if kind in _SCALARS:
         return value
     if kind is dict or isinstance(value, Mapping):
         return {
-            key: item if key in _TEXT_MAPS or item.__class__ in _SCALARS else prune(item)
+            key: item if key in _TEXT_MAPS or item.__class__ in _SCALARS else without_empty(item)
             for key, item in value.items()
             if item is not None and (item not in ("", []) or (key in _MEANT_EMPTY_TEXT and item == ""))
         }
     if kind is list or isinstance(value, (list, tuple)):
-        return [prune(item) for item in value]
+        return [without_empty(item) for item in value]
     return value
 
 
@@ -110,9 +110,9 @@ def digest(manifest: Mapping[str, Any]) -> str:
 def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest, pruned, with its own digest as an annotation: so that a field we stop asking for is noticed."""
     # Content is kept to the letter: an empty value in a Secret is a value.
-    clean: dict[str, Any] = {key: item if key in _CONTENT else prune(item) for key, item in manifest.items()}
+    clean: dict[str, Any] = {key: item if key in _CONTENT else without_empty(item) for key, item in manifest.items()}
     meta = clean["metadata"]
-    meta["annotations"] = {**meta.get("annotations", {}), DIGEST: digest(clean)}
+    meta["annotations"] = {**meta.get("annotations", {}), ANNOTATION_DIGEST: digest(clean)}
     return clean
 
 

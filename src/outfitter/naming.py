@@ -15,37 +15,41 @@ from outfitter.api.base import GROUP
 FIELD_MANAGER: Final = "outfitter"
 
 # On every child. The first is what informers select by; it tells whose a child is even across namespaces.
-OWNER_UID: Final = f"{GROUP}/owner-uid"
-OWNER_KIND: Final = f"{GROUP}/owner-kind"
-OWNER_NAME: Final = f"{GROUP}/owner-name"
-MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+LABEL_OWNER_UID: Final = f"{GROUP}/owner-uid"
+LABEL_OWNER_KIND: Final = f"{GROUP}/owner-kind"
+LABEL_OWNER_NAME: Final = f"{GROUP}/owner-name"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 # On claims: "true" where the data outlives its owner, to be taken up again by one of its name; "false" where it goes.
-RETAINED: Final = f"{GROUP}/retained"
+LABEL_RETAINED: Final = f"{GROUP}/retained"
 
 # On pods and controllers of an artifact: which container group they are of. Part of the selector, so frozen as well.
-CONTAINER_GROUP: Final = f"{GROUP}/container-group"
+LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
 # On objects of ours that a pass made because something needed them, and that go when nothing does any more.
-ON_DEMAND: Final = f"{GROUP}/made-by-operator"
+LABEL_ON_DEMAND: Final = f"{GROUP}/made-by-operator"
 # On the claim of a NimCache: the download is complete.
-FILLED: Final = f"{GROUP}/filled"
+LABEL_FILLED: Final = f"{GROUP}/filled"
 
 # On children, as annotations.
-DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest we asked for; never covers secret material
-SOURCE_VERSION: Final = f"{GROUP}/source-version"  # resourceVersion of the Secret that a copy was last made from
-STOPPED_REVISION: Final = f"{GROUP}/stopped-revision"  # the pin that was current when the workload was suspended
+ANNOTATION_DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest we asked for; never covers secret material
+ANNOTATION_SOURCE_VERSION: Final = (
+    f"{GROUP}/source-version"  # resourceVersion of the Secret that a copy was last made from
+)
+ANNOTATION_STOPPED_REVISION: Final = (
+    f"{GROUP}/stopped-revision"  # the pin that was current when the workload was suspended
+)
 
-SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas are an autoscaler's business
-ATTEMPT: Final = f"{GROUP}/attempt"  # which try a download Job is, from 1
+ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas are an autoscaler's business
+ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # which try a download Job is, from 1
 
 # On Namespaces, set by admins.
-PROJECT: Final = f"{GROUP}/project"
-DEPARTMENT: Final = f"{GROUP}/department"
-ELEVATION: Final = f"{GROUP}/elevation"
+LABEL_PROJECT: Final = f"{GROUP}/project"
+LABEL_DEPARTMENT: Final = f"{GROUP}/department"
+LABEL_ELEVATION: Final = f"{GROUP}/elevation"
 
 # On our custom resources, set by users.
-RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
-RESTARTED_AT: Final = f"{GROUP}/restartedAt"
-FORCE_DELETE: Final = f"{GROUP}/force-delete"  # "true" lets an object be deleted that is in use or locked
+ANNOTATION_RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
+ANNOTATION_RESTARTED_AT: Final = f"{GROUP}/restartedAt"
+ANNOTATION_FORCE_DELETE: Final = f"{GROUP}/force-delete"  # "true" lets an object be deleted that is in use or locked
 
 LABEL_LIMIT: Final = 63
 NAME_LIMIT: Final = 253
@@ -74,17 +78,17 @@ def dns_label(text: str) -> str:
 
 def keeps_data(kind: str, labels: Mapping[str, str]) -> bool:
     """Whether a child is a volume that nobody but a person may delete: any claim that does not say otherwise."""
-    return kind == "PersistentVolumeClaim" and labels.get(RETAINED) != "false"
+    return kind == "PersistentVolumeClaim" and labels.get(LABEL_RETAINED) != "false"
 
 
 def owner_labels(kind: str, name: str, uid: str) -> dict[str, str]:
     """The labels of a child of the custom resource `kind`/`name` with `uid`."""
-    return {MANAGED_BY: "outfitter", OWNER_KIND: kind, OWNER_NAME: name, OWNER_UID: uid}
+    return {LABEL_MANAGED_BY: "outfitter", LABEL_OWNER_KIND: kind, LABEL_OWNER_NAME: name, LABEL_OWNER_UID: uid}
 
 
 def selector_labels(kind: str, name: str) -> dict[str, str]:
     """What Services and controllers select a workload's pods by. By name, so that it survives a re-created owner."""
-    return {OWNER_KIND: kind, OWNER_NAME: name}
+    return {LABEL_OWNER_KIND: kind, LABEL_OWNER_NAME: name}
 
 
 def credential_secret(credential: str) -> str:
@@ -130,7 +134,7 @@ def group_workload(workload: str, group: str, *, first: bool) -> str:
 
 def group_labels(kind: str, name: str, group: str) -> dict[str, str]:
     """What selects the pods of one container group."""
-    return {**selector_labels(kind, name), CONTAINER_GROUP: group}
+    return {**selector_labels(kind, name), LABEL_CONTAINER_GROUP: group}
 
 
 def serving_host(workload: str, namespace: str, suffix: str) -> str:

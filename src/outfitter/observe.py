@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 class State(StrEnum):
@@ -33,7 +33,7 @@ UNSEEN = Observation(State.PROGRESSING, "Progressing", "the controller has not s
 """Of what was just made."""
 
 
-def observe(live: Live, *, first_consumer: bool = False) -> Observation:
+def observe(live: CachedObject, *, first_consumer: bool = False) -> Observation:
     """The state of a child. `first_consumer`: the PVC's class binds only once a pod uses it."""
     body = live.body
     if live.kind == "PersistentVolumeClaim":
@@ -138,15 +138,15 @@ _RUNS_AS_ROOT: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class PodView:
+class PodSummary:
     """What the pods of a workload say together."""
 
     scheduled: bool = False
     failure: Observation | None = None
-    unready_outdated: tuple[Live, ...] = ()
+    unready_outdated: tuple[CachedObject, ...] = ()
 
 
-def observe_pods(pods: Iterable[Live], update_revision: str = "") -> PodView:
+def observe_pods(pods: Iterable[CachedObject], update_revision: str = "") -> PodSummary:
     """The first failure among pods, whether all are scheduled, and not-ready pods of an old StatefulSet revision."""
     scheduled, failure, stuck = True, None, []
     any_pod = False
@@ -166,7 +166,7 @@ def observe_pods(pods: Iterable[Live], update_revision: str = "") -> PodView:
         ready = conditions.get("Ready", {}).get("status") == "True"
         if update_revision and revision and revision != update_revision and not ready:
             stuck.append(pod)
-    return PodView(scheduled and any_pod, failure, tuple(stuck))
+    return PodSummary(scheduled and any_pod, failure, tuple(stuck))
 
 
 def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> Observation | None:
@@ -264,7 +264,7 @@ _DOWNLOAD: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def observe_download(job: Live, pods: Iterable[Live]) -> Observation:
+def observe_download(job: CachedObject, pods: Iterable[CachedObject]) -> Observation:
     """A download Job together with its pods: READY when complete, else why it does not get on, in one of few words."""
     body = job.body
     state = _job(body)

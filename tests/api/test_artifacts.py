@@ -136,13 +136,13 @@ def test_everything_wrong_with_an_artifact_is_said_at_once() -> None:
 def test_a_lock_covers_every_field_but_run(field: str) -> None:
     """A field that is added later must choose: frozen, guarded in another way, or part of `run`."""
     alias = ArtifactSpec.model_fields[field].alias
-    guarded = {
+    if_unchanged = {
         rule["fieldPath"] for rule in resource_schema(Artifact)["x-kubernetes-validations"] if "fieldPath" in rule
     }
     from_creation = {
         rule["fieldPath"] for rule in schema_of(ArtifactSpec)["x-kubernetes-validations"] if "oldSelf" in rule["rule"]
     }
-    assert (f".spec.{alias}" in guarded or f".{alias}" in from_creation) == (field != "run")
+    assert (f".spec.{alias}" in if_unchanged or f".{alias}" in from_creation) == (field != "run")
 
 
 def test_inference_has_the_columns_of_the_policy_tree() -> None:

@@ -155,7 +155,7 @@ def test_the_server_takes_every_crd(server: Server) -> None:
         assert conditions["NamesAccepted"] == "True", conditions
 
 
-SCALED: dict[str, Any] = {
+ANNOTATION_SCALED: dict[str, Any] = {
     "Environment": {"image": "a:1", "run": {}},
     "Artifact": {"cloneFrom": {"name": "other"}, "run": {}},
     "Inference": {"artifact": {"name": "other"}},
@@ -164,14 +164,14 @@ SCALED: dict[str, Any] = {
 
 def test_every_kind_that_scales_is_tried() -> None:
     """See the next test."""
-    assert set(SCALED) == {kind.name for kind in KINDS if kind.model.SCALE}
+    assert set(ANNOTATION_SCALED) == {kind.name for kind in KINDS if kind.model.SCALE}
 
 
-@pytest.mark.parametrize("kind", SCALED)
+@pytest.mark.parametrize("kind", ANNOTATION_SCALED)
 def test_scale_reaches_what_runs(server: Server, kind: str) -> None:
     """`kubectl scale` works although nobody wrote `replicas`."""
     metadata = {"name": "scaled", "namespace": "team-a"}
-    body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": SCALED[kind]}
+    body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": ANNOTATION_SCALED[kind]}
     status, stored = server.create(body, keep=True)
     assert status == 201, stored
     path = server.path(kind, "scaled")

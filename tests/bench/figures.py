@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outfitter.naming import RECONCILE
+from outfitter.naming import ANNOTATION_RECONCILE
 from outfitter_sandbox.audit import WRITES as WRITE_VERBS
 
 from .objects import Object, user
@@ -250,7 +250,7 @@ def _bare_spans(server: Server, spans: Spans, first: int, in_flight: int) -> Non
         tail.requests.clear()
         item = scenario.make(f"bare-{number:05}", 0)
         # The operator will see it later, and has to leave it alone.
-        sent = {**item, "metadata": {**item["metadata"], "annotations": {RECONCILE: "disabled"}}}
+        sent = {**item, "metadata": {**item["metadata"], "annotations": {ANNOTATION_RECONCILE: "disabled"}}}
         made = server.connection.request("POST", scenario.path(item["metadata"]["namespace"]), sent)
         del made["metadata"]["annotations"]
         writes = asyncio.run(record(scenario, [*shared, {"kind": scenario.kind, **made}]))

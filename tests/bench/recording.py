@@ -13,7 +13,7 @@ import orjson
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.base import Change
-from outfitter.cluster.base import resource as resource_of
+from outfitter.cluster.base import api_resource as resource_of
 from outfitter.cluster.client import Client, path_of
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import orjson
 
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import path_of
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.connection import MERGE_PATCH
@@ -76,7 +76,7 @@ class Server:
         return [item for kind in kinds for item in self._all(kind)]
 
     def _all(self, kind: str) -> list[Object]:
-        items = self.connection.request("GET", path_of(resource(kind)))["items"]
+        items = self.connection.request("GET", path_of(api_resource(kind)))["items"]
         return [{"kind": kind, **item} for item in items]
 
     def complete_downloads(self) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from outfitter.api.quantities import as_number
 from outfitter.api.types import QUANTITY_PATTERN
-from outfitter.canonical import cores_text, covers, digest, prune, quantity, quantity_text, stamp
+from outfitter.canonical import cores_text, covers, digest, quantity, quantity_text, stamp, without_empty
 
 SUFFIXES = ["", "n", "u", "m", "k", "K", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
 numbers = st.one_of(
@@ -255,17 +255,17 @@ def test_everything_covers_itself(tree: Any) -> None:
 def test_prune() -> None:
     """What the server would not store goes; empty maps, zeros and empty label values stay."""
     value = {"a": None, "b": "", "c": [], "d": {}, "e": 0, "f": False, "g": [{"h": None}, ""], "emptyDir": {}}
-    assert prune(value) == {"d": {}, "e": 0, "f": False, "g": [{}, ""], "emptyDir": {}}
+    assert without_empty(value) == {"d": {}, "e": 0, "f": False, "g": [{}, ""], "emptyDir": {}}
     meta = {"labels": {"a": ""}, "annotations": {"b": ""}, "nodeSelector": {"c": ""}, "matchLabels": {"d": ""}}
-    assert prune(meta) == meta
+    assert without_empty(meta) == meta
 
 
 @given(trees)
 def test_prune_once_is_enough(tree: Any) -> None:
     """Pruning is idempotent but for maps that became empty on the way, and never changes what it is given."""
     before = deepcopy(tree)
-    once = prune({"x": tree})
-    assert prune(once) == once
+    once = without_empty({"x": tree})
+    assert without_empty(once) == once
     assert tree == before
 
 

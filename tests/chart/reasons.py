@@ -16,15 +16,15 @@ from .conftest import ROOT
 PACKAGE = ROOT / "src" / "outfitter"
 
 # Function -> position of the reason among its arguments.
-_REASONED = {"stalled": 0, "waiting": 0, "note": 0, "Problem": 0, "Observation": 1, "Draft": 1}
-_SOURCES = ("observe.py", "problems.py", "reconcile", "status.py", "plan", "policy", "render", "resolve")
+_REASONED = {"stalled": 0, "waiting": 0, "note": 0, "Problem": 0, "Observation": 1, "StatusInput": 1}
+_SOURCES = ("observe.py", "problems.py", "reconcile", "status", "plan", "policy", "render", "resolve")
 # Tables of observe.py whose rows hold reasons.
 _TABLES = {
     "_WAITING": {reason for reason, _ in observe._WAITING.values()},
     "_DOWNLOAD": {reason for _, reason, _ in observe._DOWNLOAD},
 }
 # The Ready condition of an Artifact that does not run, and of a NimCache, gives its phase as the reason.
-PHASES = {"_Life": {phase.value for phase in ArtifactPhase}, "_draft": {phase.value for phase in CachePhase}}
+PHASES = {"_LockState": {phase.value for phase in ArtifactPhase}, "_draft": {phase.value for phase in CachePhase}}
 
 
 def _constants(node: ast.expr) -> Iterator[str]:

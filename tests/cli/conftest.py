@@ -120,13 +120,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def kubectl_apply(world: World) -> None:
-    from outfitter.cluster.base import resource
+    from outfitter.cluster.base import api_resource
     from outfitter.cluster.client import path_of
     from outfitter_sandbox.demo.story import load
 
     for body in load(EXAMPLES):
         meta = body["metadata"]
-        world.apply(path_of(resource(body["kind"]), meta.get("namespace", ""), meta["name"]), body)
+        world.apply(path_of(api_resource(body["kind"]), meta.get("namespace", ""), meta["name"]), body)
 
 
 def well(world: World) -> bool:

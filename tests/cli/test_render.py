@@ -12,8 +12,8 @@ import yaml
 
 from outfitter.errors import Conflict, OutfitterError
 from outfitter.settings import Settings
-from outfitter.simulator.cluster import MemoryCluster
-from outfitter.simulator.simulation import Twin
+from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.simulator.simulation import Simulation
 
 from .conftest import EXAMPLES, Invoke, process
 
@@ -114,12 +114,12 @@ def test_kinds_that_nobody_here_knows_are_counted(invoke: Invoke, write: Write) 
 async def test_a_conflict_is_looked_at_again_and_an_endless_one_is_told() -> None:
     body: dict[str, Any] = yaml.safe_load(WORKSPACE + "  image: x\n")
     body["metadata"]["namespace"] = "a"
-    twin = Twin(Settings())
-    twin.load([body])
-    twin.cluster.fail_next("create", "StatefulSet", Conflict("meanwhile"))
-    await twin.settle()
-    assert {item["kind"] for item in twin.written()} == {"ControllerRevision", "StatefulSet", "Service"}
-    stuck = Twin(Settings())
+    simulation = Simulation(Settings())
+    simulation.load([body])
+    simulation.cluster.fail_next("create", "StatefulSet", Conflict("meanwhile"))
+    await simulation.settle()
+    assert {item["kind"] for item in simulation.written()} == {"ControllerRevision", "StatefulSet", "Service"}
+    stuck = Simulation(Settings())
     stuck.load([body])
     for _ in range(100):
         stuck.cluster.fail_next("create", "ControllerRevision", Conflict("always"))
@@ -132,8 +132,8 @@ def test_the_twin_writes_nothing_more_once_it_has_settled(invoke: Invoke) -> Non
 
     from outfitter.cli.render import rendered
 
-    twin = rendered([str(EXAMPLES)], "default")
-    assert isinstance(twin.cluster, MemoryCluster)
-    before = len(twin.cluster.writes)
-    asyncio.run(twin.settle())
-    assert len(twin.cluster.writes) == before
+    simulation = rendered([str(EXAMPLES)], "default")
+    assert isinstance(simulation.cluster, SimulatedCluster)
+    before = len(simulation.cluster.writes)
+    asyncio.run(simulation.settle())
+    assert len(simulation.cluster.writes) == before

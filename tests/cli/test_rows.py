@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from outfitter.cli.live_table import Board
+from outfitter.cli.live_table import LiveTable
 from outfitter.cli.table import age, details, row, settled, table, troubled
 from outfitter.cluster.store import Caches
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -114,11 +114,11 @@ def test_outdated_says_what_and_how_far() -> None:
 
 def test_without_a_terminal_each_news_is_a_line_and_no_news_is_none() -> None:
     caches, file = Caches(), io.StringIO()
-    caches.listen(Board(caches, Console(file=file, width=200)).changed)
+    caches.listen(LiveTable(caches, Console(file=file, width=200)).changed)
     for version, status in enumerate(
         ({}, {"syncStatus": "Creating"}, {"syncStatus": "Creating"}, {"syncStatus": "Failed"}), 1
     ):
-        caches.put(Live.of(workspace(version, **status)))
-    caches.remove(Live.of(workspace(9)))
+        caches.put(CachedObject.of(workspace(version, **status)))
+    caches.remove(CachedObject.of(workspace(9)))
     said = [line.partition(" ")[2] for line in file.getvalue().splitlines()]
     assert said == [f"Workspace team-a/alice: {what}" for what in ("Creating", "Failed", "gone")]

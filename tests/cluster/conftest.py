@@ -17,7 +17,7 @@ from aiohttp import web
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
 from outfitter.cluster.transport import Transport
-from outfitter.simulator.cluster import MemoryCluster
+from outfitter.simulator.cluster import SimulatedCluster
 from outfitter_sandbox import Sandbox
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -107,6 +107,6 @@ async def namespace(server: Transport) -> str:
 def cluster(request: pytest.FixtureRequest) -> tuple[Any, str]:
     """(cluster, namespace): the twin and the real thing are held to the same tests."""
     if request.param == "memory":
-        return MemoryCluster(), "team-a"
+        return SimulatedCluster(), "team-a"
     transport = request.getfixturevalue("server")
     return Client(transport), request.getfixturevalue("namespace")

@@ -171,14 +171,14 @@ async def test_a_secret_s_value_is_not_in_the_error(scripted: Start, transport_t
 
 
 async def test_events_never_fail_and_are_limited(scripted: Start, transport_to: Connect) -> None:
-    from outfitter.snapshot import Live
+    from outfitter.snapshot import CachedObject
 
     async def answer(request: web.Request, number: int) -> web.Response:
         return status(500)
 
     server = await scripted(answer)
     client = Client(transport_to(server))
-    environment = Live.of({**STORED, "kind": "Environment"})
+    environment = CachedObject.of({**STORED, "kind": "Environment"})
     for number in range(200):
         await client.emit(environment, type_="Normal", reason="Ready", message=f"m{number % 100}", action="Reconcile")
     assert 50 <= len(server.requests) < 70

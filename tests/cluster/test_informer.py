@@ -21,7 +21,7 @@ from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import WATCHES, Watch
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import Unavailable
-from outfitter.simulator.cluster import MemoryCluster
+from outfitter.simulator.cluster import SimulatedCluster
 
 SERVICES = Watch("Service", "test")
 QUICK = (0.01, 0.05)
@@ -291,7 +291,7 @@ async def test_write_through_over_the_twin() -> None:
     caches, news, written = Caches(), list[str](), list[str]()
     caches.listen(lambda change: news.append(change.live.name))
     caches.listen_written(lambda change: written.append(change.live.name))
-    memory = MemoryCluster(caches=caches)
+    memory = SimulatedCluster(caches=caches)
     writer = WriteThrough(memory, caches)
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "a"}}
     await writer.create(manifest)

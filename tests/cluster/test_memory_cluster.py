@@ -6,7 +6,7 @@ import pytest
 
 from outfitter.cluster.base import Change
 from outfitter.errors import Forbidden, NotFound, Unavailable
-from outfitter.simulator.cluster import MemoryCluster
+from outfitter.simulator.cluster import SimulatedCluster
 
 ENVIRONMENT = {
     "apiVersion": "outfitter.dev/v1alpha1",
@@ -18,7 +18,7 @@ CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "na
 
 
 async def test_writes_are_recorded_in_order() -> None:
-    cluster = MemoryCluster([ENVIRONMENT])
+    cluster = SimulatedCluster([ENVIRONMENT])
     uid = (await cluster.create(CONFIG))["metadata"]["uid"]
     await cluster.apply({**CONFIG, "data": {}}, uid)
     live = cluster.caches["Environment"].get("a", "e")
@@ -35,7 +35,7 @@ async def test_writes_are_recorded_in_order() -> None:
 
 
 async def test_what_access_does_not_grant_is_refused() -> None:
-    cluster = MemoryCluster()
+    cluster = SimulatedCluster()
     with pytest.raises(Forbidden, match="does not grant create"):
         await cluster.create(ENVIRONMENT)
     with pytest.raises(Forbidden, match="does not grant get"):
@@ -44,7 +44,7 @@ async def test_what_access_does_not_grant_is_refused() -> None:
 
 
 async def test_faults_come_once() -> None:
-    cluster = MemoryCluster()
+    cluster = SimulatedCluster()
     cluster.fail_next("create", "ConfigMap", Unavailable("down"))
     with pytest.raises(Unavailable):
         await cluster.create(CONFIG)
@@ -52,7 +52,7 @@ async def test_faults_come_once() -> None:
 
 
 async def test_foreign_fields_stay_and_a_forced_field_changes_hands() -> None:
-    cluster = MemoryCluster()
+    cluster = SimulatedCluster()
     uid = (await cluster.create(CONFIG))["metadata"]["uid"]
     cluster.user_apply({**CONFIG, "data": {"theirs": "2"}}, manager="hpa")
     stored = await cluster.apply({**CONFIG, "data": {"b": "1"}}, uid)
@@ -64,7 +64,7 @@ async def test_foreign_fields_stay_and_a_forced_field_changes_hands() -> None:
 
 
 async def test_the_caches_hear_at_once() -> None:
-    cluster, heard = MemoryCluster(), list[Change]()
+    cluster, heard = SimulatedCluster(), list[Change]()
     cluster.caches.listen(heard.append)
     cluster.user_apply(ENVIRONMENT)
     cluster.user_status("Environment", "a", "e", {"message": "m"})
@@ -75,13 +75,13 @@ async def test_the_caches_hear_at_once() -> None:
 
 
 async def test_a_namespace_takes_everything_in_it_along() -> None:
-    cluster = MemoryCluster([ENVIRONMENT, CONFIG])
+    cluster = SimulatedCluster([ENVIRONMENT, CONFIG])
     cluster.user_delete("Namespace", "", "a")
     assert await cluster.list("ConfigMap") == []
     assert len(cluster.caches["Environment"]) == 0
 
 
 async def test_strict_namespaces() -> None:
-    cluster = MemoryCluster(strict_namespaces=True)
+    cluster = SimulatedCluster(strict_namespaces=True)
     with pytest.raises(NotFound, match='namespaces "a" not found'):
         await cluster.create(CONFIG)

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches, Store
-from outfitter.naming import OWNER_UID
-from outfitter.snapshot import Live
+from outfitter.naming import LABEL_OWNER_UID
+from outfitter.snapshot import CachedObject
 
 
 def live(
     name: str, version: int, *, uid: str = "", namespace: str = "a", owner: str = "", kind: str = "Service"
-) -> Live:
-    labels = {OWNER_UID: owner} if owner else {}
+) -> CachedObject:
+    labels = {LABEL_OWNER_UID: owner} if owner else {}
     meta = {"name": name, "namespace": namespace, "uid": uid or name, "resourceVersion": str(version), "labels": labels}
-    return Live.of({"metadata": meta}, kind)
+    return CachedObject.of({"metadata": meta}, kind)
 
 
 def test_older_and_equal_versions_are_no_news() -> None:
@@ -164,7 +164,7 @@ def test_no_data_of_a_secret_is_kept_whoever_brings_it() -> None:
 
 def test_revisions_of_the_statefulset_controller_are_dropped() -> None:
     caches = Caches()
-    meta = {"name": "r", "namespace": "a", "uid": "r", "resourceVersion": "1", "labels": {OWNER_UID: "cr"}}
+    meta = {"name": "r", "namespace": "a", "uid": "r", "resourceVersion": "1", "labels": {LABEL_OWNER_UID: "cr"}}
     theirs = {"metadata": {**meta, "ownerReferences": [{"uid": "statefulset", "controller": True}]}}
     ours = {"metadata": {**meta, "name": "p", "uid": "p", "ownerReferences": [{"uid": "cr", "controller": True}]}}
     caches.wrote("ControllerRevision", theirs)
@@ -191,7 +191,7 @@ def test_an_object_takes_no_more_memory_than_its_text() -> None:
     body = {"metadata": {"name": "a", "uid": "1", "resourceVersion": "1"}, "spec": {"words": ["word"] * 1000}}
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    kept = [Live.of(body, "Workspace") for _ in range(20)]
+    kept = [CachedObject.of(body, "Workspace") for _ in range(20)]
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (after - before) / len(kept) < len(kept[0].raw) + 1000

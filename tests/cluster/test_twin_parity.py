@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
-from outfitter.naming import OWNER_UID
-from outfitter.simulator.cluster import MemoryCluster
+from outfitter.naming import LABEL_OWNER_UID
+from outfitter.simulator.cluster import SimulatedCluster
 
-Twin = tuple[Any, str]
+Simulation = tuple[Any, str]
 
 
 def config(namespace: str, name: str = "x", data: dict[str, str] | None = None, **meta: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def environment(namespace: str, image: str = "busybox", **meta: Any) -> dict[str
 
 
 async def user_creates(cluster: Any, manifest: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(cluster, MemoryCluster):
+    if isinstance(cluster, SimulatedCluster):
         return cluster.user_apply(manifest)
     return await cluster.create(manifest)  # type: ignore[no-any-return]
 
@@ -49,7 +49,7 @@ def statefulset(namespace: str, env: list[dict[str, str]], labels: dict[str, str
     }
 
 
-async def test_create_get_and_the_name_that_is_taken(cluster: Twin) -> None:
+async def test_create_get_and_the_name_that_is_taken(cluster: Simulation) -> None:
     api, namespace = cluster
     assert await api.get("ConfigMap", namespace, "x") is None
     made = await api.create(config(namespace, data={"k": "v"}))
@@ -60,7 +60,7 @@ async def test_create_get_and_the_name_that_is_taken(cluster: Twin) -> None:
         await api.create(config(namespace))
 
 
-async def test_apply_removes_what_we_no_longer_send_also_after_a_post(cluster: Twin) -> None:
+async def test_apply_removes_what_we_no_longer_send_also_after_a_post(cluster: Simulation) -> None:
     api, namespace = cluster
     uid = (await api.create(config(namespace, data={"a": "1", "b": "2"}, labels={"l": "1", "m": "2"})))["metadata"][
         "uid"
@@ -72,7 +72,7 @@ async def test_apply_removes_what_we_no_longer_send_also_after_a_post(cluster: T
     assert changed["data"] == {"c": "3"}
 
 
-async def test_apply_of_the_same_changes_no_version(cluster: Twin) -> None:
+async def test_apply_of_the_same_changes_no_version(cluster: Simulation) -> None:
     api, namespace = cluster
     made = await api.create(config(namespace, data={"a": "1"}))
     first = await api.apply(config(namespace, data={"a": "1"}), made["metadata"]["uid"])
@@ -80,7 +80,7 @@ async def test_apply_of_the_same_changes_no_version(cluster: Twin) -> None:
     assert first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"]
 
 
-async def test_entries_of_lists_merge_by_key(cluster: Twin) -> None:
+async def test_entries_of_lists_merge_by_key(cluster: Simulation) -> None:
     api, namespace = cluster
     one, two, three = ({"name": name, "value": name} for name in ("ONE", "TWO", "THREE"))
     uid = (await api.create(statefulset(namespace, [one, two])))["metadata"]["uid"]
@@ -91,7 +91,7 @@ async def test_entries_of_lists_merge_by_key(cluster: Twin) -> None:
     assert changed["metadata"]["generation"] == 2, "labels are no new generation"
 
 
-async def test_apply_to_another_object_is_a_conflict_and_to_none_is_not_found(cluster: Twin) -> None:
+async def test_apply_to_another_object_is_a_conflict_and_to_none_is_not_found(cluster: Simulation) -> None:
     api, namespace = cluster
     with pytest.raises(NotFound):
         await api.apply(config(namespace), "some-uid")
@@ -101,7 +101,7 @@ async def test_apply_to_another_object_is_a_conflict_and_to_none_is_not_found(cl
     assert (await api.get("ConfigMap", namespace, "x"))["data"] == {"a": "1"}
 
 
-async def test_delete_means_that_uid(cluster: Twin) -> None:
+async def test_delete_means_that_uid(cluster: Simulation) -> None:
     api, namespace = cluster
     await api.delete("ConfigMap", namespace, "x", "some-uid")
     uid = (await api.create(config(namespace)))["metadata"]["uid"]
@@ -111,7 +111,7 @@ async def test_delete_means_that_uid(cluster: Twin) -> None:
     assert await api.get("ConfigMap", namespace, "x") is None
 
 
-async def test_status_is_apart_from_spec(cluster: Twin) -> None:
+async def test_status_is_apart_from_spec(cluster: Simulation) -> None:
     api, namespace = cluster
     made = await user_creates(api, environment(namespace))
     uid = made["metadata"]["uid"]
@@ -127,7 +127,7 @@ async def test_status_is_apart_from_spec(cluster: Twin) -> None:
     assert replaced["status"] == {"syncStatus": "Failed"}, "replaced, not merged"
 
 
-async def test_status_of_another_object_is_a_conflict(cluster: Twin) -> None:
+async def test_status_of_another_object_is_a_conflict(cluster: Simulation) -> None:
     api, namespace = cluster
     with pytest.raises(NotFound):
         await api.write_status("Environment", namespace, "e", "some-uid", {})
@@ -136,7 +136,7 @@ async def test_status_of_another_object_is_a_conflict(cluster: Twin) -> None:
         await api.write_status("Environment", namespace, "e", "some-uid", {"syncStatus": "Failed"})
 
 
-async def test_list_by_label_and_namespace(cluster: Twin) -> None:
+async def test_list_by_label_and_namespace(cluster: Simulation) -> None:
     api, namespace = cluster
     for name, labels in (("x", {"a": "1"}), ("y", {"a": "2"}), ("z", {"b": "1"})):
         await api.create(config(namespace, name, labels=labels))
@@ -153,13 +153,13 @@ async def test_list_by_label_and_namespace(cluster: Twin) -> None:
     assert await names("!a") == ["z"]
 
 
-async def test_the_owner_s_deletion_takes_its_children_along(cluster: Twin) -> None:
+async def test_the_owner_s_deletion_takes_its_children_along(cluster: Simulation) -> None:
     api, namespace = cluster
     owner = await api.create(config(namespace, "owner"))
     uid = owner["metadata"]["uid"]
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "controller": True}
     await api.create(config(namespace, "child", ownerReferences=[reference]))
-    await api.create(config(namespace, "free", labels={OWNER_UID: uid}))
+    await api.create(config(namespace, "free", labels={LABEL_OWNER_UID: uid}))
     await api.delete("ConfigMap", namespace, "owner", uid)
     async with asyncio.timeout(30):
         while await api.get("ConfigMap", namespace, "child") is not None:  # noqa: ASYNC110 - what is waited for has no event
@@ -167,7 +167,7 @@ async def test_the_owner_s_deletion_takes_its_children_along(cluster: Twin) -> N
     assert await api.get("ConfigMap", namespace, "free") is not None
 
 
-async def test_orphan_leaves_the_children(cluster: Twin) -> None:
+async def test_orphan_leaves_the_children(cluster: Simulation) -> None:
     api, namespace = cluster
     uid = (await api.create(config(namespace, "owner")))["metadata"]["uid"]
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "controller": True}
@@ -180,7 +180,7 @@ async def test_orphan_leaves_the_children(cluster: Twin) -> None:
     assert "ownerReferences" not in child["metadata"]
 
 
-async def test_finalizers_hold_an_object(cluster: Twin) -> None:
+async def test_finalizers_hold_an_object(cluster: Simulation) -> None:
     api, namespace = cluster
     made = await api.create(config(namespace, finalizers=["outfitter.dev/test"]))
     uid = made["metadata"]["uid"]
@@ -190,7 +190,7 @@ async def test_finalizers_hold_an_object(cluster: Twin) -> None:
     assert await api.get("ConfigMap", namespace, "x") is None
 
 
-async def test_secrets_take_plain_text(cluster: Twin) -> None:
+async def test_secrets_take_plain_text(cluster: Simulation) -> None:
     api, namespace = cluster
     manifest = {**config(namespace), "kind": "Secret", "stringData": {"k": "hunter2"}}
     made = await api.create(manifest)
@@ -199,14 +199,14 @@ async def test_secrets_take_plain_text(cluster: Twin) -> None:
     assert made["type"] == "Opaque"
 
 
-async def test_a_namespaced_object_needs_a_namespace(cluster: Twin) -> None:
+async def test_a_namespaced_object_needs_a_namespace(cluster: Simulation) -> None:
     api, _ = cluster
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
     with pytest.raises(ApiError):
         await api.create(manifest)
 
 
-async def test_nothing_written_is_shared_with_the_caller(cluster: Twin) -> None:
+async def test_nothing_written_is_shared_with_the_caller(cluster: Simulation) -> None:
     api, namespace = cluster
     manifest = config(namespace, data={"a": "1"})
     made = await api.create(manifest)

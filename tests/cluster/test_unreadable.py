@@ -15,7 +15,7 @@ from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.store import Caches
 from outfitter.cluster.unreadable import Unreadable
 from outfitter.cluster.watches import WATCHES
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 def nested(name: str, version: int, depth: int) -> bytes:
@@ -77,7 +77,7 @@ async def test_what_was_known_stays_until_it_is_deleted(scripted: Start, transpo
         return response
 
     caches = Caches()
-    caches.put(Live.of(item("x", 3)))
+    caches.put(CachedObject.of(item("x", 3)))
     informer = Informer(transport_to(await scripted(answer)), caches, SERVICES, backoff=QUICK)
     async with running(informer):
         await informer.synced.wait()
@@ -125,7 +125,7 @@ async def test_half_an_answer_is_no_list(scripted: Start, transport_to: Connect)
 async def test_a_host_that_nobody_serves_any_more_leaves_nothing() -> None:
     caches = Caches()
     lookup = CacheLookup(caches)
-    ingress = Live.of({**item("i", 1, spec={"rules": [{"host": "h"}]}), "kind": "Ingress"})
+    ingress = CachedObject.of({**item("i", 1, spec={"rules": [{"host": "h"}]}), "kind": "Ingress"})
     caches.put(ingress)
     assert list(lookup.indexed("Ingress", "h")) == [ingress]
     caches.remove(ingress)

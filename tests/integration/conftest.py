@@ -26,7 +26,7 @@ from .harness.recorder import Recorder
 from .harness.space import Space
 
 CRDS = Path(__file__).parents[2] / "crds"
-PROJECT = {"pod-security.kubernetes.io/enforce": "restricted"}
+LABEL_PROJECT = {"pod-security.kubernetes.io/enforce": "restricted"}
 _NUMBERS = itertools.count(1)
 _LAST = "test_last_words.py"
 
@@ -132,7 +132,7 @@ def spaces(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..
     ) -> Space:
         short = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:36]
         name = f"{short.strip('-')}-{next(_NUMBERS)}"
-        labels = dict(PROJECT) if restricted else {}
+        labels = dict(LABEL_PROJECT) if restricted else {}
         labels |= {"outfitter.dev/project": name} if project else {}
         labels |= {"outfitter.dev/department": department} if department else {}
         labels |= {"outfitter.dev/elevation": "allowed"} if elevation else {}

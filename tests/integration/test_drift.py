@@ -61,9 +61,9 @@ def test_children_that_lost_their_label_are_found_again(stack: Stack, space: Spa
         space.edit(kind, name, {"metadata": {"labels": {label: None}}})
         found = space.wait(kind, name, lambda item: item and item["metadata"]["labels"].get(label))
         assert found["metadata"]["uid"] == uid
-    pin = item["status"]["revision"]
-    space.edit("ControllerRevision", pin, {"metadata": {"labels": {label: None}}})
-    space.wait("ControllerRevision", pin, lambda item: item and item["metadata"]["labels"].get(label))
+    revision = item["status"]["revision"]
+    space.edit("ControllerRevision", revision, {"metadata": {"labels": {label: None}}})
+    space.wait("ControllerRevision", revision, lambda item: item and item["metadata"]["labels"].get(label))
     space.ready("Workspace", "box")
     # They are known again: looking once more costs nothing.
     stack.operator.quiet()

@@ -68,8 +68,8 @@ def settled(space: Space) -> None:
         "Ingress": ["box-lab"], "PersistentVolumeClaim": ["data"], "Secret": ["cred-bucket"],
         "PodDisruptionBudget": ["serving"],
     }  # fmt: skip
-    pins = [item["metadata"] for item in space.list("ControllerRevision")]
-    assert len([meta for meta in pins if meta["ownerReferences"][0]["kind"] == "Workspace"]) == 1
+    revisions = [item["metadata"] for item in space.list("ControllerRevision")]
+    assert len([meta for meta in revisions if meta["ownerReferences"][0]["kind"] == "Workspace"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from .harness.space import Space
 from .test_artifacts import groups, image, locked
 
 PLAIN = {"image": "registry.example.com/echo:1", "servingPort": {"container": 8080}}
-SCALED = {"minReplicas": 2, "maxReplicas": 5, "metric": "cpu", "metricThreshold": 80}
+ANNOTATION_SCALED = {"minReplicas": 2, "maxReplicas": 5, "metric": "cpu", "metricThreshold": 80}
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 JSON = "application/json-patch+json"
 
@@ -169,7 +169,7 @@ def test_strategy_by_volumes_and_gpus(space: Space) -> None:
 
 
 def test_deleted_children_come_back(space: Space) -> None:
-    running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=SCALED)
+    running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=ANNOTATION_SCALED)
     for kind in ("Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Deployment"):
         old = space.need(kind, "echo")["metadata"]["uid"]
         space.delete(kind, "echo")
@@ -178,7 +178,7 @@ def test_deleted_children_come_back(space: Space) -> None:
 
 
 def test_what_somebody_edits_is_put_right(stack: Stack, space: Space) -> None:
-    running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=SCALED)
+    running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=ANNOTATION_SCALED)
     wanted = image(space.need("Deployment", "echo"))
     path = "/spec/template/spec/containers/0"
     evil = [{"op": "replace", "path": f"{path}/image", "value": "evil.example.com/x:1"}]
@@ -208,7 +208,7 @@ def test_what_somebody_edits_is_put_right(stack: Stack, space: Space) -> None:
 
 
 def test_children_that_lost_their_label_are_found_again(space: Space) -> None:
-    running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=SCALED)
+    running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=ANNOTATION_SCALED)
     label = "outfitter.dev/owner-uid"
     for kind in ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"):
         uid = space.need(kind, "echo")["metadata"]["uid"]
@@ -253,7 +253,7 @@ def test_pods_that_cannot_be_made_or_started(space: Space) -> None:
 
 
 def test_deleting_takes_everything_along(space: Space) -> None:
-    item = running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=SCALED)
+    item = running(space, **PLAIN, compute={"cpuCoreRequest": 0.1}, autoscaling=ANNOTATION_SCALED)
     assert "finalizers" not in item["metadata"]
     space.delete("Inference", "echo")
     kinds = ("Deployment", "Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from outfitter.observe import State, observe, observe_pods, refusal
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 from world import complete
 
 
-def live(kind: str, status: dict[str, Any] | None = None, **body: Any) -> Live:
+def live(kind: str, status: dict[str, Any] | None = None, **body: Any) -> CachedObject:
     meta = {"name": "w", "generation": 2, "uid": "u", "resourceVersion": "1", **body.pop("metadata", {})}
-    return Live.of(complete({"kind": kind, "metadata": meta, "status": status or {}, **body}))
+    return CachedObject.of(complete({"kind": kind, "metadata": meta, "status": status or {}, **body}))
 
 
 SEEN = {"observedGeneration": 2, "currentRevision": "a", "updateRevision": "a"}
@@ -59,7 +59,7 @@ def test_kinds_without_a_state_are_ready() -> None:
     assert observe(live("Service", spec={})).state is State.READY
 
 
-def pod(name: str = "w-0", *, status: dict[str, Any] | None = None, revision: str = "", **meta: Any) -> Live:
+def pod(name: str = "w-0", *, status: dict[str, Any] | None = None, revision: str = "", **meta: Any) -> CachedObject:
     labels = {"controller-revision-hash": revision} if revision else {}
     return live("Pod", status, metadata={"name": name, "labels": labels, **meta}, spec={})
 

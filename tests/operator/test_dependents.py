@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outfitter.operator.reverse_index import Dependents
+from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import Dep, Key
 
 ALICE, BOB = Key("Workspace", "a", "alice"), Key("Workspace", "b", "bob")
@@ -13,7 +13,7 @@ TORCH = Key("Environment", "system", "torch")
 
 
 def test_record_tells_what_changed() -> None:
-    found = Dependents()
+    found = ReverseIndex()
     first = frozenset({Dep(*TORCH), Dep("Secret", "a", "token")})
     assert found.record(ALICE, first) == first
     assert found.record(ALICE, first) == frozenset()
@@ -27,7 +27,7 @@ def test_record_tells_what_changed() -> None:
 
 
 def test_wildcards() -> None:
-    found = Dependents()
+    found = ReverseIndex()
     found.record(ALICE, frozenset({Dep("Secret", "a", "*")}))
     found.record(BOB, frozenset({Dep("Namespace", "*", "*"), Dep("Secret", "*", "token")}))
     assert found.of("Secret", "a", "other") == {ALICE}
@@ -43,7 +43,7 @@ _DEPS = st.frozensets(st.builds(Dep, st.sampled_from("SC"), st.sampled_from("ab*
 
 @given(st.lists(st.tuples(_KEYS, _DEPS), max_size=20))
 def test_the_index_is_what_the_last_records_say(records: list[tuple[Key, frozenset[Dep]]]) -> None:
-    found, model = Dependents(), dict[Key, frozenset[Dep]]()
+    found, model = ReverseIndex(), dict[Key, frozenset[Dep]]()
     for key, deps in records:
         found.record(key, deps)
         model[key] = deps

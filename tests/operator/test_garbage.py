@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.operator.gc_tuner import Garbage
+from outfitter.operator.gc_tuner import GcTuner
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def looks() -> Iterator[list[int]]:
 
 
 def test_a_quiet_moment_is_used_once_there_is_something_to_find(looks: list[int]) -> None:
-    garbage = Garbage()
+    garbage = GcTuner()
     garbage.quiet()
     assert looks == []
     kept = [[number] for number in range(3000)]
@@ -44,7 +44,7 @@ def test_a_quiet_moment_is_used_once_there_is_something_to_find(looks: list[int]
 
 def test_now_and_then_all_is_looked_at(looks: list[int]) -> None:
     """Else a circle that outlived one look would stay for good."""
-    garbage = Garbage()
+    garbage = GcTuner()
     for _ in range(100):
         kept = [[number] for number in range(3000)]
         garbage.quiet()
@@ -53,6 +53,6 @@ def test_now_and_then_all_is_looked_at(looks: list[int]) -> None:
 
 
 def test_what_the_start_left_is_not_looked_at_again(looks: list[int]) -> None:
-    Garbage().settle()
+    GcTuner().settle()
     assert looks == [2]
     assert gc.get_freeze_count() > 0

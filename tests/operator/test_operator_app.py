@@ -24,7 +24,7 @@ from outfitter.cluster.base import Cluster
 from outfitter.cluster.client import Client
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
-from outfitter.naming import RETAINED, owner_labels
+from outfitter.naming import LABEL_RETAINED, owner_labels
 from outfitter.operator.app import Operator
 from outfitter.settings import Settings
 from outfitter.snapshot import Dep, Key
@@ -36,12 +36,12 @@ GARBAGE = 90.0  # the garbage collector looks for new kinds every 30 seconds
 
 
 @dataclass(frozen=True)
-class Pass:
+class Result:
     outcome: str
     deps: frozenset[Dep] = frozenset()
     requeue_after: float | None = None
     writes: int = 0
-    tells: frozenset[Key] = frozenset()
+    also_reconcile: frozenset[Key] = frozenset()
 
 
 class Passes:
@@ -60,11 +60,11 @@ class Passes:
     def forget(self, key: Key) -> None:
         """Nothing is kept per key but the count, which is the point."""
 
-    async def reconcile(self, key: Key) -> Pass:
+    async def reconcile(self, key: Key) -> Result:
         self.counted[key] += 1
         live = self.caches[key.kind].get(key.namespace, key.name)
         if live is None:
-            return Pass("Gone")
+            return Result("Gone")
         present = {(child.namespace, child.name) for child in self.caches["ConfigMap"].owned(live.uid)}
         places = [(key.namespace, f"{key.name}-{number}") for number in range(CHILDREN)]
         for namespace, name in [*places, (self.system, f"{key.namespace}-{key.name}")]:
@@ -74,7 +74,7 @@ class Passes:
         if (live.body.get("status") or {}).get("syncStatus") != "No issues found":
             await self.cluster.write_status(*key, live.uid, {"syncStatus": "No issues found"})
             self.written += 1
-        return Pass("Ready", self.dependencies(key))
+        return Result("Ready", self.dependencies(key))
 
     @staticmethod
     def _child(key: Key, uid: str, namespace: str, name: str) -> dict[str, Any]:
@@ -190,7 +190,7 @@ async def test_repair_wake_and_removal(team: Team) -> None:
         await team.client.create(secret)
         await until(lambda: work.counted[key] == before + 1)
         meta = {"name": "kept", "namespace": team.system}
-        labels = {**owner_labels("Environment", "e", made["metadata"]["uid"]), RETAINED: "true"}
+        labels = {**owner_labels("Environment", "e", made["metadata"]["uid"]), LABEL_RETAINED: "true"}
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {**meta, "labels": labels}}
         await team.client.create({**claim, "spec": spec})
@@ -222,9 +222,9 @@ async def test_deletions_that_kopf_missed_are_found_after_it_lists_again(team: T
         ghost = operator.caches["Environment"].get(team.name, "e")
         assert ghost is not None
         body = {**ghost.body, "metadata": {**ghost.body["metadata"], "name": "ghost", "uid": "never-existed"}}
-        from outfitter.snapshot import Live
+        from outfitter.snapshot import CachedObject
 
-        operator.caches.put(Live.of(body, "Environment"))
+        operator.caches.put(CachedObject.of(body, "Environment"))
         operator.primary.listed("Environment")
         await until(lambda: operator.caches["Environment"].get(team.name, "ghost") is None)
         assert operator.caches["Environment"].get(team.name, "e") is not None

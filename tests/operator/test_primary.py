@@ -13,11 +13,11 @@ from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
 from outfitter.errors import NotFound
-from outfitter.naming import OWNER_UID
+from outfitter.naming import LABEL_OWNER_UID
 from outfitter.operator import cache_auditor as primary_module
-from outfitter.operator.cache_auditor import Primary
+from outfitter.operator.cache_auditor import CacheAuditor
 from outfitter.operator.kopf_source import registry
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 def authentication() -> Authentication:
@@ -43,7 +43,7 @@ ONE = b'{"metadata": {"resourceVersion": "9"}, "items": [{"metadata": {"uid": "d
 
 
 def workspace(**spec: Any) -> dict[str, Any]:
-    meta = {"name": "w", "namespace": "a", "uid": "deep", "resourceVersion": "1", "labels": {OWNER_UID: ""}}
+    meta = {"name": "w", "namespace": "a", "uid": "deep", "resourceVersion": "1", "labels": {LABEL_OWNER_UID: ""}}
     return {"kind": "Workspace", "metadata": meta, "spec": spec}
 
 
@@ -51,8 +51,8 @@ async def test_an_audit_outlives_a_crd_that_is_replaced(monkeypatch: pytest.Monk
     monkeypatch.setattr(primary_module, "_SETTLE", 0.0)
     monkeypatch.setattr(primary_module, "_RETRY", 0.0)
     caches, audited = Caches(), asyncio.Event()
-    caches.put(Live.of(workspace()))
-    primary = Primary(Lists(NotFound("no such kind", status=404), EMPTY), caches, ["Workspace"])
+    caches.put(CachedObject.of(workspace()))
+    primary = CacheAuditor(Lists(NotFound("no such kind", status=404), EMPTY), caches, ["Workspace"])
     primary.deletions_found = audited.set
     primary.listed("Workspace")
     primary.listed("Workspace")
@@ -79,7 +79,7 @@ async def test_a_list_that_comes_while_an_audit_runs_is_audited_too(monkeypatch:
                 twice.set()
             return EMPTY
 
-    primary = Primary(Again(), Caches(), ["Workspace"])
+    primary = CacheAuditor(Again(), Caches(), ["Workspace"])
     primary.listed("Workspace")
     primary.listed("Workspace")
     task = asyncio.create_task(primary.run())
@@ -102,4 +102,4 @@ async def test_one_of_our_objects_that_cannot_be_kept_does_not_hold_up_the_start
     observe: Any = handler.fn
     await observe(event={"type": "ADDED", "object": workspace(pod=deep)})
     assert (len(caches["Workspace"]), counted) == (0, ["Workspace"])
-    await asyncio.wait_for(Primary(Lists(ONE), caches, ["Workspace"], unreadable=unreadable).complete(), 10)
+    await asyncio.wait_for(CacheAuditor(Lists(ONE), caches, ["Workspace"], unreadable=unreadable).complete(), 10)

@@ -9,9 +9,9 @@ import pytest
 from test_wake import KINDS, Bench, child
 
 from outfitter.errors import ConfigurationError, Forbidden, LeadershipLost
-from outfitter.naming import OWNER_KIND, RETAINED
-from outfitter.operator.orphan_collector import Sweep
-from outfitter.snapshot import Key, Live
+from outfitter.naming import LABEL_OWNER_KIND, LABEL_RETAINED
+from outfitter.operator.orphan_collector import OrphanCollector
+from outfitter.snapshot import CachedObject, Key
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ async def bench() -> Bench:
     return Bench()
 
 
-async def swept(bench: Bench, existing: set[str], *, gone: Live | None = None) -> list[tuple[str, str]]:
+async def swept(bench: Bench, existing: set[str], *, gone: CachedObject | None = None) -> list[tuple[str, str]]:
     async def listed(kind: str) -> set[str]:
         return existing
 
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     if gone is not None:
         sweep.owner_gone(gone)
     else:
@@ -36,17 +36,17 @@ async def test_children_in_other_namespaces_go_with_their_owner_and_volumes_stay
     owner = bench.ours(Key("Credential", "a", "c"))
     reference = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Credential", "name": "c", "uid": owner.uid}
     bench.cluster.user_apply(child(owner, "Secret", "copy", "b"))
-    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "data", labels={RETAINED: "true"}))
+    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "data", labels={LABEL_RETAINED: "true"}))
     bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "unlabelled"))
-    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "scratch", "b", labels={RETAINED: "false"}))
+    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "scratch", "b", labels={LABEL_RETAINED: "false"}))
     bench.cluster.user_apply(child(owner, "Secret", "collected", "a", ownerReferences=[reference]))
     bench.cluster.user_delete("Credential", "a", "c")
     assert sorted(await swept(bench, set(), gone=owner)) == [("b", "copy"), ("b", "scratch")]
 
 
 async def test_a_full_sweep_believes_the_server_and_not_the_cache(bench: Bench) -> None:
-    unseen = Live.of({"kind": "Credential", "metadata": {"name": "new", "namespace": "a", "uid": "unseen"}})
-    orphan = Live.of({"kind": "Credential", "metadata": {"name": "old", "namespace": "a", "uid": "lost"}})
+    unseen = CachedObject.of({"kind": "Credential", "metadata": {"name": "new", "namespace": "a", "uid": "unseen"}})
+    orphan = CachedObject.of({"kind": "Credential", "metadata": {"name": "old", "namespace": "a", "uid": "lost"}})
     present = bench.ours(Key("Credential", "a", "here"))
     for number, owner in enumerate((unseen, orphan, present)):
         bench.cluster.user_apply(child(owner, "Secret", f"copy-{number}", "b"))
@@ -60,7 +60,7 @@ async def test_a_child_made_while_its_owner_was_deleted_is_swept_too(bench: Benc
     async def listed(kind: str) -> set[str]:
         return set()
 
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     bench.caches.listen_written(sweep.child_seen)
     await bench.writer.create(child(owner, "Secret", "late", "b"))
     await sweep._sweep()
@@ -68,7 +68,7 @@ async def test_a_child_made_while_its_owner_was_deleted_is_swept_too(bench: Benc
 
 
 def copies(bench: Bench, namespaces: str, uid: str = "lost", **labels: str) -> None:
-    owner = Live.of({"kind": "Credential", "metadata": {"name": "c", "namespace": "a", "uid": uid}})
+    owner = CachedObject.of({"kind": "Credential", "metadata": {"name": "c", "namespace": "a", "uid": uid}})
     for namespace in namespaces:
         bench.cluster.user_apply(child(owner, "Secret", "copy", namespace, labels=labels))
 
@@ -86,10 +86,10 @@ async def test_what_is_told_while_a_sweep_runs_is_for_the_next_one(bench: Bench)
         asked += 1
         if asked == 1:  # a re-list and a child of the same owner, in the middle of the sweep
             sweep.everything()
-            sweep.owner_gone(Live.of({"kind": "Credential", "metadata": {"name": "c", "uid": "lost"}}))
+            sweep.owner_gone(CachedObject.of({"kind": "Credential", "metadata": {"name": "c", "uid": "lost"}}))
         return set()
 
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     sweep.everything()
     await sweep._sweep()
     copies(bench, "c")
@@ -101,15 +101,15 @@ async def test_what_is_told_while_a_sweep_runs_is_for_the_next_one(bench: Bench)
 
 @pytest.mark.parametrize("forged", ["Nonsense", "Workspace"])
 async def test_a_relabelled_copy_does_not_save_the_others(bench: Bench, forged: str) -> None:
-    copies(bench, "b", **{OWNER_KIND: forged})
+    copies(bench, "b", **{LABEL_OWNER_KIND: forged})
     copies(bench, "cd")
     copies(bench, "ef", uid="alive")
-    copies(bench, "e", uid="alive", **{OWNER_KIND: forged})
+    copies(bench, "e", uid="alive", **{LABEL_OWNER_KIND: forged})
 
     async def listed(kind: str) -> set[str]:
         return {"alive"} if kind == "Credential" else set()
 
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     sweep.everything()
     await sweep._sweep()
     assert left(bench) == {"e", "f"}
@@ -121,7 +121,7 @@ async def test_one_that_cannot_be_removed_keeps_no_other_and_is_tried_again(benc
     async def listed(kind: str) -> set[str]:
         return set()
 
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     sweep.everything()
     bench.cluster.fail_next("delete", "Secret", Forbidden("a policy says no"))
     with pytest.raises(Forbidden):
@@ -139,7 +139,7 @@ async def test_a_lease_that_is_renewed_late_ends_no_sweep(bench: Bench, monkeypa
     async def listed(kind: str) -> set[str]:
         return set()
 
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     sweep.everything()
     closed: Any = LeadershipLost("not now")
     bench.cluster.fail_next("delete", "Secret", closed)
@@ -163,7 +163,7 @@ async def test_a_missing_crd_ends_no_sweep(bench: Bench, monkeypatch: pytest.Mon
         return set()
 
     monkeypatch.setattr("outfitter.operator.orphan_collector._RETRY_SECONDS", 0.0)
-    sweep = Sweep(bench.cluster, bench.caches, KINDS, listed)
+    sweep = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     sweep.everything()
     task = asyncio.create_task(sweep.run())
     try:

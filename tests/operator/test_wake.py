@@ -9,11 +9,11 @@ from test_work_queue import Clock
 
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.naming import owner_labels
-from outfitter.operator.event_router import WRITER, Wake
+from outfitter.operator.event_router import WRITER, EventRouter
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.reverse_index import Dependents
-from outfitter.simulator.cluster import MemoryCluster
-from outfitter.snapshot import Dep, Key, Live
+from outfitter.operator.reverse_index import ReverseIndex
+from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.snapshot import CachedObject, Dep, Key
 
 TORCH = Key("Environment", "a", "torch")
 ALICE = Key("Workspace", "a", "alice")
@@ -23,12 +23,12 @@ KINDS = ("Environment", "Workspace", "Credential", "Artifact", "ArtifactReposito
 class Bench:
     def __init__(self) -> None:
         self.clock = Clock()
-        self.cluster = MemoryCluster()
+        self.cluster = SimulatedCluster()
         self.caches = self.cluster.caches
         self.queue: WorkQueue[Key] = WorkQueue(self.clock)
-        self.dependents = Dependents()
+        self.dependents = ReverseIndex()
         self.gone: list[str] = []
-        self.wake = Wake(
+        self.wake = EventRouter(
             self.caches,
             self.queue,
             self.dependents,
@@ -40,7 +40,7 @@ class Bench:
         self.caches.listen_written(self.wake.written)
         self.writer = WriteThrough(self.cluster, self.caches)
 
-    def ours(self, key: Key, **more: Any) -> Live:
+    def ours(self, key: Key, **more: Any) -> CachedObject:
         body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": key.kind, "spec": {}, **more}
         meta = {"name": key.name, "namespace": key.namespace, **more.get("metadata", {})}
         self.cluster.user_apply({**body, "metadata": meta})
@@ -62,7 +62,9 @@ async def bench() -> Bench:
     return Bench()
 
 
-def child(owner: Live, kind: str = "Service", name: str = "child", namespace: str = "a", **meta: Any) -> dict[str, Any]:
+def child(
+    owner: CachedObject, kind: str = "Service", name: str = "child", namespace: str = "a", **meta: Any
+) -> dict[str, Any]:
     versions = {"StatefulSet": "apps/v1"}
     labels = {**owner_labels(owner.kind, owner.name, owner.uid), **meta.pop("labels", {})}
     return {
@@ -188,7 +190,7 @@ async def test_a_re_created_object_is_due_although_its_name_is_the_same(bench: B
     old = bench.ours(TORCH)
     await bench.due()
     body = {**old.body, "metadata": {**old.body["metadata"], "uid": "new", "resourceVersion": "999"}}
-    bench.caches.put(Live.of(body, "Environment"))
+    bench.caches.put(CachedObject.of(body, "Environment"))
     assert await bench.due() == {TORCH}
     assert bench.gone == ["torch"]
     bench.caches.remove(old)

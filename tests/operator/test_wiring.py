@@ -12,8 +12,8 @@ from test_primary import authentication, workspace
 from outfitter.operator.app import Operator
 from outfitter.reconcile.reconciler import Reconciler
 from outfitter.settings import Settings
-from outfitter.simulator.cluster import MemoryCluster
-from outfitter.snapshot import Key, Live
+from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.snapshot import CachedObject, Key
 
 
 class Idle:
@@ -54,7 +54,7 @@ async def test_a_task_that_began_late_and_fails_ends_the_process(caplog: pytest.
 async def test_a_deleted_object_is_forgotten_by_the_passes() -> None:
     operator = Operator(Settings(), authentication(), Idle)
     operator.caches.listen(operator.wake.changed)
-    live = Live.of(workspace())
+    live = CachedObject.of(workspace())
     operator.caches.put(live)
     operator.caches.remove(live)
     assert isinstance(operator.reconciler, Idle)
@@ -62,7 +62,7 @@ async def test_a_deleted_object_is_forgotten_by_the_passes() -> None:
 
 
 async def test_a_new_object_does_not_inherit_the_patience_with_its_namesake() -> None:
-    cluster, key = MemoryCluster(), Key("Workspace", "a", "w")
+    cluster, key = SimulatedCluster(), Key("Workspace", "a", "w")
     passes = Reconciler(cluster, cluster.caches, Settings(), lambda key: (), lambda: datetime.now(UTC))
     assert [passes._patience(key, again=True) for _ in range(3)] == [1, 2, 4]
     passes.forget(key)

@@ -13,27 +13,27 @@ from test_work_queue import Clock
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
 from outfitter.errors import Conflict, LeadershipLost, Throttled, Unavailable
-from outfitter.operator.event_router import WRITER, Wake
+from outfitter.operator.event_router import WRITER, EventRouter
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.reverse_index import Dependents
+from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.operator.workers import Workers
-from outfitter.snapshot import Dep, Key, Live
+from outfitter.snapshot import CachedObject, Dep, Key
 
 ALICE = Key("Workspace", "a", "alice")
 BOB = Key("Workspace", "a", "bob")
 
 
 @dataclass(frozen=True)
-class Pass:
+class Result:
     outcome: str = "Ready"
     deps: frozenset[Dep] | None = frozenset()
     requeue_after: float | None = None
-    tells: frozenset[Key] = frozenset()
+    also_reconcile: frozenset[Key] = frozenset()
 
 
-def workspace(key: Key) -> Live:
+def workspace(key: Key) -> CachedObject:
     meta = {"name": key.name, "namespace": key.namespace, "uid": key.name, "resourceVersion": "1"}
-    return Live.of({"kind": key.kind, "metadata": meta})
+    return CachedObject.of({"kind": key.kind, "metadata": meta})
 
 
 class Bench:
@@ -42,16 +42,16 @@ class Bench:
     def __init__(self) -> None:
         self.clock = Clock()
         self.queue: WorkQueue[Key] = WorkQueue(self.clock, rng=lambda: 1.0)
-        self.dependents = Dependents()
+        self.dependents = ReverseIndex()
         self.outcomes: list[str] = []
-        self.does: Callable[[Key], Pass] = lambda key: Pass()
+        self.does: Callable[[Key], Result] = lambda key: Result()
         self.hold: asyncio.Event | None = None
         self.forgotten: list[Key] = []
         self.moments: list[int] = []  # passes before each moment in which nothing was left to do
         self.caches = Caches()
         for key in (ALICE, BOB):
             self.caches.put(workspace(key))
-        self.wake = Wake(self.caches, self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
+        self.wake = EventRouter(self.caches, self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
         self.workers = Workers(
             self.queue,
             self,
@@ -63,7 +63,7 @@ class Bench:
             quiet=lambda: self.moments.append(len(self.outcomes)),
         )
 
-    async def reconcile(self, key: Key) -> Pass:
+    async def reconcile(self, key: Key) -> Result:
         if self.hold is not None:
             await self.hold.wait()
         return self.does(key)
@@ -93,11 +93,11 @@ async def bench() -> AsyncIterator[Bench]:
 async def test_errors_are_retried_and_success_is_looked_at_again_at_resync(bench: Bench) -> None:
     errors = iter([Unavailable("down"), ValueError("a defect")])
 
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         error = next(errors, None)
         if error:
             raise error
-        return Pass(deps=frozenset({Dep("Secret", "a", "s")}))
+        return Result(deps=frozenset({Dep("Secret", "a", "s")}))
 
     bench.does = does
     bench.queue.add(ALICE)
@@ -114,7 +114,7 @@ async def test_errors_are_retried_and_success_is_looked_at_again_at_resync(bench
 
 
 async def test_the_server_s_wish_is_the_least_delay(bench: Bench) -> None:
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         raise Throttled("busy", status=429, retry_after=30)
 
     bench.does = does
@@ -127,13 +127,13 @@ async def test_the_server_s_wish_is_the_least_delay(bench: Bench) -> None:
 
 
 async def test_requeue_after_and_gone(bench: Bench) -> None:
-    bench.does = lambda key: Pass(requeue_after=5) if key == ALICE else Pass("Gone")
+    bench.does = lambda key: Result(requeue_after=5) if key == ALICE else Result("Gone")
     bench.queue.add(ALICE)
     bench.queue.add(BOB)
     await bench.passes(2)
     bench.clock.advance(5)
     await bench.passes(3)
-    bench.does = lambda key: Pass("Gone")
+    bench.does = lambda key: Result("Gone")
     bench.clock.advance(5)
     await bench.passes(4)
     bench.clock.advance(5000)
@@ -143,7 +143,7 @@ async def test_requeue_after_and_gone(bench: Bench) -> None:
 async def test_a_pass_that_met_a_closed_gate_is_made_again(bench: Bench) -> None:
     """The process ends most often; where it renews its Lease late instead, nothing may be lost."""
 
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         raise LeadershipLost("gone")
 
     bench.does = does
@@ -178,10 +178,10 @@ async def test_drain_finishes_what_is_under_way_and_cuts_off_what_hangs(bench: B
 async def test_what_changed_while_a_pass_first_looked_at_it_is_looked_at_again(bench: Bench) -> None:
     """The Secret appears between the look and the end of the pass: nobody is its user yet, and no news follows."""
 
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         if not bench.outcomes:
-            bench.wake.written(Change("Secret", None, Live.of(secret())))
-        return Pass(deps=frozenset({Dep("Secret", "a", "s")}))
+            bench.wake.written(Change("Secret", None, CachedObject.of(secret())))
+        return Result(deps=frozenset({Dep("Secret", "a", "s")}))
 
     bench.does = does
     bench.queue.add(ALICE)
@@ -192,7 +192,7 @@ async def test_what_changed_while_a_pass_first_looked_at_it_is_looked_at_again(b
 
 async def test_a_pass_that_cannot_tell_leaves_its_object_a_user(bench: Bench) -> None:
     deps = frozenset({Dep("Secret", "a", "s")})
-    bench.does = lambda key: Pass(deps=None if bench.outcomes else deps)
+    bench.does = lambda key: Result(deps=None if bench.outcomes else deps)
     for count in (1, 2):
         bench.queue.add(ALICE)
         await bench.passes(count)
@@ -206,9 +206,9 @@ def secret() -> dict[str, Any]:
 async def test_a_pass_that_outlives_its_object_leaves_nothing(bench: Bench) -> None:
     secret = Dep("Secret", "a", "s")
 
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         bench.caches.remove(workspace(key))
-        return Pass(deps=frozenset({secret}), requeue_after=5)
+        return Result(deps=frozenset({secret}), requeue_after=5)
 
     bench.does = does
     bench.queue.add(ALICE)
@@ -228,7 +228,7 @@ async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> 
 
     reconcile = bench.reconcile
 
-    async def writing(key: Key) -> Pass:
+    async def writing(key: Key) -> Result:
         await asyncio.gather(write(), write())
         return await reconcile(key)
 
@@ -252,13 +252,13 @@ async def test_what_a_pass_makes_is_due_when_the_pass_ends(bench: Bench, *, fail
     """Also where it fails after that: nobody else would ever look at what it made."""
     order: list[tuple[Key, int]] = []
 
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         if key == ALICE:
             bench.wake.written(Change("Workspace", None, workspace(BOB)))
         order.append((key, len(bench.queue)))
         if fails and key == ALICE:
             raise Conflict("too late")
-        return Pass()
+        return Result()
 
     bench.does = does
     bench.queue.add(ALICE)
@@ -276,11 +276,11 @@ async def test_at_the_start_what_is_new_comes_before_what_was_there() -> None:
     for key in old:
         bench.queue.add(key)
 
-    def does(key: Key) -> Pass:
+    def does(key: Key) -> Result:
         order.append(key)
         if key == old[0]:
             bench.queue.add(new)
-        return Pass()
+        return Result()
 
     bench.does = does
     bench.workers.start(old)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from outfitter.canonical import stamp
-from outfitter.naming import RETAINED, owner_labels
-from outfitter.plan.diff import Apply, Create, Delete, diff, surplus
+from outfitter.naming import LABEL_RETAINED, owner_labels
+from outfitter.plan.diff import Apply, Create, Delete, diff, prune
 from outfitter.settings import Settings
-from outfitter.snapshot import Asset, Live, View, read_asset
+from outfitter.snapshot import CachedObject, Reader, Resource, read_resource
 from world import START, TEAM, CacheView, WatchedCaches, asset, complete
 
 UID = "uid-of-w"
@@ -18,8 +18,10 @@ LABELS = owner_labels("Workspace", "w", UID)
 REFERENCE = [{"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "name": "w", "uid": UID, "controller": True}]
 
 
-def owner() -> Asset:
-    return read_asset(Live.of(asset("Workspace", "w", {"image": "i"}, uid=UID, generation=1, resourceVersion="1")))
+def owner() -> Resource:
+    return read_resource(
+        CachedObject.of(asset("Workspace", "w", {"image": "i"}, uid=UID, generation=1, resourceVersion="1"))
+    )
 
 
 def wanted(kind: str, spec: dict[str, Any], **meta: Any) -> dict[str, Any]:
@@ -29,18 +31,20 @@ def wanted(kind: str, spec: dict[str, Any], **meta: Any) -> dict[str, Any]:
     return body
 
 
-def alive(want: dict[str, Any], **changes: Any) -> Live:
+def alive(want: dict[str, Any], **changes: Any) -> CachedObject:
     body = stamp(want)
     meta = {**body["metadata"], "uid": "u", "resourceVersion": "5", **changes.pop("metadata", {})}
     spec = {**body.get("spec", {}), **changes.pop("spec", {})}
-    return Live.of({**body, "metadata": meta, "spec": {k: v for k, v in spec.items() if v is not None}, **changes})
+    return CachedObject.of(
+        {**body, "metadata": meta, "spec": {k: v for k, v in spec.items() if v is not None}, **changes}
+    )
 
 
-def view(*lives: Live) -> View:
+def reader(*lives: CachedObject) -> Reader:
     caches = WatchedCaches()
     for live in lives:
         caches.put(live)
-    return View(CacheView(caches), Settings(), now=START)
+    return Reader(CacheView(caches), Settings(), now=START)
 
 
 STATEFULSET = wanted(
@@ -57,7 +61,7 @@ PORTS = wanted("Service", {"type": "ClusterIP", "selector": {"a": "b"}, "ports":
 CLAIM = wanted(
     "PersistentVolumeClaim",
     {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}},
-    labels={**LABELS, RETAINED: "true"},
+    labels={**LABELS, LABEL_RETAINED: "true"},
     ownerReferences=[],
 )
 DELETING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
@@ -67,8 +71,8 @@ FORMER = {**owner_labels("Workspace", "w", "uid-of-an-earlier-w")}
 @pytest.mark.parametrize("want", [STATEFULSET, SERVICE, PORTS, CLAIM], ids=lambda want: str(want["kind"]))
 def test_missing_is_created_and_equal_is_left_alone(want: dict[str, Any]) -> None:
     """No write where nothing differs."""
-    assert [type(op) for op in diff(view(), owner(), [want]).ops] == [Create]
-    assert diff(view(alive(want)), owner(), [want]).ops == []
+    assert [type(op) for op in diff(reader(), owner(), [want]).ops] == [Create]
+    assert diff(reader(alive(want)), owner(), [want]).ops == []
 
 
 @pytest.mark.parametrize(
@@ -90,23 +94,23 @@ def test_missing_is_created_and_equal_is_left_alone(want: dict[str, Any]) -> Non
         (CLAIM, {"spec": {"resources": {"requests": {"storage": "1Gi"}}}}, Apply),
         (CLAIM, {"spec": {"resources": {"requests": {"storage": "2048Mi"}}}}, None),
         (CLAIM, {"spec": {"resources": {"requests": {"storage": "3Gi"}}}}, None),
-        (CLAIM, {"metadata": {"labels": FORMER | {RETAINED: "true"}}}, Apply),
+        (CLAIM, {"metadata": {"labels": FORMER | {LABEL_RETAINED: "true"}}}, Apply),
         (CLAIM, {"metadata": {"labels": LABELS}}, Apply),
     ],
 )
 def test_differences(want: dict[str, Any], changes: dict[str, Any], op: type | None) -> None:
     """Each difference and what it costs."""
-    result = diff(view(alive(want, **changes)), owner(), [want])
+    result = diff(reader(alive(want, **changes)), owner(), [want])
     assert [type(item) for item in result.ops] == ([op] if op else [])
     assert result.problems == []
 
 
 def test_immutable_fields_of_a_statefulset_leave_its_pods() -> None:
     """It is deleted without its pods, and made again when it is gone."""
-    (op,) = diff(view(alive(STATEFULSET, spec={"serviceName": "other"})), owner(), [STATEFULSET]).ops
+    (op,) = diff(reader(alive(STATEFULSET, spec={"serviceName": "other"})), owner(), [STATEFULSET]).ops
     assert isinstance(op, Delete)
     assert op.orphan
-    (op,) = diff(view(alive(SERVICE, spec={"clusterIP": "10.0.0.1"})), owner(), [SERVICE]).ops
+    (op,) = diff(reader(alive(SERVICE, spec={"clusterIP": "10.0.0.1"})), owner(), [SERVICE]).ops
     assert isinstance(op, Delete)
     assert not op.orphan
 
@@ -121,15 +125,17 @@ def test_growth_changes_nothing_else() -> None:
             "accessModes": ["ReadWriteMany"],
         },
     )
-    (op,) = diff(view(live), owner(), [CLAIM]).ops
+    (op,) = diff(reader(live), owner(), [CLAIM]).ops
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
     assert op.manifest["spec"]["storageClassName"] == "fast"
     assert op.manifest["spec"]["accessModes"] == ["ReadWriteMany"]
     live = alive(
-        CLAIM, spec={"resources": {"requests": {"storage": "9Gi"}}}, metadata={"labels": FORMER | {RETAINED: "true"}}
+        CLAIM,
+        spec={"resources": {"requests": {"storage": "9Gi"}}},
+        metadata={"labels": FORMER | {LABEL_RETAINED: "true"}},
     )
-    (op,) = diff(view(live), owner(), [CLAIM]).ops
+    (op,) = diff(reader(live), owner(), [CLAIM]).ops
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "9Gi"}}
     assert CLAIM["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
@@ -141,15 +147,15 @@ def test_growth_changes_nothing_else() -> None:
         ({"labels": {}}, "NameTaken"),
         ({"labels": owner_labels("Workspace", "other", "x")}, "NameTaken"),
         ({"labels": owner_labels("Environment", "w", "x")}, "NameTaken"),
-        ({"labels": FORMER | {RETAINED: "false"}}, "Replacing"),
-        ({"labels": FORMER | {RETAINED: "false"}, **DELETING}, "Replacing"),
-        ({"labels": FORMER | {RETAINED: "true"}, **DELETING}, "Replacing"),
+        ({"labels": FORMER | {LABEL_RETAINED: "false"}}, "Replacing"),
+        ({"labels": FORMER | {LABEL_RETAINED: "false"}, **DELETING}, "Replacing"),
+        ({"labels": FORMER | {LABEL_RETAINED: "true"}, **DELETING}, "Replacing"),
         ({"labels": LABELS, **DELETING}, "Replacing"),
     ],
 )
 def test_adoption(meta: dict[str, Any], word: str) -> None:
     """Never a stranger's, never an earlier namesake's, never what is going."""
-    result = diff(view(alive(CLAIM, metadata=meta)), owner(), [CLAIM])
+    result = diff(reader(alive(CLAIM, metadata=meta)), owner(), [CLAIM])
     assert result.ops == []
     assert [problem.reason for problem in result.problems] == [word]
     assert "team-a/w" in result.problems[0].message
@@ -157,7 +163,7 @@ def test_adoption(meta: dict[str, Any], word: str) -> None:
 
 def test_what_is_in_the_way_wakes_us() -> None:
     """A problem with a live object is a dependency on it."""
-    seen = view(alive(CLAIM, metadata={"labels": {}}))
+    seen = reader(alive(CLAIM, metadata={"labels": {}}))
     diff(seen, owner(), [CLAIM])
     assert ("PersistentVolumeClaim", TEAM, "w") in seen.deps
 
@@ -175,13 +181,13 @@ def test_surplus() -> None:
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "data"}}, metadata={"uid": "d"}),
         alive(
             {**CLAIM, "metadata": {**CLAIM["metadata"], "name": "short"}},
-            metadata={"uid": "e", "labels": {**LABELS, RETAINED: "false"}},
+            metadata={"uid": "e", "labels": {**LABELS, LABEL_RETAINED: "false"}},
         ),
         alive({**CLAIM, "metadata": {**CLAIM["metadata"], "name": "unsaid"}}, metadata={"uid": "g", "labels": LABELS}),
         alive(wanted("Pod", {}), metadata={"uid": "f"}),
     )
     kinds = ("StatefulSet", "Service", "PersistentVolumeClaim")
-    gone = surplus(view(*lives), owner(), kinds, [STATEFULSET])
+    gone = prune(reader(*lives), owner(), kinds, [STATEFULSET])
     assert sorted((op.live.kind, op.live.name) for op in gone) == [
         ("PersistentVolumeClaim", "short"),
         ("Service", "gone"),

@@ -30,7 +30,7 @@ def image(world: World) -> str:
     return str(world.get("StatefulSet", "w")["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
-def pins(world: World) -> list[tuple[int, str]]:
+def revisions(world: World) -> list[tuple[int, str]]:
     found = sorted(world.all("ControllerRevision"), key=lambda body: body["revision"])
     return [
         (body["revision"], body["data"]["groups"][0]["template"]["spec"]["containers"][0]["image"]) for body in found
@@ -58,7 +58,7 @@ async def test_edits_of_assets_never_touch_what_runs() -> None:
     await world.settle()
     assert image(world) == OTHER
     assert "outdated" not in world.status("Workspace", "w")
-    assert pins(world) == [(1, IMAGE), (2, OTHER)]
+    assert revisions(world) == [(1, IMAGE), (2, OTHER)]
 
 
 async def test_deleted_and_replaced_assets() -> None:
@@ -80,7 +80,7 @@ async def test_own_spec_makes_a_new_pin() -> None:
     for number in range(4):
         world.edit("Workspace", "w", args=str(number))
         await world.settle()
-    assert [number for number, _ in pins(world)] == [4, 5]
+    assert [number for number, _ in revisions(world)] == [4, 5]
     assert revision(world) == 5
     assert world.get("StatefulSet", "w")["spec"]["template"]["spec"]["containers"][0]["args"] == ["3"]
 
@@ -94,7 +94,7 @@ async def test_fields_that_make_no_pin(field: dict[str, Any]) -> None:
     world.edit("Environment", "lab", image=OTHER)
     await world.settle()
     assert world.get("StatefulSet", "w")["spec"] == before["spec"]
-    assert [number for number, _ in pins(world)] == [1]
+    assert [number for number, _ in revisions(world)] == [1]
 
 
 async def test_return_to_a_former_spec() -> None:
@@ -105,7 +105,7 @@ async def test_return_to_a_former_spec() -> None:
     world.edit("Workspace", "w", args="a")
     await world.settle()
     assert revision(world) == 3
-    assert len(pins(world)) == 2
+    assert len(revisions(world)) == 2
     world.edit("Environment", "lab", image=OTHER)
     await world.settle()
     assert image(world) == IMAGE
@@ -128,7 +128,7 @@ async def test_suspend_and_resume_without_a_change() -> None:
     await world.settle()
     assert world.get("StatefulSet", "w")["spec"]["replicas"] == 1
     assert world.get("StatefulSet", "w")["metadata"]["annotations"].keys() == {"outfitter.dev/digest"}
-    assert [number for number, _ in pins(world)] == [1]
+    assert [number for number, _ in revisions(world)] == [1]
     assert world.status("Workspace", "w")["phase"] == "Running"
 
 
@@ -233,7 +233,7 @@ async def test_lost_pin_is_made_again() -> None:
     for body in world.all("ControllerRevision"):
         world.cluster.user_delete("ControllerRevision", TEAM, body["metadata"]["name"])
     await world.settle()
-    assert pins(world) == [(1, IMAGE)]
+    assert revisions(world) == [(1, IMAGE)]
     assert reason(world.status("Workspace", "w")) == "Running"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from outfitter.cluster.base import Cluster
 from outfitter.errors import ApiError
 from outfitter.naming import FIELD_MANAGER
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 Body = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Door:
         self.after("status", kind, name)
         return stored
 
-    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+    async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit."""
         await self.cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)
 

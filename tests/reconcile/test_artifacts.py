@@ -9,7 +9,7 @@ from doors import Deadly, Killed, Refusing
 
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS
 from outfitter.errors import Conflict
-from outfitter.naming import ON_DEMAND, clone_snapshot
+from outfitter.naming import LABEL_ON_DEMAND, clone_snapshot
 from outfitter.snapshot import Key
 from world import TEAM, World, asset, issues, reason
 
@@ -212,7 +212,7 @@ async def test_type_must_fit_the_repository() -> None:
 async def test_a_repository_that_was_made_goes_with_its_last_artifact() -> None:
     world = World(artifact("a", repositoryRef={"name": "r"}), artifact("b", repositoryRef={"name": "r"}))
     await world.settle()
-    assert ON_DEMAND in world.get("ArtifactRepository", "r")["metadata"]["labels"]
+    assert LABEL_ON_DEMAND in world.get("ArtifactRepository", "r")["metadata"]["labels"]
     world.cluster.user_delete("Artifact", TEAM, "a")
     await world.settle()
     assert world.find("ArtifactRepository", "r") is not None
@@ -299,11 +299,11 @@ async def test_a_locking_artifact_tells_its_repository() -> None:
     await world.settle()
     world.edit("Artifact", "a", locked=True)
     result = await world.once("Artifact", "a")
-    assert result.tells == {Key("ArtifactRepository", TEAM, "a")}
+    assert result.also_reconcile == {Key("ArtifactRepository", TEAM, "a")}
     repository = await world.once("ArtifactRepository", "a")
     assert not any(dep.kind == "Artifact" and dep.name == "*" for dep in repository.deps)
     again = await world.once("Artifact", "a")
-    assert (phase(world, "a"), again.tells) == (("Locked", 1), frozenset())
+    assert (phase(world, "a"), again.also_reconcile) == (("Locked", 1), frozenset())
 
 
 async def test_a_repository_made_on_demand_counts_its_artifact_at_once() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from outfitter.errors import Invalid, Unavailable
-from outfitter.naming import ELEVATION, OWNER_UID, PROJECT
+from outfitter.naming import LABEL_ELEVATION, LABEL_OWNER_UID, LABEL_PROJECT
 from world import SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason, secret
 
 IMAGE = "registry.example.com/u:1"
@@ -80,11 +80,11 @@ async def test_a_living_namesake_keeps_its_claim() -> None:
     pvc = {"path": "/d", "claimInfo": {"size": "1Gi"}}
     world = World(asset("DataSource", "models", {"scope": {"type": "cluster"}, "pvc": pvc}, SYSTEM))
     await world.settle()
-    before = world.get("PersistentVolumeClaim", "models")["metadata"]["labels"][OWNER_UID]
+    before = world.get("PersistentVolumeClaim", "models")["metadata"]["labels"][LABEL_OWNER_UID]
     world.cluster.user_apply(asset("DataSource", "models", {"reclaimPolicy": "Delete", "pvc": pvc}))
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "models")["metadata"]
-    assert claim["labels"][OWNER_UID] == before
+    assert claim["labels"][LABEL_OWNER_UID] == before
     assert "ownerReferences" not in claim
     assert reason(world.status("DataSource", "models")) == "NameTaken"
 
@@ -105,7 +105,7 @@ async def test_one_namespace_that_fails_holds_up_no_other() -> None:
     """The other namespaces get their copies, and the status names the one that does not answer."""
     spec = {"scope": {"type": "cluster"}, "type": "genericSecret", "secretRef": {"name": "src"}}
     world = World(
-        namespace("team-b", {PROJECT: "team-b"}),
+        namespace("team-b", {LABEL_PROJECT: "team-b"}),
         secret("src", {"a": "1"}, SYSTEM),
         asset("Credential", "reg", spec, SYSTEM),
     )
@@ -137,11 +137,11 @@ async def test_no_pod_mounts_a_strangers_claim() -> None:
 async def test_elevation_is_judged_again_on_resume() -> None:
     """Also where the StatefulSet that would tell of the suspension was deleted meanwhile."""
     world = World(workspace(security={"hostNetwork": True}))
-    world.cluster.user_apply(namespace(TEAM, {PROJECT: TEAM, ELEVATION: "allowed"}))
+    world.cluster.user_apply(namespace(TEAM, {LABEL_PROJECT: TEAM, LABEL_ELEVATION: "allowed"}))
     await world.settle()
     world.edit("Workspace", "w", suspend=True)
     await world.settle()
-    world.cluster.user_apply(namespace(TEAM, {PROJECT: TEAM}))
+    world.cluster.user_apply(namespace(TEAM, {LABEL_PROJECT: TEAM}))
     world.cluster.user_delete("StatefulSet", TEAM, "w")
     world.edit("Workspace", "w", suspend=False)
     await world.settle()
@@ -187,7 +187,11 @@ async def test_an_older_ingress_cannot_take_a_host_that_was_given() -> None:
     await world.settle()
     old = {
         "kind": "Ingress",
-        "metadata": {"name": "a-old", "creationTimestamp": "2000-01-01T00:00:00Z", "labels": {OWNER_UID: "made-up"}},
+        "metadata": {
+            "name": "a-old",
+            "creationTimestamp": "2000-01-01T00:00:00Z",
+            "labels": {LABEL_OWNER_UID: "made-up"},
+        },
         "spec": {"rules": [{"host": "mine.apps.example.com"}]},
     }
     world.cluster.user_apply(complete(old))

@@ -10,7 +10,7 @@ from doors import Deadly, Killed, Refusing
 
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
-from outfitter.naming import DIGEST, OWNER_UID, SOURCE_VERSION
+from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION, LABEL_OWNER_UID
 from world import OUR_KINDS, TEAM, World, asset, condition, issues, reason, secret
 
 OBJECTS = (
@@ -88,8 +88,8 @@ def _picture(world: World) -> dict[tuple[str, ...], Any]:
                 "resourceVersion",
                 "creationTimestamp",
                 "lastTransitionTime",
-                DIGEST,
-                SOURCE_VERSION,
+                ANNOTATION_DIGEST,
+                ANNOTATION_SOURCE_VERSION,
                 "version",
                 "generation",
                 "observedGeneration",
@@ -159,7 +159,7 @@ async def test_no_orphans(change: Callable[[World], None]) -> None:
     await world.settle()
     uids = {body["metadata"]["uid"] for kind in OUR_KINDS for body in world.all(kind)}
     for place, body in world.cluster._objects.items():
-        owner = (body["metadata"].get("labels") or {}).get(OWNER_UID)
+        owner = (body["metadata"].get("labels") or {}).get(LABEL_OWNER_UID)
         assert owner is None or owner in uids, place
 
 

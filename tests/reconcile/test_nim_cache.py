@@ -9,7 +9,7 @@ import pytest
 from doors import Body, Deadly, Door, Killed, Refusing, Slow
 
 from outfitter.errors import Unavailable
-from outfitter.naming import FILLED, nim_cache
+from outfitter.naming import LABEL_FILLED, nim_cache
 from world import TEAM, World, asset, issues, reason, secret
 
 IMAGE = "nvcr.io/nim/meta/llama:1"
@@ -252,7 +252,7 @@ async def test_a_claim_deleted_by_hand_is_made_and_filled_again() -> None:
     await world.settle()
     claim = world.get("PersistentVolumeClaim", CACHE)
     assert claim["metadata"]["uid"] != before
-    assert claim["metadata"]["labels"][FILLED] == "true"
+    assert claim["metadata"]["labels"][LABEL_FILLED] == "true"
     assert len([write for write in world.writes() if write[:2] == ("create", "Job")]) == 2
     assert world.status("NimCache", CACHE)["phase"] == "Ready"
 

@@ -36,12 +36,12 @@ def pod_of(world: World, job: dict[str, Any], **status: Any) -> dict[str, Any]:
 async def test_a_cache_deleted_in_use_comes_back_and_stops_nothing() -> None:
     world = World(*KEY, nim("llama"))
     await world.settle()
-    pin = world.status("Artifact", "llama")["revision"]
+    revision = world.status("Artifact", "llama")["revision"]
     world.cluster.user_delete("NimCache", TEAM, CACHE)
     await world.settle()
     assert world.status("NimCache", CACHE)["phase"] == "Ready"
     status = world.status("Artifact", "llama")
-    assert (status["runPhase"], status["revision"]) == ("Running", pin)
+    assert (status["runPhase"], status["revision"]) == ("Running", revision)
 
 
 async def test_a_claim_that_goes_takes_its_download_along() -> None:

@@ -12,7 +12,7 @@ from doors import Refusing
 
 from outfitter.api.validation import strict_errors
 from outfitter.errors import AlreadyExists, Conflict
-from outfitter.naming import OWNER_UID, PROJECT, RETAINED
+from outfitter.naming import LABEL_OWNER_UID, LABEL_PROJECT, LABEL_RETAINED
 from world import SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason, secret
 
 IMAGE = "registry.example.com/u:1"
@@ -73,7 +73,7 @@ async def test_strangers_are_never_adopted() -> None:
     with pytest.raises(Conflict):
         await world.once("Workspace", "w")  # the stranger is gone: look again
     await world.settle()
-    assert world.get("Service", "w")["metadata"]["labels"][OWNER_UID]
+    assert world.get("Service", "w")["metadata"]["labels"][LABEL_OWNER_UID]
 
 
 async def test_a_stranger_is_looked_at_without_writing() -> None:
@@ -138,7 +138,7 @@ async def test_recreated_owner_waits_for_its_namesakes_children() -> None:
     await world.settle()
     new = world.get("StatefulSet", "w")
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
-    assert new["metadata"]["labels"][OWNER_UID] == world.get("Workspace", "w")["metadata"]["uid"]
+    assert new["metadata"]["labels"][LABEL_OWNER_UID] == world.get("Workspace", "w")["metadata"]["uid"]
     assert reason(world.status("Workspace", "w")) == "Running"
 
 
@@ -175,7 +175,7 @@ async def test_retained_volumes_are_taken_up_again() -> None:
     for body in world.all("PersistentVolumeClaim"):
         owner = body["metadata"]["labels"]
         assert (
-            owner[OWNER_UID]
+            owner[LABEL_OWNER_UID]
             == world.get(owner["outfitter.dev/owner-kind"], owner["outfitter.dev/owner-name"])["metadata"]["uid"]
         )
         assert "ownerReferences" not in body["metadata"]
@@ -197,16 +197,16 @@ async def test_reclaim_policy_may_change(where: str) -> None:
     world = World(asset("DataSource", "data", spec, where))
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "data")
-    assert claim["metadata"]["labels"][RETAINED] == "true"
+    assert claim["metadata"]["labels"][LABEL_RETAINED] == "true"
     world.edit("DataSource", "data", where, reclaimPolicy="Delete")
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "data")
-    assert claim["metadata"]["labels"][RETAINED] == "false"
+    assert claim["metadata"]["labels"][LABEL_RETAINED] == "false"
     assert ("ownerReferences" in claim["metadata"]) is (where == TEAM)
     world.edit("DataSource", "data", where, reclaimPolicy="Retain")
     await world.settle()
     claim = world.get("PersistentVolumeClaim", "data")
-    assert claim["metadata"]["labels"][RETAINED] == "true"
+    assert claim["metadata"]["labels"][LABEL_RETAINED] == "true"
     assert "ownerReferences" not in claim["metadata"]
 
 
@@ -381,7 +381,7 @@ async def test_secret_material_appears_nowhere(caplog: pytest.LogCaptureFixture)
         for write in world.cluster.writes
     ]
     text = json.dumps([written, world.cluster.events]) + caplog.text + repr(world.results)
-    text += repr(world.plan("Credential", "accesskey").draft)
+    text += repr(world.plan("Credential", "accesskey").status)
     for value in SECRET_VALUES:
         for shift in range(3):
             encoded = base64.b64encode(b"x" * shift + value.encode()).decode()[4 if shift else 0 : -4]
@@ -508,7 +508,7 @@ async def test_namespace_labels_open_and_close() -> None:
     world = World(asset("Credential", "c", spec, SYSTEM), secret("s", {"a": "b"}, SYSTEM), namespace(TEAM, {}))
     await world.settle()
     assert world.find("Secret", "cred-c") is None
-    for labels, there in (({PROJECT: TEAM}, True), ({}, False)):
+    for labels, there in (({LABEL_PROJECT: TEAM}, True), ({}, False)):
         body = world.cluster._objects["Namespace", "", TEAM]
         world.cluster._store(("Namespace", "", TEAM), {**body, "metadata": {**body["metadata"], "labels": labels}})
         await world.settle()

@@ -10,9 +10,9 @@ from doors import Deadly, Killed
 from outfitter.api.v1alpha1 import GROUP
 from outfitter.api.v1alpha1.artifactrepository import Role, SharedRole
 from outfitter.cluster.access import table
-from outfitter.naming import OWNER_UID
+from outfitter.naming import LABEL_OWNER_UID
 from outfitter.render.artifactrepository import LEVELS, shared
-from outfitter.snapshot import Live, read_asset
+from outfitter.snapshot import CachedObject, read_resource
 from world import TEAM, World, asset, complete, condition, reason
 
 ON = {"shared_roles": True}
@@ -97,7 +97,7 @@ async def test_a_clone_tells_the_repository_that_it_joins() -> None:
     """Only its status says so: no wildcard hears of it."""
     it = await settled(repository(ANN), artifact("one"))
     it.cluster.user_apply(asset("Artifact", "copy", {"cloneFrom": {"name": "one"}}))
-    told = [(await it.once("Artifact", "copy")).tells for _ in range(3)]
+    told = [(await it.once("Artifact", "copy")).also_reconcile for _ in range(3)]
     assert [[key.name for key in keys] for keys in told] == [["scorers"], [], []]
 
 
@@ -136,7 +136,7 @@ def test_what_is_handed_out_is_held_and_what_is_lent_is_handed_out() -> None:
     entries = [{"subject": {"kind": "User", "name": role}, "role": role} for role in Role.__args__]
     body = repository(*entries)
     body["metadata"]["uid"] = "u"
-    pairs = shared(read_asset(Live.of(body)), ["one", "two"], ["two"])
+    pairs = shared(read_resource(CachedObject.of(body)), ["one", "two"], ["two"])
     given = {
         (group, resource, verb)
         for role, _ in pairs
@@ -237,7 +237,7 @@ async def test_a_strangers_binding_stays_as_it_is() -> None:
     for _ in range(4):
         await it.round()
     assert reason(it.status("ArtifactRepository", "scorers")) == "NameTaken"
-    assert OWNER_UID not in it.get("RoleBinding", OWNER)["metadata"].get("labels", {})
+    assert LABEL_OWNER_UID not in it.get("RoleBinding", OWNER)["metadata"].get("labels", {})
 
 
 @pytest.mark.parametrize("left", [[ANN], [ANN, {**ROB, "role": "NO_ROLE"}]])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from outfitter.naming import nim_cache, shared_claim, shared_volume
-from outfitter.operator.orphan_collector import Sweep
+from outfitter.operator.orphan_collector import OrphanCollector
 from world import OUR_KINDS, SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason
 
 IMAGE = "nvcr.io/nim/meta/llama:1"
@@ -182,7 +182,7 @@ async def test_a_deleted_cache_takes_its_volumes_along() -> None:
     async def listed(kind: str) -> set[str]:
         return {body["metadata"]["uid"] for body in it.all(kind)}
 
-    sweep = Sweep(it.cluster, it.cluster.caches, OUR_KINDS, listed)
+    sweep = OrphanCollector(it.cluster, it.cluster.caches, OUR_KINDS, listed)
     it.cluster.user_delete("NimCache", SYSTEM, "llama")
     sweep.owner_gone(live)
     await sweep._sweep()

@@ -14,9 +14,9 @@ from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
-from outfitter.naming import DIGEST, ON_DEMAND, OWNER_UID, SOURCE_VERSION
+from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION, LABEL_ON_DEMAND, LABEL_OWNER_UID
 from outfitter.plan.planners import plan
-from outfitter.snapshot import Key, read_asset
+from outfitter.snapshot import Key, read_resource
 from world import OUR_KINDS, World, complete
 
 ROOT = Path(__file__).parent / "cases"
@@ -70,7 +70,7 @@ class _Names:
     def __init__(self, world: World) -> None:
         every = [deepcopy(body) for body in world.cluster._objects.values()]
         self.uids = {body["metadata"]["uid"]: f"<uid of {body['kind']} {body['metadata']['name']}>" for body in every}
-        self.pins = {
+        self.revisions = {
             body["metadata"]["name"]: f"<pin {body['revision']} of {body['metadata']['ownerReferences'][0]['name']}>"
             for body in every
             if body["kind"] == "ControllerRevision"
@@ -82,7 +82,7 @@ class _Names:
             return {key: self.of(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.of(item) for item in value]
-        return self.uids.get(value, self.pins.get(value, value)) if isinstance(value, str) else value
+        return self.uids.get(value, self.revisions.get(value, value)) if isinstance(value, str) else value
 
 
 def _tidy(body: Body, names: _Names) -> Body:
@@ -92,9 +92,9 @@ def _tidy(body: Body, names: _Names) -> Body:
     for field in ("uid", "resourceVersion", "generation", "creationTimestamp"):
         meta.pop(field, None)
     annotations = meta.get("annotations", {})
-    annotations.pop(DIGEST, None)
-    if SOURCE_VERSION in annotations:
-        annotations[SOURCE_VERSION] = "<version>"
+    annotations.pop(ANNOTATION_DIGEST, None)
+    if ANNOTATION_SOURCE_VERSION in annotations:
+        annotations[ANNOTATION_SOURCE_VERSION] = "<version>"
     if not annotations:
         meta.pop("annotations", None)
     if body["kind"] == "ControllerRevision" and "sources" in body["data"]:
@@ -119,7 +119,7 @@ def _status(body: Body, names: _Names) -> Body:
 def _outcome(world: World, given: list[Body]) -> list[Body]:
     """Everything that was made, by kind and name, then the statuses."""
     names = _Names(world)
-    marks = {OWNER_UID, ON_DEMAND}
+    marks = {LABEL_OWNER_UID, LABEL_ON_DEMAND}
     mine = [body for body in world.cluster._objects.values() if marks & set(body["metadata"].get("labels") or {})]
     known = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in given}
     made = [
@@ -190,15 +190,15 @@ async def test_planning_is_pure(case: Path) -> None:
         for key in list(world.keys()):
             live = world.cluster.caches[key.kind].get(key.namespace, key.name)
             assert live is not None
-            asset = read_asset(live)
-            body, natives = deepcopy(asset.body), deepcopy(world.natives())
-            view = world.view(key)
-            first = plan(view, asset)
+            asset = read_resource(live)
+            body, keyed_data = deepcopy(asset.body), deepcopy(world.keyed_data())
+            reader = world.reader(key)
+            first = plan(reader, asset)
             kept = deepcopy(first)
-            assert plan(world.view(key), asset) == first
+            assert plan(world.reader(key), asset) == first
             assert first == kept
             assert asset.body == body
-            assert view._natives == natives
+            assert reader._keyed_data == keyed_data
             assert asset.key == Key(*key)
         await world.settle()
 

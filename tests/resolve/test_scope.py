@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 
 from outfitter.api.refs import AssetRef
-from outfitter.naming import DEPARTMENT, PROJECT
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
 from outfitter.problems import Level, Problem
 from outfitter.resolve.scope import find, reach, scope_problem, targets
-from outfitter.snapshot import Asset, read_asset
+from outfitter.snapshot import Resource, read_resource
 from world import SYSTEM, TEAM, World, asset, namespace
 
 RESEARCH = {"type": "department", "name": "research"}
-OPTED_IN = {PROJECT: TEAM}
-IN_RESEARCH = {PROJECT: TEAM, DEPARTMENT: "research"}
+OPTED_IN = {LABEL_PROJECT: TEAM}
+IN_RESEARCH = {LABEL_PROJECT: TEAM, LABEL_DEPARTMENT: "research"}
 
 
 def environment(where: str = TEAM, **spec: Any) -> dict[str, Any]:
     return asset("Environment", "e", {"image": f"registry.example.com/{where}", **spec}, where)
 
 
-def look(world: World, scope: str | None = None, where: str = TEAM) -> Asset | Problem:
-    return find(world.view(), "Environment", where, AssetRef.model_validate({"name": "e", "scope": scope}), "spec.x")
+def look(world: World, scope: str | None = None, where: str = TEAM) -> Resource | Problem:
+    return find(world.reader(), "Environment", where, AssetRef.model_validate({"name": "e", "scope": scope}), "spec.x")
 
 
 LOCAL = environment()
@@ -52,8 +52,8 @@ CASES = [
     ([DEPARTMENTS], IN_RESEARCH, None, SYSTEM),
     ([DEPARTMENTS], IN_RESEARCH, "department", SYSTEM),
     ([DEPARTMENTS], OPTED_IN, None, "ReferenceNotFound"),
-    ([DEPARTMENTS], {DEPARTMENT: "research"}, None, "ReferenceNotFound"),
-    ([DEPARTMENTS], {PROJECT: TEAM, DEPARTMENT: "sales"}, None, "ReferenceNotFound"),
+    ([DEPARTMENTS], {LABEL_DEPARTMENT: "research"}, None, "ReferenceNotFound"),
+    ([DEPARTMENTS], {LABEL_PROJECT: TEAM, LABEL_DEPARTMENT: "sales"}, None, "ReferenceNotFound"),
     ([PROJECTS], OPTED_IN, None, "ReferenceNotFound"),
     ([LOCAL, CLUSTER], OPTED_IN, None, TEAM),
     ([LOCAL, CLUSTER], OPTED_IN, "cluster", SYSTEM),
@@ -79,7 +79,7 @@ def test_the_system_namespace_uses_its_own_without_a_label() -> None:
     """Same-namespace use needs no label, there as everywhere."""
     for shared in (CLUSTER, DEPARTMENTS, PROJECTS):
         found = look(World(shared), where=SYSTEM)
-        assert isinstance(found, Asset)
+        assert isinstance(found, Resource)
 
 
 def test_the_way_out_is_named() -> None:
@@ -116,17 +116,17 @@ def test_levels_of_missing_references() -> None:
 def test_lookups_are_remembered() -> None:
     """Every object that an answer depends on, found or not."""
     world = World(CLUSTER)
-    view = world.view()
-    find(view, "Environment", TEAM, AssetRef(name="e"), "")
-    assert {("Environment", TEAM, "e"), ("Environment", SYSTEM, "e"), ("Namespace", "", TEAM)} <= view.deps
+    reader = world.reader()
+    find(reader, "Environment", TEAM, AssetRef(name="e"), "")
+    assert {("Environment", TEAM, "e"), ("Environment", SYSTEM, "e"), ("Namespace", "", TEAM)} <= reader.deps
 
 
 SPACES = [
     namespace(TEAM, IN_RESEARCH),
-    namespace("team-b", {PROJECT: "b", DEPARTMENT: "research"}),
-    namespace("team-c", {PROJECT: "c", DEPARTMENT: "sales"}),
-    namespace("team-d", {PROJECT: "d"}),
-    namespace("closed", {DEPARTMENT: "research"}),
+    namespace("team-b", {LABEL_PROJECT: "b", LABEL_DEPARTMENT: "research"}),
+    namespace("team-c", {LABEL_PROJECT: "c", LABEL_DEPARTMENT: "sales"}),
+    namespace("team-d", {LABEL_PROJECT: "d"}),
+    namespace("closed", {LABEL_DEPARTMENT: "research"}),
 ]
 REACHES = [
     (LOCAL, [TEAM]),
@@ -144,7 +144,7 @@ def test_targets(body: dict[str, Any], wanted: list[str]) -> None:
     world = World(body, *SPACES)
     live = world.cluster.caches["Environment"].get(body["metadata"]["namespace"], "e")
     assert live is not None
-    assert targets(world.view(), read_asset(live)) == wanted
+    assert targets(world.reader(), read_resource(live)) == wanted
 
 
 def test_targets_leave_out_the_shadowed_the_going_and_the_unwatched() -> None:
@@ -155,10 +155,10 @@ def test_targets_leave_out_the_shadowed_the_going_and_the_unwatched() -> None:
     world.cluster._store(("Namespace", "", "team-c"), {**body, "metadata": meta})
     live = world.cluster.caches["Environment"].get(SYSTEM, "e")
     assert live is not None
-    view = world.view()
-    assert targets(view, read_asset(live)) == [TEAM]
-    assert ("Namespace", "", "*") in view.deps
-    assert ("Environment", "team-b", "e") in view.deps
+    reader = world.reader()
+    assert targets(reader, read_resource(live)) == [TEAM]
+    assert ("Namespace", "", "*") in reader.deps
+    assert ("Environment", "team-b", "e") in reader.deps
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,6 @@ def test_reach(body: dict[str, Any], width: str, wrong: bool) -> None:
     world = World(body)
     live = world.cluster.caches["Environment"].get(body["metadata"]["namespace"], "e")
     assert live is not None
-    found = read_asset(live)
+    found = read_resource(live)
     assert reach(found, SYSTEM).type == width
     assert (scope_problem(found, SYSTEM) is not None) is wrong

@@ -14,7 +14,7 @@ from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.problems import Level, Problem, note, stalled, under_way, waiting
-from outfitter.status import Draft, compose, is_ready, is_stalled, timestamp
+from outfitter.status import StatusInput, compose, is_ready, is_stalled, timestamp
 from world import START, World, asset, complete
 
 
@@ -63,7 +63,7 @@ TABLE = [
 @pytest.mark.parametrize(("ready", "problems", "verdict", "sync", "reason"), TABLE)
 def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: SyncStatus, reason: str) -> None:
     """Ready is Current, what mends itself is InProgress, what a person must mend is Failed."""
-    status = compose(Draft(ready, "Fine", "", problems, targets=(1, 1)), body(), START)
+    status = compose(StatusInput(ready, "Fine", "", problems, targets=(1, 1)), body(), START)
     assert kstatus(body(status)) == verdict
     assert status["syncStatus"] == sync
     assert status["conditions"][0]["type"] == "Ready"
@@ -78,7 +78,7 @@ def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: 
 def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, targets: tuple[int, int]) -> None:
     """Whatever comes: one Ready, never Reconciling beside Stalled, neither with a value other than True."""
     problems = tuple(Problem("Word", "text", level) for level in levels if level)
-    status = compose(Draft(ready, "Fine", "", problems, targets=targets), body(), START)
+    status = compose(StatusInput(ready, "Fine", "", problems, targets=targets), body(), START)
     found = {item["type"]: item for item in status["conditions"]}
     assert len(found) == len(status["conditions"])
     assert set(found) <= {"Ready", "Reconciling", "Stalled"}
@@ -93,12 +93,12 @@ def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, ta
 
 def test_times_of_conditions_are_kept() -> None:
     """A transition is a change of status, not of reason or of the time of looking."""
-    first = compose(Draft(False, "Pulling"), body(), START)
+    first = compose(StatusInput(False, "Pulling"), body(), START)
     later = START + timedelta(hours=1)
-    second = compose(Draft(False, "Starting"), body(first, generation=2), later)
+    second = compose(StatusInput(False, "Starting"), body(first, generation=2), later)
     assert {item["lastTransitionTime"] for item in second["conditions"]} == {timestamp(START)}
     assert second["conditions"][0]["reason"] == "Starting"
-    third = compose(Draft(True, "Running"), body(second, generation=2), later)
+    third = compose(StatusInput(True, "Running"), body(second, generation=2), later)
     assert third["conditions"] == [
         {
             "type": "Ready",
@@ -109,24 +109,24 @@ def test_times_of_conditions_are_kept() -> None:
             "lastTransitionTime": timestamp(later),
         }
     ]
-    assert compose(Draft(True, "Running"), body(third, generation=2), later + timedelta(days=1)) == third
+    assert compose(StatusInput(True, "Running"), body(third, generation=2), later + timedelta(days=1)) == third
 
 
 def test_creating_becomes_updating_after_the_first_success() -> None:
     """Creating until it was once well, Updating afterwards."""
-    first = compose(Draft(False, "A"), body(), START)
+    first = compose(StatusInput(False, "A"), body(), START)
     assert first["syncStatus"] == "Creating"
-    assert compose(Draft(False, "B"), body(first), START)["syncStatus"] == "Creating"
-    well = compose(Draft(True, "C"), body(first), START)
-    assert compose(Draft(False, "D"), body(well, generation=2), START)["syncStatus"] == "Updating"
-    troubled = compose(Draft(False, "E", "", (WAITING,)), body(well), START)
-    assert compose(Draft(False, "F"), body(troubled), START)["syncStatus"] == "Updating"
+    assert compose(StatusInput(False, "B"), body(first), START)["syncStatus"] == "Creating"
+    well = compose(StatusInput(True, "C"), body(first), START)
+    assert compose(StatusInput(False, "D"), body(well, generation=2), START)["syncStatus"] == "Updating"
+    troubled = compose(StatusInput(False, "E", "", (WAITING,)), body(well), START)
+    assert compose(StatusInput(False, "F"), body(troubled), START)["syncStatus"] == "Updating"
 
 
 def test_deleting() -> None:
     """A deletion is told whatever else is the case."""
     meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-    status = compose(Draft(False, "Deleting", "", (STALLED,)), body(**meta), START)
+    status = compose(StatusInput(False, "Deleting", "", (STALLED,)), body(**meta), START)
     assert status["syncStatus"] == "Deleting"
     assert kstatus(body(status, **meta)) == "Terminating"
 
@@ -143,14 +143,14 @@ def test_deleting() -> None:
 )
 def test_fan_out(targets: tuple[int, int], sync: str, message: str) -> None:
     """Failed is for nothing at all; a part is Issues found, with the count in the message."""
-    status = compose(Draft(False, "X", "", (STALLED,), targets=targets), body(), START)
+    status = compose(StatusInput(False, "X", "", (STALLED,), targets=targets), body(), START)
     assert (status["syncStatus"], status["message"]) == (sync, message)
 
 
 def test_issues_are_capped_ordered_and_placed() -> None:
     """At most fifty, worst first, each with its namespace; long texts are cut."""
     many = tuple(waiting("Waiting", f"number {number}", namespace=f"team-{number}") for number in range(80))
-    status = compose(Draft(False, "X", "", (*many, stalled("Stuck", "x" * 5000)), targets=(1, 1)), body(), START)
+    status = compose(StatusInput(False, "X", "", (*many, stalled("Stuck", "x" * 5000)), targets=(1, 1)), body(), START)
     assert len(status["issues"]) == 50
     assert status["issues"][0]["issue"] == "Stuck"
     assert status["issues"][0]["scopeId"] == "team-a"
@@ -167,7 +167,7 @@ def test_issues_are_capped_ordered_and_placed() -> None:
 
 def test_absent_facts_are_absent() -> None:
     """None is no value."""
-    status = compose(Draft(True, "Fine", facts={"phase": "Running", "outdated": None}), body(), START)
+    status = compose(StatusInput(True, "Fine", facts={"phase": "Running", "outdated": None}), body(), START)
     assert "outdated" not in status
     assert status["phase"] == "Running"
     assert "message" not in status

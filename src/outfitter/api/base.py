@@ -128,7 +128,7 @@ class Column(Model):
     wide: bool = False
 
 
-class Resource(Model):
+class CustomResource(Model):
     """An object of one of our kinds, as stored by the API server."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = ()

@@ -5,7 +5,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from outfitter.api.base import Model, Resource
+from outfitter.api.base import CustomResource, Model
 from outfitter.api.types import STORED_DEFAULT
 
 _KEYWORDS = (
@@ -31,7 +31,7 @@ def schema_of(model: type[Model]) -> dict[str, Any]:
 
 
 @cache
-def resource_schema(model: type[Resource]) -> dict[str, Any]:
+def resource_schema(model: type[CustomResource]) -> dict[str, Any]:
     """Return the schema of a whole object of a kind. Shared: not to be changed."""
     schema = schema_of(model)
     properties = schema["properties"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from outfitter.cli.origins import Used
     from outfitter.cli.target import Target
     from outfitter.cluster.base import Cluster
-    from outfitter.plan.workload.revision import Pin
+    from outfitter.plan.workload.revision import Revision
 
 
 def explain(
@@ -56,44 +56,44 @@ def explain(
             from outfitter.cli.render import rendered
 
             place = namespace or "default"
-            twin = rendered(files, place, recursive=recursive)
-            body, pin = asyncio.run(_pinned(twin.cluster, chosen, place))
+            simulation = rendered(files, place, recursive=recursive)
+            body, revision = asyncio.run(_read_revision(simulation.cluster, chosen, place))
         else:
-            body, pin = asyncio.run(_live(kubeconfig, chosen, namespace or current_namespace(kubeconfig)))
-        values, assets = entries(pin), used(pin, body.get("status") or {})
+            body, revision = asyncio.run(_live(kubeconfig, chosen, namespace or current_namespace(kubeconfig)))
+        values, assets = entries(revision), used(revision, body.get("status") or {})
         if form == "table":
-            _print(body, pin, assets)
+            _print(body, revision, assets)
             return
         data = {
             "kind": body["kind"],
             "namespace": body["metadata"]["namespace"],
             "name": body["metadata"]["name"],
-            "revision": pin.name,
+            "revision": revision.name,
             "values": [asdict(item) for item in values],
             "assets": [{key: value for key, value in asdict(item).items() if value != ""} for item in assets],
         }
         console.emit(data, form)
 
 
-async def _live(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Pin]:
+async def _live(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
     from outfitter.cli.connect import connected
 
     async with connected(kubeconfig) as client:
-        return await _pinned(client, chosen, namespace)
+        return await _read_revision(client, chosen, namespace)
 
 
-async def _pinned(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Pin]:
+async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
     """The workload and the pin it runs. OutfitterError where there is none, with the reason that the status gives."""
     from outfitter.errors import OutfitterError
-    from outfitter.naming import OWNER_UID
-    from outfitter.plan.workload import revision as pins
-    from outfitter.snapshot import Live
+    from outfitter.naming import LABEL_OWNER_UID
+    from outfitter.plan.workload.revision import read
+    from outfitter.snapshot import CachedObject
 
     found = await cluster.list(chosen.kind.name, namespace)
     body = next((item for item in found if item["metadata"]["name"] == chosen.name), None)
     if body is None:
         raise OutfitterError(f"there is no {chosen.kind.name} {chosen.name} in namespace {namespace}")
-    selector = f"{OWNER_UID}={body['metadata']['uid']}"
+    selector = f"{LABEL_OWNER_UID}={body['metadata']['uid']}"
     revisions = await cluster.list("ControllerRevision", namespace, label_selector=selector)
     current = (body.get("status") or {}).get("revision")
     owned = [item for item in revisions if "inputs" in (item.get("data") or {})]
@@ -102,25 +102,25 @@ async def _pinned(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Map
     if newest is None:
         said = (body.get("status") or {}).get("message") or "it has not been looked at yet, or is only a definition"
         raise OutfitterError(f"nothing runs of {chosen.kind.name} {namespace}/{chosen.name}: {said}")
-    return body, pins.read(Live.of(newest, "ControllerRevision"))
+    return body, read(CachedObject.of(newest, "ControllerRevision"))
 
 
-def _print(body: Mapping[str, Any], pin: Pin, assets: Sequence[Used]) -> None:
+def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[Used]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from outfitter.cli.origins import entries
-    from outfitter.naming import RESTARTED_AT
+    from outfitter.naming import ANNOTATION_RESTARTED_AT
     from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
     out = console.paper()
     meta = body["metadata"]
-    out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {pin.name}\n", style="bold")
+    out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}\n", style="bold")
     values = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("FIELD", "VALUE", "FROM"):
         values.add_column(head, overflow="fold")
-    for item in entries(pin):
+    for item in entries(revision):
         outdated = any(label in changed for label in item.origin.split(", "))
         style = "yellow" if outdated else "dim" if item.origin == BUILT_IN else ""
         values.add_row(
@@ -138,4 +138,6 @@ def _print(body: Mapping[str, Any], pin: Pin, assets: Sequence[Used]) -> None:
         out.print(table)
     if changed:
         what = f"{body['kind'].lower()}/{meta['name']} -n {meta['namespace']}"
-        out.print(f"\nTo take up what changed: kubectl annotate --overwrite {what} {RESTARTED_AT}=$(date +%s)")
+        out.print(
+            f"\nTo take up what changed: kubectl annotate --overwrite {what} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
+        )

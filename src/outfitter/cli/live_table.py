@@ -17,7 +17,7 @@ from outfitter.cli import console
 from outfitter.cli.connect import connected
 from outfitter.cli.table import Row, details, row, table
 from outfitter.cli.target import Target
-from outfitter.cluster.base import Change, resource
+from outfitter.cluster.base import Change, api_resource
 from outfitter.cluster.client import path_of
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.store import Caches
@@ -26,7 +26,7 @@ from outfitter.cluster.watches import Watch
 _REFRESHES: float = 4  # per second, at most
 
 
-class Board:
+class LiveTable:
     """The rows of what caches hold, in a terminal's frame or as lines. `target` chooses a kind or one object."""
 
     def __init__(self, caches: Caches, out: Console, *, target: Target | None = None, wide: bool = False) -> None:
@@ -96,10 +96,10 @@ async def follow(kubeconfig: str, namespace: str, target: Target | None, *, wide
     async with connected(kubeconfig) as client:
         kinds = [target.kind.name] if target else [kind.name for kind in KINDS]
         for kind in kinds:
-            path = f"{path_of(resource(kind), namespace)}?limit=1"
+            path = f"{path_of(api_resource(kind), namespace)}?limit=1"
             await client.transport.request("GET", path)  # a refusal is told now; a watch would retry it for ever
         caches = Caches()
-        board = Board(caches, console.paper(), target=target, wide=wide)
+        board = LiveTable(caches, console.paper(), target=target, wide=wide)
         board.namespaces = not namespace
         caches.listen(board.changed)
         tasks = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.naming import credential_pull_secret, credential_secret
-from outfitter.plan.workload.revision import Pin
+from outfitter.plan.workload.revision import Revision
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
 
@@ -66,10 +66,10 @@ class Used:
         return f"{self.kind} {self.name}"
 
 
-def used(pin: Pin, status: Mapping[str, Any]) -> list[Used]:
+def used(revision: Revision, status: Mapping[str, Any]) -> list[Used]:
     """The pin's assets, with what the workload's status says is newer."""
     newer = {(item["kind"], item.get("namespace", ""), item["name"]): item for item in status.get("outdated") or ()}
-    return [_used(source, newer.get((source.kind, source.namespace, source.name))) for source in pin.sources]
+    return [_used(source, newer.get((source.kind, source.namespace, source.name))) for source in revision.sources]
 
 
 def _used(source: Source, newer: Mapping[str, Any] | None) -> Used:
@@ -80,81 +80,83 @@ def _used(source: Source, newer: Mapping[str, Any] | None) -> Used:
     return Used(source.kind, source.namespace, source.name, source.generation, newest, change)
 
 
-def entries(pin: Pin) -> list[Entry]:
+def entries(revision: Revision) -> list[Entry]:
     """Every value of the pod template, the main container first."""
-    spec = pin.template["spec"]
+    spec = revision.template["spec"]
     main, *others = spec["containers"]
     volumes = {item["name"]: item for item in spec.get("volumes", ())}
-    found = [*_container(pin, main, volumes), *_pod(pin, spec)]
+    found = [*_container(revision, main, volumes), *_pod(revision, spec)]
     for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
-        found += [_other(pin, "", f"{group}[{item['name']}]", item) for item in items]
-    for each in pin.groups[1:]:
+        found += [_other(revision, "", f"{group}[{item['name']}]", item) for item in items]
+    for each in revision.groups[1:]:
         first, *rest = each.template["spec"]["containers"]
         place = f"groups[{each.name}]"
-        found.append(_other(pin, place, "", first))
-        found += [_other(pin, place, f"containers[{item['name']}]", item) for item in rest]
+        found.append(_other(revision, place, "", first))
+        found += [_other(revision, place, f"containers[{item['name']}]", item) for item in rest]
     return found
 
 
-def _other(pin: Pin, group: str, name: str, container: Mapping[str, Any]) -> Entry:
+def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> Entry:
     """A container that is not the main one of the first group: its image."""
     place = ".".join(part for part in (group, name) if part)
-    return Entry(place, str(container.get("image", "")), _first(pin, f"pod.{place}.image"))
+    return Entry(place, str(container.get("image", "")), _first(revision, f"pod.{place}.image"))
 
 
-def _container(pin: Pin, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Entry]:
+def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Entry]:
     for field, value in main.items():
         if field not in _OWN_ROWS:
-            yield Entry(field, _shown(field, value), _origin(pin, field))
+            yield Entry(field, _shown(field, value), _origin(revision, field))
     for item in main.get("env", ()):
         field = f"env[{item['name']}]"
-        yield Entry(field, _variable(item), _first(pin, f"environmentVariables[{item['name']}]", f"pod.{field}"))
+        yield Entry(field, _variable(item), _first(revision, f"environmentVariables[{item['name']}]", f"pod.{field}"))
     for group in ("requests", "limits"):
         for name, amount in (main.get("resources") or {}).get(group, {}).items():
             field = f"resources.{group}.{name}"
             extended = f"compute.extendedResources[{name}]"
-            yield Entry(field, str(amount), _first(pin, _RENDERED_FROM.get(field, extended), extended, f"pod.{field}"))
+            yield Entry(
+                field, str(amount), _first(revision, _RENDERED_FROM.get(field, extended), extended, f"pod.{field}")
+            )
     for item in main.get("ports", ()):
         port = item["containerPort"]
-        names = [f"connections[{each['name']}]" for each in pin.submission.get("connections", ())
+        names = [f"connections[{each['name']}]" for each in revision.submission.get("connections", ())
                  if each.get("containerPort") == port]  # fmt: skip
-        yield Entry(f"ports[{port}]", item.get("protocol", "TCP"), _first(pin, *names, f"pod.ports[{port}]"))
+        yield Entry(f"ports[{port}]", item.get("protocol", "TCP"), _first(revision, *names, f"pod.ports[{port}]"))
     for group, key in (("volumeMounts", "mountPath"), ("volumeDevices", "devicePath")):
         for item in main.get(group, ()):
             field = f"{group}[{item[key]}]"
             writable = ", read-only" if item.get("readOnly") else ""
-            yield Entry(field, _volume(volumes.get(item["name"], {})) + writable, _first(pin, f"pod.{field}"))
+            yield Entry(field, _volume(volumes.get(item["name"], {})) + writable, _first(revision, f"pod.{field}"))
     for name, value in (main.get("securityContext") or {}).items():
-        yield Entry(f"securityContext.{name}", _shown(name, value), _origin(pin, f"securityContext.{name}"))
+        yield Entry(f"securityContext.{name}", _shown(name, value), _origin(revision, f"securityContext.{name}"))
 
 
-def _pod(pin: Pin, spec: Mapping[str, Any]) -> Iterator[Entry]:
+def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[Entry]:
     credentials = {
         name: f"{source.kind} {source.name}"
-        for source in pin.sources
+        for source in revision.sources
         if source.kind == "Credential"
         for name in (credential_secret(source.name), credential_pull_secret(source.name))
     }
     for name, value in (spec.get("securityContext") or {}).items():
-        yield Entry(f"pod.securityContext.{name}", _shown(name, value), _origin(pin, f"securityContext.{name}"))
+        yield Entry(f"pod.securityContext.{name}", _shown(name, value), _origin(revision, f"securityContext.{name}"))
     for item in spec.get("imagePullSecrets", ()):
         name = item["name"]
-        origin = credentials.get(name) or _first(pin, f"imagePullSecrets[{name}]")
+        origin = credentials.get(name) or _first(revision, f"imagePullSecrets[{name}]")
         yield Entry(f"pod.imagePullSecrets[{name}]", f"Secret {name}", origin)
     for field, value in spec.items():
         if field not in _POD_ROWS and field != "initContainers":
-            yield Entry(f"pod.{field}", _shown(field, value), _origin(pin, field))
+            yield Entry(f"pod.{field}", _shown(field, value), _origin(revision, field))
 
 
-def _origin(pin: Pin, field: str) -> str:
-    return _first(pin, _RENDERED_FROM.get(field, field), field)
+def _origin(revision: Revision, field: str) -> str:
+    return _first(revision, _RENDERED_FROM.get(field, field), field)
 
 
-def _first(pin: Pin, *paths: str) -> str:
+def _first(revision: Revision, *paths: str) -> str:
     """The origins of the first path that has any, or of what lies below it."""
     for path in paths:
         below = (f"{path}.", f"{path}[")
-        names = [name for place, name in pin.origins.items() if place == path or place.startswith(below)]
+        names = [name for place, name in revision.origins.items() if place == path or place.startswith(below)]
         if names:
             return ", ".join(dict.fromkeys(names))
     return BUILT_IN

@@ -12,7 +12,7 @@ from outfitter.cli import console
 from outfitter.cli.console import Data, Files, Recursive
 
 if TYPE_CHECKING:
-    from outfitter.simulator.simulation import Twin
+    from outfitter.simulator.simulation import Simulation
 
 HIDDEN: Final = "(hidden)"
 
@@ -44,24 +44,24 @@ def render(
     with console.failing_clearly():
         if not files:
             raise typer.BadParameter("say what to render: -f FILE, -f FOLDER or -f -")
-        twin = rendered(files, namespace, recursive=recursive, domain=domain)
-        manifests = [_without_secrets(item) for item in twin.written()]
+        simulation = rendered(files, namespace, recursive=recursive, domain=domain)
+        manifests = [_without_secrets(item) for item in simulation.written()]
         if form == "json":
             console.emit({"apiVersion": "v1", "kind": "List", "items": manifests}, "json")
         else:
             for item in manifests:
                 typer.echo(f"---\n# of {_owner(item)}\n{console.as_yaml(item)}", nl=False)
-        if not complain(twin):
+        if not complain(simulation):
             raise typer.Exit(console.PROBLEMS)
 
 
-def rendered(files: list[str], namespace: str, *, recursive: bool = False, domain: str = "") -> Twin:
+def rendered(files: list[str], namespace: str, *, recursive: bool = False, domain: str = "") -> Simulation:
     """A twin that has settled over the objects in files. Exits with findings where the API server would refuse them."""
     from outfitter.cli.checks import check
     from outfitter.cli.documents import read
     from outfitter.cli.run import settings_from
     from outfitter.cli.validate import tell
-    from outfitter.simulator.simulation import Twin, holds, placed
+    from outfitter.simulator.simulation import Simulation, holds, placed
 
     checked = check(*read(files, recursive=recursive))
     if checked.findings:
@@ -71,17 +71,17 @@ def rendered(files: list[str], namespace: str, *, recursive: bool = False, domai
     unknown = len(checked.foreign) - len(native)
     if unknown:
         console.say(f"{console.count(unknown, 'object')} of kinds that Outfitter does not use: skipped")
-    twin = Twin(settings_from({"domain": domain} if domain else {}))
-    twin.load(placed(document.body, namespace) for document in (*native, *checked.ours))
-    asyncio.run(twin.settle())
-    return twin
+    simulation = Simulation(settings_from({"domain": domain} if domain else {}))
+    simulation.load(placed(document.body, namespace) for document in (*native, *checked.ours))
+    asyncio.run(simulation.settle())
+    return simulation
 
 
-def complain(twin: Twin) -> bool:
+def complain(simulation: Simulation) -> bool:
     """Tell every issue on standard error; True where nothing of it keeps an object from being rendered."""
     from outfitter.cli.table import row
 
-    rows = [row(live.body, live.kind) for live in twin.ours()]
+    rows = [row(live.body, live.kind) for live in simulation.ours()]
     for item in rows:
         for text in item.issues:
             console.say(f"{item.title}: {text}", "red" if item.troubled else "yellow")
@@ -89,10 +89,10 @@ def complain(twin: Twin) -> bool:
 
 
 def _owner(manifest: Mapping[str, Any]) -> str:
-    from outfitter.naming import OWNER_KIND, OWNER_NAME
+    from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME
 
     labels = manifest["metadata"].get("labels") or {}
-    return f"{labels.get(OWNER_KIND, '')} {labels.get(OWNER_NAME, '')}"
+    return f"{labels.get(LABEL_OWNER_KIND, '')} {labels.get(LABEL_OWNER_NAME, '')}"
 
 
 def _without_secrets(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outfitter.naming import FIELD_MANAGER
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ApiResource:
     """Where a kind lives on the API server."""
 
     kind: str
@@ -26,41 +26,41 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-def resource(kind: str) -> Resource:
+def api_resource(kind: str) -> ApiResource:
     """The Resource of a kind, ours or native; KeyError for one that Outfitter has no business with."""
     return RESOURCES[kind]
 
 
-NATIVE: tuple[Resource, ...] = (
-    Resource("Namespace", "", "v1", "namespaces", namespaced=False),
-    Resource("Secret", "", "v1", "secrets"),
-    Resource("ConfigMap", "", "v1", "configmaps"),
-    Resource("Service", "", "v1", "services"),
-    Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
-    Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
-    Resource("Pod", "", "v1", "pods"),
-    Resource("Event", "", "v1", "events"),
-    Resource("StatefulSet", "apps", "v1", "statefulsets"),
-    Resource("Deployment", "apps", "v1", "deployments"),
-    Resource("ControllerRevision", "apps", "v1", "controllerrevisions"),
-    Resource("Job", "batch", "v1", "jobs"),
-    Resource("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
-    Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
-    Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
-    Resource("Ingress", "networking.k8s.io", "v1", "ingresses"),
-    Resource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
-    Resource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
-    Resource("Lease", "coordination.k8s.io", "v1", "leases"),
+NATIVE: tuple[ApiResource, ...] = (
+    ApiResource("Namespace", "", "v1", "namespaces", namespaced=False),
+    ApiResource("Secret", "", "v1", "secrets"),
+    ApiResource("ConfigMap", "", "v1", "configmaps"),
+    ApiResource("Service", "", "v1", "services"),
+    ApiResource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
+    ApiResource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
+    ApiResource("Pod", "", "v1", "pods"),
+    ApiResource("Event", "", "v1", "events"),
+    ApiResource("StatefulSet", "apps", "v1", "statefulsets"),
+    ApiResource("Deployment", "apps", "v1", "deployments"),
+    ApiResource("ControllerRevision", "apps", "v1", "controllerrevisions"),
+    ApiResource("Job", "batch", "v1", "jobs"),
+    ApiResource("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
+    ApiResource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    ApiResource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
+    ApiResource("Ingress", "networking.k8s.io", "v1", "ingresses"),
+    ApiResource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
+    ApiResource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
+    ApiResource("Lease", "coordination.k8s.io", "v1", "leases"),
 )
 
 
-def _ours() -> Iterable[Resource]:
+def _ours() -> Iterable[ApiResource]:
     from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION
 
-    return (Resource(kind.name, GROUP, VERSION, kind.plural) for kind in KINDS)
+    return (ApiResource(kind.name, GROUP, VERSION, kind.plural) for kind in KINDS)
 
 
-RESOURCES: Mapping[str, Resource] = {item.kind: item for item in (*NATIVE, *_ours())}
+RESOURCES: Mapping[str, ApiResource] = {item.kind: item for item in (*NATIVE, *_ours())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class Change:
     """What a cache learned: `old` is None for something new, `new` is None for something gone."""
 
     kind: str
-    old: Live | None
-    new: Live | None
+    old: CachedObject | None
+    new: CachedObject | None
 
     @property
-    def live(self) -> Live:
+    def live(self) -> CachedObject:
         """The newer of the two that exists."""
         found = self.new or self.old
         if found is None:
@@ -116,5 +116,5 @@ class Cluster(Protocol):
         With `version`, a resourceVersion, also Conflict where anything wrote the object since.
         """
 
-    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+    async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """Write an Event about one of our objects."""

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from outfitter.cluster.base import Resource, resource
+from outfitter.cluster.base import ApiResource, api_resource
 from outfitter.cluster.events import EventLimit, event
 from outfitter.cluster.transport import Transport, parsed
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipLost, NotFound
 from outfitter.naming import FIELD_MANAGER
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 PAGE: Final = 100  # objects per list request: a page is parsed as a whole, and its memory is not given back
 _TRIES: Final = 4  # controllers write status while we look: then look again
@@ -32,7 +32,7 @@ _OWN_WORDS: Final = re.compile(
 )
 
 
-def path_of(res: Resource, namespace: str = "", name: str = "") -> str:
+def path_of(res: ApiResource, namespace: str = "", name: str = "") -> str:
     """URL path of a collection or of one object."""
     parts = [f"/apis/{res.group}/{res.version}" if res.group else f"/api/{res.version}"]
     if res.namespaced and namespace:
@@ -54,13 +54,13 @@ class Client:
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
         try:
-            return parsed(await self.transport.request("GET", path_of(resource(kind), namespace, name)))
+            return parsed(await self.transport.request("GET", path_of(api_resource(kind), namespace, name)))
         except NotFound:
             return None
 
     async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
         """All objects of a kind, in one namespace or in all that we may work in, page by page."""
-        res = resource(kind)
+        res = api_resource(kind)
         spaces = (namespace,) if namespace or not res.namespaced else self._namespaces or ("",)
         found: list[dict[str, Any]] = []
         for space in spaces:
@@ -79,35 +79,35 @@ class Client:
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """POST; AlreadyExists where the name is taken. Returns the stored object."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(resource(kind), meta.get("namespace", "")) + _CREATE
+        path = path_of(api_resource(kind), meta.get("namespace", "")) + _CREATE
         with _scrubbing(kind):
             return parsed(await self.transport.request("POST", path, manifest))
 
     async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(resource(kind), meta.get("namespace", ""), meta["name"])
+        path = path_of(api_resource(kind), meta.get("namespace", ""), meta["name"])
         # The uid in the body makes the server itself refuse should the object be replaced in between.
-        guarded = {**manifest, "metadata": {**meta, "uid": uid}}
+        if_unchanged = {**manifest, "metadata": {**meta, "uid": uid}}
         with _scrubbing(kind):
             if manager == FIELD_MANAGER:
                 await self._move_to_apply(path, kind, uid)
             try:
                 how = path + _APPLY.format(manager)
-                return parsed(await self.transport.request("PATCH", how, guarded, content_type=_APPLY_PATCH))
+                return parsed(await self.transport.request("PATCH", how, if_unchanged, content_type=_APPLY_PATCH))
             except Invalid as error:
                 if "metadata.uid: Invalid value" in error.message:
                     text = f"{kind} {meta['name']} is another object now"
                     raise Conflict(text, status=409, reason="Conflict") from None
-                return await self._replace_lists(path, guarded, error)
+                return await self._replace_lists(path, if_unchanged, error)
 
-    async def _replace_lists(self, path: str, guarded: Mapping[str, Any], refused: Invalid) -> dict[str, Any]:
+    async def _replace_lists(self, path: str, if_unchanged: Mapping[str, Any], refused: Invalid) -> dict[str, Any]:
         """Change by merge patch what apply cannot: apply keeps the items that others put into a keyed list, and the
         server may refuse them beside ours (two ports of one name). A merge patch takes our lists as the whole truth.
         """
         try:
             query = f"?fieldManager={FIELD_MANAGER}"
-            return parsed(await self.transport.request("PATCH", path + query, guarded, content_type=_MERGE_PATCH))
+            return parsed(await self.transport.request("PATCH", path + query, if_unchanged, content_type=_MERGE_PATCH))
         except Invalid:
             raise refused from None
 
@@ -145,7 +145,7 @@ class Client:
         }
         try:
             with _scrubbing(kind):
-                await self.transport.request("DELETE", path_of(resource(kind), namespace, name), options)
+                await self.transport.request("DELETE", path_of(api_resource(kind), namespace, name), options)
         except NotFound:
             return
         except Conflict as error:
@@ -163,7 +163,7 @@ class Client:
             *unchanged,
             {"op": "add", "path": "/status", "value": status},
         ]
-        return await self._json_patch(path_of(resource(kind), namespace, name) + _STATUS, steps)
+        return await self._json_patch(path_of(api_resource(kind), namespace, name) + _STATUS, steps)
 
     async def _json_patch(self, path: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         try:
@@ -174,12 +174,12 @@ class Client:
                 raise Conflict("the object changed meanwhile", status=409, reason="Conflict") from None
             raise
 
-    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+    async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """Write an Event about one of our objects: rate-limited, and never an error."""
         if not self._events.admits(regarding.uid, reason, message):
             return
         body = event(regarding, type_=type_, reason=reason, message=message, action=action)
-        path = path_of(resource("Event"), body["metadata"]["namespace"]) + _CREATE
+        path = path_of(api_resource("Event"), body["metadata"]["namespace"]) + _CREATE
         try:
             await self.transport.request("POST", path, body, attempts=1)
         except (ApiError, LeadershipLost):

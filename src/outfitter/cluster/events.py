@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.naming import FIELD_MANAGER, short_hash
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 _SAME_SECONDS: Final = 300.0  # the same Event about the same object is not repeated within this time
 _PER_SECOND: Final = 5.0
@@ -19,7 +19,7 @@ _REMEMBERED: Final = 2048
 _MESSAGE_LIMIT: Final = 1024
 
 
-def event(regarding: Live, *, type_: str, reason: str, message: str, action: str) -> dict[str, Any]:
+def event(regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> dict[str, Any]:
     """The manifest. Its name follows from its content, so that a repeat meets the one that is there."""
     now = datetime.now(UTC)
     namespace = regarding.namespace or "default"
@@ -33,7 +33,7 @@ def event(regarding: Live, *, type_: str, reason: str, message: str, action: str
             "namespace": namespace,
         },
         "involvedObject": {
-            "apiVersion": resource(regarding.kind).api_version,
+            "apiVersion": api_resource(regarding.kind).api_version,
             "kind": regarding.kind,
             "namespace": regarding.namespace,
             "name": regarding.name,

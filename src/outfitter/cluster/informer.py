@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import orjson
 
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
@@ -67,7 +67,7 @@ class Informer:
         self._backoff = backoff
         self._failures = 0
         self._active = clock()
-        res = resource(watch.kind)
+        res = api_resource(watch.kind)
         # A Role can open one Namespace object to us only by its own path, which the collection's watch is not.
         self._single = not res.namespaced and bool(namespace)
         if self._single:

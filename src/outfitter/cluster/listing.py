@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.transport import METADATA_LIST, Transport, parsed
 
@@ -26,7 +26,7 @@ async def listings(transport: Transport, kind: str, namespaces: Iterable[str] = 
         uids: set[str] = set()
         query, version = {"limit": str(PAGE)}, 0
         while True:
-            path = f"{path_of(resource(kind), namespace)}?{urlencode(query)}"
+            path = f"{path_of(api_resource(kind), namespace)}?{urlencode(query)}"
             page = parsed(await transport.request("GET", path, accept=METADATA_LIST))
             meta = page.get("metadata") or {}
             version = version or int(meta.get("resourceVersion") or 0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 class CacheLookup:
@@ -16,34 +16,34 @@ class CacheLookup:
 
     def __init__(self, caches: Caches) -> None:
         self._caches = caches
-        self._index: dict[str, dict[str, dict[str, Live]]] = {kind: {} for kind in INDEXES}
+        self._index: dict[str, dict[str, dict[str, CachedObject]]] = {kind: {} for kind in INDEXES}
         for kind in INDEXES:
             for live in caches[kind].all():
                 self.learn(Change(kind, None, live))
         caches.listen(self.learn)
         caches.listen_written(self.learn)
 
-    def get(self, kind: str, namespace: str, name: str) -> Live | None:
+    def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
         """One object."""
         return self._caches[kind].get(namespace, name)
 
-    def owned(self, uid: str) -> Iterable[Live]:
+    def owned(self, uid: str) -> Iterable[CachedObject]:
         """Objects of any kind whose owner-uid label is `uid`."""
         return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
 
-    def in_namespace(self, kind: str, namespace: str) -> Iterable[Live]:
+    def in_namespace(self, kind: str, namespace: str) -> Iterable[CachedObject]:
         """Objects of one kind in one namespace."""
         return self._caches[kind].in_namespace(namespace)
 
-    def all(self, kind: str) -> Iterable[Live]:
+    def all(self, kind: str) -> Iterable[CachedObject]:
         """All objects of one kind."""
         return self._caches[kind].all()
 
-    def owner(self, uid: str) -> Live | None:
+    def owner(self, uid: str) -> CachedObject | None:
         """The object of ours with that uid."""
         return next((live for kind in KINDS if (live := self._caches[kind.name].by_uid(uid))), None)
 
-    def indexed(self, kind: str, value: str) -> Iterable[Live]:
+    def indexed(self, kind: str, value: str) -> Iterable[CachedObject]:
         """Objects of a kind in INDEXES that have this value."""
         return list(self._index[kind].get(value, {}).values())
 

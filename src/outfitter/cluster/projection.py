@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from outfitter.cluster.watches import POD_MAKERS
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 Body = Mapping[str, Any]
 
@@ -34,12 +34,12 @@ _EVENT: Final = (
 )
 
 
-def project(kind: str, body: Body) -> Live | None:
+def project(kind: str, body: Body) -> CachedObject | None:
     """The Live of an object as the server showed it; None for one that must not be cached."""
     special = _SPECIAL.get(kind)
     if special is not None:
         return special(kind, body)
-    return Live.of(_slim(body), kind)
+    return CachedObject.of(_slim(body), kind)
 
 
 def _slim(body: Body) -> Body:
@@ -50,19 +50,19 @@ def _slim(body: Body) -> Body:
     return {**body, "metadata": {**body["metadata"], "annotations": kept}}
 
 
-def _metadata_only(kind: str, body: Body) -> Live:
-    return Live.of({"metadata": _slim(body)["metadata"]}, kind)
+def _metadata_only(kind: str, body: Body) -> CachedObject:
+    return CachedObject.of({"metadata": _slim(body)["metadata"]}, kind)
 
 
-def _namespace(kind: str, body: Body) -> Live:
+def _namespace(kind: str, body: Body) -> CachedObject:
     meta = _slim(body)["metadata"]
-    return Live.of({"metadata": {key: meta[key] for key in _NAMESPACE_META if key in meta}}, kind)
+    return CachedObject.of({"metadata": {key: meta[key] for key in _NAMESPACE_META if key in meta}}, kind)
 
 
-def _pod(kind: str, body: Body) -> Live:
+def _pod(kind: str, body: Body) -> CachedObject:
     node = (body.get("spec") or {}).get("nodeName")
     spec = {"nodeName": node} if node else {}
-    return Live.of(
+    return CachedObject.of(
         {
             "metadata": _slim(body)["metadata"],
             "spec": spec,
@@ -72,10 +72,10 @@ def _pod(kind: str, body: Body) -> Live:
     )
 
 
-def _claim(kind: str, body: Body) -> Live:
+def _claim(kind: str, body: Body) -> CachedObject:
     status = body.get("status") or {}
     kept = {key: status[key] for key in _PVC_STATUS if key in status}
-    return Live.of(
+    return CachedObject.of(
         {
             "metadata": _slim(body)["metadata"],
             "spec": body.get("spec") or {},
@@ -85,35 +85,35 @@ def _claim(kind: str, body: Body) -> Live:
     )
 
 
-def _revision(kind: str, body: Body) -> Live | None:
-    live = Live.of(_slim(body), kind)
+def _revision(kind: str, body: Body) -> CachedObject | None:
+    live = CachedObject.of(_slim(body), kind)
     # The StatefulSet controller's own revisions copy the pod labels, ours among them.
     return live if live.owner and live.controller == live.owner else None
 
 
-def _event(kind: str, body: Body) -> Live | None:
+def _event(kind: str, body: Body) -> CachedObject | None:
     if (body.get("involvedObject") or {}).get("kind") not in POD_MAKERS:
         return None
     meta = {
         key: body["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion") if key in body["metadata"]
     }
-    live = Live.of({"metadata": meta, **{key: body[key] for key in _EVENT if key in body}}, kind)
+    live = CachedObject.of({"metadata": meta, **{key: body[key] for key in _EVENT if key in body}}, kind)
     # Found by what it is about: Store.owned(uid of the StatefulSet).
     return replace(live, owner=(body.get("involvedObject") or {}).get("uid", ""))
 
 
-def _volume(kind: str, body: Body) -> Live:
+def _volume(kind: str, body: Body) -> CachedObject:
     meta, spec = _slim(body)["metadata"], body.get("spec") or {}
     kept = {key: spec[key] for key in _PV_SPEC if key in spec}
     phase = (body.get("status") or {}).get("phase", "")
-    return Live.of({"metadata": meta, "spec": kept, "status": {"phase": phase}}, kind)
+    return CachedObject.of({"metadata": meta, "spec": kept, "status": {"phase": phase}}, kind)
 
 
-def _storage_class(kind: str, body: Body) -> Live:
-    return Live.of({key: body[key] for key in ("metadata", "volumeBindingMode") if key in body}, kind)
+def _storage_class(kind: str, body: Body) -> CachedObject:
+    return CachedObject.of({key: body[key] for key in ("metadata", "volumeBindingMode") if key in body}, kind)
 
 
-_SPECIAL: Final[Mapping[str, Callable[[str, Body], Live | None]]] = {
+_SPECIAL: Final[Mapping[str, Callable[[str, Body], CachedObject | None]]] = {
     "Secret": _metadata_only,
     "ConfigMap": _metadata_only,
     "Namespace": _namespace,

@@ -13,7 +13,7 @@ from typing import Any
 
 from outfitter.cluster.base import Change, Listener
 from outfitter.cluster.projection import project
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 _TOMBSTONES = 4096  # deleted uids remembered per kind: far more than can be in flight on one watch
 
@@ -23,20 +23,20 @@ class Store:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._spaces: dict[str, dict[str, Live]] = {}
-        self._owned: dict[str, dict[tuple[str, str], Live]] = {}
-        self._uids: dict[str, Live] = {}
+        self._spaces: dict[str, dict[str, CachedObject]] = {}
+        self._owned: dict[str, dict[tuple[str, str], CachedObject]] = {}
+        self._uids: dict[str, CachedObject] = {}
         self._tombstones: OrderedDict[str, int] = OrderedDict()  # uid -> version of the deletion
 
     def __len__(self) -> int:
         return len(self._uids)
 
-    def get(self, namespace: str, name: str) -> Live | None:
+    def get(self, namespace: str, name: str) -> CachedObject | None:
         """The object of that name, or None."""
         space = self._spaces.get(namespace)
         return space.get(name) if space else None
 
-    def by_uid(self, uid: str) -> Live | None:
+    def by_uid(self, uid: str) -> CachedObject | None:
         """The object with that uid, or None."""
         return self._uids.get(uid)
 
@@ -48,7 +48,7 @@ class Store:
         """Whether the object with that uid is known to be gone."""
         return uid in self._tombstones
 
-    def owned(self, uid: str) -> tuple[Live, ...]:
+    def owned(self, uid: str) -> tuple[CachedObject, ...]:
         """Objects whose owner-uid is `uid`, in any namespace."""
         return tuple(self._owned.get(uid, {}).values())
 
@@ -56,15 +56,15 @@ class Store:
         """Every owner uid that some object here names."""
         return tuple(self._owned)
 
-    def in_namespace(self, namespace: str) -> tuple[Live, ...]:
+    def in_namespace(self, namespace: str) -> tuple[CachedObject, ...]:
         """Objects of one namespace."""
         return tuple(self._spaces.get(namespace, {}).values())
 
-    def all(self) -> tuple[Live, ...]:
+    def all(self) -> tuple[CachedObject, ...]:
         """Every object."""
         return tuple(self._uids.values())
 
-    def put(self, live: Live) -> Change | None:
+    def put(self, live: CachedObject) -> Change | None:
         """Learn of an object; None where it is no news."""
         old = self.get(live.namespace, live.name)
         if live.resource_version <= self._tombstones.get(live.uid, -1):
@@ -82,7 +82,7 @@ class Store:
         self._uids[live.uid] = live
         return Change(self.kind, old, live)
 
-    def remove(self, live: Live, version: int = 0) -> Change | None:
+    def remove(self, live: CachedObject, version: int = 0) -> Change | None:
         """Learn by its last event, or a list at `version`, that an object is gone; None where its name is another's."""
         self._bury(live.uid, max(live.resource_version, version))
         old = self.get(live.namespace, live.name)
@@ -91,7 +91,7 @@ class Store:
         self._drop(old)
         return Change(self.kind, old, None)
 
-    def replace_all(self, lives: Iterable[Live], *, namespace: str = "", version: int = 0) -> list[Change]:
+    def replace_all(self, lives: Iterable[CachedObject], *, namespace: str = "", version: int = 0) -> list[Change]:
         """Learn a complete list (of one namespace, or of all) taken at `version`; what it lacks is news too."""
         changes: list[Change] = []
         seen: set[str] = set()
@@ -107,7 +107,7 @@ class Store:
         gone = [live for live in known if live.uid not in uids and (not version or live.resource_version <= version)]
         return [change for live in gone if (change := self.remove(live, version))]
 
-    def _drop(self, live: Live) -> None:
+    def _drop(self, live: CachedObject) -> None:
         space = self._spaces[live.namespace]
         del space[live.name]
         if not space:
@@ -137,7 +137,7 @@ class Caches(Mapping[str, Store]):
         self._listeners: list[Listener] = []
         self._written: list[Listener] = []
         self._in_flight: dict[tuple[str, str, str], int] = {}
-        self._waiting: dict[tuple[str, str, str], list[tuple[bool, Live]]] = {}
+        self._waiting: dict[tuple[str, str, str], list[tuple[bool, CachedObject]]] = {}
 
     def __getitem__(self, kind: str) -> Store:
         store = self._stores.get(kind)
@@ -159,14 +159,14 @@ class Caches(Mapping[str, Store]):
         """Tell `listener` of every change that our own writes made."""
         self._written.append(listener)
 
-    def put(self, live: Live) -> None:
+    def put(self, live: CachedObject) -> None:
         """An object as a watch or list shows it."""
         if self._in_flight and self._hold(True, live):
             return
         if change := self[live.kind].put(live):
             self._tell(self._listeners, change)
 
-    def remove(self, live: Live) -> None:
+    def remove(self, live: CachedObject) -> None:
         """An object that a watch reports deleted."""
         if self._in_flight and self._hold(False, live):
             return
@@ -198,7 +198,7 @@ class Caches(Mapping[str, Store]):
                 for exists, live in self._waiting.pop(place, ()):
                     (self.put if exists else self.remove)(live)
 
-    def _hold(self, exists: bool, live: Live) -> bool:
+    def _hold(self, exists: bool, live: CachedObject) -> bool:
         place = (live.kind, live.namespace, live.name)
         if place not in self._in_flight:
             return False

@@ -85,12 +85,12 @@ class Transport:
         """
         data = None if body is None else orjson.dumps(body)
         headers = {"Accept": accept} if data is None else {"Accept": accept, "Content-Type": content_type}
-        guarded = verb != "GET" if write is None else write
+        if_unchanged = verb != "GET" if write is None else write
         attempt = 1
         while True:
             try:
                 async with nullcontext() if urgent else self.limiter:
-                    return await self._once(verb, path, data, headers, guarded, within or self._timeout)
+                    return await self._once(verb, path, data, headers, if_unchanged, within or self._timeout)
             except (Throttled, Unavailable) as error:
                 wait = _BACKOFF * 2 ** (attempt - 1) * jitter(0.5, 1.5)
                 wait = max(wait, error.retry_after or 0)
@@ -110,12 +110,12 @@ class Transport:
         path: str,
         data: bytes | None,
         headers: Mapping[str, str],
-        guarded: bool,
+        if_unchanged: bool,
         within: aiohttp.ClientTimeout,
     ) -> bytes:
-        if guarded and not self.gate():
+        if if_unchanged and not self.gate():
             raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
-        if guarded:
+        if if_unchanged:
             within = _at_most(within, self.remaining())
         try:
             async with self.session.request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from outfitter.naming import OWNER_UID
+from outfitter.naming import LABEL_OWNER_UID
 from outfitter.settings import Settings
 
 _READABLE_SECRETS: Final = (
@@ -27,15 +27,15 @@ class Watch:
 
 
 WATCHES: Final[tuple[Watch, ...]] = (
-    Watch("StatefulSet", "children", label_selector=OWNER_UID),
-    Watch("Deployment", "children", label_selector=OWNER_UID),
-    Watch("Job", "downloads", label_selector=OWNER_UID),
-    Watch("HorizontalPodAutoscaler", "children", label_selector=OWNER_UID),
-    Watch("PodDisruptionBudget", "children", label_selector=OWNER_UID),
-    Watch("Service", "children", label_selector=OWNER_UID),
-    Watch("Ingress", "children", label_selector=OWNER_UID),
-    Watch("ControllerRevision", "pins", label_selector=OWNER_UID),
-    Watch("Pod", "state of workloads", label_selector=OWNER_UID),
+    Watch("StatefulSet", "children", label_selector=LABEL_OWNER_UID),
+    Watch("Deployment", "children", label_selector=LABEL_OWNER_UID),
+    Watch("Job", "downloads", label_selector=LABEL_OWNER_UID),
+    Watch("HorizontalPodAutoscaler", "children", label_selector=LABEL_OWNER_UID),
+    Watch("PodDisruptionBudget", "children", label_selector=LABEL_OWNER_UID),
+    Watch("Service", "children", label_selector=LABEL_OWNER_UID),
+    Watch("Ingress", "children", label_selector=LABEL_OWNER_UID),
+    Watch("ControllerRevision", "pins", label_selector=LABEL_OWNER_UID),
+    Watch("Pod", "state of workloads", label_selector=LABEL_OWNER_UID),
     Watch("PersistentVolumeClaim", "children, and claims that a DataSource names"),
     Watch(
         "PersistentVolume",
@@ -43,8 +43,8 @@ WATCHES: Final[tuple[Watch, ...]] = (
         cluster_wide=True,
         setting="static_pv_drivers",
     ),
-    Watch("Role", "children", label_selector=OWNER_UID, setting="shared_roles"),
-    Watch("RoleBinding", "children", label_selector=OWNER_UID, setting="shared_roles"),
+    Watch("Role", "children", label_selector=LABEL_OWNER_UID, setting="shared_roles"),
+    Watch("RoleBinding", "children", label_selector=LABEL_OWNER_UID, setting="shared_roles"),
     Watch(
         "Secret",
         "children, and what Credentials refer to",

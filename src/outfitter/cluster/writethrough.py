@@ -8,7 +8,7 @@ from typing import Any
 from outfitter.cluster.base import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.naming import FIELD_MANAGER
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 class WriteThrough:
@@ -55,6 +55,6 @@ class WriteThrough:
             self._caches.wrote(kind, stored)
         return stored
 
-    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+    async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit."""
         await self._cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)

@@ -24,19 +24,19 @@ from outfitter.cluster.unreadable import Unreadable
 from outfitter.cluster.watches import watches
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import ApiError
-from outfitter.operator.cache_auditor import Primary
-from outfitter.operator.event_router import Wake
-from outfitter.operator.gc_tuner import Garbage
+from outfitter.operator.cache_auditor import CacheAuditor
+from outfitter.operator.event_router import EventRouter
+from outfitter.operator.gc_tuner import GcTuner
 from outfitter.operator.kopf_source import kopf_settings, registry
 from outfitter.operator.leader import Elector, ServerLeases
 from outfitter.operator.metrics import EngineGauges, Metrics
-from outfitter.operator.orphan_collector import Sweep
+from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.operator.probes import Probes
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.reverse_index import Dependents
+from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.operator.workers import Reconciler, Workers
 from outfitter.settings import Settings
-from outfitter.snapshot import Key, Live
+from outfitter.snapshot import CachedObject, Key
 
 _log = logging.getLogger(__name__)
 
@@ -75,9 +75,9 @@ class Operator:
         self.auth = auth
         self.transport = Transport(auth, max_requests=settings.max_requests, record=self.metrics.request)
         self.caches = Caches()
-        self.dependents = Dependents()
+        self.dependents = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.garbage = Garbage()
+        self.garbage = GcTuner()
         self.elector = self._elector()
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
@@ -90,8 +90,10 @@ class Operator:
             lambda: datetime.now(UTC),
         )
         self.unreadable = Unreadable(self.metrics.unreadable)
-        self.primary = Primary(self.transport, self.caches, self.kinds, self.namespaces, unreadable=self.unreadable)
-        self.sweep = Sweep(self.cluster, self.caches, self.kinds, self.primary.uids)
+        self.primary = CacheAuditor(
+            self.transport, self.caches, self.kinds, self.namespaces, unreadable=self.unreadable
+        )
+        self.sweep = OrphanCollector(self.cluster, self.caches, self.kinds, self.primary.uids)
         self.primary.deletions_found = self.sweep.everything
         self.wake = self._wake()
         self.workers = self._workers()
@@ -226,8 +228,8 @@ class Operator:
                 else:
                     _log.error("%s ended unexpectedly", task.get_name())
 
-    def _wake(self) -> Wake:
-        return Wake(
+    def _wake(self) -> EventRouter:
+        return EventRouter(
             self.caches,
             self.queue,
             self.dependents,
@@ -236,7 +238,7 @@ class Operator:
             gone=self._gone,
         )
 
-    def _gone(self, live: Live) -> None:
+    def _gone(self, live: CachedObject) -> None:
         self.reconciler.forget(Key(live.kind, live.namespace, live.name))
         self.sweep.owner_gone(live)
 

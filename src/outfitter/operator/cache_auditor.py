@@ -22,7 +22,7 @@ _SETTLE: Final = 2.0  # seconds that kopf is given to deliver the list it just m
 _RETRY: Final = 5.0
 
 
-class Primary:
+class CacheAuditor:
     """Checks the caches of our kinds against own lists. `deletions_found` is called after each audit."""
 
     def __init__(

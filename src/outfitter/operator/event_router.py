@@ -10,8 +10,8 @@ from outfitter.api.v1alpha1 import kind_of
 from outfitter.cluster.base import Change
 from outfitter.cluster.store import Caches
 from outfitter.operator.queue import WorkQueue
-from outfitter.operator.reverse_index import Dependents
-from outfitter.snapshot import Key, Live
+from outfitter.operator.reverse_index import ReverseIndex
+from outfitter.snapshot import CachedObject, Key
 
 _USERS_SEE: Final = ("labels", "annotations")
 
@@ -19,18 +19,18 @@ WRITER: ContextVar[Key | None] = ContextVar("WRITER", default=None)
 """The key whose pass runs in this task and in those that it started."""
 
 
-class Wake:
+class EventRouter:
     """Listener of the caches. `gone` hears of each of our objects that was deleted."""
 
     def __init__(
         self,
         caches: Caches,
         queue: WorkQueue[Key],
-        dependents: Dependents,
+        dependents: ReverseIndex,
         kinds: Iterable[str],
         *,
         used_by_seconds: float,
-        gone: Callable[[Live], None] = lambda live: None,
+        gone: Callable[[CachedObject], None] = lambda live: None,
     ) -> None:
         self._caches = caches
         self._queue = queue
@@ -105,13 +105,13 @@ class Wake:
         if change.old is None and live.owner:
             self._owner(live)
 
-    def _users(self, live: Live, but: Key | None = None) -> None:
+    def _users(self, live: CachedObject, but: Key | None = None) -> None:
         self._dependents.heard(live.kind, live.namespace, live.name, but)
         for key in self._dependents.of(live.kind, live.namespace, live.name):
             if key != but:
                 self._queue.add(key)
 
-    def _owner(self, live: Live) -> None:
+    def _owner(self, live: CachedObject) -> None:
         """Add the object that `live` was made for, if it still exists."""
         if not live.owner:
             return
@@ -121,7 +121,7 @@ class Wake:
                 self._queue.add(Key(kind, owner.namespace, owner.name))
                 return
 
-    def _refused_pods(self, event: Live) -> None:
+    def _refused_pods(self, event: CachedObject) -> None:
         about = event.body.get("involvedObject") or {}
         maker = self._caches[about["kind"]].get(event.namespace, about.get("name", ""))
         if maker is not None and maker.uid == about.get("uid"):
@@ -156,6 +156,6 @@ def essential(change: Change) -> bool:
     return any((before.get(field) or {}) != (after.get(field) or {}) for field in fields)
 
 
-def metadata(live: Live) -> dict[str, Any]:
+def metadata(live: CachedObject) -> dict[str, Any]:
     """The metadata of a Live."""
     return live.body["metadata"]  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ _WORTH_IT: Final = 2_000
 _ALL: Final = 100  # each so-manieth look is at everything that was made since the start
 
 
-class Garbage:
+class GcTuner:
     """Makes the collector wait for a quiet moment, while there are such moments."""
 
     def __init__(self) -> None:

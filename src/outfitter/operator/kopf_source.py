@@ -10,7 +10,7 @@ import aiohttp
 import kopf
 
 from outfitter.cluster.auth import Authentication
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
 from outfitter.cluster.store import Caches
@@ -108,7 +108,7 @@ def registry(
 
     kopf.on.login(registry=found, id="login")(login)
     for kind in names:
-        res = resource(kind)
+        res = api_resource(kind)
         kopf.on.event(res.group, res.version, res.plural, registry=found, id=kind)(_observer(kind, caches, unreadable))
     return found
 
@@ -127,7 +127,7 @@ def _observer(kind: str, caches: Caches, unreadable: Unreadable) -> Callable[...
 
 def _lists_of(kinds: Iterable[str], listed: Callable[[str], None]) -> aiohttp.TraceConfig:
     """kopf does not say when it lists again, nor what was deleted meanwhile: so its requests are observed."""
-    plurals = {resource(kind).plural: kind for kind in kinds}
+    plurals = {api_resource(kind).plural: kind for kind in kinds}
 
     async def ended(
         session: aiohttp.ClientSession,

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.transport import Transport, parsed
@@ -45,7 +45,7 @@ class ServerLeases:
     def __init__(self, transport: Transport, namespace: str, name: str, seconds: float) -> None:
         self._transport = transport
         self._meta = {"namespace": namespace, "name": name}
-        self._path = path_of(resource("Lease"), namespace)
+        self._path = path_of(api_resource("Lease"), namespace)
         self._timeout = aiohttp.ClientTimeout(total=seconds)
 
     async def read(self) -> dict[str, Any] | None:
@@ -58,7 +58,7 @@ class ServerLeases:
     async def create(self, spec: dict[str, Any]) -> dict[str, Any]:
         """See Leases."""
         body = {
-            "apiVersion": resource("Lease").api_version,
+            "apiVersion": api_resource("Lease").api_version,
             "kind": "Lease",
             "metadata": self._meta,
             "spec": spec,

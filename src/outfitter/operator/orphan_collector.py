@@ -11,16 +11,16 @@ from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import CHILD_KINDS
 from outfitter.errors import OutfitterError
-from outfitter.naming import OWNER_KIND, keeps_data
+from outfitter.naming import LABEL_OWNER_KIND, keeps_data
 from outfitter.operator.event_router import metadata
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5.0
 
 
-class Sweep:
+class OrphanCollector:
     """Runs beside the workers. `listed` reads from the server which uids of a kind exist right now."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Sweep:
         self._everything = False
         self._due = asyncio.Event()
 
-    def owner_gone(self, owner: Live) -> None:
+    def owner_gone(self, owner: CachedObject) -> None:
         """An object of ours was deleted."""
         if any(self._caches[kind].owned(owner.uid) for kind in CHILD_KINDS):
             self._gone.add(owner.uid)
@@ -97,7 +97,8 @@ class Sweep:
                     continue
                 # Anybody may change the labels of a copy in his namespace: that must not save the others.
                 named = {
-                    (metadata(live).get("labels") or {}).get(OWNER_KIND, "") for live in self._removable(kind, uid)
+                    (metadata(live).get("labels") or {}).get(LABEL_OWNER_KIND, "")
+                    for live in self._removable(kind, uid)
                 }
                 if named:
                     suspects.setdefault(uid, set()).update(named if named <= self._kinds else self._kinds)
@@ -105,7 +106,7 @@ class Sweep:
         alive = {kind: await self._listed(kind) for kind in asked}
         return {uid for uid, kinds in suspects.items() if not any(uid in alive[kind] for kind in kinds)}
 
-    def _removable(self, kind: str, uid: str) -> list[Live]:
+    def _removable(self, kind: str, uid: str) -> list[CachedObject]:
         return [live for live in self._caches[kind].owned(uid) if not live.deleting and _without_keeper(live)]
 
     async def _remove(self, uid: str) -> OutfitterError | None:
@@ -124,6 +125,6 @@ class Sweep:
         return failure
 
 
-def _without_keeper(live: Live) -> bool:
+def _without_keeper(live: CachedObject) -> bool:
     meta = metadata(live)
     return not meta.get("ownerReferences") and not keeps_data(live.kind, meta.get("labels") or {})

@@ -9,7 +9,7 @@ from outfitter.snapshot import Dep, Key
 _NOTHING: frozenset[Dep] = frozenset()
 
 
-class Dependents:
+class ReverseIndex:
     """The reverse of each key's set of Deps."""
 
     def __init__(self) -> None:

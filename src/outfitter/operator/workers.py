@@ -10,15 +10,15 @@ from typing import Any, Protocol
 
 from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
-from outfitter.operator.event_router import WRITER, Wake
+from outfitter.operator.event_router import WRITER, EventRouter
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
-from outfitter.operator.reverse_index import Dependents
+from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import Dep, Key
 
 _log = logging.getLogger(__name__)
 
 
-class Pass(Protocol):
+class Result(Protocol):
     """What a pass reports."""
 
     @property
@@ -34,7 +34,7 @@ class Pass(Protocol):
         """Seconds until the next look, where time alone changes something."""
 
     @property
-    def tells(self) -> frozenset[Key]:
+    def also_reconcile(self) -> frozenset[Key]:
         """Other objects of ours that have something to do now."""
 
 
@@ -61,8 +61,8 @@ class Workers:
         self,
         queue: WorkQueue[Key],
         reconciler: Reconciler,
-        dependents: Dependents,
-        wake: Wake,
+        dependents: ReverseIndex,
+        wake: EventRouter,
         *,
         count: int,
         resync_seconds: float,
@@ -127,7 +127,7 @@ class Workers:
         self._dependents.begin(key)
         WRITER.set(key)
         try:
-            done: Pass = await self._reconciler.reconcile(key)
+            done: Result = await self._reconciler.reconcile(key)
             outcome = done.outcome
             self._queue.forget(key)
             self._after(key, done)
@@ -152,7 +152,7 @@ class Workers:
             self._dependents.end(key)
             self._observe(key.kind, outcome, time.monotonic() - started)
 
-    def _after(self, key: Key, done: Pass) -> None:
+    def _after(self, key: Key, done: Result) -> None:
         exists = self._wake.knows(key)
         # Deleted while its pass ran, it is no user of anything any more.
         deps = done.deps if exists else frozenset()
@@ -161,7 +161,7 @@ class Workers:
             self._queue.add(key)  # it came too late for this pass and too early to find us among its users
         if changed:
             self._wake.used(changed)
-        for other in done.tells:
+        for other in done.also_reconcile:
             self._queue.add(other)
         if not exists:
             self._reconciler.forget(key)

@@ -8,13 +8,13 @@ from typing import Any
 from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import clone_snapshot
-from outfitter.plan.diff import Create, Op, Plan, diff, surplus
+from outfitter.plan.diff import Create, Op, Plan, diff, prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import KINDS, combined, plan_workload
 from outfitter.problems import Level, Problem, stalled, waiting
 from outfitter.render import artifact as render
 from outfitter.resolve.artifact import (
-    Definition,
+    ResolvedArtifact,
     definition,
     full_problem,
     lock_problems,
@@ -23,13 +23,13 @@ from outfitter.resolve.artifact import (
     type_problem,
     versions,
 )
-from outfitter.resolve.request import subject_of
-from outfitter.snapshot import Asset, Key, View
-from outfitter.status import Draft, known
+from outfitter.resolve.request import request_for
+from outfitter.snapshot import Key, Reader, Resource
+from outfitter.status import StatusInput, known
 
 
 @dataclass
-class _Life:
+class _LockState:
     """Where an artifact stands between draft and version."""
 
     phase: str
@@ -38,90 +38,90 @@ class _Life:
     asks: bool = False  # its repository has a number to give, or to note
 
 
-def plan_artifact(view: View, asset: Asset) -> Plan:
+def plan_artifact(reader: Reader, asset: Resource) -> Plan:
     """One pass over an Artifact."""
     assert isinstance(asset.model, Artifact)
-    facts: dict[str, Any] = {"usedBy": used_by(view.users)}
-    found = definition(view, asset)
+    facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
+    found = definition(reader, asset)
     if isinstance(found, Problem):
         facts = {"phase": "Draft", **known(asset.body), **facts}  # what runs keeps to its pin, a version stays one
-        return Plan(Draft(False, found.reason, "", (found,), facts, (0, 1)))
-    repository = view.asset("ArtifactRepository", asset.live.namespace, found.repository)
-    life = _life(view, found, repository)
+        return Plan(StatusInput(False, found.reason, "", (found,), facts, (0, 1)))
+    repository = reader.resource("ArtifactRepository", asset.live.namespace, found.repository)
+    lock = _lock_state(reader, found, repository)
     facts |= {
-        "phase": life.phase,
+        "phase": lock.phase,
         "type": found.type,
-        "version": life.version,
+        "version": lock.version,
         "repository": found.repository,
         "clonedFrom": dict(found.taken["clonedFrom"]) if found.taken else None,
     }
-    asks = life.asks or _joins(view, found, repository)
+    asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if asks else frozenset()
-    plan = _running(view, asset, found, facts, life)
-    steps, missing = _snapshot(view, found) + plan.steps, _missing(found, repository)
+    plan = _running(reader, asset, found, facts, lock)
+    steps, missing = _snapshot(reader, found) + plan.steps, _missing(found, repository)
     # A version waits for its number; of a draft, what runs comes first.
-    hurry, leisure = (missing, ()) if life.asks else ((), missing)
+    hurry, leisure = (missing, ()) if lock.asks else ((), missing)
     # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
     return replace(
         plan,
         steps=steps,
         beside=(*plan.beside, *hurry),
         last=(*plan.last, *leisure),
-        tells=told,
-        look_again=plan.look_again or found.fresh,
+        also_reconcile=told,
+        replan_after_write=plan.replan_after_write or found.fresh,
     )
 
 
-def _joins(view: View, found: Definition, repository: Asset | None) -> bool:
+def _joins(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> bool:
     """Whether a shared repository learns only now that it has this artifact: a clone tells by its status."""
-    if repository is None or not view.settings.shared_roles:
+    if repository is None or not reader.settings.shared_roles:
         return False
     assert isinstance(repository.model, ArtifactRepository)
     known = (found.asset.body.get("status") or {}).get("repository")
     return bool(repository.model.spec.shared_roles) and known != found.repository
 
 
-def _snapshot(view: View, found: Definition) -> tuple[tuple[Op, ...], ...]:
+def _snapshot(reader: Reader, found: ResolvedArtifact) -> tuple[tuple[Op, ...], ...]:
     """What has to be there before anything else: the snapshot of what was cloned."""
-    ops = diff(view, found.asset, [render.snapshot(found)]).ops if found.taken is not None else []
+    ops = diff(reader, found.asset, [render.snapshot(found)]).ops if found.taken is not None else []
     return (tuple(ops),) if ops else ()
 
 
-def _missing(found: Definition, repository: Asset | None) -> tuple[Op, ...]:
+def _missing(found: ResolvedArtifact, repository: Resource | None) -> tuple[Op, ...]:
     """What makes the repository where there is none."""
     return () if repository is not None else (Create(render.repository(found)),)
 
 
-def _running(view: View, asset: Asset, found: Definition, facts: dict[str, Any], life: _Life) -> Plan:
-    subject = subject_of(asset)
-    if subject is not None and not found.fresh:
-        return combined(plan_workload(view, subject), facts, life.problems)
-    ended = tuple(surplus(view, asset, (*KINDS, "ControllerRevision"), _kept(found))) if subject is None else ()
-    serious = any(problem.level > Level.NOTE for problem in life.problems)
-    ready = not serious and life.phase != "Locking"
-    text = "waiting for its number" if life.phase == "Locking" else ""
-    draft = Draft(ready, life.phase, text, tuple(life.problems), facts, (0 if serious else 1, 1))
+def _running(reader: Reader, asset: Resource, found: ResolvedArtifact, facts: dict[str, Any], lock: _LockState) -> Plan:
+    request = request_for(asset)
+    if request is not None and not found.fresh:
+        return combined(plan_workload(reader, request), facts, lock.problems)
+    ended = tuple(prune(reader, asset, (*KINDS, "ControllerRevision"), _kept(found))) if request is None else ()
+    serious = any(problem.level > Level.NOTE for problem in lock.problems)
+    ready = not serious and lock.phase != "Locking"
+    text = "waiting for its number" if lock.phase == "Locking" else ""
+    draft = StatusInput(ready, lock.phase, text, tuple(lock.problems), facts, (0 if serious else 1, 1))
     return Plan(draft, (ended,) if ended else ())
 
 
-def _kept(found: Definition) -> list[dict[str, Any]]:
+def _kept(found: ResolvedArtifact) -> list[dict[str, Any]]:
     place = {"namespace": found.asset.live.namespace, "name": clone_snapshot(found.asset.live.name)}
     return [{"kind": "ControllerRevision", "metadata": place}] if found.taken is not None else []
 
 
-def _life(view: View, found: Definition, repository: Asset | None) -> _Life:
+def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> _LockState:
     live = found.asset.live
     spec = found.spec.spec
     had = (found.asset.body.get("status") or {}).get("version")
     number = number_of(repository, live.uid)
     if not spec.locked:
         # Unlocked again before it showed its number: the repository keeps the number for it.
-        life = _Life("Draft", problems=[], asks=number is not None and _noted(repository, live.uid, locked=True))
+        lock = _LockState("Draft", problems=[], asks=number is not None and _noted(repository, live.uid, locked=True))
         mismatch = type_problem(found, repository)
-        life.problems += [mismatch] if mismatch else []
-        return life
+        lock.problems += [mismatch] if mismatch else []
+        return lock
     if number is not None or had is not None:
-        return _Life("Locked", number or had, asks=number is None or not _noted(repository, live.uid, locked=True))
+        return _LockState("Locked", number or had, asks=number is None or not _noted(repository, live.uid, locked=True))
     problems = list(lock_problems(found))
     mismatch = type_problem(found, repository)
     problems += [mismatch] if mismatch else []
@@ -130,15 +130,15 @@ def _life(view: View, found: Definition, repository: Asset | None) -> _Life:
     if len(versions(repository)) >= LISTED_VERSIONS:
         problems.append(full_problem(found.repository))
     if problems:
-        return _Life("LockFailed", problems=problems)
-    return _Life("Locking", asks=True)
+        return _LockState("LockFailed", problems=problems)
+    return _LockState("Locking", asks=True)
 
 
-def _noted(repository: Asset | None, uid: str, *, locked: bool) -> bool:
+def _noted(repository: Resource | None, uid: str, *, locked: bool) -> bool:
     return any(item["uid"] == uid and bool(item.get("locked")) is locked for item in versions(repository))
 
 
-def _taken(repository: Asset | None, version: int | None) -> Problem | None:
+def _taken(repository: Resource | None, version: int | None) -> Problem | None:
     """Why a number that was asked for cannot be had."""
     if version is None or repository is None:
         return None

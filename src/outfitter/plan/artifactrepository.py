@@ -9,27 +9,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
-from outfitter.naming import ON_DEMAND
+from outfitter.naming import LABEL_ON_DEMAND
 from outfitter.plan.diff import Delete, Plan
 from outfitter.plan.sharing_roles import share_roles
 from outfitter.plan.used_by import used_by
 from outfitter.problems import Problem
-from outfitter.resolve.artifact import Definition, definition, full_problem, listed, lock_problems, spent
-from outfitter.snapshot import Asset, View
-from outfitter.status import Draft
+from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
+from outfitter.snapshot import Reader, Resource
+from outfitter.status import StatusInput
 
 _SETTLING = 2.0  # seconds that the artifact for which a repository was made is given to be counted
 
 
 @dataclass
-class _Numbers:
+class _VersionLedger:
     """The versions of a repository while numbers are given. `retired`: of artifacts that are gone."""
 
     last: int
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
     retired: set[int] = field(default_factory=set)
 
-    def give(self, number: int, asset: Asset) -> None:
+    def give(self, number: int, asset: Resource) -> None:
         """Note the number of an artifact, for good."""
         live = asset.live
         self.entries[number] = {"version": number, "name": live.name, "uid": live.uid, "locked": True}
@@ -45,22 +45,22 @@ class _Numbers:
         return number not in self.entries and not spent(sorted(self.retired), number)
 
 
-def plan_repository(view: View, asset: Asset) -> Plan:
+def plan_repository(reader: Reader, asset: Resource) -> Plan:
     """One pass over an ArtifactRepository."""
     assert isinstance(asset.model, ArtifactRepository)
     spec, live, before = asset.model.spec, asset.live, asset.body.get("status") or {}
-    members = view.members(live.namespace, live.name)
-    unused = not members and _made_for_others(asset) and not any(user.kind == "Artifact" for user in view.users)
+    members = reader.members(live.namespace, live.name)
+    unused = not members and _made_for_others(asset) and not any(user.kind == "Artifact" for user in reader.users)
     if unused and before.get("numArtifacts") == 0:
-        return Plan(Draft(True, "Unused", "", (), {}), ((Delete(live),),))
+        return Plan(StatusInput(True, "Unused", "", (), {}), ((Delete(live),),))
     numbers = _known(before, members)
     problems: list[Problem] = []
-    _give(view, asset, members, numbers, problems)
-    sharing = share_roles(view, asset, members, {item["uid"] for item in numbers.entries.values()})
+    _give(reader, asset, members, numbers, problems)
+    sharing = share_roles(reader, asset, members, {item["uid"] for item in numbers.entries.values()})
     problems += sharing.problems
     facts = {
         # Known by the repository that they name, before a pass over them has looked at it.
-        "usedBy": used_by([*view.users, *(member.key for member in members)]),
+        "usedBy": used_by([*reader.users, *(member.key for member in members)]),
         "type": spec.type,
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),
@@ -69,19 +69,19 @@ def plan_repository(view: View, asset: Asset) -> Plan:
     }
     steps = (tuple(sharing.ops),) if sharing.ops else ()
     ready, text = not problems and not steps, "its roles are being written" if steps else ""
-    draft = Draft(ready, "Sharing" if steps else "Counting", text, tuple(problems), facts, (1, 1))
+    draft = StatusInput(ready, "Sharing" if steps else "Counting", text, tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.
-    return Plan(draft, steps, _SETTLING if unused else None, guarded=True, look_again=bool(steps))
+    return Plan(draft, steps, _SETTLING if unused else None, if_unchanged=True, replan_after_write=bool(steps))
 
 
-def _made_for_others(asset: Asset) -> bool:
-    return ON_DEMAND in (asset.body["metadata"].get("labels") or {})
+def _made_for_others(asset: Resource) -> bool:
+    return LABEL_ON_DEMAND in (asset.body["metadata"].get("labels") or {})
 
 
-def _known(before: dict[str, Any], members: list[Asset]) -> _Numbers:
+def _known(before: dict[str, Any], members: list[Resource]) -> _VersionLedger:
     """The numbers that were given; where the status was lost, those that the artifacts themselves show."""
     retired = set(before.get("retiredVersions") or ())
-    numbers = _Numbers(max(int(before.get("lastVersionNumber") or 0), *retired, 0), {}, retired)
+    numbers = _VersionLedger(max(int(before.get("lastVersionNumber") or 0), *retired, 0), {}, retired)
     alive = {asset.live.uid: asset for asset in members}
     for item in before.get("versions") or ():
         member = alive.get(item["uid"])
@@ -97,10 +97,12 @@ def _known(before: dict[str, Any], members: list[Asset]) -> _Numbers:
     return numbers
 
 
-def _give(view: View, asset: Asset, members: list[Asset], numbers: _Numbers, problems: list[Problem]) -> None:
+def _give(
+    reader: Reader, asset: Resource, members: list[Resource], numbers: _VersionLedger, problems: list[Problem]
+) -> None:
     """Numbers for those that wait: first the ones that ask for a certain one, then the others, oldest first."""
     has = {item["uid"] for item in numbers.entries.values()}
-    waiting = [found for member in members if member.live.uid not in has and (found := _ready(view, asset, member))]
+    waiting = [found for member in members if member.live.uid not in has and (found := _ready(reader, asset, member))]
     for found in sorted(waiting, key=lambda item: item.spec.spec.version is None):
         if len(numbers.entries) >= LISTED_VERSIONS:
             problems.append(full_problem(asset.live.name))
@@ -112,9 +114,9 @@ def _give(view: View, asset: Asset, members: list[Asset], numbers: _Numbers, pro
             numbers.give(wanted, found.asset)
 
 
-def _ready(view: View, repository: Asset, member: Asset) -> Definition | None:
+def _ready(reader: Reader, repository: Resource, member: Resource) -> ResolvedArtifact | None:
     """A member that is locked and may become a version."""
-    found = definition(view, member)
+    found = definition(reader, member)
     if isinstance(found, Problem) or found.fresh or not found.locked or member.live.deleting:
         return None
     assert isinstance(repository.model, ArtifactRepository)

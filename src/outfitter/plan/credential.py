@@ -6,84 +6,84 @@ from typing import Any
 
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.naming import credential_pull_secret, credential_secret
-from outfitter.plan.diff import Op, Plan, surplus
+from outfitter.plan.diff import Op, Plan, prune
 from outfitter.plan.replication import keep_copy, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.problems import Level, Problem, stalled, unsupported, waiting
 from outfitter.render.credential import Material, compose, secrets
 from outfitter.resolve.scope import scope_problem, targets
-from outfitter.snapshot import Asset, View
-from outfitter.status import Draft
+from outfitter.snapshot import Reader, Resource
+from outfitter.status import StatusInput
 
 
-def plan_credential(view: View, asset: Asset) -> Plan:
+def plan_credential(reader: Reader, asset: Resource) -> Plan:
     """Copy the referenced Secret, normalised, to where it may be used; follow its rotation in place."""
     assert isinstance(asset.model, Credential)
     spec, live = asset.model.spec, asset.live
-    where = targets(view, asset)
+    where = targets(reader, asset)
     facts: dict[str, Any] = {
-        "usedBy": used_by(view.users),
+        "usedBy": used_by(reader.users),
         "secretName": credential_secret(live.name),
         "pullSecretName": credential_pull_secret(live.name) if spec.type == "ngcApiKey" else None,
     }
     problems: list[Problem] = []
-    problem = scope_problem(asset, view.settings.system_namespace)
+    problem = scope_problem(asset, reader.settings.system_namespace)
     if problem:
         problems.append(problem)
     if spec.private:
         problems.append(unsupported("spec.private", "a private credential needs the requester's identity"))
-    material, problem = _material(view, asset)
+    material, problem = _material(reader, asset)
     if problem:
         problems.append(problem)
     if problems or material is None:
-        synced = len({child.namespace for child in view.children(live.uid) if child.kind == "Secret"} & set(where))
+        synced = len({child.namespace for child in reader.children(live.uid) if child.kind == "Secret"} & set(where))
         facts["targets"] = {"desired": len(where), "synced": synced}
         # Where it may not be used any more it goes, whether or not there is something to copy.
         kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]
-        gone = tuple(surplus(view, asset, ("Secret",), kept)) if not view.wanted else ()
-        draft = Draft(False, "Waiting", "", tuple(problems), facts, (0, max(len(where), 1)))
+        gone = tuple(prune(reader, asset, ("Secret",), kept)) if not reader.wanted else ()
+        draft = StatusInput(False, "Waiting", "", tuple(problems), facts, (0, max(len(where), 1)))
         return Plan(draft, (gone,) if gone else ())
-    source = view.live("Secret", live.namespace, spec.secret_ref.name)
+    source = reader.get("Secret", live.namespace, spec.secret_ref.name)
     version = str(source.resource_version) if source else ""
     ops: list[Op] = []
     wanted: list[dict[str, Any]] = []
     fine = 0
     for namespace in where:
         copies = [labelled(item, asset) for item in secrets(live.name, namespace, material, version)]
-        results = [keep_copy(view, asset, item) for item in copies]
+        results = [keep_copy(reader, asset, item) for item in copies]
         ops += [op for done, _ in results for op in done]
         found = [item for _, blocked in results for item in blocked]
         problems += found
         wanted += copies
         fine += not found
-    gone = tuple(surplus(view, asset, ("Secret",), wanted))
+    gone = tuple(prune(reader, asset, ("Secret",), wanted))
     facts["targets"] = {"desired": len(where), "synced": fine}
     facts["keys"] = sorted(material.data)
     serious = any(problem.level > Level.NOTE for problem in problems)
-    draft = Draft(not serious, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
+    draft = StatusInput(not serious, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
     return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
 
 
 _PLACES = Material(pull={})  # both Secrets that a Credential may have in a namespace
 
 
-def _is_copy(view: View, namespace: str, name: str) -> bool:
+def _is_copy(reader: Reader, namespace: str, name: str) -> bool:
     """Copies of copies would chase each other for ever."""
-    live = view.live("Secret", namespace, name)
+    live = reader.get("Secret", namespace, name)
     return live is not None and bool(live.owner)
 
 
-def _material(view: View, asset: Asset) -> tuple[Material | None, Problem | None]:
+def _material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem | None]:
     assert isinstance(asset.model, Credential)
     spec, namespace = asset.model.spec, asset.live.namespace
     name = spec.secret_ref.name
-    source = view.native("Secret", namespace, name, data=True)
+    source = reader.keyed_data("Secret", namespace, name, data=True)
     if source is None:
         return None, waiting("NotCreated", f"Secret {namespace}/{name} does not exist: create it", "spec.secretRef")
-    if _is_copy(view, namespace, name):
+    if _is_copy(reader, namespace, name):
         text = f"Secret {namespace}/{name} is a copy that Outfitter made: refer to what it was copied from"
         return None, stalled("InvalidSpec", text, "spec.secretRef")
-    if view.wanted:
+    if reader.wanted:
         return None, None  # fetched next, then looked at again
     material = compose(spec, source)
     if material.missing:

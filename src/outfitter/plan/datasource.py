@@ -7,7 +7,7 @@ from typing import Any
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, observe
-from outfitter.plan.diff import Diff, Op, Plan, diff, surplus
+from outfitter.plan.diff import Diff, Op, Plan, diff, prune
 from outfitter.plan.replication import keep_copy, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.problems import Level, Problem, note, stalled, unsupported, waiting
@@ -16,60 +16,60 @@ from outfitter.render.owner import owner_reference
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.scope import find, is_wide, scope_problem, targets
 from outfitter.resolve.volumes import claim_name, member_of
-from outfitter.snapshot import Asset, View
-from outfitter.status import Draft
+from outfitter.snapshot import Reader, Resource
+from outfitter.status import StatusInput
 
 
-def plan_data_source(view: View, asset: Asset) -> Plan:
+def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     """One pass over a DataSource."""
     assert isinstance(asset.model, DataSource)
     member, leaf = member_of(asset.model.spec)
-    facts: dict[str, Any] = {"type": member or None, "usedBy": used_by(view.users)}
-    problem = scope_problem(asset, view.settings.system_namespace)
+    facts: dict[str, Any] = {"type": member or None, "usedBy": used_by(reader.users)}
+    problem = scope_problem(asset, reader.settings.system_namespace)
     problems = [problem] if problem else []
     if leaf is None:
         problems.append(stalled("InvalidSpec", "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
     elif member in UNSUPPORTED:
         problems.append(unsupported(f"spec.{member}", UNSUPPORTED[member]))
     if problems:
-        return Plan(Draft(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
+        return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
     if member == "pvc":
-        return _pvc(view, asset, leaf, facts)
-    where = targets(view, asset)
-    if member == "configMapVolume" and is_wide(asset, view.settings.system_namespace):
-        return _config_map(view, asset, leaf, where, facts)
+        return _pvc(reader, asset, leaf, facts)
+    where = targets(reader, asset)
+    if member == "configMapVolume" and is_wide(asset, reader.settings.system_namespace):
+        return _config_map(reader, asset, leaf, where, facts)
     for namespace in where:
-        found = _check(view, asset, member, leaf, namespace)
+        found = _check(reader, asset, member, leaf, namespace)
         problems += [found] if found else []
     fine = len(where) - len(problems)
     if member in ("configMapVolume", "secretVolume"):
         facts["targets"] = {"desired": len(where), "synced": fine}
-    return Plan(Draft(not problems, "Valid", "", tuple(problems), facts, (fine, max(len(where), 1))))
+    return Plan(StatusInput(not problems, "Valid", "", tuple(problems), facts, (fine, max(len(where), 1))))
 
 
-def _check(view: View, asset: Asset, member: str, leaf: Any, namespace: str) -> Problem | None:
+def _check(reader: Reader, asset: Resource, member: str, leaf: Any, namespace: str) -> Problem | None:
     """What a volume that copies nothing needs in a namespace."""
     if member == "configMapVolume":
-        found = key_problem(view, "ConfigMap", namespace, leaf.config_map, "", "spec.configMapVolume.configMap")
+        found = key_problem(reader, "ConfigMap", namespace, leaf.config_map, "", "spec.configMapVolume.configMap")
         return waiting("NotCreated", found.message, found.field, namespace) if found else None
     if member == "secretVolume":
-        answer = find(view, "Credential", namespace, leaf.credential, "spec.secretVolume.credential")
+        answer = find(reader, "Credential", namespace, leaf.credential, "spec.secretVolume.credential")
         return waiting("NotCreated", answer.message, answer.field, namespace) if isinstance(answer, Problem) else None
     return None
 
 
-def _config_map(view: View, asset: Asset, leaf: Any, where: list[str], facts: dict[str, Any]) -> Plan:
+def _config_map(reader: Reader, asset: Resource, leaf: Any, where: list[str], facts: dict[str, Any]) -> Plan:
     """Copies of a shared ConfigMap, one in every namespace in scope."""
     name, namespace, copy_name = leaf.config_map, asset.live.namespace, data_source_config_map(asset.live.name)
-    source = view.native("ConfigMap", namespace, name, data=True)
+    source = reader.keyed_data("ConfigMap", namespace, name, data=True)
     if source is None:
         problem = waiting(
             "NotCreated", f"ConfigMap {namespace}/{name} does not exist: create it", "spec.configMapVolume.configMap"
         )
         facts["targets"] = {"desired": len(where), "synced": 0}
         kept = [{"kind": "ConfigMap", "metadata": {"namespace": at, "name": copy_name}} for at in where]
-        left = tuple(surplus(view, asset, ("ConfigMap",), kept))
-        draft = Draft(False, problem.reason, "", (problem,), facts, (0, max(len(where), 1)))
+        left = tuple(prune(reader, asset, ("ConfigMap",), kept))
+        draft = StatusInput(False, problem.reason, "", (problem,), facts, (0, max(len(where), 1)))
         return Plan(draft, (left,) if left else ())
     copies = [
         labelled(
@@ -84,41 +84,41 @@ def _config_map(view: View, asset: Asset, leaf: Any, where: list[str], facts: di
         )
         for target in where
     ]
-    results = [keep_copy(view, asset, item) for item in copies]
+    results = [keep_copy(reader, asset, item) for item in copies]
     ops = [op for done, _ in results for op in done]
     problems = [item for _, blocked in results for item in blocked]
-    gone = tuple(surplus(view, asset, ("ConfigMap",), copies))
+    gone = tuple(prune(reader, asset, ("ConfigMap",), copies))
     fine = len(where) - len(problems)
     facts["targets"] = {"desired": len(where), "synced": fine}
-    draft = Draft(not problems, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
+    draft = StatusInput(not problems, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
     return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
 
 
-def _pvc(view: View, asset: Asset, leaf: Any, facts: dict[str, Any]) -> Plan:
+def _pvc(reader: Reader, asset: Resource, leaf: Any, facts: dict[str, Any]) -> Plan:
     name = claim_name(leaf, asset.live.name)
-    where = targets(view, asset)
-    wide = is_wide(asset, view.settings.system_namespace)
+    where = targets(reader, asset)
+    wide = is_wide(asset, reader.settings.system_namespace)
     facts["claimName"] = name
     if leaf.data_sharing and wide:
         problem = unsupported("spec.pvc.dataSharing", "one volume for several namespaces is not built yet")
-        return Plan(Draft(False, problem.reason, "", (problem,), facts, (0, 1)))
+        return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
     if leaf.ephemeral and not leaf.existing_pvc:
         del facts["claimName"]
-        return Plan(Draft(True, "Valid", "each workload makes its own claim", (), facts, (1, 1)))
+        return Plan(StatusInput(True, "Valid", "each workload makes its own claim", (), facts, (1, 1)))
     if leaf.existing_pvc:
-        missing = [found for namespace in where if (found := _existing(view, namespace, name))]
-        return _report(view, facts, Diff(problems=missing), where, name, ())
+        missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
+        return _report(reader, facts, Diff(problems=missing), where, name, ())
     wanted = [_claim(asset, leaf, name, namespace) for namespace in where]
-    result = diff(view, asset, wanted)
+    result = diff(reader, asset, wanted)
     result.problems += [
         note("ClaimLeft", f"PersistentVolumeClaim {live.namespace}/{live.name} is out of scope now: delete it by hand")
-        for live in (op.live for op in surplus(view, asset, ("PersistentVolumeClaim",), wanted))
+        for live in (op.live for op in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
     ]
     steps: tuple[tuple[Op, ...], ...] = (tuple(result.ops),) if result.ops else ()
-    return _report(view, facts, result, where, name, steps)
+    return _report(reader, facts, result, where, name, steps)
 
 
-def _claim(asset: Asset, leaf: Any, name: str, namespace: str) -> dict[str, Any]:
+def _claim(asset: Resource, leaf: Any, name: str, namespace: str) -> dict[str, Any]:
     assert isinstance(asset.model, DataSource)
     live, retain = asset.live, asset.model.spec.reclaim_policy != "Delete"
     labels = owner_labels(live.kind, live.name, live.uid)
@@ -128,28 +128,28 @@ def _claim(asset: Asset, leaf: Any, name: str, namespace: str) -> dict[str, Any]
     return claim
 
 
-def _existing(view: View, namespace: str, name: str) -> Problem | None:
-    live = view.live("PersistentVolumeClaim", namespace, name)
+def _existing(reader: Reader, namespace: str, name: str) -> Problem | None:
+    live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
         text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it, or leave existingPvc out"
         return waiting("NotCreated", text, "spec.pvc.claimName", namespace)
-    seen = observe(live, first_consumer=view.binds_late(live))
+    seen = observe(live, first_consumer=reader.binds_late(live))
     if seen.state is State.FAILED:
         return stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", namespace=namespace)
     return None
 
 
 def _report(
-    view: View, facts: dict[str, Any], result: Diff, where: list[str], name: str, steps: tuple[tuple[Op, ...], ...]
+    reader: Reader, facts: dict[str, Any], result: Diff, where: list[str], name: str, steps: tuple[tuple[Op, ...], ...]
 ) -> Plan:
     problems = list(result.problems)
     bound, message = 0, ""
     for namespace in where:
-        live = view.live("PersistentVolumeClaim", namespace, name)
+        live = reader.get("PersistentVolumeClaim", namespace, name)
         if live is None:
             message = message or "no volume is bound yet"
             continue
-        seen = observe(live, first_consumer=view.binds_late(live))
+        seen = observe(live, first_consumer=reader.binds_late(live))
         bound += seen.state is State.READY
         message = message or (seen.message if seen.state is not State.READY else "")
         if seen.state is State.FAILED and not any(problem.namespace == namespace for problem in problems):
@@ -160,4 +160,4 @@ def _report(
     facts["targets"] = {"desired": len(where), "synced": fine}
     ready = bound == len(where) and not broken
     reason = "Bound" if ready else "Pending"
-    return Plan(Draft(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), steps)
+    return Plan(StatusInput(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), steps)

@@ -8,10 +8,10 @@ from typing import Any
 
 from outfitter.canonical import covers, quantity, stamp
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
-from outfitter.naming import DIGEST, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, keeps_data
+from outfitter.naming import ANNOTATION_DIGEST, FIELD_MANAGER, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.problems import Problem, stalled, waiting
-from outfitter.snapshot import Asset, Key, Live, View
-from outfitter.status import Draft
+from outfitter.snapshot import CachedObject, Key, Reader, Resource
+from outfitter.status import StatusInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Apply:
 class Delete:
     """Delete this object. `orphan`: leave what it owns."""
 
-    live: Live
+    live: CachedObject
     orphan: bool = False
 
 
@@ -48,12 +48,12 @@ class Plan:
     `beside`: writes that go out with the first step and that no step waits for. `last`: those that follow all others.
     """
 
-    draft: Draft
+    status: StatusInput
     steps: tuple[tuple[Op, ...], ...] = ()
     requeue: float | None = None  # seconds
-    tells: frozenset[Key] = frozenset()  # other objects of ours that have something to do now
-    guarded: bool = False  # the status may only be written over the version that it was made from
-    look_again: bool = False  # the draft is of before the writes: what the server made of them belongs into it
+    also_reconcile: frozenset[Key] = frozenset()  # other objects of ours that have something to do now
+    if_unchanged: bool = False  # the status may only be written over the version that it was made from
+    replan_after_write: bool = False  # the draft is of before the writes: what the server made of them belongs into it
     beside: tuple[Op, ...] = ()
     last: tuple[Op, ...] = ()
 
@@ -62,7 +62,7 @@ class Plan:
         """All writes, in no order."""
         return (*self.beside, *(op for step in self.steps for op in step), *self.last)
 
-    def ends(self, live: Live) -> bool:
+    def ends(self, live: CachedObject) -> bool:
         """Whether the object itself is deleted."""
         return any(isinstance(op, Delete) and op.live.uid == live.uid for op in self.ops)
 
@@ -73,7 +73,7 @@ class Diff:
 
     ops: list[Op] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    live: dict[tuple[str, str, str], Live] = field(default_factory=dict)
+    live: dict[tuple[str, str, str], CachedObject] = field(default_factory=dict)
 
 
 # What the API server lets nobody change, and how a changed one is reached: "recreate", or "orphan" (its pods stay).
@@ -87,20 +87,20 @@ _FIXED: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
+def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -> Diff:
     """Compare manifests with the caches: create what is missing, apply what differs, never touch a stranger's."""
     result = Diff()
     for manifest in wanted:
         want = stamp(dict(manifest))
         meta = want["metadata"]
-        found = view.peek(want["kind"], meta.get("namespace", ""), meta["name"])
+        found = reader.get_untracked(want["kind"], meta.get("namespace", ""), meta["name"])
         if found is None:
             result.ops.append(Create(want))
             continue
-        verdict = claim(view, found, owner)
+        verdict = check_ownership(reader, found, owner)
         if isinstance(verdict, Problem):
             result.problems.append(verdict)
-            view.depend(found.kind, found.namespace, found.name)
+            reader.track(found.kind, found.namespace, found.name)
             continue
         result.live[found.kind, found.namespace, found.name] = found
         change = _change(want, found)
@@ -109,21 +109,21 @@ def diff(view: View, owner: Asset, wanted: Iterable[Mapping[str, Any]]) -> Diff:
     return result
 
 
-def claim(view: View, found: Live, owner: Asset) -> Problem | None:
+def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Problem | None:
     """None where a live object may be written by `owner`'s pass; a problem that says why not."""
     where = place(found.kind, found.namespace, found.name)
     if found.owner == owner.live.uid:
         return waiting("Replacing", f"{where} is being deleted; it is made anew afterwards") if found.deleting else None
     labels = found.body["metadata"].get("labels") or {}
-    former = (labels.get(OWNER_KIND), labels.get(OWNER_NAME)) == (owner.live.kind, owner.live.name)
-    former = former and view.owner(found.owner) is None  # a namesake in another namespace is alive and keeps it
+    former = (labels.get(LABEL_OWNER_KIND), labels.get(LABEL_OWNER_NAME)) == (owner.live.kind, owner.live.name)
+    former = former and reader.owner(found.owner) is None  # a namesake in another namespace is alive and keeps it
     if former and keeps_data(found.kind, labels) and not found.deleting:
         return None  # data that outlived its former object: taken up again
     if former:
         return waiting(
             "Replacing", f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
         )
-    return taken(found.kind, found.namespace, found.name, labels)
+    return name_conflict(found.kind, found.namespace, found.name, labels)
 
 
 def place(kind: str, namespace: str, name: str) -> str:
@@ -131,24 +131,26 @@ def place(kind: str, namespace: str, name: str) -> str:
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
-def taken(kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> Problem:
+def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> Problem:
     """A name we need belongs to somebody else; we never adopt it. `labels`: those of the object that has it."""
     where = place(kind, namespace, name)
-    if OWNER_KIND in labels and OWNER_NAME in labels:
-        text = f"{where} belongs to {labels[OWNER_KIND]} {labels[OWNER_NAME]}: choose another name here"
+    if LABEL_OWNER_KIND in labels and LABEL_OWNER_NAME in labels:
+        text = f"{where} belongs to {labels[LABEL_OWNER_KIND]} {labels[LABEL_OWNER_NAME]}: choose another name here"
     else:
         text = f"{where} exists and is not Outfitter's: delete or rename it, or choose another name here"
     return stalled("NameTaken", text, namespace=namespace)
 
 
-def _change(want: dict[str, Any], found: Live) -> Op | None:
+def _change(want: dict[str, Any], found: CachedObject) -> Op | None:
     live = found.body
     if found.kind == "ControllerRevision":
         # Named after its content, which cannot change. After a return to former content it is made anew, as the newest.
         return Delete(found) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
         return _claim(want, found, live)
-    same = (live["metadata"].get("annotations") or {}).get(DIGEST) == want["metadata"]["annotations"][DIGEST]
+    same = (live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST) == want["metadata"]["annotations"][
+        ANNOTATION_DIGEST
+    ]
     # Items of a list say neither apiVersion nor kind.
     if same and covers({key: item for key, item in want.items() if key not in ("apiVersion", "kind")}, live):
         return None
@@ -164,7 +166,7 @@ def _change(want: dict[str, Any], found: Live) -> Op | None:
     return Apply(want, found.uid)
 
 
-def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | None:
+def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Op | None:
     """A claim is applied only to take it up again, to mend its labels, or to grow it; never to shrink it."""
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
     if quantity(requested["storage"]) <= quantity(has["storage"]):
@@ -181,12 +183,12 @@ def _claim(want: dict[str, Any], found: Live, live: Mapping[str, Any]) -> Op | N
     return Apply(want, found.uid)
 
 
-def surplus(view: View, owner: Asset, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
+def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
     """Children of these kinds that are not wanted any more; volumes that hold user data stay."""
     keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
         Delete(child)
-        for child in view.children(owner.live.uid)
+        for child in reader.children(owner.live.uid)
         if child.kind in kinds
         and (child.kind, child.namespace, child.name) not in keep
         and not child.deleting

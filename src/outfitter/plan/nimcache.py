@@ -9,7 +9,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
-from outfitter.naming import ATTEMPT, FILLED, ON_DEMAND, SOURCE_VERSION
+from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABEL_FILLED, LABEL_ON_DEMAND
 from outfitter.observe import Observation, State, observe, observe_download, refusal
 from outfitter.plan.diff import Create, Delete, Op, Plan, diff
 from outfitter.plan.shared_volume import share, unshareable
@@ -19,41 +19,43 @@ from outfitter.render import nimcache
 from outfitter.resolve.references import Found, check_variables, credential_key
 from outfitter.resolve.scope import is_wide, scope_problem
 from outfitter.resolve.workload import pull_secrets
-from outfitter.snapshot import Asset, Live, View
-from outfitter.status import Draft, timestamp
+from outfitter.snapshot import CachedObject, Reader, Resource
+from outfitter.status import StatusInput, timestamp
 
 FIRST_RETRY = 30.0  # seconds after a failed attempt; doubled each time
 LONGEST_RETRY = 1800.0
 _SETTLING = 60.0  # seconds that the first user of a new cache is given to be counted
 
 
-def plan_nim_cache(view: View, asset: Asset) -> Plan:
+def plan_nim_cache(reader: Reader, asset: Resource) -> Plan:
     """One pass over a NimCache."""
     assert isinstance(asset.model, NimCache)
     spec = asset.model.spec
-    facts: dict[str, Any] = {"usedBy": used_by(view.users)}
-    problem = scope_problem(asset, view.settings.system_namespace)
+    facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
+    problem = scope_problem(asset, reader.settings.system_namespace)
     one_volume = spec.sharing == "staticPV"
     if problem is None and one_volume:
-        problem = unshareable(view, asset)
+        problem = unshareable(reader, asset)
     if problem is not None:
         facts["phase"] = "Failed"
-        return Plan(Draft(False, problem.reason, "", (problem,), facts, (0, 1)))
-    if is_wide(asset, view.settings.system_namespace) and spec.claim_name is None and not one_volume:
+        return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
+    if is_wide(asset, reader.settings.system_namespace) and spec.claim_name is None and not one_volume:
         facts["phase"] = "Ready"
-        return Plan(Draft(True, "Valid", "each namespace fills a cache of its own as this one says", (), facts, (1, 1)))
-    idle = _Idle.of(view, asset)
+        return Plan(
+            StatusInput(True, "Valid", "each namespace fills a cache of its own as this one says", (), facts, (1, 1))
+        )
+    idle = _IdleTimer.of(reader, asset)
     if idle.over:
-        return Plan(Draft(True, "Unused", "", (), facts), ((Delete(asset.live),),))
+        return Plan(StatusInput(True, "Unused", "", (), facts), ((Delete(asset.live),),))
     facts["unusedSince"] = idle.since
-    plan = _existing(view, asset, spec, facts) if spec.claim_name else _filled(view, asset, spec, facts)
-    plan = share(view, asset, plan) if one_volume else plan
+    plan = _existing(reader, asset, spec, facts) if spec.claim_name else _filled(reader, asset, spec, facts)
+    plan = share(reader, asset, plan) if one_volume else plan
     delays = [delay for delay in (plan.requeue, idle.requeue) if delay is not None]
     return replace(plan, requeue=min(delays, default=None))
 
 
 @dataclass(frozen=True)
-class _Idle:
+class _IdleTimer:
     """How long nobody has used a cache that was made on demand."""
 
     since: str | None = None
@@ -61,16 +63,16 @@ class _Idle:
     requeue: float | None = None
 
     @classmethod
-    def of(cls, view: View, asset: Asset) -> _Idle:
+    def of(cls, reader: Reader, asset: Resource) -> _IdleTimer:
         meta = asset.body["metadata"]
         assert isinstance(asset.model, NimCache)
-        if view.users or asset.model.spec.retain or ON_DEMAND not in (meta.get("labels") or {}):
+        if reader.users or asset.model.spec.retain or LABEL_ON_DEMAND not in (meta.get("labels") or {}):
             return cls()
         previous = asset.body.get("status") or {}
         if not previous:
             return cls(requeue=_SETTLING)  # just made: whoever needs it has not been counted yet
-        since = previous.get("unusedSince") or timestamp(view.now)
-        left = view.settings.nim_cache_grace_seconds - (view.now - _time(since, view.now)).total_seconds()
+        since = previous.get("unusedSince") or timestamp(reader.now)
+        left = reader.settings.nim_cache_grace_seconds - (reader.now - _time(since, reader.now)).total_seconds()
         return cls(since, left <= 0, max(left, 1.0))
 
 
@@ -78,56 +80,56 @@ def _time(text: str | None, default: datetime) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else default
 
 
-def _existing(view: View, asset: Asset, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
+def _existing(reader: Reader, asset: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
     """A claim that holds the model already."""
     name, namespace = spec.claim_name or "", asset.live.namespace
     facts["claimName"] = name
-    live = view.live("PersistentVolumeClaim", namespace, name)
+    live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
         text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it"
         problem = waiting("NotCreated", text, "spec.claimName")
-        return Plan(Draft(False, problem.reason, "", (problem,), {**facts, "phase": "Pending"}, (0, 1)))
-    seen = observe(live, first_consumer=view.binds_late(live))
+        return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Pending"}, (0, 1)))
+    seen = observe(live, first_consumer=reader.binds_late(live))
     if seen.state is State.FAILED:
         problem = stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", "spec.claimName")
-        return Plan(Draft(False, problem.reason, "", (problem,), {**facts, "phase": "Failed"}, (0, 1)))
-    return Plan(Draft(True, "Ready", "", (), {**facts, "phase": "Ready"}, (1, 1)))
+        return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Failed"}, (0, 1)))
+    return Plan(StatusInput(True, "Ready", "", (), {**facts, "phase": "Ready"}, (1, 1)))
 
 
-def _filled(view: View, asset: Asset, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
+def _filled(reader: Reader, asset: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
     """A claim of its own, and the Job that fills it."""
     live, previous = asset.live, asset.body.get("status") or {}
     facts["claimName"] = live.name
-    held = view.peek("PersistentVolumeClaim", live.namespace, live.name)
+    held = reader.get_untracked("PersistentVolumeClaim", live.namespace, live.name)
     ours = held is not None and held.owner == live.uid and not held.deleting
-    jobs = _jobs(view, asset)
-    marked = ours and FILLED in (held.body["metadata"].get("labels") or {}) if held else False
+    jobs = _jobs(reader, asset)
+    marked = ours and LABEL_FILLED in (held.body["metadata"].get("labels") or {}) if held else False
     complete = bool(jobs) and ours and _after(jobs[-1], held) and observe(jobs[-1]).state is State.READY
-    claim = nimcache.claim(asset, spec, view.settings, filled=marked or complete)
-    result = diff(view, asset, [claim])
-    problems = [*result.problems, *_claim_problems(view, held)]
+    claim = nimcache.claim(asset, spec, reader.settings, filled=marked or complete)
+    result = diff(reader, asset, [claim])
+    problems = [*result.problems, *_claim_problems(reader, held)]
     if marked or complete:
         ended = jobs[-1].body.get("status") or {} if jobs else {}
         facts |= {"phase": "Ready", "attempts": 0}
-        facts["completedAt"] = previous.get("completedAt") or ended.get("completionTime") or timestamp(view.now)
+        facts["completedAt"] = previous.get("completedAt") or ended.get("completionTime") or timestamp(reader.now)
         gone = [Delete(job) for job in jobs if marked and not job.deleting]
         serious = any(problem.level > Level.NOTE for problem in problems)
-        draft = Draft(not serious, "Ready", "", tuple(problems), facts, (1, 1))
+        draft = StatusInput(not serious, "Ready", "", tuple(problems), facts, (1, 1))
         # The Job goes once the claim is known to say that it is full: that is another pass.
-        return Plan(draft, _steps(result.ops, gone), look_again=bool(result.ops))
+        return Plan(draft, _steps(result.ops, gone), replan_after_write=bool(result.ops))
     if held is not None and not ours:
         facts["phase"] = "Pending"
         over = _steps([Delete(job) for job in jobs if held.deleting and not job.deleting])  # or its pods hold it
         return Plan(_draft(facts, problems, "Pending"), over)
     stale = [Delete(job) for job in jobs if ours and held and not _after(job, held) and not job.deleting]
-    return _download(view, asset, spec, facts, jobs, result.ops, stale, problems)
+    return _download(reader, asset, spec, facts, jobs, result.ops, stale, problems)
 
 
 def _steps(*steps: list[Any]) -> tuple[tuple[Op, ...], ...]:
     return tuple(tuple(step) for step in steps if step)
 
 
-def _after(job: Live, held: Live | None) -> bool:
+def _after(job: CachedObject, held: CachedObject | None) -> bool:
     """Whether a Job ran on the claim that there is now, and not on one before it."""
     if held is None:
         return False
@@ -135,71 +137,71 @@ def _after(job: Live, held: Live | None) -> bool:
     return bool(made >= claimed)
 
 
-def _jobs(view: View, asset: Asset) -> list[Live]:
-    found = [child for child in view.children(asset.live.uid) if child.kind == "Job"]
+def _jobs(reader: Reader, asset: Resource) -> list[CachedObject]:
+    found = [child for child in reader.children(asset.live.uid) if child.kind == "Job"]
     return sorted(found, key=_attempt)
 
 
-def _attempt(job: Live) -> int:
-    return int((job.body["metadata"].get("annotations") or {}).get(ATTEMPT, "1"))
+def _attempt(job: CachedObject) -> int:
+    return int((job.body["metadata"].get("annotations") or {}).get(ANNOTATION_ATTEMPT, "1"))
 
 
-def _claim_problems(view: View, held: Live | None) -> list[Problem]:
+def _claim_problems(reader: Reader, held: CachedObject | None) -> list[Problem]:
     if held is None:
         return []
-    seen = observe(held, first_consumer=view.binds_late(held))
+    seen = observe(held, first_consumer=reader.binds_late(held))
     if seen.state is not State.FAILED:
         return []
     return [stalled(seen.reason, f"PersistentVolumeClaim {held.name}: {seen.message}")]
 
 
 def _download(
-    view: View,
-    asset: Asset,
+    reader: Reader,
+    asset: Resource,
     spec: NimCacheSpec,
     facts: dict[str, Any],
-    jobs: list[Live],
+    jobs: list[CachedObject],
     first: list[Op],
     stale: list[Delete],
     problems: list[Problem],
 ) -> Plan:
     """The next step towards a full claim."""
-    version, found = _wanted_key(view, asset, spec)
+    version, found = _wanted_key(reader, asset, spec)
     problems += found.problems
     current = [job for job in jobs if job.uid not in {item.live.uid for item in stale}]
-    pull = pull_secrets(view, asset.live.namespace, nimcache.submission(spec), [spec.image], found)
+    pull = pull_secrets(reader, asset.live.namespace, nimcache.submission(spec), [spec.image], found)
     if found.problems or stale:
         facts["phase"] = "Pending"
-        return Plan(_draft(facts, problems, "Pending"), _steps(first, stale), look_again=bool(first))
+        return Plan(_draft(facts, problems, "Pending"), _steps(first, stale), replan_after_write=bool(first))
     attempt = _attempt(current[-1]) if current else 0
     if current and not current[-1].deleting:
-        seen = observe_download(current[-1], _pods(view, asset, current[-1]))
-        used = (current[-1].body["metadata"].get("annotations") or {}).get(SOURCE_VERSION, "")
-        job, wrong = nimcache.job(asset, spec, attempt, used, pull, view.settings)
-        kept = diff(view, asset, [job])
+        seen = observe_download(current[-1], _pods(reader, asset, current[-1]))
+        used = (current[-1].body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
+        job, wrong = nimcache.job(asset, spec, attempt, used, pull, reader.settings)
+        kept = diff(reader, asset, [job])
         # The kubelet tries to pull ever later; with another key it may go well at once.
         rotated = seen.reason == "ImagePullFailed" and used != version
         if kept.ops or (seen.state is not State.FAILED and not rotated):
             # Another template: this attempt is started over.
-            return _under_way(view, asset, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
-        wait = _wait(view, current[-1], attempt) if used == version else 0.0
+            return _under_way(reader, asset, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
+        wait = _wait(reader, current[-1], attempt) if used == version else 0.0
         if wait > 0:
-            return _failed(view, facts, current[-1], seen, attempt, wait, first, problems)
-    job, wrong = nimcache.job(asset, spec, attempt + 1, version, pull, view.settings)
+            return _failed(reader, facts, current[-1], seen, attempt, wait, first, problems)
+    job, wrong = nimcache.job(asset, spec, attempt + 1, version, pull, reader.settings)
     facts |= {"phase": "Downloading", "jobName": job["metadata"]["name"], "attempts": attempt + 1}
     before = asset.body.get("status") or {}
     facts["failure"] = before.get("failure") if attempt else None
     over = [Delete(item) for item in current if not item.deleting]
     steps = _steps(first, [Create(stamp(job))], over)
-    return Plan(_draft(facts, [*problems, *wrong], "Downloading"), steps, look_again=True)
+    return Plan(_draft(facts, [*problems, *wrong], "Downloading"), steps, replan_after_write=True)
 
 
-def _wanted_key(view: View, asset: Asset, spec: NimCacheSpec) -> tuple[str, Found]:
+def _wanted_key(reader: Reader, asset: Resource, spec: NimCacheSpec) -> tuple[str, Found]:
     """Which content of its Credentials a download would use, and what is missing for one."""
     found = Found()
     version = ""
     if spec.credential is not None:
-        answer = credential_key(view, asset.live.namespace, spec.credential, "NGC_API_KEY", "spec.credential")
+        answer = credential_key(reader, asset.live.namespace, spec.credential, "NGC_API_KEY", "spec.credential")
         if isinstance(answer, Problem):
             found.problems.append(answer)
             return "", found
@@ -212,34 +214,34 @@ def _wanted_key(view: View, asset: Asset, spec: NimCacheSpec) -> tuple[str, Foun
             )
         }
     )
-    check_variables(view, asset.live.namespace, given, found)
+    check_variables(reader, asset.live.namespace, given, found)
     versions = (version, *sorted(source.version for source in found.sources.values()))
     return ",".join(filter(None, versions)), found
 
 
-def _pods(view: View, asset: Asset, job: Live) -> list[Live]:
+def _pods(reader: Reader, asset: Resource, job: CachedObject) -> list[CachedObject]:
     names = ("batch.kubernetes.io/job-name", "job-name")
     found = []
-    for pod in view.children(asset.live.uid):
+    for pod in reader.children(asset.live.uid):
         labels = pod.body["metadata"].get("labels") or {} if pod.kind == "Pod" else {}
         if job.name in (labels.get(name) for name in names):
             found.append(pod)
     return found
 
 
-def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> Draft:
+def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> StatusInput:
     text = "the model is being downloaded" if reason == "Downloading" else ""
     before = (facts.get("failure") or {}).get("message")
     if text and before:
         text = f"{text} again; the attempt before failed: {before}"
-    return Draft(False, reason, text, tuple(problems), facts, (0, 1))
+    return StatusInput(False, reason, text, tuple(problems), facts, (0, 1))
 
 
 def _under_way(
-    view: View,
-    asset: Asset,
+    reader: Reader,
+    asset: Resource,
     facts: dict[str, Any],
-    job: Live,
+    job: CachedObject,
     seen: Observation,
     ops: list[Op],
     problems: list[Problem],
@@ -256,38 +258,38 @@ def _under_way(
         "failure": before.get("failure") if _attempt(job) > 1 else None,
     }
     if not status.get("active"):
-        said = [event.body for event in view.events(job.uid)]
+        said = [event.body for event in reader.events(job.uid)]
         newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
         seen = refusal(newest.get("message", "")) if newest else seen
     if seen.message and seen.reason != "Progressing":
         level = Level.STALLED if seen.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
         problems = [*problems, Problem(seen.reason, seen.message, level)]
-    return Plan(_draft(facts, problems, "Downloading"), _steps(ops), look_again=bool(ops))
+    return Plan(_draft(facts, problems, "Downloading"), _steps(ops), replan_after_write=bool(ops))
 
 
-def _ended(view: View, job: Live) -> datetime:
+def _ended(reader: Reader, job: CachedObject) -> datetime:
     conditions = (job.body.get("status") or {}).get("conditions") or ()
     times = [item.get("lastTransitionTime") for item in conditions if item["type"] == "Failed"]
-    return _time(times[0] if times else None, view.now)
+    return _time(times[0] if times else None, reader.now)
 
 
-def _wait(view: View, job: Live, attempt: int) -> float:
+def _wait(reader: Reader, job: CachedObject, attempt: int) -> float:
     """Seconds until the next attempt."""
     delay = min(FIRST_RETRY * 2.0 ** min(attempt - 1, 10), LONGEST_RETRY)
-    return delay - (view.now - _ended(view, job)).total_seconds()
+    return delay - (reader.now - _ended(reader, job)).total_seconds()
 
 
 def _failed(
-    view: View,
+    reader: Reader,
     facts: dict[str, Any],
-    job: Live,
+    job: CachedObject,
     seen: Observation,
     attempt: int,
     wait: float,
     first: list[Op],
     problems: list[Problem],
 ) -> Plan:
-    ended = _ended(view, job)
+    ended = _ended(reader, job)
     delay = min(FIRST_RETRY * 2.0 ** min(attempt - 1, 10), LONGEST_RETRY)
     facts |= {
         "phase": "Failed",

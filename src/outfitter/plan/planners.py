@@ -1,4 +1,4 @@
-"""plan(view, asset) -> Plan: everything that is decided in a pass, without I/O, clock or randomness."""
+"""plan(reader, asset) -> Plan: everything that is decided in a pass, without I/O, clock or randomness."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from outfitter.plan.datasource import plan_data_source
 from outfitter.plan.diff import Plan
 from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.workload.plan import plan_workload
-from outfitter.resolve.request import subject_of
-from outfitter.snapshot import Asset, View
+from outfitter.resolve.request import request_for
+from outfitter.snapshot import Reader, Resource
 
 
-def _workload(view: View, asset: Asset) -> Plan:
-    subject = subject_of(asset)
-    assert subject is not None
-    return plan_workload(view, subject)
+def _workload(reader: Reader, asset: Resource) -> Plan:
+    request = request_for(asset)
+    assert request is not None
+    return plan_workload(reader, request)
 
 
-PLANNERS: Mapping[str, Callable[[View, Asset], Plan]] = {
+PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
     "Environment": plan_environment,
     "ComputeResource": plan_compute_resource,
     "DataSource": plan_data_source,
@@ -35,6 +35,6 @@ PLANNERS: Mapping[str, Callable[[View, Asset], Plan]] = {
 }
 
 
-def plan(view: View, asset: Asset) -> Plan:
+def plan(reader: Reader, asset: Resource) -> Plan:
     """What to write, and what to say, for one of our objects."""
-    return PLANNERS[asset.live.kind](view, asset)
+    return PLANNERS[asset.live.kind](reader, asset)

@@ -7,13 +7,13 @@ from typing import Any
 
 from outfitter.canonical import covers, stamp
 from outfitter.naming import owner_labels
-from outfitter.plan.diff import Apply, Create, Delete, Op, claim
+from outfitter.plan.diff import Apply, Create, Delete, Op, check_ownership
 from outfitter.problems import Problem, stalled
 from outfitter.render.owner import owner_reference
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Reader, Resource
 
 
-def labelled(manifest: dict[str, Any], asset: Asset) -> dict[str, Any]:
+def labelled(manifest: dict[str, Any], asset: Resource) -> dict[str, Any]:
     """The manifest as a child of `asset`: always by labels, and by owner reference where the namespace allows one."""
     live, meta = asset.live, manifest["metadata"]
     meta["labels"] = owner_labels(live.kind, live.name, live.uid)
@@ -22,22 +22,22 @@ def labelled(manifest: dict[str, Any], asset: Asset) -> dict[str, Any]:
     return manifest
 
 
-def keep_copy(view: View, asset: Asset, manifest: Mapping[str, Any]) -> tuple[list[Op], list[Problem]]:
+def keep_copy(reader: Reader, asset: Resource, manifest: Mapping[str, Any]) -> tuple[list[Op], list[Problem]]:
     """The write that makes one copy what it should be, or what stands in its way there."""
     kind, meta = manifest["kind"], manifest["metadata"]
     namespace, name = meta["namespace"], meta["name"]
-    found = view.peek(kind, namespace, name)
+    found = reader.get_untracked(kind, namespace, name)
     if found is None:
         return [Create(stamp(dict(manifest)))], []
-    blocked = claim(view, found, asset)
+    blocked = check_ownership(reader, found, asset)
     if blocked is not None:
-        view.depend(kind, namespace, name)
+        reader.track(kind, namespace, name)
         if blocked.reason == "NameTaken" and namespace != asset.live.namespace:
             text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it"
             blocked = stalled("ReplicationError", text, namespace=namespace)
         return [], [blocked]
-    held = view.native(kind, namespace, name, data=True)
-    if held is None or view.wanted:
+    held = reader.keyed_data(kind, namespace, name, data=True)
+    if held is None or reader.wanted:
         return [], []  # fetched next, then looked at again
     if held.type != manifest.get("type", ""):
         return [Delete(found)], []

@@ -9,19 +9,19 @@ from typing import Any
 from outfitter.canonical import covers, stamp
 from outfitter.naming import shared_claim, shared_volume
 from outfitter.observe import State, observe
-from outfitter.plan.diff import Create, Delete, Op, Plan, claim, diff
+from outfitter.plan.diff import Create, Delete, Op, Plan, check_ownership, diff
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.render import nimcache
 from outfitter.resolve.scope import covers as reaches
 from outfitter.resolve.scope import is_wide
-from outfitter.snapshot import Asset, Live, View
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 _FIELD = "spec.sharing"
 
 
-def unshareable(view: View, asset: Asset) -> Problem | None:
+def unshareable(reader: Reader, asset: Resource) -> Problem | None:
     """Why a cache cannot be mounted in other namespaces at all."""
-    settings = view.settings
+    settings = reader.settings
     if not is_wide(asset, settings.system_namespace):
         text = f"only a cache of wider scope in namespace {settings.system_namespace} is shared: remove sharing"
         return stalled("InvalidSpec", text, _FIELD)
@@ -47,26 +47,26 @@ class _Shares:
     synced: int = 0
 
 
-def share(view: View, asset: Asset, made: Plan) -> Plan:
+def share(reader: Reader, asset: Resource, made: Plan) -> Plan:
     """The plan of a cache that is filled or being filled, and what the namespaces of its users need."""
-    where = _namespaces(view, asset)
+    where = _namespaces(reader, asset)
     keep = {(shared_claim(asset.live.name), at) for at in where} | {
         (shared_volume(asset.live.uid, at), "") for at in where
     }
     keep.add((asset.live.name, asset.live.namespace))
     found = _Shares()
-    for child in view.children(asset.live.uid):
+    for child in reader.children(asset.live.uid):
         volume = child.kind in ("PersistentVolume", "PersistentVolumeClaim")
         if volume and not child.deleting and (child.name, child.namespace) not in keep:
             found.ops.append(Delete(child))
-    draft = made.draft
+    draft = made.status
     if draft.facts.get("phase") == "Ready":
-        source = _source(view, asset, draft.facts["claimName"])
+        source = _source(reader, asset, draft.facts["claimName"])
         if isinstance(source, Problem):
             found.problems.append(source)
         else:
             for namespace in where:
-                _keep(view, asset, source, namespace, found)
+                _keep(reader, asset, source, namespace, found)
     facts = {**draft.facts, "targets": {"desired": len(where), "synced": found.synced}}
     everywhere = any(not problem.namespace for problem in found.problems)
     broken = len(where) if everywhere else len({problem.namespace for problem in found.problems})
@@ -78,44 +78,44 @@ def share(view: View, asset: Asset, made: Plan) -> Plan:
         targets=(0, 1) if everywhere else (draft.targets[0] + len(where) - broken, len(where) + 1),
     )
     steps = (*made.steps, tuple(found.ops)) if found.ops else made.steps
-    return replace(made, draft=draft, steps=steps, look_again=made.look_again or bool(found.ops))
+    return replace(made, status=draft, steps=steps, replan_after_write=made.replan_after_write or bool(found.ops))
 
 
-def _namespaces(view: View, asset: Asset) -> list[str]:
+def _namespaces(reader: Reader, asset: Resource) -> list[str]:
     """Where something that runs uses the cache, and may."""
     home = asset.live.namespace
-    used = sorted({user.namespace for user in view.users} - {home})
-    spaces = [(name, view.live("Namespace", "", name)) for name in used]
-    return [name for name, live in spaces if live and not live.deleting and reaches(view, asset, name)]
+    used = sorted({user.namespace for user in reader.users} - {home})
+    spaces = [(name, reader.get("Namespace", "", name)) for name in used]
+    return [name for name, live in spaces if live and not live.deleting and reaches(reader, asset, name)]
 
 
-def _source(view: View, asset: Asset, name: str) -> Mapping[str, Any] | Problem:
+def _source(reader: Reader, asset: Resource, name: str) -> Mapping[str, Any] | Problem:
     """The PersistentVolume that the cache's own claim is bound to, if it may be shared."""
-    held = view.live("PersistentVolumeClaim", asset.live.namespace, name)
+    held = reader.get("PersistentVolumeClaim", asset.live.namespace, name)
     volume = (held.body["spec"].get("volumeName") or "") if held else ""
-    live = view.live("PersistentVolume", "", volume) if volume else None
+    live = reader.get("PersistentVolume", "", volume) if volume else None
     if live is None:
         return waiting("Pending", f"PersistentVolumeClaim {asset.live.namespace}/{name} is not bound yet")
     body = live.body
     driver = (body["spec"].get("csi") or {}).get("driver", "")
-    if driver in view.settings.shared_drivers:
+    if driver in reader.settings.shared_drivers:
         return body
     what = f"of CSI driver {driver}, which is not among" if driver else "not of a CSI driver, and only such are among"
     text = f"PersistentVolume {volume} is {what} the operator's staticPvDrivers: an admin can add a driver that lets "
     return stalled("Unsupported", f"{text}several namespaces mount one volume, or use sharing download", _FIELD)
 
 
-def _keep(view: View, asset: Asset, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
+def _keep(reader: Reader, asset: Resource, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
     """Claim and volume of one namespace. Neither can be changed: what is no longer right goes, and is made anew."""
-    held = view.live("PersistentVolumeClaim", namespace, shared_claim(asset.live.name))
+    held = reader.get("PersistentVolumeClaim", namespace, shared_claim(asset.live.name))
     size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
     wanted, volume = nimcache.shared(asset, source, namespace, size)
-    result = diff(view, asset, [wanted])
+    result = diff(reader, asset, [wanted])
     if result.problems:
         found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
         return
-    live = view.peek("PersistentVolume", "", volume["metadata"]["name"])
-    verdict = claim(view, live, asset) if live else None
+    live = reader.get_untracked("PersistentVolume", "", volume["metadata"]["name"])
+    verdict = check_ownership(reader, live, asset) if live else None
     if verdict is not None:
         found.problems.append(_elsewhere(verdict, namespace))
     elif live is None:
@@ -128,7 +128,7 @@ def _keep(view: View, asset: Asset, source: Mapping[str, Any], namespace: str, f
         found.synced += held is not None and observe(held).state is State.READY
 
 
-def _outdated(live: Live, volume: Mapping[str, Any], held: Live | None) -> bool:
+def _outdated(live: CachedObject, volume: Mapping[str, Any], held: CachedObject | None) -> bool:
     """Whether a volume is of other storage than the cache is now, or reserved for a claim that is gone."""
     spec = live.body["spec"]
     reserved = (spec.get("claimRef") or {}).get("uid")

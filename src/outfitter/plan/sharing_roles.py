@@ -6,30 +6,30 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
-from outfitter.plan.diff import Diff, claim, diff, surplus
+from outfitter.plan.diff import Diff, check_ownership, diff, prune
 from outfitter.problems import stalled
 from outfitter.render.artifactrepository import shared
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Reader, Resource
 
 _KINDS: Final = ("RoleBinding", "Role")
 
 
-def share_roles(view: View, asset: Asset, members: Sequence[Asset], versions: Collection[str]) -> Diff:
+def share_roles(reader: Reader, asset: Resource, members: Sequence[Resource], versions: Collection[str]) -> Diff:
     """What makes the Roles of a repository what its list says. `versions`: uids of the members that have a number."""
     assert isinstance(asset.model, ArtifactRepository)
     listed = bool(asset.model.spec.shared_roles)
-    if not view.settings.shared_roles:
+    if not reader.settings.shared_roles:
         return Diff(problems=[_OFF] if listed else [])
     if listed:
-        view.depend("Artifact", asset.live.namespace, "*")  # who joins and who leaves
+        reader.track("Artifact", asset.live.namespace, "*")  # who joins and who leaves
     names = [member.live.name for member in members]
     drafts = [member.live.name for member in members if member.live.uid not in versions]
     pairs = shared(asset, names, drafts)
     # A RoleBinding gives whatever the Role of that name says. So it is there only while that Role is known to be ours:
     # made after it, and gone with it.
-    wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(view, asset, role)]
-    result = diff(view, asset, wanted)
-    result.ops += surplus(view, asset, _KINDS, wanted)
+    wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(reader, asset, role)]
+    result = diff(reader, asset, wanted)
+    result.ops += prune(reader, asset, _KINDS, wanted)
     return result
 
 
@@ -41,6 +41,6 @@ _OFF: Final = stalled(
 )
 
 
-def _ours(view: View, asset: Asset, role: Mapping[str, Any]) -> bool:
-    found = view.peek("Role", asset.live.namespace, role["metadata"]["name"])
-    return found is not None and claim(view, found, asset) is None
+def _ours(reader: Reader, asset: Resource, role: Mapping[str, Any]) -> bool:
+    found = reader.get_untracked("Role", asset.live.namespace, role["metadata"]["name"])
+    return found is not None and check_ownership(reader, found, asset) is None

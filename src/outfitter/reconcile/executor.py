@@ -10,10 +10,10 @@ from typing import Any
 from outfitter.cluster.base import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
-from outfitter.naming import OWNER_KIND, OWNER_NAME, OWNER_UID, keeps_data
-from outfitter.plan.diff import Apply, Create, Delete, Op, Plan, refused, taken
+from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_OWNER_UID, keeps_data
+from outfitter.plan.diff import Apply, Create, Delete, Op, Plan, name_conflict, refused
 from outfitter.problems import Problem, waiting
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 
 @dataclass
@@ -29,9 +29,9 @@ class Outcome:
     undone: list[Op] = field(default_factory=list)
 
     @property
-    def pinless(self) -> bool:
+    def without_revision(self) -> bool:
         """Whether a pin could not be made."""
-        return any(map(_is_pin, self.undone))
+        return any(map(_is_revision, self.undone))
 
     def add(self, other: Outcome) -> None:
         """Take in what came of other writes."""
@@ -41,25 +41,25 @@ class Outcome:
         self.undone += other.undone
 
 
-class Writer:
+class Executor:
     """Carries out plans. Remembers only which names strangers have, and what is being made right now."""
 
     def __init__(self, cluster: Cluster, caches: Caches) -> None:
         self._cluster = cluster
         self._caches = caches
-        self._strangers: set[tuple[str, str, str]] = set()
+        self._unmanaged: set[tuple[str, str, str]] = set()
         self._under_way: dict[tuple[str, str, str], asyncio.Event] = {}
 
     def forget(self) -> None:
         """Forget strangers: which object met which is not kept, and to meet one again costs one refused request."""
-        self._strangers.clear()
+        self._unmanaged.clear()
 
     async def execute(self, made: Plan) -> Outcome:
         """Do the writes; what the server refuses for good becomes a problem, the rest is raised in the end."""
         outcome = Outcome()
         if not made.ops:
             return outcome
-        wide = made.draft.targets[1] > 1  # one namespace that does not answer must not hold up the others
+        wide = made.status.targets[1] > 1  # one namespace that does not answer must not hold up the others
         # Nothing is under way any more when one of the two raises what it met.
         parts = await asyncio.gather(
             self._in_order(made.steps, wide=wide), self._together(made.beside, wide=wide), return_exceptions=True
@@ -80,7 +80,7 @@ class Writer:
         for step in steps:
             one = await self._together(step, wide=wide)
             outcome.add(one)
-            if one.pinless:
+            if one.without_revision:
                 break
         return outcome
 
@@ -105,7 +105,7 @@ class Writer:
         try:
             match op:
                 case Create(manifest):
-                    owned = OWNER_UID in (manifest["metadata"].get("labels") or {})
+                    owned = LABEL_OWNER_UID in (manifest["metadata"].get("labels") or {})
                     return await (self._create(manifest) if owned else self._create_once(manifest))
                 case Apply(manifest, uid, manager):
                     await self._cluster.apply(manifest, uid, manager)
@@ -136,7 +136,7 @@ class Writer:
     async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
         meta = manifest["metadata"]
         place = (manifest["kind"], meta.get("namespace", ""), meta["name"])
-        if place not in self._strangers:
+        if place not in self._unmanaged:
             try:
                 await self._cluster.create(manifest)
             except AlreadyExists:
@@ -145,14 +145,14 @@ class Writer:
                 return None
         found = await self._cluster.get(*place)
         if found is None:
-            self._strangers.discard(place)
+            self._unmanaged.discard(place)
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} was there a moment ago: again")
         has, mine = found["metadata"].get("labels") or {}, meta.get("labels") or {}
-        if OWNER_UID not in mine:
+        if LABEL_OWNER_UID not in mine:
             # Nobody owns it, so that whoever made it, it serves. It may say something else than what was sent: news.
-            self._caches.put(Live.of(found, place[0]))
+            self._caches.put(CachedObject.of(found, place[0]))
             return None
-        if has.get(OWNER_UID) == mine[OWNER_UID]:
+        if has.get(LABEL_OWNER_UID) == mine[LABEL_OWNER_UID]:
             # Our own write whose answer got lost, or that the watch has yet to show. What differs is mended next.
             self._caches.wrote(place[0], found)
             return None
@@ -165,18 +165,18 @@ class Writer:
                 raise Conflict(f"{place[0]} {place[1]}/{place[2]} is made anew")
             await self._cluster.apply(manifest, uid)
             return None
-        former = all(has.get(name) == mine[name] for name in (OWNER_KIND, OWNER_NAME))
+        former = all(has.get(name) == mine[name] for name in (LABEL_OWNER_KIND, LABEL_OWNER_NAME))
         if former and keeps_data(place[0], has):
-            self._caches.put(Live.of(found, place[0]))
+            self._caches.put(CachedObject.of(found, place[0]))
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
         if former:
             text = (
                 f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
             )
             return waiting("Replacing", text)
-        self._strangers.add(place)
-        return taken(*place, has)
+        self._unmanaged.add(place)
+        return name_conflict(*place, has)
 
 
-def _is_pin(op: Op) -> bool:
+def _is_revision(op: Op) -> bool:
     return not isinstance(op, Delete) and op.manifest["kind"] == "ControllerRevision"

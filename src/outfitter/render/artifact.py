@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.api.base import API_VERSION
-from outfitter.naming import ON_DEMAND, clone_snapshot
+from outfitter.naming import LABEL_ON_DEMAND, clone_snapshot
 from outfitter.render.owner import child_meta
-from outfitter.resolve.artifact import Definition
+from outfitter.resolve.artifact import ResolvedArtifact
 
 
-def repository(found: Definition) -> dict[str, Any]:
+def repository(found: ResolvedArtifact) -> dict[str, Any]:
     """The ArtifactRepository that an artifact needs; nobody owns it, it goes with its last artifact."""
     return {
         "apiVersion": API_VERSION,
@@ -18,13 +18,13 @@ def repository(found: Definition) -> dict[str, Any]:
         "metadata": {
             "name": found.repository,
             "namespace": found.asset.live.namespace,
-            "labels": {ON_DEMAND: "true"},
+            "labels": {LABEL_ON_DEMAND: "true"},
         },
         "spec": {"type": found.type},
     }
 
 
-def snapshot(found: Definition) -> dict[str, Any]:
+def snapshot(found: ResolvedArtifact) -> dict[str, Any]:
     """What a clone took over, kept: later edits of its source are not followed."""
     return {
         "apiVersion": "apps/v1",

@@ -10,7 +10,7 @@ from outfitter.api.base import GROUP
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository, Role, RoleSubject
 from outfitter.naming import shared_role
 from outfitter.render.owner import child_meta
-from outfitter.snapshot import Asset
+from outfitter.snapshot import Resource
 
 Manifest = dict[str, Any]
 
@@ -43,7 +43,7 @@ LEVELS: Final = (
 """From most to least. NO_ROLE is in none of them. Every verb here is one that the operator itself must hold."""
 
 
-def shared(asset: Asset, artifacts: Sequence[str], drafts: Sequence[str]) -> list[tuple[Manifest, Manifest]]:
+def shared(asset: Resource, artifacts: Sequence[str], drafts: Sequence[str]) -> list[tuple[Manifest, Manifest]]:
     """A Role and its RoleBinding for each level that somebody has. `drafts`: those of `artifacts` without a number."""
     assert isinstance(asset.model, ArtifactRepository)
     entries = asset.model.spec.shared_roles
@@ -55,7 +55,7 @@ def shared(asset: Asset, artifacts: Sequence[str], drafts: Sequence[str]) -> lis
     return found
 
 
-def _role(asset: Asset, level: Level, artifacts: Sequence[str], drafts: Sequence[str]) -> Manifest:
+def _role(asset: Resource, level: Level, artifacts: Sequence[str], drafts: Sequence[str]) -> Manifest:
     given = (
         ("artifacts", artifacts, level.artifacts),
         ("artifacts", drafts, level.drafts),
@@ -69,18 +69,18 @@ def _role(asset: Asset, level: Level, artifacts: Sequence[str], drafts: Sequence
     return {**_object(asset, "Role", level), "rules": rules}
 
 
-def _binding(asset: Asset, level: Level, subjects: Sequence[RoleSubject]) -> Manifest:
+def _binding(asset: Resource, level: Level, subjects: Sequence[RoleSubject]) -> Manifest:
     reference = {"apiGroup": RBAC, "kind": "Role", "name": shared_role(asset.live.name, level.name)}
     listed = [_subject(asset, subject) for subject in subjects]
     return {**_object(asset, "RoleBinding", level), "roleRef": reference, "subjects": listed}
 
 
-def _object(asset: Asset, kind: str, level: Level) -> Manifest:
+def _object(asset: Resource, kind: str, level: Level) -> Manifest:
     meta = {"name": shared_role(asset.live.name, level.name), **child_meta(asset)}
     return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta}
 
 
-def _subject(asset: Asset, subject: RoleSubject) -> Manifest:
+def _subject(asset: Resource, subject: RoleSubject) -> Manifest:
     """A service account is one of the repository's namespace; the others know no namespace."""
     if subject.kind == "ServiceAccount":
         return {"kind": subject.kind, "name": subject.name, "namespace": asset.live.namespace}

@@ -6,15 +6,15 @@ from typing import Any
 
 from outfitter.canonical import cores_text, quantity_text
 from outfitter.problems import Problem, note, stalled
-from outfitter.render.pod import Contribution
+from outfitter.render.pod import PodPatch
 from outfitter.settings import Settings
 
 GPU = "nvidia.com/gpu"
 
 
-def contribution(
+def pod_patch(
     compute: Any, source: str, settings: Settings, prefix: str = "spec.compute"
-) -> tuple[Contribution, list[Problem]]:
+) -> tuple[PodPatch, list[Problem]]:
     """Requests, limits and /dev/shm of a pod's main container; fractions need a backend that this version has not."""
     problems = check(compute, prefix)
     requests: dict[str, str] = {}
@@ -38,7 +38,7 @@ def contribution(
         limit = {"sizeLimit": quantity_text(compute.cpu_memory_limit)} if compute.cpu_memory_limit is not None else {}
         volumes = [{"name": "shm", "emptyDir": {"medium": "Memory", **limit}}]
         mounts = [{"name": "shm", "mountPath": "/dev/shm"}]  # noqa: S108 - the mount point of shared memory
-    part = Contribution(source, volumes=volumes, mounts=mounts, requests=requests, limits=limits)
+    part = PodPatch(source, volumes=volumes, mounts=mounts, requests=requests, limits=limits)
     return part, problems
 
 

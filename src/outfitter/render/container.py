@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from outfitter.api.v1alpha1.containers import Probe
-from outfitter.render.pod import Contribution
+from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import ContainerUse, Resolved
 
 # Asked of a NIM container unless the artifact says otherwise. Loading a model may take 20 minutes.
@@ -25,7 +25,7 @@ _USUAL_SECONDS = 600  # the Deployment controller's own patience
 _PORT = 8080
 
 
-def refined(part: Contribution, use: ContainerUse) -> Contribution:
+def with_container_overrides(part: PodPatch, use: ContainerUse) -> PodPatch:
     """The contribution of a container with what only its definition says."""
     item = use.definition
     added: dict[str, Any] = {"lifecycle": dict(_DRAIN)} if use.port else {}

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from outfitter.api.v1alpha1.credential import CredentialSpec
-from outfitter.naming import SOURCE_VERSION, credential_pull_secret, credential_secret
-from outfitter.snapshot import Native
+from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_pull_secret, credential_secret
+from outfitter.snapshot import KeyedData
 
 DOCKER_CONFIG = ".dockerconfigjson"
 DOCKER_TYPE = "kubernetes.io/dockerconfigjson"
@@ -41,7 +41,7 @@ class Material:
     malformed: str = ""
 
 
-def compose(spec: CredentialSpec, source: Native) -> Material:
+def compose(spec: CredentialSpec, source: KeyedData) -> Material:
     """The normalised content of a Credential out of the Secret it refers to."""
     found = source.data or {}
     if spec.type == "genericSecret":
@@ -109,7 +109,7 @@ def secrets(name: str, namespace: str, material: Material, version: str) -> list
             "metadata": {
                 "name": secret,
                 "namespace": namespace,
-                "annotations": {SOURCE_VERSION: version},
+                "annotations": {ANNOTATION_SOURCE_VERSION: version},
             },
             "type": type_,
             "data": dict(data),

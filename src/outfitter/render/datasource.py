@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from outfitter.canonical import quantity_text
-from outfitter.naming import RETAINED, credential_secret, dns_label, fit, short_hash
+from outfitter.naming import LABEL_RETAINED, credential_secret, dns_label, fit, short_hash
 from outfitter.problems import Problem, unsupported
-from outfitter.render.pod import Contribution
+from outfitter.render.pod import PodPatch
 from outfitter.resolve.volumes import VolumeUse
 from outfitter.settings import Settings
 
@@ -20,7 +20,7 @@ UNSUPPORTED: Mapping[str, str] = {
 }
 
 
-def contribution(use: VolumeUse, settings: Settings) -> tuple[Contribution | None, list[Problem]]:
+def pod_patch(use: VolumeUse, settings: Settings) -> tuple[PodPatch | None, list[Problem]]:
     """The volume and its mount; or the problem that keeps it from being mounted."""
     if use.member in UNSUPPORTED:
         return None, [unsupported(use.field, UNSUPPORTED[use.member])]
@@ -29,9 +29,9 @@ def contribution(use: VolumeUse, settings: Settings) -> tuple[Contribution | Non
     name = fit(f"{dns_label(use.name)}-{short_hash(use.mount_path, 4)}")
     if use.member == "pvc" and use.leaf.claim_info and use.leaf.claim_info.volume_mode == "Block":
         device = {"name": name, "devicePath": use.mount_path}
-        return Contribution(use.source, volumes=[{"name": name, **volume}], devices=[device]), []
+        return PodPatch(use.source, volumes=[{"name": name, **volume}], devices=[device]), []
     mounts = [{"name": name, "mountPath": use.mount_path, **mount}]
-    return Contribution(use.source, volumes=[{"name": name, **volume}], mounts=mounts), []
+    return PodPatch(use.source, volumes=[{"name": name, **volume}], mounts=mounts), []
 
 
 _Parts = tuple[dict[str, Any], dict[str, Any]]
@@ -115,7 +115,7 @@ def persistent_volume_claim(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {**labels, RETAINED: "true" if retain else "false"},
+            "labels": {**labels, LABEL_RETAINED: "true" if retain else "false"},
             "annotations": {item.key: item.value for item in info.added_attr_values or ()},
         },
         "spec": {

@@ -7,12 +7,12 @@ from typing import Any
 
 from outfitter.naming import credential_secret
 from outfitter.problems import Problem, stalled, unsupported
-from outfitter.render.pod import Contribution
+from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
 
-def contribution(spec: Spec, source: str, settings: Settings) -> tuple[Contribution, list[Problem]]:
+def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, list[Problem]]:
     """What the merged environment fields give to the pod, restricted by default."""
     problems: list[Problem] = []
     variables = _variables(spec, problems)
@@ -30,7 +30,7 @@ def contribution(spec: Spec, source: str, settings: Settings) -> tuple[Contribut
     }
     volumes, mounts = ([{"name": "home", "emptyDir": {}}], [{"name": "home", "mountPath": home}]) if home else ([], [])
     return (
-        Contribution(
+        PodPatch(
             source,
             env=variables,
             volumes=volumes,

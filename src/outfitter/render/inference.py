@@ -8,8 +8,8 @@ from typing import Any
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.serving import Autoscaling
 from outfitter.naming import (
-    SCALED,
-    STOPPED_REVISION,
+    ANNOTATION_SCALED,
+    ANNOTATION_STOPPED_REVISION,
     connection_service,
     group_labels,
     group_workload,
@@ -20,7 +20,7 @@ from outfitter.render import connection
 from outfitter.render.connection import Endpoints
 from outfitter.render.owner import child_meta
 from outfitter.render.workload import GroupPods
-from outfitter.resolve.request import Subject
+from outfitter.resolve.request import WorkloadRequest
 from outfitter.settings import Settings
 
 _RESOURCES = ("cpu", "memory")
@@ -29,29 +29,34 @@ _NGINX = "nginx.ingress.kubernetes.io"
 
 
 def children(
-    subject: Subject, groups: Sequence[GroupPods], revision: str, ways: Endpoints, spec: Any, settings: Settings
+    request: WorkloadRequest,
+    groups: Sequence[GroupPods],
+    revision: str,
+    exposure: Endpoints,
+    spec: Any,
+    settings: Settings,
 ) -> list[dict[str, Any]]:
     """Everything of a pinned inference but the pin and its claims."""
-    live = subject.asset.live
-    meta = child_meta(subject.asset)
+    live = request.asset.live
+    meta = child_meta(request.asset)
     result: list[dict[str, Any]] = []
     for number, group in enumerate(groups):
         name = group_workload(live.name, group.name, first=number == 0)
         selector = group_labels(live.kind, live.name, group.name)
-        scaling = effective(subject, group.name)
-        result.append(_deployment(subject, group, name, selector, revision, meta, scaled=scaling is not None))
+        scaling = effective(request, group.name)
+        result.append(_deployment(request, group, name, selector, revision, meta, scaled=scaling is not None))
         if group.port is not None:
             result.append(_service(name, group.port, selector, meta, spec))
-        result += _scaled(subject, group, name, selector, meta, scaling)
-    url = public_url(subject, spec, settings)
+        result += _scaled(request, group, name, selector, meta, scaling)
+    url = public_url(request, spec, settings)
     if url and groups[0].port is not None:
         result.append(_ingress(live.name, groups[0].port, url, meta, spec, settings))
     selector = group_labels(live.kind, live.name, groups[0].name)
-    return [*result, *connection.manifests(ways.inside, live.name, meta, selector, settings)]
+    return [*result, *connection.manifests(exposure.inside, live.name, meta, selector, settings)]
 
 
 def _deployment(
-    subject: Subject,
+    request: WorkloadRequest,
     group: GroupPods,
     name: str,
     selector: Mapping[str, str],
@@ -61,17 +66,17 @@ def _deployment(
     scaled: bool,
 ) -> dict[str, Any]:
     """`replicas` is left out where an autoscaler sets it: a field that we do not ask for is not ours."""
-    scaled = scaled and not subject.stopped
-    annotations = {STOPPED_REVISION: revision} if subject.stopped else {}
+    scaled = scaled and not request.stopped
+    annotations = {ANNOTATION_STOPPED_REVISION: revision} if request.stopped else {}
     if scaled:
-        annotations[SCALED] = "true"
+        annotations[ANNOTATION_SCALED] = "true"
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {**meta, "name": name, "annotations": annotations},
         "spec": {
-            "replicas": None if scaled else replicas(subject, group.name),
+            "replicas": None if scaled else replicas(request, group.name),
             "revisionHistoryLimit": 2,
             "progressDeadlineSeconds": group.deadline,
             "strategy": {"type": "Recreate"} if group.recreate else rolling,
@@ -81,19 +86,19 @@ def _deployment(
     }
 
 
-def replicas(subject: Subject, group: str) -> int:
+def replicas(request: WorkloadRequest, group: str) -> int:
     """How many pods a group has where no autoscaler says so."""
-    if subject.stopped:
+    if request.stopped:
         return 0
-    scaling = subject.scaling(group)
+    scaling = request.scaling(group)
     if scaling is None:
-        return subject.count(group)
+        return request.count(group)
     return max(scaling.min_replicas if scaling.min_replicas is not None else 1, 1)
 
 
-def effective(subject: Subject, group: str) -> Autoscaling | None:
+def effective(request: WorkloadRequest, group: str) -> Autoscaling | None:
     """How a group is scaled; None where its number of pods is fixed, also by equal bounds."""
-    scaling = subject.scaling(group)
+    scaling = request.scaling(group)
     if scaling is None or scaling.metric is None or most(scaling) <= least(scaling):
         return None
     return scaling
@@ -127,18 +132,18 @@ def _service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[st
 
 
 def _scaled(
-    subject: Subject,
+    request: WorkloadRequest,
     group: GroupPods,
     name: str,
     selector: Mapping[str, str],
     meta: Mapping[str, Any],
     scaling: Autoscaling | None,
 ) -> Iterator[dict[str, Any]]:
-    if subject.stopped:
+    if request.stopped:
         return
     if scaling is not None:
         yield _autoscaler(name, meta, scaling)
-    if scaling is not None or replicas(subject, group.name) > 1:
+    if scaling is not None or replicas(request, group.name) > 1:
         yield {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
@@ -180,21 +185,21 @@ def _grpc(spec: Any) -> bool:
     return (_serving(spec) or {}).get("protocol") == "grpc"
 
 
-def public_url(subject: Subject, spec: Any, settings: Settings) -> str:
+def public_url(request: WorkloadRequest, spec: Any, settings: Settings) -> str:
     """The address outside the cluster; "" where it has none: not asked for, or no domain is set."""
     serving = _serving(spec)
     if serving is None or serving.get("clusterLocalAccessOnly") or not settings.domain:
         return ""
     scheme = "https" if settings.ingress_tls else "http"
-    return f"{scheme}://{serving_host(subject.name, subject.namespace, settings.domain)}"
+    return f"{scheme}://{serving_host(request.name, request.namespace, settings.domain)}"
 
 
-def url(subject: Subject, groups: Sequence[GroupPods], spec: Any, settings: Settings) -> str | None:
+def url(request: WorkloadRequest, groups: Sequence[GroupPods], spec: Any, settings: Settings) -> str | None:
     """Where requests are answered; the address inside the cluster if there is no other."""
     if not groups or groups[0].port is None:
         return None
-    inside = f"http://{subject.name}.{subject.namespace}.svc:{groups[0].port}"
-    return public_url(subject, spec, settings) or inside
+    inside = f"http://{request.name}.{request.namespace}.svc:{groups[0].port}"
+    return public_url(request, spec, settings) or inside
 
 
 def _ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any, settings: Settings) -> dict[str, Any]:
@@ -219,17 +224,17 @@ def _ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any,
     }
 
 
-def problems(subject: Subject, groups: Sequence[GroupPods], spec: Any, settings: Settings) -> Iterator[Problem]:
+def problems(request: WorkloadRequest, groups: Sequence[GroupPods], spec: Any, settings: Settings) -> Iterator[Problem]:
     """What of scaling and serving cannot be had here."""
-    field = "spec.run" if subject.own_definition else "spec"
-    services = {group_workload(subject.name, group.name, first=n == 0): group.name for n, group in enumerate(groups)}
-    for item in connection.endpoints(spec, subject.name, subject.namespace, settings).inside:
-        name = connection_service(subject.name, item.name)
+    field = "spec.run" if request.own_definition else "spec"
+    services = {group_workload(request.name, group.name, first=n == 0): group.name for n, group in enumerate(groups)}
+    for item in connection.endpoints(spec, request.name, request.namespace, settings).inside:
+        name = connection_service(request.name, item.name)
         if name in services:
             text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
             yield stalled("Conflict", text, f"{field}.connections[{item.name}]")
     for group in groups:
-        yield from _scaling_problems(subject, group, field)
+        yield from _scaling_problems(request, group, field)
     serving = _serving(spec)
     if serving is not None and serving.get("authorizationType", "public") != "public":
         text = "limiting who may ask needs an identity-aware proxy"
@@ -243,11 +248,11 @@ def problems(subject: Subject, groups: Sequence[GroupPods], spec: Any, settings:
         yield note("NotEnforced", text, f"{field}.servingConfiguration.requestTimeoutSeconds")
 
 
-def _scaling_problems(subject: Subject, group: GroupPods, field: str) -> Iterator[Problem]:
-    scaling = subject.scaling(group.name)
+def _scaling_problems(request: WorkloadRequest, group: GroupPods, field: str) -> Iterator[Problem]:
+    scaling = request.scaling(group.name)
     if scaling is None:
         return
-    own = subject.sizing(group.name)
+    own = request.sizing(group.name)
     where = f"{field}.autoscaling"
     if own is not None and own.autoscaling is not None:
         where = f"{field}.containerGroups[{group.name}].autoscaling"

@@ -11,11 +11,11 @@ from outfitter.api.v1alpha1.nimcache import NimCacheSpec
 from outfitter.api.v1alpha1.volumes import ClaimInfo, PvcFields
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import (
-    ATTEMPT,
-    FILLED,
-    ON_DEMAND,
-    RETAINED,
-    SOURCE_VERSION,
+    ANNOTATION_ATTEMPT,
+    ANNOTATION_SOURCE_VERSION,
+    LABEL_FILLED,
+    LABEL_ON_DEMAND,
+    LABEL_RETAINED,
     download_job,
     nim_cache,
     owner_labels,
@@ -26,10 +26,10 @@ from outfitter.problems import Problem
 from outfitter.render import computeresource, datasource, environment, placement
 from outfitter.render.container import NIM_POD
 from outfitter.render.owner import child_meta
-from outfitter.render.pod import Contribution, assemble
+from outfitter.render.pod import PodPatch, assemble
 from outfitter.resolve.references import label
 from outfitter.settings import Settings
-from outfitter.snapshot import Asset
+from outfitter.snapshot import Resource
 
 CACHE_PATH = "/opt/nim/.cache"
 _VOLUME = "model"
@@ -42,12 +42,12 @@ def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": "NimCache",
-        "metadata": {"name": nim_cache(spec["image"]), "namespace": namespace, "labels": {ON_DEMAND: "true"}},
+        "metadata": {"name": nim_cache(spec["image"]), "namespace": namespace, "labels": {LABEL_ON_DEMAND: "true"}},
         "spec": dict(spec),
     }
 
 
-def claim(asset: Asset, spec: NimCacheSpec, settings: Settings, *, filled: bool) -> dict[str, Any]:
+def claim(asset: Resource, spec: NimCacheSpec, settings: Settings, *, filled: bool) -> dict[str, Any]:
     """The claim of a cache; a label on it says that the model is complete, so that it goes where the volume goes."""
     info = ClaimInfo.model_validate(
         {
@@ -57,7 +57,7 @@ def claim(asset: Asset, spec: NimCacheSpec, settings: Settings, *, filled: bool)
         }
     )
     meta = child_meta(asset)
-    labels = {**meta["labels"], **({FILLED: "true"} if filled else {})}
+    labels = {**meta["labels"], **({LABEL_FILLED: "true"} if filled else {})}
     leaf = PvcFields.model_validate({"path": CACHE_PATH, "claimInfo": info.to_dict()})
     manifest = datasource.persistent_volume_claim(leaf, asset.live.name, asset.live.namespace, labels, retain=False)
     manifest["metadata"]["ownerReferences"] = meta["ownerReferences"]
@@ -65,7 +65,7 @@ def claim(asset: Asset, spec: NimCacheSpec, settings: Settings, *, filled: bool)
 
 
 def job(
-    asset: Asset, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
+    asset: Resource, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
 ) -> tuple[dict[str, Any], list[Problem]]:
     """One attempt to download. It ends with its first failure: the next attempt is ours, with a reason in status."""
     meta = child_meta(asset)
@@ -76,7 +76,7 @@ def job(
         "metadata": {
             **meta,
             "name": download_job(asset.live.name, attempt),
-            "annotations": {ATTEMPT: str(attempt), SOURCE_VERSION: version},
+            "annotations": {ANNOTATION_ATTEMPT: str(attempt), ANNOTATION_SOURCE_VERSION: version},
         },
         "spec": {
             "backoffLimit": 0,
@@ -87,7 +87,9 @@ def job(
     return manifest, problems
 
 
-def shared(asset: Asset, source: Mapping[str, Any], namespace: str, size: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def shared(
+    asset: Resource, source: Mapping[str, Any], namespace: str, size: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The claim by which another namespace mounts the volume of a cache, and the PersistentVolume behind it.
 
     `source` is the PersistentVolume of the cache itself. The new one is the same storage, read-only, reserved for the
@@ -103,7 +105,7 @@ def shared(asset: Asset, source: Mapping[str, Any], namespace: str, size: str) -
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": namespace, "labels": {**labels, RETAINED: "false"}},
+            "metadata": {"name": name, "namespace": namespace, "labels": {**labels, LABEL_RETAINED: "false"}},
             "spec": {**common, "volumeName": volume, "resources": {"requests": {"storage": size}}},
         },
         {
@@ -145,21 +147,21 @@ def submission(spec: NimCacheSpec) -> WorkspaceSpec:
 
 
 def _template(
-    asset: Asset, spec: NimCacheSpec, pull_secrets: Sequence[str], settings: Settings
+    asset: Resource, spec: NimCacheSpec, pull_secrets: Sequence[str], settings: Settings
 ) -> tuple[dict[str, Any], list[Problem]]:
     who, live = label(asset), asset.live
     workload = submission(spec)
     labels = owner_labels(live.kind, live.name, live.uid)
     problems: list[Problem] = []
-    parts: list[Contribution] = []
+    parts: list[PodPatch] = []
     for part, found in (
-        environment.contribution(workload, who, settings),
-        computeresource.contribution(workload.compute, who, settings),
-        placement.contribution(workload, who, labels, settings),
+        environment.pod_patch(workload, who, settings),
+        computeresource.pod_patch(workload.compute, who, settings),
+        placement.pod_patch(workload, who, labels, settings),
     ):
         parts.append(part)
         problems += found
-    own = Contribution(
+    own = PodPatch(
         who,
         volumes=[{"name": _VOLUME, "persistentVolumeClaim": {"claimName": live.name}}],
         mounts=[{"name": _VOLUME, "mountPath": CACHE_PATH}],

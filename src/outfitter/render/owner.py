@@ -6,16 +6,16 @@ from typing import Any
 
 from outfitter.api.base import API_VERSION
 from outfitter.naming import owner_labels
-from outfitter.snapshot import Asset
+from outfitter.snapshot import Resource
 
 
-def owner_reference(asset: Asset) -> dict[str, Any]:
+def owner_reference(asset: Resource) -> dict[str, Any]:
     """The controller ownerReference to one of our objects; blockOwnerDeletion would need one more right."""
     live = asset.live
     return {"apiVersion": API_VERSION, "kind": live.kind, "name": live.name, "uid": live.uid, "controller": True}
 
 
-def child_meta(asset: Asset) -> dict[str, Any]:
+def child_meta(asset: Resource) -> dict[str, Any]:
     """Metadata that every child in the owner's namespace starts from."""
     live = asset.live
     return {

@@ -7,7 +7,7 @@ from typing import Any
 from outfitter.api.base import GROUP
 from outfitter.api.types import LABEL_VALUE_PATTERN, matches
 from outfitter.problems import Problem, note, unsupported
-from outfitter.render.pod import Contribution
+from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
@@ -28,9 +28,7 @@ _RESERVED = (
 _RESERVED_NAMES = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})
 
 
-def contribution(
-    spec: Spec, source: str, selector: dict[str, str], settings: Settings
-) -> tuple[Contribution, list[Problem]]:
+def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Settings) -> tuple[PodPatch, list[Problem]]:
     """Node selection, affinity, tolerations, priority, grace period, and the user's own labels and annotations."""
     problems: list[Problem] = []
     affinity: dict[str, Any] = {}
@@ -59,7 +57,7 @@ def contribution(
         where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations
         where.setdefault(f"{GROUP}/category", spec.category)
     problems += _unsupported(spec)
-    part = Contribution(
+    part = PodPatch(
         source,
         labels=labels,
         annotations=annotations,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from outfitter.canonical import prune
+from outfitter.canonical import without_empty
 from outfitter.naming import fit
 from outfitter.problems import Problem, stalled
 
@@ -18,7 +18,7 @@ _FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 
 
 @dataclass(frozen=True)
-class Contribution:
+class PodPatch:
     """What one asset (or the inline fields) adds to a pod. `source` names it in clashes, as in `DataSource models`.
 
     `of` is the container that env, mounts, devices, requests, limits and `container` are for; all else is the pod's.
@@ -40,7 +40,7 @@ class Contribution:
     of: str = MAIN
 
 
-def private(part: Contribution, container: str) -> Contribution:
+def for_sidecar(part: PodPatch, container: str) -> PodPatch:
     """The contribution for one more container of a pod: its volumes are its own, so they get names of their own."""
     names = {item["name"]: fit(f"{item['name']}-{container}") for item in part.volumes}
     return replace(
@@ -96,7 +96,7 @@ class _Parts:
     problems: list[Problem] = field(default_factory=list)
     claims: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
-    def claim(self, what: str, name: str, part: Contribution) -> bool:
+    def claim(self, what: str, name: str, part: PodPatch) -> bool:
         place = ("" if what in _SHARED else part.of, what, name)
         first = self.claims.get(place)
         if first is None:
@@ -106,7 +106,7 @@ class _Parts:
         self.problems.append(stalled("Conflict", f"{what} {name} is set by {both}: change one of them"))
         return False
 
-    def add(self, part: Contribution) -> None:
+    def add(self, part: PodPatch) -> None:
         one = self.containers.setdefault(part.of, _Container())
         # Origins of the first container are those that people ask about: they stand without its name.
         prefix = "" if part.of == next(iter(self.containers)) else f"containers[{part.of}]."
@@ -132,10 +132,10 @@ class _Parts:
         self.origins.update(dict.fromkeys((*(f"{prefix}{name}" for name in part.container), *part.pod), part.source))
 
 
-def assemble(contributions: Iterable[Contribution]) -> Assembled:
+def assemble(patches: Iterable[PodPatch]) -> Assembled:
     """One pod template out of all contributions, in their order; containers in the order of their first one."""
     parts = _Parts()
-    for part in contributions:
+    for part in patches:
         parts.add(part)
     spec = {
         "automountServiceAccountToken": False,
@@ -146,7 +146,7 @@ def assemble(contributions: Iterable[Contribution]) -> Assembled:
         "imagePullSecrets": [{"name": name} for name in parts.pull_secrets],
     }
     meta = {name: values for name, values in parts.meta.items() if values}
-    return Assembled(prune({"metadata": meta, "spec": spec}), tuple(parts.problems), parts.origins)
+    return Assembled(without_empty({"metadata": meta, "spec": spec}), tuple(parts.problems), parts.origins)
 
 
 def _merge(tree: dict[str, Any], added: Mapping[str, Any]) -> None:

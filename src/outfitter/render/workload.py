@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outfitter.naming import CONTAINER_GROUP, RESTARTED_AT, group_labels, owner_labels, selector_labels
+from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
 from outfitter.render import computeresource, connection, container, datasource, environment, placement
 from outfitter.render.computeresource import GPU
 from outfitter.render.owner import owner_reference
-from outfitter.render.pod import Contribution, assemble, private
+from outfitter.render.pod import PodPatch, assemble, for_sidecar
 from outfitter.resolve.references import label
 from outfitter.resolve.volumes import VolumeUse
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
@@ -43,8 +43,8 @@ class Rendered:
 
 def pods(resolved: Resolved, settings: Settings) -> Rendered:
     """The pod template of every container group. Origins of the first group stand without its name."""
-    live = resolved.subject.asset.live
-    ways = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
+    live = resolved.request.asset.live
+    exposure = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
     problems: list[Problem] = []
     origins: dict[str, str] = {}
     groups = []
@@ -52,72 +52,72 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
         parts = list(_parts(resolved, group, settings, problems, first=number == 0))
         if number == 0:
             main = group.containers[0]
-            ports = connection.container_ports(ways.inside, main.port)
-            parts.append(Contribution(label(resolved.subject.asset), ports=ports, of=main.name))
+            ports = connection.container_ports(exposure.inside, main.port)
+            parts.append(PodPatch(label(resolved.request.asset), ports=ports, of=main.name))
         assembled = assemble([*parts, _fixed(resolved, group)])
         problems += assembled.problems
         prefix = "" if number == 0 else f"groups[{group.name}]."
         origins |= {f"{prefix}{path}": source for path, source in assembled.origins.items()}
         groups.append(_group(resolved, group, assembled.template))
-    return Rendered(tuple(groups), origins, (*dict.fromkeys(problems), *ways.problems))
+    return Rendered(tuple(groups), origins, (*dict.fromkeys(problems), *exposure.problems))
 
 
 def _parts(
     resolved: Resolved, group: GroupUse, settings: Settings, problems: list[Problem], *, first: bool
-) -> Iterator[Contribution]:
+) -> Iterator[PodPatch]:
     """Environment, compute, placement, volumes, in this order; what is said once is told of with the first group."""
-    subject = resolved.subject
-    who = label(subject.asset)
+    request = resolved.request
+    who = label(request.asset)
     noted = problems if first else []
     for number, use in enumerate(group.containers):
         for part in _container(use, who, settings, problems):
-            yield replace(part, of=use.name) if number == 0 else private(part, use.name)
+            yield replace(part, of=use.name) if number == 0 else for_sidecar(part, use.name)
     selector = _selector(resolved, group)
-    part, found = placement.contribution(resolved.spec, who, selector, settings)
+    part, found = placement.pod_patch(resolved.spec, who, selector, settings)
     noted += found
     yield replace(part, of=group.containers[0].name)
     for volume in resolved.volumes:
-        made, found = datasource.contribution(volume, settings)
+        made, found = datasource.pod_patch(volume, settings)
         noted += found
         if made is not None:
             yield from _mounted(made, group)
 
 
-def _container(use: ContainerUse, who: str, settings: Settings, problems: list[Problem]) -> Iterator[Contribution]:
-    part, found = environment.contribution(use.spec, use.origins.get("image", who), settings)
+def _container(use: ContainerUse, who: str, settings: Settings, problems: list[Problem]) -> Iterator[PodPatch]:
+    part, found = environment.pod_patch(use.spec, use.origins.get("image", who), settings)
     problems += found
-    yield container.refined(part, use)
+    yield container.with_container_overrides(part, use)
     origin = next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
-    part, found = computeresource.contribution(use.spec.compute, origin, settings)
+    part, found = computeresource.pod_patch(use.spec.compute, origin, settings)
     problems += found
     yield part
 
 
-def _mounted(part: Contribution, group: GroupUse) -> Iterator[Contribution]:
+def _mounted(part: PodPatch, group: GroupUse) -> Iterator[PodPatch]:
     """A volume in every container of the pod."""
     for number, use in enumerate(group.containers):
         yield replace(part, of=use.name, volumes=part.volumes if number == 0 else ())
 
 
-def _fixed(resolved: Resolved, group: GroupUse) -> Contribution:
-    subject = resolved.subject
-    live = subject.asset.live
+def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
+    request = resolved.request
+    live = request.asset.live
     labels = owner_labels(live.kind, live.name, live.uid)
-    if subject.type != "workspace":
-        labels[CONTAINER_GROUP] = group.name
-    return Contribution(
-        label(subject.asset),
+    if request.type != "workspace":
+        labels[LABEL_CONTAINER_GROUP] = group.name
+    return PodPatch(
+        label(request.asset),
         pull_secrets=resolved.pull_secrets,
         labels=labels,
-        annotations={RESTARTED_AT: subject.restarted_at} if subject.restarted_at else {},
+        annotations={ANNOTATION_RESTARTED_AT: request.restarted_at} if request.restarted_at else {},
         pod=container.pod_fields(resolved),
         of=group.containers[0].name,
     )
 
 
 def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
-    live = resolved.subject.asset.live
-    if resolved.subject.type == "workspace":
+    live = resolved.request.asset.live
+    if resolved.request.type == "workspace":
         return selector_labels(live.kind, live.name)
     return group_labels(live.kind, live.name, group.name)
 
@@ -138,7 +138,7 @@ def claims(resolved: Resolved) -> list[dict[str, Any]]:
 
     An ephemeral claim, and one with a model, is owned by its workload; the others hold user data and are not.
     """
-    live = resolved.subject.asset.live
+    live = resolved.request.asset.live
     result = []
     for use in resolved.volumes:
         if not _makes(use):
@@ -147,7 +147,7 @@ def claims(resolved: Resolved) -> list[dict[str, Any]]:
         owned = use.leaf.ephemeral or use.owned
         claim = datasource.persistent_volume_claim(use.leaf, use.claim, live.namespace, labels, retain=not owned)
         if owned:
-            claim["metadata"]["ownerReferences"] = [owner_reference(resolved.subject.asset)]
+            claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.asset)]
         result.append(claim)
     return result
 

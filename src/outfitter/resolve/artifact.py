@@ -13,17 +13,17 @@ from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.naming import clone_snapshot
 from outfitter.problems import Problem, stalled, unsupported, waiting
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Reader, Resource
 
 # What a clone takes over where it says nothing itself.
 _TAKEN = ("type", "repositoryRef", "containerGroups", "storage", "templateId")
 
 
 @dataclass(frozen=True)
-class Definition:
+class ResolvedArtifact:
     """What an artifact consists of. `taken` is what it cloned: the data of its snapshot, not stored yet if `fresh`."""
 
-    asset: Asset
+    asset: Resource
     type: str
     repository: str
     groups: tuple[ContainerGroup, ...]
@@ -43,21 +43,21 @@ class Definition:
         return self.spec.spec.locked
 
 
-def definition(view: View, asset: Asset) -> Definition | Problem:
+def definition(reader: Reader, asset: Resource) -> ResolvedArtifact | Problem:
     """Read an artifact; a clone as its snapshot has it, or, where it has none yet, as its source is now."""
     assert isinstance(asset.model, Artifact)
     source = asset.model.spec.clone_from
     if source is None:
         spec = asset.model.spec
         repository = spec.repository_ref.name if spec.repository_ref else asset.live.name
-        return Definition(
+        return ResolvedArtifact(
             asset, spec.type or "service", repository, spec.container_groups, spec.storage or ArtifactStorage()
         )
-    kept = view.peek("ControllerRevision", asset.live.namespace, clone_snapshot(asset.live.name))
+    kept = reader.get_untracked("ControllerRevision", asset.live.namespace, clone_snapshot(asset.live.name))
     if kept is not None and kept.owner == asset.live.uid:
         taken = kept.body["data"]
         return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken)
-    found = view.asset("Artifact", asset.live.namespace, source.name)
+    found = reader.resource("Artifact", asset.live.namespace, source.name)
     lost = _lost(asset, found)
     if lost is not None:
         return lost
@@ -66,11 +66,11 @@ def definition(view: View, asset: Asset) -> Definition | Problem:
         return waiting("ReferenceNotFound", text, "spec.cloneFrom")
     assert isinstance(found.model, Artifact)
     if found.model.spec.clone_from is not None:
-        snapshot = view.live("ControllerRevision", found.live.namespace, clone_snapshot(found.live.name))
+        snapshot = reader.get("ControllerRevision", found.live.namespace, clone_snapshot(found.live.name))
         if snapshot is None or snapshot.owner != found.live.uid:
             text = f"Artifact {source.name} is a clone that has not taken over its own source yet: see its status"
             return waiting("SourceNotReady", text, "spec.cloneFrom")
-    origin = definition(view, found)
+    origin = definition(reader, found)
     if isinstance(origin, Problem):
         return waiting("SourceNotReady", f"Artifact {source.name}: {origin.text}", "spec.cloneFrom")
     given = {**(origin.taken["spec"] if origin.taken else {}), **(found.body.get("spec") or {})}
@@ -84,7 +84,7 @@ def definition(view: View, asset: Asset) -> Definition | Problem:
     return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken, fresh=True)
 
 
-def _lost(asset: Asset, source: Asset | None) -> Problem | None:
+def _lost(asset: Resource, source: Resource | None) -> Problem | None:
     """A version must never change: where its snapshot was deleted, it is taken again only from the very same source."""
     status = asset.body.get("status") or {}
     taken = status.get("clonedFrom")
@@ -100,23 +100,25 @@ def _lost(asset: Asset, source: Asset | None) -> Problem | None:
     return stalled("SnapshotLost", text, "spec.cloneFrom")
 
 
-def _defined(asset: Asset, spec: Mapping[str, Any], taken: Mapping[str, Any], *, fresh: bool = False) -> Definition:
+def _defined(
+    asset: Resource, spec: Mapping[str, Any], taken: Mapping[str, Any], *, fresh: bool = False
+) -> ResolvedArtifact:
     groups = tuple(ContainerGroup.model_validate(item) for item in spec.get("containerGroups") or ())
     if not groups:
         groups = tuple(ContainerGroup.model_validate(item) for item in taken["spec"].get("containerGroups") or ())
     repository = (spec.get("repositoryRef") or {}).get("name") or asset.live.name
     storage = ArtifactStorage.model_validate(spec.get("storage") or {})
-    return Definition(asset, spec.get("type") or "service", repository, groups, storage, taken, fresh)
+    return ResolvedArtifact(asset, spec.get("type") or "service", repository, groups, storage, taken, fresh)
 
 
-def lock_problems(found: Definition) -> Iterator[Problem]:
+def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
     """Why an artifact cannot become a version."""
     if not found.groups:
         yield stalled("NothingToLock", "it has no container group: give containerGroups", "spec.containerGroups")
     yield from build_problems(found)
 
 
-def build_problems(found: Definition) -> Iterator[Problem]:
+def build_problems(found: ResolvedArtifact) -> Iterator[Problem]:
     """The containers that have no image yet."""
     for group in found.groups:
         for place, item in enumerate(group.containers):
@@ -125,14 +127,14 @@ def build_problems(found: Definition) -> Iterator[Problem]:
                 yield unsupported(f"{where}.imageBuildConfig", "building images is not there yet: give imageUri")
 
 
-def versions(repository: Asset | None) -> list[Mapping[str, Any]]:
+def versions(repository: Resource | None) -> list[Mapping[str, Any]]:
     """The versions in a repository's status."""
     if repository is None:
         return []
     return list((repository.body.get("status") or {}).get("versions") or ())
 
 
-def number_of(repository: Asset | None, uid: str) -> int | None:
+def number_of(repository: Resource | None, uid: str) -> int | None:
     """The number that a repository gave to the artifact with this uid."""
     return next((int(item["version"]) for item in versions(repository) if item["uid"] == uid), None)
 
@@ -157,7 +159,7 @@ def full_problem(repository: str) -> Problem:
     return stalled("RepositoryFull", text)
 
 
-def type_problem(found: Definition, repository: Asset | None) -> Problem | None:
+def type_problem(found: ResolvedArtifact, repository: Resource | None) -> Problem | None:
     """The repository holds artifacts of one type only."""
     if repository is None:
         return None
@@ -170,36 +172,36 @@ def type_problem(found: Definition, repository: Asset | None) -> Problem | None:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ArtifactTarget:
     """The artifact that an Inference runs, and its number where it is a locked version."""
 
-    definition: Definition
+    definition: ResolvedArtifact
     version: int | None
 
 
-def choose(view: View, namespace: str, ref: ArtifactRef) -> Chosen | Problem:
+def find_target(reader: Reader, namespace: str, ref: ArtifactRef) -> ArtifactTarget | Problem:
     """The artifact that a reference means: by name, or a locked version by repository and number."""
     field = "spec.artifact"
     if ref.name is not None:
-        asset = view.asset("Artifact", namespace, ref.name)
+        asset = reader.resource("Artifact", namespace, ref.name)
         if asset is None:
             return waiting("ReferenceNotFound", f"no Artifact {ref.name} in {namespace}: create it", f"{field}.name")
-        return _chosen(view, asset, field)
-    repository = view.asset("ArtifactRepository", namespace, ref.repository or "")
+        return _chosen(reader, asset, field)
+    repository = reader.resource("ArtifactRepository", namespace, ref.repository or "")
     if repository is None:
         text = f"no ArtifactRepository {ref.repository} in {namespace}: correct the name, or lock an artifact in it"
         return waiting("ReferenceNotFound", text, f"{field}.repository")
     entry = next((item for item in versions(repository) if item["version"] == ref.version), None)
-    asset = view.asset("Artifact", namespace, entry["name"]) if entry else None
+    asset = reader.resource("Artifact", namespace, entry["name"]) if entry else None
     if entry is None or asset is None or asset.live.uid != entry["uid"]:
         has = ", ".join(str(item["version"]) for item in versions(repository)[-10:]) or "no version"
         text = f"ArtifactRepository {ref.repository} has no version {ref.version} (any more), it has {has}"
         return waiting("VersionNotFound", text, f"{field}.version")
-    return _chosen(view, asset, field)
+    return _chosen(reader, asset, field)
 
 
-def _chosen(view: View, asset: Asset, field: str) -> Chosen | Problem:
-    found = definition(view, asset)
+def _chosen(reader: Reader, asset: Resource, field: str) -> ArtifactTarget | Problem:
+    found = definition(reader, asset)
     name = f"Artifact {asset.live.name}"
     if isinstance(found, Problem):
         return waiting("SourceNotReady", f"{name}: {found.text}", field)
@@ -207,6 +209,6 @@ def _chosen(view: View, asset: Asset, field: str) -> Chosen | Problem:
         return waiting("SourceNotReady", f"{name} has not taken over its source yet: see its status", field)
     if asset.live.deleting:
         return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
-    repository = view.asset("ArtifactRepository", asset.live.namespace, found.repository)
+    repository = reader.resource("ArtifactRepository", asset.live.namespace, found.repository)
     number = number_of(repository, asset.live.uid) if found.locked else None
-    return Chosen(found, number)
+    return ArtifactTarget(found, number)

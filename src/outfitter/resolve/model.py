@@ -10,12 +10,12 @@ from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.storage import PvcVolume
 from outfitter.naming import model_claim, nim_cache, shared_claim
 from outfitter.problems import under_way, waiting
-from outfitter.resolve.artifact import Definition
+from outfitter.resolve.artifact import ResolvedArtifact
 from outfitter.resolve.references import Found, label
-from outfitter.resolve.request import Subject
+from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import covers, scope_problem
 from outfitter.resolve.volumes import VolumeUse
-from outfitter.snapshot import Asset, Live, View
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 CACHE_PATH = "/opt/nim/.cache"
 
@@ -32,7 +32,7 @@ class ModelVolume:
 
 
 def model_volume(
-    view: View, subject: Subject, found: Definition, volumes: Iterable[VolumeUse], notes: Found
+    reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[VolumeUse], notes: Found
 ) -> ModelVolume:
     """Where the primary containers find their model."""
     who = label(found.asset)
@@ -40,18 +40,18 @@ def model_volume(
     if mounted is not None:
         return ModelVolume(CACHE_PATH, None, True, {"claimName": mounted.claim or None})
     if found.storage.mode == "nimCache":
-        return _cache(view, subject, found, notes)
+        return _cache(reader, request, found, notes)
     name = found.storage.claim_name
     if name is not None:
-        if view.live("PersistentVolumeClaim", subject.namespace, name) is None:
-            text = f"PersistentVolumeClaim {subject.namespace}/{name} does not exist yet: create it"
+        if reader.get("PersistentVolumeClaim", request.namespace, name) is None:
+            text = f"PersistentVolumeClaim {request.namespace}/{name} does not exist yet: create it"
             notes.problems.append(waiting("NotCreated", text, "spec.storage.claimName"))
         leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": name})
         use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage.claimName", name)
         return ModelVolume(CACHE_PATH, use, True, {"claimName": name})
-    size = found.storage.pvc_size or view.settings.nim_volume_size
+    size = found.storage.pvc_size or reader.settings.nim_volume_size
     leaf = PvcVolume.model_validate({"path": CACHE_PATH, "claimInfo": {"size": size}})
-    claim = model_claim(subject.name)
+    claim = model_claim(request.name)
     use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage", claim, owned=True, single=True)
     return ModelVolume(CACHE_PATH, use, False, {"claimName": claim})
 
@@ -61,19 +61,19 @@ def image_of(groups: Iterable[ContainerGroup]) -> str:
     return next((group.containers[group.primary].image_uri or "" for group in groups), "")
 
 
-def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> ModelVolume:
+def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, notes: Found) -> ModelVolume:
     image = image_of(found.groups)
-    cache = serving_cache(view, subject.namespace, image)
+    cache = serving_cache(reader, request.namespace, image)
     field_name = "spec.storage.mode"
-    shared = shared_cache(view, subject.namespace, image) if cache is None else None
+    shared = shared_cache(reader, request.namespace, image) if cache is None else None
     if shared is not None and getattr(shared.model.spec, "sharing", None) == "staticPV":
-        return _mounted_elsewhere(view, subject, shared, notes)
+        return _mounted_elsewhere(reader, request, shared, notes)
     status = (cache.body.get("status") or {}) if cache else {}
     if cache is None or not status:
         # Asked for, or there and not looked at yet: to those who wait it is the same.
         name = cache.live.name if cache else nim_cache(image)
         notes.problems.append(under_way("CacheNotReady", f"NimCache {name} is being made", field_name))
-        missing = None if cache else _new_cache(view, subject, found, image)
+        missing = None if cache else _new_cache(reader, request, found, image)
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
@@ -90,17 +90,17 @@ def _cache(view: View, subject: Subject, found: Definition, notes: Found) -> Mod
     return ModelVolume(CACHE_PATH, use, True, facts)
 
 
-def _mounted_elsewhere(view: View, subject: Subject, cache: Asset, notes: Found) -> ModelVolume:
+def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource, notes: Found) -> ModelVolume:
     """The admin's own volume, by a read-only claim that the cache makes in this namespace once it is used here."""
     field_name, claim = "spec.storage.mode", shared_claim(cache.live.name)
     status = cache.body.get("status") or {}
     phase = status.get("phase", "Pending")
     named = {"name": cache.live.name, "namespace": cache.live.namespace, "claimName": claim, "phase": phase}
-    live = view.live("PersistentVolumeClaim", subject.namespace, claim)
+    live = reader.get("PersistentVolumeClaim", request.namespace, claim)
     bound = live is not None and live.owner == cache.live.uid and not live.deleting and _bound(live)
     if not bound:
         told = {item.get("scopeId"): item["message"] for item in reversed(status.get("issues", ()))}
-        why = told.get(subject.namespace) or told.get(cache.live.namespace) or status.get("message")
+        why = told.get(request.namespace) or told.get(cache.live.namespace) or status.get("message")
         why = why or "its volume is being brought here"
         text = f"NimCache {cache.live.name} of {cache.live.namespace}: {why}"
         notes.problems.append(waiting("CacheNotReady", text, field_name))
@@ -111,7 +111,7 @@ def _mounted_elsewhere(view: View, subject: Subject, cache: Asset, notes: Found)
     return ModelVolume(CACHE_PATH, use, True, {"nimCache": named})
 
 
-def _bound(claim: Live) -> bool:
+def _bound(claim: CachedObject) -> bool:
     """Whether a claim has its volume."""
     return bool((claim.body.get("status") or {}).get("phase") == "Bound")
 
@@ -123,9 +123,9 @@ _FROM_ADMIN = (
 )  # fmt: skip
 
 
-def _new_cache(view: View, subject: Subject, found: Definition, image: str) -> dict[str, Any]:
+def _new_cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, image: str) -> dict[str, Any]:
     """The spec of a cache for this namespace, filled with the key that the artifact itself uses."""
-    admin = shared_cache(view, subject.namespace, image)
+    admin = shared_cache(reader, request.namespace, image)
     given = admin.body["spec"] if admin else {}
     spec = {"image": image, **{key: given[key] for key in _FROM_ADMIN if key in given}}
     keys = [
@@ -139,19 +139,19 @@ def _new_cache(view: View, subject: Subject, found: Definition, image: str) -> d
     return spec
 
 
-def serving_cache(view: View, namespace: str, image: str) -> Asset | None:
+def serving_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
     """The NimCache of an image in a namespace: one that a user wrote there, else the one that is made on demand."""
-    view.depend("NimCache", namespace, nim_cache(image))
-    return next((asset for asset in view.caches(namespace, image) if not asset.live.deleting), None)
+    reader.track("NimCache", namespace, nim_cache(image))
+    return next((asset for asset in reader.caches(namespace, image) if not asset.live.deleting), None)
 
 
-def shared_cache(view: View, namespace: str, image: str) -> Asset | None:
+def shared_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
     """An admin's NimCache of the image whose scope covers the namespace: how a cache there is to be made."""
-    system = view.settings.system_namespace
+    system = reader.settings.system_namespace
     if namespace == system:
         return None
-    for asset in view.caches(system, image):
-        usable = covers(view, asset, namespace)
+    for asset in reader.caches(system, image):
+        usable = covers(reader, asset, namespace)
         if usable and not asset.live.deleting and scope_problem(asset, system) is None:
             return asset
     return None

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from outfitter.api.refs import CredentialRef
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
-from outfitter.naming import PROJECT, SOURCE_VERSION, credential_secret
+from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credential_secret
 from outfitter.problems import Problem, note, waiting
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import VolumeUse
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Reader, Resource
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Found:
     problems: list[Problem] = field(default_factory=list)
     sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
 
-    def keep(self, found: Asset | Problem, version: str = "") -> Asset | None:
+    def keep(self, found: Resource | Problem, version: str = "") -> Resource | None:
         """Note a source or a problem; the asset, if it is one."""
         if isinstance(found, Problem):
             self.problems.append(found)
@@ -46,35 +46,40 @@ class Found:
         return found
 
 
-def label(asset: Asset) -> str:
+def label(asset: Resource) -> str:
     """How an asset is named to people."""
     return f"{asset.live.kind} {asset.live.name}"
 
 
-def credential_key(view: View, namespace: str, ref: CredentialRef, key: str, path: str) -> tuple[Asset, str] | Problem:
+def credential_key(
+    reader: Reader, namespace: str, ref: CredentialRef, key: str, path: str
+) -> tuple[Resource, str] | Problem:
     """The Credential and the version of its content in this namespace, once the Secret there has `key` ("": any)."""
-    asset = find(view, "Credential", namespace, ref, path)
+    asset = find(reader, "Credential", namespace, ref, path)
     if isinstance(asset, Problem):
         return asset
     name = credential_secret(asset.live.name)
-    secret = view.native("Secret", namespace, name)
-    live = view.live("Secret", namespace, name)
+    secret = reader.keyed_data("Secret", namespace, name)
+    live = reader.get("Secret", namespace, name)
     if secret is None or live is None or live.owner != asset.live.uid:
         text = f"{label(asset)} has not delivered Secret {name} yet: see its status"
-        at_home = asset.live.namespace == namespace == view.settings.system_namespace
-        if at_home and PROJECT not in view.labels(namespace):
-            text = f"{label(asset)} is shared with projects only: label namespace {namespace} {PROJECT} to use it there"
+        at_home = asset.live.namespace == namespace == reader.settings.system_namespace
+        if at_home and LABEL_PROJECT not in reader.labels(namespace):
+            text = (
+                f"{label(asset)} is shared with projects only: label namespace {namespace} {LABEL_PROJECT} to use it "
+                "there"
+            )
         return waiting("CredentialNotReady", text, path)
-    if key and not secret.keys and view.wanted:
+    if key and not secret.keys and reader.wanted:
         return asset, ""
     if key and key not in secret.keys:
         has = ", ".join(sorted(secret.keys)) or "no key"
         return waiting("KeyNotFound", f"{label(asset)} has no key {key}, it has {has}", path)
-    return asset, (live.body["metadata"].get("annotations") or {}).get(SOURCE_VERSION, "")
+    return asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
 
 
 def check_variables(
-    view: View,
+    reader: Reader,
     namespace: str,
     spec: WorkspaceSpec | InferenceSpec,
     found: Found,
@@ -86,7 +91,7 @@ def check_variables(
         path = f"{field}[{variable.name}]"
         if variable.credential:
             ref = variable.credential
-            answer = credential_key(view, namespace, ref, ref.key, f"{path}.credential")
+            answer = credential_key(reader, namespace, ref, ref.key, f"{path}.credential")
             if isinstance(answer, Problem):
                 found.problems.append(answer)
             else:
@@ -94,7 +99,7 @@ def check_variables(
         for kind, named in (("ConfigMap", variable.config_map), ("Secret", variable.secret)):
             if named:
                 problem = key_problem(
-                    view, kind, namespace, named.name, named.key, f"{path}.{kind[0].lower()}{kind[1:]}"
+                    reader, kind, namespace, named.name, named.key, f"{path}.{kind[0].lower()}{kind[1:]}"
                 )
                 found.problems += [problem] if problem else []
         sources = (variable.value, variable.credential, variable.config_map, variable.pod_field_ref, variable.secret)
@@ -103,34 +108,34 @@ def check_variables(
             found.problems.append(note("PromptUnset", f"the environment asks you to set it{text}", path))
 
 
-def key_problem(view: View, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
+def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
     """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
-    found = view.native(kind, namespace, name)
+    found = reader.keyed_data(kind, namespace, name)
     if found is None:
         return waiting("NotCreated", f"{kind} {namespace}/{name} does not exist: create it", path)
-    if key and not found.keys and view.wanted:
+    if key and not found.keys and reader.wanted:
         return None  # not fetched yet: the pass looks again
     if key and key not in found.keys:
         return waiting("KeyNotFound", f"{kind} {namespace}/{name} has no key {key}: add it", path)
     return None
 
 
-def check_volumes(view: View, namespace: str, volumes: list[VolumeUse], found: Found) -> None:
+def check_volumes(reader: Reader, namespace: str, volumes: list[VolumeUse], found: Found) -> None:
     """Look up what volumes mount."""
     for use in volumes:
         problem: Problem | None = None
         if use.member == "configMapVolume":
-            problem = key_problem(view, "ConfigMap", namespace, use.claim, "", use.field)
+            problem = key_problem(reader, "ConfigMap", namespace, use.claim, "", use.field)
         elif use.member == "secretVolume" and getattr(use.leaf, "credential", None):
-            answer = credential_key(view, namespace, use.leaf.credential, "", f"{use.field}.credential")
+            answer = credential_key(reader, namespace, use.leaf.credential, "", f"{use.field}.credential")
             if isinstance(answer, Problem):
                 problem = answer
             else:
                 found.keep(*answer)
         elif use.member == "secretVolume":
-            problem = key_problem(view, "Secret", namespace, use.leaf.secret, "", use.field)
+            problem = key_problem(reader, "Secret", namespace, use.leaf.secret, "", use.field)
         elif use.member == "pvc" and (use.leaf.existing_pvc or (use.asset and not use.leaf.ephemeral)):
-            claim = view.live("PersistentVolumeClaim", namespace, use.claim)
+            claim = reader.get("PersistentVolumeClaim", namespace, use.claim)
             ours = (
                 use.leaf.existing_pvc or use.asset is None or (claim is not None and claim.owner == use.asset.live.uid)
             )

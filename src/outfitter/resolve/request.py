@@ -12,8 +12,8 @@ from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import ArtifactRef, Inference
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
 from outfitter.api.v1alpha1.workspace import Workspace
-from outfitter.naming import RESTARTED_AT
-from outfitter.snapshot import Asset
+from outfitter.naming import ANNOTATION_RESTARTED_AT
+from outfitter.snapshot import Resource
 
 _NOT_INLINE = frozenset(
     {"assets", "artifact", "suspend", "replicas", "autoscaling", "containerGroups", "description", "displayName"}
@@ -22,13 +22,13 @@ _OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfigu
 
 
 @dataclass(frozen=True)
-class Subject:
+class WorkloadRequest:
     """What runs, under the name of `asset`, which owns the children. `type` is what supportedTypes calls it.
 
     What it runs is an environment, an artifact (the own spec of `asset` where `own_definition`), or its inline fields.
     """
 
-    asset: Asset
+    asset: Resource
     type: str
     inline: Mapping[str, Any]
     stopped: bool
@@ -79,13 +79,13 @@ class Subject:
         return own.replicas if own is not None and own.replicas is not None else self.replicas
 
 
-def subject_of(asset: Asset) -> Subject | None:
+def request_for(asset: Resource) -> WorkloadRequest | None:
     """The workload that an object asks for, if any."""
-    model, restarted = asset.model, (asset.body["metadata"].get("annotations") or {}).get(RESTARTED_AT, "")
+    model, restarted = asset.model, (asset.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, "")
     spec = asset.body.get("spec") or {}
     if isinstance(model, Workspace | Inference):
         refs = model.spec.assets
-        found = Subject(
+        found = WorkloadRequest(
             asset,
             "workspace",
             {key: value for key, value in spec.items() if key not in _NOT_INLINE},
@@ -98,7 +98,7 @@ def subject_of(asset: Asset) -> Subject | None:
         return _inference(found, model) if isinstance(model, Inference) else found
     if isinstance(model, Environment | Artifact) and model.spec.run is not None:
         run, body = model.spec.run, spec["run"] or {}
-        found = Subject(
+        found = WorkloadRequest(
             asset,
             "workspace",
             {key: body[key] for key in _OF_RUN if key in body},
@@ -112,21 +112,21 @@ def subject_of(asset: Asset) -> Subject | None:
     return None
 
 
-def _inference(found: Subject, model: Inference) -> Subject:
+def _inference(found: WorkloadRequest, model: Inference) -> WorkloadRequest:
     spec = model.spec
     return _scaled(found, spec.artifact, spec)
 
 
-def _artifact_run(found: Subject, model: Artifact) -> Subject:
+def _artifact_run(found: WorkloadRequest, model: Artifact) -> WorkloadRequest:
     return _scaled(found, None, model.spec.run)
 
 
-def _scaled(found: Subject, artifact: ArtifactRef | None, spec: Any) -> Subject:
+def _scaled(found: WorkloadRequest, artifact: ArtifactRef | None, spec: Any) -> WorkloadRequest:
     """An inference out of what every workload has; it is stopped where it is suspended or no group has a pod."""
     counts = [item.replicas for item in spec.container_groups if item.replicas is not None]
     scaled = spec.autoscaling is not None or any(item.autoscaling for item in spec.container_groups)
     nothing = not scaled and max([spec.replicas, *counts]) == 0
-    return Subject(
+    return WorkloadRequest(
         **{
             **vars(found),
             "type": "inference",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.refs import AssetRef
-from outfitter.naming import DEPARTMENT, ELEVATION, PROJECT
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 from outfitter.problems import Problem, stalled, waiting
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Reader, Resource
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
@@ -22,7 +22,7 @@ class Reach:
     name: str = ""
 
 
-def reach(asset: Asset, system_namespace: str) -> Reach:
+def reach(asset: Resource, system_namespace: str) -> Reach:
     """The scope of an asset; where it says none: its project, and the cluster in the system namespace."""
     scope = getattr(asset.model.spec, "scope", None)
     if scope is None:
@@ -30,12 +30,12 @@ def reach(asset: Asset, system_namespace: str) -> Reach:
     return Reach(scope.type, scope.name or "")
 
 
-def is_wide(asset: Asset, system_namespace: str) -> bool:
+def is_wide(asset: Resource, system_namespace: str) -> bool:
     """Whether an asset reaches beyond its own namespace."""
     return reach(asset, system_namespace).type != "project"
 
 
-def scope_problem(asset: Asset, system_namespace: str) -> Problem | None:
+def scope_problem(asset: Resource, system_namespace: str) -> Problem | None:
     """A wider scope counts only in the system namespace."""
     wide = reach(asset, system_namespace).type
     if wide != "project" and asset.live.namespace != system_namespace:
@@ -47,24 +47,24 @@ def scope_problem(asset: Asset, system_namespace: str) -> Problem | None:
     return None
 
 
-def find(view: View, kind: str, namespace: str, ref: AssetRef, field: str) -> Asset | Problem:
+def find(reader: Reader, kind: str, namespace: str, ref: AssetRef, field: str) -> Resource | Problem:
     """The asset that `ref`, written in `namespace`, means: its own namespace first, then what is shared with it."""
-    system = view.settings.system_namespace
-    own = view.asset(kind, namespace, ref.name)
+    system = reader.settings.system_namespace
+    own = reader.resource(kind, namespace, ref.name)
     if own is not None and ref.scope in (None, _own_level(own, system)):
         return _usable(own, system, field)
-    shared = view.asset(kind, system, ref.name) if namespace != system else None
-    labels = view.labels(namespace)
+    shared = reader.resource(kind, system, ref.name) if namespace != system else None
+    labels = reader.labels(namespace)
     if shared is not None:
         where = reach(shared, system)
-        opted_in, covered = PROJECT in labels, _covered(where, labels)
+        opted_in, covered = LABEL_PROJECT in labels, _covered(where, labels)
         if covered and opted_in and ref.scope in (None, where.type):
             return _usable(shared, system, field)
         if not opted_in:
             return waiting(
                 "ReferenceNotFound",
                 f"{kind} {ref.name} is shared from {system}, but namespace {namespace} does not take part: "
-                f"an admin must label it {PROJECT}",
+                f"an admin must label it {LABEL_PROJECT}",
                 field,
             )
         if not covered:
@@ -80,20 +80,22 @@ def find(view: View, kind: str, namespace: str, ref: AssetRef, field: str) -> As
 
 
 def _covered(where: Reach, labels: Mapping[str, str]) -> bool:
-    return where.type in ("cluster", "tenant") or (where.type == "department" and labels.get(DEPARTMENT) == where.name)
+    return where.type in ("cluster", "tenant") or (
+        where.type == "department" and labels.get(LABEL_DEPARTMENT) == where.name
+    )
 
 
-def covers(view: View, asset: Asset, namespace: str) -> bool:
+def covers(reader: Reader, asset: Resource, namespace: str) -> bool:
     """Whether a shared asset reaches a namespace, which must have opted in."""
-    labels = view.labels(namespace)
-    return PROJECT in labels and _covered(reach(asset, view.settings.system_namespace), labels)
+    labels = reader.labels(namespace)
+    return LABEL_PROJECT in labels and _covered(reach(asset, reader.settings.system_namespace), labels)
 
 
-def _own_level(asset: Asset, system: str) -> str:
+def _own_level(asset: Resource, system: str) -> str:
     return reach(asset, system).type if asset.live.namespace == system else "project"
 
 
-def _usable(asset: Asset, system: str, field: str) -> Asset | Problem:
+def _usable(asset: Resource, system: str, field: str) -> Resource | Problem:
     name = f"{asset.live.kind} {asset.live.name}"
     if asset.live.deleting:
         return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
@@ -102,29 +104,29 @@ def _usable(asset: Asset, system: str, field: str) -> Asset | Problem:
     return asset
 
 
-def targets(view: View, asset: Asset) -> list[str]:
+def targets(reader: Reader, asset: Resource) -> list[str]:
     """The namespaces that an asset reaches, by name: its own, or every project in its scope."""
-    system = view.settings.system_namespace
+    system = reader.settings.system_namespace
     where = reach(asset, system)
     if where.type == "project" or asset.live.namespace != system:
         return [asset.live.namespace]
     found = []
-    for namespace in view.namespaces():
+    for namespace in reader.namespaces():
         labels: dict[str, Any] = (namespace.body.get("metadata") or {}).get("labels") or {}
-        in_scope = where.type != "department" or labels.get(DEPARTMENT) == where.name
-        watched = not view.settings.watch_namespaces or namespace.name in view.settings.watch_namespaces
-        if PROJECT in labels and in_scope and watched and not namespace.deleting:
-            own = view.live(asset.live.kind, namespace.name, asset.live.name)
+        in_scope = where.type != "department" or labels.get(LABEL_DEPARTMENT) == where.name
+        watched = not reader.settings.watch_namespaces or namespace.name in reader.settings.watch_namespaces
+        if LABEL_PROJECT in labels and in_scope and watched and not namespace.deleting:
+            own = reader.get(asset.live.kind, namespace.name, asset.live.name)
             if own is None or own.namespace == system:
                 found.append(namespace.name)
     return found
 
 
-def elevation_allowed(view: View, namespace: str) -> bool:
+def elevation_allowed(reader: Reader, namespace: str) -> bool:
     """Whether an admin let this namespace run elevated pods."""
-    return view.labels(namespace).get(ELEVATION) == "allowed"
+    return reader.labels(namespace).get(LABEL_ELEVATION) == "allowed"
 
 
-def restricted(view: View, namespace: str) -> bool:
+def restricted(reader: Reader, namespace: str) -> bool:
     """Whether the namespace enforces Pod Security level restricted."""
-    return view.labels(namespace).get(ENFORCE) == "restricted"
+    return reader.labels(namespace).get(ENFORCE) == "restricted"

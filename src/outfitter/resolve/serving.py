@@ -10,11 +10,11 @@ from typing import Any
 from outfitter.api.v1alpha1.containers import Container, ContainerGroup
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.problems import Problem, stalled, unsupported
-from outfitter.resolve.artifact import Chosen, Definition, build_problems, choose, definition
+from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, build_problems, definition, find_target
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.references import Found, check_variables, check_volumes, label
-from outfitter.resolve.request import Subject
+from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import (
     ContainerUse,
     GroupUse,
@@ -29,7 +29,7 @@ from outfitter.resolve.workload import (
     usable_credentials,
     with_nodes,
 )
-from outfitter.snapshot import View
+from outfitter.snapshot import Reader
 
 NGC_KEY = "NGC_API_KEY"
 NIM_PORT = 8000
@@ -40,23 +40,23 @@ BUILT_IN = "Outfitter"
 
 @dataclass(frozen=True)
 class _Context:
-    view: View
-    subject: Subject
+    reader: Reader
+    request: WorkloadRequest
     found: Found
-    definition: Definition
+    definition: ResolvedArtifact
     model: ModelVolume | None
 
 
-def resolve(view: View, subject: Subject) -> Resolved:
+def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     """Look up everything that a workload of any kind refers to."""
-    if subject.artifact is None and not subject.own_artifact:
-        return resolve_workload(view, subject)
+    if request.artifact is None and not request.own_artifact:
+        return resolve_workload(reader, request)
     found = Found()
-    chosen = _chosen(view, subject)
-    merged = merge([*compute_layer(view, subject, found), (label(subject.asset), subject.inline)])
-    spec = read_submission(subject.type, merged, found)
-    volumes = [*asset_volumes(view, subject, found), *inline_volumes(subject, spec)]
-    check_volumes(view, subject.namespace, volumes, found)
+    chosen = _chosen(reader, request)
+    merged = merge([*compute_layer(reader, request, found), (label(request.asset), request.inline)])
+    spec = read_submission(request.type, merged, found)
+    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec)]
+    check_volumes(reader, request.namespace, volumes, found)
     groups: tuple[GroupUse, ...] = ()
     facts: Mapping[str, Any] = {}
     images: list[str] = []
@@ -64,22 +64,22 @@ def resolve(view: View, subject: Subject) -> Resolved:
     if isinstance(chosen, Problem):
         found.problems.append(chosen)
     else:
-        if chosen.definition.asset.live.uid != subject.asset.live.uid:
+        if chosen.definition.asset.live.uid != request.asset.live.uid:
             found.keep(chosen.definition.asset)
         found.problems += build_problems(chosen.definition)
         images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
         if chosen.definition.type == "nim":
-            model = model_volume(view, subject, chosen.definition, volumes, found)
+            model = model_volume(reader, request, chosen.definition, volumes, found)
             volumes += [model.use] if model.use else []
             facts = model.facts
-        volumes = with_nodes(view, subject.namespace, volumes)
-        context = _Context(view, subject, found, chosen.definition, model)
+        volumes = with_nodes(reader, request.namespace, volumes)
+        context = _Context(reader, request, found, chosen.definition, model)
         groups = tuple(_group(context, group, merged) for group in chosen.definition.groups)
-        found.problems += _unknown_sizings(subject, chosen.definition)
-    pull = pull_secrets(view, subject.namespace, spec, images, found)
-    found.problems += shape_problems(subject.type, Merged({**merged.fields, "artifact": {}}), complete=False)
+        found.problems += _unknown_sizings(request, chosen.definition)
+    pull = pull_secrets(reader, request.namespace, spec, images, found)
+    found.problems += shape_problems(request.type, Merged({**merged.fields, "artifact": {}}), complete=False)
     return Resolved(
-        subject,
+        request,
         merged,
         spec,
         tuple(volumes),
@@ -93,15 +93,15 @@ def resolve(view: View, subject: Subject) -> Resolved:
     )
 
 
-def _own_artifact(subject: Subject) -> bool:
-    return subject.own_definition and subject.type == "inference"
+def _own_artifact(request: WorkloadRequest) -> bool:
+    return request.own_definition and request.type == "inference"
 
 
-def _chosen(view: View, subject: Subject) -> Chosen | Problem:
-    if subject.artifact is not None:
-        return choose(view, subject.namespace, subject.artifact)
-    found = definition(view, subject.asset)
-    return found if isinstance(found, Problem) else Chosen(found, None)
+def _chosen(reader: Reader, request: WorkloadRequest) -> ArtifactTarget | Problem:
+    if request.artifact is not None:
+        return find_target(reader, request.namespace, request.artifact)
+    found = definition(reader, request.asset)
+    return found if isinstance(found, Problem) else ArtifactTarget(found, None)
 
 
 def _group(context: _Context, group: ContainerGroup, merged: Merged) -> GroupUse:
@@ -121,13 +121,13 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     layers.append((label(context.definition.asset), _submission(item, field, context.found)))
     if primary and "compute" in merged.fields:
         layers += [(origin, part) for origin, part in _split(merged)]
-    sizing = context.subject.sizing(group.name)
+    sizing = context.request.sizing(group.name)
     own = next((each for each in sizing.containers if each.name == name), None) if sizing else None
     if own is not None:
-        layers.append((label(context.subject.asset), {"compute": own.compute.to_dict()}))
+        layers.append((label(context.request.asset), {"compute": own.compute.to_dict()}))
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
-    check_variables(context.view, context.subject.namespace, spec, context.found, field=f"{field}.environmentVars")
+    check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
     probes = {"startupProbe": item.startup_probe, "readinessProbe": item.readiness_probe}
     probes["livenessProbe"] = item.liveness_probe
     own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.asset))
@@ -175,17 +175,17 @@ def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
     if context.model is not None:
         variables.append({"name": "NIM_CACHE_PATH", "value": context.model.path})
     if context.model is None or not context.model.filled:
-        key = next(usable_credentials(context.view, context.subject.namespace, ("ngcApiKey",)), None)
+        key = next(usable_credentials(context.reader, context.request.namespace, ("ngcApiKey",)), None)
         if key is not None:
             variables.append({"name": NGC_KEY, "credential": {"name": key.live.name, "key": NGC_KEY}})
     return {"environmentVariables": variables, "compute": {"largeShmRequest": True}}
 
 
-def _unknown_sizings(subject: Subject, found: Definition) -> Iterator[Problem]:
+def _unknown_sizings(request: WorkloadRequest, found: ResolvedArtifact) -> Iterator[Problem]:
     """Sizes of groups and containers that the artifact does not have."""
-    field = "spec.run.containerGroups" if subject.own_definition else "spec.containerGroups"
+    field = "spec.run.containerGroups" if request.own_definition else "spec.containerGroups"
     names = {group.name: group.container_names for group in found.groups}
-    for sizing in subject.sizings:
+    for sizing in request.sizings:
         if sizing.name not in names:
             text = f"{label(found.asset)} has no container group {sizing.name}, it has {', '.join(names)}"
             yield stalled("InvalidSpec", text, f"{field}[{sizing.name}]")

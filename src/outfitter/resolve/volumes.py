@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.naming import fit
-from outfitter.snapshot import Asset
+from outfitter.snapshot import Resource
 
 MEMBERS: tuple[tuple[str, str], ...] = (
     ("nfs", "nfs"),
@@ -31,7 +31,7 @@ class VolumeUse:
     mount_path: str
     field: str
     claim: str = ""  # for pvc: name of the PersistentVolumeClaim; for configMapVolume: of the ConfigMap
-    asset: Asset | None = None
+    asset: Resource | None = None
     owned: bool = False  # the claim belongs to the workload and goes with it, but not when it only stops
     single: bool = False  # one node at a time: another pod cannot start before this one is gone
 

@@ -17,13 +17,13 @@ from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret, data_source_config_map, workload_volume
 from outfitter.problems import Problem, stalled
-from outfitter.resolve.artifact import Chosen
+from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.merge import Merged, identity, merge
 from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
-from outfitter.resolve.request import Subject
+from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import find, is_wide
 from outfitter.resolve.volumes import VolumeUse, claim_name, member_of
-from outfitter.snapshot import Asset, View
+from outfitter.snapshot import Reader, Resource
 
 # What an Environment gives to a submission; the rest of its spec is about the asset itself.
 _ENVIRONMENT_FIELDS = (
@@ -67,7 +67,7 @@ class GroupUse:
 class Resolved:
     """The merged submission with everything it stands on. Only without serious problems may a pin be made of it."""
 
-    subject: Subject
+    request: WorkloadRequest
     merged: Merged
     spec: Spec
     volumes: tuple[VolumeUse, ...]
@@ -75,48 +75,50 @@ class Resolved:
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
     groups: tuple[GroupUse, ...]
-    artifact: Chosen | None = None
+    artifact: ArtifactTarget | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
 
 
-def resolve_workload(view: View, subject: Subject) -> Resolved:
+def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     """Look everything up, merge environment < compute < inline, and check what the assets themselves allow."""
     found = Found()
     layers: list[tuple[str, Mapping[str, Any]]] = []
     environment = None
-    if subject.own_definition and isinstance(subject.asset.model, Environment):
-        environment = subject.asset
-    if subject.environment is not None:
-        where = f"{subject.prefix}.environment"
-        environment = found.keep(find(view, "Environment", subject.namespace, subject.environment, where))
+    if request.own_definition and isinstance(request.asset.model, Environment):
+        environment = request.asset
+    if request.environment is not None:
+        where = f"{request.prefix}.environment"
+        environment = found.keep(find(reader, "Environment", request.namespace, request.environment, where))
     if environment is not None:
         body = environment.body["spec"]
         layers.append((label(environment), {key: body[key] for key in _ENVIRONMENT_FIELDS if key in body}))
-        found.problems += _allowed(environment, subject)
-    layers += compute_layer(view, subject, found)
-    layers.append((label(subject.asset), subject.inline))
+        found.problems += _allowed(environment, request)
+    layers += compute_layer(reader, request, found)
+    layers.append((label(request.asset), request.inline))
     merged = merge(layers)
-    spec = read_submission(subject.type, merged, found)
-    volumes = [*asset_volumes(view, subject, found), *inline_volumes(subject, spec)]
-    check_variables(view, subject.namespace, spec, found)
-    check_volumes(view, subject.namespace, volumes, found)
-    pull = pull_secrets(view, subject.namespace, spec, [spec.image or ""], found)
-    found.problems += shape_problems(subject.type, merged, complete=not found.problems)
-    if subject.type == "inference":
+    spec = read_submission(request.type, merged, found)
+    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec)]
+    check_variables(reader, request.namespace, spec, found)
+    check_volumes(reader, request.namespace, volumes, found)
+    pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found)
+    found.problems += shape_problems(request.type, merged, complete=not found.problems)
+    if request.type == "inference":
         found.problems += _not_for_inference(merged.fields, volumes)
-        volumes = with_nodes(view, subject.namespace, volumes)
+        volumes = with_nodes(reader, request.namespace, volumes)
     group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, _port(spec)),))
     return Resolved(
-        subject, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems), (group,)
+        request, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems), (group,)
     )
 
 
-def compute_layer(view: View, subject: Subject, found: Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def compute_layer(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What the ComputeResource gives, if one is named and there."""
-    if subject.compute is None:
+    if request.compute is None:
         return
-    compute = found.keep(find(view, "ComputeResource", subject.namespace, subject.compute, f"{subject.prefix}.compute"))
+    compute = found.keep(
+        find(reader, "ComputeResource", request.namespace, request.compute, f"{request.prefix}.compute")
+    )
     if compute is not None:
         body = compute.body["spec"]
         yield label(compute), {"compute": {key: item for key, item in body.items() if key not in _NOT_COMPUTE}}
@@ -154,15 +156,15 @@ def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Pro
         yield stalled("InvalidSpec", error.message, field_text(error.path))
 
 
-def with_nodes(view: View, namespace: str, volumes: Iterable[VolumeUse]) -> list[VolumeUse]:
+def with_nodes(reader: Reader, namespace: str, volumes: Iterable[VolumeUse]) -> list[VolumeUse]:
     """The volumes, told apart by whether two pods on different nodes can have them."""
-    return [replace(use, single=_single_node(view, namespace, use)) for use in volumes]
+    return [replace(use, single=_single_node(reader, namespace, use)) for use in volumes]
 
 
-def _single_node(view: View, namespace: str, use: VolumeUse) -> bool:
+def _single_node(reader: Reader, namespace: str, use: VolumeUse) -> bool:
     if use.member != "pvc":
         return False
-    live = view.live("PersistentVolumeClaim", namespace, use.claim)
+    live = reader.get("PersistentVolumeClaim", namespace, use.claim)
     if live is not None:
         modes = set((live.body.get("spec") or {}).get("accessModes") or ())
         return not modes & {"ReadWriteMany", "ReadOnlyMany"}
@@ -190,17 +192,17 @@ def field_text(path: Iterable[str | int]) -> str:
     return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
-def _allowed(environment: Asset, subject: Subject) -> Iterator[Problem]:
+def _allowed(environment: Resource, request: WorkloadRequest) -> Iterator[Problem]:
     assert isinstance(environment.model, Environment)
     spec = environment.model.spec
-    if spec.supported_types and subject.type not in spec.supported_types:
+    if spec.supported_types and request.type not in spec.supported_types:
         yield stalled(
             "TypeNotSupported",
-            f"{label(environment)} supports {', '.join(spec.supported_types)}, not {subject.type}",
+            f"{label(environment)} supports {', '.join(spec.supported_types)}, not {request.type}",
             "spec.assets",
         )
-    given = [name for name in _UID_FIELDS if name in (subject.inline.get("security") or {})]
-    if given and not subject.own_definition and not spec.security.override_uid_gid_in_workspace:
+    given = [name for name in _UID_FIELDS if name in (request.inline.get("security") or {})]
+    if given and not request.own_definition and not spec.security.override_uid_gid_in_workspace:
         for name in given:
             yield stalled(
                 "OverrideForbidden",
@@ -209,11 +211,11 @@ def _allowed(environment: Asset, subject: Subject) -> Iterator[Problem]:
             )
 
 
-def asset_volumes(view: View, subject: Subject, found: Found) -> Iterator[VolumeUse]:
+def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[VolumeUse]:
     """The volumes of the data sources that the workload names."""
-    for index, ref in enumerate(subject.data_sources):
-        path = f"{subject.prefix}.dataSources[{index}]"
-        asset = found.keep(find(view, "DataSource", subject.namespace, ref, path))
+    for index, ref in enumerate(request.data_sources):
+        path = f"{request.prefix}.dataSources[{index}]"
+        asset = found.keep(find(reader, "DataSource", request.namespace, ref, path))
         if asset is None:
             continue
         assert isinstance(asset.model, DataSource)
@@ -223,17 +225,17 @@ def asset_volumes(view: View, subject: Subject, found: Found) -> Iterator[Volume
             continue
         default = getattr(leaf, "mount_path", None) or getattr(leaf, "path", None) or ""
         claim = getattr(leaf, "config_map", None) or ""
-        if member == "configMapVolume" and is_wide(asset, view.settings.system_namespace):
+        if member == "configMapVolume" and is_wide(asset, reader.settings.system_namespace):
             claim = data_source_config_map(asset.live.name)
         if member == "pvc":
             ephemeral = leaf.ephemeral
-            claim = workload_volume(subject.name, asset.live.name) if ephemeral else claim_name(leaf, asset.live.name)
+            claim = workload_volume(request.name, asset.live.name) if ephemeral else claim_name(leaf, asset.live.name)
         yield VolumeUse(label(asset), asset.live.name, member, leaf, ref.mount_path or default, path, claim, asset)
 
 
-def inline_volumes(subject: Subject, spec: Spec) -> Iterator[VolumeUse]:
+def inline_volumes(request: WorkloadRequest, spec: Spec) -> Iterator[VolumeUse]:
     """The volumes that the workload describes itself."""
-    who = label(subject.asset)
+    who = label(request.asset)
     for member, items in (
         ("nfs", spec.storage.nfs),
         ("hostPath", spec.storage.host_path),
@@ -250,33 +252,33 @@ def inline_volumes(subject: Subject, spec: Spec) -> Iterator[VolumeUse]:
             mount = getattr(item, "mount_path", None) or getattr(item, "path", None) or ""
             claim = getattr(item, "config_map", None) or ""
             if member == "pvc":
-                claim = getattr(item, "claim_name", None) or workload_volume(subject.name, name)
+                claim = getattr(item, "claim_name", None) or workload_volume(request.name, name)
             yield VolumeUse(who, name, member, item, mount, f"spec.storage.{member}[{name}]", claim, None)
 
 
-def pull_secrets(view: View, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:
+def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:
     """Secrets that the user names, those of every dockerRegistry Credential in scope, NGC's for its own images."""
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
         if not item.user_credential:
             names[item.name] = None
     of_ngc = any(image.startswith(NGC_HOST) for image in images)
-    for asset in usable_credentials(view, namespace, ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))):
+    for asset in usable_credentials(reader, namespace, ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))):
         found.keep(asset)
         name, kind = asset.live.name, getattr(asset.model.spec, "type", "")
         names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
     return tuple(names)
 
 
-def usable_credentials(view: View, namespace: str, types: tuple[str, ...]) -> Iterator[Asset]:
+def usable_credentials(reader: Reader, namespace: str, types: tuple[str, ...]) -> Iterator[Resource]:
     """The Credentials of these types that a workload of the namespace may use, its own first."""
-    system = view.settings.system_namespace
-    own = view.assets("Credential", namespace)
-    shared = view.assets("Credential", system) if namespace != system else []
+    system = reader.settings.system_namespace
+    own = reader.resources("Credential", namespace)
+    shared = reader.resources("Credential", system) if namespace != system else []
     for asset in (*own, *shared):
         spec: Any = asset.model.spec
         if spec.type not in types or asset.live.deleting or spec.private:
             continue
-        usable = find(view, "Credential", namespace, AssetRef(name=asset.live.name), "")
+        usable = find(reader, "Credential", namespace, AssetRef(name=asset.live.name), "")
         if not isinstance(usable, Problem) and usable.live.uid == asset.live.uid:
             yield usable

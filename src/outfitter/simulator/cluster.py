@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.cluster.access import granted
-from outfitter.cluster.base import RESOURCES, resource
+from outfitter.cluster.base import RESOURCES, api_resource
 from outfitter.cluster.events import event
 from outfitter.cluster.objects import (
     Body,
@@ -31,7 +31,7 @@ from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import FIELD_MANAGER
 from outfitter.simulator.managed_fields import Path, merged, owned_paths, without
-from outfitter.snapshot import Live
+from outfitter.snapshot import CachedObject
 
 _NO_GENERATION: Final = frozenset(
     {
@@ -62,7 +62,7 @@ class Write:
     manifest: Mapping[str, Any]
 
 
-class MemoryCluster:
+class SimulatedCluster:
     """A Cluster. `user_*` are what people, controllers and kubelets do: neither recorded nor refused.
 
     `strict_namespaces`: creating in a namespace that does not exist is NotFound, as on a server; otherwise it is made.
@@ -108,10 +108,12 @@ class MemoryCluster:
         kind, namespace, name = place = place_of(manifest)
         self._check("create", kind)
         self.writes.append(Write("create", kind, namespace, name, deepcopy(dict(manifest))))
-        if self._strict and resource(kind).namespaced and ("Namespace", "", namespace) not in self._objects:
+        if self._strict and api_resource(kind).namespaced and ("Namespace", "", namespace) not in self._objects:
             raise NotFound(f'namespaces "{namespace}" not found', status=404, reason="NotFound")
         if place in self._objects:
-            raise AlreadyExists(f'{resource(kind).plural} "{name}" already exists', status=409, reason="AlreadyExists")
+            raise AlreadyExists(
+                f'{api_resource(kind).plural} "{name}" already exists', status=409, reason="AlreadyExists"
+            )
         return deepcopy(self._insert(place, manifest, FIELD_MANAGER))
 
     async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> Body:
@@ -141,7 +143,7 @@ class MemoryCluster:
             raise Conflict(f"{kind} {name} changed meanwhile", status=409, reason="Conflict")
         return deepcopy(self._set_status((kind, namespace, name), status))
 
-    async def emit(self, regarding: Live, *, type_: str, reason: str, message: str, action: str) -> None:
+    async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit."""
         self.events.append(event(regarding, type_=type_, reason=reason, message=message, action=action))
 
@@ -180,7 +182,7 @@ class MemoryCluster:
     def _check(self, verb: str, kind: str, part: str = "") -> None:
         if kind not in RESOURCES:
             raise NotFound(f"the server does not know {kind}", status=404, reason="NotFound")
-        res = resource(kind)
+        res = api_resource(kind)
         if not granted(res.group, res.plural + part, verb):
             message = f"{res.plural}{part} is forbidden: access.py does not grant {verb}"
             raise Forbidden(message, status=403, reason="Forbidden")
@@ -192,14 +194,14 @@ class MemoryCluster:
     def _existing(self, place: Place, uid: str) -> Body:
         live = self._objects.get(place)
         if live is None:
-            raise NotFound(f'{resource(place[0]).plural} "{place[2]}" not found', status=404, reason="NotFound")
+            raise NotFound(f'{api_resource(place[0]).plural} "{place[2]}" not found', status=404, reason="NotFound")
         if live["metadata"]["uid"] != uid:
             raise Conflict(f"{place[0]} {place[2]} is another object now", status=409, reason="Conflict")
         return live
 
     def _insert(self, place: Place, manifest: Mapping[str, Any], manager: str) -> Body:
         kind, namespace, _ = place
-        if resource(kind).namespaced and not namespace:
+        if api_resource(kind).namespaced and not namespace:
             raise Invalid("an empty namespace may not be set during creation", status=400, reason="BadRequest")
         if namespace and not self._strict and ("Namespace", "", namespace) not in self._objects:
             self.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -211,7 +213,9 @@ class MemoryCluster:
         meta = {**body["metadata"], "uid": f"uid-{self._uids:06d}", "creationTimestamp": now()}
         if kind not in _NO_GENERATION:
             meta["generation"] = 1
-        return self._store(place, {"apiVersion": resource(kind).api_version, "kind": kind, **body, "metadata": meta})
+        return self._store(
+            place, {"apiVersion": api_resource(kind).api_version, "kind": kind, **body, "metadata": meta}
+        )
 
     def _apply(self, place: Place, manifest: Mapping[str, Any], manager: str) -> Body:
         wanted = as_sent(manifest)

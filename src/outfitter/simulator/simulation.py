@@ -13,12 +13,12 @@ from typing import Any, Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.base import RESOURCES
 from outfitter.errors import ApiError, OutfitterError
-from outfitter.operator.orphan_collector import Sweep
-from outfitter.operator.reverse_index import Dependents
+from outfitter.operator.orphan_collector import OrphanCollector
+from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.reconcile.reconciler import Reconciler
 from outfitter.settings import Settings
-from outfitter.simulator.cluster import MemoryCluster
-from outfitter.snapshot import Key, Live
+from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.snapshot import CachedObject, Key
 
 _ROUNDS: Final = 50  # passes over everything; what has not settled by then never will
 
@@ -43,19 +43,19 @@ def placed(body: Mapping[str, Any], namespace: str) -> Object:
     return {**body, "metadata": meta}
 
 
-class Twin:
+class Simulation:
     """An operator and its cluster, in memory."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings = settings.model_copy(update={"hold_seconds": 0.0})
-        self.cluster = MemoryCluster()
+        self.cluster = SimulatedCluster()
         self.caches = self.cluster.caches
         self._kinds = tuple(kind.name for kind in KINDS)
-        self._dependents = Dependents()
+        self._dependents = ReverseIndex()
         self._reconciler = Reconciler(
             self.cluster, self.caches, settings, self._dependents.users, lambda: datetime.now(UTC)
         )
-        self.sweep = Sweep(self.cluster, self.caches, self._kinds, self._uids)
+        self.sweep = OrphanCollector(self.cluster, self.caches, self._kinds, self._uids)
 
     def load(self, objects: Iterable[Mapping[str, Any]]) -> None:
         """Apply objects as a user does: namespaces first, then in their order."""
@@ -114,7 +114,7 @@ class Twin:
                 sent.pop(place, None)
         return list(sent.values())
 
-    def ours(self) -> list[Live]:
+    def ours(self) -> list[CachedObject]:
         """Our own objects with the statuses that the passes wrote."""
         found = (self.caches[key.kind].get(key.namespace, key.name) for key in self.keys())
         return [live for live in found if live is not None]

@@ -1,23 +1,16 @@
-"""What one reconciliation knows: plain, frozen data."""
+"""What one reconciliation knows."""
 
-from outfitter.snapshot.objects import (
-    Asset,
-    Dep,
-    Key,
-    Live,
-    Lookup,
-    Native,
-    View,
-    read_asset,
-)
+from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Resource, read_resource, readable
+from outfitter.snapshot.reader import Lookup, Reader
 
 __all__ = [
-    "Asset",
+    "CachedObject",
     "Dep",
     "Key",
-    "Live",
+    "KeyedData",
     "Lookup",
-    "Native",
-    "View",
-    "read_asset",
+    "Reader",
+    "Resource",
+    "read_resource",
+    "readable",
 ]

@@ -3,7 +3,7 @@
 from outfitter.status.compose import (
     ISSUES_LIMIT,
     MESSAGE_LIMIT,
-    Draft,
+    StatusInput,
     compose,
     deleting,
     is_ready,
@@ -16,9 +16,9 @@ from outfitter.status.compose import (
 )
 
 __all__ = [
-    "Draft",
     "ISSUES_LIMIT",
     "MESSAGE_LIMIT",
+    "StatusInput",
     "compose",
     "deleting",
     "is_ready",

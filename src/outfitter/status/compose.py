@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 1024
 
 
 @dataclass(frozen=True)
-class Draft:
+class StatusInput:
     """What a pass found, before it becomes a status.
 
     `ready` is about what runs now; `reason` and `message` explain the Ready condition. `facts` are the kind's own
@@ -35,7 +35,7 @@ def timestamp(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def compose(draft: Draft, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The whole status of the object `body`; times of conditions that did not change are kept."""
     meta, previous = body["metadata"], body.get("status") or {}
     generation = int(meta.get("generation") or 0)
@@ -58,7 +58,7 @@ def compose(draft: Draft, body: Mapping[str, Any], now: datetime) -> dict[str, A
     return status
 
 
-def unfinished(draft: Draft, problems: Sequence[Problem]) -> Draft:
+def unfinished(draft: StatusInput, problems: Sequence[Problem]) -> StatusInput:
     """The draft of a pass in which some writes failed: where they failed, nothing is synced."""
     facts, targets = draft.facts, draft.targets
     if "targets" in facts:
@@ -101,13 +101,13 @@ def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     facts = known(body)
     if "phase" in facts:
         facts["phase"] = "Deleting"
-    return compose(Draft(False, "Deleting", "being deleted", (), facts), body, now)
+    return compose(StatusInput(False, "Deleting", "being deleted", (), facts), body, now)
 
 
 def unreadable(body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
     """The status of an object that the models refuse; errors are (field, what is wrong)."""
     found = tuple(stalled("InvalidSpec", message, field) for field, message in errors)
-    return compose(Draft(False, "InvalidSpec", "", found, known(body), (0, 1)), body, now)
+    return compose(StatusInput(False, "InvalidSpec", "", found, known(body), (0, 1)), body, now)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:
@@ -125,7 +125,9 @@ def _worst(problems: Sequence[Problem]) -> Problem | None:
     return max(serious, key=lambda problem: problem.level) if serious else None
 
 
-def _conditions(draft: Draft, generation: int, previous: Sequence[Mapping[str, Any]], now: str) -> list[dict[str, Any]]:
+def _conditions(
+    draft: StatusInput, generation: int, previous: Sequence[Mapping[str, Any]], now: str
+) -> list[dict[str, Any]]:
     worst = _worst(draft.problems)
     ready = draft.ready and worst is None
     reason = worst.reason if worst else draft.reason
@@ -153,7 +155,7 @@ def _conditions(draft: Draft, generation: int, previous: Sequence[Mapping[str, A
     return result
 
 
-def _sync(draft: Draft, meta: Mapping[str, Any], previous: Mapping[str, Any], generation: int) -> SyncStatus:
+def _sync(draft: StatusInput, meta: Mapping[str, Any], previous: Mapping[str, Any], generation: int) -> SyncStatus:
     if "deletionTimestamp" in meta:
         return SyncStatus.DELETING
     worst = _worst(draft.problems)
@@ -174,7 +176,7 @@ def _issue(problem: Problem, namespace: str) -> dict[str, str]:
     return {"scopeType": "project", "scopeId": where, "issue": problem.reason, "message": problem.text[:MESSAGE_LIMIT]}
 
 
-def _message(draft: Draft, told: Sequence[Problem]) -> str:
+def _message(draft: StatusInput, told: Sequence[Problem]) -> str:
     fine, wanted = draft.targets
     if told and wanted > 1:
         failed = wanted - fine

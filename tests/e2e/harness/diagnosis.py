@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import path_of
 from outfitter.errors import ApiError
 from outfitter_sandbox.connection import Connection
@@ -35,7 +35,7 @@ def sections(connection: Connection, namespaces: Iterable[str], system: str) -> 
 
 def _items(connection: Connection, kind: str, namespace: str) -> list[Object]:
     try:
-        found: list[Object] = connection.request("GET", path_of(resource(kind), namespace))["items"]
+        found: list[Object] = connection.request("GET", path_of(api_resource(kind), namespace))["items"]
     except ApiError:
         return []
     return found

@@ -8,7 +8,7 @@ from typing import Any
 from integration.harness.client import Api, Object, Predicate, eventually, ready
 from integration.harness.space import Space
 from outfitter.errors import ApiError
-from outfitter.naming import OWNER_NAME
+from outfitter.naming import LABEL_OWNER_NAME
 from outfitter_sandbox.connection import Connection
 from outfitter_sandbox.executing import Finished, execute
 
@@ -37,7 +37,7 @@ class Team(Space):
 
     def pods(self, owner: str = "") -> list[Object]:  # type: ignore[override]
         """Pods that are not on their way out, of one workload or all."""
-        query = {"labelSelector": f"{OWNER_NAME}={owner}"} if owner else {}
+        query = {"labelSelector": f"{LABEL_OWNER_NAME}={owner}"} if owner else {}
         return [each for each in self.list("Pod", **query) if "deletionTimestamp" not in each["metadata"]]
 
     def pod(self, owner: str) -> str:

@@ -1,4 +1,4 @@
-"""A blocking view of the real API server for scenarios: short calls, and waiting that is a watch with a deadline."""
+"""A blocking reader of the real API server for scenarios: short calls, and waiting that is a watch with a deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import yaml
 
-from outfitter.cluster.base import RESOURCES, Resource
+from outfitter.cluster.base import RESOURCES, ApiResource
 from outfitter.cluster.client import path_of
 from outfitter.errors import NotFound
 from outfitter_sandbox import Sandbox
@@ -21,22 +21,22 @@ Predicate = Callable[[Any], object]
 MERGE = "application/merge-patch+json"
 DEADLINE = 30.0
 _MORE = {
-    "ServiceAccount": Resource("ServiceAccount", "", "v1", "serviceaccounts"),
-    "ResourceQuota": Resource("ResourceQuota", "", "v1", "resourcequotas"),
-    "Node": Resource("Node", "", "v1", "nodes", namespaced=False),
-    "CustomResourceDefinition": Resource(
+    "ServiceAccount": ApiResource("ServiceAccount", "", "v1", "serviceaccounts"),
+    "ResourceQuota": ApiResource("ResourceQuota", "", "v1", "resourcequotas"),
+    "Node": ApiResource("Node", "", "v1", "nodes", namespaced=False),
+    "CustomResourceDefinition": ApiResource(
         "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False
     ),
-    "PersistentVolume": Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
-    "StorageClass": Resource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
-    "ClusterRole": Resource("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
-    "ClusterRoleBinding": Resource(
+    "PersistentVolume": ApiResource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
+    "StorageClass": ApiResource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
+    "ClusterRole": ApiResource("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
+    "ClusterRoleBinding": ApiResource(
         "ClusterRoleBinding", "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
     ),
 }
 
 
-def resource_of(kind: str) -> Resource:
+def resource_of(kind: str) -> ApiResource:
     return RESOURCES.get(kind) or _MORE[kind]
 
 

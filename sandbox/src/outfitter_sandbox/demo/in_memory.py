@@ -10,9 +10,9 @@ from typing import Any, Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.run import settings_from
 from outfitter.cluster.base import RESOURCES, Change
-from outfitter.naming import OWNER_UID, keeps_data, short_hash
-from outfitter.simulator.simulation import Twin
-from outfitter.snapshot import Live
+from outfitter.naming import LABEL_OWNER_UID, keeps_data, short_hash
+from outfitter.simulator.simulation import Simulation
+from outfitter.snapshot import CachedObject
 from outfitter_sandbox.demo.scene import DemoError, Execute
 
 _TURNS: Final = 20  # after as many the twin has come to rest, or never will
@@ -22,7 +22,7 @@ class InMemory:
     """A Scene. Time does not pass in it: `until` takes turns until something holds or nothing moves any more."""
 
     def __init__(self) -> None:
-        self._twin = Twin(settings_from({"domain": "apps.example.com"}))
+        self._twin = Simulation(settings_from({"domain": "apps.example.com"}))
         self.caches = self._twin.caches
         self.execute: Execute | None = None
         self._cluster = self._twin.cluster
@@ -62,7 +62,7 @@ class InMemory:
         found = []
         for kind in RESOURCES:
             if kind not in _UNREADABLE:
-                for body in await self._cluster.list(kind, label_selector=OWNER_UID):
+                for body in await self._cluster.list(kind, label_selector=LABEL_OWNER_UID):
                     meta = body["metadata"]
                     found.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, meta["labels"])))
         return found
@@ -86,7 +86,7 @@ class InMemory:
             done = {"conditions": [{"type": "Complete", "status": "True"}]}
             self._cluster.user_status(live.kind, live.namespace, live.name, done)
 
-    def _run(self, live: Live) -> None:
+    def _run(self, live: CachedObject) -> None:
         body, replicas = live.body, int(live.body["spec"].get("replicas", 1))
         revision = f"{live.name}-{short_hash(repr(body['spec']['template']))}"
         name = f"{live.name}-0"
@@ -107,7 +107,7 @@ class InMemory:
         self._cluster.user_status("StatefulSet", live.namespace, live.name, status)
 
 
-def _pod(live: Live, body: Mapping[str, Any], name: str, revision: str) -> dict[str, Any]:
+def _pod(live: CachedObject, body: Mapping[str, Any], name: str, revision: str) -> dict[str, Any]:
     template = body["spec"]["template"]
     labels = {**template["metadata"].get("labels", {}), "controller-revision-hash": revision}
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": live.name, "uid": live.uid, "controller": True}

@@ -19,14 +19,14 @@ import orjson
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.table import row
 from outfitter.cluster.auth import Authentication
-from outfitter.cluster.base import Change, resource
+from outfitter.cluster.base import Change, api_resource
 from outfitter.cluster.client import Client, path_of
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES, Watch
 from outfitter.errors import NotFound
-from outfitter.naming import OWNER_UID, keeps_data
+from outfitter.naming import LABEL_OWNER_UID, keeps_data
 from outfitter_sandbox import Sandbox, nodes
 from outfitter_sandbox.demo import real_node
 from outfitter_sandbox.demo.report import Report
@@ -93,7 +93,7 @@ class InSandbox:
     async def apply(self, manifest: Mapping[str, Any], who: str = "demo") -> int:
         """See Scene."""
         meta = manifest["metadata"]
-        path = path_of(resource(manifest["kind"]), meta.get("namespace", ""), meta["name"])
+        path = path_of(api_resource(manifest["kind"]), meta.get("namespace", ""), meta["name"])
         answer = await self._api.transport.request(
             "PATCH", f"{path}?fieldManager={who}&force=true", manifest, content_type=_APPLY
         )
@@ -102,7 +102,7 @@ class InSandbox:
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         """See Scene."""
         with contextlib.suppress(NotFound):  # the operator may have been first
-            await self._api.transport.request("DELETE", path_of(resource(kind), namespace, name))
+            await self._api.transport.request("DELETE", path_of(api_resource(kind), namespace, name))
 
     async def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
         """See Scene."""
@@ -122,7 +122,7 @@ class InSandbox:
         """See Scene."""
         found = []
         for kind in (*CHILD_KINDS, "Pod"):
-            for body in await self._api.list(kind, label_selector=OWNER_UID):
+            for body in await self._api.list(kind, label_selector=LABEL_OWNER_UID):
                 meta = body["metadata"]
                 found.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, meta["labels"])))
         return found

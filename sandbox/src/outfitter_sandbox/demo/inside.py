@@ -9,7 +9,7 @@ from typing import Final
 
 from outfitter.errors import ApiError
 from outfitter.render.computeresource import GPU
-from outfitter.snapshot import Key, Live
+from outfitter.snapshot import CachedObject, Key
 from outfitter_sandbox.demo.look import OURS, Look, key_of
 from outfitter_sandbox.demo.report import Report
 from outfitter_sandbox.demo.scene import DemoError, Execute, Object, Scene
@@ -39,7 +39,7 @@ async def inside(scene: Scene, report: Report, look: Look, objects: Sequence[Obj
         )
 
 
-def _service(scene: Scene, look: Look, objects: Sequence[Object]) -> Live:
+def _service(scene: Scene, look: Look, objects: Sequence[Object]) -> CachedObject:
     for key in (key_of(item) for item in objects if item["kind"] in OURS):
         for live in sorted(scene.caches["Service"].owned(look.live(key).uid), key=lambda live: live.name):
             if live.body["spec"].get("clusterIP") != "None" and live.body["spec"].get("ports"):
@@ -47,7 +47,7 @@ def _service(scene: Scene, look: Look, objects: Sequence[Object]) -> Live:
     raise DemoError("none of the examples has a Service with an address")
 
 
-async def _answer(look: Look, execute: Execute, pod: Live, url: str) -> Finished:
+async def _answer(look: Look, execute: Execute, pod: CachedObject, url: str) -> Finished:
     """Ask until somebody answers: a pod is Ready a moment before the node's packet filter knows it."""
     deadline = asyncio.get_running_loop().time() + look.seconds
     while True:
@@ -62,7 +62,7 @@ async def _answer(look: Look, execute: Execute, pod: Live, url: str) -> Finished
         await asyncio.sleep(_PAUSE)
 
 
-async def _run(execute: Execute, pod: Live, *command: str) -> Finished:
+async def _run(execute: Execute, pod: CachedObject, *command: str) -> Finished:
     return await asyncio.to_thread(execute, pod.namespace, pod.name, command)
 
 

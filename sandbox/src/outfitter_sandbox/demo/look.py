@@ -7,11 +7,11 @@ from typing import Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.table import row, settled
-from outfitter.cluster.base import resource
+from outfitter.cluster.base import api_resource
 from outfitter.naming import keeps_data
 from outfitter.observe import State, observe
-from outfitter.plan.workload import revision as pins
-from outfitter.snapshot import Key, Live
+from outfitter.plan.workload import revision as revisions
+from outfitter.snapshot import CachedObject, Key
 from outfitter_sandbox.demo.scene import DemoError, Object, Scene
 
 OURS: Final = frozenset(kind.name for kind in KINDS)
@@ -23,10 +23,10 @@ def key_of(body: Object) -> Key:
     return Key(body["kind"], meta.get("namespace", ""), meta["name"])
 
 
-def head_of(live: Live) -> Object:
+def head_of(live: CachedObject) -> Object:
     """What a manifest for this object starts with."""
     return {
-        "apiVersion": resource(live.kind).api_version,  # items of a list do not say it
+        "apiVersion": api_resource(live.kind).api_version,  # items of a list do not say it
         "kind": live.kind,
         "metadata": {"namespace": live.namespace, "name": live.name},
     }
@@ -43,7 +43,7 @@ class Look:
         """Wait until `done`, which reads the caches; DemoError where `what` does not happen in time."""
         await self._scene.until(what, done, self.seconds)
 
-    def live(self, key: Key) -> Live:
+    def live(self, key: Key) -> CachedObject:
         """The object as it is now."""
         found = self._scene.caches[key.kind].get(key.namespace, key.name)
         if found is None:
@@ -69,7 +69,7 @@ class Look:
         found = self._pod(workload)
         return found.uid if found else ""
 
-    def live_pod(self, workload: Key) -> Live:
+    def live_pod(self, workload: Key) -> CachedObject:
         """The workload's pod that is not being deleted."""
         found = self._pod(workload)
         if found is None:
@@ -84,7 +84,7 @@ class Look:
         """The Environment that a workload was made from."""
         live = self.live(workload)
         revision = self.live(Key("ControllerRevision", live.namespace, live.body["status"]["revision"]))
-        for source in pins.read(revision).sources:
+        for source in revisions.read(revision).sources:
             if source.kind == "Environment" and source.uid != live.uid:
                 return Key(source.kind, source.namespace, source.name)
         return None
@@ -107,6 +107,6 @@ class Look:
         }
         return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()) if number)
 
-    def _pod(self, workload: Key) -> Live | None:
+    def _pod(self, workload: Key) -> CachedObject | None:
         pods = self._scene.caches["Pod"].owned(self.live(workload).uid)
         return next((live for live in pods if not live.deleting), None)

@@ -11,12 +11,12 @@ from typing import Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.checks import check
 from outfitter.cli.documents import read
-from outfitter.cli.live_table import Board
+from outfitter.cli.live_table import LiveTable
 from outfitter.cli.table import row
 from outfitter.errors import ConfigurationError
-from outfitter.naming import ON_DEMAND, RESTARTED_AT
+from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_ON_DEMAND
 from outfitter.simulator.simulation import holds, placed
-from outfitter.snapshot import Key, Live
+from outfitter.snapshot import CachedObject, Key
 from outfitter_sandbox.demo.inside import inside
 from outfitter_sandbox.demo.look import OURS, Look, head_of, key_of
 from outfitter_sandbox.demo.report import Report
@@ -76,7 +76,7 @@ class _Story:
         """Apply the examples and watch them become well."""
         ours = [key_of(item) for item in objects if item["kind"] in OURS]
         with self._report.stage("Apply the examples and watch"):
-            board = Board(self._scene.caches, self._report.out)
+            board = LiveTable(self._scene.caches, self._report.out)
             self._scene.caches.listen(board.changed)
             self._scene.caches.listen_written(board.changed)
             with board.shown():
@@ -154,9 +154,9 @@ class _Story:
             head = head_of(self._look.live(workload))
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             await self._scene.apply(
-                {**head, "metadata": {**head["metadata"], "annotations": {RESTARTED_AT: now}}}, "team"
+                {**head, "metadata": {**head["metadata"], "annotations": {ANNOTATION_RESTARTED_AT: now}}}, "team"
             )
-            self._report.say(f"annotated {workload} with {RESTARTED_AT}={now}")
+            self._report.say(f"annotated {workload} with {ANNOTATION_RESTARTED_AT}={now}")
 
             def renewed() -> bool:
                 fresh = self._look.pod(workload) not in ("", pod) and self._look.image(stateful_set) == new
@@ -203,11 +203,11 @@ class _Story:
         )
         for kind in KINDS:
             for live in caches[kind.name].all() if kind.on_demand else ():
-                if ON_DEMAND in (live.body["metadata"].get("labels") or {}):
+                if LABEL_ON_DEMAND in (live.body["metadata"].get("labels") or {}):
                     await self._scene.delete(kind.name, live.namespace, live.name)
 
 
-def _with_image(stateful_set: Live, image: str) -> Object:
+def _with_image(stateful_set: CachedObject, image: str) -> Object:
     containers = stateful_set.body["spec"]["template"]["spec"]["containers"]
     changed = [{"name": containers[0]["name"], "image": image}]
     return {**head_of(stateful_set), "spec": {"template": {"spec": {"containers": changed}}}}

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Node, Rule, Transition
 from outfitter.api.types import StatusName
 from outfitter.api.v1alpha1.artifactspec import ArtifactSpec, ArtifactType
@@ -78,7 +78,7 @@ def _kept_once_numbered(field: str) -> Transition:
     )
 
 
-class Artifact(Resource):
+class Artifact(CustomResource):
     """What a team serves: container groups, tried as a draft, locked as a version. With `spec.run` it also runs."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Node, Rule, Transition
 from outfitter.api.types import StatusName, Subject, list_atomic, list_map, list_set
 from outfitter.api.v1alpha1.artifactspec import ArtifactType, Tags
@@ -137,7 +137,7 @@ class ArtifactRepositoryStatus(AssetStatus):
     """Numbers of versions whose artifact was deleted. They are not given again."""
 
 
-class ArtifactRepository(Resource):
+class ArtifactRepository(CustomResource):
     """The versions of an artifact, and who may use them. Made by the operator for an artifact that names none."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

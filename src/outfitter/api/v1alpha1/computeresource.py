@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from outfitter.api.base import Column, Resource
+from outfitter.api.base import Column, CustomResource
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus
 from outfitter.api.v1alpha1.compute import ComputeFields
 
@@ -15,7 +15,7 @@ class ComputeResourceStatus(AssetStatus):
     """State of the definition."""
 
 
-class ComputeResource(Resource):
+class ComputeResource(CustomResource):
     """How much CPU, memory, GPU and other devices one pod gets. A definition: it makes nothing by itself."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

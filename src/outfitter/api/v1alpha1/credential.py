@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Resource
+from outfitter.api.base import Column, CustomResource
 from outfitter.api.refs import SecretRef
 from outfitter.api.rules import Rule, Transition, frozen
 from outfitter.api.types import DataKey, StatusName, list_set
@@ -83,7 +83,7 @@ class CredentialStatus(AssetStatus):
     """Names of the keys in that Secret; what `credential: {name, key}` can name."""
 
 
-class Credential(Resource):
+class Credential(CustomResource):
     """A reference to a Secret, shared with every namespace in scope as Secret `cred-<name>`. Never holds material."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.quantities import as_number
 from outfitter.api.refs import CredentialRef
 from outfitter.api.rules import Node, Rule, Transition, exclusive, frozen, quantity_cel
@@ -206,7 +206,7 @@ class DataSourceStatus(AssetStatus):
     """Claim that workloads mount, the same in every namespace in scope."""
 
 
-class DataSource(Resource):
+class DataSource(CustomResource):
     """Data that workloads mount: exactly one kind of volume."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

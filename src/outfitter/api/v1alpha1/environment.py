@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, DataSourceRef
 from outfitter.api.rules import Rule
 from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
@@ -111,7 +111,7 @@ class EnvironmentStatus(AssetStatus, RunningStatus):
     """State of the definition and, with `run`, of what runs."""
 
 
-class Environment(Resource):
+class Environment(CustomResource):
     """What to run: image, command, variables, security, probes and connections. With `spec.run` also a workspace."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

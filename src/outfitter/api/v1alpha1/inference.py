@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Node, Rule
 from outfitter.api.types import STORED_DEFAULT, Int32, Name, PositiveInt32, StatusName, list_atomic
 from outfitter.api.v1alpha1.artifactstatus import ServingStatus
@@ -193,7 +193,7 @@ class InferenceStatus(Status, ServingStatus, RunningStatus):
     """The artifact that runs."""
 
 
-class Inference(Resource):
+class Inference(CustomResource):
     """A workload that answers requests, made of an artifact, of assets, of inline fields or of both."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from outfitter.api.base import Resource
+from outfitter.api.base import CustomResource
 from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.api.v1alpha1.computeresource import ComputeResource
@@ -21,7 +21,7 @@ class Kind:
     name: str
     plural: str
     short_names: tuple[str, ...]
-    model: type[Resource]
+    model: type[CustomResource]
     asset: bool = False
     """Can be referred to by workloads and shared by scope."""
     workload: bool = False

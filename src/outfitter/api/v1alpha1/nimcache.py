@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.quantities import as_number
 from outfitter.api.refs import CredentialRef
 from outfitter.api.rules import Node, Rule, Transition, frozen, quantity_cel
@@ -162,7 +162,7 @@ class NimCacheStatus(AssetStatus):
     """Namespaces that should mount the same volume, and those that can, for staticPV."""
 
 
-class NimCache(Resource):
+class NimCache(CustomResource):
     """The model of one image, downloaded once into a volume and shared by all that run it."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from outfitter.api.base import Column, Model, Resource
+from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, EnvironmentRef
 from outfitter.api.rules import Rule
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
@@ -52,7 +52,7 @@ class WorkspaceStatus(Status, RunningStatus):
     """State of the workspace."""
 
 
-class Workspace(Resource):
+class Workspace(CustomResource):
     """An interactive workload, such as a notebook, made of assets, inline fields or both."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (

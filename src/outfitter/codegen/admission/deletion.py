@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP, kind_of
-from outfitter.naming import FORCE_DELETE
+from outfitter.naming import ANNOTATION_FORCE_DELETE
 
 OPERATOR: Final = "system:serviceaccount:OPERATOR"  # filled in by whoever installs it: namespace and account
 
@@ -22,7 +22,7 @@ EXEMPT: Final = (
 _LISTS: Final = ("artifacts", "inferences", "workspaces", "environments", "dataSources", "nimCaches")
 _STATUS: Final = "has(oldObject.status)"
 _USED: Final = f"{_STATUS} && has(oldObject.status.usedBy)"
-_WAY_OUT: Final = f"or annotate it with {FORCE_DELETE}=true"
+_WAY_OUT: Final = f"or annotate it with {ANNOTATION_FORCE_DELETE}=true"
 
 
 def _names(field: str) -> str:
@@ -52,8 +52,8 @@ def policy_spec() -> dict[str, Any]:
             {
                 "name": "not-forced",
                 "expression": "!has(oldObject.metadata.annotations) || "
-                f"!('{FORCE_DELETE}' in oldObject.metadata.annotations) || "
-                f"oldObject.metadata.annotations['{FORCE_DELETE}'] != 'true'",
+                f"!('{ANNOTATION_FORCE_DELETE}' in oldObject.metadata.annotations) || "
+                f"oldObject.metadata.annotations['{ANNOTATION_FORCE_DELETE}'] != 'true'",
             },
         ],
         "variables": [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP
-from outfitter.naming import DEPARTMENT, ELEVATION, PROJECT
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 
-LABELS: Final = (PROJECT, DEPARTMENT, ELEVATION)
+LABELS: Final = (LABEL_PROJECT, LABEL_DEPARTMENT, LABEL_ELEVATION)
 RESOURCE: Final = "departments"  # virtual: nothing of that name is stored, rights on it are
 VERB: Final = "assign"
 
@@ -44,8 +44,8 @@ def policy_spec() -> dict[str, Any]:
         },
         "matchConditions": [{"name": "our-labels", "expression": changed}],
         "variables": [
-            {"name": "now", "expression": _label("object", DEPARTMENT)},
-            {"name": "before", "expression": _label("oldObject", DEPARTMENT)},
+            {"name": "now", "expression": _label("object", LABEL_DEPARTMENT)},
+            {"name": "before", "expression": _label("oldObject", LABEL_DEPARTMENT)},
         ],
         "validations": [
             {

@@ -9,35 +9,35 @@ from outfitter.naming import connection_service
 from outfitter.plan.diff import Diff
 from outfitter.problems import Problem, waiting
 from outfitter.render.connection import Endpoints, host_of
-from outfitter.snapshot import Asset, Live, View
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 
-def lost_hosts(view: View, asset: Asset, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
+def host_conflicts(reader: Reader, asset: Resource, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
     """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first.
 
     `hosts`: name of the Ingress, host, and the field that asks for it.
     """
-    lost = {}
+    conflicts = {}
     for name, host, field in hosts:
-        first = next((live for live in view.claimants(host) if _counts(view, live, host)), None)
+        first = next((live for live in reader.claimants(host) if _counts(reader, live, host)), None)
         if first is None or first.owner == asset.live.uid:
             continue
-        if _published(asset.body, host) and not _published(_owner(view, first), host):
+        if _published(asset.body, host) and not _published(_owner(reader, first), host):
             continue  # whoever labels an Ingress of its own cannot take a host that was given away before
-        view.depend(first.kind, first.namespace, first.name)
+        reader.track(first.kind, first.namespace, first.name)
         text = f"{host} already belongs to another workload: choose another host"
-        lost[name] = waiting("HostTaken", text, field)
-    return lost
+        conflicts[name] = waiting("HostTaken", text, field)
+    return conflicts
 
 
-def _owner(view: View, ingress: Live) -> Mapping[str, Any]:
-    owner = view.owner(ingress.owner)
+def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:
+    owner = reader.owner(ingress.owner)
     return owner.body if owner else {}
 
 
-def _counts(view: View, ingress: Live, host: str) -> bool:
+def _counts(reader: Reader, ingress: CachedObject, host: str) -> bool:
     """Whether an Ingress is what it says: a child of a living object of ours in its namespace."""
-    owner = view.owner(ingress.owner)
+    owner = reader.owner(ingress.owner)
     return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
 
 
@@ -47,10 +47,10 @@ def _published(body: Mapping[str, Any], host: str) -> bool:
     return any(host_of(str(item.get("url", ""))) == host for item in links)
 
 
-def reached(asset: Asset, ways: Endpoints, diff: Diff, lost: Mapping[str, Problem]) -> list[dict[str, Any]]:
+def reached(asset: Resource, exposure: Endpoints, diff: Diff, conflicts: Mapping[str, Problem]) -> list[dict[str, Any]]:
     """`status.connections`: what the cluster gave each endpoint. A host that belongs to somebody else is no link."""
     result = []
-    for item in ways.inside:
+    for item in exposure.inside:
         name = connection_service(asset.live.name, item.name)
         service = diff.live.get(("Service", asset.live.namespace, name))
         body = service.body if service else {}
@@ -65,8 +65,8 @@ def reached(asset: Asset, ways: Endpoints, diff: Diff, lost: Mapping[str, Proble
             "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
             "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
         }
-        if name in lost:
-            entry |= {"url": None, "message": lost[name].message}
+        if name in conflicts:
+            entry |= {"url": None, "message": conflicts[name].message}
         if item.type == "LoadBalancer" and not address:
             entry["message"] = "the load balancer has not given an address yet"
         result.append({key: value for key, value in entry.items() if value is not None})

@@ -11,14 +11,14 @@ import orjson
 
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
-from outfitter.naming import SOURCE_VERSION, credential_secret, revision, short_hash
+from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, revision, short_hash
 from outfitter.problems import Level, Problem
 from outfitter.render.owner import child_meta
 from outfitter.render.workload import GroupPods, Rendered, claims, short_lived
 from outfitter.resolve.references import Source
-from outfitter.resolve.request import Subject
+from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import Resolved, Spec
-from outfitter.snapshot import Asset, Live, View
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 HISTORY = 2
 
@@ -30,7 +30,7 @@ _NOT_INPUTS = (
 
 
 @dataclass(frozen=True)
-class Pin:
+class Revision:
     """One revision of a workload: `inputs` is a digest of what the user asked for, the rest is what came of it.
 
     `artifact` says which one it runs, if it is not its own; `short_lived` names the claims that go when it stops.
@@ -62,12 +62,12 @@ class Pin:
         return self.groups[0].template
 
 
-def inputs(subject: Subject) -> str:
+def inputs(request: WorkloadRequest) -> str:
     """Digest of the workload's own spec: how many pods there are is not part of it, a restart is."""
-    spec = _made_from(subject.asset.body.get("spec") or {})
+    spec = _made_from(request.asset.body.get("spec") or {})
     if "run" in spec:
         spec["run"] = _made_from(spec["run"])
-    return short_hash(orjson.dumps([spec, subject.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
+    return short_hash(orjson.dumps([spec, request.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
 
 
 def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,14 +80,14 @@ def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
+def make(resolved: Resolved, rendered: Rendered, number: int) -> Revision:
     """The pin of a resolved and rendered workload; its name tells its content."""
     problems = (*resolved.problems, *rendered.problems)
-    pin = Pin(
+    revision = Revision(
         "",
         number,
-        inputs(resolved.subject),
-        resolved.subject.type,
+        inputs(resolved.request),
+        resolved.request.type,
         resolved.merged.fields,
         resolved.sources,
         _origins(resolved, rendered),
@@ -98,7 +98,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int) -> Pin:
         _artifact(resolved),
         resolved.facts or None,
     )
-    return replace(pin, name=_name(resolved.subject.name, _data(pin)))
+    return replace(revision, name=_name(resolved.request.name, _data(revision)))
 
 
 def _name(workload: str, data: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ def _origins(resolved: Resolved, rendered: Rendered) -> dict[str, str]:
 
 def _artifact(resolved: Resolved) -> dict[str, Any] | None:
     chosen = resolved.artifact
-    if chosen is None or resolved.subject.own_definition:
+    if chosen is None or resolved.request.own_definition:
         return None
     live = chosen.definition.asset.live
     return {
@@ -126,34 +126,34 @@ def _artifact(resolved: Resolved) -> dict[str, Any] | None:
     }
 
 
-def _data(pin: Pin) -> dict[str, Any]:
+def _data(revision: Revision) -> dict[str, Any]:
     return {
-        "inputs": pin.inputs,
-        "type": pin.type,
-        "submission": pin.submission,
-        "sources": [dict(vars(source)) for source in pin.sources],
-        "origins": pin.origins,
-        "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in pin.notes],
-        "groups": [dict(vars(group)) for group in pin.groups],
-        "claims": list(pin.claims),
-        "shortLived": list(pin.short_lived),
-        "artifact": pin.artifact,
-        "facts": pin.facts,
+        "inputs": revision.inputs,
+        "type": revision.type,
+        "submission": revision.submission,
+        "sources": [dict(vars(source)) for source in revision.sources],
+        "origins": revision.origins,
+        "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in revision.notes],
+        "groups": [dict(vars(group)) for group in revision.groups],
+        "claims": list(revision.claims),
+        "shortLived": list(revision.short_lived),
+        "artifact": revision.artifact,
+        "facts": revision.facts,
     }
 
 
-def manifest(pin: Pin, asset: Asset) -> dict[str, Any]:
+def manifest(revision: Revision, asset: Resource) -> dict[str, Any]:
     """The ControllerRevision of a pin."""
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": {**child_meta(asset), "name": pin.name},
-        "data": _data(pin),
-        "revision": pin.number,
+        "metadata": {**child_meta(asset), "name": revision.name},
+        "data": _data(revision),
+        "revision": revision.number,
     }
 
 
-def trusted(live: Live, workload: str, published: str) -> bool:
+def trusted(live: CachedObject, workload: str, published: str) -> bool:
     """Whether a ControllerRevision is a pin of ours: we named it in the workload's status, and its content is its name.
 
     Others may write ControllerRevisions in a namespace; nobody else writes status.
@@ -161,12 +161,12 @@ def trusted(live: Live, workload: str, published: str) -> bool:
     return live.name == published == _name(workload, live.body.get("data") or {})
 
 
-def read(live: Live) -> Pin:
+def read(live: CachedObject) -> Revision:
     """A pin out of its ControllerRevision; of another version of Outfitter, what is known of it."""
     body = live.body
     data = body["data"]
     known = Source.__dataclass_fields__
-    return Pin(
+    return Revision(
         live.name,
         int(body["revision"]),
         data.get("inputs", ""),
@@ -185,12 +185,12 @@ def read(live: Live) -> Pin:
     )
 
 
-def outdated(view: View, pin: Pin, namespace: str) -> list[dict[str, Any]]:
+def outdated(reader: Reader, revision: Revision, namespace: str) -> list[dict[str, Any]]:
     """The assets newer than the pin; a restart takes them up. Looking at them makes the workload their user."""
     found: list[dict[str, Any]] = []
-    for source in pin.sources:
+    for source in revision.sources:
         entry = {"kind": source.kind, "namespace": source.namespace, "name": source.name}
-        live = view.live(source.kind, source.namespace, source.name)
+        live = reader.get(source.kind, source.namespace, source.name)
         if live is None:
             found.append({**entry, "usedGeneration": source.generation, "reason": "Deleted"})
         elif live.uid != source.uid:
@@ -198,12 +198,12 @@ def outdated(view: View, pin: Pin, namespace: str) -> list[dict[str, Any]]:
         elif live.generation != source.generation:
             numbers = {"usedGeneration": source.generation, "generation": live.generation}
             found.append({**entry, **numbers, "reason": "Edited"})
-        elif source.version and source.version != _content_version(view, namespace, source.name):
+        elif source.version and source.version != _content_version(reader, namespace, source.name):
             found.append({**entry, "reason": "Rotated"})
     return found
 
 
-def _content_version(view: View, namespace: str, credential: str) -> str:
-    secret = view.live("Secret", namespace, credential_secret(credential))
+def _content_version(reader: Reader, namespace: str, credential: str) -> str:
+    secret = reader.get("Secret", namespace, credential_secret(credential))
     annotations: Mapping[str, str] = (secret.body["metadata"].get("annotations") or {}) if secret else {}
-    return annotations.get(SOURCE_VERSION, "")
+    return annotations.get(ANNOTATION_SOURCE_VERSION, "")

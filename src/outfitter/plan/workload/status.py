@@ -7,41 +7,41 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
-from outfitter.naming import STOPPED_REVISION, clone_snapshot, selector_labels
-from outfitter.observe import UNSEEN, Observation, PodView, State, observe, refusal
+from outfitter.naming import ANNOTATION_STOPPED_REVISION, clone_snapshot, selector_labels
+from outfitter.observe import UNSEEN, Observation, PodSummary, State, observe, refusal
 from outfitter.plan.diff import Diff
-from outfitter.plan.workload import revision as pins
+from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.hosts import reached
-from outfitter.plan.workload.revision import Pin
+from outfitter.plan.workload.revision import Revision
 from outfitter.problems import Level, Problem, stalled
 from outfitter.render.connection import Endpoints
-from outfitter.resolve.request import Subject
-from outfitter.snapshot import Asset, Live, View
-from outfitter.status import Draft
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.snapshot import CachedObject, Reader, Resource
+from outfitter.status import StatusInput
 
 CONTROLLERS = ("StatefulSet", "Deployment")
 _STOPPED = "suspended: set suspend to false to start it"
 
 
 @dataclass(frozen=True)
-class Now:
+class ObservedState:
     """What lives of a workload."""
 
-    controllers: tuple[Live, ...]
-    pins: tuple[Live, ...]  # oldest first
-    pods: tuple[Live, ...]
-    published: Live | None  # the pin that status names, if it is what it says
+    controllers: tuple[CachedObject, ...]
+    revisions: tuple[CachedObject, ...]  # oldest first
+    pods: tuple[CachedObject, ...]
+    published: CachedObject | None  # the pin that status names, if it is what it says
     phase: str  # what status said last
 
     @property
-    def pin(self) -> Pin | None:
+    def revision(self) -> Revision | None:
         """The pin that status names."""
-        return pins.read(self.published) if self.published else None
+        return revisions.read(self.published) if self.published else None
 
     @property
     def newest(self) -> int:
         """Number of the newest pin, 0 without one."""
-        return max((int(live.body["revision"]) for live in self.pins), default=0)
+        return max((int(live.body["revision"]) for live in self.revisions), default=0)
 
     @property
     def was_stopped(self) -> bool:
@@ -55,8 +55,8 @@ class Now:
         """Name of the pin that was current when the workload was suspended; "" while it runs."""
         for live in self.controllers:
             annotations = live.body["metadata"].get("annotations") or {}
-            if STOPPED_REVISION in annotations:
-                return str(annotations[STOPPED_REVISION])
+            if ANNOTATION_STOPPED_REVISION in annotations:
+                return str(annotations[ANNOTATION_STOPPED_REVISION])
         return ""
 
     @property
@@ -77,105 +77,107 @@ class Now:
         return ""
 
 
-def look(view: View, asset: Asset) -> Now:
+def observe_workload(reader: Reader, asset: Resource) -> ObservedState:
     """What lives of the workload that `asset` owns."""
     live = asset.live
     status = asset.body.get("status") or {}
-    children = [child for child in view.children(live.uid) if child.namespace == live.namespace]
+    children = [child for child in reader.children(live.uid) if child.namespace == live.namespace]
     own = [child for child in children if child.controller == live.uid]
     not_a_pin = clone_snapshot(live.name)
     found = [child for child in own if child.kind == "ControllerRevision" and child.name != not_a_pin]
     revision = status.get("revision", "")
     controllers = tuple(child for child in own if child.kind in CONTROLLERS)
     makers = {child.uid for child in controllers if child.kind == "StatefulSet"}
-    return Now(
+    return ObservedState(
         controllers,
         tuple(sorted(found, key=lambda child: child.body["revision"])),
         # A Deployment's pods belong to ReplicaSets, which are not watched.
         tuple(c for c in children if c.kind == "Pod" and (not makers or c.controller in makers)),
-        next((child for child in found if pins.trusted(child, live.name, revision)), None),
+        next((child for child in found if revisions.trusted(child, live.name, revision)), None),
         status.get("runPhase") or status.get("phase", ""),
     )
 
 
-def unpinned(subject: Subject, problems: list[Problem]) -> Draft:
+def waiting_status(request: WorkloadRequest, problems: list[Problem]) -> StatusInput:
     """Status of a workload of which nothing exists yet."""
-    if subject.stopped and not any(problem.level > Level.NOTE for problem in problems):
-        facts = _facts(subject, Phase.STOPPED, 0, 0)
-        return Draft(True, "Stopped", _STOPPED, tuple(problems), facts, (1, 1))
+    if request.stopped and not any(problem.level > Level.NOTE for problem in problems):
+        facts = _facts(request, Phase.STOPPED, 0, 0)
+        return StatusInput(True, "Stopped", _STOPPED, tuple(problems), facts, (1, 1))
     failed = any(problem.level is Level.STALLED for problem in problems)
-    facts = _facts(subject, Phase.FAILED if failed else Phase.PENDING, 0, 0)
-    return Draft(False, "Waiting", "", tuple(problems), facts, (0, 1))
+    facts = _facts(request, Phase.FAILED if failed else Phase.PENDING, 0, 0)
+    return StatusInput(False, "Waiting", "", tuple(problems), facts, (0, 1))
 
 
-def pinned(
-    view: View,
-    subject: Subject,
-    now: Now,
-    pin: Pin,
-    ways: Endpoints,
-    pods: PodView,
+def running_status(
+    reader: Reader,
+    request: WorkloadRequest,
+    observed: ObservedState,
+    revision: Revision,
+    exposure: Endpoints,
+    pods: PodSummary,
     problems: list[Problem],
     *,
     pending: bool,
     diff: Diff,
-    lost: Mapping[str, Problem],
-) -> Draft:
+    conflicts: Mapping[str, Problem],
+) -> StatusInput:
     """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
-    state = _state(now, pending=pending)
-    found = _failure(view, now, pods, subject)
+    state = _state(observed, pending=pending)
+    found = _failure(reader, observed, pods, request)
     if found is None and state.state is State.FAILED:
         found = state
     if found is not None and state.state is not State.READY:
         level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
         problems = [*problems, Problem(found.reason, found.message, level)]
-    problems += _claim_problems(view, diff)
-    previous = subject.asset.body.get("status") or {}
-    before = previous.get("runPhase" if subject.own_artifact else "phase", "")
-    phase = _phase(subject, now, state, found, pods, before, pending=pending)
-    facts = _facts(subject, phase, now.total("replicas"), now.total("readyReplicas"))
-    facts["revision"] = pin.name
-    facts["outdated"] = pins.outdated(view, pin, subject.namespace) or None
-    facts["connections"] = [*reached(subject.asset, ways, diff, lost), *ways.links] or None
+    problems += _claim_problems(reader, diff)
+    previous = request.asset.body.get("status") or {}
+    before = previous.get("runPhase" if request.own_artifact else "phase", "")
+    phase = _phase(request, observed, state, found, pods, before, pending=pending)
+    facts = _facts(request, phase, observed.total("replicas"), observed.total("readyReplicas"))
+    facts["revision"] = revision.name
+    facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
+    facts["connections"] = [*reached(request.asset, exposure, diff, conflicts), *exposure.links] or None
     links = [
-        {"name": item.name, "url": item.url, "type": item.type} for item in pin.spec.related_urls if not item.exclude
+        {"name": item.name, "url": item.url, "type": item.type}
+        for item in revision.spec.related_urls
+        if not item.exclude
     ]
     facts["relatedUrls"] = links or None
     if phase is Phase.STOPPED:
-        return Draft(True, "Stopped", _STOPPED, tuple(problems), facts, (1, 1))
+        return StatusInput(True, "Stopped", _STOPPED, tuple(problems), facts, (1, 1))
     ready = state.state is State.READY
-    return Draft(ready, "Running" if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
+    return StatusInput(ready, "Running" if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
 
 
-def _facts(subject: Subject, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
-    selector = selector_labels(subject.asset.live.kind, subject.name)
+def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
+    selector = selector_labels(request.asset.live.kind, request.name)
     return {
-        "runPhase" if subject.own_artifact else "phase": phase.value,
+        "runPhase" if request.own_artifact else "phase": phase.value,
         "replicas": replicas,
         "readyReplicas": ready,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
     }
 
 
-def _state(now: Now, *, pending: bool) -> Observation:
+def _state(observed: ObservedState, *, pending: bool) -> Observation:
     """The controllers together: the first that is not ready, failures first."""
-    if not now.controllers or pending:
+    if not observed.controllers or pending:
         return UNSEEN
-    seen = [observe(live) for live in now.controllers]
+    seen = [observe(live) for live in observed.controllers]
     failed = next((item for item in seen if item.state is State.FAILED), None)
     return failed or next((item for item in seen if item.state is not State.READY), seen[0])
 
 
-def _failure(view: View, now: Now, pods: PodView, subject: Subject) -> Observation | None:
-    if pods.failure is not None or not now.controllers or subject.stopped:
+def _failure(reader: Reader, observed: ObservedState, pods: PodSummary, request: WorkloadRequest) -> Observation | None:
+    if pods.failure is not None or not observed.controllers or request.stopped:
         return pods.failure
-    for live, status in zip(now.controllers, now.statuses, strict=True):
+    for live, status in zip(observed.controllers, observed.statuses, strict=True):
         condition = next((item for item in status.get("conditions") or () if item["type"] == "ReplicaFailure"), None)
         if condition is not None and condition.get("status") == "True":
             return refusal(condition.get("message", ""))
         if status.get("replicas", 0) >= 1:
             continue
-        said = [event.body for event in view.events(live.uid)]
+        said = [event.body for event in reader.events(live.uid)]
         newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
         if newest is not None:
             return refusal(newest.get("message", ""))
@@ -183,22 +185,22 @@ def _failure(view: View, now: Now, pods: PodView, subject: Subject) -> Observati
 
 
 def _phase(
-    subject: Subject,
-    now: Now,
+    request: WorkloadRequest,
+    observed: ObservedState,
     state: Observation,
     failure: Observation | None,
-    pods: PodView,
+    pods: PodSummary,
     before: str,
     *,
     pending: bool,
 ) -> Phase:
-    if subject.asset.live.deleting:
+    if request.asset.live.deleting:
         return Phase.DELETING
-    if subject.stopped:
-        return Phase.STOPPED if state.state is State.READY or not now.controllers else Phase.STOPPING
+    if request.stopped:
+        return Phase.STOPPED if state.state is State.READY or not observed.controllers else Phase.STOPPING
     if state.state is State.READY:
         return Phase.RUNNING
-    if not any(status.get("observedGeneration") for status in now.statuses):
+    if not any(status.get("observedGeneration") for status in observed.statuses):
         return Phase.CREATING  # no controller has seen it yet
     if before in (Phase.STOPPED, Phase.STOPPING, Phase.RESUMING) and failure is None:
         return Phase.RESUMING
@@ -211,11 +213,11 @@ def _phase(
     return Phase.INITIALIZING if pods.scheduled else Phase.PENDING
 
 
-def _claim_problems(view: View, diff: Diff) -> list[Problem]:
+def _claim_problems(reader: Reader, diff: Diff) -> list[Problem]:
     found = []
     for live in diff.live.values():
         if live.kind == "PersistentVolumeClaim":
-            seen = observe(live, first_consumer=view.binds_late(live))
+            seen = observe(live, first_consumer=reader.binds_late(live))
             if seen.state is State.FAILED:
                 found.append(stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}"))
     return found
@@ -226,9 +228,9 @@ def serious(problems: Iterable[Problem]) -> bool:
     return any(problem.level > Level.NOTE for problem in problems)
 
 
-def group_facts(now: Now, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def group_facts(observed: ObservedState, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """Pods of each container group; `names`: group -> Deployment."""
-    by_name = {live.name: live.body.get("status") or {} for live in now.controllers}
+    by_name = {live.name: live.body.get("status") or {} for live in observed.controllers}
     found = []
     for group, deployment in names.items():
         status = by_name.get(deployment, {})

@@ -1,0 +1,144 @@
+"""The Reader: all that a planner may look at, and a record of what it looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from outfitter.settings import Settings
+from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Resource, readable
+
+
+class Lookup(Protocol):
+    """The caches, as a pass may read them: synchronous, in memory."""
+
+    def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
+        """One object."""
+
+    def owned(self, uid: str) -> Iterable[CachedObject]:
+        """Objects of any kind whose owner-uid label is `uid`."""
+
+    def in_namespace(self, kind: str, namespace: str) -> Iterable[CachedObject]:
+        """Objects of one kind in one namespace."""
+
+    def all(self, kind: str) -> Iterable[CachedObject]:
+        """All objects of one kind."""
+
+    def indexed(self, kind: str, value: str) -> Iterable[CachedObject]:
+        """Objects found by something else than their name: Ingresses by host, Artifacts by repository ..."""
+
+    def owner(self, uid: str) -> CachedObject | None:
+        """The object of ours with that uid."""
+
+
+class Reader:
+    """One instant of the caches for one pass, remembering what was looked at.
+
+    `deps` ends up as everything the result depends on, found or not. `wanted` names Secrets and ConfigMaps whose keys
+    (True: data) are needed but were not fetched yet: the pass fetches them and looks again.
+    """
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        settings: Settings,
+        keyed_data: Mapping[Dep, KeyedData] | None = None,
+        users: tuple[Key, ...] = (),
+        now: datetime | None = None,
+    ) -> None:
+        self.settings = settings
+        self.users = users
+        self.now = now or datetime.fromtimestamp(0).astimezone()
+        self.deps: set[Dep] = set()
+        self.wanted: dict[Dep, bool] = {}
+        self._lookup = lookup
+        self._keyed_data = keyed_data or {}
+
+    def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
+        """An object by name."""
+        self.deps.add(Dep(kind, namespace, name))
+        return self._lookup.get(kind, namespace, name)
+
+    def track(self, kind: str, namespace: str, name: str) -> None:
+        """Be looked at again when this object changes or appears."""
+        self.deps.add(Dep(kind, namespace, name))
+
+    def get_untracked(self, kind: str, namespace: str, name: str) -> CachedObject | None:
+        """An object by name, without depending on it: for one's own children, whose changes wake their owner anyway."""
+        return self._lookup.get(kind, namespace, name)
+
+    def resource(self, kind: str, namespace: str, name: str) -> Resource | None:
+        """One of our objects by name."""
+        found = self.get(kind, namespace, name)
+        return readable(found) if found else None
+
+    def resources(self, kind: str, namespace: str) -> list[Resource]:
+        """All our objects of a kind in a namespace, by name."""
+        self.deps.add(Dep(kind, namespace, "*"))
+        found = sorted(self._lookup.in_namespace(kind, namespace), key=lambda live: live.name)
+        return [asset for live in found if (asset := readable(live))]
+
+    def children(self, uid: str) -> list[CachedObject]:
+        """What carries the owner-uid label of one of our objects. Changes of those wake the owner without a Dep."""
+        return sorted(self._lookup.owned(uid), key=lambda live: (live.kind, live.namespace, live.name))
+
+    def namespaces(self) -> list[CachedObject]:
+        """All Namespaces, by name."""
+        self.deps.add(Dep("Namespace", "", "*"))
+        return sorted(self._lookup.all("Namespace"), key=lambda live: live.name)
+
+    def labels(self, namespace: str) -> Mapping[str, str]:
+        """Labels of a Namespace; none where it is not known."""
+        found = self.get("Namespace", "", namespace)
+        labels: Mapping[str, str] = ((found.body.get("metadata") or {}).get("labels") or {}) if found else {}
+        return labels
+
+    def owner(self, uid: str) -> CachedObject | None:
+        """The object of ours with that uid, if it exists."""
+        return self._lookup.owner(uid)
+
+    def claimants(self, host: str) -> list[CachedObject]:
+        """The Ingresses of ours that serve a host, oldest first."""
+        return self._oldest_first(self._lookup.indexed("Ingress", host))
+
+    def members(self, namespace: str, repository: str) -> list[Resource]:
+        """The Artifacts of a repository, oldest first. No Dep: an artifact tells its repository what concerns it."""
+        found = self._oldest_first(self._lookup.indexed("Artifact", f"{namespace}/{repository}"))
+        return [asset for live in found if (asset := readable(live))]
+
+    def caches(self, namespace: str, image: str) -> list[Resource]:
+        """The NimCaches of an image in a namespace, oldest first; the pass depends on those that are there."""
+        found = self._oldest_first(self._lookup.indexed("NimCache", f"{namespace}/{image}"))
+        return [asset for live in found if (asset := self.resource("NimCache", namespace, live.name))]
+
+    @staticmethod
+    def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:
+        return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))
+
+    def events(self, uid: str) -> list[CachedObject]:
+        """Events that say why a StatefulSet's pod could not be created. News of those wakes the owner without a Dep."""
+        return [live for live in self._lookup.owned(uid) if live.kind == "Event"]
+
+    def binds_late(self, claim: CachedObject) -> bool:
+        """Whether a claim's storage class binds only once a pod uses the claim."""
+        if self.settings.watch_namespaces:
+            return True  # classes are cluster-wide and cannot be read there: better quiet than for ever pending
+        name = (claim.body.get("spec") or {}).get("storageClassName", "")
+        found = self.get("StorageClass", "", name) if name else None
+        return found is not None and found.body.get("volumeBindingMode") == "WaitForFirstConsumer"
+
+    def keyed_data(self, kind: str, namespace: str, name: str, *, data: bool = False) -> KeyedData | None:
+        """A Secret or ConfigMap with its keys, and with `data` its content; None where there is none.
+
+        Where it exists but was not fetched in this version, it is noted in `wanted` and shown without keys.
+        """
+        found = self.get(kind, namespace, name)
+        if found is None:
+            return None
+        dep = Dep(kind, namespace, name)
+        fetched = self._keyed_data.get(dep)
+        if fetched is not None and (not data or fetched.data is not None):
+            return fetched
+        self.wanted[dep] = data or self.wanted.get(dep, False)
+        return KeyedData(kind, namespace, name, str(found.resource_version), frozenset(), data={} if data else None)
