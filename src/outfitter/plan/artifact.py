@@ -38,15 +38,15 @@ class _LockState:
     asks: bool = False  # its repository has a number to give, or to note
 
 
-def plan_artifact(reader: Reader, asset: Resource) -> Plan:
+def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     """One pass over an Artifact."""
-    assert isinstance(asset.model, Artifact)
+    assert isinstance(resource.model, Artifact)
     facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
-    found = definition(reader, asset)
+    found = definition(reader, resource)
     if isinstance(found, Problem):
-        facts = {"phase": "Draft", **known(asset.body), **facts}  # what runs keeps to its pin, a version stays one
+        facts = {"phase": "Draft", **known(resource.body), **facts}  # what runs keeps to its pin, a version stays one
         return Plan(StatusInput(False, found.reason, "", (found,), facts, (0, 1)))
-    repository = reader.resource("ArtifactRepository", asset.live.namespace, found.repository)
+    repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
     lock = _lock_state(reader, found, repository)
     facts |= {
         "phase": lock.phase,
@@ -56,8 +56,8 @@ def plan_artifact(reader: Reader, asset: Resource) -> Plan:
         "clonedFrom": dict(found.taken["clonedFrom"]) if found.taken else None,
     }
     asks = lock.asks or _joins(reader, found, repository)
-    told = frozenset({Key("ArtifactRepository", asset.live.namespace, found.repository)}) if asks else frozenset()
-    plan = _running(reader, asset, found, facts, lock)
+    told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
+    plan = _running(reader, resource, found, facts, lock)
     steps, missing = _snapshot(reader, found) + plan.steps, _missing(found, repository)
     # A version waits for its number; of a draft, what runs comes first.
     hurry, leisure = (missing, ()) if lock.asks else ((), missing)
@@ -77,13 +77,13 @@ def _joins(reader: Reader, found: ResolvedArtifact, repository: Resource | None)
     if repository is None or not reader.settings.shared_roles:
         return False
     assert isinstance(repository.model, ArtifactRepository)
-    known = (found.asset.body.get("status") or {}).get("repository")
+    known = (found.resource.body.get("status") or {}).get("repository")
     return bool(repository.model.spec.shared_roles) and known != found.repository
 
 
 def _snapshot(reader: Reader, found: ResolvedArtifact) -> tuple[tuple[Op, ...], ...]:
     """What has to be there before anything else: the snapshot of what was cloned."""
-    ops = diff(reader, found.asset, [render.snapshot(found)]).ops if found.taken is not None else []
+    ops = diff(reader, found.resource, [render.snapshot(found)]).ops if found.taken is not None else []
     return (tuple(ops),) if ops else ()
 
 
@@ -92,11 +92,13 @@ def _missing(found: ResolvedArtifact, repository: Resource | None) -> tuple[Op, 
     return () if repository is not None else (Create(render.repository(found)),)
 
 
-def _running(reader: Reader, asset: Resource, found: ResolvedArtifact, facts: dict[str, Any], lock: _LockState) -> Plan:
-    request = request_for(asset)
+def _running(
+    reader: Reader, resource: Resource, found: ResolvedArtifact, facts: dict[str, Any], lock: _LockState
+) -> Plan:
+    request = request_for(resource)
     if request is not None and not found.fresh:
         return combined(plan_workload(reader, request), facts, lock.problems)
-    ended = tuple(prune(reader, asset, (*KINDS, "ControllerRevision"), _kept(found))) if request is None else ()
+    ended = tuple(prune(reader, resource, (*KINDS, "ControllerRevision"), _kept(found))) if request is None else ()
     serious = any(problem.level > Level.NOTE for problem in lock.problems)
     ready = not serious and lock.phase != "Locking"
     text = "waiting for its number" if lock.phase == "Locking" else ""
@@ -105,14 +107,14 @@ def _running(reader: Reader, asset: Resource, found: ResolvedArtifact, facts: di
 
 
 def _kept(found: ResolvedArtifact) -> list[dict[str, Any]]:
-    place = {"namespace": found.asset.live.namespace, "name": clone_snapshot(found.asset.live.name)}
+    place = {"namespace": found.resource.live.namespace, "name": clone_snapshot(found.resource.live.name)}
     return [{"kind": "ControllerRevision", "metadata": place}] if found.taken is not None else []
 
 
 def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> _LockState:
-    live = found.asset.live
+    live = found.resource.live
     spec = found.spec.spec
-    had = (found.asset.body.get("status") or {}).get("version")
+    had = (found.resource.body.get("status") or {}).get("version")
     number = number_of(repository, live.uid)
     if not spec.locked:
         # Unlocked again before it showed its number: the repository keeps the number for it.

@@ -29,9 +29,9 @@ class _VersionLedger:
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
     retired: set[int] = field(default_factory=set)
 
-    def give(self, number: int, asset: Resource) -> None:
+    def give(self, number: int, resource: Resource) -> None:
         """Note the number of an artifact, for good."""
-        live = asset.live
+        live = resource.live
         self.entries[number] = {"version": number, "name": live.name, "uid": live.uid, "locked": True}
         self.last = max(self.last, number)
 
@@ -45,18 +45,18 @@ class _VersionLedger:
         return number not in self.entries and not spent(sorted(self.retired), number)
 
 
-def plan_repository(reader: Reader, asset: Resource) -> Plan:
+def plan_repository(reader: Reader, resource: Resource) -> Plan:
     """One pass over an ArtifactRepository."""
-    assert isinstance(asset.model, ArtifactRepository)
-    spec, live, before = asset.model.spec, asset.live, asset.body.get("status") or {}
+    assert isinstance(resource.model, ArtifactRepository)
+    spec, live, before = resource.model.spec, resource.live, resource.body.get("status") or {}
     members = reader.members(live.namespace, live.name)
-    unused = not members and _made_for_others(asset) and not any(user.kind == "Artifact" for user in reader.users)
+    unused = not members and _made_for_others(resource) and not any(user.kind == "Artifact" for user in reader.users)
     if unused and before.get("numArtifacts") == 0:
         return Plan(StatusInput(True, "Unused", "", (), {}), ((Delete(live),),))
     numbers = _known(before, members)
     problems: list[Problem] = []
-    _give(reader, asset, members, numbers, problems)
-    sharing = share_roles(reader, asset, members, {item["uid"] for item in numbers.entries.values()})
+    _give(reader, resource, members, numbers, problems)
+    sharing = share_roles(reader, resource, members, {item["uid"] for item in numbers.entries.values()})
     problems += sharing.problems
     facts = {
         # Known by the repository that they name, before a pass over them has looked at it.
@@ -74,15 +74,15 @@ def plan_repository(reader: Reader, asset: Resource) -> Plan:
     return Plan(draft, steps, _SETTLING if unused else None, if_unchanged=True, replan_after_write=bool(steps))
 
 
-def _made_for_others(asset: Resource) -> bool:
-    return LABEL_ON_DEMAND in (asset.body["metadata"].get("labels") or {})
+def _made_for_others(resource: Resource) -> bool:
+    return LABEL_ON_DEMAND in (resource.body["metadata"].get("labels") or {})
 
 
 def _known(before: dict[str, Any], members: list[Resource]) -> _VersionLedger:
     """The numbers that were given; where the status was lost, those that the artifacts themselves show."""
     retired = set(before.get("retiredVersions") or ())
     numbers = _VersionLedger(max(int(before.get("lastVersionNumber") or 0), *retired, 0), {}, retired)
-    alive = {asset.live.uid: asset for asset in members}
+    alive = {resource.live.uid: resource for resource in members}
     for item in before.get("versions") or ():
         member = alive.get(item["uid"])
         if member is None:
@@ -90,28 +90,30 @@ def _known(before: dict[str, Any], members: list[Resource]) -> _VersionLedger:
             continue
         numbers.give(item["version"], member)
         numbers.entries[item["version"]]["locked"] = bool((member.body.get("spec") or {}).get("locked"))
-    for asset in members:
-        shown = (asset.body.get("status") or {}).get("version")
+    for resource in members:
+        shown = (resource.body.get("status") or {}).get("version")
         if shown and shown not in numbers.entries:
-            numbers.give(shown, asset)
+            numbers.give(shown, resource)
     return numbers
 
 
 def _give(
-    reader: Reader, asset: Resource, members: list[Resource], numbers: _VersionLedger, problems: list[Problem]
+    reader: Reader, resource: Resource, members: list[Resource], numbers: _VersionLedger, problems: list[Problem]
 ) -> None:
     """Numbers for those that wait: first the ones that ask for a certain one, then the others, oldest first."""
     has = {item["uid"] for item in numbers.entries.values()}
-    waiting = [found for member in members if member.live.uid not in has and (found := _ready(reader, asset, member))]
+    waiting = [
+        found for member in members if member.live.uid not in has and (found := _ready(reader, resource, member))
+    ]
     for found in sorted(waiting, key=lambda item: item.spec.spec.version is None):
         if len(numbers.entries) >= LISTED_VERSIONS:
-            problems.append(full_problem(asset.live.name))
+            problems.append(full_problem(resource.live.name))
             return
         wanted = found.spec.spec.version
         if wanted is None:
-            numbers.give(numbers.last + 1, found.asset)
+            numbers.give(numbers.last + 1, found.resource)
         elif numbers.free(wanted):
-            numbers.give(wanted, found.asset)
+            numbers.give(wanted, found.resource)
 
 
 def _ready(reader: Reader, repository: Resource, member: Resource) -> ResolvedArtifact | None:

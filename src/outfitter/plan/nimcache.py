@@ -27,29 +27,29 @@ LONGEST_RETRY = 1800.0
 _SETTLING = 60.0  # seconds that the first user of a new cache is given to be counted
 
 
-def plan_nim_cache(reader: Reader, asset: Resource) -> Plan:
+def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
     """One pass over a NimCache."""
-    assert isinstance(asset.model, NimCache)
-    spec = asset.model.spec
+    assert isinstance(resource.model, NimCache)
+    spec = resource.model.spec
     facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
-    problem = scope_problem(asset, reader.settings.system_namespace)
+    problem = scope_problem(resource, reader.settings.system_namespace)
     one_volume = spec.sharing == "staticPV"
     if problem is None and one_volume:
-        problem = unshareable(reader, asset)
+        problem = unshareable(reader, resource)
     if problem is not None:
         facts["phase"] = "Failed"
         return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
-    if is_wide(asset, reader.settings.system_namespace) and spec.claim_name is None and not one_volume:
+    if is_wide(resource, reader.settings.system_namespace) and spec.claim_name is None and not one_volume:
         facts["phase"] = "Ready"
         return Plan(
             StatusInput(True, "Valid", "each namespace fills a cache of its own as this one says", (), facts, (1, 1))
         )
-    idle = _IdleTimer.of(reader, asset)
+    idle = _IdleTimer.of(reader, resource)
     if idle.over:
-        return Plan(StatusInput(True, "Unused", "", (), facts), ((Delete(asset.live),),))
+        return Plan(StatusInput(True, "Unused", "", (), facts), ((Delete(resource.live),),))
     facts["unusedSince"] = idle.since
-    plan = _existing(reader, asset, spec, facts) if spec.claim_name else _filled(reader, asset, spec, facts)
-    plan = share(reader, asset, plan) if one_volume else plan
+    plan = _existing(reader, resource, spec, facts) if spec.claim_name else _filled(reader, resource, spec, facts)
+    plan = share(reader, resource, plan) if one_volume else plan
     delays = [delay for delay in (plan.requeue, idle.requeue) if delay is not None]
     return replace(plan, requeue=min(delays, default=None))
 
@@ -63,12 +63,12 @@ class _IdleTimer:
     requeue: float | None = None
 
     @classmethod
-    def of(cls, reader: Reader, asset: Resource) -> _IdleTimer:
-        meta = asset.body["metadata"]
-        assert isinstance(asset.model, NimCache)
-        if reader.users or asset.model.spec.retain or LABEL_ON_DEMAND not in (meta.get("labels") or {}):
+    def of(cls, reader: Reader, resource: Resource) -> _IdleTimer:
+        meta = resource.body["metadata"]
+        assert isinstance(resource.model, NimCache)
+        if reader.users or resource.model.spec.retain or LABEL_ON_DEMAND not in (meta.get("labels") or {}):
             return cls()
-        previous = asset.body.get("status") or {}
+        previous = resource.body.get("status") or {}
         if not previous:
             return cls(requeue=_SETTLING)  # just made: whoever needs it has not been counted yet
         since = previous.get("unusedSince") or timestamp(reader.now)
@@ -80,9 +80,9 @@ def _time(text: str | None, default: datetime) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else default
 
 
-def _existing(reader: Reader, asset: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
+def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
     """A claim that holds the model already."""
-    name, namespace = spec.claim_name or "", asset.live.namespace
+    name, namespace = spec.claim_name or "", resource.live.namespace
     facts["claimName"] = name
     live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
@@ -96,17 +96,17 @@ def _existing(reader: Reader, asset: Resource, spec: NimCacheSpec, facts: dict[s
     return Plan(StatusInput(True, "Ready", "", (), {**facts, "phase": "Ready"}, (1, 1)))
 
 
-def _filled(reader: Reader, asset: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
+def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
     """A claim of its own, and the Job that fills it."""
-    live, previous = asset.live, asset.body.get("status") or {}
+    live, previous = resource.live, resource.body.get("status") or {}
     facts["claimName"] = live.name
     held = reader.get_untracked("PersistentVolumeClaim", live.namespace, live.name)
     ours = held is not None and held.owner == live.uid and not held.deleting
-    jobs = _jobs(reader, asset)
+    jobs = _jobs(reader, resource)
     marked = ours and LABEL_FILLED in (held.body["metadata"].get("labels") or {}) if held else False
     complete = bool(jobs) and ours and _after(jobs[-1], held) and observe(jobs[-1]).state is State.READY
-    claim = nimcache.claim(asset, spec, reader.settings, filled=marked or complete)
-    result = diff(reader, asset, [claim])
+    claim = nimcache.claim(resource, spec, reader.settings, filled=marked or complete)
+    result = diff(reader, resource, [claim])
     problems = [*result.problems, *_claim_problems(reader, held)]
     if marked or complete:
         ended = jobs[-1].body.get("status") or {} if jobs else {}
@@ -122,7 +122,7 @@ def _filled(reader: Reader, asset: Resource, spec: NimCacheSpec, facts: dict[str
         over = _steps([Delete(job) for job in jobs if held.deleting and not job.deleting])  # or its pods hold it
         return Plan(_draft(facts, problems, "Pending"), over)
     stale = [Delete(job) for job in jobs if ours and held and not _after(job, held) and not job.deleting]
-    return _download(reader, asset, spec, facts, jobs, result.ops, stale, problems)
+    return _download(reader, resource, spec, facts, jobs, result.ops, stale, problems)
 
 
 def _steps(*steps: list[Any]) -> tuple[tuple[Op, ...], ...]:
@@ -137,8 +137,8 @@ def _after(job: CachedObject, held: CachedObject | None) -> bool:
     return bool(made >= claimed)
 
 
-def _jobs(reader: Reader, asset: Resource) -> list[CachedObject]:
-    found = [child for child in reader.children(asset.live.uid) if child.kind == "Job"]
+def _jobs(reader: Reader, resource: Resource) -> list[CachedObject]:
+    found = [child for child in reader.children(resource.live.uid) if child.kind == "Job"]
     return sorted(found, key=_attempt)
 
 
@@ -157,7 +157,7 @@ def _claim_problems(reader: Reader, held: CachedObject | None) -> list[Problem]:
 
 def _download(
     reader: Reader,
-    asset: Resource,
+    resource: Resource,
     spec: NimCacheSpec,
     facts: dict[str, Any],
     jobs: list[CachedObject],
@@ -166,42 +166,42 @@ def _download(
     problems: list[Problem],
 ) -> Plan:
     """The next step towards a full claim."""
-    version, found = _wanted_key(reader, asset, spec)
+    version, found = _wanted_key(reader, resource, spec)
     problems += found.problems
     current = [job for job in jobs if job.uid not in {item.live.uid for item in stale}]
-    pull = pull_secrets(reader, asset.live.namespace, nimcache.submission(spec), [spec.image], found)
+    pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found)
     if found.problems or stale:
         facts["phase"] = "Pending"
         return Plan(_draft(facts, problems, "Pending"), _steps(first, stale), replan_after_write=bool(first))
     attempt = _attempt(current[-1]) if current else 0
     if current and not current[-1].deleting:
-        seen = observe_download(current[-1], _pods(reader, asset, current[-1]))
+        seen = observe_download(current[-1], _pods(reader, resource, current[-1]))
         used = (current[-1].body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
-        job, wrong = nimcache.job(asset, spec, attempt, used, pull, reader.settings)
-        kept = diff(reader, asset, [job])
+        job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings)
+        kept = diff(reader, resource, [job])
         # The kubelet tries to pull ever later; with another key it may go well at once.
         rotated = seen.reason == "ImagePullFailed" and used != version
         if kept.ops or (seen.state is not State.FAILED and not rotated):
             # Another template: this attempt is started over.
-            return _under_way(reader, asset, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
+            return _under_way(reader, resource, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
         wait = _wait(reader, current[-1], attempt) if used == version else 0.0
         if wait > 0:
             return _failed(reader, facts, current[-1], seen, attempt, wait, first, problems)
-    job, wrong = nimcache.job(asset, spec, attempt + 1, version, pull, reader.settings)
+    job, wrong = nimcache.job(resource, spec, attempt + 1, version, pull, reader.settings)
     facts |= {"phase": "Downloading", "jobName": job["metadata"]["name"], "attempts": attempt + 1}
-    before = asset.body.get("status") or {}
+    before = resource.body.get("status") or {}
     facts["failure"] = before.get("failure") if attempt else None
     over = [Delete(item) for item in current if not item.deleting]
     steps = _steps(first, [Create(stamp(job))], over)
     return Plan(_draft(facts, [*problems, *wrong], "Downloading"), steps, replan_after_write=True)
 
 
-def _wanted_key(reader: Reader, asset: Resource, spec: NimCacheSpec) -> tuple[str, Found]:
+def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple[str, Found]:
     """Which content of its Credentials a download would use, and what is missing for one."""
     found = Found()
     version = ""
     if spec.credential is not None:
-        answer = credential_key(reader, asset.live.namespace, spec.credential, "NGC_API_KEY", "spec.credential")
+        answer = credential_key(reader, resource.live.namespace, spec.credential, "NGC_API_KEY", "spec.credential")
         if isinstance(answer, Problem):
             found.problems.append(answer)
             return "", found
@@ -214,15 +214,15 @@ def _wanted_key(reader: Reader, asset: Resource, spec: NimCacheSpec) -> tuple[st
             )
         }
     )
-    check_variables(reader, asset.live.namespace, given, found)
+    check_variables(reader, resource.live.namespace, given, found)
     versions = (version, *sorted(source.version for source in found.sources.values()))
     return ",".join(filter(None, versions)), found
 
 
-def _pods(reader: Reader, asset: Resource, job: CachedObject) -> list[CachedObject]:
+def _pods(reader: Reader, resource: Resource, job: CachedObject) -> list[CachedObject]:
     names = ("batch.kubernetes.io/job-name", "job-name")
     found = []
-    for pod in reader.children(asset.live.uid):
+    for pod in reader.children(resource.live.uid):
         labels = pod.body["metadata"].get("labels") or {} if pod.kind == "Pod" else {}
         if job.name in (labels.get(name) for name in names):
             found.append(pod)
@@ -239,7 +239,7 @@ def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> St
 
 def _under_way(
     reader: Reader,
-    asset: Resource,
+    resource: Resource,
     facts: dict[str, Any],
     job: CachedObject,
     seen: Observation,
@@ -249,7 +249,7 @@ def _under_way(
     """A Job runs; what keeps its pod from getting on is told, and the kubelet tries on."""
     status = job.body.get("status") or {}
     started = status.get("startTime")
-    before = asset.body.get("status") or {}
+    before = resource.body.get("status") or {}
     facts |= {
         "phase": "Downloading",
         "jobName": job.name,

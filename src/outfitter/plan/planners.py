@@ -16,8 +16,8 @@ from outfitter.resolve.request import request_for
 from outfitter.snapshot import Reader, Resource
 
 
-def _workload(reader: Reader, asset: Resource) -> Plan:
-    request = request_for(asset)
+def _workload(reader: Reader, resource: Resource) -> Plan:
+    request = request_for(resource)
     assert request is not None
     return plan_workload(reader, request)
 
@@ -35,6 +35,6 @@ PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
 }
 
 
-def plan(reader: Reader, asset: Resource) -> Plan:
+def plan(reader: Reader, resource: Resource) -> Plan:
     """What to write, and what to say, for one of our objects."""
-    return PLANNERS[asset.live.kind](reader, asset)
+    return PLANNERS[resource.live.kind](reader, resource)

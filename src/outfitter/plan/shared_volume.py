@@ -19,10 +19,10 @@ from outfitter.snapshot import CachedObject, Reader, Resource
 _FIELD = "spec.sharing"
 
 
-def unshareable(reader: Reader, asset: Resource) -> Problem | None:
+def unshareable(reader: Reader, resource: Resource) -> Problem | None:
     """Why a cache cannot be mounted in other namespaces at all."""
     settings = reader.settings
-    if not is_wide(asset, settings.system_namespace):
+    if not is_wide(resource, settings.system_namespace):
         text = f"only a cache of wider scope in namespace {settings.system_namespace} is shared: remove sharing"
         return stalled("InvalidSpec", text, _FIELD)
     if settings.watch_namespaces:
@@ -47,26 +47,26 @@ class _Shares:
     synced: int = 0
 
 
-def share(reader: Reader, asset: Resource, made: Plan) -> Plan:
+def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
     """The plan of a cache that is filled or being filled, and what the namespaces of its users need."""
-    where = _namespaces(reader, asset)
-    keep = {(shared_claim(asset.live.name), at) for at in where} | {
-        (shared_volume(asset.live.uid, at), "") for at in where
+    where = _namespaces(reader, resource)
+    keep = {(shared_claim(resource.live.name), at) for at in where} | {
+        (shared_volume(resource.live.uid, at), "") for at in where
     }
-    keep.add((asset.live.name, asset.live.namespace))
+    keep.add((resource.live.name, resource.live.namespace))
     found = _Shares()
-    for child in reader.children(asset.live.uid):
+    for child in reader.children(resource.live.uid):
         volume = child.kind in ("PersistentVolume", "PersistentVolumeClaim")
         if volume and not child.deleting and (child.name, child.namespace) not in keep:
             found.ops.append(Delete(child))
     draft = made.status
     if draft.facts.get("phase") == "Ready":
-        source = _source(reader, asset, draft.facts["claimName"])
+        source = _source(reader, resource, draft.facts["claimName"])
         if isinstance(source, Problem):
             found.problems.append(source)
         else:
             for namespace in where:
-                _keep(reader, asset, source, namespace, found)
+                _keep(reader, resource, source, namespace, found)
     facts = {**draft.facts, "targets": {"desired": len(where), "synced": found.synced}}
     everywhere = any(not problem.namespace for problem in found.problems)
     broken = len(where) if everywhere else len({problem.namespace for problem in found.problems})
@@ -81,21 +81,21 @@ def share(reader: Reader, asset: Resource, made: Plan) -> Plan:
     return replace(made, status=draft, steps=steps, replan_after_write=made.replan_after_write or bool(found.ops))
 
 
-def _namespaces(reader: Reader, asset: Resource) -> list[str]:
+def _namespaces(reader: Reader, resource: Resource) -> list[str]:
     """Where something that runs uses the cache, and may."""
-    home = asset.live.namespace
+    home = resource.live.namespace
     used = sorted({user.namespace for user in reader.users} - {home})
     spaces = [(name, reader.get("Namespace", "", name)) for name in used]
-    return [name for name, live in spaces if live and not live.deleting and reaches(reader, asset, name)]
+    return [name for name, live in spaces if live and not live.deleting and reaches(reader, resource, name)]
 
 
-def _source(reader: Reader, asset: Resource, name: str) -> Mapping[str, Any] | Problem:
+def _source(reader: Reader, resource: Resource, name: str) -> Mapping[str, Any] | Problem:
     """The PersistentVolume that the cache's own claim is bound to, if it may be shared."""
-    held = reader.get("PersistentVolumeClaim", asset.live.namespace, name)
+    held = reader.get("PersistentVolumeClaim", resource.live.namespace, name)
     volume = (held.body["spec"].get("volumeName") or "") if held else ""
     live = reader.get("PersistentVolume", "", volume) if volume else None
     if live is None:
-        return waiting("Pending", f"PersistentVolumeClaim {asset.live.namespace}/{name} is not bound yet")
+        return waiting("Pending", f"PersistentVolumeClaim {resource.live.namespace}/{name} is not bound yet")
     body = live.body
     driver = (body["spec"].get("csi") or {}).get("driver", "")
     if driver in reader.settings.shared_drivers:
@@ -105,17 +105,17 @@ def _source(reader: Reader, asset: Resource, name: str) -> Mapping[str, Any] | P
     return stalled("Unsupported", f"{text}several namespaces mount one volume, or use sharing download", _FIELD)
 
 
-def _keep(reader: Reader, asset: Resource, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
+def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
     """Claim and volume of one namespace. Neither can be changed: what is no longer right goes, and is made anew."""
-    held = reader.get("PersistentVolumeClaim", namespace, shared_claim(asset.live.name))
+    held = reader.get("PersistentVolumeClaim", namespace, shared_claim(resource.live.name))
     size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
-    wanted, volume = nimcache.shared(asset, source, namespace, size)
-    result = diff(reader, asset, [wanted])
+    wanted, volume = nimcache.shared(resource, source, namespace, size)
+    result = diff(reader, resource, [wanted])
     if result.problems:
         found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
         return
     live = reader.get_untracked("PersistentVolume", "", volume["metadata"]["name"])
-    verdict = check_ownership(reader, live, asset) if live else None
+    verdict = check_ownership(reader, live, resource) if live else None
     if verdict is not None:
         found.problems.append(_elsewhere(verdict, namespace))
     elif live is None:

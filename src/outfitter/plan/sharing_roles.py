@@ -14,22 +14,22 @@ from outfitter.snapshot import Reader, Resource
 _KINDS: Final = ("RoleBinding", "Role")
 
 
-def share_roles(reader: Reader, asset: Resource, members: Sequence[Resource], versions: Collection[str]) -> Diff:
+def share_roles(reader: Reader, resource: Resource, members: Sequence[Resource], versions: Collection[str]) -> Diff:
     """What makes the Roles of a repository what its list says. `versions`: uids of the members that have a number."""
-    assert isinstance(asset.model, ArtifactRepository)
-    listed = bool(asset.model.spec.shared_roles)
+    assert isinstance(resource.model, ArtifactRepository)
+    listed = bool(resource.model.spec.shared_roles)
     if not reader.settings.shared_roles:
         return Diff(problems=[_OFF] if listed else [])
     if listed:
-        reader.track("Artifact", asset.live.namespace, "*")  # who joins and who leaves
+        reader.track("Artifact", resource.live.namespace, "*")  # who joins and who leaves
     names = [member.live.name for member in members]
     drafts = [member.live.name for member in members if member.live.uid not in versions]
-    pairs = shared(asset, names, drafts)
+    pairs = shared(resource, names, drafts)
     # A RoleBinding gives whatever the Role of that name says. So it is there only while that Role is known to be ours:
     # made after it, and gone with it.
-    wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(reader, asset, role)]
-    result = diff(reader, asset, wanted)
-    result.ops += prune(reader, asset, _KINDS, wanted)
+    wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(reader, resource, role)]
+    result = diff(reader, resource, wanted)
+    result.ops += prune(reader, resource, _KINDS, wanted)
     return result
 
 
@@ -41,6 +41,6 @@ _OFF: Final = stalled(
 )
 
 
-def _ours(reader: Reader, asset: Resource, role: Mapping[str, Any]) -> bool:
-    found = reader.get_untracked("Role", asset.live.namespace, role["metadata"]["name"])
-    return found is not None and check_ownership(reader, found, asset) is None
+def _ours(reader: Reader, resource: Resource, role: Mapping[str, Any]) -> bool:
+    found = reader.get_untracked("Role", resource.live.namespace, role["metadata"]["name"])
+    return found is not None and check_ownership(reader, found, resource) is None

@@ -87,18 +87,18 @@ class Reconciler:
             self._begun.discard(key)
             return Result("Gone")
         try:
-            asset = read_resource(live)
+            resource = read_resource(live)
         except ValidationError as error:
             return await self._unreadable(live, error)
         namespace = self._caches["Namespace"].get("", key.namespace)
         if namespace is not None and namespace.deleting:
             return Result("Gone")
-        if (asset.body["metadata"].get("annotations") or {}).get(ANNOTATION_RECONCILE) == "disabled":
+        if (resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RECONCILE) == "disabled":
             return Result("Paused", frozenset(self.dependencies(key)))
         if live.deleting:
-            return await self._deleting(asset)
-        made, reader = await self._plan(key, asset)
-        if await self._gone_meanwhile(asset, made):
+            return await self._deleting(resource)
+        made, reader = await self._plan(key, resource)
+        if await self._gone_meanwhile(resource, made):
             return Result("Gone")
         self._begun.add(key)
         done = await self._executor.execute(made)
@@ -112,12 +112,12 @@ class Reconciler:
         if done.problems:
             made = replace(made, status=unfinished(made.status, done.problems))
             if done.without_revision:  # what runs is what ran before
-                facts = {**made.status.facts, "revision": (asset.body.get("status") or {}).get("revision")}
+                facts = {**made.status.facts, "revision": (resource.body.get("status") or {}).get("revision")}
                 made = replace(made, status=replace(made.status, facts=facts))
         elif made.replan_after_write:
-            made, reader = self._replan(asset, made, reader)
+            made, reader = self._replan(resource, made, reader)
         draft = made.status
-        requeue, written = await self._write_status(key, asset, draft, if_unchanged=made.if_unchanged)
+        requeue, written = await self._write_status(key, resource, draft, if_unchanged=made.if_unchanged)
         delays = [made.requeue, requeue, self._patience(key, again=done.again)]
         soonest = min((delay for delay in delays if delay is not None), default=None)
         return Result(
@@ -132,14 +132,14 @@ class Reconciler:
         times = self._refused[key] = self._refused.get(key, -1) + 1
         return min(_AGAIN_SECONDS, 2.0 ** min(times, 10))
 
-    async def _plan(self, key: Key, asset: Resource) -> tuple[Plan, Reader]:
+    async def _plan(self, key: Key, resource: Resource) -> tuple[Plan, Reader]:
         """Look, decide, fetch what turned out to be needed, and look again at the caches as they are then."""
         keyed_data: dict[Dep, KeyedData] = {}
         # An asset looks at its namesakes to see who shadows whom; that is no use.
         users = tuple(user for user in self._users(key) if user.kind != key.kind)
         for _ in range(_ROUNDS):
             reader = Reader(self._lookup, self._settings, keyed_data, users, self._clock())
-            made = plan(reader, asset)
+            made = plan(reader, resource)
             if not reader.wanted:
                 return made, reader
             found = await asyncio.gather(*(self._fetch(dep, data) for dep, data in reader.wanted.items()))
@@ -149,25 +149,25 @@ class Reconciler:
                 raise Conflict(f"{key}: something it refers to is changing")
         raise Conflict(f"{key}: what it refers to keeps changing")
 
-    async def _gone_meanwhile(self, asset: Resource, made: Plan) -> bool:
+    async def _gone_meanwhile(self, resource: Resource, made: Plan) -> bool:
         """Whether the object was deleted, where children that it had are missing.
 
         The garbage collector's news of them can be here before news of their owner, which comes by another watch; made
         again now, they would stand there without an owner.
         """
         creates = any(isinstance(op, Create) for op in made.ops)
-        if not creates or not (asset.key in self._begun or _had_children(asset)):
+        if not creates or not (resource.key in self._begun or _had_children(resource)):
             return False
-        live = asset.live
+        live = resource.live
         found = await self._cluster.get(live.kind, live.namespace, live.name)
         return found is None or found["metadata"]["uid"] != live.uid
 
-    def _replan(self, asset: Resource, made: Plan, before: Reader) -> tuple[Plan, Reader]:
+    def _replan(self, resource: Resource, made: Plan, before: Reader) -> tuple[Plan, Reader]:
         """After the writes the caches hold the server's answers: say now what a second pass would say."""
         reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock())
         known = {key: made.status.facts[key] for key in ("revision",) if key in made.status.facts}
-        status = {**(asset.body.get("status") or {}), **known}  # the pin that was just made is the one to keep to
-        found = plan(reader, replace(asset, body={**asset.body, "status": status}))
+        status = {**(resource.body.get("status") or {}), **known}  # the pin that was just made is the one to keep to
+        found = plan(reader, replace(resource, body={**resource.body, "status": status}))
         if reader.wanted:
             return made, before
         soon = _NEXT_STEP if found.ops else found.requeue  # what only now can be done is for the next pass
@@ -198,31 +198,31 @@ class Reconciler:
         # What runs for it runs on, so it uses what it used.
         return Result("Stalled", None, None, await self._put_status(live, status))
 
-    async def _deleting(self, asset: Resource) -> Result:
+    async def _deleting(self, resource: Resource) -> Result:
         """Somebody else's finalizer holds the object: say so, and change nothing any more."""
-        written = await self._put_status(asset.live, deleting(asset.body, self._clock()))
+        written = await self._put_status(resource.live, deleting(resource.body, self._clock()))
         return Result("Deleting", frozenset(), None, written)
 
     async def _write_status(
-        self, key: Key, asset: Resource, draft: StatusInput, *, if_unchanged: bool
+        self, key: Key, resource: Resource, draft: StatusInput, *, if_unchanged: bool
     ) -> tuple[float | None, int]:
         """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first.
 
         `guarded`: only over the version that the draft was made from, and at once.
         """
         now = self._clock()
-        status = compose(draft, asset.body, now)
-        previous = asset.body.get("status") or {}
+        status = compose(draft, resource.body, now)
+        previous = resource.body.get("status") or {}
         same_spec = all(previous.get(key) == status.get(key) for key in ("observedGeneration", "revision"))
         slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
         if if_unchanged or not (slipped and same_spec):
             self._unready.pop(key, None)
-            return None, await self._put_status(asset.live, status, if_unchanged=if_unchanged)
+            return None, await self._put_status(resource.live, status, if_unchanged=if_unchanged)
         since = self._unready.setdefault(key, now)
         left = self._settings.hold_seconds - (now - since).total_seconds()
         if left > 0:
             return left + 0.1, 0
-        return None, await self._put_status(asset.live, status)
+        return None, await self._put_status(resource.live, status)
 
     async def _put_status(self, live: CachedObject, status: Mapping[str, Any], *, if_unchanged: bool = False) -> int:
         previous = live.body.get("status") or {}
@@ -252,10 +252,10 @@ class Reconciler:
         self._executor.forget()
 
 
-def _had_children(asset: Resource) -> bool:
+def _had_children(resource: Resource) -> bool:
     """Whether there may be children that an earlier pass made, if it came to its end; what runs has none before."""
-    status = asset.body.get("status") or {}
-    return ("revision" if request_for(asset) else "observedGeneration") in status
+    status = resource.body.get("status") or {}
+    return ("revision" if request_for(resource) else "observedGeneration") in status
 
 
 def _outcome(draft: StatusInput, made: Plan) -> str:

@@ -17,7 +17,7 @@ def repository(found: ResolvedArtifact) -> dict[str, Any]:
         "kind": "ArtifactRepository",
         "metadata": {
             "name": found.repository,
-            "namespace": found.asset.live.namespace,
+            "namespace": found.resource.live.namespace,
             "labels": {LABEL_ON_DEMAND: "true"},
         },
         "spec": {"type": found.type},
@@ -29,7 +29,7 @@ def snapshot(found: ResolvedArtifact) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": {**child_meta(found.asset), "name": clone_snapshot(found.asset.live.name)},
+        "metadata": {**child_meta(found.resource), "name": clone_snapshot(found.resource.live.name)},
         "data": dict(found.taken or {}),
         "revision": 1,
     }

@@ -43,45 +43,45 @@ LEVELS: Final = (
 """From most to least. NO_ROLE is in none of them. Every verb here is one that the operator itself must hold."""
 
 
-def shared(asset: Resource, artifacts: Sequence[str], drafts: Sequence[str]) -> list[tuple[Manifest, Manifest]]:
+def shared(resource: Resource, artifacts: Sequence[str], drafts: Sequence[str]) -> list[tuple[Manifest, Manifest]]:
     """A Role and its RoleBinding for each level that somebody has. `drafts`: those of `artifacts` without a number."""
-    assert isinstance(asset.model, ArtifactRepository)
-    entries = asset.model.spec.shared_roles
+    assert isinstance(resource.model, ArtifactRepository)
+    entries = resource.model.spec.shared_roles
     found = []
     for level in LEVELS:
         subjects = [entry.subject for entry in entries if entry.role in level.roles]
         if subjects:
-            found.append((_role(asset, level, artifacts, drafts), _binding(asset, level, subjects)))
+            found.append((_role(resource, level, artifacts, drafts), _binding(resource, level, subjects)))
     return found
 
 
-def _role(asset: Resource, level: Level, artifacts: Sequence[str], drafts: Sequence[str]) -> Manifest:
+def _role(resource: Resource, level: Level, artifacts: Sequence[str], drafts: Sequence[str]) -> Manifest:
     given = (
         ("artifacts", artifacts, level.artifacts),
         ("artifacts", drafts, level.drafts),
-        ("artifactrepositories", (asset.live.name,), level.repository),
+        ("artifactrepositories", (resource.live.name,), level.repository),
     )
     rules = [
         {"apiGroups": [GROUP], "resources": [plural], "resourceNames": sorted(names), "verbs": sorted(verbs)}
         for plural, names, verbs in given
         if names and verbs  # no name at all would be every name
     ]
-    return {**_object(asset, "Role", level), "rules": rules}
+    return {**_object(resource, "Role", level), "rules": rules}
 
 
-def _binding(asset: Resource, level: Level, subjects: Sequence[RoleSubject]) -> Manifest:
-    reference = {"apiGroup": RBAC, "kind": "Role", "name": shared_role(asset.live.name, level.name)}
-    listed = [_subject(asset, subject) for subject in subjects]
-    return {**_object(asset, "RoleBinding", level), "roleRef": reference, "subjects": listed}
+def _binding(resource: Resource, level: Level, subjects: Sequence[RoleSubject]) -> Manifest:
+    reference = {"apiGroup": RBAC, "kind": "Role", "name": shared_role(resource.live.name, level.name)}
+    listed = [_subject(resource, subject) for subject in subjects]
+    return {**_object(resource, "RoleBinding", level), "roleRef": reference, "subjects": listed}
 
 
-def _object(asset: Resource, kind: str, level: Level) -> Manifest:
-    meta = {"name": shared_role(asset.live.name, level.name), **child_meta(asset)}
+def _object(resource: Resource, kind: str, level: Level) -> Manifest:
+    meta = {"name": shared_role(resource.live.name, level.name), **child_meta(resource)}
     return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta}
 
 
-def _subject(asset: Resource, subject: RoleSubject) -> Manifest:
+def _subject(resource: Resource, subject: RoleSubject) -> Manifest:
     """A service account is one of the repository's namespace; the others know no namespace."""
     if subject.kind == "ServiceAccount":
-        return {"kind": subject.kind, "name": subject.name, "namespace": asset.live.namespace}
+        return {"kind": subject.kind, "name": subject.name, "namespace": resource.live.namespace}
     return {"apiGroup": RBAC, "kind": subject.kind, "name": subject.name}

@@ -37,8 +37,8 @@ def children(
     settings: Settings,
 ) -> list[dict[str, Any]]:
     """Everything of a pinned inference but the pin and its claims."""
-    live = request.asset.live
-    meta = child_meta(request.asset)
+    live = request.resource.live
+    meta = child_meta(request.resource)
     result: list[dict[str, Any]] = []
     for number, group in enumerate(groups):
         name = group_workload(live.name, group.name, first=number == 0)

@@ -47,7 +47,7 @@ def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def claim(asset: Resource, spec: NimCacheSpec, settings: Settings, *, filled: bool) -> dict[str, Any]:
+def claim(resource: Resource, spec: NimCacheSpec, settings: Settings, *, filled: bool) -> dict[str, Any]:
     """The claim of a cache; a label on it says that the model is complete, so that it goes where the volume goes."""
     info = ClaimInfo.model_validate(
         {
@@ -56,26 +56,28 @@ def claim(asset: Resource, spec: NimCacheSpec, settings: Settings, *, filled: bo
             **({"storageClass": spec.storage_class} if spec.storage_class else {}),
         }
     )
-    meta = child_meta(asset)
+    meta = child_meta(resource)
     labels = {**meta["labels"], **({LABEL_FILLED: "true"} if filled else {})}
     leaf = PvcFields.model_validate({"path": CACHE_PATH, "claimInfo": info.to_dict()})
-    manifest = datasource.persistent_volume_claim(leaf, asset.live.name, asset.live.namespace, labels, retain=False)
+    manifest = datasource.persistent_volume_claim(
+        leaf, resource.live.name, resource.live.namespace, labels, retain=False
+    )
     manifest["metadata"]["ownerReferences"] = meta["ownerReferences"]
     return manifest
 
 
 def job(
-    asset: Resource, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
+    resource: Resource, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
 ) -> tuple[dict[str, Any], list[Problem]]:
     """One attempt to download. It ends with its first failure: the next attempt is ours, with a reason in status."""
-    meta = child_meta(asset)
-    template, problems = _template(asset, spec, pull_secrets, settings)
+    meta = child_meta(resource)
+    template, problems = _template(resource, spec, pull_secrets, settings)
     manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             **meta,
-            "name": download_job(asset.live.name, attempt),
+            "name": download_job(resource.live.name, attempt),
             "annotations": {ANNOTATION_ATTEMPT: str(attempt), ANNOTATION_SOURCE_VERSION: version},
         },
         "spec": {
@@ -88,14 +90,14 @@ def job(
 
 
 def shared(
-    asset: Resource, source: Mapping[str, Any], namespace: str, size: str
+    resource: Resource, source: Mapping[str, Any], namespace: str, size: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The claim by which another namespace mounts the volume of a cache, and the PersistentVolume behind it.
 
     `source` is the PersistentVolume of the cache itself. The new one is the same storage, read-only, reserved for the
     claim; when it is deleted the storage stays.
     """
-    live, spec = asset.live, source["spec"]
+    live, spec = resource.live, source["spec"]
     labels = owner_labels(live.kind, live.name, live.uid)
     name, volume = shared_claim(live.name), shared_volume(live.uid, namespace)
     csi = {key: value for key, value in spec["csi"].items() if key not in _CONTROLLER}
@@ -147,9 +149,9 @@ def submission(spec: NimCacheSpec) -> WorkspaceSpec:
 
 
 def _template(
-    asset: Resource, spec: NimCacheSpec, pull_secrets: Sequence[str], settings: Settings
+    resource: Resource, spec: NimCacheSpec, pull_secrets: Sequence[str], settings: Settings
 ) -> tuple[dict[str, Any], list[Problem]]:
-    who, live = label(asset), asset.live
+    who, live = label(resource), resource.live
     workload = submission(spec)
     labels = owner_labels(live.kind, live.name, live.uid)
     problems: list[Problem] = []

@@ -9,17 +9,17 @@ from outfitter.naming import owner_labels
 from outfitter.snapshot import Resource
 
 
-def owner_reference(asset: Resource) -> dict[str, Any]:
+def owner_reference(resource: Resource) -> dict[str, Any]:
     """The controller ownerReference to one of our objects; blockOwnerDeletion would need one more right."""
-    live = asset.live
+    live = resource.live
     return {"apiVersion": API_VERSION, "kind": live.kind, "name": live.name, "uid": live.uid, "controller": True}
 
 
-def child_meta(asset: Resource) -> dict[str, Any]:
+def child_meta(resource: Resource) -> dict[str, Any]:
     """Metadata that every child in the owner's namespace starts from."""
-    live = asset.live
+    live = resource.live
     return {
         "namespace": live.namespace,
         "labels": owner_labels(live.kind, live.name, live.uid),
-        "ownerReferences": [owner_reference(asset)],
+        "ownerReferences": [owner_reference(resource)],
     }

@@ -43,7 +43,7 @@ class Rendered:
 
 def pods(resolved: Resolved, settings: Settings) -> Rendered:
     """The pod template of every container group. Origins of the first group stand without its name."""
-    live = resolved.request.asset.live
+    live = resolved.request.resource.live
     exposure = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
     problems: list[Problem] = []
     origins: dict[str, str] = {}
@@ -53,7 +53,7 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
         if number == 0:
             main = group.containers[0]
             ports = connection.container_ports(exposure.inside, main.port)
-            parts.append(PodPatch(label(resolved.request.asset), ports=ports, of=main.name))
+            parts.append(PodPatch(label(resolved.request.resource), ports=ports, of=main.name))
         assembled = assemble([*parts, _fixed(resolved, group)])
         problems += assembled.problems
         prefix = "" if number == 0 else f"groups[{group.name}]."
@@ -67,7 +67,7 @@ def _parts(
 ) -> Iterator[PodPatch]:
     """Environment, compute, placement, volumes, in this order; what is said once is told of with the first group."""
     request = resolved.request
-    who = label(request.asset)
+    who = label(request.resource)
     noted = problems if first else []
     for number, use in enumerate(group.containers):
         for part in _container(use, who, settings, problems):
@@ -101,12 +101,12 @@ def _mounted(part: PodPatch, group: GroupUse) -> Iterator[PodPatch]:
 
 def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
     request = resolved.request
-    live = request.asset.live
+    live = request.resource.live
     labels = owner_labels(live.kind, live.name, live.uid)
     if request.type != "workspace":
         labels[LABEL_CONTAINER_GROUP] = group.name
     return PodPatch(
-        label(request.asset),
+        label(request.resource),
         pull_secrets=resolved.pull_secrets,
         labels=labels,
         annotations={ANNOTATION_RESTARTED_AT: request.restarted_at} if request.restarted_at else {},
@@ -116,7 +116,7 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
 
 
 def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
-    live = resolved.request.asset.live
+    live = resolved.request.resource.live
     if resolved.request.type == "workspace":
         return selector_labels(live.kind, live.name)
     return group_labels(live.kind, live.name, group.name)
@@ -138,7 +138,7 @@ def claims(resolved: Resolved) -> list[dict[str, Any]]:
 
     An ephemeral claim, and one with a model, is owned by its workload; the others hold user data and are not.
     """
-    live = resolved.request.asset.live
+    live = resolved.request.resource.live
     result = []
     for use in resolved.volumes:
         if not _makes(use):
@@ -147,7 +147,7 @@ def claims(resolved: Resolved) -> list[dict[str, Any]]:
         owned = use.leaf.ephemeral or use.owned
         claim = datasource.persistent_volume_claim(use.leaf, use.claim, live.namespace, labels, retain=not owned)
         if owned:
-            claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.asset)]
+            claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.resource)]
         result.append(claim)
     return result
 

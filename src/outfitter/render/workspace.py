@@ -18,8 +18,8 @@ def children(
     request: WorkloadRequest, groups: Sequence[GroupPods], revision: str, exposure: Endpoints, settings: Settings
 ) -> list[dict[str, Any]]:
     """Everything of a pinned workspace but the pin and its claims."""
-    live = request.asset.live
-    meta, selector = child_meta(request.asset), selector_labels(live.kind, live.name)
+    live = request.resource.live
+    meta, selector = child_meta(request.resource), selector_labels(live.kind, live.name)
     annotations = {ANNOTATION_STOPPED_REVISION: revision} if request.stopped else {}
     stateful_set = {
         "apiVersion": "apps/v1",

@@ -23,7 +23,7 @@ _TAKEN = ("type", "repositoryRef", "containerGroups", "storage", "templateId")
 class ResolvedArtifact:
     """What an artifact consists of. `taken` is what it cloned: the data of its snapshot, not stored yet if `fresh`."""
 
-    asset: Resource
+    resource: Resource
     type: str
     repository: str
     groups: tuple[ContainerGroup, ...]
@@ -34,8 +34,8 @@ class ResolvedArtifact:
     @property
     def spec(self) -> Artifact:
         """The artifact's own model."""
-        assert isinstance(self.asset.model, Artifact)
-        return self.asset.model
+        assert isinstance(self.resource.model, Artifact)
+        return self.resource.model
 
     @property
     def locked(self) -> bool:
@@ -43,26 +43,26 @@ class ResolvedArtifact:
         return self.spec.spec.locked
 
 
-def definition(reader: Reader, asset: Resource) -> ResolvedArtifact | Problem:
+def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem:
     """Read an artifact; a clone as its snapshot has it, or, where it has none yet, as its source is now."""
-    assert isinstance(asset.model, Artifact)
-    source = asset.model.spec.clone_from
+    assert isinstance(resource.model, Artifact)
+    source = resource.model.spec.clone_from
     if source is None:
-        spec = asset.model.spec
-        repository = spec.repository_ref.name if spec.repository_ref else asset.live.name
+        spec = resource.model.spec
+        repository = spec.repository_ref.name if spec.repository_ref else resource.live.name
         return ResolvedArtifact(
-            asset, spec.type or "service", repository, spec.container_groups, spec.storage or ArtifactStorage()
+            resource, spec.type or "service", repository, spec.container_groups, spec.storage or ArtifactStorage()
         )
-    kept = reader.get_untracked("ControllerRevision", asset.live.namespace, clone_snapshot(asset.live.name))
-    if kept is not None and kept.owner == asset.live.uid:
+    kept = reader.get_untracked("ControllerRevision", resource.live.namespace, clone_snapshot(resource.live.name))
+    if kept is not None and kept.owner == resource.live.uid:
         taken = kept.body["data"]
-        return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken)
-    found = reader.resource("Artifact", asset.live.namespace, source.name)
-    lost = _lost(asset, found)
+        return _defined(resource, {**taken["spec"], **(resource.body.get("spec") or {})}, taken)
+    found = reader.resource("Artifact", resource.live.namespace, source.name)
+    lost = _lost(resource, found)
     if lost is not None:
         return lost
     if found is None:
-        text = f"no Artifact {source.name} in {asset.live.namespace} to clone: create it, or name another one"
+        text = f"no Artifact {source.name} in {resource.live.namespace} to clone: create it, or name another one"
         return waiting("ReferenceNotFound", text, "spec.cloneFrom")
     assert isinstance(found.model, Artifact)
     if found.model.spec.clone_from is not None:
@@ -81,12 +81,12 @@ def definition(reader: Reader, asset: Resource) -> ResolvedArtifact | Problem:
         },
         "clonedFrom": {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation},
     }
-    return _defined(asset, {**taken["spec"], **(asset.body.get("spec") or {})}, taken, fresh=True)
+    return _defined(resource, {**taken["spec"], **(resource.body.get("spec") or {})}, taken, fresh=True)
 
 
-def _lost(asset: Resource, source: Resource | None) -> Problem | None:
+def _lost(resource: Resource, source: Resource | None) -> Problem | None:
     """A version must never change: where its snapshot was deleted, it is taken again only from the very same source."""
-    status = asset.body.get("status") or {}
+    status = resource.body.get("status") or {}
     taken = status.get("clonedFrom")
     if status.get("version") is None or not taken:
         return None
@@ -94,21 +94,21 @@ def _lost(asset: Resource, source: Resource | None) -> Problem | None:
     if now == taken:
         return None
     text = (
-        f"ControllerRevision {clone_snapshot(asset.live.name)} with what version {status['version']} took over was "
+        f"ControllerRevision {clone_snapshot(resource.live.name)} with what version {status['version']} took over was "
         f"deleted, and Artifact {taken['name']} is not as it was: restore it from a backup, or lock a new artifact"
     )
     return stalled("SnapshotLost", text, "spec.cloneFrom")
 
 
 def _defined(
-    asset: Resource, spec: Mapping[str, Any], taken: Mapping[str, Any], *, fresh: bool = False
+    resource: Resource, spec: Mapping[str, Any], taken: Mapping[str, Any], *, fresh: bool = False
 ) -> ResolvedArtifact:
     groups = tuple(ContainerGroup.model_validate(item) for item in spec.get("containerGroups") or ())
     if not groups:
         groups = tuple(ContainerGroup.model_validate(item) for item in taken["spec"].get("containerGroups") or ())
-    repository = (spec.get("repositoryRef") or {}).get("name") or asset.live.name
+    repository = (spec.get("repositoryRef") or {}).get("name") or resource.live.name
     storage = ArtifactStorage.model_validate(spec.get("storage") or {})
-    return ResolvedArtifact(asset, spec.get("type") or "service", repository, groups, storage, taken, fresh)
+    return ResolvedArtifact(resource, spec.get("type") or "service", repository, groups, storage, taken, fresh)
 
 
 def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
@@ -183,32 +183,32 @@ def find_target(reader: Reader, namespace: str, ref: ArtifactRef) -> ArtifactTar
     """The artifact that a reference means: by name, or a locked version by repository and number."""
     field = "spec.artifact"
     if ref.name is not None:
-        asset = reader.resource("Artifact", namespace, ref.name)
-        if asset is None:
+        resource = reader.resource("Artifact", namespace, ref.name)
+        if resource is None:
             return waiting("ReferenceNotFound", f"no Artifact {ref.name} in {namespace}: create it", f"{field}.name")
-        return _chosen(reader, asset, field)
+        return _chosen(reader, resource, field)
     repository = reader.resource("ArtifactRepository", namespace, ref.repository or "")
     if repository is None:
         text = f"no ArtifactRepository {ref.repository} in {namespace}: correct the name, or lock an artifact in it"
         return waiting("ReferenceNotFound", text, f"{field}.repository")
     entry = next((item for item in versions(repository) if item["version"] == ref.version), None)
-    asset = reader.resource("Artifact", namespace, entry["name"]) if entry else None
-    if entry is None or asset is None or asset.live.uid != entry["uid"]:
+    resource = reader.resource("Artifact", namespace, entry["name"]) if entry else None
+    if entry is None or resource is None or resource.live.uid != entry["uid"]:
         has = ", ".join(str(item["version"]) for item in versions(repository)[-10:]) or "no version"
         text = f"ArtifactRepository {ref.repository} has no version {ref.version} (any more), it has {has}"
         return waiting("VersionNotFound", text, f"{field}.version")
-    return _chosen(reader, asset, field)
+    return _chosen(reader, resource, field)
 
 
-def _chosen(reader: Reader, asset: Resource, field: str) -> ArtifactTarget | Problem:
-    found = definition(reader, asset)
-    name = f"Artifact {asset.live.name}"
+def _chosen(reader: Reader, resource: Resource, field: str) -> ArtifactTarget | Problem:
+    found = definition(reader, resource)
+    name = f"Artifact {resource.live.name}"
     if isinstance(found, Problem):
         return waiting("SourceNotReady", f"{name}: {found.text}", field)
     if found.fresh:
         return waiting("SourceNotReady", f"{name} has not taken over its source yet: see its status", field)
-    if asset.live.deleting:
+    if resource.live.deleting:
         return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
-    repository = reader.resource("ArtifactRepository", asset.live.namespace, found.repository)
-    number = number_of(repository, asset.live.uid) if found.locked else None
+    repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
+    number = number_of(repository, resource.live.uid) if found.locked else None
     return ArtifactTarget(found, number)

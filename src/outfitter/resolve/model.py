@@ -35,7 +35,7 @@ def model_volume(
     reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[VolumeUse], notes: Found
 ) -> ModelVolume:
     """Where the primary containers find their model."""
-    who = label(found.asset)
+    who = label(found.resource)
     mounted = next((use for use in volumes if use.mount_path == CACHE_PATH), None)
     if mounted is not None:
         return ModelVolume(CACHE_PATH, None, True, {"claimName": mounted.claim or None})
@@ -142,7 +142,7 @@ def _new_cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact
 def serving_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
     """The NimCache of an image in a namespace: one that a user wrote there, else the one that is made on demand."""
     reader.track("NimCache", namespace, nim_cache(image))
-    return next((asset for asset in reader.caches(namespace, image) if not asset.live.deleting), None)
+    return next((resource for resource in reader.caches(namespace, image) if not resource.live.deleting), None)
 
 
 def shared_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
@@ -150,8 +150,8 @@ def shared_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
     system = reader.settings.system_namespace
     if namespace == system:
         return None
-    for asset in reader.caches(system, image):
-        usable = covers(reader, asset, namespace)
-        if usable and not asset.live.deleting and scope_problem(asset, system) is None:
-            return asset
+    for resource in reader.caches(system, image):
+        usable = covers(reader, resource, namespace)
+        if usable and not resource.live.deleting and scope_problem(resource, system) is None:
+            return resource
     return None

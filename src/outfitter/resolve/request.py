@@ -23,12 +23,12 @@ _OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfigu
 
 @dataclass(frozen=True)
 class WorkloadRequest:
-    """What runs, under the name of `asset`, which owns the children. `type` is what supportedTypes calls it.
+    """What runs, under the name of `resource`, which owns the children. `type` is what supportedTypes calls it.
 
-    What it runs is an environment, an artifact (the own spec of `asset` where `own_definition`), or its inline fields.
+    It runs an environment, an artifact (the own spec of `resource` where `own_definition`), or its inline fields.
     """
 
-    asset: Resource
+    resource: Resource
     type: str
     inline: Mapping[str, Any]
     stopped: bool
@@ -45,12 +45,12 @@ class WorkloadRequest:
     @property
     def namespace(self) -> str:
         """Where it runs."""
-        return self.asset.live.namespace
+        return self.resource.live.namespace
 
     @property
     def name(self) -> str:
         """Name of the workload and of what runs its first pods."""
-        return self.asset.live.name
+        return self.resource.live.name
 
     @property
     def prefix(self) -> str:
@@ -79,14 +79,17 @@ class WorkloadRequest:
         return own.replicas if own is not None and own.replicas is not None else self.replicas
 
 
-def request_for(asset: Resource) -> WorkloadRequest | None:
+def request_for(resource: Resource) -> WorkloadRequest | None:
     """The workload that an object asks for, if any."""
-    model, restarted = asset.model, (asset.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, "")
-    spec = asset.body.get("spec") or {}
+    model, restarted = (
+        resource.model,
+        (resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, ""),
+    )
+    spec = resource.body.get("spec") or {}
     if isinstance(model, Workspace | Inference):
         refs = model.spec.assets
         found = WorkloadRequest(
-            asset,
+            resource,
             "workspace",
             {key: value for key, value in spec.items() if key not in _NOT_INLINE},
             model.spec.suspend,
@@ -99,7 +102,7 @@ def request_for(asset: Resource) -> WorkloadRequest | None:
     if isinstance(model, Environment | Artifact) and model.spec.run is not None:
         run, body = model.spec.run, spec["run"] or {}
         found = WorkloadRequest(
-            asset,
+            resource,
             "workspace",
             {key: body[key] for key in _OF_RUN if key in body},
             run.suspend or run.replicas == 0,

@@ -53,7 +53,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         return resolve_workload(reader, request)
     found = Found()
     chosen = _chosen(reader, request)
-    merged = merge([*compute_layer(reader, request, found), (label(request.asset), request.inline)])
+    merged = merge([*compute_layer(reader, request, found), (label(request.resource), request.inline)])
     spec = read_submission(request.type, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec)]
     check_volumes(reader, request.namespace, volumes, found)
@@ -64,8 +64,8 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     if isinstance(chosen, Problem):
         found.problems.append(chosen)
     else:
-        if chosen.definition.asset.live.uid != request.asset.live.uid:
-            found.keep(chosen.definition.asset)
+        if chosen.definition.resource.live.uid != request.resource.live.uid:
+            found.keep(chosen.definition.resource)
         found.problems += build_problems(chosen.definition)
         images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
         if chosen.definition.type == "nim":
@@ -100,7 +100,7 @@ def _own_artifact(request: WorkloadRequest) -> bool:
 def _chosen(reader: Reader, request: WorkloadRequest) -> ArtifactTarget | Problem:
     if request.artifact is not None:
         return find_target(reader, request.namespace, request.artifact)
-    found = definition(reader, request.asset)
+    found = definition(reader, request.resource)
     return found if isinstance(found, Problem) else ArtifactTarget(found, None)
 
 
@@ -118,19 +118,19 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if nim:
         layers.append((BUILT_IN, _nim_defaults(context, item)))
-    layers.append((label(context.definition.asset), _submission(item, field, context.found)))
+    layers.append((label(context.definition.resource), _submission(item, field, context.found)))
     if primary and "compute" in merged.fields:
         layers += [(origin, part) for origin, part in _split(merged)]
     sizing = context.request.sizing(group.name)
     own = next((each for each in sizing.containers if each.name == name), None) if sizing else None
     if own is not None:
-        layers.append((label(context.request.asset), {"compute": own.compute.to_dict()}))
+        layers.append((label(context.request.resource), {"compute": own.compute.to_dict()}))
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
     probes = {"startupProbe": item.startup_probe, "readinessProbe": item.readiness_probe}
     probes["livenessProbe"] = item.liveness_probe
-    own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.asset))
+    own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.resource))
     origins = {**result.origins, **own_probes}
     return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim)
 
@@ -187,13 +187,13 @@ def _unknown_sizings(request: WorkloadRequest, found: ResolvedArtifact) -> Itera
     names = {group.name: group.container_names for group in found.groups}
     for sizing in request.sizings:
         if sizing.name not in names:
-            text = f"{label(found.asset)} has no container group {sizing.name}, it has {', '.join(names)}"
+            text = f"{label(found.resource)} has no container group {sizing.name}, it has {', '.join(names)}"
             yield stalled("InvalidSpec", text, f"{field}[{sizing.name}]")
             continue
         for item in sizing.containers:
             if item.name not in names[sizing.name]:
                 text = (
-                    f"group {sizing.name} of {label(found.asset)} has no container {item.name}, "
+                    f"group {sizing.name} of {label(found.resource)} has no container {item.name}, "
                     f"it has {', '.join(names[sizing.name])}"
                 )
                 yield stalled("InvalidSpec", text, f"{field}[{sizing.name}].containers[{item.name}]")

@@ -85,8 +85,8 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     found = Found()
     layers: list[tuple[str, Mapping[str, Any]]] = []
     environment = None
-    if request.own_definition and isinstance(request.asset.model, Environment):
-        environment = request.asset
+    if request.own_definition and isinstance(request.resource.model, Environment):
+        environment = request.resource
     if request.environment is not None:
         where = f"{request.prefix}.environment"
         environment = found.keep(find(reader, "Environment", request.namespace, request.environment, where))
@@ -95,7 +95,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
         layers.append((label(environment), {key: body[key] for key in _ENVIRONMENT_FIELDS if key in body}))
         found.problems += _allowed(environment, request)
     layers += compute_layer(reader, request, found)
-    layers.append((label(request.asset), request.inline))
+    layers.append((label(request.resource), request.inline))
     merged = merge(layers)
     spec = read_submission(request.type, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec)]
@@ -235,7 +235,7 @@ def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
 
 def inline_volumes(request: WorkloadRequest, spec: Spec) -> Iterator[VolumeUse]:
     """The volumes that the workload describes itself."""
-    who = label(request.asset)
+    who = label(request.resource)
     for member, items in (
         ("nfs", spec.storage.nfs),
         ("hostPath", spec.storage.host_path),

@@ -12,7 +12,7 @@ from outfitter.render.connection import Endpoints, host_of
 from outfitter.snapshot import CachedObject, Reader, Resource
 
 
-def host_conflicts(reader: Reader, asset: Resource, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
+def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
     """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first.
 
     `hosts`: name of the Ingress, host, and the field that asks for it.
@@ -20,9 +20,9 @@ def host_conflicts(reader: Reader, asset: Resource, hosts: Iterable[tuple[str, s
     conflicts = {}
     for name, host, field in hosts:
         first = next((live for live in reader.claimants(host) if _counts(reader, live, host)), None)
-        if first is None or first.owner == asset.live.uid:
+        if first is None or first.owner == resource.live.uid:
             continue
-        if _published(asset.body, host) and not _published(_owner(reader, first), host):
+        if _published(resource.body, host) and not _published(_owner(reader, first), host):
             continue  # whoever labels an Ingress of its own cannot take a host that was given away before
         reader.track(first.kind, first.namespace, first.name)
         text = f"{host} already belongs to another workload: choose another host"
@@ -47,12 +47,14 @@ def _published(body: Mapping[str, Any], host: str) -> bool:
     return any(host_of(str(item.get("url", ""))) == host for item in links)
 
 
-def reached(asset: Resource, exposure: Endpoints, diff: Diff, conflicts: Mapping[str, Problem]) -> list[dict[str, Any]]:
+def reached(
+    resource: Resource, exposure: Endpoints, diff: Diff, conflicts: Mapping[str, Problem]
+) -> list[dict[str, Any]]:
     """`status.connections`: what the cluster gave each endpoint. A host that belongs to somebody else is no link."""
     result = []
     for item in exposure.inside:
-        name = connection_service(asset.live.name, item.name)
-        service = diff.live.get(("Service", asset.live.namespace, name))
+        name = connection_service(resource.live.name, item.name)
+        service = diff.live.get(("Service", resource.live.namespace, name))
         body = service.body if service else {}
         ports = (body.get("spec") or {}).get("ports") or [{}]
         addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []

@@ -42,8 +42,8 @@ REPLICAS_MANAGER = "outfitter-replicas"
 
 def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     """One pass over what runs: a Workspace, an Inference, or a definition with run."""
-    asset = request.asset
-    observed = observe_workload(reader, asset)
+    resource = request.resource
+    observed = observe_workload(reader, resource)
     revision, made, problems, resolved = _revision(reader, request, observed)
     demanded = _on_demand(resolved)
     if revision is None:
@@ -51,7 +51,7 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
         facts = {**draft.facts, **(resolved.facts if resolved else {})}
         also_reconcile = _shared_cache(facts)
         # Of a workload that never ran there can be Services, which were made while its pin was refused.
-        ended = () if observed.controllers or observed.revisions else tuple(prune(reader, asset, ("Service",), ()))
+        ended = () if observed.controllers or observed.revisions else tuple(prune(reader, resource, ("Service",), ()))
         return Plan(
             replace(draft, facts=facts),
             tuple(step for step in (demanded, ended) if step),
@@ -65,14 +65,14 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     demanded = demanded or _lost_cache(reader, request, revision)
     wanted = _wanted(reader, request, revision, observed, exposure)
     problems += _draft_note(reader, request, revision)
-    conflicts = host_conflicts(reader, asset, _hosts(reader, request, revision, exposure))
+    conflicts = host_conflicts(reader, resource, _hosts(reader, request, revision, exposure))
     problems += conflicts.values()
     wanted = [item for item in wanted if item["kind"] != "Ingress" or item["metadata"]["name"] not in conflicts]
-    result = diff(reader, asset, [revisions.manifest(revision, asset), *wanted] if made else wanted)
+    result = diff(reader, resource, [revisions.manifest(revision, resource), *wanted] if made else wanted)
     first = [op for op in result.ops if _is_revision(op)]
     rest = _startable([op for op in result.ops if op not in first], wanted, result)
     handed = list(_handed_over(reader, rest))
-    gone: list[Op] = [*prune(reader, asset, KINDS, wanted), *_old_revisions(observed, revision)]
+    gone: list[Op] = [*prune(reader, resource, KINDS, wanted), *_old_revisions(observed, revision)]
     pods = observe_pods(observed.pods, observed.update_revision)
     pending = bool(first or rest)
     gone += [Delete(pod) for pod in pods.unready_outdated if not pending]
@@ -157,9 +157,9 @@ def _unlocked(request: WorkloadRequest, current: Revision | None, resolved: Reso
     chosen = resolved.artifact
     if chosen is None or request.own_definition or chosen.definition.locked:
         return
-    name = chosen.definition.asset.live.name
+    name = chosen.definition.resource.live.name
     before = current.artifact if current else None
-    if before and before["locked"] and before["uid"] != chosen.definition.asset.live.uid:
+    if before and before["locked"] and before["uid"] != chosen.definition.resource.live.uid:
         text = f"Artifact {name} is a draft, and Artifact {before['name']}, which runs, is locked: lock {name} first"
         yield stalled("DraftForbidden", text, "spec.artifact")
 

@@ -64,7 +64,7 @@ class Revision:
 
 def inputs(request: WorkloadRequest) -> str:
     """Digest of the workload's own spec: how many pods there are is not part of it, a restart is."""
-    spec = _made_from(request.asset.body.get("spec") or {})
+    spec = _made_from(request.resource.body.get("spec") or {})
     if "run" in spec:
         spec["run"] = _made_from(spec["run"])
     return short_hash(orjson.dumps([spec, request.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
@@ -116,7 +116,7 @@ def _artifact(resolved: Resolved) -> dict[str, Any] | None:
     chosen = resolved.artifact
     if chosen is None or resolved.request.own_definition:
         return None
-    live = chosen.definition.asset.live
+    live = chosen.definition.resource.live
     return {
         "name": live.name,
         "uid": live.uid,
@@ -142,12 +142,12 @@ def _data(revision: Revision) -> dict[str, Any]:
     }
 
 
-def manifest(revision: Revision, asset: Resource) -> dict[str, Any]:
+def manifest(revision: Revision, resource: Resource) -> dict[str, Any]:
     """The ControllerRevision of a pin."""
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": {**child_meta(asset), "name": revision.name},
+        "metadata": {**child_meta(resource), "name": revision.name},
         "data": _data(revision),
         "revision": revision.number,
     }

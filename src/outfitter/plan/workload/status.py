@@ -77,10 +77,10 @@ class ObservedState:
         return ""
 
 
-def observe_workload(reader: Reader, asset: Resource) -> ObservedState:
-    """What lives of the workload that `asset` owns."""
-    live = asset.live
-    status = asset.body.get("status") or {}
+def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
+    """What lives of the workload that `resource` owns."""
+    live = resource.live
+    status = resource.body.get("status") or {}
     children = [child for child in reader.children(live.uid) if child.namespace == live.namespace]
     own = [child for child in children if child.controller == live.uid]
     not_a_pin = clone_snapshot(live.name)
@@ -130,13 +130,13 @@ def running_status(
         level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
         problems = [*problems, Problem(found.reason, found.message, level)]
     problems += _claim_problems(reader, diff)
-    previous = request.asset.body.get("status") or {}
+    previous = request.resource.body.get("status") or {}
     before = previous.get("runPhase" if request.own_artifact else "phase", "")
     phase = _phase(request, observed, state, found, pods, before, pending=pending)
     facts = _facts(request, phase, observed.total("replicas"), observed.total("readyReplicas"))
     facts["revision"] = revision.name
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
-    facts["connections"] = [*reached(request.asset, exposure, diff, conflicts), *exposure.links] or None
+    facts["connections"] = [*reached(request.resource, exposure, diff, conflicts), *exposure.links] or None
     links = [
         {"name": item.name, "url": item.url, "type": item.type}
         for item in revision.spec.related_urls
@@ -150,7 +150,7 @@ def running_status(
 
 
 def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
-    selector = selector_labels(request.asset.live.kind, request.name)
+    selector = selector_labels(request.resource.live.kind, request.name)
     return {
         "runPhase" if request.own_artifact else "phase": phase.value,
         "replicas": replicas,
@@ -194,7 +194,7 @@ def _phase(
     *,
     pending: bool,
 ) -> Phase:
-    if request.asset.live.deleting:
+    if request.resource.live.deleting:
         return Phase.DELETING
     if request.stopped:
         return Phase.STOPPED if state.state is State.READY or not observed.controllers else Phase.STOPPING
