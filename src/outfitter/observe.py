@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject
 
 
@@ -24,12 +25,12 @@ class Observation:
     """What one live object says of itself; `reason` is CamelCase, `message` is for people, with the fix if known."""
 
     state: State
-    reason: str = ""
+    reason: Reason = Reason.READY
     message: str = ""
 
 
 READY = Observation(State.READY)
-UNSEEN = Observation(State.PROGRESSING, "Progressing", "the controller has not seen the newest version yet")
+UNSEEN = Observation(State.PROGRESSING, Reason.PROGRESSING, "the controller has not seen the newest version yet")
 """Of what was just made."""
 
 
@@ -46,15 +47,15 @@ def _statefulset(body: Mapping[str, Any]) -> Observation:
     status = body.get("status") or {}
     wanted = (body.get("spec") or {}).get("replicas", 1)
     if status.get("observedGeneration", 0) < body["metadata"].get("generation", 0):
-        return replace(UNSEEN, reason="Updating") if status.get("observedGeneration") else UNSEEN
+        return replace(UNSEEN, reason=Reason.UPDATING) if status.get("observedGeneration") else UNSEEN
     if wanted == 0:
         left = status.get("replicas", 0)
-        return Observation(State.PROGRESSING, "Stopping", "the pod is being stopped") if left else READY
+        return Observation(State.PROGRESSING, Reason.STOPPING, "the pod is being stopped") if left else READY
     if status.get("updateRevision") and status.get("updateRevision") != status.get("currentRevision"):
-        return Observation(State.PROGRESSING, "Updating", "the pod is being replaced")
+        return Observation(State.PROGRESSING, Reason.UPDATING, "the pod is being replaced")
     ready = status.get("readyReplicas", 0)
     if ready < wanted:
-        return Observation(State.PROGRESSING, "Progressing", f"{ready} of {wanted} pods are ready")
+        return Observation(State.PROGRESSING, Reason.PROGRESSING, f"{ready} of {wanted} pods are ready")
     return READY
 
 
@@ -64,32 +65,32 @@ def _pvc(body: Mapping[str, Any], *, first_consumer: bool) -> Observation:
         return READY
     if phase == "Lost":
         return Observation(
-            State.FAILED, "LostPhase", "its PersistentVolume is gone; restore the volume or make a new claim"
+            State.FAILED, Reason.LOST_PHASE, "its PersistentVolume is gone; restore the volume or make a new claim"
         )
     if first_consumer:
-        return Observation(State.READY, "WaitForFirstConsumer", "bound when the first pod uses it")
-    return Observation(State.PROGRESSING, "Pending", "no volume is bound yet")
+        return Observation(State.READY, Reason.WAIT_FOR_FIRST_CONSUMER, "bound when the first pod uses it")
+    return Observation(State.PROGRESSING, Reason.PENDING, "no volume is bound yet")
 
 
 def _deployment(body: Mapping[str, Any]) -> Observation:
     status, spec = body.get("status") or {}, body.get("spec") or {}
     wanted, seen = spec.get("replicas", 1), status.get("observedGeneration", 0)
     if seen < body["metadata"].get("generation", 0):
-        reason = "Updating" if seen else "Progressing"
+        reason = Reason.UPDATING if seen else Reason.PROGRESSING
         return Observation(State.PROGRESSING, reason, "the controller has not seen the newest version yet")
     if wanted == 0:
         left = status.get("replicas", 0)
-        return Observation(State.PROGRESSING, "Stopping", "the pods are being stopped") if left else READY
+        return Observation(State.PROGRESSING, Reason.STOPPING, "the pods are being stopped") if left else READY
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
     rolling = ready >= wanted and (updated < wanted or status.get("replicas", 0) > updated)
     if conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
         text = "its pods did not become ready in time: look at their log, or raise initializationTimeoutSeconds"
-        return Observation(State.FAILED, "InitializationTimeout", text)
+        return Observation(State.FAILED, Reason.INITIALIZATION_TIMEOUT, text)
     if rolling or (updated < wanted and status.get("replicas", 0) > updated):
-        return Observation(State.PROGRESSING, "Updating", "the pods are being replaced")
+        return Observation(State.PROGRESSING, Reason.UPDATING, "the pods are being replaced")
     if ready < wanted:
-        return Observation(State.PROGRESSING, "Progressing", f"{ready} of {wanted} pods are ready")
+        return Observation(State.PROGRESSING, Reason.PROGRESSING, f"{ready} of {wanted} pods are ready")
     return READY
 
 
@@ -100,8 +101,10 @@ def _job(body: Mapping[str, Any]) -> Observation:
         if condition["type"] == "Complete":
             return READY
         if condition["type"] == "Failed":
-            return Observation(State.FAILED, condition.get("reason") or "Failed", condition.get("message", ""))
-    return Observation(State.PROGRESSING, "Progressing", "it is running")
+            late = condition.get("reason") == "DeadlineExceeded"
+            reason = Reason.DEADLINE_EXCEEDED if late else Reason.FAILED
+            return Observation(State.FAILED, reason, condition.get("message", ""))
+    return Observation(State.PROGRESSING, Reason.PROGRESSING, "it is running")
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Observation]] = {
@@ -111,24 +114,30 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Observation]] = {
 }
 
 # Reasons for which a container waits, and what a person can do. The kubelet's words, not ours.
-_WAITING: Mapping[str, tuple[str, str]] = {
+_WAITING: Mapping[str, tuple[Reason, str]] = {
     "ImagePullBackOff": (
-        "ImagePullFailed",
+        Reason.IMAGE_PULL_FAILED,
         "check the image's name and tag, and that a dockerRegistry Credential covers its registry",
     ),
     "ErrImagePull": (
-        "ImagePullFailed",
+        Reason.IMAGE_PULL_FAILED,
         "check the image's name and tag, and that a dockerRegistry Credential covers its registry",
     ),
-    "ErrImageNeverPull": ("ImagePullFailed", "the image is not on the node: choose imagePullPolicy IfNotPresent"),
-    "InvalidImageName": ("ImagePullFailed", "correct the image's name"),
+    "ErrImageNeverPull": (
+        Reason.IMAGE_PULL_FAILED,
+        "the image is not on the node: choose imagePullPolicy IfNotPresent",
+    ),
+    "InvalidImageName": (Reason.IMAGE_PULL_FAILED, "correct the image's name"),
     "CreateContainerConfigError": (
-        "ContainerConfigInvalid",
+        Reason.CONTAINER_CONFIG_INVALID,
         "a Secret, ConfigMap or key that the container needs is missing",
     ),
-    "CreateContainerError": ("ContainerConfigInvalid", "correct the container's settings"),
-    "RunContainerError": ("ContainerStartFailed", "check command, workingDir and whether the image fits this user"),
-    "CrashLoopBackOff": ("CrashLoopBackOff", "look at its log: kubectl logs"),
+    "CreateContainerError": (Reason.CONTAINER_CONFIG_INVALID, "correct the container's settings"),
+    "RunContainerError": (
+        Reason.CONTAINER_START_FAILED,
+        "check command, workingDir and whether the image fits this user",
+    ),
+    "CrashLoopBackOff": (Reason.CRASH_LOOP_BACK_OFF, "look at its log: kubectl logs"),
 }
 
 _RUNS_AS_ROOT: Final = re.compile(
@@ -176,14 +185,14 @@ def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, 
         text = scheduling.get("message", "no node fits").partition(" no new claims to deallocate")[0]
         text = text.partition(" preemption:")[0].rstrip(" .,")
         fix = "ask for less in compute, for another nodeType or nodePools, or wait for room"
-        return Observation(State.FAILED, "Unschedulable", f"pod {name} fits no node: {text}; {fix}")
+        return Observation(State.FAILED, Reason.UNSCHEDULABLE, f"pod {name} fits no node: {text}; {fix}")
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         found = _container_failure(name, container)
         if found:
             return found
     if status.get("phase") == "Failed":
         why = ": ".join(part for part in (status.get("reason"), status.get("message")) if part) or "its container ended"
-        return Observation(State.FAILED, "PodFailed", f"pod {name} failed: {why}")
+        return Observation(State.FAILED, Reason.POD_FAILED, f"pod {name} failed: {why}")
     return _node_lost(body, conditions)
 
 
@@ -195,7 +204,7 @@ def _node_lost(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, An
         return None
     node = (body.get("spec") or {}).get("nodeName", "?")
     fix = f"it goes on when the node is back; if it is gone for good, an admin deletes it: kubectl delete node {node}"
-    return Observation(State.FAILED, "NodeLost", f"pod {name}: its node {node} does not answer; {fix}")
+    return Observation(State.FAILED, Reason.NODE_LOST, f"pod {name}: its node {node} does not answer; {fix}")
 
 
 def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | None:
@@ -206,7 +215,7 @@ def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | 
     if last.get("reason") == "OOMKilled" and not container.get("ready"):
         return Observation(
             State.FAILED,
-            "OOMKilled",
+            Reason.OOM_KILLED,
             f"pod {pod} ran out of memory: raise compute.cpuMemoryLimit (and cpuMemoryRequest)",
         )
     known = _WAITING.get(waiting.get("reason", ""))
@@ -218,12 +227,12 @@ def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | 
             "set security.runAsUid (with uidGidSource: custom) to a user of the image, take another image, "
             "or set security.runAsNonRoot: false where the namespace allows root"
         )
-        return Observation(State.FAILED, "RunsAsRoot", f"pod {pod}: {found[0]}; {fix}")
+        return Observation(State.FAILED, Reason.RUNS_AS_ROOT, f"pod {pod}: {found[0]}; {fix}")
     reason, fix = known
     code = f" (exit code {last['exitCode']})" if waiting["reason"] == "CrashLoopBackOff" and "exitCode" in last else ""
-    text = waiting.get("message", "") if reason not in ("CrashLoopBackOff", "ImagePullFailed") else ""
+    text = waiting.get("message", "") if reason not in (Reason.CRASH_LOOP_BACK_OFF, Reason.IMAGE_PULL_FAILED) else ""
     said = f": {text}" if text else ""
-    image = f" of image {container['image']}" if reason == "ImagePullFailed" and container.get("image") else ""
+    image = f" of image {container['image']}" if reason == Reason.IMAGE_PULL_FAILED and container.get("image") else ""
     return Observation(State.FAILED, reason, f"pod {pod}: {waiting['reason']}{image}{code}{said}; {fix}")
 
 
@@ -234,14 +243,14 @@ def refusal(message: str) -> Observation:
             "make the environment fit (runAsNonRoot, no added capabilities, no hostPath), or let an admin relax the "
             "namespace's pod-security.kubernetes.io/enforce label"
         )
-        return Observation(State.FAILED, "PodSecurityViolation", f"{_tail(message)}; {fix}")
+        return Observation(State.FAILED, Reason.POD_SECURITY_VIOLATION, f"{_tail(message)}; {fix}")
     if "exceeded quota" in message:
         fix = "free some of the quota, ask for less compute, or let an admin raise it"
-        return Observation(State.FAILED, "QuotaExceeded", f"{_tail(message)}; {fix}")
+        return Observation(State.FAILED, Reason.QUOTA_EXCEEDED, f"{_tail(message)}; {fix}")
     if "failed quota" in message:
         fix = "the namespace's quota wants every pod to say this much: set it in compute"
-        return Observation(State.FAILED, "QuotaExceeded", f"{_tail(message)}; {fix}")
-    return Observation(State.FAILED, "PodRefused", _tail(message))
+        return Observation(State.FAILED, Reason.QUOTA_EXCEEDED, f"{_tail(message)}; {fix}")
+    return Observation(State.FAILED, Reason.POD_REFUSED, _tail(message))
 
 
 def _tail(message: str) -> str:
@@ -250,15 +259,15 @@ def _tail(message: str) -> str:
 
 
 # How the end of a download's log tells why it failed. The log itself is never passed on: it may show a key.
-_DOWNLOAD: tuple[tuple[str, str, str], ...] = (
+_DOWNLOAD: tuple[tuple[str, Reason, str], ...] = (
     (
         r"no space left|disk quota exceeded|enospc",
-        "NoSpace",
+        Reason.NO_SPACE,
         "the volume is full: raise size where its storage class allows growth, or make a larger cache",
     ),
     (
         r"\b40[13]\b|unauthori[sz]ed|forbidden|invalid (api )?key|authentication (failed|error)|access denied",
-        "KeyRejected",
+        Reason.KEY_REJECTED,
         "the key was rejected: correct the Secret of the ngcApiKey Credential, or use one that may have this model",
     ),
 )
@@ -274,16 +283,18 @@ def observe_download(job: CachedObject, pods: Iterable[CachedObject]) -> Observa
         # A pod that failed ends its Job, which has just not said so yet.
         failure = observe_pods(pod for pod in pods if (pod.body.get("status") or {}).get("phase") != "Failed").failure
         return Observation(State.PROGRESSING, failure.reason, failure.message) if failure else state
-    if state.reason == "DeadlineExceeded":
+    if state.reason == Reason.DEADLINE_EXCEEDED:
         text = "it took too long: look at the network, or let an admin raise the operator's nimDownloadSeconds"
-        return Observation(State.FAILED, "DeadlineExceeded", text)
+        return Observation(State.FAILED, Reason.DEADLINE_EXCEEDED, text)
     for pod in pods:
         for container in (pod.body.get("status") or {}).get("containerStatuses") or ():
             ended = (container.get("state") or {}).get("terminated") or {}
             if ended.get("reason") == "OOMKilled":
-                return Observation(State.FAILED, "OutOfMemory", "it ran out of memory: raise compute.cpuMemoryLimit")
+                return Observation(
+                    State.FAILED, Reason.OUT_OF_MEMORY, "it ran out of memory: raise compute.cpuMemoryLimit"
+                )
             for pattern, reason, fix in _DOWNLOAD:
                 if re.search(pattern, ended.get("message") or "", re.IGNORECASE):
                     return Observation(State.FAILED, reason, fix)
     log = f"look at its log: kubectl logs job/{job.name} -n {job.namespace}"
-    return Observation(State.FAILED, "DownloadFailed", f"the download failed; {log}")
+    return Observation(State.FAILED, Reason.DOWNLOAD_FAILED, f"the download failed; {log}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from outfitter import observe
 from outfitter.api.v1alpha1.artifact import ArtifactPhase
 from outfitter.api.v1alpha1.artifactstatus import CachePhase
+from outfitter.reasons import Reason
 
 from .conftest import ROOT
 
@@ -31,6 +32,8 @@ def _constants(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
         yield from _constants(node.body)
         yield from _constants(node.orelse)
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason":
+        yield Reason[node.attr].value
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
         yield node.value
 

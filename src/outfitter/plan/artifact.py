@@ -11,7 +11,8 @@ from outfitter.naming import clone_snapshot
 from outfitter.plan.diff import Create, Op, Plan, diff, prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import KINDS, combined, plan_workload
-from outfitter.problems import Level, Problem, stalled, waiting
+from outfitter.problems import Problem, stalled, waiting
+from outfitter.reasons import Level, Reason
 from outfitter.render import artifact as render
 from outfitter.resolve.artifact import (
     ResolvedArtifact,
@@ -149,13 +150,13 @@ def _taken(repository: Resource | None, version: int | None) -> Problem | None:
     owner = next((item["name"] for item in versions(repository) if item["version"] == version), None)
     if owner is not None:
         text = f"version {version} of ArtifactRepository {name} is Artifact {owner}: choose another number, or none"
-        return stalled("VersionTaken", text, "spec.version")
+        return stalled(Reason.VERSION_TAKEN, text, "spec.version")
     if spent(status.get("retiredVersions") or (), version):
         text = (
             f"version {version} of ArtifactRepository {name} was an artifact that is deleted, and no number is given "
             f"twice: choose one above {status.get('lastVersionNumber', 0)}, or none"
         )
-        return stalled("VersionTaken", text, "spec.version")
+        return stalled(Reason.VERSION_TAKEN, text, "spec.version")
     if repository.live.deleting:
-        return waiting("RepositoryDeleting", f"ArtifactRepository {name} is being deleted", "spec.repositoryRef")
+        return waiting(Reason.REPOSITORY_DELETING, f"ArtifactRepository {name} is being deleted", "spec.repositoryRef")
     return None

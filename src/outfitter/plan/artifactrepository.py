@@ -14,6 +14,7 @@ from outfitter.plan.diff import Delete, Plan
 from outfitter.plan.sharing_roles import share_roles
 from outfitter.plan.used_by import used_by
 from outfitter.problems import Problem
+from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
@@ -52,7 +53,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     members = reader.members(live.namespace, live.name)
     unused = not members and _made_for_others(resource) and not any(user.kind == "Artifact" for user in reader.users)
     if unused and before.get("numArtifacts") == 0:
-        return Plan(StatusInput(True, "Unused", "", (), {}), ((Delete(live),),))
+        return Plan(StatusInput(True, Reason.UNUSED, "", (), {}), ((Delete(live),),))
     numbers = _known(before, members)
     problems: list[Problem] = []
     _give(reader, resource, members, numbers, problems)
@@ -69,7 +70,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     }
     steps = (tuple(sharing.ops),) if sharing.ops else ()
     ready, text = not problems and not steps, "its roles are being written" if steps else ""
-    draft = StatusInput(ready, "Sharing" if steps else "Counting", text, tuple(problems), facts, (1, 1))
+    draft = StatusInput(ready, Reason.SHARING if steps else "Counting", text, tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.
     return Plan(draft, steps, _SETTLING if unused else None, if_unchanged=True, replan_after_write=bool(steps))
 

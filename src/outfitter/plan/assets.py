@@ -11,7 +11,8 @@ from outfitter.api.validation import runtime_violations
 from outfitter.plan.diff import Plan, prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import KINDS, combined, plan_workload
-from outfitter.problems import Level, Problem, stalled
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Level, Reason
 from outfitter.render import computeresource, environment
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.request import request_for
@@ -41,7 +42,7 @@ def plan_environment(reader: Reader, asset: Resource) -> Plan:
     facts = {"usedBy": used_by(reader.users)}
     if is_wide(asset, reader.settings.system_namespace):
         problem = stalled(
-            "ScopeForbidden",
+            Reason.SCOPE_FORBIDDEN,
             "run is refused on an environment of wide scope: make a Workspace that refers to it",
             "spec.run",
         )
@@ -57,14 +58,14 @@ def _scope(reader: Reader, asset: Resource) -> list[Problem]:
 def _report(reader: Reader, problems: list[Problem]) -> Plan:
     facts = {"usedBy": used_by(reader.users)}
     serious = any(problem.level > Level.NOTE for problem in problems)
-    return Plan(StatusInput(not serious, "Valid", "", tuple(problems), facts, (0 if serious else 1, 1)))
+    return Plan(StatusInput(not serious, Reason.VALID, "", tuple(problems), facts, (0 if serious else 1, 1)))
 
 
 def _definition(reader: Reader, asset: Resource) -> list[Problem]:
     spec = asset.model.spec
     fields = {key: value for key, value in asset.body.get("spec", {}).items() if key in _SHARED}
     problems = [
-        stalled("InvalidSpec", error.message, field_text(error.path)) for error in runtime_violations("", fields)
+        stalled(Reason.INVALID_SPEC, error.message, field_text(error.path)) for error in runtime_violations("", fields)
     ]
     problems += environment.pod_patch(WorkspaceSpec.model_validate(fields), asset.live.name, reader.settings)[1]
     if is_wide(asset, reader.settings.system_namespace):

@@ -9,7 +9,8 @@ from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.diff import Op, Plan, prune
 from outfitter.plan.replication import keep_copy, labelled
 from outfitter.plan.used_by import used_by
-from outfitter.problems import Level, Problem, stalled, unsupported, waiting
+from outfitter.problems import Problem, stalled, unsupported, waiting
+from outfitter.reasons import Level, Reason
 from outfitter.render.credential import Material, compose, secrets
 from outfitter.resolve.scope import scope_problem, targets
 from outfitter.snapshot import Reader, Resource
@@ -41,7 +42,7 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
         # Where it may not be used any more it goes, whether or not there is something to copy.
         kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]
         gone = tuple(prune(reader, asset, ("Secret",), kept)) if not reader.wanted else ()
-        draft = StatusInput(False, "Waiting", "", tuple(problems), facts, (0, max(len(where), 1)))
+        draft = StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, max(len(where), 1)))
         return Plan(draft, (gone,) if gone else ())
     source = reader.get("Secret", live.namespace, spec.secret_ref.name)
     version = str(source.resource_version) if source else ""
@@ -60,7 +61,7 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     facts["targets"] = {"desired": len(where), "synced": fine}
     facts["keys"] = sorted(material.data)
     serious = any(problem.level > Level.NOTE for problem in problems)
-    draft = StatusInput(not serious, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
+    draft = StatusInput(not serious, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
     return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
 
 
@@ -79,17 +80,21 @@ def _material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem
     name = spec.secret_ref.name
     source = reader.keyed_data("Secret", namespace, name, data=True)
     if source is None:
-        return None, waiting("NotCreated", f"Secret {namespace}/{name} does not exist: create it", "spec.secretRef")
+        return None, waiting(
+            Reason.NOT_CREATED, f"Secret {namespace}/{name} does not exist: create it", "spec.secretRef"
+        )
     if _is_copy(reader, namespace, name):
         text = f"Secret {namespace}/{name} is a copy that Outfitter made: refer to what it was copied from"
-        return None, stalled("InvalidSpec", text, "spec.secretRef")
+        return None, stalled(Reason.INVALID_SPEC, text, "spec.secretRef")
     if reader.wanted:
         return None, None  # fetched next, then looked at again
     material = compose(spec, source)
     if material.missing:
         keys = ", ".join(material.missing)
         text = f"Secret {namespace}/{name} has no key {keys}: add it, or name the right key under spec.keys"
-        return None, waiting("KeyNotFound", text, "spec.secretRef")
+        return None, waiting(Reason.KEY_NOT_FOUND, text, "spec.secretRef")
     if material.malformed:
-        return None, stalled("MalformedSecret", f"Secret {namespace}/{name}: {material.malformed}", "spec.secretRef")
+        return None, stalled(
+            Reason.MALFORMED_SECRET, f"Secret {namespace}/{name}: {material.malformed}", "spec.secretRef"
+        )
     return material, None

@@ -10,7 +10,8 @@ from outfitter.observe import State, observe
 from outfitter.plan.diff import Diff, Op, Plan, diff, prune
 from outfitter.plan.replication import keep_copy, labelled
 from outfitter.plan.used_by import used_by
-from outfitter.problems import Level, Problem, note, stalled, unsupported, waiting
+from outfitter.problems import Problem, note, stalled, unsupported, waiting
+from outfitter.reasons import Level, Reason
 from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
 from outfitter.render.owner import owner_reference
 from outfitter.resolve.references import key_problem
@@ -28,7 +29,7 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     problem = scope_problem(asset, reader.settings.system_namespace)
     problems = [problem] if problem else []
     if leaf is None:
-        problems.append(stalled("InvalidSpec", "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
+        problems.append(stalled(Reason.INVALID_SPEC, "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
     elif member in UNSUPPORTED:
         problems.append(unsupported(f"spec.{member}", UNSUPPORTED[member]))
     if problems:
@@ -44,17 +45,21 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     fine = len(where) - len(problems)
     if member in ("configMapVolume", "secretVolume"):
         facts["targets"] = {"desired": len(where), "synced": fine}
-    return Plan(StatusInput(not problems, "Valid", "", tuple(problems), facts, (fine, max(len(where), 1))))
+    return Plan(StatusInput(not problems, Reason.VALID, "", tuple(problems), facts, (fine, max(len(where), 1))))
 
 
 def _check(reader: Reader, asset: Resource, member: str, leaf: Any, namespace: str) -> Problem | None:
     """What a volume that copies nothing needs in a namespace."""
     if member == "configMapVolume":
         found = key_problem(reader, "ConfigMap", namespace, leaf.config_map, "", "spec.configMapVolume.configMap")
-        return waiting("NotCreated", found.message, found.field, namespace) if found else None
+        return waiting(Reason.NOT_CREATED, found.message, found.field, namespace) if found else None
     if member == "secretVolume":
         answer = find(reader, "Credential", namespace, leaf.credential, "spec.secretVolume.credential")
-        return waiting("NotCreated", answer.message, answer.field, namespace) if isinstance(answer, Problem) else None
+        return (
+            waiting(Reason.NOT_CREATED, answer.message, answer.field, namespace)
+            if isinstance(answer, Problem)
+            else None
+        )
     return None
 
 
@@ -64,7 +69,9 @@ def _config_map(reader: Reader, asset: Resource, leaf: Any, where: list[str], fa
     source = reader.keyed_data("ConfigMap", namespace, name, data=True)
     if source is None:
         problem = waiting(
-            "NotCreated", f"ConfigMap {namespace}/{name} does not exist: create it", "spec.configMapVolume.configMap"
+            Reason.NOT_CREATED,
+            f"ConfigMap {namespace}/{name} does not exist: create it",
+            "spec.configMapVolume.configMap",
         )
         facts["targets"] = {"desired": len(where), "synced": 0}
         kept = [{"kind": "ConfigMap", "metadata": {"namespace": at, "name": copy_name}} for at in where]
@@ -90,7 +97,7 @@ def _config_map(reader: Reader, asset: Resource, leaf: Any, where: list[str], fa
     gone = tuple(prune(reader, asset, ("ConfigMap",), copies))
     fine = len(where) - len(problems)
     facts["targets"] = {"desired": len(where), "synced": fine}
-    draft = StatusInput(not problems, "Synced", "", tuple(problems), facts, (fine, max(len(where), 1)))
+    draft = StatusInput(not problems, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
     return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
 
 
@@ -104,14 +111,17 @@ def _pvc(reader: Reader, asset: Resource, leaf: Any, facts: dict[str, Any]) -> P
         return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
     if leaf.ephemeral and not leaf.existing_pvc:
         del facts["claimName"]
-        return Plan(StatusInput(True, "Valid", "each workload makes its own claim", (), facts, (1, 1)))
+        return Plan(StatusInput(True, Reason.VALID, "each workload makes its own claim", (), facts, (1, 1)))
     if leaf.existing_pvc:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
         return _report(reader, facts, Diff(problems=missing), where, name, ())
     wanted = [_claim(asset, leaf, name, namespace) for namespace in where]
     result = diff(reader, asset, wanted)
     result.problems += [
-        note("ClaimLeft", f"PersistentVolumeClaim {live.namespace}/{live.name} is out of scope now: delete it by hand")
+        note(
+            Reason.CLAIM_LEFT,
+            f"PersistentVolumeClaim {live.namespace}/{live.name} is out of scope now: delete it by hand",
+        )
         for live in (op.live for op in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
     ]
     steps: tuple[tuple[Op, ...], ...] = (tuple(result.ops),) if result.ops else ()
@@ -132,7 +142,7 @@ def _existing(reader: Reader, namespace: str, name: str) -> Problem | None:
     live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
         text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it, or leave existingPvc out"
-        return waiting("NotCreated", text, "spec.pvc.claimName", namespace)
+        return waiting(Reason.NOT_CREATED, text, "spec.pvc.claimName", namespace)
     seen = observe(live, first_consumer=reader.binds_late(live))
     if seen.state is State.FAILED:
         return stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", namespace=namespace)

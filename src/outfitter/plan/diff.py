@@ -10,6 +10,7 @@ from outfitter.canonical import covers, quantity, stamp
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
 from outfitter.naming import ANNOTATION_DIGEST, FIELD_MANAGER, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.problems import Problem, stalled, waiting
+from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject, Key, Reader, Resource
 from outfitter.status import StatusInput
 
@@ -113,7 +114,11 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
     """None where a live object may be written by `owner`'s pass; a problem that says why not."""
     where = place(found.kind, found.namespace, found.name)
     if found.owner == owner.live.uid:
-        return waiting("Replacing", f"{where} is being deleted; it is made anew afterwards") if found.deleting else None
+        return (
+            waiting(Reason.REPLACING, f"{where} is being deleted; it is made anew afterwards")
+            if found.deleting
+            else None
+        )
     labels = found.body["metadata"].get("labels") or {}
     former = (labels.get(LABEL_OWNER_KIND), labels.get(LABEL_OWNER_NAME)) == (owner.live.kind, owner.live.name)
     former = former and reader.owner(found.owner) is None  # a namesake in another namespace is alive and keeps it
@@ -121,7 +126,7 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
         return None  # data that outlived its former object: taken up again
     if former:
         return waiting(
-            "Replacing", f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
+            Reason.REPLACING, f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
         )
     return name_conflict(found.kind, found.namespace, found.name, labels)
 
@@ -138,7 +143,7 @@ def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str
         text = f"{where} belongs to {labels[LABEL_OWNER_KIND]} {labels[LABEL_OWNER_NAME]}: choose another name here"
     else:
         text = f"{where} exists and is not Outfitter's: delete or rename it, or choose another name here"
-    return stalled("NameTaken", text, namespace=namespace)
+    return stalled(Reason.NAME_TAKEN, text, namespace=namespace)
 
 
 def _change(want: dict[str, Any], found: CachedObject) -> Op | None:
@@ -208,15 +213,15 @@ def refused(op: Op, error: ApiError) -> Problem:
     where = place(kind, namespace, name)
     text = f"the API server refused to {verb} {where}: {error.message}"
     if isinstance(error, NotFound):
-        return waiting("NotCreated", f"{where} cannot be made: {error.message}", namespace=namespace)
+        return waiting(Reason.NOT_CREATED, f"{where} cannot be made: {error.message}", namespace=namespace)
     if isinstance(error, Forbidden) and "exceeded quota" in error.message:
         return waiting(
-            "QuotaExceeded", f"{text}; free some of the quota, or let an admin raise it", namespace=namespace
+            Reason.QUOTA_EXCEEDED, f"{text}; free some of the quota, or let an admin raise it", namespace=namespace
         )
     if isinstance(error, Forbidden) and "being terminated" in error.message:
-        return waiting("NamespaceTerminating", f"namespace {namespace} is being deleted", namespace=namespace)
+        return waiting(Reason.NAMESPACE_TERMINATING, f"namespace {namespace} is being deleted", namespace=namespace)
     if isinstance(error, Forbidden):
-        return stalled("Forbidden", f"{text}; an admin must allow it", namespace=namespace)
+        return stalled(Reason.FORBIDDEN, f"{text}; an admin must allow it", namespace=namespace)
     if isinstance(error, Invalid):
-        return stalled("Refused", f"{text}; correct the field that it names", namespace=namespace)
-    return waiting("Unavailable", text, namespace=namespace)
+        return stalled(Reason.REFUSED, f"{text}; correct the field that it names", namespace=namespace)
+    return waiting(Reason.UNAVAILABLE, text, namespace=namespace)

@@ -14,7 +14,8 @@ from outfitter.observe import Observation, State, observe, observe_download, ref
 from outfitter.plan.diff import Create, Delete, Op, Plan, diff
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
-from outfitter.problems import Level, Problem, stalled, waiting
+from outfitter.problems import Problem, stalled, waiting
+from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
 from outfitter.resolve.references import Found, check_variables, credential_key
 from outfitter.resolve.scope import is_wide, scope_problem
@@ -42,11 +43,13 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
     if is_wide(resource, reader.settings.system_namespace) and spec.claim_name is None and not one_volume:
         facts["phase"] = "Ready"
         return Plan(
-            StatusInput(True, "Valid", "each namespace fills a cache of its own as this one says", (), facts, (1, 1))
+            StatusInput(
+                True, Reason.VALID, "each namespace fills a cache of its own as this one says", (), facts, (1, 1)
+            )
         )
     idle = _IdleTimer.of(reader, resource)
     if idle.over:
-        return Plan(StatusInput(True, "Unused", "", (), facts), ((Delete(resource.live),),))
+        return Plan(StatusInput(True, Reason.UNUSED, "", (), facts), ((Delete(resource.live),),))
     facts["unusedSince"] = idle.since
     plan = _existing(reader, resource, spec, facts) if spec.claim_name else _filled(reader, resource, spec, facts)
     plan = share(reader, resource, plan) if one_volume else plan
@@ -87,13 +90,13 @@ def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dic
     live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
         text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it"
-        problem = waiting("NotCreated", text, "spec.claimName")
+        problem = waiting(Reason.NOT_CREATED, text, "spec.claimName")
         return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Pending"}, (0, 1)))
     seen = observe(live, first_consumer=reader.binds_late(live))
     if seen.state is State.FAILED:
         problem = stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", "spec.claimName")
         return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Failed"}, (0, 1)))
-    return Plan(StatusInput(True, "Ready", "", (), {**facts, "phase": "Ready"}, (1, 1)))
+    return Plan(StatusInput(True, Reason.READY, "", (), {**facts, "phase": "Ready"}, (1, 1)))
 
 
 def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
@@ -114,13 +117,13 @@ def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[
         facts["completedAt"] = previous.get("completedAt") or ended.get("completionTime") or timestamp(reader.now)
         gone = [Delete(job) for job in jobs if marked and not job.deleting]
         serious = any(problem.level > Level.NOTE for problem in problems)
-        draft = StatusInput(not serious, "Ready", "", tuple(problems), facts, (1, 1))
+        draft = StatusInput(not serious, Reason.READY, "", tuple(problems), facts, (1, 1))
         # The Job goes once the claim is known to say that it is full: that is another pass.
         return Plan(draft, _steps(result.ops, gone), replan_after_write=bool(result.ops))
     if held is not None and not ours:
         facts["phase"] = "Pending"
         over = _steps([Delete(job) for job in jobs if held.deleting and not job.deleting])  # or its pods hold it
-        return Plan(_draft(facts, problems, "Pending"), over)
+        return Plan(_draft(facts, problems, Reason.PENDING), over)
     stale = [Delete(job) for job in jobs if ours and held and not _after(job, held) and not job.deleting]
     return _download(reader, resource, spec, facts, jobs, result.ops, stale, problems)
 
@@ -172,7 +175,7 @@ def _download(
     pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found)
     if found.problems or stale:
         facts["phase"] = "Pending"
-        return Plan(_draft(facts, problems, "Pending"), _steps(first, stale), replan_after_write=bool(first))
+        return Plan(_draft(facts, problems, Reason.PENDING), _steps(first, stale), replan_after_write=bool(first))
     attempt = _attempt(current[-1]) if current else 0
     if current and not current[-1].deleting:
         seen = observe_download(current[-1], _pods(reader, resource, current[-1]))
@@ -180,7 +183,7 @@ def _download(
         job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings)
         kept = diff(reader, resource, [job])
         # The kubelet tries to pull ever later; with another key it may go well at once.
-        rotated = seen.reason == "ImagePullFailed" and used != version
+        rotated = seen.reason == Reason.IMAGE_PULL_FAILED and used != version
         if kept.ops or (seen.state is not State.FAILED and not rotated):
             # Another template: this attempt is started over.
             return _under_way(reader, resource, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
@@ -193,7 +196,7 @@ def _download(
     facts["failure"] = before.get("failure") if attempt else None
     over = [Delete(item) for item in current if not item.deleting]
     steps = _steps(first, [Create(stamp(job))], over)
-    return Plan(_draft(facts, [*problems, *wrong], "Downloading"), steps, replan_after_write=True)
+    return Plan(_draft(facts, [*problems, *wrong], Reason.DOWNLOADING), steps, replan_after_write=True)
 
 
 def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple[str, Found]:
@@ -230,7 +233,7 @@ def _pods(reader: Reader, resource: Resource, job: CachedObject) -> list[CachedO
 
 
 def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> StatusInput:
-    text = "the model is being downloaded" if reason == "Downloading" else ""
+    text = "the model is being downloaded" if reason == Reason.DOWNLOADING else ""
     before = (facts.get("failure") or {}).get("message")
     if text and before:
         text = f"{text} again; the attempt before failed: {before}"
@@ -261,10 +264,10 @@ def _under_way(
         said = [event.body for event in reader.events(job.uid)]
         newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
         seen = refusal(newest.get("message", "")) if newest else seen
-    if seen.message and seen.reason != "Progressing":
-        level = Level.STALLED if seen.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
+    if seen.message and seen.reason != Reason.PROGRESSING:
+        level = Level.STALLED if seen.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED) else Level.WAITING
         problems = [*problems, Problem(seen.reason, seen.message, level)]
-    return Plan(_draft(facts, problems, "Downloading"), _steps(ops), replan_after_write=bool(ops))
+    return Plan(_draft(facts, problems, Reason.DOWNLOADING), _steps(ops), replan_after_write=bool(ops))
 
 
 def _ended(reader: Reader, job: CachedObject) -> datetime:
@@ -295,8 +298,8 @@ def _failed(
         "phase": "Failed",
         "jobName": job.name,
         "attempts": attempt,
-        "failure": {"reason": seen.reason, "message": seen.message, "time": timestamp(ended)},
+        "failure": {"reason": str(seen.reason), "message": seen.message, "time": timestamp(ended)},
         "nextAttemptAt": timestamp(ended + timedelta(seconds=delay)),
     }
     problems = [*problems, waiting(seen.reason, seen.message)]
-    return Plan(_draft(facts, problems, "Failed"), _steps(first), wait + 0.1)
+    return Plan(_draft(facts, problems, Reason.FAILED), _steps(first), wait + 0.1)

@@ -9,6 +9,7 @@ from outfitter.canonical import covers, stamp
 from outfitter.naming import owner_labels
 from outfitter.plan.diff import Apply, Create, Delete, Op, check_ownership
 from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
 from outfitter.render.owner import owner_reference
 from outfitter.snapshot import Reader, Resource
 
@@ -32,9 +33,9 @@ def keep_copy(reader: Reader, asset: Resource, manifest: Mapping[str, Any]) -> t
     blocked = check_ownership(reader, found, asset)
     if blocked is not None:
         reader.track(kind, namespace, name)
-        if blocked.reason == "NameTaken" and namespace != asset.live.namespace:
+        if blocked.reason == Reason.NAME_TAKEN and namespace != asset.live.namespace:
             text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it"
-            blocked = stalled("ReplicationError", text, namespace=namespace)
+            blocked = stalled(Reason.REPLICATION_ERROR, text, namespace=namespace)
         return [], [blocked]
     held = reader.keyed_data(kind, namespace, name, data=True)
     if held is None or reader.wanted:

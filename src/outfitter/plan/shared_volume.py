@@ -11,6 +11,7 @@ from outfitter.naming import shared_claim, shared_volume
 from outfitter.observe import State, observe
 from outfitter.plan.diff import Create, Delete, Op, Plan, check_ownership, diff
 from outfitter.problems import Problem, stalled, waiting
+from outfitter.reasons import Reason
 from outfitter.render import nimcache
 from outfitter.resolve.scope import covers as reaches
 from outfitter.resolve.scope import is_wide
@@ -24,19 +25,19 @@ def unshareable(reader: Reader, resource: Resource) -> Problem | None:
     settings = reader.settings
     if not is_wide(resource, settings.system_namespace):
         text = f"only a cache of wider scope in namespace {settings.system_namespace} is shared: remove sharing"
-        return stalled("InvalidSpec", text, _FIELD)
+        return stalled(Reason.INVALID_SPEC, text, _FIELD)
     if settings.watch_namespaces:
         text = (
             "PersistentVolumes belong to the whole cluster, and this operator serves only some namespaces "
             "(watchNamespaces): use sharing download"
         )
-        return stalled("Unsupported", text, _FIELD)
+        return stalled(Reason.UNSUPPORTED, text, _FIELD)
     if not settings.shared_drivers:
         text = (
             "no storage driver may be shared: an admin must name it in the operator's staticPvDrivers, "
             "or use sharing download"
         )
-        return stalled("Unsupported", text, _FIELD)
+        return stalled(Reason.UNSUPPORTED, text, _FIELD)
     return None
 
 
@@ -95,14 +96,14 @@ def _source(reader: Reader, resource: Resource, name: str) -> Mapping[str, Any] 
     volume = (held.body["spec"].get("volumeName") or "") if held else ""
     live = reader.get("PersistentVolume", "", volume) if volume else None
     if live is None:
-        return waiting("Pending", f"PersistentVolumeClaim {resource.live.namespace}/{name} is not bound yet")
+        return waiting(Reason.PENDING, f"PersistentVolumeClaim {resource.live.namespace}/{name} is not bound yet")
     body = live.body
     driver = (body["spec"].get("csi") or {}).get("driver", "")
     if driver in reader.settings.shared_drivers:
         return body
     what = f"of CSI driver {driver}, which is not among" if driver else "not of a CSI driver, and only such are among"
     text = f"PersistentVolume {volume} is {what} the operator's staticPvDrivers: an admin can add a driver that lets "
-    return stalled("Unsupported", f"{text}several namespaces mount one volume, or use sharing download", _FIELD)
+    return stalled(Reason.UNSUPPORTED, f"{text}several namespaces mount one volume, or use sharing download", _FIELD)
 
 
 def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
@@ -138,5 +139,5 @@ def _outdated(live: CachedObject, volume: Mapping[str, Any], held: CachedObject 
 
 
 def _elsewhere(problem: Problem, namespace: str) -> Problem:
-    reason = "ReplicationError" if problem.reason == "NameTaken" else problem.reason
+    reason = Reason.REPLICATION_ERROR if problem.reason == Reason.NAME_TAKEN else problem.reason
     return replace(problem, reason=reason, namespace=namespace)

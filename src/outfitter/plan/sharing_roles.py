@@ -8,6 +8,7 @@ from typing import Any, Final
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.plan.diff import Diff, check_ownership, diff, prune
 from outfitter.problems import stalled
+from outfitter.reasons import Reason
 from outfitter.render.artifactrepository import shared
 from outfitter.snapshot import Reader, Resource
 
@@ -34,7 +35,7 @@ def share_roles(reader: Reader, resource: Resource, members: Sequence[Resource],
 
 
 _OFF: Final = stalled(
-    "Unsupported",
+    Reason.UNSUPPORTED,
     "this operator does not share artifacts: an admin must turn on its setting sharedRoles (OUTFITTER_SHARED_ROLES); "
     "or remove it",
     "spec.sharedRoles",

@@ -13,6 +13,7 @@ from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Inval
 from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_OWNER_UID, keeps_data
 from outfitter.plan.diff import Apply, Create, Delete, Op, Plan, name_conflict, refused
 from outfitter.problems import Problem, waiting
+from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject
 
 
@@ -98,7 +99,7 @@ class Executor:
                 outcome.undone.append(op)
                 outcome.problems.append(result)
                 # The same manifest is refused again; everything else may end without a word to us.
-                outcome.again = outcome.again or result.reason != "Refused"
+                outcome.again = outcome.again or result.reason != Reason.REFUSED
         return outcome
 
     async def _attempt(self, op: Op) -> Problem | None:
@@ -173,7 +174,7 @@ class Executor:
             text = (
                 f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
             )
-            return waiting("Replacing", text)
+            return waiting(Reason.REPLACING, text)
         self._unmanaged.add(place)
         return name_conflict(*place, has)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from outfitter.canonical import cores_text, quantity_text
 from outfitter.problems import Problem, note, stalled
+from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
 from outfitter.settings import Settings
 
@@ -57,7 +58,7 @@ def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
     if compute.gpu_request_type in ("portion", "memory") and not whole_portion:
         problems.append(
             stalled(
-                "FractionsUnsupported",
+                Reason.FRACTIONS_UNSUPPORTED,
                 "parts of a GPU need a scheduler backend that can share one, and none is configured: ask for whole "
                 "devices (gpuDevicesRequest without gpuRequestType) or a MIG profile",
                 f"{prefix}.gpuRequestType",
@@ -66,9 +67,9 @@ def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
     for item in compute.extended_resources:
         if not item.exclude and item.quantity is None:
             where = f"{prefix}.extendedResources[{item.resource}].quantity"
-            problems.append(stalled("InvalidSpec", "give the quantity", where))
+            problems.append(stalled(Reason.INVALID_SPEC, "give the quantity", where))
     if whole_portion and compute.gpu_portion_limit not in (None, 1):
         problems.append(
-            note("NotEnforced", "a GPU limit is not enforced for a whole device", f"{prefix}.gpuPortionLimit")
+            note(Reason.NOT_ENFORCED, "a GPU limit is not enforced for a whole device", f"{prefix}.gpuPortionLimit")
         )
     return problems

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.connections import EXTERNAL_TOOLS
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_host, connection_service, dns_label
 from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.reasons import Reason
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
@@ -64,7 +65,7 @@ def endpoints(spec: Spec, workload: str, namespace: str, settings: Settings) -> 
         if item.tool_type is None:
             problems.append(
                 stalled(
-                    "InvalidSpec",
+                    Reason.INVALID_SPEC,
                     "the environment has no connection of this name: correct it, or describe it whole",
                     field,
                 )
@@ -97,14 +98,14 @@ def _connection(
         return None  # the Service of the workload itself
     if kind is None or port is None or kind == "ServingPort":
         text = "a workspace has no serving port" if kind == "ServingPort" else "give connectionType and containerPort"
-        problems.append(stalled("InvalidSpec", text, field))
+        problems.append(stalled(Reason.INVALID_SPEC, text, field))
         return None
     if item.node_port is not None and (kind != "NodePort" or not item.custom_node_port):
         text = "nodePort counts only for connectionType NodePort with customNodePort: true: remove it, or set that"
-        problems.append(stalled("InvalidSpec", text, f"{field}.nodePort"))
+        problems.append(stalled(Reason.INVALID_SPEC, text, f"{field}.nodePort"))
     if kind == "NodePort" and item.custom_node_port and item.node_port is None:
         text = "the environment leaves the port to you (customNodePort): set nodePort for this connection"
-        problems.append(stalled("NodePortMissing", text, f"{field}.nodePort"))
+        problems.append(stalled(Reason.NODE_PORT_MISSING, text, f"{field}.nodePort"))
     url = ""
     if kind == "ExternalUrl":
         url = _url(
@@ -133,18 +134,18 @@ def _url(
     """The URL of a connection under the admin's suffix; "" with a problem where there can be none."""
     if not settings.domain:
         text = "connection URLs are off: an admin must set the operator's domain, or use another connectionType"
-        problems.append(stalled("DomainMissing", text, field))
+        problems.append(stalled(Reason.DOMAIN_MISSING, text, field))
         return ""
     if not custom:
         scheme = "https" if settings.ingress_tls else "http"
         return f"{scheme}://{connection_host(workload, name, namespace, settings.domain)}"
     if not given:
-        problems.append(stalled("UrlMissing", "customUrl is set, so give externalUrl", f"{field}.externalUrl"))
+        problems.append(stalled(Reason.URL_MISSING, "customUrl is set, so give externalUrl", f"{field}.externalUrl"))
         return ""
     host = host_of(given)
     if not host.endswith(f".{settings.domain}"):
         text = f"give a URL like https://name.{settings.domain}/path: no other domain is served here"
-        problems.append(stalled("HostForbidden", text, f"{field}.externalUrl"))
+        problems.append(stalled(Reason.HOST_FORBIDDEN, text, f"{field}.externalUrl"))
         return ""
     return given
 
@@ -165,7 +166,7 @@ def _link(item: Any, spec: Spec, field: str, problems: list[Problem]) -> dict[st
     entry = {"name": item.name, "toolType": item.tool_type, "url": url}
     if left:
         text = f"{', '.join(left)} of the link is not a variable with a plain value: left as it is"
-        problems.append(note("PlaceholderUnresolved", text, f"{field}.externalUrl"))
+        problems.append(note(Reason.PLACEHOLDER_UNRESOLVED, text, f"{field}.externalUrl"))
         entry["message"] = text
     return entry
 
@@ -177,7 +178,7 @@ def _ports(spec: Spec, problems: list[Problem]) -> list[Endpoint]:
             continue
         name = item.name or f"port-{item.container}"
         if item.container is None:
-            problems.append(stalled("InvalidSpec", "give the container port", f"spec.ports[{name}].container"))
+            problems.append(stalled(Reason.INVALID_SPEC, "give the container port", f"spec.ports[{name}].container"))
             continue
         kind = item.service_type or "ClusterIP"
         node_port = item.external if kind == "NodePort" else None
@@ -198,7 +199,7 @@ def _exposed(spec: Spec, workload: str, namespace: str, settings: Settings, prob
         if item.authorization_type or item.authorized_users or item.authorized_groups:
             problems.append(unsupported(field, "limiting a URL to some users needs an identity-aware proxy"))
         if item.container is None:
-            problems.append(stalled("InvalidSpec", "give the container port", f"{field}.container"))
+            problems.append(stalled(Reason.INVALID_SPEC, "give the container port", f"{field}.container"))
             continue
         url = _url(item.url, item.url is not None, name, field, workload, namespace, settings, problems)
         found.append(Endpoint(name, "ExternalUrl", item.container, item.container, url=url, tool=item.tool_type or ""))
@@ -213,16 +214,18 @@ def _clashes(inside: list[Endpoint], problems: list[Problem]) -> None:
         names[item.name] = names.get(item.name, 0) + 1
         if names[item.name] == 2:
             problems.append(
-                stalled("Conflict", f"two connections or ports are named {item.name}: rename one", "spec.connections")
+                stalled(
+                    Reason.CONFLICT, f"two connections or ports are named {item.name}: rename one", "spec.connections"
+                )
             )
         if item.node_port is not None and node_ports.setdefault(item.node_port, item.name) != item.name:
             text = (
                 f"node port {item.node_port} is asked for by {node_ports[item.node_port]} and {item.name}: change one"
             )
-            problems.append(stalled("Conflict", text, f"spec.connections[{item.name}].nodePort"))
+            problems.append(stalled(Reason.CONFLICT, text, f"spec.connections[{item.name}].nodePort"))
         if item.url and hosts.setdefault(item.url, item.name) != item.name:
             text = f"{item.url} is asked for by {hosts[item.url]} and {item.name}: change one"
-            problems.append(stalled("Conflict", text, f"spec.connections[{item.name}].externalUrl"))
+            problems.append(stalled(Reason.CONFLICT, text, f"spec.connections[{item.name}].externalUrl"))
 
 
 def manifests(

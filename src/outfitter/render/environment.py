@@ -7,6 +7,7 @@ from typing import Any
 
 from outfitter.naming import credential_secret
 from outfitter.problems import Problem, stalled, unsupported
+from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
@@ -99,7 +100,7 @@ def _readiness(spec: Spec, problems: list[Problem]) -> dict[str, Any] | None:
     if get is None or get.port is None:
         problems.append(
             stalled(
-                "InvalidSpec",
+                Reason.INVALID_SPEC,
                 "say what to ask: handler.httpGet with a port",
                 "spec.probes.readiness.handler.httpGet.port",
             )
@@ -128,7 +129,7 @@ def _container_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
         for name, value in given.items():
             if value is not None:
                 text = "ids come from the image here: set uidGidSource to custom, or remove it"
-                problems.append(stalled("InvalidSpec", text, f"spec.security.{name}"))
+                problems.append(stalled(Reason.INVALID_SPEC, text, f"spec.security.{name}"))
     custom = source == "custom"
     context: dict[str, Any] = {
         "runAsUser": security.run_as_uid if custom else None,

@@ -16,6 +16,7 @@ from outfitter.naming import (
     serving_host,
 )
 from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.reasons import Reason
 from outfitter.render import connection
 from outfitter.render.connection import Endpoints
 from outfitter.render.owner import child_meta
@@ -232,7 +233,7 @@ def problems(request: WorkloadRequest, groups: Sequence[GroupPods], spec: Any, s
         name = connection_service(request.name, item.name)
         if name in services:
             text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
-            yield stalled("Conflict", text, f"{field}.connections[{item.name}]")
+            yield stalled(Reason.CONFLICT, text, f"{field}.connections[{item.name}]")
     for group in groups:
         yield from _scaling_problems(request, group, field)
     serving = _serving(spec)
@@ -241,11 +242,11 @@ def problems(request: WorkloadRequest, groups: Sequence[GroupPods], spec: Any, s
         yield unsupported(f"{field}.servingPort.authorizationType", text)
     if serving is not None and not serving.get("clusterLocalAccessOnly") and not settings.domain:
         text = "an admin has set no domain, so it can be reached inside the cluster only"
-        yield note("ClusterLocal", text, f"{field}.servingPort")
+        yield note(Reason.CLUSTER_LOCAL, text, f"{field}.servingPort")
     timeouts = spec.serving_configuration if isinstance(spec, InferenceSpec) else None
     if timeouts and timeouts.request_timeout_seconds is not None and not settings.ingress_class.startswith("nginx"):
         text = "this cluster's ingress takes no such limit from us"
-        yield note("NotEnforced", text, f"{field}.servingConfiguration.requestTimeoutSeconds")
+        yield note(Reason.NOT_ENFORCED, text, f"{field}.servingConfiguration.requestTimeoutSeconds")
 
 
 def _scaling_problems(request: WorkloadRequest, group: GroupPods, field: str) -> Iterator[Problem]:
@@ -258,7 +259,7 @@ def _scaling_problems(request: WorkloadRequest, group: GroupPods, field: str) ->
         where = f"{field}.containerGroups[{group.name}].autoscaling"
     if scaling.min_replicas == 0:
         text = "scaling to zero needs a backend that keeps requests meanwhile, and there is none: set 1 or more"
-        yield stalled("ScaleToZeroUnsupported", text, f"{where}.minReplicas")
+        yield stalled(Reason.SCALE_TO_ZERO_UNSUPPORTED, text, f"{where}.minReplicas")
     if scaling.metric in _NEEDS_BACKEND:
         text = f"{scaling.metric} needs a backend that counts requests; use cpu, memory or a metric of the pods"
         yield unsupported(f"{where}.metric", text)
@@ -271,11 +272,11 @@ def _scaling_problems(request: WorkloadRequest, group: GroupPods, field: str) ->
         if lacking:
             name = "cpuCoreRequest" if scaling.metric == "cpu" else "cpuMemoryRequest"
             text = f"{scaling.metric} is measured against requests: give {name} for {', '.join(lacking)}"
-            yield stalled("InvalidSpec", text, f"{where}.metric")
+            yield stalled(Reason.INVALID_SPEC, text, f"{where}.metric")
     for name, value in (
         ("initialReplicas", scaling.initial_replicas),
         ("activationReplicas", scaling.activation_replicas),
         ("concurrencyHardLimit", scaling.concurrency_hard_limit or None),
     ):
         if value is not None:
-            yield note("NotEnforced", "it needs a backend that sees requests: ignored", f"{where}.{name}")
+            yield note(Reason.NOT_ENFORCED, "it needs a backend that sees requests: ignored", f"{where}.{name}")

@@ -7,6 +7,7 @@ from typing import Any
 from outfitter.api.base import GROUP
 from outfitter.api.types import LABEL_VALUE_PATTERN, matches
 from outfitter.problems import Problem, note, unsupported
+from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
@@ -51,7 +52,7 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
             if name in _RESERVED_NAMES or name.startswith(_RESERVED):
                 del names[name]
                 text = "belongs to a tool that would prune or take over the pod: left out"
-                problems.append(note("Reserved", text, f"spec.{what}[{name}]"))
+                problems.append(note(Reason.RESERVED, text, f"spec.{what}[{name}]"))
     if spec.category:
         # Free text: what is no label value stands beside the labels.
         where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations

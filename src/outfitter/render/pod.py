@@ -9,6 +9,7 @@ from typing import Any
 from outfitter.canonical import without_empty
 from outfitter.naming import fit
 from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
 
 MAIN = "main"
 
@@ -103,7 +104,7 @@ class _Parts:
             self.claims[place] = part.source
             return True
         both = f"{first} and {part.source}" if first != part.source else f"{part.source}, twice"
-        self.problems.append(stalled("Conflict", f"{what} {name} is set by {both}: change one of them"))
+        self.problems.append(stalled(Reason.CONFLICT, f"{what} {name} is set by {both}: change one of them"))
         return False
 
     def add(self, part: PodPatch) -> None:

@@ -13,6 +13,7 @@ from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.naming import clone_snapshot
 from outfitter.problems import Problem, stalled, unsupported, waiting
+from outfitter.reasons import Reason
 from outfitter.snapshot import Reader, Resource
 
 # What a clone takes over where it says nothing itself.
@@ -63,16 +64,16 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
         return lost
     if found is None:
         text = f"no Artifact {source.name} in {resource.live.namespace} to clone: create it, or name another one"
-        return waiting("ReferenceNotFound", text, "spec.cloneFrom")
+        return waiting(Reason.REFERENCE_NOT_FOUND, text, "spec.cloneFrom")
     assert isinstance(found.model, Artifact)
     if found.model.spec.clone_from is not None:
         snapshot = reader.get("ControllerRevision", found.live.namespace, clone_snapshot(found.live.name))
         if snapshot is None or snapshot.owner != found.live.uid:
             text = f"Artifact {source.name} is a clone that has not taken over its own source yet: see its status"
-            return waiting("SourceNotReady", text, "spec.cloneFrom")
+            return waiting(Reason.SOURCE_NOT_READY, text, "spec.cloneFrom")
     origin = definition(reader, found)
     if isinstance(origin, Problem):
-        return waiting("SourceNotReady", f"Artifact {source.name}: {origin.text}", "spec.cloneFrom")
+        return waiting(Reason.SOURCE_NOT_READY, f"Artifact {source.name}: {origin.text}", "spec.cloneFrom")
     given = {**(origin.taken["spec"] if origin.taken else {}), **(found.body.get("spec") or {})}
     taken = {
         "spec": {
@@ -97,7 +98,7 @@ def _lost(resource: Resource, source: Resource | None) -> Problem | None:
         f"ControllerRevision {clone_snapshot(resource.live.name)} with what version {status['version']} took over was "
         f"deleted, and Artifact {taken['name']} is not as it was: restore it from a backup, or lock a new artifact"
     )
-    return stalled("SnapshotLost", text, "spec.cloneFrom")
+    return stalled(Reason.SNAPSHOT_LOST, text, "spec.cloneFrom")
 
 
 def _defined(
@@ -114,7 +115,7 @@ def _defined(
 def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
     """Why an artifact cannot become a version."""
     if not found.groups:
-        yield stalled("NothingToLock", "it has no container group: give containerGroups", "spec.containerGroups")
+        yield stalled(Reason.NOTHING_TO_LOCK, "it has no container group: give containerGroups", "spec.containerGroups")
     yield from build_problems(found)
 
 
@@ -156,7 +157,7 @@ def full_problem(repository: str) -> Problem:
         f"ArtifactRepository {repository} holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or "
         "use another one"
     )
-    return stalled("RepositoryFull", text)
+    return stalled(Reason.REPOSITORY_FULL, text)
 
 
 def type_problem(found: ResolvedArtifact, repository: Resource | None) -> Problem | None:
@@ -168,7 +169,7 @@ def type_problem(found: ResolvedArtifact, repository: Resource | None) -> Proble
     if wanted == found.type:
         return None
     text = f"ArtifactRepository {found.repository} is for type {wanted}, not {found.type}: name another repository"
-    return stalled("TypeMismatch", text, "spec.repositoryRef")
+    return stalled(Reason.TYPE_MISMATCH, text, "spec.repositoryRef")
 
 
 @dataclass(frozen=True)
@@ -185,18 +186,20 @@ def find_target(reader: Reader, namespace: str, ref: ArtifactRef) -> ArtifactTar
     if ref.name is not None:
         resource = reader.resource("Artifact", namespace, ref.name)
         if resource is None:
-            return waiting("ReferenceNotFound", f"no Artifact {ref.name} in {namespace}: create it", f"{field}.name")
+            return waiting(
+                Reason.REFERENCE_NOT_FOUND, f"no Artifact {ref.name} in {namespace}: create it", f"{field}.name"
+            )
         return _chosen(reader, resource, field)
     repository = reader.resource("ArtifactRepository", namespace, ref.repository or "")
     if repository is None:
         text = f"no ArtifactRepository {ref.repository} in {namespace}: correct the name, or lock an artifact in it"
-        return waiting("ReferenceNotFound", text, f"{field}.repository")
+        return waiting(Reason.REFERENCE_NOT_FOUND, text, f"{field}.repository")
     entry = next((item for item in versions(repository) if item["version"] == ref.version), None)
     resource = reader.resource("Artifact", namespace, entry["name"]) if entry else None
     if entry is None or resource is None or resource.live.uid != entry["uid"]:
         has = ", ".join(str(item["version"]) for item in versions(repository)[-10:]) or "no version"
         text = f"ArtifactRepository {ref.repository} has no version {ref.version} (any more), it has {has}"
-        return waiting("VersionNotFound", text, f"{field}.version")
+        return waiting(Reason.VERSION_NOT_FOUND, text, f"{field}.version")
     return _chosen(reader, resource, field)
 
 
@@ -204,11 +207,11 @@ def _chosen(reader: Reader, resource: Resource, field: str) -> ArtifactTarget | 
     found = definition(reader, resource)
     name = f"Artifact {resource.live.name}"
     if isinstance(found, Problem):
-        return waiting("SourceNotReady", f"{name}: {found.text}", field)
+        return waiting(Reason.SOURCE_NOT_READY, f"{name}: {found.text}", field)
     if found.fresh:
-        return waiting("SourceNotReady", f"{name} has not taken over its source yet: see its status", field)
+        return waiting(Reason.SOURCE_NOT_READY, f"{name} has not taken over its source yet: see its status", field)
     if resource.live.deleting:
-        return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
+        return waiting(Reason.REFERENCE_DELETING, f"{name} is being deleted: refer to another one", field)
     repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
     number = number_of(repository, resource.live.uid) if found.locked else None
     return ArtifactTarget(found, number)

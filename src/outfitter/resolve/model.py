@@ -10,6 +10,7 @@ from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.storage import PvcVolume
 from outfitter.naming import model_claim, nim_cache, shared_claim
 from outfitter.problems import under_way, waiting
+from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.request import WorkloadRequest
@@ -45,7 +46,7 @@ def model_volume(
     if name is not None:
         if reader.get("PersistentVolumeClaim", request.namespace, name) is None:
             text = f"PersistentVolumeClaim {request.namespace}/{name} does not exist yet: create it"
-            notes.problems.append(waiting("NotCreated", text, "spec.storage.claimName"))
+            notes.problems.append(waiting(Reason.NOT_CREATED, text, "spec.storage.claimName"))
         leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": name})
         use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage.claimName", name)
         return ModelVolume(CACHE_PATH, use, True, {"claimName": name})
@@ -72,7 +73,7 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
     if cache is None or not status:
         # Asked for, or there and not looked at yet: to those who wait it is the same.
         name = cache.live.name if cache else nim_cache(image)
-        notes.problems.append(under_way("CacheNotReady", f"NimCache {name} is being made", field_name))
+        notes.problems.append(under_way(Reason.CACHE_NOT_READY, f"NimCache {name} is being made", field_name))
         missing = None if cache else _new_cache(reader, request, found, image)
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
@@ -82,7 +83,7 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
         why = status.get("message") or "it is not filled yet"
         smooth = phase in ("Pending", "Downloading") and not status.get("issues") and not status.get("failure")
         say = under_way if smooth else waiting
-        notes.problems.append(say("CacheNotReady", f"NimCache {cache.live.name}: {why}", field_name))
+        notes.problems.append(say(Reason.CACHE_NOT_READY, f"NimCache {cache.live.name}: {why}", field_name))
         return ModelVolume(CACHE_PATH, None, True, facts)
     notes.keep(cache)
     leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim})
@@ -103,7 +104,7 @@ def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource
         why = told.get(request.namespace) or told.get(cache.live.namespace) or status.get("message")
         why = why or "its volume is being brought here"
         text = f"NimCache {cache.live.name} of {cache.live.namespace}: {why}"
-        notes.problems.append(waiting("CacheNotReady", text, field_name))
+        notes.problems.append(waiting(Reason.CACHE_NOT_READY, text, field_name))
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": named})
     notes.keep(cache)
     leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim, "readOnly": True})

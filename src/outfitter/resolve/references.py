@@ -9,6 +9,7 @@ from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credential_secret
 from outfitter.problems import Problem, note, waiting
+from outfitter.reasons import Reason
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import VolumeUse
 from outfitter.snapshot import Reader, Resource
@@ -69,12 +70,12 @@ def credential_key(
                 f"{label(asset)} is shared with projects only: label namespace {namespace} {LABEL_PROJECT} to use it "
                 "there"
             )
-        return waiting("CredentialNotReady", text, path)
+        return waiting(Reason.CREDENTIAL_NOT_READY, text, path)
     if key and not secret.keys and reader.wanted:
         return asset, ""
     if key and key not in secret.keys:
         has = ", ".join(sorted(secret.keys)) or "no key"
-        return waiting("KeyNotFound", f"{label(asset)} has no key {key}, it has {has}", path)
+        return waiting(Reason.KEY_NOT_FOUND, f"{label(asset)} has no key {key}, it has {has}", path)
     return asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
 
 
@@ -105,18 +106,18 @@ def check_variables(
         sources = (variable.value, variable.credential, variable.config_map, variable.pod_field_ref, variable.secret)
         if all(source is None for source in sources) and variable.user_credential is None:
             text = f": {variable.description}" if variable.description else ""
-            found.problems.append(note("PromptUnset", f"the environment asks you to set it{text}", path))
+            found.problems.append(note(Reason.PROMPT_UNSET, f"the environment asks you to set it{text}", path))
 
 
 def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
     """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
     found = reader.keyed_data(kind, namespace, name)
     if found is None:
-        return waiting("NotCreated", f"{kind} {namespace}/{name} does not exist: create it", path)
+        return waiting(Reason.NOT_CREATED, f"{kind} {namespace}/{name} does not exist: create it", path)
     if key and not found.keys and reader.wanted:
         return None  # not fetched yet: the pass looks again
     if key and key not in found.keys:
-        return waiting("KeyNotFound", f"{kind} {namespace}/{name} has no key {key}: add it", path)
+        return waiting(Reason.KEY_NOT_FOUND, f"{kind} {namespace}/{name} has no key {key}: add it", path)
     return None
 
 
@@ -143,10 +144,10 @@ def check_volumes(reader: Reader, namespace: str, volumes: list[VolumeUse], foun
                 text = (
                     f"{use.source} has no claim here: PersistentVolumeClaim {namespace}/{use.claim} is not Outfitter's"
                 )
-                problem = waiting("NotCreated", text, use.field)
+                problem = waiting(Reason.NOT_CREATED, text, use.field)
             elif claim is None:
                 problem = waiting(
-                    "NotCreated", f"PersistentVolumeClaim {namespace}/{use.claim} does not exist yet", use.field
+                    Reason.NOT_CREATED, f"PersistentVolumeClaim {namespace}/{use.claim} does not exist yet", use.field
                 )
         if problem:
             found.problems.append(problem)

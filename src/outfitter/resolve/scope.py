@@ -9,6 +9,7 @@ from typing import Any
 from outfitter.api.refs import AssetRef
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 from outfitter.problems import Problem, stalled, waiting
+from outfitter.reasons import Reason
 from outfitter.snapshot import Reader, Resource
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -40,7 +41,7 @@ def scope_problem(asset: Resource, system_namespace: str) -> Problem | None:
     wide = reach(asset, system_namespace).type
     if wide != "project" and asset.live.namespace != system_namespace:
         return stalled(
-            "ScopeForbidden",
+            Reason.SCOPE_FORBIDDEN,
             f"scope {wide} counts only in namespace {system_namespace}: create the asset there, or leave scope out",
             "spec.scope",
         )
@@ -62,20 +63,22 @@ def find(reader: Reader, kind: str, namespace: str, ref: AssetRef, field: str) -
             return _usable(shared, system, field)
         if not opted_in:
             return waiting(
-                "ReferenceNotFound",
+                Reason.REFERENCE_NOT_FOUND,
                 f"{kind} {ref.name} is shared from {system}, but namespace {namespace} does not take part: "
                 f"an admin must label it {LABEL_PROJECT}",
                 field,
             )
         if not covered:
             return waiting(
-                "ReferenceNotFound",
+                Reason.REFERENCE_NOT_FOUND,
                 f"{kind} {ref.name} of {system} is shared with {where.type} {where.name} only",
                 field,
             )
     level = f" at scope {ref.scope}" if ref.scope else ""
     return waiting(
-        "ReferenceNotFound", f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}", field
+        Reason.REFERENCE_NOT_FOUND,
+        f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}",
+        field,
     )
 
 
@@ -98,9 +101,9 @@ def _own_level(asset: Resource, system: str) -> str:
 def _usable(asset: Resource, system: str, field: str) -> Resource | Problem:
     name = f"{asset.live.kind} {asset.live.name}"
     if asset.live.deleting:
-        return waiting("ReferenceDeleting", f"{name} is being deleted: refer to another one", field)
+        return waiting(Reason.REFERENCE_DELETING, f"{name} is being deleted: refer to another one", field)
     if scope_problem(asset, system) is not None:
-        return stalled("ReferenceInvalid", f"{name} has a scope that counts only in {system}", field)
+        return stalled(Reason.REFERENCE_INVALID, f"{name} has a scope that counts only in {system}", field)
     return asset
 
 

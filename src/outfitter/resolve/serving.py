@@ -10,6 +10,7 @@ from typing import Any
 from outfitter.api.v1alpha1.containers import Container, ContainerGroup
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.problems import Problem, stalled, unsupported
+from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, build_problems, definition, find_target
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
@@ -188,7 +189,7 @@ def _unknown_sizings(request: WorkloadRequest, found: ResolvedArtifact) -> Itera
     for sizing in request.sizings:
         if sizing.name not in names:
             text = f"{label(found.resource)} has no container group {sizing.name}, it has {', '.join(names)}"
-            yield stalled("InvalidSpec", text, f"{field}[{sizing.name}]")
+            yield stalled(Reason.INVALID_SPEC, text, f"{field}[{sizing.name}]")
             continue
         for item in sizing.containers:
             if item.name not in names[sizing.name]:
@@ -196,4 +197,4 @@ def _unknown_sizings(request: WorkloadRequest, found: ResolvedArtifact) -> Itera
                     f"group {sizing.name} of {label(found.resource)} has no container {item.name}, "
                     f"it has {', '.join(names[sizing.name])}"
                 )
-                yield stalled("InvalidSpec", text, f"{field}[{sizing.name}].containers[{item.name}]")
+                yield stalled(Reason.INVALID_SPEC, text, f"{field}[{sizing.name}].containers[{item.name}]")

@@ -17,6 +17,7 @@ from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret, data_source_config_map, workload_volume
 from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.merge import Merged, identity, merge
 from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
@@ -141,7 +142,7 @@ def read_submission(kind: str, merged: Merged, found: Found) -> Spec:
     except ValidationError as error:
         for item in error.errors():
             path = ".".join(str(part) for part in item["loc"])
-            found.problems.append(stalled("InvalidSpec", item["msg"], f"spec.{path}"))
+            found.problems.append(stalled(Reason.INVALID_SPEC, item["msg"], f"spec.{path}"))
         return model()
 
 
@@ -153,7 +154,7 @@ def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Pro
         *runtime_violations(name, merged.fields),
     ]
     for error in errors:
-        yield stalled("InvalidSpec", error.message, field_text(error.path))
+        yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[VolumeUse]) -> list[VolumeUse]:
@@ -180,11 +181,13 @@ def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[VolumeUse]) 
     ]
     given += [name for name in ("tty", "stdin") if fields.get(name)]
     for name in given:
-        yield stalled("TypeNotSupported", "an inference cannot have it: use another environment", f"spec.{name}")
+        yield stalled(Reason.TYPE_NOT_SUPPORTED, "an inference cannot have it: use another environment", f"spec.{name}")
     for use in volumes:
         if use.member == "s3" or (use.member == "pvc" and use.leaf.ephemeral):
             what = "an s3 bucket" if use.member == "s3" else "an ephemeral claim"
-            yield stalled("TypeNotSupported", f"an inference cannot mount {what}: use another data source", use.field)
+            yield stalled(
+                Reason.TYPE_NOT_SUPPORTED, f"an inference cannot mount {what}: use another data source", use.field
+            )
 
 
 def field_text(path: Iterable[str | int]) -> str:
@@ -197,7 +200,7 @@ def _allowed(environment: Resource, request: WorkloadRequest) -> Iterator[Proble
     spec = environment.model.spec
     if spec.supported_types and request.type not in spec.supported_types:
         yield stalled(
-            "TypeNotSupported",
+            Reason.TYPE_NOT_SUPPORTED,
             f"{label(environment)} supports {', '.join(spec.supported_types)}, not {request.type}",
             "spec.assets",
         )
@@ -205,7 +208,7 @@ def _allowed(environment: Resource, request: WorkloadRequest) -> Iterator[Proble
     if given and not request.own_definition and not spec.security.override_uid_gid_in_workspace:
         for name in given:
             yield stalled(
-                "OverrideForbidden",
+                Reason.OVERRIDE_FORBIDDEN,
                 f"{label(environment)} lets nobody else choose it (overrideUidGidInWorkspace is false): remove it",
                 f"spec.security.{name}",
             )
@@ -221,7 +224,7 @@ def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
         assert isinstance(asset.model, DataSource)
         member, leaf = member_of(asset.model.spec)
         if leaf is None:
-            found.problems.append(stalled("ReferenceInvalid", f"{label(asset)} has no data source in it", path))
+            found.problems.append(stalled(Reason.REFERENCE_INVALID, f"{label(asset)} has no data source in it", path))
             continue
         default = getattr(leaf, "mount_path", None) or getattr(leaf, "path", None) or ""
         claim = getattr(leaf, "config_map", None) or ""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
-from outfitter.problems import Level, Problem, stalled
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Level, Reason
 
 ISSUES_LIMIT = 50
 MESSAGE_LIMIT = 1024
@@ -101,13 +102,13 @@ def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     facts = known(body)
     if "phase" in facts:
         facts["phase"] = "Deleting"
-    return compose(StatusInput(False, "Deleting", "being deleted", (), facts), body, now)
+    return compose(StatusInput(False, Reason.DELETING, "being deleted", (), facts), body, now)
 
 
 def unreadable(body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
     """The status of an object that the models refuse; errors are (field, what is wrong)."""
-    found = tuple(stalled("InvalidSpec", message, field) for field, message in errors)
-    return compose(StatusInput(False, "InvalidSpec", "", found, known(body), (0, 1)), body, now)
+    found = tuple(stalled(Reason.INVALID_SPEC, message, field) for field, message in errors)
+    return compose(StatusInput(False, Reason.INVALID_SPEC, "", found, known(body), (0, 1)), body, now)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:
@@ -130,7 +131,7 @@ def _conditions(
 ) -> list[dict[str, Any]]:
     worst = _worst(draft.problems)
     ready = draft.ready and worst is None
-    reason = worst.reason if worst else draft.reason
+    reason = str(worst.reason if worst else draft.reason)
     message = (worst.text if worst else draft.message)[:MESSAGE_LIMIT]
     wanted = [(READY, "True" if ready else "False")]
     if worst and worst.level is Level.STALLED:
@@ -173,7 +174,7 @@ def _sync(draft: StatusInput, meta: Mapping[str, Any], previous: Mapping[str, An
 
 def _issue(problem: Problem, namespace: str) -> dict[str, str]:
     where = problem.namespace or namespace
-    return {"scopeType": "project", "scopeId": where, "issue": problem.reason, "message": problem.text[:MESSAGE_LIMIT]}
+    return {"scopeType": "project", "scopeId": where, "issue": str(problem.reason), "message": problem.text[:MESSAGE_LIMIT]}
 
 
 def _message(draft: StatusInput, told: Sequence[Problem]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from outfitter.naming import connection_service
 from outfitter.plan.diff import Diff
 from outfitter.problems import Problem, waiting
+from outfitter.reasons import Reason
 from outfitter.render.connection import Endpoints, host_of
 from outfitter.snapshot import CachedObject, Reader, Resource
 
@@ -26,7 +27,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
             continue  # whoever labels an Ingress of its own cannot take a host that was given away before
         reader.track(first.kind, first.namespace, first.name)
         text = f"{host} already belongs to another workload: choose another host"
-        conflicts[name] = waiting("HostTaken", text, field)
+        conflicts[name] = waiting(Reason.HOST_TAKEN, text, field)
     return conflicts
 
 

@@ -21,7 +21,8 @@ from outfitter.plan.workload.status import (
     serious,
     waiting_status,
 )
-from outfitter.problems import Level, Problem, note, stalled
+from outfitter.problems import Problem, note, stalled
+from outfitter.reasons import Level, Reason
 from outfitter.render import connection, inference, nimcache, workload, workspace
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import elevated
@@ -161,7 +162,7 @@ def _unlocked(request: WorkloadRequest, current: Revision | None, resolved: Reso
     before = current.artifact if current else None
     if before and before["locked"] and before["uid"] != chosen.definition.resource.live.uid:
         text = f"Artifact {name} is a draft, and Artifact {before['name']}, which runs, is locked: lock {name} first"
-        yield stalled("DraftForbidden", text, "spec.artifact")
+        yield stalled(Reason.DRAFT_FORBIDDEN, text, "spec.artifact")
 
 
 def _draft_note(reader: Reader, request: WorkloadRequest, revision: Revision) -> Iterator[Problem]:
@@ -170,7 +171,7 @@ def _draft_note(reader: Reader, request: WorkloadRequest, revision: Revision) ->
         return
     live = reader.resource("Artifact", request.namespace, revision.artifact["name"])
     if live is not None and live.live.uid == revision.artifact["uid"] and not live.body["spec"].get("locked"):
-        yield note("Draft", f"Artifact {live.live.name} is a draft: lock it to run it for good", "spec.artifact")
+        yield note(Reason.DRAFT, f"Artifact {live.live.name} is a draft: lock it to run it for good", "spec.artifact")
 
 
 def _judge(reader: Reader, request: WorkloadRequest, resolved: Resolved, rendered: Rendered) -> list[Problem]:
@@ -182,11 +183,11 @@ def _judge(reader: Reader, request: WorkloadRequest, resolved: Resolved, rendere
             f"the pod would have {', '.join(found)}: remove it, or an admin must label namespace {request.namespace} "
             "outfitter.dev/elevation=allowed"
         )
-        problems.append(stalled("ElevationForbidden", text))
+        problems.append(stalled(Reason.ELEVATION_FORBIDDEN, text))
     if reader.settings.nfs_backend == "inline" and restricted(reader, request.namespace):
         problems += [
             stalled(
-                "NfsOutsideRestricted",
+                Reason.NFS_OUTSIDE_RESTRICTED,
                 f"{use.source} is an inline nfs volume, which Pod Security restricted forbids in {request.namespace}: "
                 "an admin can set the operator's nfs.backend to csi, or relax the namespace's level to baseline",
                 use.field,
@@ -197,7 +198,7 @@ def _judge(reader: Reader, request: WorkloadRequest, resolved: Resolved, rendere
     propagations = {use.leaf.mount_propagation or "None" for use in resolved.volumes if use.member == "hostPath"}
     if len(propagations) > 1:
         text = "all hostPath volumes of one workload must have the same mountPropagation"
-        problems.append(stalled("Conflict", text, "spec.storage.hostPath"))
+        problems.append(stalled(Reason.CONFLICT, text, "spec.storage.hostPath"))
     return problems
 
 

@@ -12,7 +12,8 @@ import orjson
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, revision, short_hash
-from outfitter.problems import Level, Problem
+from outfitter.problems import Problem
+from outfitter.reasons import Level
 from outfitter.render.owner import child_meta
 from outfitter.render.workload import GroupPods, Rendered, claims, short_lived
 from outfitter.resolve.references import Source
@@ -133,7 +134,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "submission": revision.submission,
         "sources": [dict(vars(source)) for source in revision.sources],
         "origins": revision.origins,
-        "notes": [{"reason": item.reason, "message": item.message, "field": item.field} for item in revision.notes],
+        "notes": [{"reason": str(item.reason), "message": item.message, "field": item.field} for item in revision.notes],
         "groups": [dict(vars(group)) for group in revision.groups],
         "claims": list(revision.claims),
         "shortLived": list(revision.short_lived),

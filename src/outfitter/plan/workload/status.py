@@ -13,7 +13,8 @@ from outfitter.plan.diff import Diff
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.hosts import reached
 from outfitter.plan.workload.revision import Revision
-from outfitter.problems import Level, Problem, stalled
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Level, Reason
 from outfitter.render.connection import Endpoints
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -102,10 +103,10 @@ def waiting_status(request: WorkloadRequest, problems: list[Problem]) -> StatusI
     """Status of a workload of which nothing exists yet."""
     if request.stopped and not any(problem.level > Level.NOTE for problem in problems):
         facts = _facts(request, Phase.STOPPED, 0, 0)
-        return StatusInput(True, "Stopped", _STOPPED, tuple(problems), facts, (1, 1))
+        return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(problems), facts, (1, 1))
     failed = any(problem.level is Level.STALLED for problem in problems)
     facts = _facts(request, Phase.FAILED if failed else Phase.PENDING, 0, 0)
-    return StatusInput(False, "Waiting", "", tuple(problems), facts, (0, 1))
+    return StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, 1))
 
 
 def running_status(
@@ -127,7 +128,7 @@ def running_status(
     if found is None and state.state is State.FAILED:
         found = state
     if found is not None and state.state is not State.READY:
-        level = Level.STALLED if found.reason in ("PodSecurityViolation", "PodRefused") else Level.WAITING
+        level = Level.STALLED if found.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED) else Level.WAITING
         problems = [*problems, Problem(found.reason, found.message, level)]
     problems += _claim_problems(reader, diff)
     previous = request.resource.body.get("status") or {}
@@ -144,9 +145,9 @@ def running_status(
     ]
     facts["relatedUrls"] = links or None
     if phase is Phase.STOPPED:
-        return StatusInput(True, "Stopped", _STOPPED, tuple(problems), facts, (1, 1))
+        return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(problems), facts, (1, 1))
     ready = state.state is State.READY
-    return StatusInput(ready, "Running" if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
+    return StatusInput(ready, Reason.RUNNING if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
 
 
 def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def _phase(
         return Phase.CREATING  # no controller has seen it yet
     if before in (Phase.STOPPED, Phase.STOPPING, Phase.RESUMING) and failure is None:
         return Phase.RESUMING
-    if pending or state.reason == "Updating":
+    if pending or state.reason == Reason.UPDATING:
         return Phase.UPDATING
     if before in (Phase.RUNNING, Phase.DEGRADED):
         return Phase.DEGRADED
