@@ -27,17 +27,18 @@ _SERVES_ONLY = {"CacheNotReady", "ClusterLocal", "Draft", "DraftForbidden", "Sca
                 "SourceNotReady", "VersionNotFound"}  # fmt: skip
 # Of a Deployment, a StatefulSet or a claim that is only read through the same function.
 _OF_CONTROLLERS = {"InitializationTimeout", "Stopping", "Updating"}
+_OF_JOBS = {"DeadlineExceeded", "Failed"}
 _NOT_HERE = {
-    "Environment": {*_SERVES_ONLY, "InitializationTimeout"},
-    "Workspace": {*_SERVES_ONLY, "InitializationTimeout"},
-    "Inference": {"SnapshotLost"},  # told as SourceNotReady
+    "Environment": {*_SERVES_ONLY, *_OF_JOBS, "InitializationTimeout"},
+    "Workspace": {*_SERVES_ONLY, *_OF_JOBS, "InitializationTimeout"},
+    "Inference": {*_OF_JOBS, "SnapshotLost"},  # told as SourceNotReady
     # No environment, so no connection, prompt or user id of one; and it is not run by reference.
-    "Artifact": {"DomainMissing", "DraftForbidden", "HostForbidden", "NodePortMissing", "OverrideForbidden",
+    "Artifact": {*_OF_JOBS, "DomainMissing", "DraftForbidden", "HostForbidden", "NodePortMissing", "OverrideForbidden",
                  "PlaceholderUnresolved", "PromptUnset", "Reserved", "TypeNotSupported", "UrlMissing",
                  "VersionNotFound", "ScopeForbidden"},
     "ComputeResource": set[str](),
     "Credential": set[str](),
-    "DataSource": _OF_CONTROLLERS,
+    "DataSource": {*_OF_CONTROLLERS, *_OF_JOBS},
     # Problems of members are told by the members.
     "ArtifactRepository": {"NothingToLock", "ReferenceNotFound", "SnapshotLost", "SourceNotReady"},
     # A download prompts for nothing and is no Deployment.

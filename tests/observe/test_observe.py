@@ -23,10 +23,10 @@ STATEFULSETS = [
     ({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1}, 1, State.PROGRESSING, "Updating"),
     ({**SEEN}, 1, State.PROGRESSING, "Progressing"),
     ({**SEEN, "replicas": 1}, 1, State.PROGRESSING, "Progressing"),
-    ({**SEEN, "replicas": 1, "readyReplicas": 1}, 1, State.READY, ""),
+    ({**SEEN, "replicas": 1, "readyReplicas": 1}, 1, State.READY, "Ready"),
     ({**SEEN, "replicas": 1, "readyReplicas": 1, "updateRevision": "b"}, 1, State.PROGRESSING, "Updating"),
     ({**SEEN, "replicas": 1, "readyReplicas": 1}, 0, State.PROGRESSING, "Stopping"),
-    ({**SEEN}, 0, State.READY, ""),
+    ({**SEEN}, 0, State.READY, "Ready"),
 ]
 
 
@@ -41,7 +41,7 @@ CLAIMS = [
     ({}, False, State.PROGRESSING, "Pending"),
     ({"phase": "Pending"}, False, State.PROGRESSING, "Pending"),
     ({"phase": "Pending"}, True, State.READY, "WaitForFirstConsumer"),
-    ({"phase": "Bound"}, False, State.READY, ""),
+    ({"phase": "Bound"}, False, State.READY, "Ready"),
     ({"phase": "Lost"}, False, State.FAILED, "LostPhase"),
     ({"phase": "Lost"}, True, State.FAILED, "LostPhase"),
 ]
