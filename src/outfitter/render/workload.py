@@ -10,10 +10,8 @@ from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, gro
 from outfitter.problems import Problem
 from outfitter.render import computeresource, connection, container, datasource, environment, placement
 from outfitter.render.computeresource import GPU
-from outfitter.render.owner import owner_reference
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
 from outfitter.resolve.references import label
-from outfitter.resolve.volumes import VolumeUse
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 from outfitter.settings import Settings
 
@@ -131,33 +129,3 @@ def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> 
     return GroupPods(
         group.name, template, group.containers[0].port, gpus or single, given or container.start_seconds(template)
     )
-
-
-def claims(resolved: Resolved) -> list[dict[str, Any]]:
-    """The claims that the workload itself makes: inline ones, ephemeral ones of data sources, that of its model.
-
-    An ephemeral claim, and one with a model, is owned by its workload; the others hold user data and are not.
-    """
-    live = resolved.request.resource.live
-    result = []
-    for use in resolved.volumes:
-        if not _makes(use):
-            continue
-        labels = owner_labels(live.kind, live.name, live.uid)
-        owned = use.leaf.ephemeral or use.owned
-        claim = datasource.persistent_volume_claim(use.leaf, use.claim, live.namespace, labels, retain=not owned)
-        if owned:
-            claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.resource)]
-        result.append(claim)
-    return result
-
-
-def short_lived(resolved: Resolved) -> tuple[str, ...]:
-    """Names of the claims that go when the workload stops."""
-    return tuple(use.claim for use in resolved.volumes if _makes(use) and use.leaf.ephemeral)
-
-
-def _makes(use: VolumeUse) -> bool:
-    if use.member != "pvc" or use.leaf.existing_pvc or use.leaf.claim_info is None:
-        return False
-    return use.asset is None or bool(use.leaf.ephemeral)  # else the DataSource makes it

@@ -11,7 +11,6 @@ from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credentia
 from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.scope import find
-from outfitter.resolve.volumes import VolumeUse
 from outfitter.snapshot import Reader, Resource
 
 
@@ -119,35 +118,3 @@ def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, 
     if key and key not in found.keys:
         return waiting(Reason.KEY_NOT_FOUND, f"{kind} {namespace}/{name} has no key {key}: add it", path)
     return None
-
-
-def check_volumes(reader: Reader, namespace: str, volumes: list[VolumeUse], found: Found) -> None:
-    """Look up what volumes mount."""
-    for use in volumes:
-        problem: Problem | None = None
-        if use.member == "configMapVolume":
-            problem = key_problem(reader, "ConfigMap", namespace, use.claim, "", use.field)
-        elif use.member == "secretVolume" and getattr(use.leaf, "credential", None):
-            answer = credential_key(reader, namespace, use.leaf.credential, "", f"{use.field}.credential")
-            if isinstance(answer, Problem):
-                problem = answer
-            else:
-                found.keep(*answer)
-        elif use.member == "secretVolume":
-            problem = key_problem(reader, "Secret", namespace, use.leaf.secret, "", use.field)
-        elif use.member == "pvc" and (use.leaf.existing_pvc or (use.asset and not use.leaf.ephemeral)):
-            claim = reader.get("PersistentVolumeClaim", namespace, use.claim)
-            ours = (
-                use.leaf.existing_pvc or use.asset is None or (claim is not None and claim.owner == use.asset.live.uid)
-            )
-            if claim is not None and not ours:
-                text = (
-                    f"{use.source} has no claim here: PersistentVolumeClaim {namespace}/{use.claim} is not Outfitter's"
-                )
-                problem = waiting(Reason.NOT_CREATED, text, use.field)
-            elif claim is None:
-                problem = waiting(
-                    Reason.NOT_CREATED, f"PersistentVolumeClaim {namespace}/{use.claim} does not exist yet", use.field
-                )
-        if problem:
-            found.problems.append(problem)

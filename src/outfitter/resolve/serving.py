@@ -14,21 +14,19 @@ from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, build_problems, definition, find_target
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
-from outfitter.resolve.references import Found, check_variables, check_volumes, label
+from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.volumes import asset_volumes, check_volumes, inline_volumes, with_nodes
 from outfitter.resolve.workload import (
     ContainerUse,
     GroupUse,
     Resolved,
-    asset_volumes,
     compute_layer,
-    inline_volumes,
     pull_secrets,
     read_submission,
     resolve_workload,
     shape_problems,
     usable_credentials,
-    with_nodes,
 )
 from outfitter.snapshot import Reader
 
@@ -56,7 +54,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     chosen = _chosen(reader, request)
     merged = merge([*compute_layer(reader, request, found), (label(request.resource), request.inline)])
     spec = read_submission(request.type, merged, found)
-    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec)]
+    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_volumes(reader, request.namespace, volumes, found)
     groups: tuple[GroupUse, ...] = ()
     facts: Mapping[str, Any] = {}

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
-from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations
-from outfitter.naming import credential_pull_secret, credential_secret, data_source_config_map, workload_volume
+from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget
-from outfitter.resolve.merge import Merged, identity, merge
-from outfitter.resolve.references import Found, Source, check_variables, check_volumes, label
+from outfitter.resolve.merge import Merged, merge
+from outfitter.resolve.references import Found, Source, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.resolve.scope import find, is_wide
-from outfitter.resolve.volumes import VolumeUse, claim_name, member_of
+from outfitter.resolve.scope import find
+from outfitter.resolve.volumes import (
+    VolumeUse,
+    asset_volumes,
+    check_volumes,
+    inline_volumes,
+    not_for_inference,
+    with_nodes,
+)
 from outfitter.snapshot import Reader, Resource
 
 # What an Environment gives to a submission; the rest of its spec is about the asset itself.
@@ -99,7 +105,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     layers.append((label(request.resource), request.inline))
     merged = merge(layers)
     spec = read_submission(request.type, merged, found)
-    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec)]
+    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_variables(reader, request.namespace, spec, found)
     check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found)
@@ -157,22 +163,6 @@ def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Pro
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 
-def with_nodes(reader: Reader, namespace: str, volumes: Iterable[VolumeUse]) -> list[VolumeUse]:
-    """The volumes, told apart by whether two pods on different nodes can have them."""
-    return [replace(use, single=_single_node(reader, namespace, use)) for use in volumes]
-
-
-def _single_node(reader: Reader, namespace: str, use: VolumeUse) -> bool:
-    if use.member != "pvc":
-        return False
-    live = reader.get("PersistentVolumeClaim", namespace, use.claim)
-    if live is not None:
-        modes = set((live.body.get("spec") or {}).get("accessModes") or ())
-        return not modes & {"ReadWriteMany", "ReadOnlyMany"}
-    chosen = use.leaf.claim_info.access_modes if use.leaf.claim_info else None
-    return not (chosen and (chosen.read_write_many or chosen.read_only_many))
-
-
 def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[VolumeUse]) -> Iterator[Problem]:
     """What an environment or data source may have, but nothing that answers requests."""
     security = fields.get("security") or {}
@@ -182,12 +172,7 @@ def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[VolumeUse]) 
     given += [name for name in ("tty", "stdin") if fields.get(name)]
     for name in given:
         yield stalled(Reason.TYPE_NOT_SUPPORTED, "an inference cannot have it: use another environment", f"spec.{name}")
-    for use in volumes:
-        if use.member == "s3" or (use.member == "pvc" and use.leaf.ephemeral):
-            what = "an s3 bucket" if use.member == "s3" else "an ephemeral claim"
-            yield stalled(
-                Reason.TYPE_NOT_SUPPORTED, f"an inference cannot mount {what}: use another data source", use.field
-            )
+    yield from not_for_inference(volumes)
 
 
 def field_text(path: Iterable[str | int]) -> str:
@@ -212,51 +197,6 @@ def _allowed(environment: Resource, request: WorkloadRequest) -> Iterator[Proble
                 f"{label(environment)} lets nobody else choose it (overrideUidGidInWorkspace is false): remove it",
                 f"spec.security.{name}",
             )
-
-
-def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[VolumeUse]:
-    """The volumes of the data sources that the workload names."""
-    for index, ref in enumerate(request.data_sources):
-        path = f"{request.prefix}.dataSources[{index}]"
-        asset = found.keep(find(reader, "DataSource", request.namespace, ref, path))
-        if asset is None:
-            continue
-        assert isinstance(asset.model, DataSource)
-        member, leaf = member_of(asset.model.spec)
-        if leaf is None:
-            found.problems.append(stalled(Reason.REFERENCE_INVALID, f"{label(asset)} has no data source in it", path))
-            continue
-        default = getattr(leaf, "mount_path", None) or getattr(leaf, "path", None) or ""
-        claim = getattr(leaf, "config_map", None) or ""
-        if member == "configMapVolume" and is_wide(asset, reader.settings.system_namespace):
-            claim = data_source_config_map(asset.live.name)
-        if member == "pvc":
-            ephemeral = leaf.ephemeral
-            claim = workload_volume(request.name, asset.live.name) if ephemeral else claim_name(leaf, asset.live.name)
-        yield VolumeUse(label(asset), asset.live.name, member, leaf, ref.mount_path or default, path, claim, asset)
-
-
-def inline_volumes(request: WorkloadRequest, spec: Spec) -> Iterator[VolumeUse]:
-    """The volumes that the workload describes itself."""
-    who = label(request.resource)
-    for member, items in (
-        ("nfs", spec.storage.nfs),
-        ("hostPath", spec.storage.host_path),
-        ("pvc", spec.storage.pvc),
-        ("configMapVolume", spec.storage.config_map_volume),
-        ("secretVolume", spec.storage.secret_volume),
-        ("emptyDirVolume", spec.storage.empty_dir_volume),
-        ("git", spec.storage.git),
-        ("s3", spec.storage.s3),
-        ("dataVolume", spec.storage.data_volume),
-    ):
-        for item in items:
-            name = identity(f"storage.{member}", item.to_dict())
-            mount = getattr(item, "mount_path", None) or getattr(item, "path", None) or ""
-            claim = getattr(item, "config_map", None) or ""
-            if member == "pvc":
-                claim = getattr(item, "claim_name", None) or workload_volume(request.name, name)
-            yield VolumeUse(who, name, member, item, mount, f"spec.storage.{member}[{name}]", claim, None)
 
 
 def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, revision, short_hash
 from outfitter.problems import Problem
 from outfitter.reasons import Level
+from outfitter.render.claims import claims, short_lived
 from outfitter.render.owner import child_meta
-from outfitter.render.workload import GroupPods, Rendered, claims, short_lived
+from outfitter.render.workload import GroupPods, Rendered
 from outfitter.resolve.references import Source
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import Resolved, Spec
@@ -134,7 +135,9 @@ def _data(revision: Revision) -> dict[str, Any]:
         "submission": revision.submission,
         "sources": [dict(vars(source)) for source in revision.sources],
         "origins": revision.origins,
-        "notes": [{"reason": str(item.reason), "message": item.message, "field": item.field} for item in revision.notes],
+        "notes": [
+            {"reason": str(item.reason), "message": item.message, "field": item.field} for item in revision.notes
+        ],
         "groups": [dict(vars(group)) for group in revision.groups],
         "claims": list(revision.claims),
         "shortLived": list(revision.short_lived),
