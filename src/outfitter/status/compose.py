@@ -174,7 +174,12 @@ def _sync(draft: StatusInput, meta: Mapping[str, Any], previous: Mapping[str, An
 
 def _issue(problem: Problem, namespace: str) -> dict[str, str]:
     where = problem.namespace or namespace
-    return {"scopeType": "project", "scopeId": where, "issue": str(problem.reason), "message": problem.text[:MESSAGE_LIMIT]}
+    return {
+        "scopeType": "project",
+        "scopeId": where,
+        "issue": str(problem.reason),
+        "message": problem.text[:MESSAGE_LIMIT],
+    }
 
 
 def _message(draft: StatusInput, told: Sequence[Problem]) -> str:
