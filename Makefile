@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 N ?= 1000
 SCENARIO ?= workspaces
 STAMP := $(VENV)/.installed
+COMPILE := uv pip compile -q $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help demo test e2e check generate bench format unit lock clean venv
@@ -18,7 +20,7 @@ $(STAMP): requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && \
 	  VIRTUAL_ENV=$(VENV) uv pip install -q --require-hashes -r requirements-dev.txt && \
-	  VIRTUAL_ENV=$(VENV) uv pip install -q --no-deps -e . -e sandbox ; \
+	  VIRTUAL_ENV=$(VENV) uv pip install -q --no-deps --no-build-isolation -e . -e sandbox ; \
 	else \
 	  $(PYTHON) -m venv $(VENV) && \
 	  $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt && \
@@ -64,11 +66,10 @@ bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is q
 	@$(BIN)/outfitter sandbox build
 	@$(BIN)/python -m tests.bench --n $(N) --scenario $(SCENARIO)
 
-lock: ## pin all dependencies again, with hashes and without index addresses
-	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras pyproject.toml -o requirements.txt
-	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+lock: ## pin all dependencies with hashes and without index addresses, with uv; UPGRADE=1 moves pins to new versions
+	@$(COMPILE) pyproject.toml -o requirements.txt
+	@$(COMPILE) pyproject.toml sandbox/pyproject.toml --group dev --no-emit-package outfitter -c requirements.txt \
+	  -o requirements-dev.txt
 
 clean: ## remove what was built here (caches of built binaries stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

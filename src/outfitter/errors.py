@@ -2,7 +2,6 @@
 
 OutfitterError
 ├── ConfigurationError      a setting or command line argument is wrong; the message says which and what to do
-├── SandboxError            the throw-away control plane could not be had
 ├── LeadershipLost          another replica holds the Lease: stop writing at once
 └── ApiError                the API server said no, or did not answer
     ├── NotFound            404
@@ -24,10 +23,6 @@ class OutfitterError(Exception):
 
 class ConfigurationError(OutfitterError):
     """A setting or argument is wrong."""
-
-
-class SandboxError(OutfitterError):
-    """The sandbox's control plane could not be built, started or stopped."""
 
 
 class LeadershipLost(OutfitterError):

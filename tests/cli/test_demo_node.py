@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import nodes
 from outfitter_sandbox.demo.look import OURS
 from outfitter_sandbox.demo.real_node import images_of, kinds, variants
 from outfitter_sandbox.demo.report import Report
 from outfitter_sandbox.demo.story import WRONG_IMAGE, load
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode import host
 
 from .conftest import EXAMPLES, Invoke

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from kubernetes.aio import client, config
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import Sandbox
+from outfitter_sandbox.errors import SandboxError
 
 from .conftest import Cluster, eventually, found
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import binaries, sources
+from outfitter_sandbox.errors import SandboxError
 
 from .conftest import script
 

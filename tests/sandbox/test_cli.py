@@ -59,13 +59,6 @@ def test_help_teaches_with_examples() -> None:
     assert outfitter("kubeconfig", "--group", "devs").returncode == 2
 
 
-def test_without_cryptography_it_says_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['cryptography'] = None; from outfitter.cli.app import main; main()"
-    command = [sys.executable, "-c", code, "sandbox", "up", "--root", str(tmp_path)]
-    seen = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (seen.returncode, "pip install 'outfitter[sandbox]'" in seen.stderr) == (1, True)
-
-
 def test_which_node_is_asked_for(tmp_path: Path) -> None:
     wrong = outfitter("up", "--root", tmp_path, "--node", "imaginary")
     assert (wrong.returncode, "Use one of real, stand-in, none" in wrong.stderr) == (1, True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.control_plane import remove
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
 
 from .conftest import eventually, found, script

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.control import ask
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity, free_ports, locked
 
 from .conftest import eventually, script

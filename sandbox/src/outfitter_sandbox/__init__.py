@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.audit import AuditEntry
 from outfitter_sandbox.control_plane import Sandbox
+from outfitter_sandbox.errors import SandboxError
 
 __all__ = ["AuditEntry", "Sandbox", "SandboxError"]

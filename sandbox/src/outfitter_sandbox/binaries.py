@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import sources
 from outfitter_sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import locked
 
 Progress = Callable[[str], None]

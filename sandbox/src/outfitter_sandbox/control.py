@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 
 SOCKET = "control.sock"
 COMPONENTS = "components.json"

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import audit, binaries, control, crds, launching, nodes
 from outfitter_sandbox.audit import AuditEntry
 from outfitter_sandbox.components import Layout
 from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.folders import STATE, abandoned, folder_of, lock_of, supervisor_of
 from outfitter_sandbox.processes import last_lines, locked, wait_until
 from outfitter_sandbox.readiness import readiness, waves
@@ -69,7 +69,6 @@ class Sandbox:
         `progress` gets one line of text for each step and every two seconds of a long one.
         """
         report = progress or (lambda text: None)
-        _need_cryptography()
         directory = folder_of(name, root)
         kind = nodes.choose(node, report)
         if images and kind != nodes.REAL:
@@ -272,12 +271,3 @@ def remove(name: str, root: Path | None = None) -> bool:
         return False
     Sandbox._from_state(directory, json.loads((directory / STATE).read_text())).down()
     return True
-
-
-def _need_cryptography() -> None:
-    try:
-        import cryptography  # noqa: F401
-    except ImportError as error:
-        raise SandboxError(
-            "The sandbox makes certificates with the package cryptography. Next: pip install 'outfitter[sandbox]'"
-        ) from error

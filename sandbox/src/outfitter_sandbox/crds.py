@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from outfitter.errors import Conflict, NotFound, SandboxError, api_error
+from outfitter.errors import Conflict, NotFound, api_error
 from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import wait_until
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
 
 STATE = "sandbox.json"

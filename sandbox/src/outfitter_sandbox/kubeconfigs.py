@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from outfitter.errors import ApiError, NotFound, SandboxError
+from outfitter.errors import ApiError, NotFound
 from outfitter_sandbox import certificates
 from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.errors import SandboxError
 
 TOKEN_SECONDS = 12 * 3600
 SERVICE_ACCOUNT = "system:serviceaccount:"

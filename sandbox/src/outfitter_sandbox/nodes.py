@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import folders
 from outfitter_sandbox.components import CONTROLLER_MANAGER
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode.marks import MARK
 
 Progress = Callable[[str], None]

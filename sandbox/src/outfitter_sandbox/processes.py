@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 
 BOUND = Path(__file__).with_name("bound.py")
 # Below the range from which Linux takes ports of outgoing connections (32768 and up), so that a stopped API server

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import bound_command, last_lines
 
 Progress = Callable[[str], None]

@@ -23,8 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Workload assets for Kubernetes: declare environments, compute, data and credentials once, run workloads made "
     "from them. Also as [bold]kubectl outfitter[/].\n\n"
-    "Try: [bold]outfitter demo[/] to see all of it on this machine, [bold]outfitter validate -f FILE[/] before "
-    "applying, [bold]outfitter status -A[/] afterwards.",
+    "Try: [bold]outfitter validate -f FILE[/] before applying, [bold]outfitter status -A[/] afterwards.",
     epilog=console.EXIT_CODES,
 )
 
@@ -42,6 +41,7 @@ _add(render, _USERS)
 _add(status, _USERS)
 _add(explain, _USERS)
 _add(run, _ADMINS)
+# Other distributions of this repository add commands, such as `outfitter-sandbox`.
 for _extension in entry_points(group="outfitter.commands"):
     _extension.load()(app)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import binaries, sources
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode.parts import Group
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import Config, Layer, directory, file, skeleton, symlink, tree, write_image
 from outfitter_sandbox.images.layers import write_layer
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.certificates import create_authority, issue
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import interpreter, operator
 from outfitter_sandbox.images.making import made_once, run
 
@@ -209,6 +209,7 @@ def test_nothing_of_this_machine_is_in_it(image: Image) -> None:
     assert f"{package}/__init__.py" in members
     assert f"{package}/__pycache__/__init__.cpython-{interpreter.VERSION.replace('.', '')}.pyc" in members
     assert not [name for name in members if "direct_url" in name or name.endswith(".pth")]
+    assert not [name for name in members if re.search(r"site-packages/(outfitter_sandbox|cryptography|pytest)", name)]
     here = str(ROOT).encode()
     assert all(here not in layer for layer in image.layers)
 

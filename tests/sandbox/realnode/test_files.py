@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.components import Layout
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.executing import Finished, _finished
 from outfitter_sandbox.processes import Identity
 from outfitter_sandbox.realnode import commands, configs, marks, node, record, traces

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import Sandbox, nodes
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
 from outfitter_sandbox.realnode import marks, record, traces
 from sandbox.conftest import eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import nodes
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode import host, parts, system
 from sandbox.conftest import script
 

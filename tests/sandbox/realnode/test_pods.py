@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.errors import Forbidden, SandboxError
+from outfitter.errors import Forbidden
 from outfitter_sandbox import Sandbox
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import write_sample
 from outfitter_sandbox.realnode import marks
 from sandbox.conftest import condition, eventually

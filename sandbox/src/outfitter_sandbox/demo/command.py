@@ -70,8 +70,8 @@ def demo(
 
 def _play(report: Report, examples: Path, install: Path, node: Node | None, seconds: float | None) -> None:
     """On the best node that can be had; `node` None asks for the twin."""
-    from outfitter.errors import SandboxError
     from outfitter_sandbox.demo.story import load, tell
+    from outfitter_sandbox.errors import SandboxError
 
     with report.stage("Look at the examples"):
         objects = load(examples)

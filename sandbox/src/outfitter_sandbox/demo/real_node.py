@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from outfitter.cli.console import count, progress
-from outfitter.errors import SandboxError
 from outfitter_sandbox import Sandbox, fitting, nodes
 from outfitter_sandbox.demo.report import Report
 from outfitter_sandbox.demo.scene import Object
 from outfitter_sandbox.demo.story import WRONG_IMAGE
 from outfitter_sandbox.demo.versions import NEXT
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import EXAMPLES, Variant, write_variants
 
 GPUS: Final = 8

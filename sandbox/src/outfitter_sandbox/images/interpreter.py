@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images.making import Progress, run
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"

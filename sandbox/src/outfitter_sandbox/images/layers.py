@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 
 DIRECTORY_MODE = 0o755
 FILE_MODE = 0o644

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.binaries import target as platform_target
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images.layers import Blob, Layer, add_member, file, write_layer
 
 EPOCH = "1970-01-01T00:00:00Z"

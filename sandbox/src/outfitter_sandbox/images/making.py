@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.binaries import target
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import bound_command, last_lines, locked
 
 Progress = Callable[[str], None]

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 import outfitter
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import interpreter, wheels
 from outfitter_sandbox.images.layers import PROGRAM_MODE, Entry, Layer, file, skeleton, symlink, tree
 from outfitter_sandbox.images.layout import Config, write_image

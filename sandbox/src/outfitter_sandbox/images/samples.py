@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images.layers import PROGRAM_MODE, Layer, directory, file, skeleton, symlink
 from outfitter_sandbox.images.layout import Config, write_image
 from outfitter_sandbox.images.making import Progress, cache_name, cache_root, made_once, run

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import interpreter
 from outfitter_sandbox.images.making import Progress, run
 

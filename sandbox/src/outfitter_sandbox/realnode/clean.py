@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from outfitter.errors import SandboxError
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.folders import STATE, mounts_below, remove
 from outfitter_sandbox.processes import wait_until
 from outfitter_sandbox.realnode import marks, record, traces

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox.components import SERVICE_RANGE
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
 from outfitter_sandbox.realnode import clean, marks, record, traces
 

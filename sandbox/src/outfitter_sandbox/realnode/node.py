@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from outfitter.errors import ApiError, SandboxError
+from outfitter.errors import ApiError
 from outfitter_sandbox.components import Layout
 from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import write_sample
 from outfitter_sandbox.processes import wait_until
 from outfitter_sandbox.realnode import commands, configs, marks

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import binaries, sources
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import samples
 from outfitter_sandbox.realnode import system
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from outfitter.errors import SandboxError
 from outfitter_sandbox import binaries
+from outfitter_sandbox.errors import SandboxError
 
 Progress = Callable[[str], None]
 PLUGIN_FOLDERS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
