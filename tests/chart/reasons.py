@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from outfitter import observe
 from outfitter.api.v1alpha1.artifact import ArtifactPhase
 from outfitter.api.v1alpha1.artifactstatus import CachePhase
+from outfitter.observe import downloads, pods
 from outfitter.reasons import Reason
 
 from .conftest import ROOT
@@ -17,12 +17,21 @@ from .conftest import ROOT
 PACKAGE = ROOT / "src" / "outfitter"
 
 # Function -> position of the reason among its arguments.
-_REASONED = {"stalled": 0, "waiting": 0, "note": 0, "Problem": 0, "Observation": 1, "StatusInput": 1}
-_SOURCES = ("observe.py", "problems.py", "reconcile", "status", "plan", "policy", "render", "resolve")
-# Tables of observe.py whose rows hold reasons.
+_REASONED = {
+    "stalled": 0,
+    "waiting": 0,
+    "note": 0,
+    "Problem": 0,
+    "Observation": 1,
+    "StatusInput": 1,
+    "failed": 0,
+    "progressing": 0,
+}
+_SOURCES = ("observe", "problems.py", "reconcile", "status", "plan", "policy", "render", "resolve")
+# Tables whose rows hold reasons.
 _TABLES = {
-    "_WAITING": {reason for reason, _ in observe._WAITING.values()},
-    "_DOWNLOAD": {reason for _, reason, _ in observe._DOWNLOAD},
+    "_WAITING": {reason for reason, _ in pods._WAITING.values()},
+    "_LOG_FAILURES": {reason for _, reason, _ in downloads._LOG_FAILURES},
 }
 # The Ready condition of an Artifact that does not run, and of a NimCache, gives its phase as the reason.
 PHASES = {"_LockState": {phase.value for phase in ArtifactPhase}, "_draft": {phase.value for phase in CachePhase}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.observe import State, observe, observe_pods, refusal
+from outfitter.observe import State, observe, observe_download, observe_pods, refusal
 from outfitter.snapshot import CachedObject
 from world import complete
 
@@ -35,6 +35,82 @@ def test_statefulsets(status: dict[str, Any], replicas: int, state: State, reaso
     """By replicas, revisions and the generation that its controller has seen."""
     found = observe(live("StatefulSet", status, spec={"replicas": replicas}))
     assert (found.state, found.reason) == (state, reason)
+
+
+FULL = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+LATE = {"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}
+
+DEPLOYMENTS = [
+    ({}, 2, State.PROGRESSING, "Progressing"),
+    ({**FULL, "observedGeneration": 1}, 2, State.PROGRESSING, "Updating"),
+    ({**FULL}, 2, State.READY, "Ready"),
+    ({**FULL, "readyReplicas": 1}, 2, State.PROGRESSING, "Progressing"),
+    ({**FULL, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, 2, State.PROGRESSING, "Progressing"),
+    ({**FULL, "updatedReplicas": 1}, 2, State.PROGRESSING, "Updating"),
+    ({**FULL, "updatedReplicas": 1, "readyReplicas": 1}, 2, State.PROGRESSING, "Updating"),
+    ({**FULL, "replicas": 3}, 2, State.PROGRESSING, "Updating"),
+    ({**FULL, "replicas": 3, "readyReplicas": 1}, 2, State.PROGRESSING, "Progressing"),
+    ({**FULL, "replicas": 1, "updatedReplicas": 1, **LATE}, 2, State.FAILED, "InitializationTimeout"),
+    ({**FULL}, 0, State.PROGRESSING, "Stopping"),
+    ({"observedGeneration": 2}, 0, State.READY, "Ready"),
+]
+
+
+@pytest.mark.parametrize(("status", "replicas", "state", "reason"), DEPLOYMENTS)
+def test_deployments(status: dict[str, Any], replicas: int, state: State, reason: str) -> None:
+    """By replicas, the rollout and its deadline."""
+    found = observe(live("Deployment", status, spec={"replicas": replicas}))
+    assert (found.state, found.reason) == (state, reason)
+
+
+def ended_job(kind: str, reason: str = "", value: str = "True") -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "status": value, "reason": reason}]}
+
+
+JOBS = [
+    ({}, State.PROGRESSING, "Progressing"),
+    (ended_job("Complete"), State.READY, "Ready"),
+    (ended_job("Complete", value="False"), State.PROGRESSING, "Progressing"),
+    (ended_job("Failed", "BackoffLimitExceeded"), State.FAILED, "Failed"),
+    (ended_job("Failed", "DeadlineExceeded"), State.FAILED, "DeadlineExceeded"),
+]
+
+
+@pytest.mark.parametrize(("status", "state", "reason"), JOBS)
+def test_jobs(status: dict[str, Any], state: State, reason: str) -> None:
+    """By the condition that ends a Job."""
+    found = observe(live("Job", status))
+    assert (found.state, found.reason) == (state, reason)
+
+
+FAILED_JOB = ended_job("Failed", "BackoffLimitExceeded")
+
+DOWNLOADS = [
+    (ended_job("Complete"), {}, State.READY, "Ready"),
+    ({}, {"phase": "Running"}, State.PROGRESSING, "Progressing"),
+    ({}, {"phase": "Failed"}, State.PROGRESSING, "Progressing"),
+    (
+        {},
+        {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]},
+        State.PROGRESSING,
+        "ImagePullFailed",
+    ),
+    (ended_job("Failed", "DeadlineExceeded"), {}, State.FAILED, "DeadlineExceeded"),
+    (FAILED_JOB, {}, State.FAILED, "DownloadFailed"),
+    (FAILED_JOB, {"reason": "OOMKilled"}, State.FAILED, "OutOfMemory"),
+    (FAILED_JOB, {"message": "write /cache/x: no space left on device"}, State.FAILED, "NoSpace"),
+    (FAILED_JOB, {"message": "GET https://example.com: 401 Unauthorized"}, State.FAILED, "KeyRejected"),
+    (FAILED_JOB, {"message": "connection reset"}, State.FAILED, "DownloadFailed"),
+]
+
+
+@pytest.mark.parametrize(("job", "pod_status", "state", "reason"), DOWNLOADS)
+def test_downloads(job: dict[str, Any], pod_status: dict[str, Any], state: State, reason: str) -> None:
+    """By the Job, then by its pod: the end of the log gives a reason and is never shown."""
+    terminated = job == FAILED_JOB and {"containerStatuses": [{"state": {"terminated": pod_status}}]}
+    found = observe_download(live("Job", job), [pod(status=terminated or pod_status)])
+    assert (found.state, found.reason) == (state, reason)
+    assert pod_status.get("message", "?") not in found.message
 
 
 CLAIMS = [

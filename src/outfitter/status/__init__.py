@@ -14,6 +14,8 @@ from outfitter.status.compose import (
     unfinished,
     unreadable,
 )
+from outfitter.status.hold import hold
+from outfitter.status.outcome import outcome
 
 __all__ = [
     "ISSUES_LIMIT",
@@ -21,10 +23,12 @@ __all__ = [
     "StatusInput",
     "compose",
     "deleting",
+    "hold",
     "is_ready",
     "is_stalled",
     "known",
     "least",
+    "outcome",
     "timestamp",
     "unfinished",
     "unreadable",

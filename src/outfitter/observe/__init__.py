@@ -1,0 +1,18 @@
+"""States of live child objects: from Kubernetes objects to Observations."""
+
+from outfitter.observe.children import observe
+from outfitter.observe.downloads import observe_download
+from outfitter.observe.pods import PodSummary, observe_pods
+from outfitter.observe.refusals import refusal
+from outfitter.observe.state import UNSEEN, Observation, State
+
+__all__ = [
+    "UNSEEN",
+    "Observation",
+    "PodSummary",
+    "State",
+    "observe",
+    "observe_download",
+    "observe_pods",
+    "refusal",
+]

@@ -1,0 +1,67 @@
+"""Readiness of StatefulSets, Deployments and Jobs: one function per kind, from object to Observation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from outfitter.observe.state import READY, UNSEEN, Observation, failed, progressing
+from outfitter.reasons import Reason
+
+
+def observe_stateful_set(body: Mapping[str, Any]) -> Observation:
+    """Readiness of a StatefulSet by its replicas, revisions and observed generation."""
+    status = body.get("status") or {}
+    wanted = (body.get("spec") or {}).get("replicas", 1)
+    if unseen := _unseen(body, status):
+        return unseen
+    if wanted == 0:
+        return progressing(Reason.STOPPING, "the pod is being stopped") if status.get("replicas", 0) else READY
+    if status.get("updateRevision") and status.get("updateRevision") != status.get("currentRevision"):
+        return progressing(Reason.UPDATING, "the pod is being replaced")
+    return _ready_replicas(status, wanted)
+
+
+def observe_deployment(body: Mapping[str, Any]) -> Observation:
+    """Readiness of a Deployment by its replicas, its rollout and its progress deadline."""
+    status = body.get("status") or {}
+    wanted = (body.get("spec") or {}).get("replicas", 1)
+    if unseen := _unseen(body, status):
+        return unseen
+    if wanted == 0:
+        return progressing(Reason.STOPPING, "the pods are being stopped") if status.get("replicas", 0) else READY
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
+    if conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
+        text = "its pods did not become ready in time: look at their log, or raise initializationTimeoutSeconds"
+        return failed(Reason.INITIALIZATION_TIMEOUT, text)
+    ready, updated, total = (status.get(name, 0) for name in ("readyReplicas", "updatedReplicas", "replicas"))
+    # A rollout shows two of these three; one alone is a first start, or a scale-up.
+    if sum((ready >= wanted, updated < wanted, total > updated)) >= 2:
+        return progressing(Reason.UPDATING, "the pods are being replaced")
+    return _ready_replicas(status, wanted)
+
+
+def observe_job(body: Mapping[str, Any]) -> Observation:
+    """Whether a Job is complete, failed or still running."""
+    for condition in (body.get("status") or {}).get("conditions") or ():
+        if condition.get("status") != "True":
+            continue
+        if condition["type"] == "Complete":
+            return READY
+        if condition["type"] == "Failed":
+            late = condition.get("reason") == "DeadlineExceeded"
+            return failed(Reason.DEADLINE_EXCEEDED if late else Reason.FAILED, condition.get("message", ""))
+    return progressing(Reason.PROGRESSING, "it is running")
+
+
+def _unseen(body: Mapping[str, Any], status: Mapping[str, Any]) -> Observation | None:
+    seen = status.get("observedGeneration", 0)
+    if seen >= body["metadata"].get("generation", 0):
+        return None
+    return replace(UNSEEN, reason=Reason.UPDATING) if seen else UNSEEN
+
+
+def _ready_replicas(status: Mapping[str, Any], wanted: int) -> Observation:
+    ready = status.get("readyReplicas", 0)
+    return progressing(Reason.PROGRESSING, f"{ready} of {wanted} pods are ready") if ready < wanted else READY

@@ -1,0 +1,56 @@
+"""State of a download Job together with its pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from outfitter.observe.controllers import observe_job
+from outfitter.observe.pods import observe_pods
+from outfitter.observe.state import Observation, State, failed, progressing
+from outfitter.reasons import Reason
+from outfitter.snapshot import CachedObject
+
+# Failure by a pattern in the last lines of the log. The log itself is never shown, because it can contain a key.
+_LOG_FAILURES: tuple[tuple[str, Reason, str], ...] = (
+    (
+        r"no space left|disk quota exceeded|enospc",
+        Reason.NO_SPACE,
+        "the volume is full: raise size where its storage class allows growth, or make a larger cache",
+    ),
+    (
+        r"\b40[13]\b|unauthori[sz]ed|forbidden|invalid (api )?key|authentication (failed|error)|access denied",
+        Reason.KEY_REJECTED,
+        "the key was rejected: correct the Secret of the ngcApiKey Credential, or use one that may have this model",
+    ),
+)
+
+
+def observe_download(job: CachedObject, pods: Iterable[CachedObject]) -> Observation:
+    """READY for a complete download; else the reason why it does not progress, or why it failed."""
+    state = observe_job(job.body)
+    if state.state is State.READY:
+        return state
+    if state.state is State.PROGRESSING:
+        # A failed pod ends its Job; only the Job's own condition counts, and it follows a moment later.
+        failure = observe_pods(pod for pod in pods if (pod.body.get("status") or {}).get("phase") != "Failed").failure
+        return progressing(failure.reason, failure.message) if failure else state
+    if state.reason == Reason.DEADLINE_EXCEEDED:
+        text = "it took too long: look at the network, or let an admin raise the operator's nimDownloadSeconds"
+        return failed(Reason.DEADLINE_EXCEEDED, text)
+    for pod in pods:
+        if found := _terminated(pod):
+            return found
+    log = f"look at its log: kubectl logs job/{job.name} -n {job.namespace}"
+    return failed(Reason.DOWNLOAD_FAILED, f"the download failed; {log}")
+
+
+def _terminated(pod: CachedObject) -> Observation | None:
+    for container in (pod.body.get("status") or {}).get("containerStatuses") or ():
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended.get("reason") == "OOMKilled":
+            return failed(Reason.OUT_OF_MEMORY, "it ran out of memory: raise compute.cpuMemoryLimit")
+        for pattern, reason, fix in _LOG_FAILURES:
+            if re.search(pattern, ended.get("message") or "", re.IGNORECASE):
+                return failed(reason, fix)
+    return None

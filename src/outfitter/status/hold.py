@@ -1,0 +1,25 @@
+"""The grace period of a workload that loses readiness: most losses end within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from outfitter.status.compose import is_ready, is_stalled
+
+
+def hold(
+    previous: Mapping[str, Any], status: Mapping[str, Any], since: datetime | None, now: datetime, seconds: float
+) -> float | None:
+    """Seconds for which the new status is to be held back; None where it is to be written.
+
+    Only a loss of readiness is held back: the same spec and revision, Ready before, and nothing for a user to fix.
+    `since`: when the object was first seen unready, None for now. `seconds`: the grace period.
+    """
+    same_inputs = all(previous.get(field) == status.get(field) for field in ("observedGeneration", "revision"))
+    loses_readiness = is_ready(previous) and not is_ready(status) and not is_stalled(status)
+    if not (same_inputs and loses_readiness):
+        return None
+    left = seconds - (now - (since or now)).total_seconds()
+    return left if left > 0 else None
