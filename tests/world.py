@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS
-from outfitter.cluster.base import Cluster, api_resource
 from outfitter.cluster.projection import project
+from outfitter.cluster.protocol import Cluster
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.watches import WATCHES
 from outfitter.errors import ApiError

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cluster.base import Change
-from outfitter.cluster.base import api_resource as resource_of
 from outfitter.cluster.client import Client, path_of
 from outfitter.cluster.projection import project
-from outfitter.cluster.store import Caches
+from outfitter.cluster.resources import api_resource as resource_of
+from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import JSON, Transport
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import NotFound

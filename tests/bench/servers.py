@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import orjson
 
-from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import path_of
+from outfitter.cluster.resources import api_resource
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.connection import MERGE_PATCH
 from outfitter_sandbox.processes import free_ports, last_lines, wait_until

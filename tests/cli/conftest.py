@@ -120,8 +120,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def kubectl_apply(world: World) -> None:
-    from outfitter.cluster.base import api_resource
     from outfitter.cluster.client import path_of
+    from outfitter.cluster.resources import api_resource
     from outfitter_sandbox.demo.story import load
 
     for body in load(EXAMPLES):

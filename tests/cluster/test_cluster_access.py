@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outfitter.cluster.access import cluster_rules, granted, namespaced_rules, role_rules, system_rules, table
-from outfitter.cluster.base import RESOURCES
+from outfitter.cluster.resources import RESOURCES
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES
 
 MADE_ANEW = ("ControllerRevision", "PersistentVolume")

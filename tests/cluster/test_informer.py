@@ -12,11 +12,10 @@ import pytest
 from aiohttp import web
 from cluster_waiting import eventually
 
-from outfitter.cluster.base import Change
 from outfitter.cluster.client import Client
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.listing import listings
-from outfitter.cluster.store import Caches
+from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import WATCHES, Watch
 from outfitter.cluster.writethrough import WriteThrough

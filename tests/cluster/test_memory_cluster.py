@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from outfitter.cluster.base import Change
+from outfitter.cluster.store import Change
 from outfitter.errors import Forbidden, NotFound, Unavailable
 from outfitter.simulator.cluster import SimulatedCluster
 

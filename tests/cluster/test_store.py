@@ -8,8 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outfitter.cluster.base import Change
-from outfitter.cluster.store import Caches, Store
+from outfitter.cluster.store import Caches, Change, Store
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.snapshot import CachedObject
 

@@ -20,8 +20,8 @@ import pytest
 
 from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules
 from outfitter.cluster.auth import Authentication
-from outfitter.cluster.base import Cluster
 from outfitter.cluster.client import Client
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.naming import LABEL_RETAINED, owner_labels

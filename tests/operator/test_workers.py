@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from test_work_queue import Clock
 
-from outfitter.cluster.base import Change
-from outfitter.cluster.store import Caches
+from outfitter.cluster.store import Caches, Change
 from outfitter.errors import Conflict, LeadershipLost, Throttled, Unavailable
 from outfitter.operator.event_router import WRITER, EventRouter
 from outfitter.operator.queue import WorkQueue

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from outfitter.cluster.base import Cluster
+from outfitter.cluster.protocol import Cluster
 from outfitter.errors import ApiError
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from doors import Door, Refusing
 
-from outfitter.cluster.base import Cluster
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Store
 from outfitter.errors import Forbidden, LeadershipLost, Unavailable
 from world import TEAM, World, asset, reason

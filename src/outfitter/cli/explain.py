@@ -15,7 +15,7 @@ from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
 if TYPE_CHECKING:
     from outfitter.cli.origins import Used
     from outfitter.cli.target import Target
-    from outfitter.cluster.base import Cluster
+    from outfitter.cluster.protocol import Cluster
     from outfitter.plan.workload.revision import Revision
 
 

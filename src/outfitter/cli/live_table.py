@@ -17,10 +17,10 @@ from outfitter.cli import console
 from outfitter.cli.connect import connected
 from outfitter.cli.table import Row, details, row, table
 from outfitter.cli.target import Target
-from outfitter.cluster.base import Change, api_resource
 from outfitter.cluster.client import path_of
 from outfitter.cluster.informer import Informer
-from outfitter.cluster.store import Caches
+from outfitter.cluster.resources import api_resource
+from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.watches import Watch
 
 _REFRESHES: float = 4  # per second, at most

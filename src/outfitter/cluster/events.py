@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from outfitter.cluster.base import api_resource
+from outfitter.cluster.resources import api_resource
 from outfitter.naming import FIELD_MANAGER, short_hash
 from outfitter.snapshot import CachedObject
 

@@ -13,10 +13,10 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import orjson
 
-from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import JSON, METADATA_LIST, METADATA_ONLY, Transport
 from outfitter.cluster.unreadable import Unreadable, identity, split

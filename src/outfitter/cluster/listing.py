@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import PAGE, path_of
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import METADATA_LIST, Transport, parsed
 
 

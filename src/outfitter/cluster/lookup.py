@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cluster.base import Change
-from outfitter.cluster.store import Caches
+from outfitter.cluster.store import Caches, Change
 from outfitter.snapshot import CachedObject
 
 

@@ -7,15 +7,35 @@ which its watch selects by is reported as deleted, and comes back when it has th
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from outfitter.cluster.base import Change, Listener
 from outfitter.cluster.projection import project
 from outfitter.snapshot import CachedObject
 
 _TOMBSTONES = 4096  # deleted uids remembered per kind: far more than can be in flight on one watch
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one cached object: `old` is None for a new object, `new` is None for a deleted one."""
+
+    kind: str
+    old: CachedObject | None
+    new: CachedObject | None
+
+    @property
+    def live(self) -> CachedObject:
+        """The new object, or the old one after a deletion."""
+        found = self.new or self.old
+        if found is None:
+            raise ValueError("a Change has an old or a new object")
+        return found
+
+
+Listener = Callable[[Change], None]
 
 
 class Store:

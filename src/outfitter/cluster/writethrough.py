@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from outfitter.cluster.base import Cluster
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject

@@ -15,9 +15,9 @@ import kopf
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.auth import Authentication
-from outfitter.cluster.base import Cluster
 from outfitter.cluster.client import Client
 from outfitter.cluster.informer import informers
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from outfitter.cluster.base import Change
 from outfitter.cluster.listing import Listing, listings
-from outfitter.cluster.store import Caches
+from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
 from outfitter.errors import ConfigurationError, NotFound, OutfitterError

@@ -7,8 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import kind_of
-from outfitter.cluster.base import Change
-from outfitter.cluster.store import Caches
+from outfitter.cluster.store import Caches, Change
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import CachedObject, Key

@@ -10,9 +10,9 @@ import aiohttp
 import kopf
 
 from outfitter.cluster.auth import Authentication
-from outfitter.cluster.base import api_resource
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.projection import project
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.unreadable import Unreadable
 

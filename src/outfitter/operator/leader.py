@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import Transport, parsed
 from outfitter.errors import AlreadyExists, ApiError, Conflict, NotFound
 

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
-from outfitter.cluster.base import Change, Cluster
 from outfitter.cluster.jitter import jitter
-from outfitter.cluster.store import Caches
+from outfitter.cluster.protocol import Cluster
+from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.watches import CHILD_KINDS
 from outfitter.errors import OutfitterError
 from outfitter.naming import LABEL_OWNER_KIND, keeps_data

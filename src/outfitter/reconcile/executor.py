@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from outfitter.cluster.base import Cluster
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_OWNER_UID, keeps_data

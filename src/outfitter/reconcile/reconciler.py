@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from outfitter.cluster.base import Cluster
 from outfitter.cluster.lookup import CacheLookup
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import Conflict, Invalid, NotFound
 from outfitter.naming import ANNOTATION_RECONCILE, LABEL_OWNER_UID

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.cluster.access import granted
-from outfitter.cluster.base import RESOURCES, api_resource
 from outfitter.cluster.events import event
 from outfitter.cluster.objects import (
     Body,
@@ -27,6 +26,7 @@ from outfitter.cluster.objects import (
     selects,
 )
 from outfitter.cluster.projection import project
+from outfitter.cluster.resources import RESOURCES, api_resource
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import FIELD_MANAGER

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cluster.base import RESOURCES
+from outfitter.cluster.resources import RESOURCES
 from outfitter.errors import ApiError, OutfitterError
 from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.operator.reverse_index import ReverseIndex

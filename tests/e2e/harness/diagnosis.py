@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.cluster.base import api_resource
 from outfitter.cluster.client import path_of
+from outfitter.cluster.resources import api_resource
 from outfitter.errors import ApiError
 from outfitter_sandbox.connection import Connection
 

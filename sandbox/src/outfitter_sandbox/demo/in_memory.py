@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.run import settings_from
-from outfitter.cluster.base import RESOURCES, Change
+from outfitter.cluster.resources import RESOURCES
+from outfitter.cluster.store import Change
 from outfitter.naming import LABEL_OWNER_UID, keeps_data, short_hash
 from outfitter.simulator.simulation import Simulation
 from outfitter.snapshot import CachedObject

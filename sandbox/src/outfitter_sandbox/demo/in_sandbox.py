@@ -19,10 +19,10 @@ import orjson
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.table import row
 from outfitter.cluster.auth import Authentication
-from outfitter.cluster.base import Change, api_resource
 from outfitter.cluster.client import Client, path_of
 from outfitter.cluster.informer import Informer
-from outfitter.cluster.store import Caches
+from outfitter.cluster.resources import api_resource
+from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.watches import CHILD_KINDS, WATCHES, Watch
 from outfitter.errors import NotFound

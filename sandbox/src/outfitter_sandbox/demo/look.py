@@ -7,7 +7,7 @@ from typing import Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.table import row, settled
-from outfitter.cluster.base import api_resource
+from outfitter.cluster.resources import api_resource
 from outfitter.naming import keeps_data
 from outfitter.observe import State, observe
 from outfitter.plan.workload import revision as revisions
