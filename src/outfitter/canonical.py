@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 import orjson
 
+from outfitter.api.quantities import parse_quantity
 from outfitter.naming import ANNOTATION_DIGEST, short_hash
 
-_SUFFIXES: Mapping[str, Decimal] = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    "k": Decimal(10**3),
-    "K": Decimal(10**3),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9),
-    "T": Decimal(10**12),
-    "P": Decimal(10**15),
-    "E": Decimal(10**18),
-    "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30),
-    "Ti": Decimal(2**40),
-    "Pi": Decimal(2**50),
-    "Ei": Decimal(2**60),
-}
-
-# Lists that server-side apply merges by key: others may add elements of their own. All other lists are taken whole.
-_KEYED: Mapping[str, tuple[str, ...]] = {
+MergeKey = tuple[tuple[str, Any], ...]
+MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
     "containers": ("name",),
     "initContainers": ("name",),
     "env": ("name",),
-    "ports": ("containerPort", "port", "protocol"),
+    "ports": ("containerPort", "port", "protocol"),  # of a container, or of a Service
     "volumes": ("name",),
     "volumeMounts": ("mountPath",),
     "volumeDevices": ("devicePath",),
     "imagePullSecrets": ("name",),
     "ownerReferences": ("uid",),
+    "conditions": ("type",),
 }
+"""List field -> keys by which server-side apply merges its entries, so that others may add entries of their own.
+
+Every other list is atomic. From the OpenAPI schema of the built-in kinds. The lists of our own kinds that layers merge
+entry by entry are in `resolve.merge.KEYED`: those merges happen before there is a manifest.
+"""
+
 # Maps that are taken whole: a key that somebody adds changes what the object does.
 _WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector", "data"})
 # What a Secret or ConfigMap is there for: kept to the letter, and never hashed.
@@ -58,31 +45,20 @@ _QUANTITY_MAPS = frozenset({"limits", "requests", "hard", "capacity"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
 
 
-def quantity(value: str | int | float) -> Decimal:
-    """The number behind a quantity such as `500m`, `32Gi`, `1e3` or 4; ValueError where it is none."""
-    text = str(value).strip().lstrip("+")
-    for length in (2, 1, 0):
-        suffix = text[len(text) - length :] if length else ""
-        if suffix in _SUFFIXES:
-            try:
-                number = Decimal(text[: len(text) - length] if length else text)
-            except InvalidOperation:
-                continue
-            if number.is_finite():
-                return number * _SUFFIXES[suffix]
-    raise ValueError(f"{value!r} is not a quantity like 500m, 4 or 32Gi")
+def entries_by_key(field: str, entries: Sequence[Any]) -> dict[MergeKey, Any] | None:
+    """Return the entries of the list `field` by merge key; None for an atomic list, or where an entry has no key."""
+    if field not in MERGE_KEYS:
+        return None
+    keys = [_merge_key(field, entry) for entry in entries]
+    return dict(zip(keys, entries, strict=True)) if all(keys) else None
 
 
-def quantity_text(value: str | int | float) -> str:
-    """A quantity as the server accepts it: `K` becomes `k`, numbers become text; otherwise as typed."""
-    text = str(value)
-    return text[:-1] + "k" if text.endswith("K") else text
-
-
-def cores_text(value: float) -> str:
-    """CPU cores as a quantity, three decimals rounded up: 0.5 -> 500m, 4 -> 4."""
-    milli = (Decimal(str(value)) * 1000).to_integral_value(rounding=ROUND_CEILING)
-    return str(int(milli) // 1000) if milli % 1000 == 0 else f"{int(milli)}m"
+def _merge_key(field: str, entry: Any) -> MergeKey:
+    """Return (name, value) of each merge key; a port without protocol is TCP, as on the API server."""
+    if not isinstance(entry, Mapping):
+        return ()
+    key = tuple((name, entry[name]) for name in MERGE_KEYS[field] if name in entry)
+    return (*key, ("protocol", "TCP")) if field == "ports" and key and "protocol" not in entry else key
 
 
 def without_empty(value: Any) -> Any:
@@ -137,19 +113,14 @@ def covers(want: Any, live: Any, field: str = "") -> bool:
 def _covers_list(want: Sequence[Any], live: Sequence[Any], field: str) -> bool:
     if len(want) == len(live) and all(covers(a, b) for a, b in zip(want, live, strict=True)):
         return True
-    keys = _KEYED.get(field)
-    if keys is None or not all(isinstance(item, Mapping) for item in (*want, *live)):
+    wanted, present = entries_by_key(field, want), entries_by_key(field, live)
+    if wanted is None or present is None:
         return False
-
-    def identity(item: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)
-
-    by_key = {identity(item): item for item in live}
-    return all(identity(item) in by_key and covers(item, by_key[identity(item)]) for item in want)
+    return all(key in present and covers(entry, present[key]) for key, entry in wanted.items())
 
 
 def _same_quantity(want: Any, live: Any) -> bool:
     try:
-        return quantity(want) == quantity(live)
-    except (ValueError, TypeError):
+        return parse_quantity(want) == parse_quantity(live)
+    except ValueError:
         return False

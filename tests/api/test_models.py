@@ -1,19 +1,15 @@
-"""Reading, writing back, conditions, quantities and what is judged after a merge."""
+"""Reading, writing back, conditions and what is judged after a merge."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from outfitter.api.base import ObjectMeta
 from outfitter.api.conditions import READY, RECONCILING, Condition, SyncStatus, merge
-from outfitter.api.quantities import as_number
-from outfitter.api.types import QUANTITY_PATTERN, matches
+from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import KINDS, ComputeResource, Environment, Workspace, kind_of
 from outfitter.api.validation import incomplete, runtime_violations, strict_errors
 
@@ -83,30 +79,6 @@ def test_kinds_know_their_names() -> None:
     assert kind_of("Workspace").categories == ("outfitter",)
     with pytest.raises(KeyError):
         kind_of("Pod")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("1", 1), ("500m", Fraction(1, 2)), ("20M", 20_000_000), ("1K", 1000), ("1Ki", 1024), (".5Gi", 2**29),
-     ("1e3", 1000), ("1E", 10**18), ("1E2", 100), (3, 3), (0.1, Fraction(1, 10)), ("1.", 1), ("+2", 2)],
-)  # fmt: skip
-def test_amounts(text: float | str, value: Fraction | int) -> None:
-    """Exact, whatever the suffix."""
-    assert as_number(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "B", "1GB", "1GiB", "1..2", "-1", "1 G", "1gi", "1e"])
-def test_not_amounts(text: str) -> None:
-    """What the schema refuses is no number either."""
-    assert not matches(QUANTITY_PATTERN, text)
-    with pytest.raises(ValueError, match="not a quantity"):
-        as_number(text)
-
-
-@given(st.from_regex(QUANTITY_PATTERN.removesuffix("$") + r"\Z"))
-def test_every_accepted_quantity_is_a_number(text: str) -> None:
-    """The pattern lets nothing through that cannot be compared."""
-    assert as_number(text) >= 0
 
 
 def test_pattern_end_is_the_end() -> None:

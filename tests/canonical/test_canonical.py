@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outfitter.api.quantities import as_number
-from outfitter.api.types import QUANTITY_PATTERN
-from outfitter.canonical import cores_text, covers, digest, quantity, quantity_text, stamp, without_empty
-
-SUFFIXES = ["", "n", "u", "m", "k", "K", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
-numbers = st.one_of(
-    st.integers(0, 10**9).map(str),
-    st.decimals(0, 10**6, places=3, allow_nan=False).map(lambda value: f"{value:f}"),
-)
-quantities = st.one_of(
-    st.builds(lambda number, suffix: number + suffix, numbers, st.sampled_from(SUFFIXES)),
-    st.builds(lambda number, power: f"{number}e{power}", st.integers(0, 999), st.integers(-9, 12)),
-)
-
-
-@given(quantities)
-def test_two_readings_agree(text: str) -> None:
-    """The engine and the API models read the same number out of every quantity that the API takes."""
-    assert re.search(QUANTITY_PATTERN, text)
-    assert Fraction(quantity(text)) == as_number(text)
-
-
-@given(quantities)
-def test_as_sent_is_as_meant(text: str) -> None:
-    """What we send is worth what was typed, and sending it again changes nothing."""
-    sent = quantity_text(text)
-    assert quantity(sent) == quantity(text)
-    assert quantity_text(sent) == sent
-    assert not sent.endswith("K")
-    assert covers({"storage": sent}, {"storage": text})
+from outfitter.canonical import covers, digest, stamp, without_empty
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["k", "M", "G"]))
@@ -51,47 +19,6 @@ def test_other_spellings_are_equal(number: int, suffix: str) -> None:
     assert covers({"limits": {"x": f"{number}{suffix}"}}, {"limits": {"x": f"{number * 1000}{thousand}"}})
     assert covers({"limits": {"x": f"{number}Gi"}}, {"limits": {"x": f"{number * 1024}Mi"}})
     assert not covers({"limits": {"x": f"{number + 1}{suffix}"}}, {"limits": {"x": f"{number}{suffix}"}})
-
-
-@given(st.floats(0, 10**6, allow_nan=False))
-def test_cores(value: float) -> None:
-    """Never less than asked, at most a thousandth more, at most three decimals."""
-    text = cores_text(value)
-    assert re.fullmatch(r"[0-9]+m?", text)
-    assert Decimal(str(value)) <= quantity(text) <= Decimal(str(value)) + Decimal("0.001")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (4, "4"), (0.5, "500m"), (4.0, "4"), (0.0001, "1m"), (1.2345, "1235m"), (0.1, "100m")]
-)
-def test_cores_text(value: float, text: str) -> None:
-    """Whole cores without a unit, the rest in thousandths."""
-    assert cores_text(value) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("500m", "0.5"),
-        ("32Gi", 32 * 2**30),
-        ("1e3", 1000),
-        ("1E3", 1000),
-        ("2E", 2 * 10**18),
-        ("+1", 1),
-        (".5", "0.5"),
-        ("5.", 5),
-    ],
-)
-def test_quantity(text: str, value: str | int) -> None:
-    """Suffixes of both kinds, exponents, signs."""
-    assert quantity(text) == Decimal(value)
-
-
-@pytest.mark.parametrize("text", ["", "m", "Gi", "1GB", "1GiB", "one", "1 2", "NaN", "Infinity", "inf", "-", "1mm"])
-def test_no_quantity(text: str) -> None:
-    """Named in the error, with examples."""
-    with pytest.raises(ValueError, match="is not a quantity like"):
-        quantity(text)
 
 
 # -- covers -------------------------------------------------------------------------------------------------------

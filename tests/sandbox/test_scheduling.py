@@ -5,33 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
-from outfitter_sandbox.scheduling import amount, requests_of, why_not
-
-
-@pytest.mark.parametrize(
-    ("quantity", "value"),
-    [
-        ("1", 1),
-        (2, 2),
-        ("500m", "0.5"),
-        ("1k", 1000),
-        ("1Ki", 1024),
-        ("1.5Gi", 1610612736),
-        ("2e3", 2000),
-        ("1E", 10**18),
-        ("5n", "5e-9"),
-    ],
-)
-def test_quantities(quantity: str | int, value: int | str) -> None:
-    assert amount(quantity) == Decimal(value)
-
-
-@pytest.mark.parametrize("quantity", ["", "1 Gi", "Gi", "1KI", "1mi"])
-def test_no_quantities(quantity: str) -> None:
-    with pytest.raises(ValueError, match="not a quantity"):
-        amount(quantity)
+from outfitter_sandbox.scheduling import requests_of, why_not
 
 
 def container(cpu: str, **more: str) -> dict[str, object]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from outfitter_sandbox.scheduling import amount
+from outfitter.api.quantities import parse_quantity
 
 # What all examples ask for together, with a second and a third copy of their model while its next version is rolled in.
 CORES: Final = 16
@@ -20,7 +20,10 @@ SMALL_MEMORY_GIB: Final = MEMORY_GIB / LESS_MEMORY
 
 def fits(allocatable: Iterable[Mapping[str, str]]) -> bool:
     """Whether every node has room for the examples as they are written; `allocatable` is of each Node's status."""
-    return all(amount(each["cpu"]) >= CORES and amount(each["memory"]) >= MEMORY_GIB << 30 for each in allocatable)
+    return all(
+        parse_quantity(each["cpu"]) >= CORES and parse_quantity(each["memory"]) >= MEMORY_GIB << 30
+        for each in allocatable
+    )
 
 
 def smaller(node: Any) -> Any:
@@ -49,5 +52,5 @@ def _smaller(key: str, value: Any) -> Any:
     if key.startswith("cpuCore"):
         return round(value / FEWER_CORES, 3)
     if key.startswith("cpuMemory"):
-        return f"{max(int(amount(value)) // LESS_MEMORY >> 20, 1)}Mi"
+        return f"{max(int(parse_quantity(value)) // LESS_MEMORY >> 20, 1)}Mi"
     return smaller(value)

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from outfitter.api.quantities import parse_quantity
+
 Object = dict[str, Any]
 Amounts = dict[str, Decimal]  # resource name -> base units
-FACTORS: dict[str, Decimal] = (
-    {suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", *"kMGTPE"), -3)}
-    | {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
-)  # fmt: skip
-QUANTITY = re.compile(r"([+-]?[0-9.]+)(?:[eE]([+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]?))")
 UNHELPFUL = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
 PREEMPTION = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
-
-
-def amount(quantity: str | float) -> Decimal:
-    """A Kubernetes quantity in base units: cores, bytes or pieces. ValueError for anything else."""
-    match = QUANTITY.fullmatch(str(quantity))
-    if match is None:
-        raise ValueError(f"not a quantity: {quantity!r}")
-    number, exponent, suffix = match.groups()
-    if exponent:
-        return Decimal(number) * Decimal(10) ** int(exponent)
-    return Decimal(number) * FACTORS[suffix]
 
 
 def requests_of(pod: Object) -> Amounts:
@@ -62,7 +47,7 @@ def why_not(pod: Object, labels: Mapping[str, str], capacity: Mapping[str, str],
     short = [
         name
         for name, needed in sorted(requests_of(pod).items())
-        if needed > 0 and needed > amount(capacity.get(name, 0)) - taken.get(name, Decimal())
+        if needed > 0 and needed > parse_quantity(capacity.get(name, 0)) - taken.get(name, Decimal())
     ]
     if not short:
         return ""
@@ -81,4 +66,4 @@ def claims_of(pod: Object) -> list[str]:
 def _requests(container: Object) -> Amounts:
     resources = container.get("resources") or {}
     asked = (resources.get("limits") or {}) | (resources.get("requests") or {})
-    return {name: amount(value) for name, value in asked.items()}
+    return {name: parse_quantity(value) for name, value in asked.items()}

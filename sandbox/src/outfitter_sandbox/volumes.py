@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from outfitter.api.quantities import parse_quantity
 from outfitter.errors import AlreadyExists
-from outfitter_sandbox.scheduling import amount
 from outfitter_sandbox.watching import Client, Key, Passes
 
 Object = dict[str, Any]
@@ -144,7 +144,7 @@ class Volumes:
         """What a resizer does: the volume first, then the claim's capacity."""
         wanted = claim["spec"]["resources"]["requests"]["storage"]
         have = claim["status"].get("capacity", {}).get("storage", "0")
-        if amount(wanted) <= amount(have):
+        if parse_quantity(wanted) <= parse_quantity(have):
             return
         await self.client.patch(f"{VOLUMES}/{claim['spec']['volumeName']}", {"spec": {"capacity": {"storage": wanted}}})
         path = f"/api/v1/namespaces/{key[0]}/persistentvolumeclaims/{key[1]}/status"

@@ -1,28 +1,55 @@
-"""Amounts as exact numbers, for comparing what users typed."""
+"""Kubernetes quantities: their shape, exact value, canonical text and CEL."""
 
 import re
-from decimal import Decimal
-from fractions import Fraction
+from decimal import ROUND_CEILING, Context, Decimal
 
-_SUFFIXES = {
-    "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
-    "k": Fraction(10**3), "K": Fraction(10**3), "M": Fraction(10**6), "G": Fraction(10**9), "T": Fraction(10**12),
-    "P": Fraction(10**15), "E": Fraction(10**18), "Ki": Fraction(2**10), "Mi": Fraction(2**20), "Gi": Fraction(2**30),
-    "Ti": Fraction(2**40), "Pi": Fraction(2**50), "Ei": Fraction(2**60),
-}  # fmt: skip
-_SHAPE = re.compile(r"[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([A-Za-z]{1,2}|[eE][-+]?[0-9]{1,3})?")
+QUANTITY_PATTERN = r"^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([KMGTPE]i|[numkKMGTPE]|[eE][-+]?[0-9]{1,3})?$"
+"""Non-negative quantities. `K` is accepted as well as `k`, which is the only spelling that the API server accepts."""
+
+_SHAPE = re.compile(QUANTITY_PATTERN)
+_FACTORS = {
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", *"kMGTPE"), -3)},
+    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
+    "K": Decimal(1000),
+}
+# The longest text of the API (32 digits) times 2^60; the default context of 28 digits would round.
+_EXACT = Context(prec=64)
 
 
-def as_number(amount: float | str) -> Fraction:
-    """Return the exact value of a number or quantity; ValueError where it is neither."""
-    if not isinstance(amount, str):
-        return Fraction(Decimal(repr(amount)))
-    match = _SHAPE.fullmatch(amount)
+def parse_quantity(quantity: float | str) -> Decimal:
+    """Return the exact value of a quantity such as `500m`, `32Gi`, `1e3` or 4.
+
+    Raises ValueError for anything else, negative numbers included.
+    """
+    text = str(quantity + 0.0) if isinstance(quantity, float) else str(quantity)  # -0.0 becomes 0.0
+    match = _SHAPE.fullmatch(text)
     if match is None:
-        raise ValueError(f"not a quantity: {amount!r}")
+        raise ValueError(f"{text!r} is not a quantity such as 500m, 4 or 32Gi")
     digits, suffix = match[1], match[2] or ""
-    if suffix in _SUFFIXES:
-        return Fraction(Decimal(digits)) * _SUFFIXES[suffix]
-    if suffix[0] in "eE" and len(suffix) > 1 and not suffix[1].isalpha():
-        return Fraction(Decimal(digits + suffix))
-    raise ValueError(f"not a quantity: {amount!r}")
+    if suffix in _FACTORS:
+        return _EXACT.multiply(Decimal(digits), _FACTORS[suffix])
+    return Decimal(digits + suffix)
+
+
+def is_whole(quantity: float | str) -> bool:
+    """Whether a quantity is a whole number."""
+    value = parse_quantity(quantity)
+    return value == value.to_integral_value()
+
+
+def quantity_text(quantity: float | str) -> str:
+    """Return a quantity as the API server accepts it: a final `K` becomes `k`, the rest stays as typed."""
+    text = str(quantity)
+    return text[:-1] + "k" if text.endswith("K") else text
+
+
+def cores_text(cores: float) -> str:
+    """Return CPU cores as a quantity with three decimals, rounded up: 0.5 -> 500m, 4 -> 4."""
+    milli = int((Decimal(str(cores)) * 1000).to_integral_value(rounding=ROUND_CEILING))
+    return f"{milli}m" if milli % 1000 else str(milli // 1000)
+
+
+def quantity_cel(path: str) -> str:
+    """Return CEL that reads an int-or-string quantity; a final `K` is taken as `k`, as in `quantity_text`."""
+    text = f"string({path})"
+    return f"quantity({text}.endsWith('K') ? {text}.replace('K', 'k') : {text})"

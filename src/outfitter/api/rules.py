@@ -72,9 +72,3 @@ def exclusive(fields: tuple[str, ...], message: str, *, exactly: bool = False, c
     listed = ", ".join(f"has(self.{field})" for field in fields)
     cel = f"[{listed}].filter(x, x).size() {'==' if exactly else '<='} 1"
     return Rule(cel, message, check, complete=complete)
-
-
-def quantity_cel(path: str) -> str:
-    """Render CEL that reads an int-or-string quantity; a final K is taken as k, as everywhere in the operator."""
-    text = f"string({path})"
-    return f"quantity({text}.endsWith('K') ? {text}.replace('K', 'k') : {text})"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from outfitter.canonical import covers, quantity, stamp
+from outfitter.api.quantities import parse_quantity
+from outfitter.canonical import covers, stamp
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
 from outfitter.naming import ANNOTATION_DIGEST, FIELD_MANAGER, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.problems import Problem, stalled, waiting
@@ -174,7 +175,7 @@ def _change(want: dict[str, Any], found: CachedObject) -> Op | None:
 def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Op | None:
     """A claim is applied only to take it up again, to mend its labels, or to grow it; never to shrink it."""
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
-    if quantity(requested["storage"]) <= quantity(has["storage"]):
+    if parse_quantity(requested["storage"]) <= parse_quantity(has["storage"]):
         requested["storage"] = has["storage"]
         labels, owners = live["metadata"].get("labels") or {}, live["metadata"].get("ownerReferences") or []
         if covers(want["metadata"]["labels"], labels) and covers(

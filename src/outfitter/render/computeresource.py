@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from outfitter.canonical import cores_text, quantity_text
+from outfitter.api.quantities import cores_text, quantity_text
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch

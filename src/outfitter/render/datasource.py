@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from outfitter.canonical import quantity_text
+from outfitter.api.quantities import quantity_text
 from outfitter.naming import LABEL_RETAINED, credential_secret, dns_label, fit, short_hash
 from outfitter.problems import Problem, unsupported
 from outfitter.render.pod import PodPatch

@@ -1,44 +1,34 @@
-"""Who set which field: server-side apply in little, for the in-memory cluster.
+"""Field ownership of server-side apply, as far as the simulator needs it.
 
-A path is a tuple of steps; a step is a key of a map, or (merge key, value) for an entry of a list that has one.
+A path is a tuple of steps; a step is a key of a map, or an entry of a list that merges by key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-Step = str | tuple[str, Any]
+from outfitter.canonical import MergeKey, entries_by_key
+
+
+class Entry(NamedTuple):
+    """An entry of the list `field`."""
+
+    field: str
+    key: MergeKey
+
+
+Step = str | Entry
 Path = tuple[Step, ...]
 
-# List field -> what tells its entries apart, as in the published OpenAPI of the built-in kinds.
-_MERGE_KEYS: Final = {
-    "containers": "name",
-    "initContainers": "name",
-    "env": "name",
-    "volumes": "name",
-    "volumeMounts": "mountPath",
-    "imagePullSecrets": "name",
-    "ownerReferences": "uid",
-    "conditions": "type",
-}
 _UNOWNED: Final = frozenset(
     {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "uid")}
 )
 
 
-def merge_key(field: Step, items: list[Any]) -> str | None:
-    """The key that the entries of a list merge by; None for a list that is replaced as a whole."""
-    if field == "ports":
-        key = "containerPort" if any(isinstance(item, dict) and "containerPort" in item for item in items) else "port"
-    else:
-        key = _MERGE_KEYS.get(field, "") if isinstance(field, str) else ""
-    return key if key and all(isinstance(item, dict) and key in item for item in items) else None
-
-
 def owned_paths(manifest: dict[str, Any]) -> frozenset[Path]:
-    """What an apply of `manifest` owns: its leaves, and the entries of merged lists."""
+    """Return the paths that an apply of `manifest` owns: its leaves, and the entries of merged lists."""
     return frozenset(_paths(manifest, ())) - _UNOWNED
 
 
@@ -46,39 +36,39 @@ def _paths(value: Any, at: Path) -> Iterator[Path]:
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _paths(item, (*at, key))
-    elif isinstance(value, list) and value and (key := merge_key(at[-1], value)):
-        for item in value:
-            entry: Path = (*at, (key, item[key]))
-            yield entry
-            # The key is part of the entry: dropped by itself, the entry could not be found any more.
-            yield from _paths({name: value for name, value in item.items() if name != key}, entry)
+    elif value and (entries := _entries(at[-1], value)):
+        for key, entry in entries.items():
+            step = Entry(str(at[-1]), key)
+            yield (*at, step)
+            # A removed key would leave an entry that no path can find.
+            rest = {name: item for name, item in entry.items() if name not in dict(key)}
+            yield from _paths(rest, (*at, step))
     else:
         yield at
 
 
+def _entries(field: Step, value: Any) -> dict[MergeKey, Any] | None:
+    """The entries of a list that merges by key; None for every other value."""
+    return entries_by_key(field, value) if isinstance(field, str) and isinstance(value, list) else None
+
+
 def merged(live: Any, wanted: Any, field: Step = "") -> Any:
-    """`live` with everything that `wanted` says."""
+    """Return `live` with every field of `wanted`."""
     if isinstance(live, dict) and isinstance(wanted, dict):
         result = dict(live)
         for key, item in wanted.items():
             result[key] = merged(live.get(key), item, key)
         return result
-    if (
-        isinstance(live, list)
-        and isinstance(wanted, list)
-        and live
-        and wanted
-        and (key := merge_key(field, live + wanted))
-    ):
-        entries = {item[key]: item for item in live}
-        for item in wanted:
-            entries[item[key]] = merged(entries.get(item[key], {}), item)
+    entries, changes = _entries(field, live), _entries(field, wanted)
+    if entries and changes:
+        for key, entry in changes.items():
+            entries[key] = merged(entries.get(key, {}), entry)
         return list(entries.values())
     return deepcopy(wanted)
 
 
 def without(manifest: dict[str, Any], paths: frozenset[Path]) -> dict[str, Any]:
-    """A copy of `manifest` that has lost these paths, and what became empty by that."""
+    """Return a copy of `manifest` without these paths and the containers that become empty."""
     result: dict[str, Any] = deepcopy(manifest)
     for path in sorted(paths, key=len, reverse=True):
         _remove(result, path)
@@ -92,17 +82,15 @@ def _remove(container: Any, path: Path) -> None:
         return
     if rest:
         _remove(found, rest)
-        if found not in ({}, []) or isinstance(step, tuple):
+        if found not in ({}, []) or isinstance(step, Entry):
             return
-    if isinstance(step, tuple):
+    if isinstance(step, Entry):
         container.remove(found)
     else:
         del container[step]
 
 
 def _child(container: Any, step: Step) -> Any:
-    if isinstance(step, tuple):
-        key, value = step
-        items = container if isinstance(container, list) else ()
-        return next((item for item in items if isinstance(item, dict) and item.get(key) == value), None)
+    if isinstance(step, Entry):
+        return (_entries(step.field, container) or {}).get(step.key)
     return container.get(step) if isinstance(container, dict) else None

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.quantities import as_number
-from outfitter.api.rules import Node, Rule, quantity_cel
+from outfitter.api.quantities import is_whole, parse_quantity, quantity_cel
+from outfitter.api.rules import Node, Rule
 from outfitter.api.types import Int32, Number, Portion, Quantity, list_map
 
 
@@ -24,7 +24,7 @@ class ExtendedResource(Model):
         Rule(
             f"!has(self.quantity) || {quantity_cel('self.quantity')}.isInteger()",
             "quantity must be a whole number: devices cannot be shared",
-            lambda item: "quantity" not in item or as_number(item["quantity"]).denominator == 1,
+            lambda item: "quantity" not in item or is_whole(item["quantity"]),
             field="quantity",
         ),
     )
@@ -59,7 +59,7 @@ def _at_least(request: str, limit: str, *, quantity: bool = False) -> Rule:
     def check(node: Node) -> bool:
         if request not in node or limit not in node:
             return True
-        return as_number(node[limit]) >= as_number(node[request])
+        return parse_quantity(node[limit]) >= parse_quantity(node[request])
 
     return Rule(
         f"!has({low}) || !has({high}) || {compare}",

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
-from outfitter.api.quantities import as_number
+from outfitter.api.quantities import parse_quantity, quantity_cel
 from outfitter.api.refs import CredentialRef
-from outfitter.api.rules import Node, Rule, Transition, exclusive, frozen, quantity_cel
+from outfitter.api.rules import Node, Rule, Transition, exclusive, frozen
 from outfitter.api.types import AbsolutePath, Label, Name, StatusName, list_atomic
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
 from outfitter.api.v1alpha1.volumes import (
@@ -44,7 +44,7 @@ class S3(S3Fields):
 def _size_kept_or_grown(new: Node, old: Node) -> bool:
     if ("size" in new) != ("size" in old):
         return False
-    return "size" not in new or as_number(new["size"]) >= as_number(old["size"])
+    return "size" not in new or parse_quantity(new["size"]) >= parse_quantity(old["size"])
 
 
 class Claim(ClaimInfo):

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
-from outfitter.api.quantities import as_number
+from outfitter.api.quantities import parse_quantity, quantity_cel
 from outfitter.api.refs import CredentialRef
-from outfitter.api.rules import Node, Rule, Transition, frozen, quantity_cel
+from outfitter.api.rules import Node, Rule, Transition, frozen
 from outfitter.api.types import Image, Label, LabelValue, Message, Name, Quantity, StatusName, Text, list_set
 from outfitter.api.v1alpha1.artifactstatus import CachePhase, Count, Time
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, Scope, Targets
@@ -20,7 +20,7 @@ NEW_CACHE = "make a new NimCache"
 
 
 def _not_shrunk(new: Node, old: Node) -> bool:
-    return "size" not in new or "size" not in old or as_number(new["size"]) >= as_number(old["size"])
+    return "size" not in new or "size" not in old or parse_quantity(new["size"]) >= parse_quantity(old["size"])
 
 
 class NimCacheSpec(Model):
