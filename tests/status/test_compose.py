@@ -165,6 +165,20 @@ def test_issues_are_capped_ordered_and_placed() -> None:
     assert list(shape_errors(schema, status, ())) == []
 
 
+def test_lists_and_addresses_of_facts_fit_the_schema() -> None:
+    """The server would reject the whole status for one list that is too long or holds a key twice."""
+    connection = {"name": "c", "url": "https://" + "h" * 3000}
+    facts = {
+        "outdated": [{"kind": "Environment", "name": f"e{number}"} for number in range(100)],
+        "connections": [connection, {"name": "c"}, *({"name": f"c{number}"} for number in range(100))],
+    }
+    status = compose(StatusInput(True, "Fine", facts=facts), body(), START)
+    assert len(status["outdated"]) == len(status["connections"]) == 64
+    assert len(status["connections"][0]["url"]) == 2048
+    schema = resource_schema(kind_of("Workspace").model)["properties"]["status"]
+    assert list(shape_errors(schema, status, ())) == []
+
+
 def test_absent_facts_are_absent() -> None:
     """None is no value."""
     status = compose(StatusInput(True, "Fine", facts={"phase": "Running", "outdated": None}), body(), START)

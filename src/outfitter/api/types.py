@@ -3,7 +3,9 @@
 import re
 from typing import Annotated, Any
 
+from annotated_types import MaxLen
 from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from outfitter.api.quantities import QUANTITY_PATTERN
 
@@ -57,6 +59,16 @@ def list_atomic(at_most: int) -> Any:
     return Field(max_length=at_most, json_schema_extra={"x-kubernetes-list-type": "atomic"})
 
 
+def list_bound(field: FieldInfo) -> tuple[int, tuple[str, ...]] | None:
+    """Return the most items of a list field and its merge keys; None for any other field."""
+    extra = field.json_schema_extra
+    if not isinstance(extra, dict) or "x-kubernetes-list-type" not in extra:
+        return None
+    (limit,) = (bound.max_length for bound in field.metadata if isinstance(bound, MaxLen))
+    keys = extra.get("x-kubernetes-list-map-keys")
+    return limit, tuple(map(str, keys)) if isinstance(keys, list) else ()
+
+
 def shortened(limit: int) -> BeforeValidator:
     """Cut a text that the operator itself writes, so that a long message never makes a status write fail."""
 
@@ -84,7 +96,8 @@ Shell = Annotated[str, Field(min_length=1, max_length=16384)]
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^ ]+$")]
 Path = Annotated[str, Field(min_length=1, max_length=1024)]
 AbsolutePath = Annotated[str, Field(min_length=1, max_length=1024, pattern=ABSOLUTE_PATH_PATTERN)]
-Url = Annotated[str, Field(min_length=1, max_length=2048)]
+URL_LIMIT = 2048
+Url = Annotated[str, Field(min_length=1, max_length=URL_LIMIT)]
 Subject = Annotated[str, Field(min_length=1, max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 UserPort = Annotated[int, Field(ge=1024, le=65535)]
@@ -120,8 +133,9 @@ Quantity = Annotated[
 ]
 """An amount such as 500m, 20Gi or 4, kept as typed."""
 
-Message = Annotated[str, shortened(4096), Field(max_length=4096)]
+MESSAGE_LIMIT = 4096
+Message = Annotated[str, shortened(MESSAGE_LIMIT), Field(max_length=MESSAGE_LIMIT)]
 """Text that the operator writes into status."""
 StatusName = Annotated[str, Field(max_length=253)]
 """A name, in status."""
-StatusUrl = Annotated[str, shortened(2048), Field(max_length=2048)]
+StatusUrl = Annotated[str, shortened(URL_LIMIT), Field(max_length=URL_LIMIT)]

@@ -1,8 +1,6 @@
 """Statuses of objects, composed from problems and observations."""
 
 from outfitter.status.compose import (
-    ISSUES_LIMIT,
-    MESSAGE_LIMIT,
     StatusInput,
     compose,
     deleting,
@@ -18,8 +16,6 @@ from outfitter.status.hold import hold
 from outfitter.status.outcome import outcome
 
 __all__ = [
-    "ISSUES_LIMIT",
-    "MESSAGE_LIMIT",
     "StatusInput",
     "compose",
     "deleting",

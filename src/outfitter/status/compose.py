@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
+from outfitter.api.types import MESSAGE_LIMIT, URL_LIMIT, list_bound
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
-
-ISSUES_LIMIT = 50
-MESSAGE_LIMIT = 1024
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[
     }
     issues = [problem for problem in told if problem.level is not Level.UNDER_WAY]
     if issues:
-        status["issues"] = [_issue(problem, meta.get("namespace", "")) for problem in issues[:ISSUES_LIMIT]]
+        status["issues"] = _bounded("issues", [_issue(problem, meta.get("namespace", "")) for problem in issues])
     message = _message(draft, told)
     if message:
         status["message"] = message
@@ -68,19 +69,24 @@ def unfinished(draft: StatusInput, problems: Sequence[Problem]) -> StatusInput:
     return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
 
 
-# What the CRDs allow. A longer list would make the server refuse the whole status.
-_LISTS = {"outdated": 64, "connections": 64, "relatedUrls": 64, "keys": 64}
-_NAMED = frozenset({"connections", "relatedUrls"})
-_URL_LIMIT = 2048
+def _list_bounds() -> dict[str, tuple[int, tuple[str, ...]]]:
+    models = (type(kind.model.model_fields["status"].default) for kind in KINDS)
+    fields = (pair for model in models for pair in model.model_fields.items())
+    return {to_camel(name): bound for name, field in fields if (bound := list_bound(field))}
+
+
+_LISTS = _list_bounds()
+"""List field of a status -> most items and merge keys. The server rejects a whole status for one longer list."""
 
 
 def _bounded(key: str, value: Any) -> Any:
     if key not in _LISTS:
         return value
-    if key in _NAMED:
-        value = list({item["name"]: item for item in reversed(value)}.values())[::-1]
-        value = [{**item, "url": item["url"][:_URL_LIMIT]} if item.get("url") else item for item in value]
-    return value[: _LISTS[key]]
+    limit, merge_keys = _LISTS[key]
+    if merge_keys:
+        value = list({tuple(item.get(name) for name in merge_keys): item for item in reversed(value)}.values())[::-1]
+        value = [{**item, "url": item["url"][:URL_LIMIT]} if item.get("url") else item for item in value]
+    return value[:limit]
 
 
 _COMPOSED = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
@@ -189,5 +195,5 @@ def _message(draft: StatusInput, told: Sequence[Problem]) -> str:
         return f"{failed} of {wanted} projects failed" if failed else told[0].text[:MESSAGE_LIMIT]
     if told:
         more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-        return told[0].text[:MESSAGE_LIMIT] + more
+        return told[0].text[: MESSAGE_LIMIT - len(more)] + more
     return draft.message[:MESSAGE_LIMIT]
