@@ -15,7 +15,7 @@ NOT_RUN = pytest.StashKey[str]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` writes what golden tests find as what they want: look at the difference before you commit it."""
-    parser.addoption("--update", action="store_true", help="rewrite the want.yaml of golden tests")
+    parser.addoption("--update", action="store_true", help="rewrite want.yaml and status.yaml of golden tests")
 
 
 def pytest_configure() -> None:

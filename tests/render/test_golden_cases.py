@@ -1,4 +1,8 @@
-"""Every folder cases/<kind>/<case>: given.yaml goes in, want.yaml is what the engine writes and says."""
+"""Every folder cases/<kind>/<case>: given.yaml goes in, want.yaml and status.yaml are what the engine writes.
+
+want.yaml holds the child objects without the metadata that all of them have (see `test_every_child_names_its_owner`),
+status.yaml the status of every custom resource; both are sorted by kind, then name.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -14,16 +17,44 @@ from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
+from outfitter.canonical import digest
+from outfitter.cluster.base import RESOURCES
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION, LABEL_ON_DEMAND, LABEL_OWNER_UID
 from outfitter.plan.planners import plan
+from outfitter.reconcile.reconciler import Result
 from outfitter.snapshot import Key, read_resource
-from world import OUR_KINDS, World, complete
+from schemas import check_manifest
+from world import OUR_KINDS, TEAM, World, complete
 
 ROOT = Path(__file__).parent / "cases"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/given.yaml"))
 KUBERNETES = ("1.35", "1.37")
+OWNERSHIP_LABELS = (
+    "app.kubernetes.io/managed-by",
+    "outfitter.dev/owner-kind",
+    "outfitter.dev/owner-name",
+    "outfitter.dev/owner-uid",
+)
 
 Body = dict[str, Any]
+Place = tuple[str, str, str]  # kind, namespace, name
+
+
+class RecordingWorld(World):
+    """A world that records which object was reconciled when a child was written."""
+
+    def __init__(self, *objects: Body, **options: Any) -> None:
+        self.writers: dict[Place, Key] = {}
+        super().__init__(*objects, **options)
+
+    async def once(self, kind: str, name: str, namespace: str = TEAM) -> Result:
+        mark = len(self.cluster.writes)
+        try:
+            return await super().once(kind, name, namespace)
+        finally:
+            for write in self.cluster.writes[mark:]:
+                if write.verb in ("create", "apply"):
+                    self.writers[write.kind, write.namespace, write.name] = Key(kind, namespace, name)
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -33,6 +64,10 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
+def _dump(documents: list[Body]) -> str:
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=120)
+
+
 def _load(case: Path) -> tuple[Body, list[Body]]:
     """The options of a case (a document without kind) and its objects."""
     documents = [item for item in yaml.load_all((case / "given.yaml").read_text(), yaml.CSafeLoader) if item]
@@ -40,15 +75,15 @@ def _load(case: Path) -> tuple[Body, list[Body]]:
     return (options[0] if options else {}), [complete(item) for item in documents if "kind" in item]
 
 
-def _world(case: Path) -> World:
+def _world(case: Path) -> RecordingWorld:
     options, objects = _load(case)
-    return World(*objects, **options)
+    return RecordingWorld(*objects, **options)
 
 
-_SETTLED: dict[Path, World] = {}
+_SETTLED: dict[Path, RecordingWorld] = {}
 
 
-async def _settled(case: Path) -> World:
+async def _settled(case: Path) -> RecordingWorld:
     """The world of a case once nothing changes any more: made once, for tests that only look at it."""
     if case not in _SETTLED:
         world = _world(case)
@@ -68,7 +103,7 @@ class _Names:
     """Replaces what differs from run to run by what it stands for."""
 
     def __init__(self, world: World) -> None:
-        every = [deepcopy(body) for body in world.cluster._objects.values()]
+        every = [body for kind in RESOURCES for body in world.all(kind)]
         self.uids = {body["metadata"]["uid"]: f"<uid of {body['kind']} {body['metadata']['name']}>" for body in every}
         self.revisions = {
             body["metadata"]["name"]: f"<pin {body['revision']} of {body['metadata']['ownerReferences'][0]['name']}>"
@@ -85,27 +120,31 @@ class _Names:
         return self.uids.get(value, self.revisions.get(value, value)) if isinstance(value, str) else value
 
 
-def _tidy(body: Body, names: _Names) -> Body:
-    """An object as the want file shows it."""
+def _child(body: Body, names: _Names) -> Body:
+    """A child object as want.yaml shows it: without server fields, and without what every child has."""
     body = deepcopy(body)
     meta = body["metadata"]
-    for field in ("uid", "resourceVersion", "generation", "creationTimestamp"):
+    for field in ("uid", "resourceVersion", "generation", "creationTimestamp", "ownerReferences"):
         meta.pop(field, None)
+    labels = meta["labels"]
+    if LABEL_OWNER_UID in labels:
+        meta["labels"] = {name: value for name, value in labels.items() if name not in OWNERSHIP_LABELS}
     annotations = meta.get("annotations", {})
     annotations.pop(ANNOTATION_DIGEST, None)
     if ANNOTATION_SOURCE_VERSION in annotations:
         annotations[ANNOTATION_SOURCE_VERSION] = "<version>"
-    if not annotations:
-        meta.pop("annotations", None)
+    for field in ("labels", "annotations"):
+        if not meta.get(field):
+            meta.pop(field, None)
     if body["kind"] == "ControllerRevision" and "sources" in body["data"]:
         data = body["data"]
         body["data"] = {
             "sources": [{**item, "version": "<version>" if item["version"] else ""} for item in data["sources"]],
             "notes": data["notes"],
         }
-    body.pop("status", None)  # of our kinds it is shown apart
-    found: Body = names.of(body)
-    return found
+    body.pop("status", None)
+    named: Body = names.of(body)
+    return named
 
 
 def _status(body: Body, names: _Names) -> Body:
@@ -116,33 +155,94 @@ def _status(body: Body, names: _Names) -> Body:
     return {"kind": body["kind"], "metadata": {"name": body["metadata"]["name"]}, "status": named}
 
 
-def _outcome(world: World, given: list[Body]) -> list[Body]:
-    """Everything that was made, by kind and name, then the statuses."""
-    names = _Names(world)
-    marks = {LABEL_OWNER_UID, LABEL_ON_DEMAND}
-    mine = [body for body in world.cluster._objects.values() if marks & set(body["metadata"].get("labels") or {})]
-    known = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in given}
-    made = [
-        _tidy(body, names)
-        for place, body in sorted(world.cluster._objects.items(), key=lambda pair: pair[0])
-        if body in mine and place not in known
+def _place(body: Body) -> Place:
+    return body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]
+
+
+def _order(body: Body) -> Place:
+    """By kind, then name, then namespace."""
+    kind, namespace, name = _place(body)
+    return kind, name, namespace
+
+
+def _children(world: World, given: list[Body]) -> list[Body]:
+    """Every object that the engine created."""
+    known, marks = {_place(item) for item in given}, {LABEL_OWNER_UID, LABEL_ON_DEMAND}
+    created = [
+        body
+        for kind in RESOURCES
+        for body in world.all(kind)
+        if marks & set(body["metadata"].get("labels") or {}) and _place(body) not in known
     ]
-    statuses = [_status(body, names) for kind in OUR_KINDS for body in world.all(kind)]
-    return made + statuses
+    return sorted(created, key=_order)
 
 
 @cases
 async def test_case(case: Path, update: bool) -> None:
-    """What is written and said is what the want file says."""
+    """The engine writes the children of want.yaml and the statuses of status.yaml."""
     _, given = _load(case)
     for item in given:
         if item["kind"] in OUR_KINDS:
             assert [str(error) for error in strict_errors(item)] == [], "given.yaml is not valid"
     world = await _settled(case)
-    found = yaml.dump_all(_outcome(world, given), Dumper=_Dumper, sort_keys=True, width=120)
+    names = _Names(world)
+    resources = sorted((body for kind in OUR_KINDS for body in world.all(kind)), key=_order)
+    written = {
+        "want.yaml": _dump([_child(body, names) for body in _children(world, given)]),
+        "status.yaml": _dump([_status(body, names) for body in resources]),
+    }
     if update:
-        (case / "want.yaml").write_text(found)
-    assert found == (case / "want.yaml").read_text()
+        for name, text in written.items():
+            (case / name).write_text(text)
+    assert written == {name: (case / name).read_text() for name in written}
+
+
+@cases
+async def test_every_child_names_its_owner(case: Path) -> None:
+    """Labels name the object whose reconciliation wrote a child; an ownerReference does where the server accepts one.
+
+    Volumes that keep their data, copies in other namespaces and cluster-scoped children have labels only.
+    """
+    world = await _settled(case)
+    for child in _children(world, _load(case)[1]):
+        meta = child["metadata"]
+        if LABEL_OWNER_UID not in meta["labels"]:
+            assert meta["labels"] == {LABEL_ON_DEMAND: "true"}
+            assert "ownerReferences" not in meta
+            continue
+        writer = world.writers[_place(child)]
+        uid = world.get(writer.kind, writer.name, writer.namespace)["metadata"]["uid"]
+        assert {name: meta["labels"][name] for name in OWNERSHIP_LABELS} == {
+            "app.kubernetes.io/managed-by": "outfitter",
+            "outfitter.dev/owner-kind": writer.kind,
+            "outfitter.dev/owner-name": writer.name,
+            "outfitter.dev/owner-uid": uid,
+        }
+        reference = {
+            "apiVersion": "outfitter.dev/v1alpha1",
+            "kind": writer.kind,
+            "name": writer.name,
+            "uid": uid,
+            "controller": True,
+        }
+        referable = meta.get("namespace") == writer.namespace and meta["labels"].get("outfitter.dev/retained") != "true"
+        assert meta.get("ownerReferences") == ([reference] if referable else None)
+
+
+@cases
+async def test_every_manifest_has_its_digest(case: Path) -> None:
+    """The annotation outfitter.dev/digest covers everything that is sent but itself and the data of Secrets."""
+    world = await _settled(case)
+    for write in world.cluster.writes:
+        if write.verb not in ("create", "apply") or LABEL_ON_DEMAND in write.manifest["metadata"].get("labels", {}):
+            continue
+        manifest = deepcopy(dict(write.manifest))
+        annotations = manifest["metadata"]["annotations"]
+        found, possible = annotations.pop("outfitter.dev/digest"), {digest(manifest)}
+        if not annotations:
+            del manifest["metadata"]["annotations"]
+            possible.add(digest(manifest))
+        assert found in possible, (write.kind, write.name)
 
 
 @cases
@@ -168,7 +268,7 @@ async def test_manifests_are_valid(case: Path, version: str) -> None:
         if write.verb in ("create", "apply") and write.kind in OUR_KINDS:
             assert [str(error) for error in strict_errors(write.manifest)] == []
         elif write.verb in ("create", "apply"):
-            kubernetes_validate.validate(dict(write.manifest), version, strict=True)
+            check_manifest(write.manifest, version)
 
 
 @cases
@@ -204,6 +304,6 @@ async def test_planning_is_pure(case: Path) -> None:
 
 
 def test_there_are_cases() -> None:
-    """The folder is found, and every case has both halves."""
+    """The folder is found, and every case has its three files."""
     assert len(CASES) >= 30
-    assert [case for case in CASES if not (case / "want.yaml").exists()] == []
+    assert [case for case in CASES if not ((case / "want.yaml").exists() and (case / "status.yaml").exists())] == []

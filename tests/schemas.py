@@ -1,0 +1,36 @@
+"""Checks manifests against the schemas of Kubernetes releases, offline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from kubernetes_validate.utils import schema_contents
+from referencing import Registry, Resource
+
+
+def check_manifest(manifest: Mapping[str, Any], version: str) -> None:
+    """Raise jsonschema.ValidationError where Kubernetes `version` rejects a field or does not have it.
+
+    This is `kubernetes_validate.validate(..., strict=True)`, which reads 1.5 MB of schemas in every call.
+    """
+    _validator(version, manifest["apiVersion"], manifest["kind"]).validate(dict(manifest))
+
+
+@cache
+def _definitions(version: str) -> Registry[Any]:
+    return Resource.from_contents(_read(version, "_definitions")) @ Registry()
+
+
+@cache
+def _validator(version: str, api_version: str, kind: str) -> Draft202012Validator:
+    group_version = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)
+    schema = _read(version, f"{kind.lower()}-{group_version}")
+    return Draft202012Validator(schema, registry=Resource.from_contents(schema) @ _definitions(version))
+
+
+def _read(version: str, name: str) -> Any:
+    return schema_contents(f"kubernetes-json-schema/v{version}.0-local-strict/{name}.json", version)
