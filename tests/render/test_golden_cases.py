@@ -18,7 +18,7 @@ from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
 from outfitter.canonical import digest
-from outfitter.cluster.base import RESOURCES
+from outfitter.cluster.resources import RESOURCES
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION, LABEL_ON_DEMAND, LABEL_OWNER_UID
 from outfitter.plan.planners import plan
 from outfitter.reconcile.reconciler import Result
