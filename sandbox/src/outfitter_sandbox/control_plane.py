@@ -57,6 +57,7 @@ class Sandbox:
         gpus: int | None = None,
         mig: Mapping[str, int] = MappingProxyType({}),
         images: Sequence[Path] = (),
+        data: Path | None = None,
         detach: bool = False,
         progress: Progress | None = None,
     ) -> Sandbox:
@@ -66,6 +67,7 @@ class Sandbox:
         `node` is real, stand-in (True), none (False) or auto; `gpus` (16 on the stand-in, else 0) and `mig`
         (profile -> count) are advertised on it; `images` are archives for a real node. `controllers` is
         kube-controller-manager's own list; `root` replaces the state folder;
+        `data` is a tar of the folder `etcd` of an earlier sandbox: the new one starts with its objects;
         `progress` gets one line of text for each step and every two seconds of a long one.
         """
         report = progress or (lambda text: None)
@@ -82,7 +84,7 @@ class Sandbox:
             for attempt in range(PORT_ATTEMPTS):
                 if abandoned(directory, name):
                     nodes.discard(directory)
-                sandbox = cls._launch(directory, state | launching.address(state), found, report)
+                sandbox = cls._launch(directory, state | launching.address(state), found, data, report)
                 try:
                     sandbox._start_all(report, images)
                     control.ask(directory, "settle", detach=detach)
@@ -182,7 +184,14 @@ class Sandbox:
         self.down()
 
     @classmethod
-    def _launch(cls, directory: Path, state: dict[str, Any], found: dict[str, Path], progress: Progress) -> Sandbox:
+    def _launch(
+        cls,
+        directory: Path,
+        state: dict[str, Any],
+        found: dict[str, Path],
+        data: Path | None,
+        progress: Progress,
+    ) -> Sandbox:
         """Write every file and start the supervisor, which starts nothing by itself."""
 
         directory.mkdir(mode=0o700, parents=True)
@@ -190,6 +199,8 @@ class Sandbox:
         sandbox = cls._from_state(directory, state)
         layout = sandbox.layout
         launching.write(layout, state, found, progress)
+        if data is not None:
+            launching.restore(layout, data)
         log = layout.log("supervisor")
         with log.open("ab") as output:
             command = [sys.executable, "-P", "-m", "outfitter_sandbox.supervisor", str(directory), str(os.getpid())]

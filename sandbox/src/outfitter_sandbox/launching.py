@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from outfitter_sandbox import audit, control
 from outfitter_sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, NODE, SERVICE_ADDRESS, Layout, commands
+from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.nodes import REAL, STAND_IN
 from outfitter_sandbox.processes import free_ports
 from outfitter_sandbox.realnode.marks import NODE_ADDRESS
@@ -61,6 +63,17 @@ def write(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]
     if real:  # the components' state is thrown away, and containers are ended all the same: no graceful end
         command = [sys.executable, "-P", "-m", "outfitter_sandbox.realnode.clean", str(directory)]
         (directory / control.LAST).write_text(json.dumps({"command": command, "kill": True}))
+
+
+def restore(layout: Layout, archive: Path) -> None:
+    """Unpack the data directory of etcd. SandboxError for an archive that holds none."""
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(layout.directory, [each for each in tar if each.name.startswith("etcd")], filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise SandboxError(f"{archive} cannot be unpacked: {error}") from error
+    if not (layout.directory / "etcd" / "member").is_dir():
+        raise SandboxError(f"{archive} holds no folder etcd/member. Use a tar of the folder etcd of a sandbox.")
 
 
 def _parts(

@@ -15,14 +15,16 @@ from outfitter_sandbox.processes import free_ports, last_lines
 
 from .client import eventually
 
+OUTFITTER = Path(sys.executable).with_name("outfitter")
 _METRIC = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
 class Operator:
     """One operator process; start and stop it as often as needed. `settings` become OUTFITTER_<NAME>."""
 
-    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+    def __init__(self, kubeconfig: Path, log: Path, program: Path = OUTFITTER, **settings: str) -> None:
         self.log = log
+        self.program = program
         self.port = free_ports(1)[0]
         self.settings = {
             "kubeconfig": str(kubeconfig),
@@ -56,7 +58,7 @@ class Operator:
         environment |= {f"OUTFITTER_{key.upper()}": value for key, value in self.settings.items()}
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(Path(sys.executable).with_name("outfitter")), "run"],
+                [str(self.program), "run"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -32,23 +32,23 @@ class Right(NamedTuple):
     namespace: str = ""
 
 
-def manifests() -> list[Object]:
+def manifests(path: Path = INSTALL) -> list[Object]:
     """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them.
 
     With the rights that the chart adds where an admin names drivers whose volumes may be shared, and has artifacts
     shared.
     """
-    with INSTALL.open() as file:
+    with path.open() as file:
         found = [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
     role = next(item for item in found if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", ACCOUNT))
     role["rules"] += access.volume_rules() + access.role_rules()
     return found
 
 
-def install(api: Api) -> list[Object]:
+def install(api: Api, path: Path = INSTALL) -> list[Object]:
     """Create the namespace and what `manifests` holds."""
     api.create({"kind": "Namespace", "metadata": {"name": SYSTEM}})
-    found = manifests()
+    found = manifests(path)
     for item in found:
         api.apply(item)
     return found

@@ -1,0 +1,150 @@
+"""An upgrade restarts no pod: the operator takes over the objects of an older version and writes to no child.
+
+`takeover/README.md` explains what the archives contain and how to record one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outfitter.api.v1alpha1 import KINDS
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.audit import AuditEntry
+
+from .conftest import CRDS
+from .harness import rights
+from .harness.client import Api, Object, eventually, ready
+from .harness.process import Operator
+from .harness.space import Space
+
+ARCHIVES = sorted((Path(__file__).parent / "takeover").glob("*.tar.xz"))
+Statuses = dict[tuple[str, str, str], Object]
+
+
+@dataclass
+class Takeover:
+    """A cluster that an older version of the operator managed, after the upgrade."""
+
+    api: Api
+    operator: Operator
+    before: Statuses
+    pods: set[str]
+    written: list[AuditEntry]  # the operator's writes until its queue was empty, without its Lease
+
+
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def taken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Takeover]:
+    """Upgrade: install the CRDs and roles, start the operator, wait until it has reconciled every object."""
+    folder = tmp_path_factory.mktemp("takeover")
+    with Sandbox.up(root=folder, data=request.param) as sandbox:
+        sandbox.apply_crds(CRDS)
+        api = Api(sandbox)
+        for item in rights.manifests():
+            api.apply(item)
+        before, pods = statuses(api), uids(api, "Pod")
+        operator = Operator(sandbox.kubeconfig_for(rights.USER), folder / "operator.log")
+        since = sandbox.audit_mark()
+        operator.start()
+        eventually(operator.passes, lambda count: count >= len(before), what="not every object was reconciled")
+        operator.quiet()
+        own = [entry for entry in sandbox.audit(since) if entry.user == rights.USER]
+        written = [entry for entry in own if entry.is_write and entry.resource != "leases"]
+        yield Takeover(api, operator, before, pods, written)
+        operator.stop()
+
+
+@pytest.fixture
+def lab(taken: Takeover) -> Space:
+    return Space(taken.api, "lab")
+
+
+def statuses(api: Api) -> Statuses:
+    return {
+        (kind.name, item["metadata"]["namespace"], item["metadata"]["name"]): item["status"]
+        for kind in KINDS
+        for item in api.list(kind.name)
+    }
+
+
+def uids(api: Api, kind: str, namespace: str = "") -> set[str]:
+    return {item["metadata"]["uid"] for item in api.list(kind, namespace)}
+
+
+def structure(status: Any) -> Any:
+    """Return a status without its messages: a version may change their wording."""
+    if isinstance(status, dict):
+        return {key: structure(value) for key, value in status.items() if key != "message"}
+    return [structure(item) for item in status] if isinstance(status, list) else status
+
+
+def revisions(space: Space, owner: str) -> dict[str, int]:
+    """Return name and number of the revisions of a workload, without those of its StatefulSet."""
+    return {
+        item["metadata"]["name"]: item["revision"]
+        for item in space.list("ControllerRevision")
+        if item["metadata"]["labels"].get("outfitter.dev/owner-name") == owner
+        and item["metadata"]["ownerReferences"][0]["kind"] != "StatefulSet"
+    }
+
+
+def test_the_archive_holds_every_kind(taken: Takeover) -> None:
+    kinds = {kind for kind, _, _ in taken.before}
+    assert kinds == {kind.name for kind in KINDS}
+    assert len(taken.before) > 60
+    running = [place for place, status in taken.before.items() if status.get("phase") == "Running"]
+    assert len(running) > 10
+
+
+def test_no_child_is_written_and_no_pod_restarts(taken: Takeover) -> None:
+    children = [entry for entry in taken.written if entry.subresource != "status"]
+    assert [(entry.verb, entry.uri) for entry in children] == []
+    assert uids(taken.api, "Pod") == taken.pods
+
+
+def test_statuses_keep_their_facts(taken: Takeover) -> None:
+    """The operator writes a status only where the wording of a message in it changed."""
+    after = statuses(taken.api)
+    assert structure(after) == structure(taken.before)
+    reworded = {place for place in after if after[place] != taken.before[place]}
+    written = [entry for entry in taken.written if entry.subresource == "status"]
+    assert len(written) == len(reworded)
+
+
+def test_an_edit_is_rolled_out_as_the_next_revision(taken: Takeover, lab: Space) -> None:
+    for kind, name in (("Workspace", "rolled"), ("Inference", "plain")):
+        old = revisions(lab, name)
+        current = lab.need(kind, name)["status"]["revision"]
+        assert old[current] == max(old.values())
+        lab.spec(kind, name, environmentVariables=[{"name": "NEW", "value": "1"}])
+        item = lab.wait(kind, name, lambda item, was=current: ready(item) and item["status"]["revision"] != was)
+        new = revisions(lab, name)
+        assert new.pop(item["status"]["revision"]) == max(old.values()) + 1
+        assert new[current] == old[current]
+
+
+def test_a_restart_takes_up_what_changed(taken: Takeover, lab: Space) -> None:
+    before = lab.need("Workspace", "outdated")["status"]
+    assert {item["reason"] for item in before["outdated"]} == {"Edited", "Rotated", "Deleted"}
+    assert lab.template("outdated")["containers"][0]["resources"]["requests"]["cpu"] == "100m"
+    lab.make("DataSource", "leaving", {"configMapVolume": {"configMap": "settings", "mountPath": "/etc/leaving"}})
+    lab.ready("DataSource", "leaving")
+    lab.annotate("Workspace", "outdated", restartedAt="2026-11-28T12:00:00Z")
+    lab.wait("Workspace", "outdated", lambda item: ready(item) and "outdated" not in item["status"])
+    assert lab.template("outdated")["containers"][0]["resources"]["requests"]["cpu"] == "200m"
+
+
+def test_stopped_and_paused_workloads_go_on(taken: Takeover, lab: Space) -> None:
+    revision, claims = lab.need("Workspace", "stopped")["status"]["revision"], lab.claims("stopped")
+    lab.spec("Workspace", "stopped", suspend=False)
+    item = lab.wait("Workspace", "stopped", lambda item: ready(item) and item["status"]["phase"] == "Running")
+    assert (item["status"]["revision"], lab.claims("stopped")) == (revision, claims)
+    lab.annotate("Workspace", "paused", reconcile=None)
+    lab.wait(
+        "StatefulSet", "paused", lambda item: item["spec"]["template"]["spec"]["containers"][0]["image"][-1] == "2"
+    )
+    lab.ready("Workspace", "paused")
