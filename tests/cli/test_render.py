@@ -118,16 +118,16 @@ async def test_a_conflict_is_looked_at_again_and_an_endless_one_is_told() -> Non
     simulation.load([body])
     simulation.cluster.fail_next("create", "StatefulSet", Conflict("meanwhile"))
     await simulation.settle()
-    assert {item["kind"] for item in simulation.written()} == {"ControllerRevision", "StatefulSet", "Service"}
+    assert {item["kind"] for item in simulation.manifests()} == {"ControllerRevision", "StatefulSet", "Service"}
     stuck = Simulation(Settings())
     stuck.load([body])
     for _ in range(100):
         stuck.cluster.fail_next("create", "ControllerRevision", Conflict("always"))
-    with pytest.raises(OutfitterError, match="rendering got stuck: always"):
+    with pytest.raises(OutfitterError, match="does not settle: always"):
         await stuck.settle()
 
 
-def test_the_twin_writes_nothing_more_once_it_has_settled(invoke: Invoke) -> None:
+def test_a_settled_simulation_writes_nothing_more(invoke: Invoke) -> None:
     import asyncio
 
     from outfitter.cli.render import rendered

@@ -1,4 +1,4 @@
-"""A scripted HTTP server, a real API server, and one cluster fixture over the real one and its twin."""
+"""A scripted HTTP server, a real API server, and a `cluster` fixture over the real and the simulated one."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ async def namespace(server: Transport) -> str:
     return name
 
 
-@pytest.fixture(params=["memory", "server"])
+@pytest.fixture(params=["simulator", "server"])
 def cluster(request: pytest.FixtureRequest) -> tuple[Any, str]:
-    """(cluster, namespace): the twin and the real thing are held to the same tests."""
-    if request.param == "memory":
+    """(cluster, namespace), of the simulated and of a real API server."""
+    if request.param == "simulator":
         return SimulatedCluster(), "team-a"
     transport = request.getfixturevalue("server")
     return Client(transport), request.getfixturevalue("namespace")

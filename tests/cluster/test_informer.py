@@ -286,7 +286,7 @@ async def test_listings_see_what_there_is(server: Transport, namespace: str) -> 
     assert found.version >= int(made["metadata"]["resourceVersion"])
 
 
-async def test_write_through_over_the_twin() -> None:
+async def test_write_through_over_the_simulator() -> None:
     caches, news, written = Caches(), list[str](), list[str]()
     caches.listen(lambda change: news.append(change.live.name))
     caches.listen_written(lambda change: written.append(change.live.name))

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from outfitter.canonical import stamp
+from outfitter.cluster.lookup import CacheLookup
 from outfitter.naming import LABEL_RETAINED, owner_labels
 from outfitter.plan.diff import Apply, Create, Delete, diff, prune
 from outfitter.settings import Settings
+from outfitter.simulator.caches import WatchedCaches
 from outfitter.snapshot import CachedObject, Reader, Resource, read_resource
-from world import START, TEAM, CacheView, WatchedCaches, asset, complete
+from world import START, TEAM, asset, complete
 
 UID = "uid-of-w"
 LABELS = owner_labels("Workspace", "w", UID)
@@ -44,7 +46,7 @@ def reader(*lives: CachedObject) -> Reader:
     caches = WatchedCaches()
     for live in lives:
         caches.put(live)
-    return Reader(CacheView(caches), Settings(), now=START)
+    return Reader(CacheLookup(caches), Settings(), now=START)
 
 
 STATEFULSET = wanted(

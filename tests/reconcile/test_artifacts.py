@@ -74,7 +74,7 @@ async def test_killed_at_every_write_of_a_lock(answered: bool) -> None:
         world = World(
             artifact("a", locked=True, repositoryRef={"name": "r"}), artifact("b", repositoryRef={"name": "r"})
         )
-        world.reconciler._cluster = Deadly(world.cluster, number, answered=answered)
+        world.connect(Deadly(world.cluster, number, answered=answered))
         try:
             await world.settle()
         except Killed:
@@ -92,7 +92,7 @@ async def test_two_operators_cannot_give_one_number_twice() -> None:
     """The one that is behind is told so by the server."""
     world = World(artifact("a", locked=True, repositoryRef={"name": "r"}))
     await world.settle()
-    stale = world.cluster.caches["ArtifactRepository"].get(TEAM, "r")
+    stale = world.caches["ArtifactRepository"].get(TEAM, "r")
     assert stale is not None
     world.cluster.user_apply(artifact("b", locked=True, repositoryRef={"name": "r"}))
     await world.settle()
@@ -104,8 +104,8 @@ async def test_two_operators_cannot_give_one_number_twice() -> None:
 async def test_a_lost_race_is_looked_at_again() -> None:
     world = World(artifact("a", repositoryRef={"name": "r"}))
     await world.settle()
-    world.reconciler._cluster = Refusing(
-        world.cluster, "status", Conflict("changed", status=409), times=1, kind="ArtifactRepository"
+    world.connect(
+        Refusing(world.cluster, "status", Conflict("changed", status=409), times=1, kind="ArtifactRepository")
     )
     world.edit("Artifact", "a", locked=True)
     await world.settle()

@@ -9,6 +9,7 @@ import pytest
 from doors import Deadly, Killed, Refusing
 
 from outfitter.cluster.lookup import CacheLookup
+from outfitter.cluster.objects import place_of
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION, LABEL_OWNER_UID
 from world import OUR_KINDS, TEAM, World, asset, condition, issues, reason, secret
@@ -76,7 +77,7 @@ CHANGES: tuple[Callable[[World], None], ...] = (_nothing, _edit, _suspend, _rota
 def _picture(world: World) -> dict[tuple[str, ...], Any]:
     """Everything there is, without what differs from run to run."""
     found = {}
-    uids = {body["metadata"]["uid"]: place for place, body in world.cluster._objects.items()}
+    uids = {body["metadata"]["uid"]: place_of(body) for body in world.cluster.objects()}
     names = {
         body["metadata"]["name"]: f"pin {number}"
         for number, body in enumerate(sorted(world.all("ControllerRevision"), key=lambda body: body["revision"]))
@@ -103,8 +104,8 @@ def _picture(world: World) -> dict[tuple[str, ...], Any]:
             return [plain(item) for item in value]
         return names.get(value, uids.get(value, value)) if isinstance(value, str) else value
 
-    for place, body in world.cluster._objects.items():
-        kind, namespace, name = place
+    for body in world.cluster.objects():
+        kind, namespace, name = place_of(body)
         found[kind, namespace, names.get(name, name)] = plain({k: v for k, v in body.items() if k != "revision"})
     return found
 
@@ -118,16 +119,13 @@ async def _prepared(change: Callable[[World], None]) -> World:
 
 
 async def _until_killed(world: World, number: int, *, answered: bool) -> bool:
-    """Passes until the n-th write kills the process; False where there are not so many writes."""
+    """Settle until the n-th write kills the process; False where there are fewer writes."""
     await world.restart(Deadly(world.cluster, number, answered=answered))
     try:
-        for _ in range(16):
-            wrote, again = await world.round()
-            if not world.controllers() and not wrote and not again:
-                return False
+        await world.settle()
     except Killed:
         return True
-    raise AssertionError("does not settle")
+    return False
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["after-the-write", "before-the-write"])
@@ -158,9 +156,9 @@ async def test_no_orphans(change: Callable[[World], None]) -> None:
     world = await _prepared(change)
     await world.settle()
     uids = {body["metadata"]["uid"] for kind in OUR_KINDS for body in world.all(kind)}
-    for place, body in world.cluster._objects.items():
+    for body in world.cluster.objects():
         owner = (body["metadata"].get("labels") or {}).get(LABEL_OWNER_UID)
-        assert owner is None or owner in uids, place
+        assert owner is None or owner in uids, place_of(body)
 
 
 RETRIED = [
@@ -188,7 +186,7 @@ async def test_retried_errors_lose_nothing(verb: str, error: ApiError, late: boo
     for step in (_nothing, _edit, _rotate):
         step(world)
         door = Refusing(world.cluster, verb, error, times=3, late=late)
-        world.through(door)
+        world.connect(door)
         await world.settle()
         assert late or door.refused in (0, 3)
     assert _picture(world) == wanted
@@ -220,7 +218,7 @@ async def test_each_verb_was_really_tried() -> None:
 async def test_refused_create(error: ApiError, word: str, stalled: bool) -> None:
     """What the server refuses for good is told in its words, and made once it allows it."""
     world = _world()
-    world.through(Refusing(world.cluster, "create", error, kind="StatefulSet"))
+    world.connect(Refusing(world.cluster, "create", error, kind="StatefulSet"))
     await world.settle()
     status = world.status("Workspace", "w")
     assert reason(status) == word
@@ -230,7 +228,7 @@ async def test_refused_create(error: ApiError, word: str, stalled: bool) -> None
     assert error.message.split(":")[-1] in status["message"] or word == "NamespaceTerminating"
     result = await world.once("Workspace", "w")
     assert (result.requeue_after is None) is (word == "Refused")
-    world.through(world.cluster)
+    world.connect(world.cluster)
     await world.settle()
     assert reason(world.status("Workspace", "w")) == "Running"
 
@@ -241,7 +239,7 @@ async def test_refused_apply_and_delete() -> None:
         world = _world()
         await world.settle()
         _edit(world)
-        world.through(
+        world.connect(
             Refusing(
                 world.cluster, verb, Forbidden("not allowed", status=403), kind="StatefulSet" if verb == "apply" else ""
             )
@@ -255,13 +253,13 @@ async def test_refused_apply_and_delete() -> None:
 async def test_refused_pin_stops_the_rest() -> None:
     """Nothing runs and nothing is reached of a workload whose pin could not be written; its addresses are kept."""
     world = _world()
-    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    world.connect(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
     await world.settle()
     uid = world.get("Workspace", "w")["metadata"]["uid"]
-    assert {child.kind for child in CacheLookup(world.cluster.caches).owned(uid)} == {"Service"}
+    assert {child.kind for child in CacheLookup(world.caches).owned(uid)} == {"Service"}
     assert reason(world.status("Workspace", "w")) == "Forbidden"
     before = world.get("Service", "w")["metadata"]["uid"]
-    world.through(world.cluster)
+    world.connect(world.cluster)
     await world.settle()
     assert reason(world.status("Workspace", "w")) == "Running"
     assert world.get("Service", "w")["metadata"]["uid"] == before
@@ -272,7 +270,7 @@ async def test_refused_copy_is_not_counted_as_synced() -> None:
     world = World(
         asset("Credential", "c", {"type": "genericSecret", "secretRef": {"name": "s"}}), secret("s", {"a": "b"})
     )
-    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="Secret"))
+    world.connect(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="Secret"))
     await world.settle()
     status = world.status("Credential", "c")
     assert status["targets"] == {"desired": 1, "synced": 0}
@@ -287,7 +285,7 @@ async def test_refused_end_is_asked_for_again() -> None:
     world.cluster.user_delete("Artifact", TEAM, "a")
     world.tick(3)
     door = Refusing(world.cluster, "delete", Forbidden("no", status=403), times=2)
-    world.through(door)
+    world.connect(door)
     await world.round()  # it says first that it holds nothing
     delays = []
     while world.find("ArtifactRepository", "a") is not None:

@@ -59,7 +59,7 @@ async def test_a_cache_that_many_passes_ask_for_at_once_is_asked_for_once() -> N
             if (verb, kind) == ("create", "NimCache"):
                 asked.append(name)
 
-    world.through(Counting(world.cluster))
+    world.connect(Counting(world.cluster))
     await asyncio.gather(*(world.once("Artifact", f"llama{n}") for n in range(20)))
     assert asked == [CACHE]
     assert all(reason(world.status("Artifact", f"llama{n}")) == "CacheNotReady" for n in range(20))
@@ -69,7 +69,7 @@ async def test_a_cache_that_could_not_be_made_is_asked_for_by_the_next() -> None
     """Those who waited try themselves."""
     world = World(*KEY, nim("one"), nim("two"))
     await world.once("Credential", "ngc")
-    world.through(Once(world.cluster, "create", Unavailable("busy", status=503), times=1, kind="NimCache"))
+    world.connect(Once(world.cluster, "create", Unavailable("busy", status=503), times=1, kind="NimCache"))
     keys = ("one", "two")
     done = await asyncio.gather(*(world.once("Artifact", name) for name in keys), return_exceptions=True)
     assert [isinstance(each, Unavailable) for each in done] == [True, False]
@@ -87,7 +87,7 @@ async def test_who_waits_says_each_thing_once() -> None:
     assert [world.status("Artifact", name)["nimCache"]["phase"] for name in ("one", "two")] == ["Pending"] * 2
     await world.settle()
     assert world.status("Artifact", "one")["nimCache"]["phase"] == "Downloading"
-    world.jobs = "Complete"
+    world.controllers.jobs = "Complete"
     await world.settle()
     told = [name for verb, kind, name in world.writes() if (verb, kind) == ("status", "Artifact")]
     # Waiting for the cache, waiting for the model, then the Deployment: made, and with its pods.
@@ -98,7 +98,7 @@ async def test_the_first_children_cost_no_look_at_their_owner() -> None:
     """Only children that are missing again could mean that their owner is gone."""
     world = World(*KEY, nim("llama"), jobs="")
     await world.settle()
-    world.jobs = "Complete"
+    world.controllers.jobs = "Complete"
     read: list[str] = []
 
     class Reading(Door):
@@ -106,7 +106,7 @@ async def test_the_first_children_cost_no_look_at_their_owner() -> None:
             read.append(kind)
             return await super().get(kind, namespace, name)
 
-    world.through(Reading(world.cluster))
+    world.connect(Reading(world.cluster))
     await world.settle()
     assert "Artifact" not in read
     world.cluster.user_delete("Service", TEAM, "llama")
@@ -118,8 +118,8 @@ async def test_the_finished_job_is_removed_without_waiting_for_news() -> None:
     """Our own write of the claim is no news: the pass itself has to ask for the next one."""
     world = World(*KEY, nim("llama"), jobs="")
     await world.settle()
-    world.jobs = "Complete"
-    world.controllers()
+    world.controllers.jobs = "Complete"
+    world.controllers.run()
     result = await world.once("NimCache", CACHE)
     assert result.requeue_after is not None
     assert result.requeue_after < 1
@@ -136,7 +136,7 @@ async def test_runs_wait_for_the_fill() -> None:
     assert status["nimCache"] == {"name": CACHE, "claimName": CACHE, "phase": "Downloading"}
     assert (status["syncStatus"], status.get("issues")) == ("Creating", None)  # nothing is wrong
     assert world.find("Deployment", "llama") is None
-    world.jobs = "Complete"
+    world.controllers.jobs = "Complete"
     await world.settle()
     assert world.status("Artifact", "llama")["runPhase"] == "Running"
 
@@ -168,7 +168,7 @@ async def test_a_failed_download_says_why_and_is_tried_again_later(log: str, exp
     assert world.status("Artifact", "llama")["syncStatus"] == "Issues found"  # the attempt before failed
     assert world.status("NimCache", CACHE)["nextAttemptAt"] == "2026-01-01T00:01:31Z"
     assert len(world.all("Job")) == 1
-    world.jobs = "Complete"
+    world.controllers.jobs = "Complete"
     world.tick(61)
     await world.settle()
     assert world.status("NimCache", CACHE)["phase"] == "Ready"
@@ -187,7 +187,7 @@ async def test_a_corrected_key_is_tried_at_once() -> None:
     world = World(*KEY, nim("llama"), jobs="HTTP 403 Forbidden")
     await world.settle()
     assert world.status("NimCache", CACHE)["failure"]["reason"] == "KeyRejected"
-    world.jobs = "Complete"
+    world.controllers.jobs = "Complete"
     world.cluster.user_apply(secret("key", {"NGC_API_KEY": "better"}))
     await world.settle()
     assert world.status("NimCache", CACHE)["phase"] == "Ready"
@@ -343,7 +343,7 @@ async def test_killed_at_every_write_of_a_fill(answered: bool) -> None:
     while True:
         number += 1
         world = World(*KEY, nim("llama"))
-        world.reconciler._cluster = Deadly(world.cluster, number, answered=answered)
+        world.connect(Deadly(world.cluster, number, answered=answered))
         try:
             await world.settle()
         except Killed:

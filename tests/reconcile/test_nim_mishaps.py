@@ -107,7 +107,7 @@ async def test_a_failed_pod_is_no_news_before_its_job_has_failed() -> None:
 async def test_a_second_attempt_tells_why_the_first_failed() -> None:
     world = World(*KEY, nim("llama"), jobs="HTTP 403")
     await world.settle()
-    world.jobs = ""
+    world.controllers.jobs = ""
     world.tick(31)
     await world.settle()
     status = world.status("NimCache", CACHE)

@@ -55,7 +55,7 @@ def _artifact(*, locked: bool = False) -> Body:
 
 async def _held(world: World, door: Held, kind: str, name: str) -> asyncio.Task[Any]:
     """A pass that has come as far as it can while the door is held."""
-    world.through(door)
+    world.connect(door)
     passing = asyncio.create_task(world.once(kind, name))
     async with asyncio.timeout(10):
         await door.waiting.wait()
@@ -111,7 +111,7 @@ async def test_what_is_under_way_is_finished_before_a_pass_fails(kind: str) -> N
     """An answer that does not come ends the pass, and only then: no write goes on behind the next pass's back."""
     world = World(_artifact())
     door = Refusing(world.cluster, "create", Unavailable("no answer"), times=1, kind=kind)
-    world.through(door)
+    world.connect(door)
     with pytest.raises(Unavailable):
         await world.once("Artifact", "a")
     before = len(world.cluster.writes)
@@ -134,7 +134,7 @@ async def test_without_the_lease_nothing_more_is_asked_for() -> None:
     world = World(_artifact())
     lost: Any = LeadershipLost("gone")
     door = Refusing(world.cluster, "create", lost, times=1, kind="ControllerRevision")
-    world.through(door)
+    world.connect(door)
     with pytest.raises(LeadershipLost):
         await world.once("Artifact", "a")
     assert not world.all("ArtifactRepository")
@@ -145,7 +145,7 @@ async def test_of_what_runs_addresses_wait_too() -> None:
     world = World(asset("Workspace", "w", {"image": IMAGE}))
     await world.settle()
     world.edit("Workspace", "w", ports=[{"name": "more", "container": 9999}])
-    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    world.connect(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
     await world.settle()
     assert [body["metadata"]["name"] for body in world.all("Service")] == ["w"]
 
@@ -156,7 +156,7 @@ async def test_a_refused_pin_is_not_what_runs() -> None:
     await world.settle()
     before = world.status("Workspace", "w")["revision"]
     world.edit("Workspace", "w", image="registry.example.com/s:2")
-    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    world.connect(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
     await world.settle()
     status = world.status("Workspace", "w")
     assert (status["revision"], reason(status)) == (before, "Forbidden")
@@ -169,7 +169,7 @@ async def test_a_refused_pin_is_not_what_runs() -> None:
 async def test_what_never_ran_keeps_no_address() -> None:
     """Made while its pin was refused, it goes where the workload is stopped or cannot be pinned any more."""
     world = World(asset("Workspace", "w", {"image": IMAGE}))
-    world.through(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
+    world.connect(Refusing(world.cluster, "create", Forbidden("no", status=403), kind="ControllerRevision"))
     await world.settle()
     assert [body["metadata"]["name"] for body in world.all("Service")] == ["w"]
     world.edit("Workspace", "w", suspend=True)
@@ -182,15 +182,15 @@ async def test_what_a_failed_pass_made_is_remembered() -> None:
     """Its object may be gone when its children are: then the next pass asks before it makes them again."""
     world = World(asset("Workspace", "w", {"image": IMAGE}))
     door = Refusing(world.cluster, "create", Unavailable("no answer"), kind="ControllerRevision")
-    world.through(door)
+    world.connect(door)
     with pytest.raises(Unavailable):
         await world.once("Workspace", "w")
     # Both are deleted, and only of the Service the operator has heard.
-    live = world.cluster.caches["Workspace"].get(TEAM, "w")
+    live = world.caches["Workspace"].get(TEAM, "w")
     assert live is not None
     for kind in ("Service", "Workspace"):
         world.cluster.user_delete(kind, TEAM, "w")
-    world.cluster.caches._stores["Workspace"] = store = Store("Workspace")
+    world.caches._stores["Workspace"] = store = Store("Workspace")
     store.put(live)
     door.times = 0
     assert (await world.once("Workspace", "w")).outcome == "Gone"

@@ -55,7 +55,7 @@ async def test_strangers_are_never_adopted() -> None:
     before = [world.get("Service", "w"), world.get("PersistentVolumeClaim", "mine"), world.get("StatefulSet", "v")]
     for body in before:
         body.pop("status", None)
-    world.binding = False
+    world.controllers.binding = False
     await world.round()
     await world.round()
     after = [world.get("Service", "w"), world.get("PersistentVolumeClaim", "mine"), world.get("StatefulSet", "v")]
@@ -93,7 +93,7 @@ async def test_answer_of_our_own_create_is_lost() -> None:
     door = Refusing(
         world.cluster, "create", AlreadyExists("services exists", status=409), kind="Service", late=True, times=1
     )
-    world.through(door)
+    world.connect(door)
     await world.settle()
     assert door.refused == 1
     assert len(world.all("Service")) == 1
@@ -126,7 +126,7 @@ async def test_recreated_owner_waits_for_its_namesakes_children() -> None:
     world.cluster.user_delete("Workspace", TEAM, "w")
     assert world.get("StatefulSet", "w")["metadata"]["deletionTimestamp"]
     world.cluster.user_apply(workspace(image="registry.example.com/u:2"))
-    world.binding = False
+    world.controllers.binding = False
     await world.round()
     await world.round()
     status = world.status("Workspace", "w")
@@ -148,9 +148,9 @@ async def test_recreated_owner_whose_cache_is_behind() -> None:
     await world.settle()
     world.cluster.user_delete("Workspace", TEAM, "w", orphan=True)
     world.cluster.user_apply(workspace())
-    stale = world.cluster.caches["Service"].get(TEAM, "w")
+    stale = world.caches["Service"].get(TEAM, "w")
     assert stale is not None
-    world.cluster.caches["Service"].remove(stale)
+    world.caches["Service"].remove(stale)
     result = await world.once("Workspace", "w")
     assert "Replacing" in issues(world.status("Workspace", "w"))
     assert result.requeue_after is not None
@@ -213,15 +213,7 @@ async def test_reclaim_policy_may_change(where: str) -> None:
 async def test_terminating_namespace_is_left_alone() -> None:
     """In a namespace that goes away nothing is written, not even a status."""
     world = World(workspace())
-    space = world.get("Namespace", TEAM)
-    space["metadata"]["finalizers"] = ["kubernetes"]
-    world.cluster.user_apply(space)
-    world.cluster.caches["Namespace"].get("", TEAM)
-    body = world.cluster._objects["Namespace", "", TEAM]
-    world.cluster._store(
-        ("Namespace", "", TEAM),
-        {**body, "metadata": {**body["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}},
-    )
+    world.terminate(TEAM)
     await world.round()
     assert world.writes() == []
     assert world.results[next(iter(world.results))].outcome == "Gone"
@@ -231,9 +223,7 @@ async def test_namespace_terminating_beside_others() -> None:
     """A shared Credential skips a project that goes away, and goes on with the others."""
     credential = asset("Credential", "c", {"type": "genericSecret", "secretRef": {"name": "s"}}, SYSTEM)
     world = World(credential, secret("s", {"a": "b"}, SYSTEM), namespace(TEAM), namespace("team-b"))
-    body = world.cluster._objects["Namespace", "", "team-b"]
-    meta = {**body["metadata"], "finalizers": ["kubernetes"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
-    world.cluster._store(("Namespace", "", "team-b"), {**body, "metadata": meta})
+    world.terminate("team-b")
     await world.settle()
     assert [body["metadata"]["namespace"] for body in world.all("Secret")] == [SYSTEM, TEAM]
     assert world.status("Credential", "c", SYSTEM)["targets"] == {"desired": 1, "synced": 1}
@@ -262,8 +252,8 @@ async def test_ready_is_held_for_ten_seconds() -> None:
     """A pod that is replaced within the time is no news; one that stays away is, once."""
     world = World(workspace())
     await world.settle()
-    world.pods = False
-    world.controllers()
+    world.controllers.pods = False
+    world.controllers.run()
     mark = len(world.cluster.writes)
     first = await world.once("Workspace", "w")
     assert first.requeue_after is not None
@@ -273,14 +263,14 @@ async def test_ready_is_held_for_ten_seconds() -> None:
     assert second.requeue_after is not None
     assert 0 < second.requeue_after < 2
     assert world.writes(mark) == []
-    world.pods = True
-    world.controllers()
+    world.controllers.pods = True
+    world.controllers.run()
     recovered = await world.once("Workspace", "w")
     assert recovered.requeue_after is None
     assert world.writes(mark) == []
 
-    world.pods = False
-    world.controllers()
+    world.controllers.pods = False
+    world.controllers.run()
     await world.once("Workspace", "w")
     world.tick(11)
     await world.once("Workspace", "w")
@@ -444,7 +434,7 @@ async def test_status_conflict_is_raised_and_retried() -> None:
     """An object replaced during its pass: the old one's status is refused, the next pass is for the new one."""
     world = World(workspace())
     door = Refusing(world.cluster, "status", Conflict("another object now", status=409), times=1)
-    world.through(door)
+    world.connect(door)
     with pytest.raises(Conflict):
         await world.once("Workspace", "w")
     await world.settle()
@@ -460,7 +450,7 @@ async def test_object_deleted_during_its_pass() -> None:
             if verb == "status" and world.find("Workspace", "w"):
                 world.cluster.user_delete("Workspace", TEAM, "w")
 
-    world.through(Deleting(world.cluster, "none", Conflict("")))
+    world.connect(Deleting(world.cluster, "none", Conflict("")))
     result = await world.once("Workspace", "w")
     assert world.find("Workspace", "w") is None
     assert world.all("StatefulSet") == []
@@ -509,8 +499,7 @@ async def test_namespace_labels_open_and_close() -> None:
     await world.settle()
     assert world.find("Secret", "cred-c") is None
     for labels, there in (({LABEL_PROJECT: TEAM}, True), ({}, False)):
-        body = world.cluster._objects["Namespace", "", TEAM]
-        world.cluster._store(("Namespace", "", TEAM), {**body, "metadata": {**body["metadata"], "labels": labels}})
+        world.cluster.user_apply(namespace(TEAM, labels))
         await world.settle()
         assert (world.find("Secret", "cred-c") is not None) is there
 

@@ -282,7 +282,7 @@ class Watching(Deadly):
     def after(self, verb: str, kind: str, name: str) -> None:
         """Look, then perhaps die."""
         if kind == "RoleBinding" and verb == "create":
-            assert ("Role", TEAM, name) in self.cluster._objects  # type: ignore[attr-defined]
+            assert self.cluster.find("Role", TEAM, name)  # type: ignore[attr-defined]
         super().after(verb, kind, name)
 
 
@@ -293,7 +293,7 @@ async def test_killed_at_every_write_it_ends_the_same(answered: bool) -> None:
     while True:
         number += 1
         it = World(repository(ANN, ROB), artifact("one"), settings=ON)
-        it.through(Watching(it.cluster, number, answered=answered))
+        it.connect(Watching(it.cluster, number, answered=answered))
         try:
             await it.settle()
         except Killed:

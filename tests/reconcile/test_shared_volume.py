@@ -176,13 +176,13 @@ async def test_a_deleted_cache_takes_its_volumes_along() -> None:
     it = world(nim("one"))
     await it.settle()
     gone = volume_name(it)
-    live = it.cluster.caches["NimCache"].get(SYSTEM, "llama")
+    live = it.caches["NimCache"].get(SYSTEM, "llama")
     assert live is not None
 
     async def listed(kind: str) -> set[str]:
         return {body["metadata"]["uid"] for body in it.all(kind)}
 
-    sweep = OrphanCollector(it.cluster, it.cluster.caches, OUR_KINDS, listed)
+    sweep = OrphanCollector(it.cluster, it.caches, OUR_KINDS, listed)
     it.cluster.user_delete("NimCache", SYSTEM, "llama")
     sweep.owner_gone(live)
     await sweep._sweep()

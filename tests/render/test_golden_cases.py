@@ -24,7 +24,7 @@ from outfitter.plan.planners import plan
 from outfitter.reconcile.reconciler import Result
 from outfitter.snapshot import Key, read_resource
 from schemas import check_manifest
-from world import OUR_KINDS, TEAM, World, complete
+from world import OUR_KINDS, World, complete
 
 ROOT = Path(__file__).parent / "cases"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/given.yaml"))
@@ -47,14 +47,14 @@ class RecordingWorld(World):
         self.writers: dict[Place, Key] = {}
         super().__init__(*objects, **options)
 
-    async def once(self, kind: str, name: str, namespace: str = TEAM) -> Result:
+    async def reconcile(self, key: Key) -> Result:
         mark = len(self.cluster.writes)
         try:
-            return await super().once(kind, name, namespace)
+            return await super().reconcile(key)
         finally:
             for write in self.cluster.writes[mark:]:
                 if write.verb in ("create", "apply"):
-                    self.writers[write.kind, write.namespace, write.name] = Key(kind, namespace, name)
+                    self.writers[write.kind, write.namespace, write.name] = key
 
 
 class _Dumper(yaml.CSafeDumper):

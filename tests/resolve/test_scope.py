@@ -142,7 +142,7 @@ REACHES = [
 def test_targets(body: dict[str, Any], wanted: list[str]) -> None:
     """The projects in scope, by name."""
     world = World(body, *SPACES)
-    live = world.cluster.caches["Environment"].get(body["metadata"]["namespace"], "e")
+    live = world.caches["Environment"].get(body["metadata"]["namespace"], "e")
     assert live is not None
     assert targets(world.reader(), read_resource(live)) == wanted
 
@@ -150,10 +150,8 @@ def test_targets(body: dict[str, Any], wanted: list[str]) -> None:
 def test_targets_leave_out_the_shadowed_the_going_and_the_unwatched() -> None:
     """A local asset of that name keeps the shared one out of its namespace."""
     world = World(CLUSTER, environment("team-b"), *SPACES, settings={"watch_namespaces": (TEAM, "team-b", "team-c")})
-    body = world.cluster._objects["Namespace", "", "team-c"]
-    meta = {**body["metadata"], "finalizers": ["kubernetes"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
-    world.cluster._store(("Namespace", "", "team-c"), {**body, "metadata": meta})
-    live = world.cluster.caches["Environment"].get(SYSTEM, "e")
+    world.terminate("team-c")
+    live = world.caches["Environment"].get(SYSTEM, "e")
     assert live is not None
     reader = world.reader()
     assert targets(reader, read_resource(live)) == [TEAM]
@@ -174,7 +172,7 @@ def test_targets_leave_out_the_shadowed_the_going_and_the_unwatched() -> None:
 def test_reach(body: dict[str, Any], width: str, wrong: bool) -> None:
     """The default depends on the namespace; a wide scope counts only in the system namespace."""
     world = World(body)
-    live = world.cluster.caches["Environment"].get(body["metadata"]["namespace"], "e")
+    live = world.caches["Environment"].get(body["metadata"]["namespace"], "e")
     assert live is not None
     found = read_resource(live)
     assert reach(found, SYSTEM).type == width

@@ -240,8 +240,8 @@ async def test_phases_of_a_life() -> None:
         seen.append((found["status"]["phase"], kstatus(found)))
 
     await look()
-    world.pods = False
-    world.controllers()
+    world.controllers.pods = False
+    world.controllers.run()
     await look()
     made = world.get("StatefulSet", "w")["metadata"]
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "w", "uid": made["uid"], "controller": True}
@@ -249,28 +249,28 @@ async def test_phases_of_a_life() -> None:
     scheduled = [{"type": "PodScheduled", "status": "True"}]
     world.cluster.user_apply(complete({**pod, "spec": {}, "status": {"phase": "Pending", "conditions": scheduled}}))
     await look()
-    world.pods = True
-    world.controllers()
+    world.controllers.pods = True
+    world.controllers.run()
     await look()
-    world.pods = False
-    world.controllers()
+    world.controllers.pods = False
+    world.controllers.run()
     await look()
     world.tick(11)
     await look()
-    world.pods = True
-    world.controllers()
+    world.controllers.pods = True
+    world.controllers.run()
     world.edit("Workspace", "w", args="x")
     await look()
-    world.controllers()
+    world.controllers.run()
     await look()
     world.edit("Workspace", "w", args="x", suspend=True)
     await look()
     world.cluster.user_delete("Pod", "team-a", "w-0")
-    world.controllers()
+    world.controllers.run()
     await look()
     world.edit("Workspace", "w", args="x", suspend=False)
     await look()
-    world.controllers()
+    world.controllers.run()
     await look()
     world.edit("Workspace", "w", restartPolicy="Never")
     await look()

@@ -45,7 +45,7 @@ def render(
         if not files:
             raise typer.BadParameter("say what to render: -f FILE, -f FOLDER or -f -")
         simulation = rendered(files, namespace, recursive=recursive, domain=domain)
-        manifests = [_without_secrets(item) for item in simulation.written()]
+        manifests = [_without_secrets(item) for item in simulation.manifests()]
         if form == "json":
             console.emit({"apiVersion": "v1", "kind": "List", "items": manifests}, "json")
         else:
@@ -56,23 +56,23 @@ def render(
 
 
 def rendered(files: list[str], namespace: str, *, recursive: bool = False, domain: str = "") -> Simulation:
-    """A twin that has settled over the objects in files. Exits with findings where the API server would refuse them."""
+    """A settled simulation of the objects in files. Exits with findings where the API server would reject them."""
     from outfitter.cli.checks import check
     from outfitter.cli.documents import read
     from outfitter.cli.run import settings_from
     from outfitter.cli.validate import tell
-    from outfitter.simulator.simulation import Simulation, holds, placed
+    from outfitter.simulator.simulation import Simulation, supports, with_namespace
 
     checked = check(*read(files, recursive=recursive))
     if checked.findings:
         tell(checked, paper=False)
         raise typer.Exit(console.PROBLEMS)
-    native = [document for document in checked.foreign if holds(document.body)]
+    native = [document for document in checked.foreign if supports(document.body)]
     unknown = len(checked.foreign) - len(native)
     if unknown:
         console.say(f"{console.count(unknown, 'object')} of kinds that Outfitter does not use: skipped")
-    simulation = Simulation(settings_from({"domain": domain} if domain else {}))
-    simulation.load(placed(document.body, namespace) for document in (*native, *checked.ours))
+    simulation = Simulation(settings_from({"domain": domain} if domain else {}), pods=False, binding=False)
+    simulation.load(with_namespace(document.body, namespace) for document in (*native, *checked.ours))
     asyncio.run(simulation.settle())
     return simulation
 
@@ -81,7 +81,7 @@ def complain(simulation: Simulation) -> bool:
     """Tell every issue on standard error; True where nothing of it keeps an object from being rendered."""
     from outfitter.cli.table import row
 
-    rows = [row(live.body, live.kind) for live in simulation.ours()]
+    rows = [row(live.body, live.kind) for live in simulation.resources()]
     for item in rows:
         for text in item.issues:
             console.say(f"{item.title}: {text}", "red" if item.troubled else "yellow")

@@ -1,7 +1,6 @@
-"""The API server's twin in memory: runs `outfitter render` and the tests of passes.
+"""A simulated API server: uids, versions, generations, field ownership, status apart from spec.
 
-It keeps what the engine relies on: uids, versions, generations, who owns which field, status apart from spec,
-preconditions, garbage collection by ownerReferences, and refusal of everything that access.py does not grant.
+It also checks preconditions, collects garbage by ownerReferences, and rejects what access.py does not grant.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _NO_GENERATION: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write that was asked for; `manifest` is what was sent (of write_status, the status)."""
+    """One write of the operator. `manifest` is the request body; for verb `status` it is the status."""
 
     verb: str  # create, apply, delete, status
     kind: str
@@ -63,9 +62,10 @@ class Write:
 
 
 class SimulatedCluster:
-    """A Cluster. `user_*` are what people, controllers and kubelets do: neither recorded nor refused.
+    """A Cluster. The `user_*` methods are writes of users, controllers and kubelets: not recorded, never rejected.
 
-    `strict_namespaces`: creating in a namespace that does not exist is NotFound, as on a server; otherwise it is made.
+    strict_namespaces: creating an object in a namespace that does not exist is NotFound, as on a real API server.
+    Otherwise the namespace is created with its first object.
     """
 
     def __init__(
@@ -147,14 +147,29 @@ class SimulatedCluster:
         """See Cluster.emit."""
         self.events.append(event(regarding, type_=type_, reason=reason, message=message, action=action))
 
-    # -- what others do ------------------------------------------------------------------------------------------
+    # -- inspection ----------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The resourceVersion of the newest write."""
+        return self._version
+
+    def find(self, kind: str, namespace: str, name: str) -> Body | None:
+        """A copy of one stored object, whatever the operator may read."""
+        return deepcopy(self._objects.get((kind, namespace, name)))
+
+    def objects(self, kind: str = "") -> tuple[Body, ...]:
+        """Copies of all stored objects, of one kind or of all, by kind, namespace and name."""
+        return tuple(deepcopy(body) for place, body in sorted(self._objects.items()) if kind in ("", place[0]))
+
+    # -- writes of others ----------------------------------------------------------------------------------------
 
     def fail_next(self, verb: str, kind: str, error: Exception) -> None:
-        """The next `verb` (get, list, create, patch, delete) on `kind` raises `error`. May be called several times."""
+        """Raise `error` at the next `verb` (get, list, create, patch, delete) on `kind`. Calls add up."""
         self._faults.append((verb, kind, error))
 
     def user_apply(self, manifest: Mapping[str, Any], manager: str = "user") -> Body:
-        """Create or change as `manager`, `status` included. Returns the stored object."""
+        """Create or change an object as field manager `manager`, `status` included. Returns the stored object."""
         place = place_of(manifest)
         stored = (
             self._apply(place, manifest, manager) if place in self._objects else self._insert(place, manifest, manager)
@@ -163,21 +178,25 @@ class SimulatedCluster:
             stored = self._set_status(place, manifest["status"])
         return deepcopy(stored)
 
+    def user_replace(self, body: Mapping[str, Any]) -> Body:
+        """Replace a stored object, metadata and status included. The owners of its fields stay."""
+        return deepcopy(self._store(place_of(body), deepcopy(dict(body))))
+
     def user_status(self, kind: str, namespace: str, name: str, status: Mapping[str, Any]) -> Body:
-        """Write a status, as controllers and kubelets do."""
+        """Replace the status, as controllers and kubelets do."""
         return deepcopy(self._set_status((kind, namespace, name), status))
 
     def user_delete(self, kind: str, namespace: str, name: str, *, orphan: bool = False) -> None:
-        """Delete with everything that it owns."""
+        """Delete an object and everything that it owns."""
         self._delete((kind, namespace, name), orphan)
 
     def user_release(self, kind: str, namespace: str, name: str) -> None:
-        """Drop all finalizers."""
+        """Remove all finalizers."""
         body = deepcopy(self._objects[(kind, namespace, name)])
         body["metadata"].pop("finalizers", None)
         self._store((kind, namespace, name), body)
 
-    # -- inside --------------------------------------------------------------------------------------------------
+    # -- storage -------------------------------------------------------------------------------------------------
 
     def _check(self, verb: str, kind: str, part: str = "") -> None:
         if kind not in RESOURCES:

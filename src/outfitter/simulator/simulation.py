@@ -1,111 +1,169 @@
-"""The operator's own passes over the API server's twin in memory, until nothing changes any more.
+"""An operator over a simulated cluster: reconciler, planner and renderer are the real ones.
 
-The same reconciler, planner and renderer as in the cluster; only controllers and kubelets are missing, so pods never
-start, and downloads count as done. Uids are made up, in the order of the input.
+Controllers and kubelets are imitated. Uids are made up, in the order of creation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from outfitter.api.v1alpha1 import KINDS
+from outfitter.cluster.lookup import CacheLookup
+from outfitter.cluster.objects import Body
+from outfitter.cluster.projection import project
+from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.resources import RESOURCES
+from outfitter.cluster.store import Caches
 from outfitter.errors import ApiError, OutfitterError
+from outfitter.naming import LABEL_OWNER_UID
 from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.operator.reverse_index import ReverseIndex
-from outfitter.reconcile.reconciler import Reconciler
+from outfitter.reconcile.reconciler import Reconciler, Result
 from outfitter.settings import Settings
+from outfitter.simulator.caches import OUR_KINDS, WATCHED_KINDS, WatchedCaches
 from outfitter.simulator.cluster import SimulatedCluster
-from outfitter.snapshot import CachedObject, Key
+from outfitter.simulator.connection import Connection
+from outfitter.simulator.controllers import Controllers, utc_now
+from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, Reader
 
-_ROUNDS: Final = 50  # passes over everything; what has not settled by then never will
-
-Object = dict[str, Any]
+_ROUNDS: Final = 50  # a simulation that changes in each of them never settles
 
 
-def holds(body: Mapping[str, Any]) -> bool:
-    """Whether the twin knows this kind of object: ours, and the native ones that Outfitter has to do with."""
+def supports(body: Mapping[str, Any]) -> bool:
+    """Whether the simulated API server serves this kind of object, and the object has a name."""
     known = RESOURCES.get(str(body.get("kind")))
-    return known is not None and known.api_version == body.get("apiVersion") and bool(_name(body))
+    name = (body.get("metadata") or {}).get("name")
+    return known is not None and known.api_version == body.get("apiVersion") and bool(name)
 
 
-def _name(body: Mapping[str, Any]) -> str:
-    return str((body.get("metadata") or {}).get("name") or "")
-
-
-def placed(body: Mapping[str, Any], namespace: str) -> Object:
-    """The object with a namespace, as kubectl gives it one."""
+def with_namespace(body: Mapping[str, Any], namespace: str) -> Body:
+    """The object in its own namespace, else in `namespace`, as kubectl applies it."""
     meta = dict(body.get("metadata") or {})
     if RESOURCES[body["kind"]].namespaced:
         meta["namespace"] = meta.get("namespace") or namespace
     return {**body, "metadata": meta}
 
 
+@dataclass(frozen=True)
+class Round:
+    """One reconciliation of every object: number of writes, errors to retry, whether a dependency was new."""
+
+    writes: int
+    errors: tuple[ApiError, ...]
+    learned: bool
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing was left to do."""
+        return not (self.writes or self.errors or self.learned)
+
+
 class Simulation:
     """An operator and its cluster, in memory."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings = settings.model_copy(update={"hold_seconds": 0.0})
-        self.cluster = SimulatedCluster()
-        self.caches = self.cluster.caches
-        self._kinds = tuple(kind.name for kind in KINDS)
-        self._dependents = ReverseIndex()
-        self._reconciler = Reconciler(
-            self.cluster, self.caches, settings, self._dependents.users, lambda: datetime.now(UTC)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        strict_namespaces: bool = False,
+        pods: bool = True,
+        binding: bool = True,
+        jobs: str = "Complete",
+        pod_objects: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.cluster = SimulatedCluster(caches=WatchedCaches(), strict_namespaces=strict_namespaces)
+        self.controllers = Controllers(
+            self.cluster, clock, pods=pods, binding=binding, jobs=jobs, pod_objects=pod_objects
         )
-        self.sweep = OrphanCollector(self.cluster, self.caches, self._kinds, self._uids)
+        self._clock = clock
+        self._connection = Connection(self.cluster)
+        self._learned = False  # whether a reconciliation of this round found a new dependency
+        self._start()
+
+    @property
+    def caches(self) -> Caches:
+        """The operator's caches."""
+        return self.cluster.caches
+
+    # -- the operator ---------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self.results: dict[Key, Result] = {}
+        self.dependents = ReverseIndex()
+        self.reconciler = Reconciler(self._connection, self.caches, self.settings, self.dependents.users, self._clock)
+        self.orphan_collector = OrphanCollector(self._connection, self.caches, OUR_KINDS, self._uids)
+        for key in self.keys():
+            self.dependents.record(key, self.reconciler.dependencies(key))
+
+    async def restart(self, cluster: Cluster | None = None) -> None:
+        """Start a new operator process: caches filled by lists, no transient state. See `connect` for `cluster`."""
+        caches = WatchedCaches()
+        for kind in sorted(WATCHED_KINDS):
+            for body in await self.cluster.list(kind):
+                live = project(kind, body)
+                if live is not None:
+                    caches.put(live)
+        self.cluster.caches = caches
+        self.connect(cluster or self.cluster)
+        self._start()
+
+    def connect(self, cluster: Cluster) -> None:
+        """Send the operator's requests through `cluster`, for example one that injects faults."""
+        self._connection.target = cluster
+
+    def keys(self) -> list[Key]:
+        """Every object of an Outfitter kind, in the order of kinds, namespaces and names."""
+        return [
+            Key(kind, live.namespace, live.name)
+            for kind in OUR_KINDS
+            for live in sorted(self.caches[kind].all(), key=lambda live: (live.namespace, live.name))
+        ]
+
+    async def reconcile(self, key: Key) -> Result:
+        """Reconcile one object."""
+        result = self.results[key] = await self.reconciler.reconcile(key)
+        self._learned |= bool(self.dependents.record(key, result.deps))
+        return result
+
+    async def round(self) -> Round:
+        """Reconcile every object once."""
+        before, errors = len(self.cluster.writes), list[ApiError]()
+        self._learned = False
+        for gone in [key for key in self.results if self.caches[key.kind].get(key.namespace, key.name) is None]:
+            self.dependents.forget(gone)
+            del self.results[gone]
+        for key in self.keys():
+            try:
+                await self.reconcile(key)
+            except ApiError as error:
+                errors.append(error)
+        return Round(len(self.cluster.writes) - before, tuple(errors), self._learned)
+
+    async def settle(self, limit: int = _ROUNDS) -> None:
+        """Reconcile and run the controllers until nothing changes. OutfitterError names what keeps changing."""
+        mark = 0
+        for _ in range(limit):
+            mark, last = len(self.cluster.writes), await self.round()
+            if not self.controllers.run() and last.settled:
+                return
+        errors = [error.message for error in last.errors]
+        writes = [f"{write.verb} {write.kind} {write.name}" for write in self.cluster.writes[mark:]]
+        raise OutfitterError(f"the simulation does not settle: {'; '.join(errors + writes)}")
+
+    # -- input and output -----------------------------------------------------------------------------------------
 
     def load(self, objects: Iterable[Mapping[str, Any]]) -> None:
         """Apply objects as a user does: namespaces first, then in their order."""
         for body in sorted(objects, key=lambda body: body["kind"] != "Namespace"):
             self.cluster.user_apply(body)
 
-    async def settle(self) -> None:
-        """Passes over all objects until a whole round changes nothing. OutfitterError says what keeps them busy."""
-        failed: list[str] = []
-        for _ in range(_ROUNDS):
-            before, failed = self._versions(), []
-            learned = False
-            for key in self.keys():
-                try:
-                    done = await self._reconciler.reconcile(key)
-                except ApiError as error:
-                    failed.append(error.message)  # looked at again in the next round, as the queue does
-                else:
-                    learned |= bool(self._dependents.record(key, done.deps))
-            self._downloaded()
-            if not learned and self._versions() == before:
-                break
-        else:
-            failed.append(f"passes do not come to rest after {_ROUNDS} rounds")
-        if failed:
-            raise OutfitterError(f"rendering got stuck: {'; '.join(failed)}. Please report this, with the files.")
-
-    def _downloaded(self) -> None:
-        """Jobs count as done, because what waits for a download is to be seen as well."""
-        done = {"conditions": [{"type": "Complete", "status": "True"}]}
-        for live in self.caches["Job"].all():
-            self.cluster.user_status("Job", live.namespace, live.name, done)
-
-    def keys(self) -> list[Key]:
-        """Every object of ours, in the order of kinds and names."""
-        return [
-            Key(kind, live.namespace, live.name)
-            for kind in self._kinds
-            for live in sorted(self.caches[kind].all(), key=lambda live: (live.namespace, live.name))
-        ]
-
-    def _versions(self) -> frozenset[tuple[str, int]]:
-        return frozenset((live.uid, live.resource_version) for store in self.caches.values() for live in store.all())
-
-    async def _uids(self, kind: str) -> frozenset[str]:
-        return frozenset(live.uid for live in self.caches[kind].all())
-
-    def written(self) -> list[Object]:
-        """The manifests that stand at the end, as they were sent, in the order in which they were first made."""
-        sent: dict[tuple[str, str, str], Object] = {}
+    def manifests(self) -> list[Body]:
+        """The manifest of every child object, as last sent, in the order of creation."""
+        sent: dict[tuple[str, str, str], Body] = {}
         for write in self.cluster.writes:
             place = (write.kind, write.namespace, write.name)
             if write.verb in ("create", "apply"):
@@ -114,7 +172,33 @@ class Simulation:
                 sent.pop(place, None)
         return list(sent.values())
 
-    def ours(self) -> list[CachedObject]:
-        """Our own objects with the statuses that the passes wrote."""
+    def resources(self) -> list[CachedObject]:
+        """Every object of an Outfitter kind, with its status."""
         found = (self.caches[key.kind].get(key.namespace, key.name) for key in self.keys())
         return [live for live in found if live is not None]
+
+    def keyed_data(self) -> dict[Dep, KeyedData]:
+        """The content of every Secret and ConfigMap."""
+        found = {}
+        for body in (*self.cluster.objects("Secret"), *self.cluster.objects("ConfigMap")):
+            kind, meta, data = body["kind"], body["metadata"], body.get("data") or {}
+            found[Dep(kind, meta["namespace"], meta["name"])] = KeyedData(
+                kind,
+                meta["namespace"],
+                meta["name"],
+                meta["resourceVersion"],
+                frozenset(data),
+                body.get("type", ""),
+                meta.get("annotations") or {},
+                (meta.get("labels") or {}).get(LABEL_OWNER_UID, ""),
+                data,
+            )
+        return found
+
+    def reader(self, key: Key | None = None) -> Reader:
+        """The caches as a reconciliation of `key` reads them, with the content of every Secret and ConfigMap."""
+        users = self.dependents.users(key) if key else ()
+        return Reader(CacheLookup(self.caches), self.settings, self.keyed_data(), users, self._clock())
+
+    async def _uids(self, kind: str) -> frozenset[str]:
+        return frozenset(live.uid for live in self.caches[kind].all())

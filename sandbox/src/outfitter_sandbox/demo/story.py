@@ -15,7 +15,7 @@ from outfitter.cli.live_table import LiveTable
 from outfitter.cli.table import row
 from outfitter.errors import ConfigurationError
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_ON_DEMAND
-from outfitter.simulator.simulation import holds, placed
+from outfitter.simulator.simulation import supports, with_namespace
 from outfitter.snapshot import CachedObject, Key
 from outfitter_sandbox.demo.inside import inside
 from outfitter_sandbox.demo.look import OURS, Look, head_of, key_of
@@ -48,7 +48,7 @@ def load(folder: Path) -> list[Object]:
         raise ConfigurationError("\n".join(str(item) for item in checked.findings))
     if not checked.ours:
         raise ConfigurationError(f"{folder} holds no object of ours")
-    return [placed(item.body, "default") for item in documents if holds(item.body)]
+    return [with_namespace(item.body, "default") for item in documents if supports(item.body)]
 
 
 async def tell(scene: Scene, report: Report, objects: Sequence[Object], seconds: float) -> None:

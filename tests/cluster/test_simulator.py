@@ -1,4 +1,4 @@
-"""What only the twin does: records, refuses, fails on demand, and feeds the caches."""
+"""Behaviour of the simulated API server alone: it records, rejects, injects faults and fills the caches."""
 
 from __future__ import annotations
 

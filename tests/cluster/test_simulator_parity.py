@@ -1,4 +1,4 @@
-"""The in-memory cluster and a real API server: the same tests for both."""
+"""The simulated and a real API server pass the same tests."""
 
 from __future__ import annotations
 

@@ -1,0 +1,32 @@
+"""Caches that hold what the operator's watches would show."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from outfitter.api.v1alpha1 import KINDS
+from outfitter.cluster.store import Caches
+from outfitter.cluster.watches import WATCHES
+from outfitter.naming import LABEL_OWNER_UID
+from outfitter.snapshot import CachedObject
+
+OUR_KINDS: Final = tuple(kind.name for kind in KINDS)
+_BY_LABEL: Final = frozenset(watch.kind for watch in WATCHES if watch.label_selector == LABEL_OWNER_UID)
+WATCHED_KINDS: Final = frozenset(watch.kind for watch in WATCHES) | frozenset(OUR_KINDS)
+
+
+class WatchedCaches(Caches):
+    """Caches that apply the selectors of the operator's watches."""
+
+    def put(self, live: CachedObject) -> None:
+        """See Caches.put. An object that lost the label of its watch is removed."""
+        if live.kind not in WATCHED_KINDS:
+            return
+        if live.kind in _BY_LABEL and not live.owner:
+            known = self[live.kind].get(live.namespace, live.name)
+            if known is not None:
+                self.remove(known)
+            return
+        if live.kind == "Event" and live.body.get("reason") != "FailedCreate":
+            return
+        super().put(live)

@@ -1,0 +1,196 @@
+"""Imitates the cluster's own controllers: StatefulSets, Deployments, Jobs, claims and Services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from outfitter.cluster.objects import Body
+from outfitter.naming import short_hash
+from outfitter.simulator.cluster import SimulatedCluster
+
+_FIRST_NODE_PORT: Final = 30001
+_CLUSTER_IP: Final = "10.0.0.1"
+_LOAD_BALANCER_IP: Final = "192.0.2.1"
+
+
+def utc_now() -> datetime:
+    """The current time."""
+    return datetime.now(UTC)
+
+
+class Controllers:
+    """The controllers of a simulated cluster. Each run brings every object to its final state at once.
+
+    pods: whether the pods of StatefulSets and Deployments become ready.
+    binding: whether claims are bound.
+    jobs: how Jobs end: `Complete`, or the end of the failed pod's log; empty where they keep running.
+    pod_objects: whether StatefulSets also get Pod objects; the status alone is enough for most uses.
+    """
+
+    def __init__(
+        self,
+        cluster: SimulatedCluster,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        pods: bool = True,
+        binding: bool = True,
+        jobs: str = "Complete",
+        pod_objects: bool = False,
+    ) -> None:
+        self.pods = pods
+        self.binding = binding
+        self.jobs = jobs
+        self.pod_objects = pod_objects
+        self._cluster = cluster
+        self._clock = clock
+        self._node_port = _FIRST_NODE_PORT - 1
+
+    def run(self) -> bool:
+        """Run every controller once. Returns whether any object changed."""
+        before = self._cluster.version
+        for body in self._cluster.objects("StatefulSet"):
+            self._run_stateful_set(body)
+        for body in self._cluster.objects("Deployment"):
+            body["spec"].setdefault("replicas", 1)
+            self._write_status(self._cluster.user_replace(body), deployment_status)
+        for body in self._cluster.objects("Job"):
+            if self.jobs and not (body.get("status") or {}).get("conditions"):
+                self._finish_job(body)
+        for body in self._cluster.objects("PersistentVolumeClaim"):
+            if self.binding:
+                self._cluster.user_replace({**body, "status": claim_status(body)})
+        for body in self._cluster.objects("Service"):
+            self._cluster.user_replace(self._allocated(body))
+        return self._cluster.version != before
+
+    def _write_status(self, body: Body, status: Callable[[Mapping[str, Any], int], Body]) -> None:
+        ready = int(body["spec"].get("replicas", 1)) if self.pods else 0
+        self._cluster.user_replace({**body, "status": status(body, ready)})
+
+    def _run_stateful_set(self, body: Body) -> None:
+        if self.pod_objects:
+            self._run_pods(body)
+        self._write_status(body, stateful_set_status)
+
+    def _run_pods(self, body: Body) -> None:
+        """Replace the pods of another revision, remove those in excess, and create the missing ones."""
+        namespace, name, uid = (body["metadata"][key] for key in ("namespace", "name", "uid"))
+        wanted = {f"{name}-{ordinal}" for ordinal in range(body["spec"].get("replicas", 1))}
+        revision = template_revision(body)
+        for pod in self._cluster.objects("Pod"):
+            if not any(ref["uid"] == uid for ref in pod["metadata"].get("ownerReferences") or ()):
+                continue
+            pod_name = pod["metadata"]["name"]
+            if pod_name in wanted and pod["metadata"]["labels"]["controller-revision-hash"] == revision:
+                wanted.remove(pod_name)
+            else:
+                self._cluster.user_delete("Pod", namespace, pod_name)
+        for pod_name in sorted(wanted):
+            self._cluster.user_apply(running_pod(body, pod_name))
+
+    def _finish_job(self, body: Body) -> None:
+        time = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        if self.jobs != "Complete":
+            self._cluster.user_apply(failed_pod(body, self.jobs))
+        self._cluster.user_replace({**body, "status": job_status(self.jobs, time)})
+
+    def _allocated(self, body: Body) -> Body:
+        """The Service with its addresses and ports, as the API server and a load balancer controller set them."""
+        spec, kind = body["spec"], body["spec"].get("type")
+        spec.setdefault("clusterIP", _CLUSTER_IP)
+        for port in spec["ports"] if kind in ("NodePort", "LoadBalancer") else ():
+            if "nodePort" not in port:
+                self._node_port += 1
+                port["nodePort"] = self._node_port
+        if kind == "LoadBalancer":
+            body["status"] = {"loadBalancer": {"ingress": [{"ip": _LOAD_BALANCER_IP}]}}
+        return body
+
+
+def template_revision(body: Mapping[str, Any]) -> str:
+    """The revision of a StatefulSet's pod template."""
+    return f"rev-{short_hash(repr(body['spec']['template']))}"
+
+
+def stateful_set_status(body: Mapping[str, Any], ready: int) -> Body:
+    """The status of a StatefulSet whose rollout has ended with `ready` ready pods."""
+    revision = template_revision(body)
+    return {
+        "observedGeneration": body["metadata"]["generation"],
+        "replicas": body["spec"].get("replicas", 1),
+        "readyReplicas": ready,
+        "currentRevision": revision,
+        "updateRevision": revision,
+    }
+
+
+def deployment_status(body: Mapping[str, Any], ready: int) -> Body:
+    """The status of a Deployment whose rollout has ended with `ready` ready pods."""
+    replicas = body["spec"].get("replicas", 1)
+    return {
+        "observedGeneration": body["metadata"]["generation"],
+        "replicas": replicas,
+        "updatedReplicas": replicas,
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+    }
+
+
+def claim_status(body: Mapping[str, Any]) -> Body:
+    """The status of a claim that is bound to a volume of the requested size."""
+    return {"phase": "Bound", "capacity": body["spec"]["resources"]["requests"]}
+
+
+def job_status(end: str, time: str) -> Body:
+    """The status of a finished Job. `end` is `Complete`, `DeadlineExceeded`, or the end of a failed pod's log."""
+    if end == "Complete":
+        return {"completionTime": time, "conditions": [{"type": "Complete", "status": "True"}]}
+    reason = "DeadlineExceeded" if end == "DeadlineExceeded" else "BackoffLimitExceeded"
+    return {"conditions": [{"type": "Failed", "status": "True", "reason": reason, "lastTransitionTime": time}]}
+
+
+def running_pod(stateful_set: Mapping[str, Any], name: str) -> Body:
+    """A ready pod of a StatefulSet."""
+    template = deepcopy(stateful_set["spec"]["template"])
+    labels = {**template["metadata"].get("labels", {}), "controller-revision-hash": template_revision(stateful_set)}
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Ready")],
+        "containerStatuses": [{"name": item["name"], "ready": True} for item in template["spec"]["containers"]],
+    }
+    return _pod(stateful_set, name, labels, {**template["spec"], "nodeName": "memory"}, status)
+
+
+def failed_pod(job: Mapping[str, Any], message: str) -> Body:
+    """A failed pod of a Job, with the end of its log."""
+    name = job["metadata"]["name"]
+    labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
+    terminated = {"terminated": {"exitCode": 1, "message": message}}
+    status = {"phase": "Failed", "containerStatuses": [{"name": "main", "state": terminated}]}
+    return _pod(job, f"{name}-x", labels, {}, status)
+
+
+def _pod(owner: Mapping[str, Any], name: str, labels: Body, spec: Body, status: Body) -> Body:
+    meta = owner["metadata"]
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": meta["namespace"],
+            "labels": labels,
+            "ownerReferences": [reference],
+        },
+        "spec": spec,
+        "status": status,
+    }
