@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,25 @@ SHOWN = (
     r"kept, because it holds data: PersistentVolumeClaim team-a/imagenet",
     r"To go on",
 )
+IN_REAL_PODS = (
+    r"a real node: kubelet, kube-scheduler, kube-proxy, containerd, runc, CoreDNS",
+    r"\d+ image names on its node, each a small program of ours",
+    r"17 objects are well",
+    r"GET http://jupyter-lab.team-a.svc:8888/  from pod alice-0",
+    r'200 OK  \{"host": "jupyter-0", .*"asked": "jupyter-lab.team-a.svc:8888"\}',
+    r"inside alice-0: user 1000, groups 10, 20, .*capabilities none, seccomp filter, in /workspace, nvidia.com/gpu: 1",
+    r"somebody-elses:1",
+    r"0 orphans are left",
+)
 
 
 def check_story(text: str) -> None:
+    check_in_order(SHOWN, text)
+
+
+def check_in_order(patterns: Sequence[str], text: str) -> None:
     position = 0
-    for promise in SHOWN:
+    for promise in patterns:
         found = re.compile(promise).search(text, position)
         assert found, f"{promise!r} is missing, or out of order, in\n{text}"
         position = found.end()
@@ -93,15 +108,21 @@ def test_what_does_not_become_well_fails_with_the_reason(invoke: Invoke, tmp_pat
 
 
 @pytest.mark.cluster
-def test_the_story_for_real_leaves_nothing_behind(tmp_path: Path) -> None:
-    command = bound_command([*MODULE, "demo", "--node", "stand-in"], os.getpid())
+@pytest.mark.parametrize(
+    "node", ["stand-in", pytest.param("real", marks=[pytest.mark.realnode, pytest.mark.timeout(900)])]
+)
+def test_the_story_on_a_control_plane_leaves_nothing_behind(tmp_path: Path, node: str) -> None:
+    command = bound_command([*MODULE, "demo", "--node", node], os.getpid())
     seen = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT, env=environment(tmp_path)
+        command, capture_output=True, text=True, check=False, timeout=800, cwd=ROOT, env=environment(tmp_path)
     )
     assert seen.returncode == 0, seen.stdout + seen.stderr
     assert "grants to system:serviceaccount:outfitter-system:outfitter" in seen.stdout
-    assert "A notebook answers over HTTP" not in seen.stdout  # nothing runs that could
     check_story(seen.stdout)
+    if node == "real":
+        check_in_order(IN_REAL_PODS, seen.stdout)
+    else:
+        assert "A notebook answers over HTTP" not in seen.stdout  # no container runs that could answer
     assert marked(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 

@@ -19,7 +19,7 @@ from outfitter_sandbox.audit import AuditEntry
 from outfitter_sandbox.components import Layout
 from outfitter_sandbox.connection import Connection
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.folders import STATE, abandoned, folder_of, lock_of, supervisor_of
+from outfitter_sandbox.folders import STATE, abandoned, folder_of, is_running, lock_of, supervisor_of
 from outfitter_sandbox.processes import last_lines, locked, wait_until
 from outfitter_sandbox.readiness import readiness, waves
 from outfitter_sandbox.realnode.marks import MARK
@@ -102,8 +102,7 @@ class Sandbox:
     def attach(cls, *, name: str = "default", root: Path | None = None) -> Sandbox:
         """The running sandbox of that name, for instance one that `outfitter sandbox up --detach` started."""
         directory = folder_of(name, root)
-        owner = supervisor_of(directory)
-        if owner is None or not owner.alive():
+        if not is_running(directory):
             raise SandboxError(f"The sandbox {name} is not running. Next: outfitter sandbox up --name {name}")
         return cls._from_state(directory, json.loads((directory / STATE).read_text()))
 

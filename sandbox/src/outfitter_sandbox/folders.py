@@ -31,8 +31,13 @@ def folder_of(name: str, root: Path | None = None) -> Path:
 def names(root: Path | None = None) -> Iterator[tuple[str, bool]]:
     """Every sandbox with a folder here, and whether it runs."""
     for state in sorted((root or state_root()).glob(f"*/{STATE}")):
-        owner = supervisor_of(state.parent)
-        yield state.parent.name, owner is not None and owner.alive()
+        yield state.parent.name, is_running(state.parent)
+
+
+def is_running(directory: Path) -> bool:
+    """Whether the sandbox of this folder has a live supervisor."""
+    owner = supervisor_of(directory)
+    return owner is not None and owner.alive()
 
 
 def supervisor_of(directory: Path) -> Identity | None:

@@ -18,11 +18,9 @@ import pytest
 from outfitter_sandbox.certificates import create_authority, issue
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import interpreter, operator
-from outfitter_sandbox.images.making import made_once, run
+from sandbox.images.layouts import Image, load
 
-from .layouts import Image, load
-
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 FINAL = (ROOT / "Dockerfile").read_text(encoding="utf-8").rpartition("\nFROM ")[2]
 NAME = "localhost/outfitter/operator:test"
 
@@ -49,45 +47,6 @@ def test_it_is_configured_as_the_dockerfile_says() -> None:
 def test_without_a_checkout_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"requirements\.txt is not there"):
         operator.operator_image(tmp_path / "image.tar", silent, lock=tmp_path / "requirements.txt")
-
-
-LDD = """\tlinux-vdso.so.1 (0x00007ffd1e5c5000)
-\tlibssl.so.3 => /lib/x86_64-linux-gnu/libssl.so.3 (0x00007f0e3a200000)
-\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f0e39e00000)
-\t/lib64/ld-linux-x86-64.so.2 (0x00007f0e3a6d4000)
-"""
-
-
-def test_libraries_are_read_from_ldd() -> None:
-    assert interpreter.libraries_of(LDD, Path("/x")) == {
-        "libssl.so.3": Path("/lib/x86_64-linux-gnu/libssl.so.3"),
-        "libc.so.6": Path("/lib/x86_64-linux-gnu/libc.so.6"),
-        "/lib64/ld-linux-x86-64.so.2": Path("/lib64/ld-linux-x86-64.so.2"),
-    }
-    assert interpreter.libraries_of("\tstatically linked\n", Path("/x")) == {}
-
-
-def test_a_missing_library_is_named() -> None:
-    with pytest.raises(SandboxError, match=r"/x\.so needs libgone\.so\.1, which this machine does not have"):
-        interpreter.libraries_of(LDD + "\tlibgone.so.1 => not found\n", Path("/x.so"))
-
-
-def test_a_command_that_fails_is_told_with_its_last_words() -> None:
-    with pytest.raises(SandboxError, match=r"Trying failed \(exit code 3\):\n  no luck\nNext: sleep"):
-        run(["/bin/sh", "-c", "echo no luck; exit 3"], "Trying", silent, follow_up="Next: sleep")
-
-
-def test_a_folder_is_made_once_and_never_half(tmp_path: Path) -> None:
-    def fail(folder: Path) -> None:
-        (folder / "half").touch()
-        raise SandboxError("no disk")
-
-    with pytest.raises(SandboxError, match="no disk"):
-        made_once(tmp_path / "made", fail, silent)
-    assert not (tmp_path / "made").exists()
-    made = made_once(tmp_path / "made", lambda folder: (folder / "whole").touch(), silent)
-    assert [each.name for each in made.iterdir()] == ["whole"]
-    assert made_once(tmp_path / "made", fail, silent) == made
 
 
 @pytest.fixture(scope="session")
