@@ -6,18 +6,18 @@ from enum import IntEnum, StrEnum
 
 
 class Level(IntEnum):
-    """How serious a problem is, and who resolves it."""
+    """How serious a problem is, and whether the user must resolve it."""
 
-    NOTE = 1  # everything works; the user should know it
-    UNDER_WAY = 2  # nothing is wrong; a dependency is being made
-    WAITING = 3  # resolves itself when something appears, or is retried
-    STALLED = 4  # a person must act
+    NOTE = 1  # everything works, with a remark for the user
+    UNDER_WAY = 2  # nothing is wrong: ready, or a dependency is being created
+    WAITING = 3  # resolved when an object appears, or by a retry
+    STALLED = 4  # the user must fix something
 
 
 class Reason(StrEnum):
-    """A CamelCase word that scripts may compare.
+    """The reason of a condition or issue: a CamelCase word that scripts can compare.
 
-    `level` is the usual one; a problem can state another. `meaning` and `remedy` are Markdown: the troubleshooting
+    `level` is the usual one; a problem can have another. `meaning` and `remedy` are Markdown: the troubleshooting
     guide and the reference pages are generated from them.
     """
 
@@ -26,7 +26,7 @@ class Reason(StrEnum):
     remedy: str
 
     def __new__(cls, value: str, level: Level, meaning: str, remedy: str = "") -> Reason:
-        """One row of the table."""
+        """Create a member from one row of the table."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.level = level
@@ -37,501 +37,502 @@ class Reason(StrEnum):
     CONFLICT = (
         "Conflict",
         Level.STALLED,
-        "two parts of one pod want the same variable, mount path, port, name or host",
-        "change or `exclude` one of the two that the message names",
+        "Two parts of one pod use the same variable, mount path, port, name or host.",
+        "Change or `exclude` one of the two that the message names.",
     )
     DOMAIN_MISSING = (
         "DomainMissing",
         Level.STALLED,
-        "a connection of type ExternalUrl, but the operator has no domain",
-        "an admin sets `settings.domain`; or choose another connectionType",
+        "A connection has type ExternalUrl, but the operator has no domain.",
+        "Ask an administrator to set `settings.domain`, or choose another `connectionType`.",
     )
     DRAFT_FORBIDDEN = (
         "DraftForbidden",
         Level.STALLED,
-        "a draft Artifact is to replace a locked one that runs",
-        "lock the draft first",
+        "A draft Artifact would replace a running locked one.",
+        "Lock the draft first.",
     )
     ELEVATION_FORBIDDEN = (
         "ElevationForbidden",
         Level.STALLED,
-        "the pod would be [elevated](concepts.md#elevation), whoever wrote that part",
-        "remove what the message lists; or an admin labels the Namespace `outfitter.dev/elevation=allowed`",
+        "The pod would be [elevated](concepts.md#elevation).",
+        "Remove the settings that the message lists, or ask an administrator to label the Namespace "
+        "`outfitter.dev/elevation=allowed`.",
     )
     FORBIDDEN = (
         "Forbidden",
         Level.STALLED,
-        "the API server refused a write: an admission policy or a missing right",
-        "the message has the server's words; if it is a right, the operator's roles are not those of its version",
+        "An admission policy rejected a write, or the operator lacks a right.",
+        "Read the server's answer in the message. For a missing right, install the roles of the operator's version.",
     )
     FRACTIONS_UNSUPPORTED = (
         "FractionsUnsupported",
         Level.STALLED,
-        "part of a GPU is asked for, which needs a scheduler that shares devices",
-        "ask for whole devices or a MIG profile",
+        "The workload requests part of a GPU, which needs a scheduler that shares devices.",
+        "Request whole devices or a MIG profile.",
     )
     HOST_FORBIDDEN = (
         "HostForbidden",
         Level.STALLED,
-        "a custom URL whose host is not under the operator's domain",
-        "use a host under it",
+        "The host of a custom URL is not below the operator's domain.",
+        "Use a host below it.",
     )
     INVALID_SPEC = (
         "InvalidSpec",
         Level.STALLED,
-        "a field is missing or wrong, perhaps only once assets and inline fields are put together",
-        "correct the field at the start of the message",
+        "A field is missing or invalid, possibly only after assets and inline fields are merged.",
+        "Correct the field at the start of the message.",
     )
     LOST_PHASE = (
         "LostPhase",
         Level.STALLED,
-        "the PersistentVolume of a claim is gone",
-        "restore the volume, or delete the claim and let a new one be made; the data of the old one is not in it",
+        "The PersistentVolume of a claim no longer exists.",
+        "Restore the volume, or delete the claim so that a new, empty one is created.",
     )
     MALFORMED_SECRET = (
         "MalformedSecret",
         Level.STALLED,
-        "the Secret that a Credential names has its keys, but not what belongs into them",
-        "correct the Secret; its content is never shown",
+        "The Secret of a Credential has the expected keys, but their content is malformed.",
+        "Correct the Secret. Outfitter never shows its content.",
     )
     NAME_TAKEN = (
         "NameTaken",
         Level.STALLED,
-        "an object of the name that is needed exists and is not Outfitter's",
-        "delete or rename it, or choose another name here. It is looked for again every minute",
+        "Another object already has the name that a child object needs.",
+        "Delete or rename that object, or choose another name for yours. Outfitter checks again every minute.",
     )
     NFS_OUTSIDE_RESTRICTED = (
         "NfsOutsideRestricted",
         Level.STALLED,
-        "an inline nfs volume in a Namespace that enforces Pod Security `restricted`",
-        "an admin sets `settings.nfsBackend: csi`, or relaxes the Namespace to `baseline`",
+        "A Namespace that enforces Pod Security `restricted` does not allow inline nfs volumes.",
+        "Ask an administrator to set `settings.nfsBackend: csi`, or to relax the Namespace to `baseline`.",
     )
     NODE_PORT_MISSING = (
         "NodePortMissing",
         Level.STALLED,
-        "the Environment leaves the node port to you",
-        "set `nodePort` for this connection",
+        "The Environment leaves the choice of the node port to you.",
+        "Set `nodePort` for this connection.",
     )
     NOTHING_TO_LOCK = (
         "NothingToLock",
         Level.STALLED,
-        "a locked Artifact without container groups",
-        "give `containerGroups`",
+        "A locked Artifact has no container groups.",
+        "Set `containerGroups`.",
     )
     OVERRIDE_FORBIDDEN = (
         "OverrideForbidden",
         Level.STALLED,
-        "a user or group id is set, which the shared Environment reserves for itself",
-        "remove it, or use an Environment with `overrideUidGidInWorkspace: true`",
+        "The spec sets a user or group id that the shared Environment reserves.",
+        "Remove it, or use an Environment with `overrideUidGidInWorkspace: true`.",
     )
     POD_REFUSED = (
         "PodRefused",
         Level.STALLED,
-        "an admission policy refused the pod",
-        "the message has its words",
+        "An admission policy rejected the pod.",
+        "Follow the policy's text in the message.",
     )
     POD_SECURITY_VIOLATION = (
         "PodSecurityViolation",
         Level.STALLED,
-        "the Namespace's Pod Security level refused the pod",
-        "make the Environment fit; or an admin relaxes `pod-security.kubernetes.io/enforce`",
+        "The Pod Security level of the Namespace rejected the pod.",
+        "Change the Environment to fit it, or ask an administrator to relax the label "
+        "`pod-security.kubernetes.io/enforce`.",
     )
     REFERENCE_INVALID = (
         "ReferenceInvalid",
         Level.STALLED,
-        "the asset that is referred to cannot be used: its scope counts only in the system namespace, or it is empty",
-        "correct that asset",
+        "The referenced asset cannot be used. It is empty, or its scope is valid only in the system namespace.",
+        "Correct that asset.",
     )
     REFUSED = (
         "Refused",
         Level.STALLED,
-        "the API server called a manifest invalid",
-        "correct the field that the server names",
+        "The API server rejected a manifest as invalid.",
+        "Correct the field that the message names.",
     )
     REPLICATION_ERROR = (
         "ReplicationError",
         Level.STALLED,
-        "a shared Credential, or the volume of a shared NimCache, cannot be brought into a Namespace, because "
-        "a Secret, claim or volume of that name is there already",
-        "delete or rename that one",
+        "A shared Credential, or the volume of a shared NimCache, cannot be copied into a Namespace. Another "
+        "Secret, claim or volume has its name.",
+        "Delete or rename that object.",
     )
     REPOSITORY_FULL = (
         "RepositoryFull",
         Level.STALLED,
-        "the ArtifactRepository holds as many versions as it can",
-        "delete old ones, or use another repository",
+        "The ArtifactRepository holds the maximum number of versions.",
+        "Delete old versions, or use another repository.",
     )
     SCALE_TO_ZERO_UNSUPPORTED = (
         "ScaleToZeroUnsupported",
         Level.STALLED,
-        "`minReplicas: 0`, but nothing keeps requests while there is no pod",
-        "set 1 or more",
+        "`minReplicas` is 0, but nothing holds requests while no pod runs.",
+        "Set 1 or more.",
     )
     SCOPE_FORBIDDEN = (
         "ScopeForbidden",
         Level.STALLED,
-        "a wide scope outside the system namespace, or `run` on a shared Environment",
-        "create the asset in the system namespace, or leave `scope` out; make a Workspace instead of `run`",
+        "A wide scope is set outside the system namespace, or `run` is set on a shared Environment.",
+        "Create the asset in the system namespace, or remove `scope`. Create a Workspace in place of `run`.",
     )
     TYPE_MISMATCH = (
         "TypeMismatch",
         Level.STALLED,
-        "the ArtifactRepository is for the other type of Artifact",
-        "name another repository",
+        "The ArtifactRepository holds Artifacts of the other type.",
+        "Name another repository.",
     )
     TYPE_NOT_SUPPORTED = (
         "TypeNotSupported",
         Level.STALLED,
-        "the Environment's `supportedTypes` leaves this kind of workload out",
-        "use another Environment, or extend the list",
+        "The `supportedTypes` of the Environment exclude this kind of workload.",
+        "Use another Environment, or extend the list.",
     )
     UNSUPPORTED = (
         "Unsupported",
         Level.STALLED,
-        "a valid field that this version cannot honour; `sharing: staticPV` where no driver, or not this one, "
-        "may be shared, or with `watchNamespaces`; `sharedRoles` of a repository where no admin turned that "
-        "on",
-        "remove it; an admin can add the driver to `settings.staticPvDrivers`, or set "
-        "[`settings.sharedRoles`](security.md#sharing-artifacts)",
+        "The field is valid, but this version or this installation does not support it. `sharing: staticPV` needs a "
+        "permitted driver, and `sharedRoles` needs a setting.",
+        "Remove the field. An administrator can add the driver to `settings.staticPvDrivers`, or set "
+        "[`settings.sharedRoles`](security.md#sharing-artifacts).",
     )
     URL_MISSING = (
         "UrlMissing",
         Level.STALLED,
-        "`customUrl` is set but there is no URL",
-        "give `externalUrl`",
+        "`customUrl` is set without a URL.",
+        "Set `externalUrl`.",
     )
     SNAPSHOT_LOST = (
         "SnapshotLost",
         Level.STALLED,
-        "what a version took over from the artifact it was cloned from was deleted, and that artifact has "
-        "changed or is gone",
-        "restore the ControllerRevision that the message names, or lock a new artifact; what runs goes on",
+        "The snapshot of the cloned Artifact was deleted, and that Artifact has changed or no longer exists.",
+        "Restore the ControllerRevision that the message names, or lock a new Artifact. Running pods continue.",
     )
     VERSION_TAKEN = (
         "VersionTaken",
         Level.STALLED,
-        "the number in `spec.version` belongs, or belonged, to another Artifact",
-        "choose another number, or none",
+        "The number in `spec.version` belongs, or belonged, to another Artifact.",
+        "Choose another number, or none.",
     )
 
     CACHE_NOT_READY = (
         "CacheNotReady",
         Level.WAITING,
-        "the NimCache of the image is being made or filled, or its shared volume is being brought here",
-        "the NimCache's status: `kubectl get nimcache` shows since when it is downloading and why it waits",
+        "The NimCache of the image is not filled yet, or its shared volume is not in this Namespace yet.",
+        "Read the status of the NimCache: `kubectl get nimcache`.",
     )
     CONTAINER_CONFIG_INVALID = (
         "ContainerConfigInvalid",
         Level.WAITING,
-        "a Secret, ConfigMap or key that the container needs is not there, or its settings do not work on this node",
-        "the message of the kubelet behind it",
+        "A Secret, ConfigMap or key of the container is missing, or its settings do not work on this node.",
+        "Read the kubelet's text in the message.",
     )
     CONTAINER_START_FAILED = (
         "ContainerStartFailed",
         Level.WAITING,
-        "the container could not be started",
-        "command, workingDir, and whether the image fits its user",
+        "The container could not be started.",
+        "Check `command`, `workingDir`, and whether the image works with its user.",
     )
     CRASH_LOOP_BACK_OFF = (
         "CrashLoopBackOff",
         Level.WAITING,
-        "the container ends again and again; the exit code is in the message",
-        "`kubectl -n team-a logs jupyter-0 --previous`",
+        "The container exits again and again.",
+        "The message has the exit code. Read the log: `kubectl -n team-a logs jupyter-0 --previous`.",
     )
     CREDENTIAL_NOT_READY = (
         "CredentialNotReady",
         Level.WAITING,
-        "a Credential has not delivered its Secret yet",
-        "the Credential's status",
+        "A Credential has not published its Secret yet.",
+        "Read the status of the Credential.",
     )
     DEADLINE_EXCEEDED = (
         "DeadlineExceeded",
         Level.WAITING,
-        "one attempt to download a model took too long",
-        "the network; the operator's `nimDownloadSeconds`",
+        "One attempt to download a model took too long.",
+        "Check the network, or raise the operator's `nimDownloadSeconds`.",
     )
     DELETING = (
         "Deleting",
         Level.WAITING,
-        "the object is being deleted and another tool's finalizer holds it",
-        "`metadata.finalizers`; Outfitter sets none",
+        "The object is being deleted, and a finalizer of another tool blocks it.",
+        "Check `metadata.finalizers`. Outfitter sets none.",
     )
     DOWNLOAD_FAILED = (
         "DownloadFailed",
         Level.WAITING,
-        "a download ended for a reason that its log tells; it is tried again, each time later",
-        "`kubectl logs` of the Job in the NimCache's status",
+        "A download failed. Outfitter retries it with growing delays.",
+        "Read the log of the Job in the NimCache's status: `kubectl logs`.",
     )
     HOST_TAKEN = (
         "HostTaken",
         Level.WAITING,
-        "another Ingress had this host first",
-        "which one: it is in the message. Choose another host or name",
+        "Another Ingress already uses this host.",
+        "Choose another host or name. The message names the Ingress.",
     )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
         Level.WAITING,
-        "the image cannot be pulled",
-        "its name and tag, and whether a dockerRegistry Credential covers its registry",
+        "The image cannot be pulled.",
+        "Check its name and tag, and whether a dockerRegistry Credential covers its registry.",
     )
     INITIALIZATION_TIMEOUT = (
         "InitializationTimeout",
         Level.WAITING,
-        "pods did not become ready in time",
-        "their log; `servingConfiguration.initializationTimeoutSeconds`",
+        "The pods did not become ready in time.",
+        "Read their log, or raise `servingConfiguration.initializationTimeoutSeconds`.",
     )
     KEY_NOT_FOUND = (
         "KeyNotFound",
         Level.WAITING,
-        "a Secret or ConfigMap is there but lacks a key",
-        "add the key, or name another under `keys`",
+        "A Secret or ConfigMap lacks a key.",
+        "Add the key, or name another one under `keys`.",
     )
     KEY_REJECTED = (
         "KeyRejected",
         Level.WAITING,
-        "the key was refused; a corrected one is tried at once",
-        "the Secret behind the ngcApiKey Credential",
+        "The model's registry rejected the key.",
+        "Correct the Secret of the ngcApiKey Credential. Outfitter uses a corrected key at once.",
     )
     NAMESPACE_TERMINATING = (
         "NamespaceTerminating",
         Level.WAITING,
-        "the Namespace is being deleted",
+        "The Namespace is being deleted.",
+        "No action is needed. Its objects are deleted with it.",
     )
     NODE_LOST = (
         "NodeLost",
         Level.WAITING,
-        "the node of a pod does not answer, so nobody knows how the pod is",
-        "the node: it goes on when that is back; `kubectl delete node` if it is gone for good, then pods are made anew",
+        "The node of a pod does not answer, so the state of the pod is unknown.",
+        "Check the node. The pod continues when the node returns. If the node is lost, run `kubectl delete node`; "
+        "Kubernetes then creates new pods.",
     )
     NO_SPACE = (
         "NoSpace",
         Level.WAITING,
-        "the volume is full",
-        "the NimCache's `size`, which may grow where the StorageClass allows",
+        "The volume of a download is full.",
+        "Raise `size` of the NimCache, if its StorageClass allows growth.",
     )
     NOT_CREATED = (
         "NotCreated",
         Level.WAITING,
-        "an object that is referred to does not exist, or a child could not be made yet",
-        "create what the message names",
+        "A referenced object does not exist, or a child object could not be created yet.",
+        "Create the object that the message names.",
     )
     OOM_KILLED = (
         "OOMKilled",
         Level.WAITING,
-        "the container ran out of memory",
-        "raise `compute.cpuMemoryLimit`, and `cpuMemoryRequest` with it",
+        "The container exceeded its memory limit.",
+        "Raise `compute.cpuMemoryLimit`, and `cpuMemoryRequest` with it.",
     )
     OUT_OF_MEMORY = (
         "OutOfMemory",
         Level.WAITING,
-        "a download ran out of memory",
-        "the NimCache's `compute.cpuMemoryLimit`",
+        "A download exceeded its memory limit.",
+        "Raise `compute.cpuMemoryLimit` of the NimCache.",
     )
     PENDING = (
         "Pending",
         Level.WAITING,
-        "no volume is bound to the claim yet",
-        "`kubectl describe pvc`: StorageClass, capacity, access modes",
+        "No volume is bound to the claim yet.",
+        "Check StorageClass, capacity and access modes: `kubectl describe pvc`.",
     )
     POD_FAILED = (
         "PodFailed",
         Level.WAITING,
-        "the pod ended",
-        "the message; `kubectl describe pod`",
+        "The pod ended.",
+        "Read the message, and `kubectl describe pod`.",
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         Level.WAITING,
-        "the Namespace's quota has no room, or wants every pod to say more",
-        "free some, ask for less, or set the fields it wants",
+        "The quota of the Namespace is exhausted, or it requires fields that the pod does not set.",
+        "Free some of the quota, request less, or set the required fields.",
     )
     REFERENCE_DELETING = (
         "ReferenceDeleting",
         Level.WAITING,
-        "the asset that is referred to is being deleted",
-        "refer to another one",
+        "The referenced asset is being deleted.",
+        "Refer to another one.",
     )
     REFERENCE_NOT_FOUND = (
         "ReferenceNotFound",
         Level.WAITING,
-        "there is no such asset here, nor one shared with this Namespace",
-        "the name; whether the Namespace has label `outfitter.dev/project`; whether the asset's scope covers it",
+        "The referenced asset is neither in this Namespace nor shared with it.",
+        "Check the name, the label `outfitter.dev/project` of the Namespace, and the scope of the asset.",
     )
     REPLACING = (
         "Replacing",
         Level.WAITING,
-        "an object of a former owner of this name has to go first",
-        "a finalizer on that object, if it lasts",
+        "An object of a former owner of this name must be deleted first.",
+        "If this lasts, check the finalizers of that object.",
     )
     REPOSITORY_DELETING = (
         "RepositoryDeleting",
         Level.WAITING,
-        "the ArtifactRepository is being deleted",
-        "a finalizer on it, if it lasts",
+        "The ArtifactRepository is being deleted.",
+        "If this lasts, check its finalizers.",
     )
     RUNS_AS_ROOT = (
         "RunsAsRoot",
         Level.WAITING,
-        "the image runs as root, or names its user by a word that the kubelet cannot check",
-        "`security.runAsUid` with `uidGidSource: custom`, or another image; `runAsNonRoot: false` where the "
-        "namespace allows root",
+        "The image runs as root, or names its user in a form that the kubelet cannot check.",
+        "Set `security.runAsUid` with `uidGidSource: custom`, or use another image. Set `runAsNonRoot: false` where "
+        "the Namespace allows root.",
     )
     SOURCE_NOT_READY = (
         "SourceNotReady",
         Level.WAITING,
-        "the Artifact that a clone is made from is not complete itself",
-        "that Artifact's status",
+        "The Artifact that a clone is made from is not complete.",
+        "Read the status of that Artifact.",
     )
     UNAVAILABLE = (
         "Unavailable",
         Level.WAITING,
-        "the API server did not take a write",
-        "nothing; it is tried again",
+        "The API server did not accept a write.",
+        "No action is needed. Outfitter retries.",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
         Level.WAITING,
-        "no node fits the pod",
-        "the scheduler's words in the message: GPUs, memory, taints, volumes of another zone",
+        "No node fits the pod.",
+        "Read the scheduler's text in the message: GPUs, memory, taints, volumes in another zone.",
     )
     VERSION_NOT_FOUND = (
         "VersionNotFound",
         Level.WAITING,
-        "the ArtifactRepository has no such version (any more)",
-        "`status.versions` of the repository",
+        "The ArtifactRepository has no such version, or no longer has it.",
+        "Check `status.versions` of the repository.",
     )
     WAITING = (
         "Waiting",
         Level.WAITING,
-        "something above stands in the way; the issues say what",
-        "`status.issues`",
+        "A problem or a missing dependency blocks the object.",
+        "Read `status.issues`.",
     )
 
     BOUND = (
         "Bound",
         Level.UNDER_WAY,
-        "the claims of a DataSource are bound",
+        "The claims of a DataSource are bound.",
     )
     COUNTING = (
         "Counting",
         Level.UNDER_WAY,
-        "an ArtifactRepository counts the versions of its Artifacts",
+        "An ArtifactRepository counts the versions of its Artifacts.",
     )
     DOWNLOADING = (
         "Downloading",
         Level.UNDER_WAY,
-        "a model is being downloaded",
+        "A model is being downloaded.",
     )
     FAILED = (
         "Failed",
         Level.UNDER_WAY,
-        "the last attempt to download failed; the next one is in the status",
+        "The last attempt to download failed. `status.nextAttemptAt` shows the next one.",
     )
     LOCKED = (
         "Locked",
         Level.UNDER_WAY,
-        "the Artifact is a version",
+        "The Artifact is a version.",
     )
     LOCK_FAILED = (
         "LockFailed",
         Level.UNDER_WAY,
-        "the Artifact cannot become a version; the issues say why",
+        "The Artifact cannot become a version. `status.issues` shows why.",
     )
     LOCKING = (
         "Locking",
         Level.UNDER_WAY,
-        "the Artifact waits for its number",
+        "The Artifact waits for its version number.",
     )
     PROGRESSING = (
         "Progressing",
         Level.UNDER_WAY,
-        "pods or children are being made",
+        "Pods or child objects are being created.",
     )
     READY = (
         "Ready",
         Level.UNDER_WAY,
-        "a NimCache holds the model",
+        "A NimCache holds the model.",
     )
     RUNNING = (
         "Running",
         Level.UNDER_WAY,
-        "all pods are ready",
+        "All pods are ready.",
     )
     SHARING = (
         "Sharing",
         Level.UNDER_WAY,
-        "the Roles and RoleBindings of an ArtifactRepository are being written",
+        "Outfitter writes the Roles and RoleBindings of an ArtifactRepository.",
     )
     STOPPED = (
         "Stopped",
         Level.UNDER_WAY,
-        "suspended as asked; set `suspend` to false to start it",
+        "The workload is suspended as requested. Set `suspend` to false to start it.",
     )
     STOPPING = (
         "Stopping",
         Level.UNDER_WAY,
-        "the pod is being stopped",
+        "The pods are being stopped.",
     )
     SYNCED = (
         "Synced",
         Level.UNDER_WAY,
-        "a Credential is in every Namespace in scope",
+        "The Secret of a Credential, or the ConfigMap of a DataSource, is in every Namespace of its scope.",
     )
     UNUSED = (
         "Unused",
         Level.UNDER_WAY,
-        "a NimCache or ArtifactRepository that was made on demand goes, as nothing needs it; where it stays, "
-        "the operator's log says what refuses its deletion",
+        "A NimCache or ArtifactRepository that Outfitter created on demand has no users left and is being deleted. "
+        "The operator's log shows a rejected deletion.",
     )
     UPDATING = (
         "Updating",
         Level.UNDER_WAY,
-        "a pod is being replaced by a newer one",
+        "Pods are being replaced by newer ones.",
     )
     VALID = (
         "Valid",
         Level.UNDER_WAY,
-        "an asset that makes nothing is in order",
+        "An asset that creates no objects is valid.",
     )
     WAIT_FOR_FIRST_CONSUMER = (
         "WaitForFirstConsumer",
         Level.UNDER_WAY,
-        "a claim is bound once the first pod uses it, as its StorageClass wants",
+        "A claim is bound when the first pod uses it, as its StorageClass requires.",
     )
 
     CLAIM_LEFT = (
         "ClaimLeft",
         Level.NOTE,
-        "a namespace left the scope of a shared DataSource; its claim and the data in it stay until somebody "
-        "deletes them",
+        "A Namespace left the scope of a shared DataSource. Its claim and the data in it stay until you delete them.",
     )
     CLUSTER_LOCAL = (
         "ClusterLocal",
         Level.NOTE,
-        "no domain is set, so that it can be reached inside the cluster only",
+        "The operator has no domain, so the workload is reachable only inside the cluster.",
     )
     DRAFT = (
         "Draft",
         Level.NOTE,
-        "what runs is a draft of others, which may change: lock it",
+        "The workload runs a draft Artifact, which can change. Lock it.",
     )
     NOT_ENFORCED = (
         "NotEnforced",
         Level.NOTE,
-        "a limit that nothing enforces, such as a GPU limit for a whole device",
+        "Nothing enforces this limit, for example a GPU limit for a whole device.",
     )
     PLACEHOLDER_UNRESOLVED = (
         "PlaceholderUnresolved",
         Level.NOTE,
-        "a `${NAME}` in a link is not a variable with a plain value; it is left as it is",
+        "A `${NAME}` in a link does not name a variable with a plain value. The link keeps it unchanged.",
     )
     PROMPT_UNSET = (
         "PromptUnset",
         Level.NOTE,
-        "the Environment asks whoever uses it to set a variable",
+        "The Environment asks its users to set a variable.",
     )
     RESERVED = (
         "Reserved",
         Level.NOTE,
-        "a label or annotation that belongs to another tool was left out of the pod",
+        "A label or annotation that belongs to another tool is left out of the pod.",
     )

@@ -13,12 +13,11 @@ from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
 from outfitter.api.validation import strict_errors
 from outfitter.codegen.examples import EXAMPLES
 from outfitter.codegen.files import write_reference
-from outfitter.codegen.reference_pages import all_pages, read_reasons
+from outfitter.codegen.reference_pages import all_pages
 
 from .conftest import Server
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs" / "guide" / "troubleshooting.md"
 FILES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
 OURS = [kind.name for kind in KINDS]
 
@@ -62,13 +61,13 @@ def test_reference_examples(kind: str) -> None:
 
 def test_written_reference_is_current(tmp_path: Path) -> None:
     """`make generate` was run after the last change of a model."""
-    for path in write_reference(tmp_path, ROOT):
+    for path in write_reference(tmp_path):
         assert (ROOT / "docs" / "reference" / path.name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
 
 
 def test_reference_shows_every_field() -> None:
     """A few that matter, with type, default and words."""
-    page = all_pages(read_reasons(GUIDE.read_text(encoding="utf-8")))["environment.md"]
+    page = all_pages()["environment.md"]
     assert "| `run.replicas` | integer 0..1 | 1 | 1 runs, 0 stops. Default: 1. |" in page
     assert "| `connections[].name` | string | required |" in page
     assert "tty needs stdin: true" in page

@@ -11,6 +11,9 @@ import yaml
 
 from outfitter.api.validation import strict_errors
 from outfitter.codegen.chart import camel
+from outfitter.codegen.reason_tables import troubleshooting_page
+from outfitter.errors import ConfigurationError
+from outfitter.reasons import Level, Reason
 from outfitter.settings import Settings
 
 from . import reasons
@@ -21,25 +24,25 @@ PAGES = [GUIDE / f"{name}.md" for name in ("concepts", "gitops", "installation",
 TROUBLES = (GUIDE / "troubleshooting.md").read_text(encoding="utf-8")
 
 
-def test_every_reason_is_explained_and_no_other() -> None:
-    """Collected from the code that writes them."""
-    written = reasons.written()
-    assert len(written) > 40, "the collection has lost its sources"
-    explained = re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", TROUBLES, re.MULTILINE)
-    assert sorted(explained) == sorted(set(explained)), "explained twice"
-    assert set(explained) == written
+@pytest.mark.parametrize("level", Level)
+def test_each_reason_is_in_the_table_of_its_level(level: Level) -> None:
+    """Once, and in no other table."""
+    table = TROUBLES.partition(f"<!-- generated table: {level.name} -->")[2].partition("<!-- end")[0]
+    listed = re.findall(r"^\| `([A-Z][A-Za-z]+)` \| [A-Z`].*\. \|", table, re.MULTILINE)
+    assert listed == [reason.value for reason in Reason if reason.level is level]
 
 
-@pytest.mark.parametrize(
-    ("function", "heading"),
-    [("stalled", "Somebody has to act"), ("waiting", "It goes on by itself"), ("note", "Notes")],
-)
-def test_reasons_stand_under_the_right_heading(function: str, heading: str) -> None:
-    """Whoever reads `Stalled` looks under what a person has to do."""
-    section = TROUBLES.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    found = reasons.calls(function)
-    assert found
-    assert found <= set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", section, re.MULTILINE))
+def test_every_reason_in_the_code_exists() -> None:
+    """Collected from the calls that make problems."""
+    assert reasons.written() <= set(Reason)
+    for function, level in (("stalled", Level.STALLED), ("waiting", Level.WAITING), ("note", Level.NOTE)):
+        assert {reason for reason in reasons.calls(function) if Reason(reason).level is not level} == set()
+
+
+def test_a_guide_without_a_mark_is_rejected() -> None:
+    """A table would be missing without a word."""
+    with pytest.raises(ConfigurationError, match="no table between"):
+        troubleshooting_page(TROUBLES.replace("<!-- generated table: NOTE -->", ""))
 
 
 def _anchors(path: Path) -> set[str]:

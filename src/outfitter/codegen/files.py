@@ -13,7 +13,8 @@ from outfitter.api.v1alpha1 import GROUP
 from outfitter.codegen import chart, install
 from outfitter.codegen.admission import policies
 from outfitter.codegen.crd import all_crds
-from outfitter.codegen.reference_pages import all_pages, read_reasons
+from outfitter.codegen.reason_tables import troubleshooting_page
+from outfitter.codegen.reference_pages import all_pages
 from outfitter.errors import ConfigurationError
 
 HEADER = "# Generated from src/outfitter/api by `make generate`. Do not edit.\n"
@@ -45,12 +46,9 @@ def crd_files() -> dict[str, str]:
     return {name: HEADER + _text(crd) for name, crd in all_crds().items()}
 
 
-def reference_files(root: Path) -> dict[str, str]:
-    """Return every reference page by the name of its file: one per kind, rights, settings, and an index.
-
-    What reasons mean is read from the hand-written guide of the checkout at `root`.
-    """
-    pages = all_pages(read_reasons((root / _GUIDE).read_text(encoding="utf-8")))
+def reference_files() -> dict[str, str]:
+    """Return every reference page by the name of its file: one per kind, rights, settings, and an index."""
+    pages = all_pages()
     more = "\n- [Settings](settings.md) of the operator\n- [Rights](rbac.md) of the operator\n"
     return {
         **pages,
@@ -65,9 +63,9 @@ def write_crds(folder: Path) -> list[Path]:
     return _write(folder, crd_files(), "outfitter.dev_*.yaml")
 
 
-def write_reference(folder: Path, root: Path) -> list[Path]:
+def write_reference(folder: Path) -> list[Path]:
     """Write one reference page per kind, and their index."""
-    return _write(folder, reference_files(root))
+    return _write(folder, reference_files())
 
 
 def all_files(root: Path) -> dict[str, str]:
@@ -94,7 +92,8 @@ def all_files(root: Path) -> dict[str, str]:
         "deploy/chart/values.schema.json": json.dumps(chart.values_schema(values), indent=2) + "\n",
         "deploy/install.yaml": _stream(install.objects(values, about)),
         "deploy/argocd/argocd-cm.yaml": _argocd((root / "deploy/argocd/health.lua").read_text(encoding="utf-8")),
-        **{f"docs/reference/{name}": text for name, text in reference_files(root).items()},
+        _GUIDE: troubleshooting_page((root / _GUIDE).read_text(encoding="utf-8")),
+        **{f"docs/reference/{name}": text for name, text in reference_files().items()},
     }
 
 

@@ -2,48 +2,25 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, Kind
 from outfitter.codegen.examples import EXAMPLES
+from outfitter.codegen.reason_tables import reference_table
 from outfitter.codegen.states import EVERY_KIND, STATES
 
 _DEFAULT = re.compile(r"\bDefault:? ([^.;]*(?:\.[^ ][^.;]*)*)|`([A-Za-z]+)` \(default\)|([A-Za-z/0-9]+) \(default\)")
 
 
-@dataclass(frozen=True)
-class Reason:
-    """What a reason means and what to do, as the guide has it; `heading` is what it stands under."""
-
-    heading: str
-    means: str
-    do: str = ""
-
-
-def read_reasons(guide: str) -> dict[str, Reason]:
-    """Every reason in the tables of the troubleshooting guide, in its order."""
-    found, heading = {}, ""
-    for line in guide.splitlines():
-        if line.startswith("## "):
-            heading = line[3:]
-        row = re.match(r"\| `([A-Z][A-Za-z]+)` \| (.*) \|$", line)
-        if row:
-            # Links of the guide, seen from the reference.
-            cells = re.sub(r"\]\((?=[a-z]+\.md)", "](../guide/", row[2]).split(" |")
-            found[row[1]] = Reason(heading, *(cell.strip() for cell in cells[:2]))
-    return found
-
-
-def all_pages(reasons: Mapping[str, Reason]) -> dict[str, str]:
+def all_pages() -> dict[str, str]:
     """Return every page, and their index, by the name of its file."""
     index = ["# API reference", "", f"All kinds are in `{API_VERSION}` and live in a namespace.", ""]
     index += [f"- [{kind.name}]({kind.singular}.md): {_summary(kind)}" for kind in KINDS]
-    return {"README.md": "\n".join(index) + "\n"} | {f"{kind.singular}.md": page(kind, reasons) for kind in KINDS}
+    return {"README.md": "\n".join(index) + "\n"} | {f"{kind.singular}.md": page(kind) for kind in KINDS}
 
 
-def page(kind: Kind, reasons: Mapping[str, Reason]) -> str:
+def page(kind: Kind) -> str:
     """Render the page of a kind: an example, every field, the rules, the states, and how to look into it."""
     schema = resource_schema(kind.model)
     names = ", ".join(f"`{name}`" for name in (kind.plural, *kind.short_names))
@@ -55,33 +32,24 @@ def page(kind: Kind, reasons: Mapping[str, Reason]) -> str:
         lines.append("")
     lines += ["## Rules", "", "| where | rule |", "|---|---|"]
     lines += [f"| {f'`{path}`' if path else 'object'} | {_cell(message)} |" for path, message in _rules(schema, "")]
-    lines += ["", *_states(kind, reasons), "", "## When it does not work", ""]
+    lines += ["", *_states(kind), "", "## When it does not work", ""]
     lines += [f"{number}. {step}" for number, step in enumerate(STATES[kind.name].looking, 1)]
     lines += ["", "More in [troubleshooting](../guide/troubleshooting.md)."]
     return "\n".join(lines) + "\n"
 
 
-def _states(kind: Kind, reasons: Mapping[str, Reason]) -> Iterator[str]:
+def _states(kind: Kind) -> Iterator[str]:
     """The phases of a kind, and every reason that its conditions and issues can show, worst first."""
     known = STATES[kind.name]
     yield from ("## States", "")
     for name, phases in known.phases.items():
-        yield from (f"| `{name}` | means |", "|---|---|")
+        yield from (f"| `{name}` | meaning |", "|---|---|")
         yield from (f"| `{phase}` | {text} |" for phase, text in phases.items())
         yield ""
-    yield "Condition `Ready` says whether all is well. Its reason, and those under `issues`, are below. With `Stalled` "
-    yield "a person must act; with `Reconciling` it goes on by itself, as soon as what it waits for is there."
-    yield from ("", "| reason | condition | means | do, or look at |", "|---|---|---|---|")
-    mine = {*EVERY_KIND, *known.reasons}
-    yield from (
-        f"| `{name}` | {_CONDITIONS.get(reason.heading, '')} | {reason.means} | {reason.do} |"
-        for name, reason in reasons.items()
-        if name in mine
-    )
-
-
-_CONDITIONS = {"Somebody has to act": "`Stalled`", "It goes on by itself": "`Reconciling`", "Notes": "none: a note"}
-"""Heading of the guide -> the condition that its reasons come with."""
+    yield "The table lists every reason of condition `Ready` and of `issues`. With `Stalled`, you must fix something."
+    yield "With `Reconciling`, Outfitter continues when the missing object appears or the cause is gone."
+    yield ""
+    yield from reference_table({*EVERY_KIND, *known.reasons})
 
 
 def _summary(kind: Kind) -> str:
