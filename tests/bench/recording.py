@@ -13,7 +13,6 @@ import orjson
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.client import Client, path_of
-from outfitter.cluster.projection import project
 from outfitter.cluster.resources import api_resource as resource_of
 from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import JSON, Transport
@@ -87,7 +86,7 @@ async def record(scenario: Scenario, objects: Iterable[Object]) -> list[Write]:
     found = list(objects)
     recorder, caches = Recorder(found), Caches()
     for item in found:
-        if live := project(item["kind"], item):
+        if live := caches.project(item["kind"], item):
             caches.put(live)
     cluster = WriteThrough(Client(cast(Transport, recorder)), caches)
     due: deque[Key] = deque()
@@ -106,7 +105,7 @@ async def record(scenario: Scenario, objects: Iterable[Object]) -> list[Write]:
     for status in _model(scenario):
         for number in range(len(scenario.images)):
             item = cache(number, 2 if status["phase"] == "Ready" else 1, status)
-            caches.put(project("NimCache", item))  # type: ignore[arg-type]
+            caches.put(caches.project("NimCache", item))  # type: ignore[arg-type]
         for key in keys:
             due.append(key)
             while due:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from outfitter.children import CHILD_KINDS
 from outfitter.cluster.access import cluster_rules, granted, namespaced_rules, role_rules, system_rules, table
-from outfitter.cluster.resources import RESOURCES
-from outfitter.cluster.watches import CHILD_KINDS, WATCHES
 
-MADE_ANEW = ("ControllerRevision", "PersistentVolume")
+REPLACED = ("ControllerRevision", "PersistentVolume")
 
 
 def test_every_watch_and_every_child_is_granted() -> None:
-    for watch in WATCHES:
-        res = RESOURCES[watch.kind]
-        assert granted(res.group, res.plural, "list"), watch.kind
-        assert granted(res.group, res.plural, "watch"), watch.kind
     for kind in CHILD_KINDS:
-        res = RESOURCES[kind]
-        assert all(granted(res.group, res.plural, verb) for verb in ("get", "create", "delete")), kind
-        assert granted(res.group, res.plural, "patch") is (kind not in MADE_ANEW), kind
+        assert all(granted(kind.group, kind.plural, verb) for verb in ("list", "watch")), kind
+    for kind in (kind for kind in CHILD_KINDS if kind.created):
+        assert all(granted(kind.group, kind.plural, verb) for verb in ("get", "create", "delete")), kind
+        assert granted(kind.group, kind.plural, "patch") is (kind.kind not in REPLACED), kind
 
 
 def test_nothing_is_granted_wholesale() -> None:

@@ -12,17 +12,18 @@ import pytest
 from aiohttp import web
 from cluster_waiting import eventually
 
+from outfitter.children import CHILD_KINDS, ApiResource
 from outfitter.cluster.client import Client
-from outfitter.cluster.informer import Informer
+from outfitter.cluster.informer import Informer, child_informers
 from outfitter.cluster.listing import listings
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
-from outfitter.cluster.watches import WATCHES, Watch
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import Unavailable
 from outfitter.simulator.cluster import SimulatedCluster
 
-SERVICES = Watch("Service", "test")
+SERVICES = ApiResource("Service", "", "v1", "services")
 QUICK = (0.01, 0.05)
 Start = Callable[..., Awaitable[Any]]
 Connect = Callable[..., Transport]
@@ -189,7 +190,7 @@ async def test_a_watch_that_ends_at_once_is_not_a_busy_loop(scripted: Start, tra
 
 async def test_every_watch_of_the_table_is_accepted(server: Transport) -> None:
     caches = Caches()
-    found = [Informer(server, caches, watch) for watch in WATCHES]
+    found = child_informers(server, caches, CHILD_KINDS)
     tasks = [asyncio.create_task(informer.run()) for informer in found]
     try:
         async with asyncio.timeout(20):
@@ -204,8 +205,8 @@ async def test_every_watch_of_the_table_is_accepted(server: Transport) -> None:
 
 async def test_metadata_only_never_receives_data(server: Transport, namespace: str) -> None:
     client, caches = Client(server), Caches()
-    secrets = next(watch for watch in WATCHES if watch.kind == "Secret")
-    assert secrets.metadata_only
+    secrets = api_resource("Secret")
+    assert secrets.watch.metadata_only
     manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -241,8 +242,7 @@ async def test_our_own_writes_are_not_news(server: Transport, namespace: str) ->
     caches, news = Caches(), list[str]()
     caches.listen(lambda change: news.append(change.live.name))
     writer = WriteThrough(Client(server), caches)
-    watch = Watch("ConfigMap", "test")
-    async with running(informer := Informer(server, caches, watch, namespace)):
+    async with running(informer := Informer(server, caches, api_resource("ConfigMap"), namespace)):
         await informer.synced.wait()
         await eventually(lambda: informer.watches > 0)
         news.clear()
@@ -259,8 +259,7 @@ async def test_our_own_writes_are_not_news(server: Transport, namespace: str) ->
 
 async def test_one_namespace_object_by_its_own_path(server: Transport, namespace: str) -> None:
     caches = Caches()
-    watch = next(watch for watch in WATCHES if watch.kind == "Namespace")
-    async with running(informer := Informer(server, caches, watch, namespace)):
+    async with running(informer := Informer(server, caches, api_resource("Namespace"), namespace)):
         await informer.synced.wait()
         await eventually(lambda: informer.watches > 0)
         labels = {"metadata": {"labels": {"outfitter.dev/project": "x"}}}

@@ -12,9 +12,9 @@ from test_informer import QUICK, SERVICES, Connect, Start, item, line, names, ru
 
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.lookup import CacheLookup
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.unreadable import Unreadable
-from outfitter.cluster.watches import WATCHES
 from outfitter.snapshot import CachedObject
 
 
@@ -94,9 +94,10 @@ async def test_one_namespace_that_cannot_be_read_is_followed_all_the_same(
             await asyncio.Event().wait()
         return web.Response(body=nested("a", 9, 2000))
 
-    watch = next(watch for watch in WATCHES if watch.kind == "Namespace")
     server = await scripted(answer)
-    async with running(informer := Informer(transport_to(server), Caches(), watch, "a", backoff=QUICK)):
+    async with running(
+        informer := Informer(transport_to(server), Caches(), api_resource("Namespace"), "a", backoff=QUICK)
+    ):
         await informer.synced.wait()
         await eventually(lambda: informer.watches > 0)
     assert server.requests[-1].query["resourceVersion"] == "9"

@@ -21,7 +21,6 @@ from outfitter.cluster.client import path_of
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches, Change
-from outfitter.cluster.watches import Watch
 
 _REFRESHES: float = 4  # per second, at most
 
@@ -103,7 +102,7 @@ async def follow(kubeconfig: str, namespace: str, target: Target | None, *, wide
         board.namespaces = not namespace
         caches.listen(board.changed)
         tasks = [
-            asyncio.create_task(Informer(client.transport, caches, Watch(kind, "shown"), namespace).run())
+            asyncio.create_task(Informer(client.transport, caches, api_resource(kind), namespace).run())
             for kind in kinds
         ]
         try:

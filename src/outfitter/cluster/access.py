@@ -1,27 +1,28 @@
-"""What Outfitter may do on the API server, and why: the chart's roles are generated from this table.
+"""The rights of the operator, each with its reason. The roles of the chart are generated from this table.
 
-Two things that are missing on purpose. `update` on <kind>/finalizers: only blockOwnerDeletion would need it (where the
-admission plugin OwnerReferencesPermissionEnforcement is on), and our ownerReferences do not set it. Anything on
-CustomResourceDefinitions: kopf's scanning is off, and its discovery is open to every authenticated user.
+Two rights are absent for a reason. `update` on <kind>/finalizers: only blockOwnerDeletion would need it (under the
+admission plugin OwnerReferencesPermissionEnforcement), and our ownerReferences do not set it. Any right on
+CustomResourceDefinitions: optional kinds are found by discovery, which every authenticated user may read.
 
-Some rows are `lent`: rights that the operator holds only because the API server lets nobody write a Role with rights
-that he does not have. They stand in Roles that it writes, and it makes no use of them itself.
+Some rows are `lent`: the operator holds these rights only because the API server rejects a Role that gives more than
+its writer has. The operator puts them into Roles, and does not use them itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
+from outfitter.children import CHILD_KINDS, ChildKind
 
 Scope = Literal["everywhere", "cluster", "volumes", "roles", "namespace-object", "system"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Verbs on one resource. `names` limits them to objects of these names. `lent`: held only to be handed out."""
+    """Verbs on one resource. `names` limits them to objects of these names. `lent`: only to be put into Roles."""
 
     group: str
     resource: str
@@ -32,115 +33,75 @@ class Row:
     lent: bool = False
 
 
-_RBAC: Final = "rbac.authorization.k8s.io"
-_CHILD: Final = ("create", "delete", "get", "list", "patch", "watch")
-_MADE_ANEW: Final = ("create", "delete", "get", "list", "watch")
 _WITHOUT_CHILDREN: Final = frozenset({"ComputeResource"})
+_SCOPES: Final[Mapping[str, Scope]] = {"static_pv_drivers": "volumes", "shared_roles": "roles"}  # by setting
 
 
 def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
-    """Every row."""
+    """All rows."""
     return (
-        *_ours(),
-        Row("apps", "statefulsets", _CHILD, "runs workloads; get: managedFields are read before a change"),
-        Row("apps", "deployments", _CHILD, "runs inferences; get: managedFields are read before a change"),
-        Row("batch", "jobs", _CHILD, "downloads of models; get: managedFields are read before a change"),
-        Row("autoscaling", "horizontalpodautoscalers", _CHILD, "scales inferences by load"),
-        Row("policy", "poddisruptionbudgets", _CHILD, "keeps inferences up while nodes are drained"),
-        Row("apps", "controllerrevisions", _MADE_ANEW, "pins of workloads, which cannot be changed"),
-        Row("", "services", _CHILD, "connections of workloads"),
-        Row("networking.k8s.io", "ingresses", _CHILD, "connection URLs"),
-        Row(
-            "",
-            "persistentvolumeclaims",
-            _CHILD,
-            "volumes of data sources and workloads; claims that a data source names",
-        ),
-        Row(
-            "", "secrets", _CHILD, "copies of credentials; get: a copy needs the source's data, lists are metadata only"
-        ),
-        Row("", "configmaps", _CHILD, "copies of data sources; get: which keys a referenced ConfigMap has"),
-        Row(
-            "", "pods", ("delete", "list", "watch"), "state; a pod of an old revision that is stuck blocks the rollout"
-        ),
-        Row("", "events", ("create", "list", "watch"), "own Events; pods that quota or Pod Security refused"),
-        Row("", "namespaces", ("list", "watch"), "labels of projects and departments", scope="cluster"),
-        Row(
-            "storage.k8s.io",
-            "storageclasses",
-            ("list", "watch"),
-            "whether a claim binds only with its first pod",
-            scope="cluster",
-        ),
-        Row(
-            "",
-            "persistentvolumes",
-            _MADE_ANEW,
-            "read-only copies of the volume of a shared model cache; which driver and volume a claim has",
-            scope="volumes",
-        ),
-        *_shared(),
-        Row(
-            "",
-            "namespaces",
-            ("get", "watch"),
-            "the same where only some namespaces are served",
-            scope="namespace-object",
-        ),
+        *_custom_resources(),
+        *(Row(kind.group, kind.plural, kind.verbs, kind.why, _scope(kind)) for kind in CHILD_KINDS),
+        *_lent(),
+        Row("", "namespaces", ("get", "watch"), "the same with `watchNamespaces`", scope="namespace-object"),
         Row("coordination.k8s.io", "leases", ("create",), "election; create cannot be limited by name", scope="system"),
         Row("coordination.k8s.io", "leases", ("get", "update"), "election", scope="system", names=(lease_name,)),
     )
 
 
-def _ours() -> Iterator[Row]:
+def _scope(kind: ChildKind) -> Scope:
+    if kind.setting:
+        return _SCOPES[kind.setting]
+    return "everywhere" if kind.namespaced else "cluster"
+
+
+def _custom_resources() -> Iterator[Row]:
     for kind in KINDS:
         if kind.name in _WITHOUT_CHILDREN:
             yield Row(GROUP, kind.plural, ("list", "watch"), "what users declare; never changed")
         else:
-            why = "what users declare; never changed. get: is it still there, before its children are made again?"
+            why = "what users declare; never changed. get: whether an object exists, before its children are created"
             yield Row(GROUP, kind.plural, ("get", "list", "watch"), why)
         if kind.on_demand:
-            why = "made where something needs it, removed when nothing does any more"
+            why = "created when a workload needs it, removed when no workload does"
             yield Row(GROUP, kind.plural, ("create", "delete"), why)
-        yield Row(GROUP, f"{kind.plural}/status", ("patch",), "what came of it")
+        yield Row(GROUP, f"{kind.plural}/status", ("patch",), "state of the object")
 
 
-def _shared() -> Iterator[Row]:
-    """What it takes to share artifacts, where an admin turned that on."""
-    for plural in ("roles", "rolebindings"):
-        yield Row(_RBAC, plural, _CHILD, "roles over the artifacts of a repository that is shared", scope="roles")
-    why = "held to be handed out in those roles, and never used"
+def _lent() -> Iterator[Row]:
+    """The rights in the Roles of shared repositories, if an admin turned sharing on."""
+    why = "held only to be given in those roles, and never used"
     yield Row(GROUP, "artifacts", ("delete", "patch", "update"), why, scope="roles", lent=True)
     yield Row(GROUP, "artifactrepositories", ("patch", "share", "update"), why, scope="roles", lent=True)
 
 
 def cluster_rules() -> list[dict[str, Any]]:
-    """Rules of the ClusterRole where all namespaces are served."""
+    """Rules of the ClusterRole if the operator serves all namespaces."""
     return _rules(row for row in table() if row.scope in ("everywhere", "cluster"))
 
 
 def volume_rules() -> list[dict[str, Any]]:
-    """What the ClusterRole has besides where an admin named drivers whose volumes may be shared."""
+    """Further rules of the ClusterRole if an admin named CSI drivers whose volumes may be shared."""
     return _rules(row for row in table() if row.scope == "volumes")
 
 
 def role_rules() -> list[dict[str, Any]]:
-    """What ClusterRole or Roles have besides where an admin turned on sharing of artifacts."""
+    """Further rules of ClusterRole or Roles if an admin turned on sharing of artifacts."""
     return _rules(row for row in table() if row.scope == "roles")
 
 
 def namespaced_rules() -> list[dict[str, Any]]:
-    """Rules of the Role in each served namespace where `watchNamespaces` is set; no ClusterRole is needed then."""
+    """Rules of the Role in each served namespace with `watchNamespaces`, which needs no ClusterRole."""
     return _rules(row for row in table() if row.scope in ("everywhere", "namespace-object"))
 
 
 def system_rules(lease_name: str = "outfitter") -> list[dict[str, Any]]:
-    """Rules of the Role in the system namespace, needed in both cases."""
+    """Rules of the Role in the system namespace, needed with and without `watchNamespaces`."""
     return _rules(row for row in table(lease_name) if row.scope == "system")
 
 
 def granted(group: str, resource: str, verb: str) -> bool:
-    """Whether some row allows `verb` on `resource` ("pods", "workspaces/status") for our own use."""
+    """Whether the operator may use `verb` on `resource` ("pods", "workspaces/status")."""
     return verb in _VERBS.get((group, resource), frozenset())
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from outfitter.children import ApiResource
 from outfitter.cluster.events import EventLimit, event
-from outfitter.cluster.resources import ApiResource, api_resource
+from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import Transport, parsed
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipLost, NotFound
 from outfitter.naming import FIELD_MANAGER

@@ -13,14 +13,12 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import orjson
 
+from outfitter.children import ApiResource, ChildKind
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.jitter import jitter
-from outfitter.cluster.projection import project
-from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import JSON, METADATA_LIST, METADATA_ONLY, Transport
 from outfitter.cluster.unreadable import Unreadable, identity, split
-from outfitter.cluster.watches import WATCHES, Watch
 from outfitter.errors import ApiError, Forbidden, Gone, NotFound, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -38,13 +36,13 @@ _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 
 class Informer:
-    """One Watch of WATCHES, in one namespace ("" for all). `synced` is set once the first list is in the caches."""
+    """List and watch of one kind in one namespace ("" for all). `synced`: the first list is in the caches."""
 
     def __init__(
         self,
         transport: Transport,
         caches: Caches,
-        watch: Watch,
+        resource: ApiResource,
         namespace: str = "",
         *,
         relisted: Callable[[], None] = lambda: None,
@@ -53,11 +51,12 @@ class Informer:
         idle_seconds: float = IDLE_SECONDS,
         backoff: tuple[float, float] = _BACKOFF,
     ) -> None:
-        self.watch = watch
+        self.kind = resource.kind
         self.namespace = namespace
         self.synced = asyncio.Event()
         self.lists = 0
         self.watches = 0
+        self._watch = resource.watch
         self._transport = transport
         self._caches = caches
         self._relisted = relisted
@@ -67,14 +66,13 @@ class Informer:
         self._backoff = backoff
         self._failures = 0
         self._active = clock()
-        res = api_resource(watch.kind)
-        # A Role can open one Namespace object to us only by its own path, which the collection's watch is not.
-        self._single = not res.namespaced and bool(namespace)
+        # A Role can grant one Namespace object only by its own path, not by the watch of the collection.
+        self._single = not resource.namespaced and bool(namespace)
         if self._single:
-            self._list_path = path_of(res, "", namespace)
-            self._watch_path = f"/api/{res.version}/watch/{res.plural}/{quote(namespace, safe='')}"
+            self._list_path = path_of(resource, "", namespace)
+            self._watch_path = f"/api/{resource.version}/watch/{resource.plural}/{quote(namespace, safe='')}"
         else:
-            self._list_path = self._watch_path = path_of(res, namespace)
+            self._list_path = self._watch_path = path_of(resource, namespace)
 
     @property
     def idle(self) -> float:
@@ -101,10 +99,10 @@ class Informer:
                 version = error.version
                 await self._pause()
             except Forbidden as error:
-                _log.warning("watch of %s: %s. %s", self.watch.kind, error, _NO_RIGHT)
+                _log.warning("watch of %s: %s. %s", self.kind, error, _NO_RIGHT)
                 await self._pause()
             except ApiError as error:
-                _log.warning("watch of %s %s: %s", self.watch.kind, self.namespace, error)
+                _log.warning("watch of %s %s: %s", self.kind, self.namespace, error)
                 await self._pause()
 
     async def _pause(self) -> None:
@@ -129,7 +127,7 @@ class Informer:
                     singly = PAGE  # one of them cannot be read: find out which
                     continue
                 page, about = split(content)
-                self._unreadable.skipped(self.watch.kind, about, error)
+                self._unreadable.skipped(self.kind, about, error)
                 seen.add(about.get("uid", ""))
             singly = max(0, singly - 1)
             meta = page.get("metadata") or {}
@@ -143,8 +141,8 @@ class Informer:
             if not token:
                 break
         if not self._single:
-            self._caches.retain(self.watch.kind, seen, namespace=self.namespace, version=version)
-        elif not seen and (known := self._caches[self.watch.kind].get("", self.namespace)):
+            self._caches.retain(self.kind, seen, namespace=self.namespace, version=version)
+        elif not seen and (known := self._caches[self.kind].get("", self.namespace)):
             self._caches.remove(known)
         self.lists += 1
         if self.synced.is_set():
@@ -154,16 +152,16 @@ class Informer:
 
     def _put(self, item: Mapping[str, Any]) -> None:
         try:
-            live = project(self.watch.kind, item)
+            live = self._caches.project(self.kind, item)
             if live is not None:
                 self._caches.put(live)
         except Exception as error:  # whatever is wrong with one object must not keep out the others
-            self._unreadable.skipped(self.watch.kind, item["metadata"], error)
+            self._unreadable.skipped(self.kind, item["metadata"], error)
 
     async def _page(self, token: str, limit: int) -> bytes:
-        accept = METADATA_LIST if self.watch.metadata_only else JSON
+        accept = METADATA_LIST if self._watch.metadata_only else JSON
         if self._single:
-            accept = METADATA_ONLY if self.watch.metadata_only else JSON
+            accept = METADATA_ONLY if self._watch.metadata_only else JSON
             try:
                 item = await self._transport.request("GET", self._list_path, accept=accept)
             except NotFound:
@@ -180,8 +178,8 @@ class Informer:
 
     def _selectors(self) -> dict[str, str]:
         pairs = {
-            "labelSelector": self.watch.label_selector,
-            "fieldSelector": self.watch.field_selector,
+            "labelSelector": self._watch.label_selector,
+            "fieldSelector": self._watch.field_selector,
         }
         return {key: value for key, value in pairs.items() if value}
 
@@ -197,7 +195,7 @@ class Informer:
             "timeoutSeconds": str(seconds),
             **self._selectors(),
         }
-        accept = METADATA_ONLY if self.watch.metadata_only else JSON
+        accept = METADATA_ONLY if self._watch.metadata_only else JSON
         path = f"{self._watch_path}?{urlencode(query)}"
         rest = b""
         self.watches += 1
@@ -243,17 +241,17 @@ class Informer:
         return version
 
     def _learn(self, deleted: bool, item: Mapping[str, Any], version: int) -> None:
-        kind, meta, caches = self.watch.kind, item["metadata"], self._caches
+        kind, meta, caches = self.kind, item["metadata"], self._caches
         known = caches[kind].get(meta.get("namespace", ""), meta["name"])
         if known is not None and known.resource_version >= version and not deleted:
             return  # the echo of our own write, most often: not worth a projection
-        live = project(kind, item)
+        live = caches.project(kind, item)
         if live is not None:
             (caches.remove if deleted else caches.put)(live)
 
     def _lost(self, deleted: bool, meta: Mapping[str, Any], error: Exception) -> None:
         """An event that cannot be taken in; that its object is gone can be believed all the same."""
-        kind = self.watch.kind
+        kind = self.kind
         self._unreadable.skipped(kind, meta, error)
         known = self._caches[kind].by_uid(meta.get("uid", ""))
         if deleted and known is not None:
@@ -268,20 +266,20 @@ class _Restart(Unavailable):
         self.version = version
 
 
-def informers(
+def child_informers(
     transport: Transport,
     caches: Caches,
+    kinds: Iterable[ChildKind],
     namespaces: Iterable[str] = (),
     *,
-    watches: Iterable[Watch] = WATCHES,
     relisted: Callable[[], None] = lambda: None,
     unreadable: Unreadable | None = None,
 ) -> tuple[Informer, ...]:
-    """One Informer per kind, or per kind and namespace where `namespaces` are given."""
-    spaces = tuple(namespaces) or ("",)
-    chosen = [watch for watch in watches if not (watch.cluster_wide and spaces != ("",))]
+    """One Informer per kind, or per kind and namespace if `namespaces` are given."""
+    chosen = tuple(namespaces) or ("",)
     return tuple(
-        Informer(transport, caches, watch, space, relisted=relisted, unreadable=unreadable)
-        for watch in chosen
-        for space in spaces
+        Informer(transport, caches, kind, namespace, relisted=relisted, unreadable=unreadable)
+        for kind in kinds
+        for namespace in chosen
+        if not (kind.watch.cluster_wide and namespace)
     )

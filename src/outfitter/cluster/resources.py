@@ -1,54 +1,23 @@
-"""Where each kind lives on the API server."""
+"""The ApiResource of each kind, native or custom."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION
+from outfitter.children import CHILD_KINDS, ApiResource, ChildKind
+
+_LEASE: Final = ApiResource("Lease", "coordination.k8s.io", "v1", "leases")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiResource:
-    """Group, version and plural of a kind."""
-
-    kind: str
-    group: str
-    version: str
-    plural: str
-    namespaced: bool = True
-
-    @property
-    def api_version(self) -> str:
-        """The apiVersion of its manifests."""
-        return f"{self.group}/{self.version}" if self.group else self.version
+def resources(kinds: Iterable[ChildKind]) -> Mapping[str, ApiResource]:
+    """The resources by kind: these child kinds, the custom resources and the Lease."""
+    custom = (ApiResource(kind.name, GROUP, VERSION, kind.plural) for kind in KINDS)
+    return {resource.kind: resource for resource in (*kinds, *custom, _LEASE)}
 
 
-NATIVE: tuple[ApiResource, ...] = (
-    ApiResource("Namespace", "", "v1", "namespaces", namespaced=False),
-    ApiResource("Secret", "", "v1", "secrets"),
-    ApiResource("ConfigMap", "", "v1", "configmaps"),
-    ApiResource("Service", "", "v1", "services"),
-    ApiResource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
-    ApiResource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
-    ApiResource("Pod", "", "v1", "pods"),
-    ApiResource("Event", "", "v1", "events"),
-    ApiResource("StatefulSet", "apps", "v1", "statefulsets"),
-    ApiResource("Deployment", "apps", "v1", "deployments"),
-    ApiResource("ControllerRevision", "apps", "v1", "controllerrevisions"),
-    ApiResource("Job", "batch", "v1", "jobs"),
-    ApiResource("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
-    ApiResource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
-    ApiResource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
-    ApiResource("Ingress", "networking.k8s.io", "v1", "ingresses"),
-    ApiResource("Role", "rbac.authorization.k8s.io", "v1", "roles"),
-    ApiResource("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings"),
-    ApiResource("Lease", "coordination.k8s.io", "v1", "leases"),
-)
-
-_CUSTOM = tuple(ApiResource(kind.name, GROUP, VERSION, kind.plural) for kind in KINDS)
-
-RESOURCES: Mapping[str, ApiResource] = {resource.kind: resource for resource in (*NATIVE, *_CUSTOM)}
+RESOURCES: Final = resources(CHILD_KINDS)
 
 
 def api_resource(kind: str) -> ApiResource:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from outfitter.cluster.projection import project
+from outfitter.children import CHILD_KINDS, ChildKind, whole
 from outfitter.snapshot import CachedObject
 
 _TOMBSTONES = 4096  # deleted uids remembered per kind: far more than can be in flight on one watch
@@ -152,7 +152,8 @@ class Caches(Mapping[str, Store]):
     write to an object is in flight (`writing`), news of it waits, so that the write's echo is recognised as such.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Iterable[ChildKind] = CHILD_KINDS) -> None:
+        self._projections = {kind.kind: kind.project for kind in kinds}
         self._stores: dict[str, Store] = {}
         self._listeners: list[Listener] = []
         self._written: list[Listener] = []
@@ -179,6 +180,10 @@ class Caches(Mapping[str, Store]):
         """Tell `listener` of every change that our own writes made."""
         self._written.append(listener)
 
+    def project(self, kind: str, body: Mapping[str, Any]) -> CachedObject | None:
+        """The part of an object that is cached; None for an object that must not be cached."""
+        return self._projections.get(kind, whole)(kind, body)
+
     def put(self, live: CachedObject) -> None:
         """An object as a watch or list shows it."""
         if self._in_flight and self._hold(True, live):
@@ -200,7 +205,7 @@ class Caches(Mapping[str, Store]):
 
     def wrote(self, kind: str, body: Mapping[str, Any]) -> None:
         """The server's answer to our own write."""
-        live = project(kind, body)
+        live = self.project(kind, body)
         if live is not None and (change := self[kind].put(live)):
             self._tell(self._written, change)
 

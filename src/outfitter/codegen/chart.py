@@ -168,9 +168,10 @@ def rbac_page() -> str:
     lines = [
         "# Rights of the operator",
         "",
-        "Generated from the table in `src/outfitter/cluster/access.py`, as are the roles in the chart and in",
-        "`deploy/install.yaml`. There is no wildcard, and none of `escalate`, `bind`, `impersonate`; nothing is",
-        "granted on nodes, webhooks or CustomResourceDefinitions, and nothing on roles unless an admin asks for it.",
+        "Generated from `src/outfitter/children/kinds.py` and `src/outfitter/cluster/access.py`, as are the roles of",
+        "the chart and of `deploy/install.yaml`. There is no wildcard, and no `escalate`, `bind` or `impersonate`. The",
+        "operator has no right on nodes, webhooks or CustomResourceDefinitions, and on roles only if an admin asks",
+        "for it.",
         "",
         "| group | resource | verbs | where | why |",
         "|---|---|---|---|---|",

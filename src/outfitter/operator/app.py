@@ -14,14 +14,14 @@ from uuid import uuid4
 import kopf
 
 from outfitter.api.v1alpha1 import KINDS
+from outfitter.children import CHILD_KINDS
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
-from outfitter.cluster.informer import informers
+from outfitter.cluster.informer import child_informers
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
-from outfitter.cluster.watches import watches
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import ApiError
 from outfitter.operator.cache_auditor import CacheAuditor
@@ -97,11 +97,11 @@ class Operator:
         self.primary.deletions_found = self.sweep.everything
         self.wake = self._wake()
         self.workers = self._workers()
-        self.informers = informers(
+        self.informers = child_informers(
             self.transport,
             self.caches,
+            [kind for kind in CHILD_KINDS if kind.enabled(settings)],
             self.namespaces,
-            watches=watches(settings),
             relisted=self.sweep.everything,
             unreadable=self.unreadable,
         )
@@ -131,7 +131,7 @@ class Operator:
         signals()
         try:
             for informer in self.informers:
-                self._spawn(informer.run(), f"watch {informer.watch.kind} {informer.namespace}")
+                self._spawn(informer.run(), f"watch {informer.kind} {informer.namespace}")
             return await self._until_end(kopf_task)
         finally:
             await self._close(kopf_task)

@@ -11,7 +11,6 @@ import kopf
 
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.jitter import jitter
-from outfitter.cluster.projection import project
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.unreadable import Unreadable
@@ -116,7 +115,7 @@ def registry(
 def _observer(kind: str, caches: Caches, unreadable: Unreadable) -> Callable[..., Any]:
     async def observe(event: Mapping[str, Any], **_: Any) -> None:
         try:
-            live = project(kind, event["object"])
+            live = caches.project(kind, event["object"])
             if live is not None:
                 (caches.remove if event["type"] == "DELETED" else caches.put)(live)
         except Exception as error:  # whatever is wrong with one object must not keep out the others

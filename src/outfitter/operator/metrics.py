@@ -115,7 +115,7 @@ class EngineGauges(Collector):
     def _idle(self) -> Mapping[str, float]:
         ages: dict[str, float] = {}
         for informer in self._informers:
-            kind = informer.watch.kind
+            kind = informer.kind
             ages[kind] = max(ages.get(kind, 0.0), informer.idle)
         return ages
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Final
 
+from outfitter.children import CHILD_KINDS
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches, Change
-from outfitter.cluster.watches import CHILD_KINDS
 from outfitter.errors import OutfitterError
 from outfitter.naming import LABEL_OWNER_KIND, keeps_data
 from outfitter.operator.event_router import metadata
@@ -18,6 +19,7 @@ from outfitter.snapshot import CachedObject
 _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5.0
+_CREATED: Final = tuple(kind.kind for kind in CHILD_KINDS if kind.created)
 
 
 class OrphanCollector:
@@ -40,13 +42,13 @@ class OrphanCollector:
 
     def owner_gone(self, owner: CachedObject) -> None:
         """An object of ours was deleted."""
-        if any(self._caches[kind].owned(owner.uid) for kind in CHILD_KINDS):
+        if any(self._caches[kind].owned(owner.uid) for kind in _CREATED):
             self._gone.add(owner.uid)
             self._due.set()
 
     def child_seen(self, change: Change) -> None:
         """Listener: a pass may have been creating children while its object was deleted."""
-        owner = change.new.owner if change.new is not None and change.kind in CHILD_KINDS else ""
+        owner = change.new.owner if change.new is not None and change.kind in _CREATED else ""
         if owner and any(self._caches[kind].buried(owner) for kind in self._kinds):
             self._gone.add(owner)
             self._due.set()
@@ -91,7 +93,7 @@ class OrphanCollector:
     async def _orphaned(self) -> set[str]:
         """Owner uids that children name and that no longer exist: by our caches, and then by the server's own word."""
         suspects: dict[str, set[str]] = {}  # uid -> kinds that it may be of
-        for kind in CHILD_KINDS:
+        for kind in _CREATED:
             for uid in self._caches[kind].owners():
                 if any(self._caches[ours].by_uid(uid) for ours in self._kinds):
                     continue
@@ -112,7 +114,7 @@ class OrphanCollector:
     async def _remove(self, uid: str) -> OutfitterError | None:
         """Delete the children of `uid`; one that cannot be deleted keeps no other. Returns the last error."""
         failure: OutfitterError | None = None
-        for kind in CHILD_KINDS:
+        for kind in _CREATED:
             for live in self._removable(kind, uid):
                 place = f"{kind} {live.namespace}/{live.name}"
                 try:

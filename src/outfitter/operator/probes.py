@@ -40,7 +40,7 @@ class Probes:
             await self._runner.cleanup()
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        stuck = sorted({each.watch.kind for each in self._informers if each.idle > _SILENCE_LIMIT})
+        stuck = sorted({each.kind for each in self._informers if each.idle > _SILENCE_LIMIT})
         if stuck:
             return web.Response(
                 status=500,
@@ -51,7 +51,7 @@ class Probes:
     async def _readyz(self, request: web.Request) -> web.Response:
         if self._ready():
             return web.Response(text="ok\n")
-        waiting = sorted({each.watch.kind for each in self._informers if not each.synced.is_set()})
+        waiting = sorted({each.kind for each in self._informers if not each.synced.is_set()})
         return web.Response(status=503, text=f"waiting for {', '.join(waiting) or 'our own kinds'}\n")
 
     async def _exposition(self, request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from typing import Any
 
 from outfitter.api.quantities import parse_quantity
 from outfitter.canonical import covers, stamp
+from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
 from outfitter.naming import ANNOTATION_DIGEST, FIELD_MANAGER, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.problems import Problem, stalled, waiting
@@ -76,17 +77,6 @@ class Diff:
     ops: list[Op] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     live: dict[tuple[str, str, str], CachedObject] = field(default_factory=dict)
-
-
-# What the API server lets nobody change, and how a changed one is reached: "recreate", or "orphan" (its pods stay).
-# Fields of the spec, or of the object where it has none. Everything else is applied in place. PVCs only ever grow,
-# which `_claim` sees to.
-_FIXED: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "StatefulSet": (("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
-    "Deployment": (("selector",), "orphan"),
-    "Job": (("template", "selector", "completions", "completionMode"), "recreate"),
-    "RoleBinding": (("roleRef",), "recreate"),
-}
 
 
 def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -> Diff:
@@ -160,11 +150,12 @@ def _change(want: dict[str, Any], found: CachedObject) -> Op | None:
     # Items of a list say neither apiVersion nor kind.
     if same and covers({key: item for key, item in want.items() if key not in ("apiVersion", "kind")}, live):
         return None
-    fields, way = _FIXED.get(found.kind, ((), ""))
-    asked, has = want.get("spec", want), live.get("spec", live)
-    for name in fields:
-        if not covers(asked.get(name), has.get(name), name) and asked.get(name) is not None:
-            return Delete(found, orphan=way == "orphan")
+    child = child_kind(found.kind)
+    if child is not None and child.immutable is not None:
+        asked, has = want.get("spec", want), live.get("spec", live)
+        for name in child.immutable.fields:
+            if not covers(asked.get(name), has.get(name), name) and asked.get(name) is not None:
+                return Delete(found, orphan=child.immutable.way == "orphan")
     if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (
         live["spec"].get("clusterIP") == "None"
     ):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from outfitter.api.v1alpha1 import KINDS
+from outfitter.children import CHILD_KINDS
 from outfitter.cluster.store import Caches
-from outfitter.cluster.watches import WATCHES
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.snapshot import CachedObject
 
 OUR_KINDS: Final = tuple(kind.name for kind in KINDS)
-_BY_LABEL: Final = frozenset(watch.kind for watch in WATCHES if watch.label_selector == LABEL_OWNER_UID)
-WATCHED_KINDS: Final = frozenset(watch.kind for watch in WATCHES) | frozenset(OUR_KINDS)
+_BY_LABEL: Final = frozenset(kind.kind for kind in CHILD_KINDS if kind.watch.label_selector == LABEL_OWNER_UID)
+WATCHED_KINDS: Final = frozenset(kind.kind for kind in CHILD_KINDS) | frozenset(OUR_KINDS)
 
 
 class WatchedCaches(Caches):

@@ -24,7 +24,6 @@ from outfitter.cluster.objects import (
     same,
     selects,
 )
-from outfitter.cluster.projection import project
 from outfitter.cluster.resources import RESOURCES, api_resource
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
@@ -268,7 +267,7 @@ class SimulatedCluster:
         self._objects[place] = body
         if "deletionTimestamp" in meta and not meta.get("finalizers"):
             self._gone(place, orphan=False)
-        elif (live := project(place[0], body)) is not None:
+        elif (live := self.caches.project(place[0], body)) is not None:
             self.caches.put(live)
         return body
 
@@ -286,7 +285,7 @@ class SimulatedCluster:
         self._owners.pop(place, None)
         self._version += 1
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
-        if (live := project(place[0], body)) is not None:
+        if (live := self.caches.project(place[0], body)) is not None:
             self.caches.remove(live)
         uid = body["metadata"]["uid"]
         if place[0] == "Namespace":

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.objects import Body
-from outfitter.cluster.projection import project
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.resources import RESOURCES
 from outfitter.cluster.store import Caches
@@ -104,7 +103,7 @@ class Simulation:
         caches = WatchedCaches()
         for kind in sorted(WATCHED_KINDS):
             for body in await self.cluster.list(kind):
-                live = project(kind, body)
+                live = caches.project(kind, body)
                 if live is not None:
                     caches.put(live)
         self.cluster.caches = caches

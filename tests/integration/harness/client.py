@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 
 import yaml
 
+from outfitter.children import ApiResource
 from outfitter.cluster.client import path_of
-from outfitter.cluster.resources import RESOURCES, ApiResource
+from outfitter.cluster.resources import RESOURCES
 from outfitter.errors import NotFound
 from outfitter_sandbox import Sandbox
 

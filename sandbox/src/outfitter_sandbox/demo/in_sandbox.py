@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from outfitter.api.v1alpha1 import KINDS
+from outfitter.children import CHILD_KINDS
 from outfitter.cli.table import row
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client, path_of
-from outfitter.cluster.informer import Informer
+from outfitter.cluster.informer import Informer, child_informers
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
-from outfitter.cluster.watches import CHILD_KINDS, WATCHES, Watch
 from outfitter.errors import NotFound
 from outfitter.naming import LABEL_OWNER_UID, keeps_data
 from outfitter_sandbox import Sandbox, nodes
@@ -78,8 +78,10 @@ class InSandbox:
         transport = Transport(await Authentication.load(str(self.sandbox.kubeconfig)))
         self._client = Client(transport)
         self.caches.listen(self._changed)
-        watches = (*WATCHES, *(Watch(kind.name, "shown") for kind in KINDS))
-        informers = [Informer(transport, self.caches, watch) for watch in watches]
+        informers = [
+            *child_informers(transport, self.caches, CHILD_KINDS),
+            *(Informer(transport, self.caches, api_resource(kind.name)) for kind in KINDS),
+        ]
         tasks = [asyncio.create_task(informer.run()) for informer in informers]
         try:
             await asyncio.gather(*(informer.synced.wait() for informer in informers))
@@ -121,7 +123,7 @@ class InSandbox:
     async def owned(self) -> list[tuple[str, str, str, bool]]:
         """See Scene."""
         found = []
-        for kind in (*CHILD_KINDS, "Pod"):
+        for kind in (*(kind.kind for kind in CHILD_KINDS if kind.created), "Pod"):
             for body in await self._api.list(kind, label_selector=LABEL_OWNER_UID):
                 meta = body["metadata"]
                 found.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, meta["labels"])))

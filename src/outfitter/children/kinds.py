@@ -1,0 +1,224 @@
+"""One row for each kind of object that Outfitter creates or watches next to its own.
+
+The rights of the operator, its watches, the caches, the removal of orphans and the replacement of immutable fields all
+follow from this table. A new kind of child is one row here, and one readiness function if existence is not enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from outfitter.children import projection
+from outfitter.children.projection import Projection
+from outfitter.naming import LABEL_OWNER_UID
+from outfitter.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How narrow a list and watch is. The API server evaluates the selectors."""
+
+    label_selector: str = ""
+    field_selector: str = ""
+    metadata_only: bool = False
+    cluster_wide: bool = False  # needs a ClusterRole: there is no such watch with `watchNamespaces`
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResource:
+    """Where a kind lives on the API server, and how it is watched."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+    watch: Watch = Watch()
+
+    @property
+    def api_version(self) -> str:
+        """The apiVersion of its manifests."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Immutable:
+    """Fields that the API server does not change, and how they get a new value.
+
+    Fields of the spec, or of the object if its kind has none. `recreate`: delete and create the object. `orphan`: the
+    same, and its pods keep running.
+    """
+
+    fields: tuple[str, ...]
+    way: Literal["recreate", "orphan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildKind(ApiResource):
+    """A kind with everything that the layers above need to know about it."""
+
+    verbs: tuple[str, ...]
+    """The rights of the operator."""
+    why: str
+    """What the operator needs these rights for."""
+    project: Projection = projection.whole
+    """The part of an object that the caches keep."""
+    immutable: Immutable | None = None
+    optional: bool = False
+    """The API server may not serve this kind, because its CRD is not installed."""
+    setting: str = ""
+    """Rights and watch exist only if an admin turned this setting on."""
+
+    def enabled(self, settings: Settings) -> bool:
+        """Whether the operator uses this kind with these settings."""
+        return not self.setting or bool(getattr(settings, self.setting))
+
+    @property
+    def created(self) -> bool:
+        """Whether Outfitter creates objects of this kind, and so removes orphans."""
+        return {"create", "delete"} <= set(self.verbs)
+
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_READ: Final = ("list", "watch")
+_ALL: Final = ("create", "delete", "get", "list", "patch", "watch")
+_NO_PATCH: Final = ("create", "delete", "get", "list", "watch")  # such objects are replaced, never changed
+_OWNED: Final = Watch(label_selector=LABEL_OWNER_UID)
+_READABLE_SECRETS: Final = (
+    "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=bootstrap.kubernetes.io/token"
+)
+
+CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
+    ChildKind(
+        "StatefulSet", "apps", "v1", "statefulsets",
+        verbs=_ALL,
+        why="runs workloads; get: managedFields are read before a change",
+        watch=_OWNED,
+        immutable=Immutable(("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
+    ),
+    ChildKind(
+        "Deployment", "apps", "v1", "deployments",
+        verbs=_ALL,
+        why="runs inferences; get: managedFields are read before a change",
+        watch=_OWNED,
+        immutable=Immutable(("selector",), "orphan"),
+    ),
+    ChildKind(
+        "Job", "batch", "v1", "jobs",
+        verbs=_ALL,
+        why="downloads models; get: managedFields are read before a change",
+        watch=_OWNED,
+        immutable=Immutable(("template", "selector", "completions", "completionMode"), "recreate"),
+    ),
+    ChildKind(
+        "HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers",
+        verbs=_ALL,
+        why="scales inferences by load",
+        watch=_OWNED,
+    ),
+    ChildKind(
+        "PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets",
+        verbs=_ALL,
+        why="keeps inferences available while nodes are drained",
+        watch=_OWNED,
+    ),
+    ChildKind(
+        "ControllerRevision", "apps", "v1", "controllerrevisions",
+        verbs=_NO_PATCH,
+        why="revisions of workloads, which never change",
+        watch=_OWNED,
+        project=projection.revision,
+    ),
+    ChildKind(
+        "Service", "", "v1", "services",
+        verbs=_ALL,
+        why="connections of workloads",
+        watch=_OWNED,
+    ),
+    ChildKind(
+        "Ingress", "networking.k8s.io", "v1", "ingresses",
+        verbs=_ALL,
+        why="connection URLs",
+        watch=_OWNED,
+    ),
+    ChildKind(
+        "PersistentVolumeClaim", "", "v1", "persistentvolumeclaims",
+        verbs=_ALL,
+        why="volumes of data sources and workloads; claims that a data source names",
+        project=projection.claim,
+    ),
+    ChildKind(
+        "Secret", "", "v1", "secrets",
+        verbs=_ALL,
+        why="copies of credentials; get: a copy needs the source's data, because lists hold metadata only",
+        watch=Watch(field_selector=_READABLE_SECRETS, metadata_only=True),
+        project=projection.metadata_only,
+    ),
+    ChildKind(
+        "ConfigMap", "", "v1", "configmaps",
+        verbs=_ALL,
+        why="copies of data sources; get: the keys of a referenced ConfigMap",
+        watch=Watch(metadata_only=True),
+        project=projection.metadata_only,
+    ),
+    ChildKind(
+        "Pod", "", "v1", "pods",
+        verbs=("delete", *_READ),
+        why="state of workloads; delete: a pod of an old revision that is stuck blocks the rollout",
+        watch=_OWNED,
+        project=projection.pod,
+    ),
+    ChildKind(
+        "Event", "", "v1", "events",
+        verbs=("create", *_READ),
+        why="own Events; pods that quota or Pod Security rejected",
+        watch=Watch(field_selector="reason=FailedCreate"),
+        project=projection.event,
+    ),
+    ChildKind(
+        "Namespace", "", "v1", "namespaces", namespaced=False,
+        verbs=_READ,
+        why="labels of projects and departments",
+        watch=Watch(metadata_only=True),
+        project=projection.namespace,
+    ),
+    ChildKind(
+        "StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False,
+        verbs=_READ,
+        why="whether a claim binds only with its first pod",
+        watch=Watch(cluster_wide=True),
+        project=projection.storage_class,
+    ),
+    ChildKind(
+        "PersistentVolume", "", "v1", "persistentvolumes", namespaced=False,
+        verbs=_NO_PATCH,
+        why="read-only copies of the volume of a shared model cache; the driver and volume of a claim",
+        watch=Watch(cluster_wide=True),
+        project=projection.volume,
+        setting="static_pv_drivers",
+    ),
+    ChildKind(
+        "Role", _RBAC, "v1", "roles",
+        verbs=_ALL,
+        why="roles over the artifacts of a shared repository",
+        watch=_OWNED,
+        setting="shared_roles",
+    ),
+    ChildKind(
+        "RoleBinding", _RBAC, "v1", "rolebindings",
+        verbs=_ALL,
+        why="roles over the artifacts of a shared repository",
+        watch=_OWNED,
+        immutable=Immutable(("roleRef",), "recreate"),
+        setting="shared_roles",
+    ),
+)  # fmt: skip
+
+_BY_KIND: Final[Mapping[str, ChildKind]] = {row.kind: row for row in CHILD_KINDS}
+
+
+def child_kind(kind: str) -> ChildKind | None:
+    """The row of a kind; None for custom resources of Outfitter and for kinds that it does not use."""
+    return _BY_KIND.get(kind)

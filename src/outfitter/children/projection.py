@@ -1,0 +1,103 @@
+"""The part of an object that the caches keep, by kind: small, and never the data of a Secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from outfitter.snapshot import CachedObject
+
+Body = Mapping[str, Any]
+Projection = Callable[[str, Body], CachedObject | None]
+"""From kind and object to what is cached; None for an object that must not be cached."""
+
+# kubectl's copy of the whole object, which includes the data of a Secret.
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+# These controllers report a pod that they cannot create by an Event only; a Deployment reports it in its status.
+_REPORT_BY_EVENT: Final = ("StatefulSet", "Job")
+_NAMESPACE_META: Final = (
+    "name",
+    "uid",
+    "resourceVersion",
+    "labels",
+    "annotations",
+    "deletionTimestamp",
+    "creationTimestamp",
+)
+_CLAIM_STATUS: Final = ("phase", "capacity", "conditions")
+_VOLUME_SPEC: Final = ("capacity", "claimRef", "csi", "mountOptions", "nodeAffinity", "volumeMode")
+_EVENT_META: Final = ("name", "namespace", "uid", "resourceVersion")
+_EVENT: Final = ("involvedObject", "message", "reason", "firstTimestamp", "lastTimestamp", "eventTime")
+
+
+def whole(kind: str, body: Body) -> CachedObject:
+    """Everything but managedFields and kubectl's copy."""
+    return CachedObject.of(_slim(body), kind)
+
+
+def metadata_only(kind: str, body: Body) -> CachedObject:
+    """The metadata alone."""
+    return _of(kind, body)
+
+
+def namespace(kind: str, body: Body) -> CachedObject:
+    """Name, labels and annotations of a Namespace."""
+    return CachedObject.of({"metadata": _pick(_slim(body)["metadata"], _NAMESPACE_META)}, kind)
+
+
+def pod(kind: str, body: Body) -> CachedObject:
+    """Metadata, node and status of a Pod."""
+    spec = {"nodeName": node} if (node := (body.get("spec") or {}).get("nodeName")) else {}
+    return _of(kind, body, spec=spec, status=body.get("status") or {})
+
+
+def claim(kind: str, body: Body) -> CachedObject:
+    """Metadata, spec and the state of binding of a PersistentVolumeClaim."""
+    status = _pick(body.get("status") or {}, _CLAIM_STATUS)
+    return _of(kind, body, spec=body.get("spec") or {}, status=status)
+
+
+def revision(kind: str, body: Body) -> CachedObject | None:
+    """A ControllerRevision that Outfitter created."""
+    found = whole(kind, body)
+    # Revisions of the StatefulSet controller copy the pod's labels, and so also our owner-uid label.
+    return found if found.owner and found.controller == found.owner else None
+
+
+def event(kind: str, body: Body) -> CachedObject | None:
+    """An Event of a controller that reports a refused pod only this way."""
+    about = body.get("involvedObject") or {}
+    if about.get("kind") not in _REPORT_BY_EVENT:
+        return None
+    found = CachedObject.of({"metadata": _pick(body["metadata"], _EVENT_META), **_pick(body, _EVENT)}, kind)
+    # Its owner is the object that it is about, so that Store.owned(uid of the StatefulSet) finds it.
+    return replace(found, owner=about.get("uid", ""))
+
+
+def volume(kind: str, body: Body) -> CachedObject:
+    """Source, capacity and phase of a PersistentVolume."""
+    spec = _pick(body.get("spec") or {}, _VOLUME_SPEC)
+    phase = (body.get("status") or {}).get("phase", "")
+    return _of(kind, body, spec=spec, status={"phase": phase})
+
+
+def storage_class(kind: str, body: Body) -> CachedObject:
+    """Name and binding mode of a StorageClass."""
+    return CachedObject.of(_pick(body, ("metadata", "volumeBindingMode")), kind)
+
+
+def _of(kind: str, body: Body, **fields: Body) -> CachedObject:
+    return CachedObject.of({"metadata": _slim(body)["metadata"], **fields}, kind)
+
+
+def _slim(body: Body) -> Body:
+    annotations = body["metadata"].get("annotations")
+    if not annotations or _LAST_APPLIED not in annotations:
+        return body
+    kept = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    return {**body, "metadata": {**body["metadata"], "annotations": kept}}
+
+
+def _pick(body: Body, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {field: body[field] for field in fields if field in body}
