@@ -36,7 +36,8 @@ _NOT_HERE = {
                  "VersionNotFound", "ScopeForbidden"},
     "ComputeResource": set[str](),
     "Credential": set[str](),
-    "DataSource": {*_OF_CONTROLLERS, *_OF_JOBS},
+    # Only a workload looks up the content of a Credential; the class of the volume holds both checks.
+    "DataSource": {*_OF_CONTROLLERS, *_OF_JOBS, "CredentialNotReady"},
     # Problems of members are told by the members.
     "ArtifactRepository": {"NothingToLock", "ReferenceNotFound", "SnapshotLost", "SourceNotReady"},
     # A download prompts for nothing and is no Deployment.

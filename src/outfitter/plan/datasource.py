@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
+from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, observe
 from outfitter.plan.diff import Diff, Op, Plan, diff, prune
@@ -12,60 +13,57 @@ from outfitter.plan.replication import keep_copy, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.problems import Problem, note, stalled, unsupported, waiting
 from outfitter.reasons import Level, Reason
-from outfitter.render.datasource import UNSUPPORTED, persistent_volume_claim
+from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.owner import owner_reference
-from outfitter.resolve.references import key_problem
-from outfitter.resolve.scope import find, is_wide, scope_problem, targets
-from outfitter.resolve.volumes import claim_name, member_of
+from outfitter.resolve.references import label
+from outfitter.resolve.scope import is_wide, scope_problem, targets
+from outfitter.resolve.volumes import (
+    ConfigMapVolume,
+    PvcVolume,
+    SecretVolume,
+    UnsupportedVolume,
+    Volume,
+    VolumeUse,
+    source_volume,
+)
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
 
 
 def plan_data_source(reader: Reader, asset: Resource) -> Plan:
-    """One pass over a DataSource."""
-    assert isinstance(asset.model, DataSource)
-    member, leaf = member_of(asset.model.spec)
-    facts: dict[str, Any] = {"type": member or None, "usedBy": used_by(reader.users)}
+    """Plan a DataSource: create claims or copies, otherwise check what its volume mounts."""
+    source_type, volume = source_volume(asset, VolumeUse(label(asset), asset.live.name, "spec", asset=asset))
+    facts: dict[str, Any] = {"type": source_type or None, "usedBy": used_by(reader.users)}
     problem = scope_problem(asset, reader.settings.system_namespace)
     problems = [problem] if problem else []
-    if leaf is None:
+    if volume is None:
         problems.append(stalled(Reason.INVALID_SPEC, "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
-    elif member in UNSUPPORTED:
-        problems.append(unsupported(f"spec.{member}", UNSUPPORTED[member]))
-    if problems:
+    elif isinstance(volume, UnsupportedVolume):
+        problems.append(unsupported(f"spec.{source_type}", volume.UNSUPPORTED))
+    if volume is None or problems:
         return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
-    if member == "pvc":
-        return _pvc(reader, asset, leaf, facts)
     where = targets(reader, asset)
-    if member == "configMapVolume" and is_wide(asset, reader.settings.system_namespace):
-        return _config_map(reader, asset, leaf, where, facts)
-    for namespace in where:
-        found = _check(reader, asset, member, leaf, namespace)
-        problems += [found] if found else []
+    match volume:
+        case PvcVolume():
+            return _pvc(reader, asset, volume, where, facts)
+        case ConfigMapVolume() if is_wide(asset, reader.settings.system_namespace):
+            return _config_map(reader, asset, volume.config_map, where, facts)
+        case _:
+            return _described(reader, volume, where, facts)
+
+
+def _described(reader: Reader, volume: Volume, where: list[str], facts: dict[str, Any]) -> Plan:
+    """Check a volume for which the DataSource creates no object."""
+    problems = [problem for namespace in where if (problem := volume.source_problem(reader, namespace))]
     fine = len(where) - len(problems)
-    if member in ("configMapVolume", "secretVolume"):
+    if isinstance(volume, ConfigMapVolume | SecretVolume):
         facts["targets"] = {"desired": len(where), "synced": fine}
     return Plan(StatusInput(not problems, Reason.VALID, "", tuple(problems), facts, (fine, max(len(where), 1))))
 
 
-def _check(reader: Reader, asset: Resource, member: str, leaf: Any, namespace: str) -> Problem | None:
-    """What a volume that copies nothing needs in a namespace."""
-    if member == "configMapVolume":
-        found = key_problem(reader, "ConfigMap", namespace, leaf.config_map, "", "spec.configMapVolume.configMap")
-        return waiting(Reason.NOT_CREATED, found.message, found.field, namespace) if found else None
-    if member == "secretVolume":
-        answer = find(reader, "Credential", namespace, leaf.credential, "spec.secretVolume.credential")
-        return (
-            waiting(Reason.NOT_CREATED, answer.message, answer.field, namespace)
-            if isinstance(answer, Problem)
-            else None
-        )
-    return None
-
-
-def _config_map(reader: Reader, asset: Resource, leaf: Any, where: list[str], facts: dict[str, Any]) -> Plan:
+def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], facts: dict[str, Any]) -> Plan:
     """Copies of a shared ConfigMap, one in every namespace in scope."""
-    name, namespace, copy_name = leaf.config_map, asset.live.namespace, data_source_config_map(asset.live.name)
+    namespace, copy_name = asset.live.namespace, data_source_config_map(asset.live.name)
     source = reader.keyed_data("ConfigMap", namespace, name, data=True)
     if source is None:
         problem = waiting(
@@ -101,21 +99,19 @@ def _config_map(reader: Reader, asset: Resource, leaf: Any, where: list[str], fa
     return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
 
 
-def _pvc(reader: Reader, asset: Resource, leaf: Any, facts: dict[str, Any]) -> Plan:
-    name = claim_name(leaf, asset.live.name)
-    where = targets(reader, asset)
-    wide = is_wide(asset, reader.settings.system_namespace)
+def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
+    name = volume.claim_name
     facts["claimName"] = name
-    if leaf.data_sharing and wide:
+    if volume.data_sharing and is_wide(asset, reader.settings.system_namespace):
         problem = unsupported("spec.pvc.dataSharing", "one volume for several namespaces is not built yet")
         return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
-    if leaf.ephemeral and not leaf.existing_pvc:
+    if volume.ephemeral and not volume.existing:
         del facts["claimName"]
         return Plan(StatusInput(True, Reason.VALID, "each workload makes its own claim", (), facts, (1, 1)))
-    if leaf.existing_pvc:
+    if volume.existing:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
         return _report(reader, facts, Diff(problems=missing), where, name, ())
-    wanted = [_claim(asset, leaf, name, namespace) for namespace in where]
+    wanted = [_claim(asset, volume, namespace) for namespace in where]
     result = diff(reader, asset, wanted)
     result.problems += [
         note(
@@ -128,11 +124,11 @@ def _pvc(reader: Reader, asset: Resource, leaf: Any, facts: dict[str, Any]) -> P
     return _report(reader, facts, result, where, name, steps)
 
 
-def _claim(asset: Resource, leaf: Any, name: str, namespace: str) -> dict[str, Any]:
+def _claim(asset: Resource, volume: PvcVolume, namespace: str) -> dict[str, Any]:
     assert isinstance(asset.model, DataSource)
     live, retain = asset.live, asset.model.spec.reclaim_policy != "Delete"
     labels = owner_labels(live.kind, live.name, live.uid)
-    claim = persistent_volume_claim(leaf, name, namespace, labels, retain=retain)
+    claim = persistent_volume_claim(volume.info or ClaimInfo(), volume.claim_name, namespace, labels, retain=retain)
     if not retain and namespace == live.namespace:
         claim["metadata"]["ownerReferences"] = [owner_reference(asset)]
     return claim

@@ -1,41 +1,72 @@
-"""The PersistentVolumeClaims that a workload creates itself."""
+"""PersistentVolumeClaims: of a DataSource, of a NimCache, and those that a workload creates itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from outfitter.naming import owner_labels
-from outfitter.render import datasource
+from outfitter.api.quantities import quantity_text
+from outfitter.api.v1alpha1.volumes import ClaimInfo
+from outfitter.naming import LABEL_RETAINED, owner_labels
 from outfitter.render.owner import owner_reference
-from outfitter.resolve.volumes import VolumeUse
+from outfitter.resolve.volumes import PvcVolume
 from outfitter.resolve.workload import Resolved
 
 
-def claims(resolved: Resolved) -> list[dict[str, Any]]:
-    """The claims that the workload itself makes: inline ones, ephemeral ones of data sources, that of its model.
+def persistent_volume_claim(
+    info: ClaimInfo, name: str, namespace: str, labels: Mapping[str, str], *, retain: bool
+) -> dict[str, Any]:
+    """Return a new claim. A retained claim has a label instead of an owner: its data outlives the object."""
+    requested = info.access_modes
+    modes = [
+        mode
+        for mode, wanted in (
+            ("ReadWriteOnce", requested and requested.read_write_once),
+            ("ReadOnlyMany", requested and requested.read_only_many),
+            ("ReadWriteMany", requested and requested.read_write_many),
+        )
+        if wanted
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {**labels, LABEL_RETAINED: "true" if retain else "false"},
+            "annotations": {item.key: item.value for item in info.added_attr_values},
+        },
+        "spec": {
+            "accessModes": modes or ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": quantity_text(info.size or "")}},
+            "storageClassName": info.storage_class,
+            "volumeMode": info.volume_mode,
+        },
+    }
 
-    An ephemeral claim, and one with a model, is owned by its workload; the others hold user data and are not.
+
+def claims(resolved: Resolved) -> list[dict[str, Any]]:
+    """Return the claims that the workload creates: inline ones, ephemeral ones of DataSources, that of its model.
+
+    The workload owns its ephemeral claims and the claim of its model. The others hold user data: they have no owner.
     """
     live = resolved.request.resource.live
+    labels = owner_labels(live.kind, live.name, live.uid)
     result = []
-    for use in resolved.volumes:
-        if not _makes(use):
-            continue
-        labels = owner_labels(live.kind, live.name, live.uid)
-        owned = use.leaf.ephemeral or use.owned
-        claim = datasource.persistent_volume_claim(use.leaf, use.claim, live.namespace, labels, retain=not owned)
-        if owned:
+    for volume, info in _new_claims(resolved):
+        claim = persistent_volume_claim(info, volume.claim_name, live.namespace, labels, retain=not volume.owned)
+        if volume.owned:
             claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.resource)]
         result.append(claim)
     return result
 
 
 def short_lived(resolved: Resolved) -> tuple[str, ...]:
-    """Names of the claims that go when the workload stops."""
-    return tuple(use.claim for use in resolved.volumes if _makes(use) and use.leaf.ephemeral)
+    """Return the names of the claims that are deleted when the workload stops."""
+    return tuple(volume.claim_name for volume, _ in _new_claims(resolved) if volume.ephemeral)
 
 
-def _makes(use: VolumeUse) -> bool:
-    if use.member != "pvc" or use.leaf.existing_pvc or use.leaf.claim_info is None:
-        return False
-    return use.asset is None or bool(use.leaf.ephemeral)  # else the DataSource makes it
+def _new_claims(resolved: Resolved) -> Iterator[tuple[PvcVolume, ClaimInfo]]:
+    for volume in resolved.volumes:
+        if isinstance(volume, PvcVolume) and volume.new_claim is not None:
+            yield volume, volume.new_claim

@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.api.base import API_VERSION
 from outfitter.api.v1alpha1.nimcache import NimCacheSpec
-from outfitter.api.v1alpha1.volumes import ClaimInfo, PvcFields
+from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import (
     ANNOTATION_ATTEMPT,
@@ -23,7 +23,8 @@ from outfitter.naming import (
     shared_volume,
 )
 from outfitter.problems import Problem
-from outfitter.render import computeresource, datasource, environment, placement
+from outfitter.render import computeresource, environment, placement
+from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.container import NIM_POD
 from outfitter.render.owner import child_meta
 from outfitter.render.pod import PodPatch, assemble
@@ -58,10 +59,7 @@ def claim(resource: Resource, spec: NimCacheSpec, settings: Settings, *, filled:
     )
     meta = child_meta(resource)
     labels = {**meta["labels"], **({LABEL_FILLED: "true"} if filled else {})}
-    leaf = PvcFields.model_validate({"path": CACHE_PATH, "claimInfo": info.to_dict()})
-    manifest = datasource.persistent_volume_claim(
-        leaf, resource.live.name, resource.live.namespace, labels, retain=False
-    )
+    manifest = persistent_volume_claim(info, resource.live.name, resource.live.namespace, labels, retain=False)
     manifest["metadata"]["ownerReferences"] = meta["ownerReferences"]
     return manifest
 

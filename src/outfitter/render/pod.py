@@ -13,6 +13,9 @@ from outfitter.reasons import Reason
 
 MAIN = "main"
 
+# The security context of every init container. Pod Security restricted requires it; the rest is set for the pod.
+_RESTRICTED: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
 # What restricted Pod Security lets a container add without being elevated.
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
@@ -20,9 +23,10 @@ _FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 
 @dataclass(frozen=True)
 class PodPatch:
-    """What one asset (or the inline fields) adds to a pod. `source` names it in clashes, as in `DataSource models`.
+    """What one asset (or the inline fields) adds to a pod. `source` names it in conflicts, as in `DataSource models`.
 
     `of` is the container that env, mounts, devices, requests, limits and `container` are for; all else is the pod's.
+    `init` holds init containers in the order in which they run. They run with the user of the container `of`.
     """
 
     source: str
@@ -38,17 +42,26 @@ class PodPatch:
     annotations: Mapping[str, str] = field(default_factory=dict)
     container: Mapping[str, Any] = field(default_factory=dict)  # fields of the container itself
     pod: Mapping[str, Any] = field(default_factory=dict)  # fields of the pod spec
+    init: Sequence[Mapping[str, Any]] = ()
     of: str = MAIN
 
 
 def for_sidecar(part: PodPatch, container: str) -> PodPatch:
     """The contribution for one more container of a pod: its volumes are its own, so they get names of their own."""
     names = {item["name"]: fit(f"{item['name']}-{container}") for item in part.volumes}
+
+    def renamed(mounts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{**item, "name": names.get(item["name"], item["name"])} for item in mounts]
+
     return replace(
         part,
         of=container,
         volumes=[{**item, "name": names[item["name"]]} for item in part.volumes],
-        mounts=[{**item, "name": names.get(item["name"], item["name"])} for item in part.mounts],
+        mounts=renamed(part.mounts),
+        init=[
+            {**item, "name": fit(f"{item['name']}-{container}"), "volumeMounts": renamed(item.get("volumeMounts", ()))}
+            for item in part.init
+        ],
     )
 
 
@@ -69,7 +82,7 @@ _LISTS: tuple[tuple[str, str, str, str], ...] = (
     ("ports", "ports", "containerPort", "container port"),
 )
 # What all containers of a pod share: one address, one list of volumes.
-_SHARED = frozenset({"volume", "container port"})
+_SHARED = frozenset({"volume", "container port", "container"})
 
 
 @dataclass
@@ -83,12 +96,19 @@ class _Container:
         resources = {side: values for side, values in self.resources.items() if values}
         return {"name": name, **self.fields, **self.lists, "resources": resources or None}
 
+    def init_manifest(self, init: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an init container as the pod spec lists it: restricted, with the user of this container."""
+        own = self.fields.get("securityContext") or {}
+        user = {name: own[name] for name in ("runAsUser", "runAsGroup") if name in own}
+        return {**init, "securityContext": {**user, **_RESTRICTED, **init.get("securityContext", {})}}
+
 
 @dataclass
 class _Parts:
     """What has been merged so far. The first to claim a name keeps it; a second claim is a problem naming both."""
 
     containers: dict[str, _Container] = field(default_factory=dict)
+    init: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     volumes: list[Mapping[str, Any]] = field(default_factory=list)
     meta: dict[str, dict[str, str]] = field(default_factory=lambda: {"labels": {}, "annotations": {}})
     pod: dict[str, Any] = field(default_factory=dict)
@@ -108,6 +128,8 @@ class _Parts:
         return False
 
     def add(self, part: PodPatch) -> None:
+        if part.of not in self.containers:
+            self.claim("container", part.of, part)
         one = self.containers.setdefault(part.of, _Container())
         # Origins of the first container are those that people ask about: they stand without its name.
         prefix = "" if part.of == next(iter(self.containers)) else f"containers[{part.of}]."
@@ -120,6 +142,12 @@ class _Parts:
             if self.claim("volume", str(item["name"]), part):
                 self.volumes.append(item)
                 self.origins[f"volumes[{item['name']}]"] = part.source
+        for item in part.init:
+            if self.claim("container", str(item["name"]), part):
+                self.init.append((part.of, item))
+                self.origins.update(
+                    dict.fromkeys((f"initContainers[{item['name']}].{key}" for key in item), part.source)
+                )
         for side, values in (("requests", part.requests), ("limits", part.limits)):
             for name, value in values.items():
                 if self.claim(f"resource in {side}", name, part):
@@ -142,6 +170,7 @@ def assemble(patches: Iterable[PodPatch]) -> Assembled:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **parts.pod,
+        "initContainers": [parts.containers[of].init_manifest(item) for of, item in parts.init],
         "containers": [one.manifest(name) for name, one in parts.containers.items()],
         "volumes": parts.volumes,
         "imagePullSecrets": [{"name": name} for name in parts.pull_secrets],

@@ -8,10 +8,11 @@ from typing import Any
 
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
-from outfitter.render import computeresource, connection, container, datasource, environment, placement
+from outfitter.render import computeresource, connection, container, environment, placement, volumes
 from outfitter.render.computeresource import GPU
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
 from outfitter.resolve.references import label
+from outfitter.resolve.volumes import PvcVolume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 from outfitter.settings import Settings
 
@@ -75,7 +76,7 @@ def _parts(
     noted += found
     yield replace(part, of=group.containers[0].name)
     for volume in resolved.volumes:
-        made, found = datasource.pod_patch(volume, settings)
+        made, found = volumes.pod_patch(volume, settings)
         noted += found
         if made is not None:
             yield from _mounted(made, group)
@@ -94,7 +95,7 @@ def _container(use: ContainerUse, who: str, settings: Settings, problems: list[P
 def _mounted(part: PodPatch, group: GroupUse) -> Iterator[PodPatch]:
     """A volume in every container of the pod."""
     for number, use in enumerate(group.containers):
-        yield replace(part, of=use.name, volumes=part.volumes if number == 0 else ())
+        yield replace(part, of=use.name) if number == 0 else replace(part, of=use.name, volumes=(), init=())
 
 
 def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
@@ -123,7 +124,7 @@ def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
 def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> GroupPods:
     limits = [item.get("resources", {}).get("limits", {}) for item in template["spec"]["containers"]]
     gpus = any(name == GPU or name.startswith("nvidia.com/mig-") for each in limits for name in each)
-    single = any(use.single for use in resolved.volumes)
+    single = any(isinstance(volume, PvcVolume) and volume.single_node for volume in resolved.volumes)
     serving = getattr(resolved.spec, "serving_configuration", None)
     given = serving.initialization_timeout_seconds if serving else None
     return GroupPods(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outfitter.api.v1alpha1.containers import ContainerGroup
-from outfitter.api.v1alpha1.storage import PvcVolume
+from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import model_claim, nim_cache, shared_claim
 from outfitter.problems import under_way, waiting
 from outfitter.reasons import Reason
@@ -15,7 +15,7 @@ from outfitter.resolve.artifact import ResolvedArtifact
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import covers, scope_problem
-from outfitter.resolve.volumes import VolumeUse
+from outfitter.resolve.volumes import PvcVolume, Volume, VolumeUse
 from outfitter.snapshot import CachedObject, Reader, Resource
 
 CACHE_PATH = "/opt/nim/.cache"
@@ -26,20 +26,21 @@ class ModelVolume:
     """The volume with the model, and what status says of it. `filled`: nothing has to be downloaded any more."""
 
     path: str
-    use: VolumeUse | None
+    use: PvcVolume | None
     filled: bool
     facts: Mapping[str, Any] = field(default_factory=dict)
     missing: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
 
 
 def model_volume(
-    reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[VolumeUse], notes: Found
+    reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[Volume], notes: Found
 ) -> ModelVolume:
     """Where the primary containers find their model."""
     who = label(found.resource)
-    mounted = next((use for use in volumes if use.mount_path == CACHE_PATH), None)
+    mounted = next((volume for volume in volumes if volume.use.mount_path == CACHE_PATH), None)
     if mounted is not None:
-        return ModelVolume(CACHE_PATH, None, True, {"claimName": mounted.claim or None})
+        claim = mounted.claim_name if isinstance(mounted, PvcVolume) else None
+        return ModelVolume(CACHE_PATH, None, True, {"claimName": claim})
     if found.storage.mode == "nimCache":
         return _cache(reader, request, found, notes)
     name = found.storage.claim_name
@@ -47,14 +48,16 @@ def model_volume(
         if reader.get("PersistentVolumeClaim", request.namespace, name) is None:
             text = f"PersistentVolumeClaim {request.namespace}/{name} does not exist yet: create it"
             notes.problems.append(waiting(Reason.NOT_CREATED, text, "spec.storage.claimName"))
-        leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": name})
-        use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage.claimName", name)
+        use = PvcVolume(_use(who, "spec.storage.claimName"), name, existing=True)
         return ModelVolume(CACHE_PATH, use, True, {"claimName": name})
     size = found.storage.pvc_size or reader.settings.nim_volume_size
-    leaf = PvcVolume.model_validate({"path": CACHE_PATH, "claimInfo": {"size": size}})
     claim = model_claim(request.name)
-    use = VolumeUse(who, "model", "pvc", leaf, CACHE_PATH, "spec.storage", claim, owned=True, single=True)
+    use = PvcVolume(_use(who, "spec.storage"), claim, ClaimInfo(size=size), owned=True)
     return ModelVolume(CACHE_PATH, use, False, {"claimName": claim})
+
+
+def _use(origin: str, field_name: str) -> VolumeUse:
+    return VolumeUse(origin, "model", field_name, mount_path=CACHE_PATH)
 
 
 def image_of(groups: Iterable[ContainerGroup]) -> str:
@@ -86,8 +89,7 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
         notes.problems.append(say(Reason.CACHE_NOT_READY, f"NimCache {cache.live.name}: {why}", field_name))
         return ModelVolume(CACHE_PATH, None, True, facts)
     notes.keep(cache)
-    leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim})
-    use = VolumeUse(label(cache), "model", "pvc", leaf, CACHE_PATH, field_name, claim)
+    use = PvcVolume(_use(label(cache), field_name), claim, existing=True)
     return ModelVolume(CACHE_PATH, use, True, facts)
 
 
@@ -107,8 +109,7 @@ def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource
         notes.problems.append(waiting(Reason.CACHE_NOT_READY, text, field_name))
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": named})
     notes.keep(cache)
-    leaf = PvcVolume.model_validate({"path": CACHE_PATH, "existingPvc": True, "claimName": claim, "readOnly": True})
-    use = VolumeUse(label(cache), "model", "pvc", leaf, CACHE_PATH, field_name, claim)
+    use = PvcVolume(_use(label(cache), field_name), claim, read_only=True, existing=True)
     return ModelVolume(CACHE_PATH, use, True, {"nimCache": named})
 
 

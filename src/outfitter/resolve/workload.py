@@ -23,7 +23,7 @@ from outfitter.resolve.references import Found, Source, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import (
-    VolumeUse,
+    Volume,
     asset_volumes,
     check_volumes,
     inline_volumes,
@@ -77,7 +77,7 @@ class Resolved:
     request: WorkloadRequest
     merged: Merged
     spec: Spec
-    volumes: tuple[VolumeUse, ...]
+    volumes: tuple[Volume, ...]
     pull_secrets: tuple[str, ...]
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
@@ -163,7 +163,7 @@ def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Pro
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 
-def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[VolumeUse]) -> Iterator[Problem]:
+def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[Volume]) -> Iterator[Problem]:
     """What an environment or data source may have, but nothing that answers requests."""
     security = fields.get("security") or {}
     given = [

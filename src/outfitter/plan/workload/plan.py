@@ -31,6 +31,7 @@ from outfitter.resolve.artifact import number_of
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import elevation_allowed, restricted
 from outfitter.resolve.serving import resolve
+from outfitter.resolve.volumes import HostPathVolume, NfsVolume
 from outfitter.resolve.workload import Resolved
 from outfitter.snapshot import Key, Reader
 
@@ -188,14 +189,17 @@ def _judge(reader: Reader, request: WorkloadRequest, resolved: Resolved, rendere
         problems += [
             stalled(
                 Reason.NFS_OUTSIDE_RESTRICTED,
-                f"{use.source} is an inline nfs volume, which Pod Security restricted forbids in {request.namespace}: "
-                "an admin can set the operator's nfs.backend to csi, or relax the namespace's level to baseline",
-                use.field,
+                f"{volume.use.origin} is an inline nfs volume, which Pod Security restricted forbids in "
+                f"{request.namespace}: an admin can set the operator's nfs.backend to csi, or relax the namespace's "
+                "level to baseline",
+                volume.use.field,
             )
-            for use in resolved.volumes
-            if use.member == "nfs"
+            for volume in resolved.volumes
+            if isinstance(volume, NfsVolume)
         ]
-    propagations = {use.leaf.mount_propagation or "None" for use in resolved.volumes if use.member == "hostPath"}
+    propagations = {
+        volume.mount_propagation or "None" for volume in resolved.volumes if isinstance(volume, HostPathVolume)
+    }
     if len(propagations) > 1:
         text = "all hostPath volumes of one workload must have the same mountPropagation"
         problems.append(stalled(Reason.CONFLICT, text, "spec.storage.hostPath"))

@@ -1,0 +1,87 @@
+"""The volumes of a workload -> volumes, mounts and devices of its pods."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from outfitter.api.quantities import quantity_text
+from outfitter.naming import dns_label, fit, short_hash
+from outfitter.problems import Problem, unsupported
+from outfitter.render.pod import PodPatch
+from outfitter.resolve.volumes import (
+    ConfigMapVolume,
+    EmptyDirVolume,
+    HostPathVolume,
+    NfsVolume,
+    PvcVolume,
+    SecretVolume,
+    UnsupportedVolume,
+    Volume,
+)
+from outfitter.settings import Settings
+
+CSI_NFS = "nfs.csi.k8s.io"
+
+
+def pod_patch(volume: Volume, settings: Settings) -> tuple[PodPatch | None, list[Problem]]:
+    """Return the volume and its mount; or the problem that prevents mounting it."""
+    match volume:
+        case UnsupportedVolume():
+            return None, [unsupported(volume.use.field, volume.UNSUPPORTED)]
+        case NfsVolume():
+            patch = _nfs(volume, settings)
+        case HostPathVolume():
+            propagation = {"mountPropagation": volume.mount_propagation} if volume.mount_propagation else {}
+            patch = _patch(volume, {"hostPath": {"path": volume.path}}, _read_only(volume.read_only) | propagation)
+        case PvcVolume():
+            patch = _pvc(volume)
+        case ConfigMapVolume():
+            source = {"configMap": {"name": volume.config_map, **_mode(volume.mode)}}
+            patch = _patch(volume, source, {"subPath": volume.sub_path} if volume.sub_path else {})
+        case SecretVolume():
+            source = {"secret": {"secretName": volume.secret, **_mode(volume.mode)}}
+            patch = _patch(volume, source, {"readOnly": True})
+        case EmptyDirVolume():
+            limit = quantity_text(volume.size_limit) if volume.size_limit else None
+            body = {"medium": volume.medium, "sizeLimit": limit}
+            patch = _patch(volume, {"emptyDir": {key: value for key, value in body.items() if value}}, {})
+        case _:
+            assert_never(volume)
+    return patch, []
+
+
+def _patch(volume: Volume, source: dict[str, Any], mount: dict[str, Any]) -> PodPatch:
+    name, use = _name(volume), volume.use
+    mounts = [{"name": name, "mountPath": use.mount_path, **mount}]
+    return PodPatch(use.origin, volumes=[{"name": name, **source}], mounts=mounts)
+
+
+def _name(volume: Volume) -> str:
+    """A DNS label, unique in the pod: the path distinguishes two uses of one DataSource."""
+    return fit(f"{dns_label(volume.use.name)}-{short_hash(volume.use.mount_path, 4)}")
+
+
+def _read_only(flag: bool) -> dict[str, Any]:
+    return {"readOnly": True} if flag else {}
+
+
+def _mode(mode: str | None) -> dict[str, Any]:
+    return {"defaultMode": int(mode, 8)} if mode else {}
+
+
+def _nfs(volume: NfsVolume, settings: Settings) -> PodPatch:
+    read_only = _read_only(volume.read_only)
+    if settings.nfs_backend == "csi":
+        attributes = {"server": volume.server, "share": volume.path}
+        return _patch(volume, {"csi": {"driver": CSI_NFS, "volumeAttributes": attributes, **read_only}}, read_only)
+    return _patch(volume, {"nfs": {"server": volume.server, "path": volume.path, **read_only}}, read_only)
+
+
+def _pvc(volume: PvcVolume) -> PodPatch:
+    read_only = _read_only(volume.read_only)
+    source = {"persistentVolumeClaim": {"claimName": volume.claim_name, **read_only}}
+    if volume.block:
+        name, use = _name(volume), volume.use
+        devices = [{"name": name, "devicePath": use.mount_path}]
+        return PodPatch(use.origin, volumes=[{"name": name, **source}], devices=devices)
+    return _patch(volume, source, read_only)

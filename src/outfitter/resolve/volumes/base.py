@@ -1,0 +1,75 @@
+"""The common part of all volume types."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from outfitter.problems import Problem
+from outfitter.snapshot import Reader, Resource
+
+
+@dataclass(frozen=True)
+class VolumeUse:
+    """How a workload uses a volume.
+
+    `origin` labels the object that describes the volume, `field` is the field of the workload that requests it.
+    `asset` is the DataSource; an inline volume has none. `copied`: the DataSource has copies in other namespaces.
+    """
+
+    origin: str
+    name: str
+    field: str
+    workload: str = ""
+    mount_path: str = ""
+    asset: Resource | None = None
+    copied: bool = False
+
+    def at(self, path: str | None) -> VolumeUse:
+        """Use the path of the source, unless the workload sets its own."""
+        return self if self.mount_path else replace(self, mount_path=path or "")
+
+
+Lookup = Problem | tuple[Resource, str] | None
+"""A problem, or the Credential whose content a volume mounts with the version of that content."""
+
+
+@dataclass(frozen=True)
+class BaseVolume(ABC):
+    """One volume of a workload. The types of volumes derive from it."""
+
+    use: VolumeUse
+
+    @abstractmethod
+    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+        """Look up the object in the workload's namespace that the volume mounts."""
+
+    @abstractmethod
+    def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
+        """Return why a DataSource of this type cannot be mounted in a namespace of its scope."""
+
+    def not_for_inference(self) -> str:
+        """Return a noun phrase for a volume that an inference cannot mount, otherwise an empty string."""
+        return ""
+
+
+@dataclass(frozen=True)
+class StandaloneVolume(BaseVolume):
+    """A volume that mounts no other object of the cluster."""
+
+    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+        """Return nothing: there is no object to look up."""
+        return None
+
+    def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
+        """Return no problem: the volume is the same in every namespace."""
+        return None
+
+
+@dataclass(frozen=True)
+class UnsupportedVolume(StandaloneVolume):
+    """A volume that the API accepts and that this version cannot mount."""
+
+    UNSUPPORTED: ClassVar[str]
+    """What this version lacks, as the start of a message."""

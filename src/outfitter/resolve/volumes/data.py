@@ -1,0 +1,20 @@
+"""A claim that another project shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outfitter.api.v1alpha1 import datasource, storage
+from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
+
+
+@dataclass(frozen=True)
+class DataVolume(UnsupportedVolume):
+    """A claim that another project shares."""
+
+    UNSUPPORTED = "data volumes are not built yet"
+
+    @classmethod
+    def create(cls, source: datasource.DataVolume | storage.DataVolume, use: VolumeUse) -> DataVolume:
+        """Read the fields of a DataSource or an inline volume."""
+        return cls(use.at(source.mount_path))

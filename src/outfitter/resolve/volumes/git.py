@@ -1,0 +1,20 @@
+"""A Git repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outfitter.api.v1alpha1.volumes import GitFields
+from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
+
+
+@dataclass(frozen=True)
+class GitVolume(UnsupportedVolume):
+    """A Git repository."""
+
+    UNSUPPORTED = "cloning git repositories into a volume is not built yet"
+
+    @classmethod
+    def create(cls, source: GitFields, use: VolumeUse) -> GitVolume:
+        """Read the fields of a DataSource or an inline volume."""
+        return cls(use.at(source.path))

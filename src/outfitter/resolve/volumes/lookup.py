@@ -1,0 +1,50 @@
+"""The volumes of a workload: from the DataSources that it names, and from its own inline fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outfitter.api.v1alpha1.datasource import DataSourceSpec
+from outfitter.api.v1alpha1.storage import Storage
+from outfitter.problems import stalled
+from outfitter.reasons import Reason
+from outfitter.resolve.references import Found, label
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.scope import find, is_wide
+from outfitter.resolve.volumes.base import VolumeUse
+from outfitter.resolve.volumes.types import SOURCE_TYPES, Volume
+from outfitter.snapshot import Reader, Resource
+
+
+def source_volume(asset: Resource, use: VolumeUse) -> tuple[str, Volume | None]:
+    """Return the source type of a DataSource and its volume; an empty string and None where it has no source."""
+    spec = asset.model.spec
+    assert isinstance(spec, DataSourceSpec)
+    for source_type in SOURCE_TYPES:
+        volume = source_type.of_data_source(spec, use)
+        if volume is not None:
+            return source_type.name, volume
+    return "", None
+
+
+def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[Volume]:
+    """Yield the volumes of the DataSources that the workload names."""
+    for index, ref in enumerate(request.data_sources):
+        field = f"{request.prefix}.dataSources[{index}]"
+        asset = found.keep(find(reader, "DataSource", request.namespace, ref, field))
+        if asset is None:
+            continue
+        copied = is_wide(asset, reader.settings.system_namespace)
+        use = VolumeUse(label(asset), asset.live.name, field, request.name, ref.mount_path or "", asset, copied)
+        _, volume = source_volume(asset, use)
+        if volume is None:
+            found.problems.append(stalled(Reason.REFERENCE_INVALID, f"{label(asset)} has no data source in it", field))
+        else:
+            yield volume
+
+
+def inline_volumes(request: WorkloadRequest, storage: Storage) -> Iterator[Volume]:
+    """Yield the volumes that the workload describes itself."""
+    use = VolumeUse(label(request.resource), "", "spec.storage", request.name)
+    for source_type in SOURCE_TYPES:
+        yield from source_type.of_storage(storage, use)

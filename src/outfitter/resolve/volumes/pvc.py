@@ -1,0 +1,95 @@
+"""A PersistentVolumeClaim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from outfitter.api.v1alpha1.volumes import ClaimInfo, PvcFields
+from outfitter.naming import fit, workload_volume
+from outfitter.problems import Problem, waiting
+from outfitter.reasons import Reason
+from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
+from outfitter.snapshot import Reader
+
+
+@dataclass(frozen=True)
+class PvcVolume(BaseVolume):
+    """A PersistentVolumeClaim.
+
+    `info` describes a new claim. `existing`: the claim must exist already. `ephemeral`: it is deleted when the
+    workload stops. `owned`: it is deleted with the workload. `data_sharing`: all namespaces mount the same volume.
+    `single_node`: one node at a time can mount it, so that a pod cannot start before the previous one is gone.
+    """
+
+    claim_name: str
+    info: ClaimInfo | None = None
+    read_only: bool = False
+    existing: bool = False
+    ephemeral: bool = False
+    owned: bool = False
+    data_sharing: bool = False
+    single_node: bool = False
+
+    @classmethod
+    def create(cls, source: PvcFields, use: VolumeUse) -> PvcVolume:
+        """Read the fields of a DataSource or an inline volume."""
+        return cls(
+            use.at(source.path),
+            _claim_name(source, use),
+            source.claim_info,
+            source.read_only,
+            source.existing_pvc,
+            source.ephemeral,
+            owned=source.ephemeral,
+            data_sharing=source.data_sharing,
+        )
+
+    @property
+    def block(self) -> bool:
+        """Whether the volume is a raw device."""
+        return self.info is not None and self.info.volume_mode == "Block"
+
+    @property
+    def new_claim(self) -> ClaimInfo | None:
+        """The claim that the workload itself creates; None where the claim exists or the DataSource creates it."""
+        return self.info if not self.existing and (self.use.asset is None or self.ephemeral) else None
+
+    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+        """Look up a claim that the workload does not create."""
+        asset, name = self.use.asset, f"PersistentVolumeClaim {namespace}/{self.claim_name}"
+        if not self.existing and (asset is None or self.ephemeral):
+            return None
+        claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name)
+        if claim is None:
+            return waiting(Reason.NOT_CREATED, f"{name} does not exist yet", self.use.field)
+        if not self.existing and asset is not None and claim.owner != asset.live.uid:
+            text = f"{self.use.origin} has no claim here: {name} is not Outfitter's"
+            return waiting(Reason.NOT_CREATED, text, self.use.field)
+        return None
+
+    def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
+        """Return no problem: the DataSource reports the state of its claims."""
+        return None
+
+    def not_for_inference(self) -> str:
+        """Return the noun phrase for an ephemeral claim: it would be empty after each stop."""
+        return "an ephemeral claim" if self.ephemeral else ""
+
+    def with_nodes(self, reader: Reader, namespace: str) -> PvcVolume:
+        """Return the volume with `single_node` set from the claim, or from its description until it exists."""
+        claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name)
+        if claim is not None:
+            modes = set((claim.body.get("spec") or {}).get("accessModes") or ())
+            return replace(self, single_node=not modes & {"ReadWriteMany", "ReadOnlyMany"})
+        modes_wanted = self.info.access_modes if self.info else None
+        many = modes_wanted is not None and bool(modes_wanted.read_write_many or modes_wanted.read_only_many)
+        return replace(self, single_node=not many)
+
+
+def _claim_name(source: PvcFields, use: VolumeUse) -> str:
+    """Return the name of the claim: set by the user, derived from the DataSource, or derived from the workload."""
+    if use.asset is None:
+        return source.claim_name or workload_volume(use.workload, use.name)
+    if source.ephemeral and not source.existing_pvc:
+        return workload_volume(use.workload, use.name)
+    return source.claim_name or fit(use.name)

@@ -1,0 +1,24 @@
+"""A bucket of an S3 object store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outfitter.api.v1alpha1.volumes import S3Fields
+from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
+
+
+@dataclass(frozen=True)
+class S3Volume(UnsupportedVolume):
+    """A bucket of an S3 object store."""
+
+    UNSUPPORTED = "copying s3 buckets into a volume is not built yet"
+
+    @classmethod
+    def create(cls, source: S3Fields, use: VolumeUse) -> S3Volume:
+        """Read the fields of a DataSource or an inline volume."""
+        return cls(use.at(source.path))
+
+    def not_for_inference(self) -> str:
+        """Return the noun phrase: replicas would copy the bucket one by one."""
+        return "an s3 bucket"
