@@ -60,7 +60,8 @@ format: $(STAMP) ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix src sandbox tests
 
 generate: $(STAMP) ## CRDs, chart copies, install.yaml, reference pages: all from the models and tables
-	@$(BIN)/python -m outfitter.codegen
+	@helm="$$(cd tests && ../$(BIN)/python -m e2e.harness.helm)"; \
+	$(BIN)/python -m outfitter.codegen $${helm:+"$$helm"}
 
 bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is quick; SCENARIO=artifacts|cached|all
 	@$(BIN)/outfitter sandbox build

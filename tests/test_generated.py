@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.codegen.chart import values_text
-from outfitter.codegen.files import all_files, generate
+from outfitter.codegen.chart_settings import values_text
+from outfitter.codegen.checkout import CRD_FOLDERS, all_files, generate
 from outfitter.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def test_every_generated_file_is_current() -> None:
 def test_folders_of_generated_files_hold_nothing_else() -> None:
     """A kind that is gone leaves no CRD behind."""
     files = all_files(ROOT)
-    for folder in ("crds", "deploy/chart/files/crds"):
+    for folder in CRD_FOLDERS:
         found = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
         assert found == {name for name in files if name.rpartition("/")[0] == folder}
 
@@ -58,7 +58,7 @@ def test_generating_from_nothing_gives_the_same(checkout: Path) -> None:
 def test_crds_of_kinds_that_are_gone_are_removed(checkout: Path) -> None:
     """In both folders."""
     generate(checkout)
-    old = [checkout / folder / "outfitter.dev_olds.yaml" for folder in ("crds", "deploy/chart/files/crds")]
+    old = [checkout / folder / "outfitter.dev_olds.yaml" for folder in CRD_FOLDERS]
     for path in old:
         path.write_text("kind: Old\n", encoding="utf-8")
     assert generate(checkout) == old
@@ -67,7 +67,7 @@ def test_crds_of_kinds_that_are_gone_are_removed(checkout: Path) -> None:
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path) -> None:
     """And writes nothing."""
-    with pytest.raises(ConfigurationError, match=r"no checkout of Outfitter"):
+    with pytest.raises(ConfigurationError, match=r"not a checkout of Outfitter"):
         generate(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -77,5 +77,5 @@ def test_the_hand_written_values_are_kept() -> None:
     text = values_text("mine: 1\n# settings: from here on written\nformer: 1\n")
     assert text.startswith("mine: 1\n# settings: from here on written\nsettings:\n")
     assert "former" not in text
-    with pytest.raises(ConfigurationError, match="put it at the end again"):
+    with pytest.raises(ConfigurationError, match="Put it back above the settings"):
         values_text("mine: 1\n")

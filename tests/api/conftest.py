@@ -11,7 +11,6 @@ import pytest
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
 from outfitter.codegen.crd import crd_for
-from outfitter.codegen.files import write_crds
 from outfitter_sandbox import Sandbox
 
 NAMESPACE = "team-a"
@@ -52,11 +51,9 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A sandbox with our CRDs and one namespace."""
-    crds = tmp_path_factory.mktemp("crds")
-    write_crds(crds)
     controllers = "namespace-controller,serviceaccount-controller"
     with Sandbox.up(root=tmp_path_factory.mktemp("sandbox"), node=False, controllers=controllers) as sandbox:
-        sandbox.apply_crds(crds)
+        sandbox.apply_crds(Path(__file__).parents[2] / "crds")
         server = Server(sandbox)
         status, content = server.answer(
             "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from outfitter.api.validation import strict_errors
-from outfitter.codegen.chart import camel
+from outfitter.codegen.chart_settings import camel
 from outfitter.codegen.reason_tables import troubleshooting_page
 from outfitter.errors import ConfigurationError
 from outfitter.reasons import Level, Reason

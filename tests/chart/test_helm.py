@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
 from outfitter.codegen.admission.policies import POLICIES
+from outfitter.codegen.checkout import install_text
+from outfitter.errors import ConfigurationError
 
-from .conftest import CHART, KUBE_VERSION, Helm, Manifest, identity
+from .conftest import CHART, KUBE_VERSION, ROOT, Helm, Manifest, documents, identity
 
 
 def _by_identity(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
@@ -18,16 +22,12 @@ def _by_identity(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manife
     return found
 
 
-def _plain(manifest: Manifest) -> Manifest:
-    """Without what only Helm adds."""
-    meta = dict(manifest["metadata"])
-    labels = dict(meta.pop("labels", {}))
-    for name in ("helm.sh/chart", "app.kubernetes.io/managed-by"):
-        labels.pop(name, None)
-    if manifest["kind"] == "CustomResourceDefinition":
-        labels = {}
-        meta.pop("annotations", None)
-    return {**manifest, "metadata": {**meta, **({"labels": labels} if labels else {})}}
+HELM_LABELS = ("app.kubernetes.io/managed-by", "helm.sh/chart")
+
+
+def _without_helm_labels(manifest: Manifest) -> Manifest:
+    labels = {key: value for key, value in manifest["metadata"]["labels"].items() if key not in HELM_LABELS}
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
 
 def _only(manifests: list[Manifest], kind: str) -> Manifest:
@@ -44,13 +44,27 @@ def _environment(manifests: list[Manifest]) -> dict[str, Any]:
     return {entry["name"]: entry.get("value") for entry in _pod(manifests)["containers"][0]["env"]}
 
 
-def test_install_yaml_is_what_the_chart_renders(helm: Helm, install: list[Manifest]) -> None:
-    """Object by object and field by field; only the Namespace is install.yaml's own."""
-    rendered, plain = _by_identity(helm.template()), _by_identity(install)
-    assert set(plain) - set(rendered) == {("Namespace", "", "outfitter-system")}
-    assert set(rendered) - set(plain) == set()
-    for name, manifest in rendered.items():
-        assert _plain(manifest) == _plain(plain[name]), name
+def test_install_yaml_is_current(helm: Helm, install: list[Manifest]) -> None:
+    """`make generate` was run after the last change of the chart."""
+    assert documents(install_text(ROOT, Path(helm.program))) == install
+
+
+def test_install_yaml_is_the_namespace_and_the_chart(helm: Helm, install: list[Manifest]) -> None:
+    """Every object, field by field, but the labels and annotations that make it part of a Helm release."""
+    chart = _by_identity([_without_helm_labels(item) for item in helm.template("crds.keep=false")])
+    plain = _by_identity(install)
+    assert plain.pop(("Namespace", "", "outfitter-system"))
+    assert plain == chart
+
+
+def test_a_chart_that_helm_rejects_gives_no_install_yaml(tmp_path: Path, helm: Helm) -> None:
+    """The error has Helm's words."""
+    templates = tmp_path / "deploy" / "chart" / "templates"
+    templates.mkdir(parents=True)
+    shutil.copy(CHART / "Chart.yaml", templates.parent)
+    (templates / "broken.yaml").write_text('{{ fail "no good" }}')
+    with pytest.raises(ConfigurationError, match=r"Helm cannot render .*/deploy/chart: .*no good"):
+        install_text(tmp_path, Path(helm.program))
 
 
 def test_lint(helm: Helm) -> None:
@@ -60,12 +74,12 @@ def test_lint(helm: Helm) -> None:
     assert "[WARNING]" not in done.stdout
 
 
-def test_crds_are_kept_unless_told_otherwise(helm: Helm) -> None:
+def test_crds_are_kept_unless_keep_is_false(helm: Helm) -> None:
     """The keep policy is on each of them; without crds.enabled there are none."""
     policy = "helm.sh/resource-policy"
     for settings, kept in ((), "keep"), (("crds.keep=false",), None):
         crds = [item for item in helm.template(*settings) if item["kind"] == "CustomResourceDefinition"]
-        assert {crd["metadata"]["annotations"].get(policy) for crd in crds} == {kept}
+        assert {crd["metadata"].get("annotations", {}).get(policy) for crd in crds} == {kept}
     annotated = helm.template(r"crds.annotations.argocd\.argoproj\.io/sync-options=ServerSideApply=true")
     crd = next(item for item in annotated if item["kind"] == "CustomResourceDefinition")
     assert crd["metadata"]["annotations"] == {policy: "keep", "argocd.argoproj.io/sync-options": "ServerSideApply=true"}

@@ -15,7 +15,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
 from outfitter.cluster.store import Caches
-from outfitter.codegen.chart import FIELD_SETTINGS, variable
+from outfitter.codegen.admission.deletion import OPERATOR, binding_spec
+from outfitter.codegen.admission.policies import POLICIES
+from outfitter.codegen.chart_settings import FIELD_SETTINGS, variable
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.queue import WorkQueue
 from outfitter.settings import Settings
@@ -205,11 +207,31 @@ def test_rendering_depends_on_values_only() -> None:
         ), name
 
 
+def test_install_yaml_holds_the_crds(install: list[Manifest]) -> None:
+    """As they are in the folder of CRDs; checked here too because rendering the chart needs Helm."""
+    specs = {item["metadata"]["name"]: item["spec"] for item in install if item["kind"] == "CustomResourceDefinition"}
+    crds = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "crds").glob("*.yaml")]
+    assert specs == {crd["metadata"]["name"]: crd["spec"] for crd in crds}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_install_yaml_holds_the_admission_policies(install: list[Manifest], name: str) -> None:
+    """For the account of the operator."""
+    by_kind = {item["kind"]: item["spec"] for item in install if item["metadata"]["name"] == f"outfitter-{name}"}
+    account = "system:serviceaccount:outfitter-system:outfitter"
+    assert by_kind == {
+        "ValidatingAdmissionPolicy": json.loads(json.dumps(POLICIES[name]()).replace(OPERATOR, account)),
+        "ValidatingAdmissionPolicyBinding": binding_spec(f"outfitter-{name}"),
+    }
+
+
 def test_install_yaml_can_be_applied_from_top_to_bottom(install: list[Manifest]) -> None:
-    """The namespace first, then what others need; every namespaced object says where it lives."""
+    """Each object after those that it needs; every namespaced object names its namespace."""
     order = list(dict.fromkeys(item["kind"] for item in install))
-    assert order[:3] == ["Namespace", "CustomResourceDefinition", "ServiceAccount"]
-    assert order[-1] == "Deployment"
+    assert order[:3] == ["Namespace", "ServiceAccount", "CustomResourceDefinition"]
+    deployment = order.index("Deployment")
+    assert {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"} <= set(order[:deployment])
+    assert set(order[deployment + 1 :]) == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     policies = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
     wide = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", *policies)
     for item in install:

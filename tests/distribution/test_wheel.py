@@ -1,4 +1,4 @@
-"""The operator's wheel contains nothing of the sandbox, and runs on the packages of its own lock."""
+"""The operator's wheel contains neither the sandbox nor the generators, and runs on the packages of its own lock."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def python(site: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def test_the_wheel_contains_no_sandbox(wheel: Path) -> None:
+def test_the_wheel_contains_no_sandbox_and_no_generators(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert {re.split(r"[/-]", name)[0] for name in names} == {"outfitter"}
-        assert not [name for name in names if re.search(r"sandbox|demo|\.go$|go\.(mod|sum)$", name)]
+        assert not [name for name in names if re.search(r"sandbox|demo|codegen|\.go$|go\.(mod|sum)$", name)]
         (entry_points,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
         required = [
             line

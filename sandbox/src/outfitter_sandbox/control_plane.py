@@ -152,9 +152,9 @@ class Sandbox:
         self.stop_component(name)
         self.start_component(name)
 
-    def apply_crds(self, folder: Path) -> None:
-        """Create or replace the CRDs of `folder/*.yaml`; returns when each is Established and in discovery."""
-        crds.apply(self.connection(), folder)
+    def apply_crds(self, source: Path) -> None:
+        """Create or replace the CRDs of a file or of a folder's *.yaml; returns when each is served."""
+        crds.apply(self.connection(), source)
 
     def import_image(self, archive: Path) -> list[str]:
         """Put the images of a tar on the real node; their names, ready for pods that pull IfNotPresent or Never."""

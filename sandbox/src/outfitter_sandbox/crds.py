@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions from a folder, usable when this returns."""
+"""CustomResourceDefinitions from files, usable when this returns."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from outfitter_sandbox.processes import wait_until
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def apply(connection: Connection, folder: Path, seconds: float = 60) -> None:
-    """Create or replace every CRD in `folder/*.yaml`; wait until each is Established and in discovery."""
-    loaded = [
-        each for file in sorted(folder.glob("*.yaml")) for each in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)
-    ]
+def apply(connection: Connection, source: Path, seconds: float = 60) -> None:
+    """Create or replace every CRD in a file, or in a folder's *.yaml; wait until each is Established and served."""
+    files = [source] if source.is_file() else sorted(source.glob("*.yaml"))
+    loaded = [each for file in files for each in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)]
     definitions = [each for each in loaded if each and each.get("kind") == "CustomResourceDefinition"]
     if not definitions:
         raise SandboxError(
-            f"{folder} holds no CustomResourceDefinition in *.yaml. Generate the CRDs first, or name another folder."
+            f"{source} holds no CustomResourceDefinition in YAML. Generate the CRDs first, or name another folder."
         )
     for each in definitions:
         _put(connection, each)

@@ -1,15 +1,16 @@
-"""Kind -> CustomResourceDefinition."""
+"""crds/: the CustomResourceDefinition of each kind."""
 
 from typing import Any
 
 from outfitter.api.base import Column
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION, Kind
+from outfitter.codegen.yaml_text import dump, header
 
 
-def all_crds() -> dict[str, dict[str, Any]]:
-    """Return every CustomResourceDefinition by the name of its file."""
-    return {f"{GROUP}_{kind.plural}.yaml": crd_for(kind) for kind in KINDS}
+def crd_files() -> dict[str, str]:
+    """Return the text of every CRD by the name of its file."""
+    return {f"{GROUP}_{kind.plural}.yaml": header("src/outfitter/api") + dump(crd_for(kind)) for kind in KINDS}
 
 
 def crd_for(kind: Kind) -> dict[str, Any]:
@@ -54,5 +55,5 @@ _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"
 
 
 def _column(column: Column) -> dict[str, Any]:
-    shown = {"name": column.name, "type": column.type, "jsonPath": column.path}
-    return {**shown, "priority": 1} if column.wide else shown
+    printed = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    return {**printed, "priority": 1} if column.wide else printed

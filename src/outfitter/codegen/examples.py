@@ -1,4 +1,4 @@
-"""One small example of each kind: it opens the reference page, and `outfitter explain` can show it."""
+"""One small example of each kind, for the reference pages."""
 
 EXAMPLES = {
     "Environment": """\

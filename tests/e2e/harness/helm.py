@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,7 @@ def _sets(values: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    path, why = find(print)
+    path, why = find(lambda text: print(text, file=sys.stderr))
     if path is None:
         raise SystemExit(SandboxError(why))
     print(path)

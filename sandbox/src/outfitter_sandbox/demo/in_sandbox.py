@@ -163,8 +163,10 @@ class InSandbox:
 def prepared(report: Report, objects: Sequence[Object], folder: Path, install: Path, node: str) -> Iterator[InSandbox]:
     """A control plane with a node of this kind, our kinds and the operator's rights; gone when the block ends."""
     from outfitter.cli.console import progress
-    from outfitter.codegen.files import write_crds
+    from outfitter.errors import ConfigurationError
 
+    if not install.is_file():
+        raise ConfigurationError(f"{install} does not exist. Run the demo in a checkout, or name the file: --install.")
     with contextlib.ExitStack() as stack:
         with report.stage("Start a control plane"):
             report.say(f"etcd, kube-apiserver, kube-controller-manager, and {_NODES[node]}")
@@ -176,29 +178,23 @@ def prepared(report: Report, objects: Sequence[Object], folder: Path, install: P
                 real_node.load_images(sandbox, folder / "images", report)
                 objects = real_node.fitted(sandbox, objects, report)
         with report.stage("Install Outfitter"):
-            names = write_crds(folder / "crds")
-            sandbox.apply_crds(folder / "crds")
+            sandbox.apply_crds(install)
             # Its garbage collector looks for new kinds every 30 s only; that is no part of the story.
             sandbox.restart("kube-controller-manager")
-            report.good(f"{len(names)} kinds are known: {', '.join(kind.name for kind in KINDS)}")
+            report.good(f"{len(KINDS)} kinds are known: {', '.join(kind.name for kind in KINDS)}")
             kubeconfig = _rights(sandbox, install, report)
         yield InSandbox(sandbox, objects, kubeconfig, folder / "operator.log")
 
 
 def _rights(sandbox: Sandbox, install: Path, report: Report) -> Path:
-    """The kubeconfig of the operator's ServiceAccount after its RBAC of install.yaml is applied; else the admin's."""
+    """Apply Namespace, account and roles of install.yaml; return the kubeconfig of the operator's account."""
     from outfitter.cli.documents import read
 
     connection = sandbox.connection()
-    objects = [document.body for document in read([str(install)])[0]] if install.is_file() else []
-    rights = [body for body in objects if body["kind"] in _RIGHTS]
-    account = next((body["metadata"] for body in rights if body["kind"] == "ServiceAccount"), None)
-    if account is None:
-        _put(connection, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
-        report.say(f"{install} is not here: the operator runs with the admin's rights")
-        return sandbox.kubeconfig
+    rights = [document.body for document in read([str(install)])[0] if document.body["kind"] in _RIGHTS]
     for body in rights:
         _put(connection, body)
+    account = next(body["metadata"] for body in rights if body["kind"] == "ServiceAccount")
     user = f"system:serviceaccount:{account['namespace']}:{account['name']}"
     report.good(f"the operator may do what {install} grants to {user}, and nothing else")
     return sandbox.kubeconfig_for(user)

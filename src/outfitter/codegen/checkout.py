@@ -1,0 +1,106 @@
+"""Every generated file of a checkout, by its path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from outfitter.codegen import argocd, install_yaml
+from outfitter.codegen.admission import policies
+from outfitter.codegen.chart_rules import rules
+from outfitter.codegen.chart_settings import settings_template, values_text
+from outfitter.codegen.crd import crd_files
+from outfitter.codegen.reason_tables import troubleshooting_page
+from outfitter.codegen.reference_pages import all_pages
+from outfitter.codegen.rights_page import rights_page
+from outfitter.codegen.settings_page import settings_page
+from outfitter.codegen.values_schema import values_schema
+from outfitter.codegen.yaml_text import dump, header
+from outfitter.errors import ConfigurationError
+
+CRD_FOLDERS: Final = ("crds", "deploy/chart/files/crds")
+"""Folders that hold nothing else: CRDs of kinds that no longer exist are removed from them."""
+INSTALL: Final = "deploy/install.yaml"
+_CHART: Final = "deploy/chart"
+_GUIDE: Final = "docs/guide/troubleshooting.md"
+
+
+def all_files(root: Path) -> dict[str, str]:
+    """Return every generated file but install.yaml; reads only files or parts of them that are written by hand.
+
+    Raises ConfigurationError where `root` is no checkout.
+    """
+    if not (root / _CHART / "Chart.yaml").is_file():
+        raise ConfigurationError(
+            f"{root} is not a checkout of Outfitter: it has no {_CHART}/Chart.yaml. Run this in a checkout."
+        )
+    values = values_text(_read(root, f"{_CHART}/values.yaml"))
+    return {
+        **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
+        **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
+        f"{_CHART}/files/rules.yaml": header("src/outfitter/cluster/access.py") + dump(rules()),
+        f"{_CHART}/templates/_settings.tpl": settings_template(),
+        f"{_CHART}/values.yaml": values,
+        f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
+        "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
+        _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
+        **{f"docs/reference/{name}": text for name, text in _reference().items()},
+    }
+
+
+def install_text(root: Path, helm: Path) -> str:
+    """Return install.yaml, rendered from the chart as it is in the checkout."""
+    return install_yaml.render(helm, root, _load(_read(root, f"{_CHART}/Chart.yaml")))
+
+
+def generate(root: Path, helm: Path | None = None) -> list[Path]:
+    """Write every generated file; return those that changed or were removed.
+
+    Without Helm install.yaml stays as it is.
+    """
+    files = all_files(root)
+    changed = [*_write(root, files), *_remove_other_crds(root, files)]
+    return changed if helm is None else [*changed, *_write(root, {INSTALL: install_text(root, helm)})]
+
+
+def _reference() -> dict[str, str]:
+    pages = all_pages()
+    more = "\n- [Settings](settings.md) of the operator\n- [Rights](rbac.md) of the operator\n"
+    return {
+        **pages,
+        "README.md": pages["README.md"] + more,
+        "rbac.md": rights_page(),
+        "settings.md": settings_page(),
+    }
+
+
+def _write(root: Path, files: Mapping[str, str]) -> list[Path]:
+    changed = []
+    for name, text in files.items():
+        path = root / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        changed.append(path)
+    return changed
+
+
+def _remove_other_crds(root: Path, files: Mapping[str, str]) -> list[Path]:
+    present = [path for folder in CRD_FOLDERS for path in sorted((root / folder).glob("*.yaml"))]
+    removed = [path for path in present if path.relative_to(root).as_posix() not in files]
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def _read(root: Path, name: str) -> str:
+    return (root / name).read_text(encoding="utf-8")
+
+
+def _load(text: str) -> Any:
+    return yaml.load(text, yaml.CSafeLoader)

@@ -1,0 +1,70 @@
+"""deploy/chart/values.schema.json: the JSON Schema of the chart's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from outfitter.codegen.chart_settings import camel, value_settings
+from outfitter.settings import Settings
+
+_NAMESPACE: Final = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+_PORT: Final = {"type": "integer", "minimum": 1, "maximum": 65535}
+_EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
+    "image.repository": {"type": "string", "minLength": 1},
+    "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "replicaCount": {"type": "integer", "minimum": 0},
+    "watchNamespaces": {"type": "array", "uniqueItems": True, "items": _NAMESPACE},
+    "pdb.maxUnavailable": {"type": ["integer", "string"]},
+    "extraArgs": {"type": "array", "items": {"type": "string"}},
+    "networkPolicy.apiServerPorts": {"type": "array", "minItems": 1, "items": _PORT},
+    # The API server validates their fields.
+    "resources": {"type": "object"},
+    "podSecurityContext": {"type": "object"},
+    "securityContext": {"type": "object"},
+}
+"""Path of a value -> its schema, where the type of the default is not enough."""
+
+_TEXT_MAP: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+_TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", str: "string"}
+
+
+def values_schema(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema: the types of the defaults, the schemas of _EXPLICIT, and `settings` from Settings."""
+    properties = {name: _property(name, value) for name, value in values.items() if name != "settings"}
+    properties["global"] = {"type": "object"}
+    properties["settings"] = _settings_schema()
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of the Outfitter chart",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _property(path: str, default: Any) -> dict[str, Any]:
+    if path in _EXPLICIT:
+        return dict(_EXPLICIT[path])
+    name = path.rsplit(".", 1)[-1].lower()
+    if isinstance(default, dict) and not default:
+        return dict(_TEXT_MAP) if name.endswith(("annotations", "labels", "nodeselector")) else {"type": "object"}
+    if isinstance(default, dict):
+        properties = {key: _property(f"{path}.{key}", value) for key, value in default.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+    if isinstance(default, list):
+        return {"type": "array", "items": {"type": "object"}}
+    return {"type": _TYPES[type(default)]}
+
+
+def _settings_schema() -> dict[str, Any]:
+    schemas = Settings.model_json_schema()["properties"]
+    properties = {}
+    for name in value_settings():
+        properties[camel(name)] = {
+            key: value for key, value in schemas[name].items() if key not in ("title", "default")
+        }
+    # A container port must be a fixed number; 0, which chooses a free port, is for processes outside a pod.
+    properties["probePort"]["minimum"] = 1
+    return {"type": "object", "properties": properties, "additionalProperties": False}
