@@ -11,8 +11,8 @@ from typing import Any
 from outfitter.api.v1alpha1 import API_VERSION
 from outfitter.cluster.resources import api_resource
 from outfitter.naming import LABEL_PROJECT
-from outfitter.plan.diff import Plan
 from outfitter.plan.planners import plan
+from outfitter.plan.writes import Plan
 from outfitter.reconcile.reconciler import Result
 from outfitter.settings import Settings
 from outfitter.simulator.caches import OUR_KINDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from outfitter.reasons import Level, Reason
@@ -46,3 +47,8 @@ def note(reason: Reason, message: str, field: str = "", namespace: str = "") -> 
 def unsupported(field: str, what: str) -> Problem:
     """A field that is valid but that this version cannot honour."""
     return stalled(Reason.UNSUPPORTED, f"{what}; remove it, or use a version of Outfitter that can", field)
+
+
+def serious(problems: Iterable[Problem]) -> bool:
+    """Return whether any of the problems is more than a note."""
+    return any(problem.level > Level.NOTE for problem in problems)

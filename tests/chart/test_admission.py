@@ -33,7 +33,7 @@ cluster = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def if_unchanged(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Sandbox]:
+def guarded(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Sandbox]:
     """install.yaml but its Deployment: CRDs, roles, policies and bindings. The policies go when this file is done."""
     for manifest in install:
         if manifest["kind"] not in ("Deployment", "Service"):
@@ -50,12 +50,12 @@ Person = Callable[..., Connection]
 
 
 @pytest.fixture
-def person(if_unchanged: Sandbox, tmp_path: Path) -> Person:
+def person(guarded: Sandbox, tmp_path: Path) -> Person:
     """Logs somebody in, with these rules as a ClusterRole of their own."""
 
     def log_in(name: str, *rules: tuple[str, str, list[str], list[str]]) -> Connection:
-        grant(if_unchanged, name, *rules)
-        known = yaml.safe_load(if_unchanged.kubeconfig_for(name).read_text(encoding="utf-8"))
+        grant(guarded, name, *rules)
+        known = yaml.safe_load(guarded.kubeconfig_for(name).read_text(encoding="utf-8"))
         server, user = known["clusters"][0]["cluster"], known["users"][0]["user"]
         files = {
             "authority": server["certificate-authority-data"],
@@ -120,7 +120,7 @@ def space(name: str, **labels: str) -> Manifest:
 
 
 @cluster
-def test_our_namespace_labels_need_a_right(if_unchanged: Sandbox, person: Person) -> None:
+def test_our_namespace_labels_need_a_right(guarded: Sandbox, person: Person) -> None:
     """Without it other labels may still be set; a right on one department is for that department only."""
     lena = person("lena", NAMESPACES)
     becomes(
@@ -131,15 +131,15 @@ def test_our_namespace_labels_need_a_right(if_unchanged: Sandbox, person: Person
     assert tries(lena, space("new-1")) == ""
     for labels in ({"project": "p"}, {"elevation": "allowed"}):
         assert "you need the verb assign" in tries(lena, space("new-1", **labels))
-    grant(if_unchanged, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], ["research"]))
+    grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], ["research"]))
     becomes(lena, space("new-1", department="research", project="p"), "")
     assert "named finance" in tries(lena, space("new-1", department="finance"))
     assert "you need the verb assign" in tries(lena, space("new-1", project="p"))
-    apply(if_unchanged, space("owned", department="finance"))
+    apply(guarded, space("owned", department="finance"))
     assert "named finance, which it leaves" in tries_update(lena, "owned", {"outfitter.dev/department": "research"})
     assert "named finance" in tries_update(lena, "owned", {"outfitter.dev/department": None})
     assert tries_update(lena, "owned", {"example.com/team": "a"}) == ""
-    grant(if_unchanged, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], []))
+    grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], []))
     becomes(lena, space("new-1", project="p", elevation="allowed"), "")
     assert tries_update(lena, "owned", {"outfitter.dev/department": None}) == ""
 
@@ -151,7 +151,7 @@ def tries_update(who: Connection, name: str, labels: dict[str, Any]) -> str:
 
 
 @cluster
-def test_whoever_runs_pods_through_us_may_run_pods(if_unchanged: Sandbox, person: Person) -> None:
+def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Person) -> None:
     """A definition runs nothing; a workload, or a definition with run, does."""
     ron = person("ron", *OURS)
     box = custom("Workspace", "box", "team-x", {"image": IMAGE})
@@ -162,12 +162,12 @@ def test_whoever_runs_pods_through_us_may_run_pods(if_unchanged: Sandbox, person
     served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
     assert tries(ron, custom("Artifact", "a", "team-x", served)) == ""
     assert "runs pods" in tries(ron, custom("Artifact", "a", "team-x", {**served, "run": {}}))
-    grant(if_unchanged, "ron", *OURS, ("", "pods", ["create"], []))
+    grant(guarded, "ron", *OURS, ("", "pods", ["create"], []))
     becomes(ron, box, "")
 
 
 @cluster
-def test_secrets_that_are_named_must_be_readable(if_unchanged: Sandbox, person: Person) -> None:
+def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Person) -> None:
     """Each by name; or all of the namespace."""
     pods = ("", "pods", ["create"], list[str]())
     sara = person("sara", *OURS, pods, ("", "secrets", ["get"], ["mine", "also-mine"]))
@@ -192,12 +192,12 @@ def test_secrets_that_are_named_must_be_readable(if_unchanged: Sandbox, person: 
     many = reading(*["mine"] * MOST)
     assert tries(sara, many) == "", "the API server allows that many checks"
     assert f"more than {MOST} Secrets" in tries(sara, reading(*["mine"] * (MOST + 1)))
-    grant(if_unchanged, "sara", *OURS, pods, ("", "secrets", ["get"], []))
+    grant(guarded, "sara", *OURS, pods, ("", "secrets", ["get"], []))
     becomes(sara, reading(*["mine"] * MOST, "other"), "")
 
 
 @cluster
-def test_elevated_fields_need_a_right(if_unchanged: Sandbox, person: Person) -> None:
+def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
     pods = ("", "pods", ["create"], list[str]())
     ella = person("ella", *OURS, pods)
     plain = custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"capabilities": ["NET_BIND_SERVICE"]}})
@@ -215,16 +215,14 @@ def test_elevated_fields_need_a_right(if_unchanged: Sandbox, person: Person) -> 
     eventually(lambda: tries(ella, elevated[0]))
     for manifest in elevated:
         assert "you need the verb elevate on" in tries(ella, manifest), manifest
-    grant(
-        if_unchanged, "ella", *OURS, pods, *(("outfitter.dev", plural, ["elevate"], []) for plural in PLURAL.values())
-    )
+    grant(guarded, "ella", *OURS, pods, *(("outfitter.dev", plural, ["elevate"], []) for plural in PLURAL.values()))
     becomes(ella, elevated[0], "")
     for manifest in elevated:
         assert tries(ella, manifest) == ""
 
 
 @cluster
-def test_sharing_hands_out_rights_and_needs_one(if_unchanged: Sandbox, person: Person) -> None:
+def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person) -> None:
     """That of whoever could hand them out directly, or of an owner with whom the repository itself is shared."""
     some = [rule for rule in OURS if rule[1] != "artifacts"]
     tom = person("tom", *OURS)
@@ -236,17 +234,17 @@ def test_sharing_hands_out_rights_and_needs_one(if_unchanged: Sandbox, person: P
     told = "sharedRoles of ArtifactRepository r hands out rights: you need the verb share on it, or create on"
     becomes(tom, repository("r", ann), told)
     assert tries(tom, custom("ArtifactRepository", "r", "team-x", {"description": "d"})) == ""
-    apply(if_unchanged, repository("r", ann))
+    apply(guarded, repository("r", ann))
     assert tries(tom, repository("r", ann, description="changed")) == "", "it is about the list only"
     assert told in tries(tom, repository("r", ann, eve))
     assert told in tries(tom, repository("r")), "nor does he take away"
-    grant(if_unchanged, "tom", *OURS, ("outfitter.dev", "artifactrepositories", ["share"], ["r"]))
+    grant(guarded, "tom", *OURS, ("outfitter.dev", "artifactrepositories", ["share"], ["r"]))
     becomes(tom, repository("r", ann, eve), "")
     assert "ArtifactRepository q hands out rights" in tries(tom, repository("q", ann))
     binds = (RBAC, "rolebindings", ["create"], list[str]())
-    grant(if_unchanged, "tom", *some, binds)
+    grant(guarded, "tom", *some, binds)
     becomes(tom, repository("r", ann, eve), told)  # he would give away what he does not have
-    grant(if_unchanged, "tom", *OURS, binds)
+    grant(guarded, "tom", *OURS, binds)
     becomes(tom, repository("q", ann), "")
     assert tries(tom, repository("r", ann, eve)) == ""
     # Of Kubernetes' own roles, with ours aggregated: admin may, edit may not.
@@ -256,14 +254,14 @@ def test_sharing_hands_out_rights_and_needs_one(if_unchanged: Sandbox, person: P
         reference = {"kind": "ClusterRole", "name": role, "apiGroup": RBAC}
         meta = {"name": name, "namespace": "team-x"}
         bound = {"kind": "RoleBinding", "metadata": meta, "roleRef": reference, "subjects": [subject]}
-        apply(if_unchanged, {"apiVersion": f"{RBAC}/v1", **bound})
+        apply(guarded, {"apiVersion": f"{RBAC}/v1", **bound})
         becomes(who, repository("r", ann, eve), says)
 
 
 @cluster
-def test_what_others_wrote_may_still_be_labelled(if_unchanged: Sandbox, person: Person) -> None:
+def test_what_others_wrote_may_still_be_labelled(guarded: Sandbox, person: Person) -> None:
     """Rights are asked for when a spec changes, not when metadata does: pausing and restarting is for all editors."""
-    apply(if_unchanged, custom("Workspace", "lasting", "team-y", {"image": IMAGE, "security": {"hostIpc": True}}))
+    apply(guarded, custom("Workspace", "lasting", "team-y", {"image": IMAGE, "security": {"hostIpc": True}}))
     mia = person("mia", *OURS)
     where = "/apis/outfitter.dev/v1alpha1/namespaces/team-y/workspaces/lasting"
 
@@ -278,9 +276,7 @@ def test_what_others_wrote_may_still_be_labelled(if_unchanged: Sandbox, person: 
 
 
 @cluster
-def test_with_the_policies_off_only_rbac_decides(
-    if_unchanged: Sandbox, person: Person, install: list[Manifest]
-) -> None:
+def test_with_the_policies_off_only_rbac_decides(guarded: Sandbox, person: Person, install: list[Manifest]) -> None:
     """Each is switched off by itself; here by its binding, as `admission.<name>.enabled=false` leaves it out."""
     olga = person("olga", *OURS, NAMESPACES)
     box = custom("Workspace", "box", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
@@ -288,13 +284,13 @@ def test_with_the_policies_off_only_rbac_decides(
     bindings = [item for item in install if item["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert len(bindings) == len(POLICIES)
     for binding in bindings:
-        if_unchanged.connection().request("DELETE", path(binding))
+        guarded.connection().request("DELETE", path(binding))
     try:
         becomes(olga, box, "")
         becomes(olga, space("new-2", department="research", elevation="allowed"), "")
     finally:
         for binding in bindings:
-            apply(if_unchanged, binding)
+            apply(guarded, binding)
     becomes(olga, box, "you need the verb")
 
 
@@ -312,19 +308,19 @@ def test_forbidden_is_what_they_answer() -> None:
 
 
 @cluster
-def test_what_is_used_or_locked_is_not_deleted(if_unchanged: Sandbox, person: Person) -> None:
+def test_what_is_used_or_locked_is_not_deleted(guarded: Sandbox, person: Person) -> None:
     """The status says so; the message names the users; an annotation is the way out."""
     dora = person("dora", *OURS)
     small = custom("DataSource", "d", "team-y", {"nfs": {"server": "s", "path": "/p", "mountPath": "/m"}})
     served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
     version = custom("Artifact", "a", "team-y", {**served, "locked": True})
-    admin = if_unchanged.connection()
+    admin = guarded.connection()
     told = {
         "DataSource": {"usedBy": {"total": 1, "workspaces": [{"namespace": "team-y", "name": "alice"}]}},
         "Artifact": {"version": 3, "repository": "a"},
     }
     for manifest in (small, version):
-        apply(if_unchanged, manifest)
+        apply(guarded, manifest)
         admin.request("PATCH", path(manifest) + "/status", {"status": told[manifest["kind"]]}, MERGE_PATCH)
 
     def delete(manifest: Manifest) -> str:

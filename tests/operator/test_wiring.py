@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from test_primary import authentication, workspace
 
 from outfitter.operator.app import Operator
-from outfitter.reconcile.reconciler import Reconciler
 from outfitter.settings import Settings
-from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.snapshot import CachedObject, Key
 
 
@@ -59,11 +56,3 @@ async def test_a_deleted_object_is_forgotten_by_the_passes() -> None:
     operator.caches.remove(live)
     assert isinstance(operator.reconciler, Idle)
     assert operator.reconciler.forgotten == [Key("Workspace", "a", "w")]
-
-
-async def test_a_new_object_does_not_inherit_the_patience_with_its_namesake() -> None:
-    cluster, key = SimulatedCluster(), Key("Workspace", "a", "w")
-    passes = Reconciler(cluster, cluster.caches, Settings(), lambda key: (), lambda: datetime.now(UTC))
-    assert [passes._patience(key, again=True) for _ in range(3)] == [1, 2, 4]
-    passes.forget(key)
-    assert passes._patience(key, again=True) == 1

@@ -9,7 +9,8 @@ import pytest
 from outfitter.canonical import stamp
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.naming import LABEL_RETAINED, owner_labels
-from outfitter.plan.diff import Apply, Create, Delete, diff, prune
+from outfitter.plan.diff import diff, prune
+from outfitter.plan.writes import Apply, Create, Delete
 from outfitter.settings import Settings
 from outfitter.simulator.caches import WatchedCaches
 from outfitter.snapshot import CachedObject, Reader, Resource, read_resource
@@ -73,8 +74,8 @@ FORMER = {**owner_labels("Workspace", "w", "uid-of-an-earlier-w")}
 @pytest.mark.parametrize("want", [STATEFULSET, SERVICE, PORTS, CLAIM], ids=lambda want: str(want["kind"]))
 def test_missing_is_created_and_equal_is_left_alone(want: dict[str, Any]) -> None:
     """No write where nothing differs."""
-    assert [type(op) for op in diff(reader(), owner(), [want]).ops] == [Create]
-    assert diff(reader(alive(want)), owner(), [want]).ops == []
+    assert [type(op) for op in diff(reader(), owner(), [want]).writes] == [Create]
+    assert diff(reader(alive(want)), owner(), [want]).writes == []
 
 
 @pytest.mark.parametrize(
@@ -103,16 +104,16 @@ def test_missing_is_created_and_equal_is_left_alone(want: dict[str, Any]) -> Non
 def test_differences(want: dict[str, Any], changes: dict[str, Any], op: type | None) -> None:
     """Each difference and what it costs."""
     result = diff(reader(alive(want, **changes)), owner(), [want])
-    assert [type(item) for item in result.ops] == ([op] if op else [])
+    assert [type(item) for item in result.writes] == ([op] if op else [])
     assert result.problems == []
 
 
 def test_immutable_fields_of_a_statefulset_leave_its_pods() -> None:
     """It is deleted without its pods, and made again when it is gone."""
-    (op,) = diff(reader(alive(STATEFULSET, spec={"serviceName": "other"})), owner(), [STATEFULSET]).ops
+    (op,) = diff(reader(alive(STATEFULSET, spec={"serviceName": "other"})), owner(), [STATEFULSET]).writes
     assert isinstance(op, Delete)
     assert op.orphan
-    (op,) = diff(reader(alive(SERVICE, spec={"clusterIP": "10.0.0.1"})), owner(), [SERVICE]).ops
+    (op,) = diff(reader(alive(SERVICE, spec={"clusterIP": "10.0.0.1"})), owner(), [SERVICE]).writes
     assert isinstance(op, Delete)
     assert not op.orphan
 
@@ -127,7 +128,7 @@ def test_growth_changes_nothing_else() -> None:
             "accessModes": ["ReadWriteMany"],
         },
     )
-    (op,) = diff(reader(live), owner(), [CLAIM]).ops
+    (op,) = diff(reader(live), owner(), [CLAIM]).writes
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
     assert op.manifest["spec"]["storageClassName"] == "fast"
@@ -137,7 +138,7 @@ def test_growth_changes_nothing_else() -> None:
         spec={"resources": {"requests": {"storage": "9Gi"}}},
         metadata={"labels": FORMER | {LABEL_RETAINED: "true"}},
     )
-    (op,) = diff(reader(live), owner(), [CLAIM]).ops
+    (op,) = diff(reader(live), owner(), [CLAIM]).writes
     assert isinstance(op, Apply)
     assert op.manifest["spec"]["resources"] == {"requests": {"storage": "9Gi"}}
     assert CLAIM["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
@@ -158,7 +159,7 @@ def test_growth_changes_nothing_else() -> None:
 def test_adoption(meta: dict[str, Any], word: str) -> None:
     """Never a stranger's, never an earlier namesake's, never what is going."""
     result = diff(reader(alive(CLAIM, metadata=meta)), owner(), [CLAIM])
-    assert result.ops == []
+    assert result.writes == []
     assert [problem.reason for problem in result.problems] == [word]
     assert "team-a/w" in result.problems[0].message
 

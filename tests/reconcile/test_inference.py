@@ -7,8 +7,8 @@ from typing import Any
 from test_artifacts import IMAGE, artifact
 
 from outfitter.naming import FIELD_MANAGER
-from outfitter.plan.diff import Apply
-from outfitter.plan.workload.plan import REPLICAS_MANAGER
+from outfitter.plan.workload.rollout import REPLICAS_MANAGER
+from outfitter.plan.writes import Apply
 from world import TEAM, World, asset, issues, reason
 
 
@@ -110,7 +110,7 @@ async def test_replicas_are_the_autoscalers_business() -> None:
     world.edit("Inference", "i", autoscaling=scaling)
     before = len(world.cluster.writes)
     plan = world.plan("Inference", "i")
-    applied = [op for step in plan.steps for op in step if isinstance(op, Apply)]
+    applied = [write for write in sorted(plan.writes, key=lambda write: write.phase) if isinstance(write, Apply)]
     assert [op.manager for op in applied] == [REPLICAS_MANAGER, FIELD_MANAGER]
     await world.settle()
     assert world.get("Deployment", "i")["spec"]["replicas"] == 4

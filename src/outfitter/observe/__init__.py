@@ -4,9 +4,10 @@ from outfitter.observe.children import observe
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.pods import PodSummary, observe_pods
 from outfitter.observe.refusals import refusal
-from outfitter.observe.state import UNSEEN, Observation, State
+from outfitter.observe.state import READY, UNSEEN, Observation, State
 
 __all__ = [
+    "READY",
     "UNSEEN",
     "Observation",
     "PodSummary",

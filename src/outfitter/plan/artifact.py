@@ -7,10 +7,12 @@ from typing import Any
 
 from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
+from outfitter.backends import child_kinds
 from outfitter.naming import clone_snapshot
-from outfitter.plan.diff import Create, Op, Plan, diff, prune
+from outfitter.plan.diff import diff, prune
 from outfitter.plan.used_by import used_by
-from outfitter.plan.workload.plan import KINDS, combined, plan_workload
+from outfitter.plan.workload.plan import combined, plan_workload
+from outfitter.plan.writes import Create, Plan, Write, WritePhase, in_phase
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import artifact as render
@@ -59,18 +61,11 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(reader, resource, found, facts, lock)
-    steps, missing = _snapshot(reader, found) + plan.steps, _missing(found, repository)
     # A version waits for its number; of a draft, what runs comes first.
-    hurry, leisure = (missing, ()) if lock.asks else ((), missing)
+    repository_phase = WritePhase.EARLY if lock.asks else WritePhase.LATE
+    writes = (*_snapshot(reader, found), *plan.writes, *in_phase(repository_phase, _missing(found, repository)))
     # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
-    return replace(
-        plan,
-        steps=steps,
-        beside=(*plan.beside, *hurry),
-        last=(*plan.last, *leisure),
-        also_reconcile=told,
-        replan_after_write=plan.replan_after_write or found.fresh,
-    )
+    return replace(plan, writes=writes, also_reconcile=told, replan_after_write=plan.replan_after_write or found.fresh)
 
 
 def _joins(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> bool:
@@ -82,13 +77,13 @@ def _joins(reader: Reader, found: ResolvedArtifact, repository: Resource | None)
     return bool(repository.model.spec.shared_roles) and known != found.repository
 
 
-def _snapshot(reader: Reader, found: ResolvedArtifact) -> tuple[tuple[Op, ...], ...]:
-    """What has to be there before anything else: the snapshot of what was cloned."""
-    ops = diff(reader, found.resource, [render.snapshot(found)]).ops if found.taken is not None else []
-    return (tuple(ops),) if ops else ()
+def _snapshot(reader: Reader, found: ResolvedArtifact) -> tuple[Write, ...]:
+    """The snapshot of the source of a clone, which has to exist before anything else."""
+    writes = diff(reader, found.resource, [render.snapshot(found)]).writes if found.taken is not None else []
+    return in_phase(WritePhase.DEPENDENCY, writes)
 
 
-def _missing(found: ResolvedArtifact, repository: Resource | None) -> tuple[Op, ...]:
+def _missing(found: ResolvedArtifact, repository: Resource | None) -> tuple[Write, ...]:
     """What makes the repository where there is none."""
     return () if repository is not None else (Create(render.repository(found)),)
 
@@ -99,12 +94,14 @@ def _running(
     request = request_for(resource)
     if request is not None and not found.fresh:
         return combined(plan_workload(reader, request), facts, lock.problems)
-    ended = tuple(prune(reader, resource, (*KINDS, "ControllerRevision"), _kept(found))) if request is None else ()
+    ended = (
+        tuple(prune(reader, resource, (*child_kinds(), "ControllerRevision"), _kept(found))) if request is None else ()
+    )
     serious = any(problem.level > Level.NOTE for problem in lock.problems)
     ready = not serious and lock.phase != "Locking"
     text = "waiting for its number" if lock.phase == "Locking" else ""
     draft = StatusInput(ready, lock.phase, text, tuple(lock.problems), facts, (0 if serious else 1, 1))
-    return Plan(draft, (ended,) if ended else ())
+    return Plan(draft, ended)
 
 
 def _kept(found: ResolvedArtifact) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import LABEL_ON_DEMAND
-from outfitter.plan.diff import Delete, Plan
 from outfitter.plan.sharing_roles import share_roles
 from outfitter.plan.used_by import used_by
+from outfitter.plan.writes import Delete, Plan
 from outfitter.problems import Problem
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
@@ -53,7 +53,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     members = reader.members(live.namespace, live.name)
     unused = not members and _made_for_others(resource) and not any(user.kind == "Artifact" for user in reader.users)
     if unused and before.get("numArtifacts") == 0:
-        return Plan(StatusInput(True, Reason.UNUSED, "", (), {}), ((Delete(live),),))
+        return Plan(StatusInput(True, Reason.UNUSED, "", (), {}), (Delete(live),))
     numbers = _known(before, members)
     problems: list[Problem] = []
     _give(reader, resource, members, numbers, problems)
@@ -68,11 +68,12 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
         "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
-    steps = (tuple(sharing.ops),) if sharing.ops else ()
-    ready, text = not problems and not steps, "its roles are being written" if steps else ""
-    draft = StatusInput(ready, Reason.SHARING if steps else "Counting", text, tuple(problems), facts, (1, 1))
+    writes = tuple(sharing.writes)
+    ready, text = not problems and not writes, "its roles are being written" if writes else ""
+    reason = Reason.SHARING if writes else Reason.COUNTING
+    status = StatusInput(ready, reason, text, tuple(problems), facts, (1, 1))
     # It says first that it holds nothing: what guards repositories reads that.
-    return Plan(draft, steps, _SETTLING if unused else None, if_unchanged=True, replan_after_write=bool(steps))
+    return Plan(status, writes, _SETTLING if unused else None, if_unchanged=True, replan_after_write=bool(writes))
 
 
 def _made_for_others(resource: Resource) -> bool:

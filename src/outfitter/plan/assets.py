@@ -8,9 +8,11 @@ from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import runtime_violations
-from outfitter.plan.diff import Plan, prune
+from outfitter.backends import child_kinds
+from outfitter.plan.diff import prune
 from outfitter.plan.used_by import used_by
-from outfitter.plan.workload.plan import KINDS, combined, plan_workload
+from outfitter.plan.workload.plan import combined, plan_workload
+from outfitter.plan.writes import Plan
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.render import computeresource, environment
@@ -36,9 +38,9 @@ def plan_environment(reader: Reader, asset: Resource) -> Plan:
     assert isinstance(asset.model, Environment)
     request = request_for(asset)
     if request is None:
-        ended = prune(reader, asset, (*KINDS, "ControllerRevision"), ())  # `run` was taken out
+        ended = prune(reader, asset, (*child_kinds(), "ControllerRevision"), ())  # `run` was taken out
         report = _report(reader, _scope(reader, asset) + _definition(reader, asset))
-        return replace(report, steps=(tuple(ended),)) if ended else report
+        return replace(report, writes=tuple(ended))
     facts = {"usedBy": used_by(reader.users)}
     if is_wide(asset, reader.settings.system_namespace):
         problem = stalled(

@@ -6,9 +6,10 @@ from typing import Any
 
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.naming import credential_pull_secret, credential_secret
-from outfitter.plan.diff import Op, Plan, prune
-from outfitter.plan.replication import keep_copy, labelled
+from outfitter.plan.diff import prune
+from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
+from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.problems import Problem, stalled, unsupported, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render.credential import Material, compose, secrets
@@ -41,28 +42,22 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
         facts["targets"] = {"desired": len(where), "synced": synced}
         # Where it may not be used any more it goes, whether or not there is something to copy.
         kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]
-        gone = tuple(prune(reader, asset, ("Secret",), kept)) if not reader.wanted else ()
-        draft = StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, max(len(where), 1)))
-        return Plan(draft, (gone,) if gone else ())
+        gone = prune(reader, asset, ("Secret",), kept)
+        status = StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, max(len(where), 1)))
+        return Plan(status, in_phase(WritePhase.EARLY, gone))
     source = reader.get("Secret", live.namespace, spec.secret_ref.name)
     version = str(source.resource_version) if source else ""
-    ops: list[Op] = []
-    wanted: list[dict[str, Any]] = []
-    fine = 0
-    for namespace in where:
-        copies = [labelled(item, asset) for item in secrets(live.name, namespace, material, version)]
-        results = [keep_copy(reader, asset, item) for item in copies]
-        ops += [op for done, _ in results for op in done]
-        found = [item for _, blocked in results for item in blocked]
-        problems += found
-        wanted += copies
-        fine += not found
-    gone = tuple(prune(reader, asset, ("Secret",), wanted))
+    copies = [labelled(item, asset) for namespace in where for item in secrets(live.name, namespace, material, version)]
+    writes, blocked = keep_copies(reader, asset, copies)
+    problems += blocked
+    # A namespace that left the scope loses its copy at once, also where another namespace does not answer.
+    gone = prune(reader, asset, ("Secret",), copies)
+    fine = len(where) - len({problem.namespace for problem in blocked})
     facts["targets"] = {"desired": len(where), "synced": fine}
     facts["keys"] = sorted(material.data)
     serious = any(problem.level > Level.NOTE for problem in problems)
-    draft = StatusInput(not serious, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
-    return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
+    status = StatusInput(not serious, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
+    return Plan(status, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 
 _PLACES = Material(pull={})  # both Secrets that a Credential may have in a namespace
@@ -86,8 +81,6 @@ def _material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem
     if _is_copy(reader, namespace, name):
         text = f"Secret {namespace}/{name} is a copy that Outfitter made: refer to what it was copied from"
         return None, stalled(Reason.INVALID_SPEC, text, "spec.secretRef")
-    if reader.wanted:
-        return None, None  # fetched next, then looked at again
     material = compose(spec, source)
     if material.missing:
         keys = ", ".join(material.missing)

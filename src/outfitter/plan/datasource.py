@@ -8,9 +8,10 @@ from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, observe
-from outfitter.plan.diff import Diff, Op, Plan, diff, prune
-from outfitter.plan.replication import keep_copy, labelled
+from outfitter.plan.diff import Diff, diff, prune
+from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
+from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.problems import Problem, note, stalled, unsupported, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim
@@ -73,9 +74,9 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
         )
         facts["targets"] = {"desired": len(where), "synced": 0}
         kept = [{"kind": "ConfigMap", "metadata": {"namespace": at, "name": copy_name}} for at in where]
-        left = tuple(prune(reader, asset, ("ConfigMap",), kept))
+        left = prune(reader, asset, ("ConfigMap",), kept)
         draft = StatusInput(False, problem.reason, "", (problem,), facts, (0, max(len(where), 1)))
-        return Plan(draft, (left,) if left else ())
+        return Plan(draft, in_phase(WritePhase.EARLY, left))
     copies = [
         labelled(
             {
@@ -89,14 +90,12 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
         )
         for target in where
     ]
-    results = [keep_copy(reader, asset, item) for item in copies]
-    ops = [op for done, _ in results for op in done]
-    problems = [item for _, blocked in results for item in blocked]
-    gone = tuple(prune(reader, asset, ("ConfigMap",), copies))
+    writes, problems = keep_copies(reader, asset, copies)
+    gone = prune(reader, asset, ("ConfigMap",), copies)
     fine = len(where) - len(problems)
     facts["targets"] = {"desired": len(where), "synced": fine}
     draft = StatusInput(not problems, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
-    return Plan(draft, tuple(tuple(step) for step in (gone, ops) if step))
+    return Plan(draft, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 
 def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
@@ -110,7 +109,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         return Plan(StatusInput(True, Reason.VALID, "each workload makes its own claim", (), facts, (1, 1)))
     if volume.existing:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
-        return _report(reader, facts, Diff(problems=missing), where, name, ())
+        return _report(reader, facts, Diff(problems=missing), where, name)
     wanted = [_claim(asset, volume, namespace) for namespace in where]
     result = diff(reader, asset, wanted)
     result.problems += [
@@ -120,8 +119,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         )
         for live in (op.live for op in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
     ]
-    steps: tuple[tuple[Op, ...], ...] = (tuple(result.ops),) if result.ops else ()
-    return _report(reader, facts, result, where, name, steps)
+    return _report(reader, facts, result, where, name)
 
 
 def _claim(asset: Resource, volume: PvcVolume, namespace: str) -> dict[str, Any]:
@@ -145,9 +143,7 @@ def _existing(reader: Reader, namespace: str, name: str) -> Problem | None:
     return None
 
 
-def _report(
-    reader: Reader, facts: dict[str, Any], result: Diff, where: list[str], name: str, steps: tuple[tuple[Op, ...], ...]
-) -> Plan:
+def _report(reader: Reader, facts: dict[str, Any], result: Diff, where: list[str], name: str) -> Plan:
     problems = list(result.problems)
     bound, message = 0, ""
     for namespace in where:
@@ -166,4 +162,6 @@ def _report(
     facts["targets"] = {"desired": len(where), "synced": fine}
     ready = bound == len(where) and not broken
     reason = "Bound" if ready else "Pending"
-    return Plan(StatusInput(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), steps)
+    return Plan(
+        StatusInput(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), tuple(result.writes)
+    )

@@ -1,4 +1,4 @@
-"""What a pass will do, as data, and the comparison of what is wanted with what lives."""
+"""Compare wanted manifests with the cached objects: the writes that make them equal, and the obstacles."""
 
 from __future__ import annotations
 
@@ -10,71 +10,18 @@ from outfitter.api.quantities import parse_quantity
 from outfitter.canonical import covers, stamp
 from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
-from outfitter.naming import ANNOTATION_DIGEST, FIELD_MANAGER, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
+from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
+from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
-from outfitter.snapshot import CachedObject, Key, Reader, Resource
-from outfitter.status import StatusInput
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """POST this manifest."""
-
-    manifest: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Apply this manifest over the live object with `uid`, as `manager`."""
-
-    manifest: Mapping[str, Any]
-    uid: str
-    manager: str = FIELD_MANAGER
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete this object. `orphan`: leave what it owns."""
-
-    live: CachedObject
-    orphan: bool = False
-
-
-Op = Create | Apply | Delete
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The writes of a pass in steps (a step's writes go out together), and what status will say if they succeed.
-
-    `beside`: writes that go out with the first step and that no step waits for. `last`: those that follow all others.
-    """
-
-    status: StatusInput
-    steps: tuple[tuple[Op, ...], ...] = ()
-    requeue: float | None = None  # seconds
-    also_reconcile: frozenset[Key] = frozenset()  # other objects of ours that have something to do now
-    if_unchanged: bool = False  # the status may only be written over the version that it was made from
-    replan_after_write: bool = False  # the draft is of before the writes: what the server made of them belongs into it
-    beside: tuple[Op, ...] = ()
-    last: tuple[Op, ...] = ()
-
-    @property
-    def ops(self) -> tuple[Op, ...]:
-        """All writes, in no order."""
-        return (*self.beside, *(op for step in self.steps for op in step), *self.last)
-
-    def ends(self, live: CachedObject) -> bool:
-        """Whether the object itself is deleted."""
-        return any(isinstance(op, Delete) and op.live.uid == live.uid for op in self.ops)
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 
 @dataclass
 class Diff:
     """Writes that make the live objects what is wanted, and why some cannot be."""
 
-    ops: list[Op] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     live: dict[tuple[str, str, str], CachedObject] = field(default_factory=dict)
 
@@ -87,7 +34,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
         meta = want["metadata"]
         found = reader.get_untracked(want["kind"], meta.get("namespace", ""), meta["name"])
         if found is None:
-            result.ops.append(Create(want))
+            result.writes.append(Create(want))
             continue
         verdict = check_ownership(reader, found, owner)
         if isinstance(verdict, Problem):
@@ -97,7 +44,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
         result.live[found.kind, found.namespace, found.name] = found
         change = _change(want, found)
         if change is not None:
-            result.ops.append(change)
+            result.writes.append(change)
     return result
 
 
@@ -137,7 +84,7 @@ def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str
     return stalled(Reason.NAME_TAKEN, text, namespace=namespace)
 
 
-def _change(want: dict[str, Any], found: CachedObject) -> Op | None:
+def _change(want: dict[str, Any], found: CachedObject) -> Write | None:
     live = found.body
     if found.kind == "ControllerRevision":
         # Named after its content, which cannot change. After a return to former content it is made anew, as the newest.
@@ -163,7 +110,7 @@ def _change(want: dict[str, Any], found: CachedObject) -> Op | None:
     return Apply(want, found.uid)
 
 
-def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Op | None:
+def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Write | None:
     """A claim is applied only to take it up again, to mend its labels, or to grow it; never to shrink it."""
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
     if parse_quantity(requested["storage"]) <= parse_quantity(has["storage"]):
@@ -184,7 +131,7 @@ def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterabl
     """Children of these kinds that are not wanted any more; volumes that hold user data stay."""
     keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
-        Delete(child)
+        Delete(child, phase=WritePhase.CLEANUP)
         for child in reader.children(owner.live.uid)
         if child.kind in kinds
         and (child.kind, child.namespace, child.name) not in keep
@@ -194,14 +141,14 @@ def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterabl
     ]
 
 
-def refused(op: Op, error: ApiError) -> Problem:
+def refused(write: Write, error: ApiError) -> Problem:
     """The problem that a refused write is, in the server's words and with what to do."""
-    if isinstance(op, Delete):
-        kind, namespace, name, verb = op.live.kind, op.live.namespace, op.live.name, "delete"
+    if isinstance(write, Delete):
+        kind, namespace, name, verb = write.live.kind, write.live.namespace, write.live.name, "delete"
     else:
-        meta = op.manifest["metadata"]
-        kind, namespace, name = op.manifest["kind"], meta.get("namespace", ""), meta["name"]
-        verb = "create" if isinstance(op, Create) else "change"
+        meta = write.manifest["metadata"]
+        kind, namespace, name = write.manifest["kind"], meta.get("namespace", ""), meta["name"]
+        verb = "create" if isinstance(write, Create) else "change"
     where = place(kind, namespace, name)
     text = f"the API server refused to {verb} {where}: {error.message}"
     if isinstance(error, NotFound):

@@ -11,9 +11,10 @@ from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
 from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABEL_FILLED, LABEL_ON_DEMAND
 from outfitter.observe import Observation, State, observe, observe_download, refusal
-from outfitter.plan.diff import Create, Delete, Op, Plan, diff
+from outfitter.plan.diff import diff
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
+from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
@@ -49,7 +50,7 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
         )
     idle = _IdleTimer.of(reader, resource)
     if idle.over:
-        return Plan(StatusInput(True, Reason.UNUSED, "", (), facts), ((Delete(resource.live),),))
+        return Plan(StatusInput(True, Reason.UNUSED, "", (), facts), (Delete(resource.live),))
     facts["unusedSince"] = idle.since
     plan = _existing(reader, resource, spec, facts) if spec.claim_name else _filled(reader, resource, spec, facts)
     plan = share(reader, resource, plan) if one_volume else plan
@@ -115,21 +116,21 @@ def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[
         ended = jobs[-1].body.get("status") or {} if jobs else {}
         facts |= {"phase": "Ready", "attempts": 0}
         facts["completedAt"] = previous.get("completedAt") or ended.get("completionTime") or timestamp(reader.now)
-        gone = [Delete(job) for job in jobs if marked and not job.deleting]
+        gone = [Delete(job, phase=WritePhase.CLEANUP) for job in jobs if marked and not job.deleting]
         serious = any(problem.level > Level.NOTE for problem in problems)
         draft = StatusInput(not serious, Reason.READY, "", tuple(problems), facts, (1, 1))
         # The Job goes once the claim is known to say that it is full: that is another pass.
-        return Plan(draft, _steps(result.ops, gone), replan_after_write=bool(result.ops))
+        return Plan(draft, (*result.writes, *gone), replan_after_write=bool(result.writes))
     if held is not None and not ours:
         facts["phase"] = "Pending"
-        over = _steps([Delete(job) for job in jobs if held.deleting and not job.deleting])  # or its pods hold it
+        over = tuple(Delete(job) for job in jobs if held.deleting and not job.deleting)  # or its pods hold it
         return Plan(_draft(facts, problems, Reason.PENDING), over)
-    stale = [Delete(job) for job in jobs if ours and held and not _after(job, held) and not job.deleting]
-    return _download(reader, resource, spec, facts, jobs, result.ops, stale, problems)
-
-
-def _steps(*steps: list[Any]) -> tuple[tuple[Op, ...], ...]:
-    return tuple(tuple(step) for step in steps if step)
+    stale = [
+        Delete(job, phase=WritePhase.CLEANUP)
+        for job in jobs
+        if ours and held and not _after(job, held) and not job.deleting
+    ]
+    return _download(reader, resource, spec, facts, jobs, result.writes, stale, problems)
 
 
 def _after(job: CachedObject, held: CachedObject | None) -> bool:
@@ -164,7 +165,7 @@ def _download(
     spec: NimCacheSpec,
     facts: dict[str, Any],
     jobs: list[CachedObject],
-    first: list[Op],
+    first: list[Write],
     stale: list[Delete],
     problems: list[Problem],
 ) -> Plan:
@@ -175,7 +176,7 @@ def _download(
     pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found)
     if found.problems or stale:
         facts["phase"] = "Pending"
-        return Plan(_draft(facts, problems, Reason.PENDING), _steps(first, stale), replan_after_write=bool(first))
+        return Plan(_draft(facts, problems, Reason.PENDING), (*first, *stale), replan_after_write=bool(first))
     attempt = _attempt(current[-1]) if current else 0
     if current and not current[-1].deleting:
         seen = observe_download(current[-1], _pods(reader, resource, current[-1]))
@@ -184,9 +185,9 @@ def _download(
         kept = diff(reader, resource, [job])
         # The kubelet tries to pull ever later; with another key it may go well at once.
         rotated = seen.reason == Reason.IMAGE_PULL_FAILED and used != version
-        if kept.ops or (seen.state is not State.FAILED and not rotated):
+        if kept.writes or (seen.state is not State.FAILED and not rotated):
             # Another template: this attempt is started over.
-            return _under_way(reader, resource, facts, current[-1], seen, [*first, *kept.ops], [*problems, *wrong])
+            return _under_way(reader, resource, facts, current[-1], seen, [*first, *kept.writes], [*problems, *wrong])
         wait = _wait(reader, current[-1], attempt) if used == version else 0.0
         if wait > 0:
             return _failed(reader, facts, current[-1], seen, attempt, wait, first, problems)
@@ -194,9 +195,10 @@ def _download(
     facts |= {"phase": "Downloading", "jobName": job["metadata"]["name"], "attempts": attempt + 1}
     before = resource.body.get("status") or {}
     facts["failure"] = before.get("failure") if attempt else None
-    over = [Delete(item) for item in current if not item.deleting]
-    steps = _steps(first, [Create(stamp(job))], over)
-    return Plan(_draft(facts, [*problems, *wrong], Reason.DOWNLOADING), steps, replan_after_write=True)
+    over = [Delete(item, phase=WritePhase.CLEANUP) for item in current if not item.deleting]
+    # The Job needs its claim: the scheduler would report a missing one.
+    writes = (*in_phase(WritePhase.DEPENDENCY, first), Create(stamp(job)), *over)
+    return Plan(_draft(facts, [*problems, *wrong], Reason.DOWNLOADING), writes, replan_after_write=True)
 
 
 def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple[str, Found]:
@@ -246,7 +248,7 @@ def _under_way(
     facts: dict[str, Any],
     job: CachedObject,
     seen: Observation,
-    ops: list[Op],
+    writes: list[Write],
     problems: list[Problem],
 ) -> Plan:
     """A Job runs; what keeps its pod from getting on is told, and the kubelet tries on."""
@@ -267,7 +269,7 @@ def _under_way(
     if seen.message and seen.reason != Reason.PROGRESSING:
         level = Level.STALLED if seen.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED) else Level.WAITING
         problems = [*problems, Problem(seen.reason, seen.message, level)]
-    return Plan(_draft(facts, problems, Reason.DOWNLOADING), _steps(ops), replan_after_write=bool(ops))
+    return Plan(_draft(facts, problems, Reason.DOWNLOADING), tuple(writes), replan_after_write=bool(writes))
 
 
 def _ended(reader: Reader, job: CachedObject) -> datetime:
@@ -289,7 +291,7 @@ def _failed(
     seen: Observation,
     attempt: int,
     wait: float,
-    first: list[Op],
+    first: list[Write],
     problems: list[Problem],
 ) -> Plan:
     ended = _ended(reader, job)
@@ -302,4 +304,4 @@ def _failed(
         "nextAttemptAt": timestamp(ended + timedelta(seconds=delay)),
     }
     problems = [*problems, waiting(seen.reason, seen.message)]
-    return Plan(_draft(facts, problems, Reason.FAILED), _steps(first), wait + 0.1)
+    return Plan(_draft(facts, problems, Reason.FAILED), tuple(first), wait + 0.1)

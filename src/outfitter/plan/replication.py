@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from outfitter.canonical import covers, stamp
 from outfitter.naming import owner_labels
-from outfitter.plan.diff import Apply, Create, Delete, Op, check_ownership
+from outfitter.plan.diff import check_ownership
+from outfitter.plan.writes import Apply, Create, Delete, Write
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.render.owner import owner_reference
-from outfitter.snapshot import Reader, Resource
+from outfitter.snapshot import CachedObject, Dep, Reader, Resource
 
 
 def labelled(manifest: dict[str, Any], asset: Resource) -> dict[str, Any]:
@@ -23,29 +25,46 @@ def labelled(manifest: dict[str, Any], asset: Resource) -> dict[str, Any]:
     return manifest
 
 
-def keep_copy(reader: Reader, asset: Resource, manifest: Mapping[str, Any]) -> tuple[list[Op], list[Problem]]:
-    """The write that makes one copy what it should be, or what stands in its way there."""
-    kind, meta = manifest["kind"], manifest["metadata"]
-    namespace, name = meta["namespace"], meta["name"]
-    found = reader.get_untracked(kind, namespace, name)
-    if found is None:
-        return [Create(stamp(dict(manifest)))], []
-    blocked = check_ownership(reader, found, asset)
-    if blocked is not None:
-        reader.track(kind, namespace, name)
-        if blocked.reason == Reason.NAME_TAKEN and namespace != asset.live.namespace:
-            text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it"
-            blocked = stalled(Reason.REPLICATION_ERROR, text, namespace=namespace)
-        return [], [blocked]
-    held = reader.keyed_data(kind, namespace, name, data=True)
-    if held is None or reader.wanted:
-        return [], []  # fetched next, then looked at again
+def keep_copies(
+    reader: Reader, asset: Resource, manifests: Sequence[Mapping[str, Any]]
+) -> tuple[list[Write], list[Problem]]:
+    """The writes that make the copies what they should be, and what prevents some of them."""
+    places = [(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in manifests]
+    existing = {place: reader.get_untracked(*place) for place in places}
+    blocked = {place: check_ownership(reader, found, asset) for place, found in existing.items() if found is not None}
+    reader.prefetch((Dep(*place) for place, problem in blocked.items() if problem is None), data=True)
+    writes: list[Write] = []
+    problems: list[Problem] = []
+    for place, manifest in zip(places, manifests, strict=True):
+        found, problem = existing[place], blocked.get(place)
+        if found is None:
+            writes.append(Create(stamp(dict(manifest))))
+        elif problem is not None:
+            reader.track(*place)
+            problems.append(_blocked(asset, place, problem))
+        else:
+            writes += _changes(reader, manifest, found)
+    return writes, problems
+
+
+def _blocked(asset: Resource, place: tuple[str, str, str], problem: Problem) -> Problem:
+    kind, namespace, name = place
+    if problem.reason != Reason.NAME_TAKEN or namespace == asset.live.namespace:
+        return replace(problem, namespace=namespace)
+    text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it"
+    return stalled(Reason.REPLICATION_ERROR, text, namespace=namespace)
+
+
+def _changes(reader: Reader, manifest: Mapping[str, Any], found: CachedObject) -> list[Write]:
+    held = reader.keyed_data(found.kind, found.namespace, found.name, data=True)
+    assert held is not None
     if held.type != manifest.get("type", ""):
-        return [Delete(found)], []
+        return [Delete(found)]
+    meta = manifest["metadata"]
     content = (dict(held.data or {}), dict(held.binary))
     owned = {"labels": meta["labels"], "ownerReferences": meta.get("ownerReferences", [])}
     if content == (manifest.get("data", {}), manifest.get("binaryData", {})) and covers(owned, found.body["metadata"]):
-        return [], []
+        return []
     extra = set(content[0]) - set(manifest.get("data", {})) | set(content[1]) - set(manifest.get("binaryData", {}))
-    # An apply leaves keys that others have put there, so such a copy is made anew.
-    return [Delete(found) if extra else Apply(stamp(dict(manifest)), found.uid)], []
+    # An apply keeps keys of other field managers, so a copy with such keys is created again.
+    return [Delete(found) if extra else Apply(stamp(dict(manifest)), found.uid)]

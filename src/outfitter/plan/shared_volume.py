@@ -9,7 +9,8 @@ from typing import Any
 from outfitter.canonical import covers, stamp
 from outfitter.naming import shared_claim, shared_volume
 from outfitter.observe import State, observe
-from outfitter.plan.diff import Create, Delete, Op, Plan, check_ownership, diff
+from outfitter.plan.diff import check_ownership, diff
+from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.render import nimcache
@@ -43,7 +44,7 @@ def unshareable(reader: Reader, resource: Resource) -> Problem | None:
 
 @dataclass
 class _Shares:
-    ops: list[Op] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     synced: int = 0
 
@@ -59,7 +60,7 @@ def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
     for child in reader.children(resource.live.uid):
         volume = child.kind in ("PersistentVolume", "PersistentVolumeClaim")
         if volume and not child.deleting and (child.name, child.namespace) not in keep:
-            found.ops.append(Delete(child))
+            found.writes.append(Delete(child))
     draft = made.status
     if draft.facts.get("phase") == "Ready":
         source = _source(reader, resource, draft.facts["claimName"])
@@ -78,8 +79,8 @@ def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
         problems=(*draft.problems, *found.problems),
         targets=(0, 1) if everywhere else (draft.targets[0] + len(where) - broken, len(where) + 1),
     )
-    steps = (*made.steps, tuple(found.ops)) if found.ops else made.steps
-    return replace(made, status=draft, steps=steps, replan_after_write=made.replan_after_write or bool(found.ops))
+    writes = (*made.writes, *in_phase(WritePhase.CLEANUP, found.writes))
+    return replace(made, status=draft, writes=writes, replan_after_write=made.replan_after_write or bool(found.writes))
 
 
 def _namespaces(reader: Reader, resource: Resource) -> list[str]:
@@ -120,12 +121,12 @@ def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespa
     if verdict is not None:
         found.problems.append(_elsewhere(verdict, namespace))
     elif live is None:
-        found.ops += [*result.ops, Create(stamp(volume))]
+        found.writes += [*result.writes, Create(stamp(volume))]
     elif _outdated(live, volume, held):
         lost = held is not None and (held.body.get("status") or {}).get("phase") in ("Bound", "Lost")
-        found.ops += [Delete(live), *([Delete(held)] if held and lost else [])]
+        found.writes += [Delete(live), *([Delete(held)] if held and lost else [])]
     else:
-        found.ops += result.ops
+        found.writes += result.writes
         found.synced += held is not None and observe(held).state is State.READY
 
 

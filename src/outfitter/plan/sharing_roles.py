@@ -30,7 +30,7 @@ def share_roles(reader: Reader, resource: Resource, members: Sequence[Resource],
     # made after it, and gone with it.
     wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(reader, resource, role)]
     result = diff(reader, resource, wanted)
-    result.ops += prune(reader, resource, _KINDS, wanted)
+    result.writes += prune(reader, resource, _KINDS, wanted)
     return result
 
 

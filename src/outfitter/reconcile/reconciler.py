@@ -1,4 +1,4 @@
-"""One pass over one key: gather -> plan -> apply -> write status. Needs nothing from the pass before."""
+"""One reconciliation of one object: gather, plan, execute, write status. It needs nothing from the one before."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import Conflict, Invalid, NotFound
 from outfitter.naming import ANNOTATION_RECONCILE, LABEL_OWNER_UID
-from outfitter.plan.diff import Create, Plan
 from outfitter.plan.planners import plan
-from outfitter.reconcile.executor import Executor
+from outfitter.plan.writes import Create, Plan
+from outfitter.reconcile.executor import Executor, Outcome
+from outfitter.reconcile.state import EngineState
 from outfitter.resolve.request import request_for
 from outfitter.settings import Settings
-from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, Reader, Resource, read_resource
-from outfitter.status import StatusInput, compose, deleting, is_ready, is_stalled, least, unfinished, unreadable
+from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, NeedsData, Reader, Resource, read_resource
+from outfitter.status import StatusInput, compose, deleting, hold, is_stalled, least, unfinished, unreadable
+from outfitter.status import outcome as outcome_of
 
 _log = logging.getLogger(__name__)
 
-_ROUNDS = 4  # looks at the caches per pass: each may turn up Secrets or ConfigMaps to fetch
+_FETCHES = 8  # times that one reconciliation may turn up Secrets or ConfigMaps to fetch
 _NEXT_STEP = 0.1  # seconds
-_AGAIN_SECONDS = 60.0  # at most: no watch tells when a stranger's object, a quota or a missing right is out of the way
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one pass, for the queue: `deps` wake the key again, `requeue_after` is in seconds.
+    """The result of one reconciliation, for the queue: `deps` requeue the key, `requeue_after` is in seconds.
 
-    `deps` is None where the pass could not tell: those of the one before stay.
+    `deps` is None where they are unknown: those of the reconciliation before stay.
     """
 
     outcome: str
@@ -46,7 +47,7 @@ class Result:
 
 
 class Reconciler:
-    """Passes over our objects. Holds no truth: only how long something is not ready, and which names strangers have."""
+    """Reconciles custom resources."""
 
     def __init__(
         self,
@@ -62,29 +63,27 @@ class Reconciler:
         self._users = users
         self._clock = clock
         self._lookup = CacheLookup(caches)
-        self._unready: dict[Key, datetime] = {}
+        self._state = EngineState()
         self._executor = Executor(cluster, caches)
-        self._begun: set[Key] = set()  # whose last pass ended in the middle of its writes
-        self._refused: dict[Key, int] = {}  # how often in a row something was in the way
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
-        """What a pass over `key` would look at. No I/O: used to know all users of all assets before the first pass."""
+        """Everything that a reconciliation of `key` would read. No I/O: all users of all assets are known at start."""
         live = self._caches[key.kind].get(key.namespace, key.name)
-        reader = Reader(self._lookup, self._settings, now=self._clock())
+        reader = Reader(self._lookup, self._settings, now=self._clock(), assume_keys=True)
         try:
             if live is not None:
                 plan(reader, read_resource(live))
+        except NeedsData:
+            pass
         except Exception:  # one object that cannot be read must not keep the operator from starting
             _log.exception("%s: cannot be planned", key)
         return frozenset(reader.deps)
 
     async def reconcile(self, key: Key) -> Result:
-        """One pass. Raises ApiError where a write or read must be retried; nothing is lost then."""
+        """Reconcile one object. Raises ApiError where a request must be retried; nothing is lost then."""
         live = self._caches[key.kind].get(key.namespace, key.name)
         if live is None:
-            self._unready.pop(key, None)
-            self._refused.pop(key, None)
-            self._begun.discard(key)
+            self._state.forget(key)
             return Result("Gone")
         try:
             resource = read_resource(live)
@@ -97,81 +96,90 @@ class Reconciler:
             return Result("Paused", frozenset(self.dependencies(key)))
         if live.deleting:
             return await self._deleting(resource)
-        made, reader = await self._plan(key, resource)
-        if await self._gone_meanwhile(resource, made):
+        planned, reader = await self._plan(resource)
+        if await self._deleted_meanwhile(resource, planned):
             return Result("Gone")
-        self._begun.add(key)
-        done = await self._executor.execute(made)
-        self._begun.discard(key)
-        if made.ends(live):  # nobody needs it any more
-            if not done.problems:
-                return Result("Gone", writes=done.writes)
-            level = logging.DEBUG if key in self._refused else logging.WARNING
-            _log.log(level, "%s is not needed any more, but stays: %s", key, done.problems[0].message)
-            return Result("Waiting", frozenset(reader.deps), self._patience(key, again=True), done.writes)
-        if done.problems:
-            made = replace(made, status=unfinished(made.status, done.problems))
-            if done.without_revision:  # what runs is what ran before
-                facts = {**made.status.facts, "revision": (resource.body.get("status") or {}).get("revision")}
-                made = replace(made, status=replace(made.status, facts=facts))
-        elif made.replan_after_write:
-            made, reader = self._replan(resource, made, reader)
-        draft = made.status
-        requeue, written = await self._write_status(key, resource, draft, if_unchanged=made.if_unchanged)
-        delays = [made.requeue, requeue, self._patience(key, again=done.again)]
-        soonest = min((delay for delay in delays if delay is not None), default=None)
+        with self._state.writing(key):
+            outcome = await self._executor.execute(planned)
+        if planned.ends(live):
+            return self._ended(key, reader, outcome)
+        planned, reader = self._after_writes(resource, planned, reader, outcome)
+        return await self._report(resource, planned, reader, outcome)
+
+    def _ended(self, key: Key, reader: Reader, outcome: Outcome) -> Result:
+        """The plan deleted the object itself, because nothing needs it any more."""
+        if not outcome.problems:
+            return Result("Gone", writes=outcome.writes)
+        level = logging.DEBUG if self._state.refused(key) else logging.WARNING
+        _log.log(level, "%s is not needed any more, but its deletion failed: %s", key, outcome.problems[0].message)
+        delay = self._state.backoff(key, prevented=True)
+        return Result("Waiting", frozenset(reader.deps), delay, outcome.writes)
+
+    def _after_writes(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> tuple[Plan, Reader]:
+        """The plan whose status is true after the writes."""
+        if outcome.problems:
+            status = unfinished(planned.status, outcome.problems)
+            if outcome.without_revision:  # the workload keeps running its previous revision
+                previous = (resource.body.get("status") or {}).get("revision")
+                status = replace(status, facts={**status.facts, "revision": previous})
+            return replace(planned, status=status), reader
+        return self._replan(resource, planned, reader) if planned.replan_after_write else (planned, reader)
+
+    async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> Result:
+        key, status = resource.key, planned.status
+        held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
+        delays = [planned.requeue, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
-            _outcome(draft, made), frozenset(reader.deps), soonest, done.writes + written, made.also_reconcile
+            outcome_of(status),
+            frozenset(reader.deps),
+            min((delay for delay in delays if delay is not None), default=None),
+            outcome.writes + written,
+            planned.also_reconcile,
         )
 
-    def _patience(self, key: Key, *, again: bool) -> float | None:
-        """Seconds until what was in the way is looked at again: 1, 2, 4 ... None where nothing was."""
-        if not again:
-            self._refused.pop(key, None)
-            return None
-        times = self._refused[key] = self._refused.get(key, -1) + 1
-        return min(_AGAIN_SECONDS, 2.0 ** min(times, 10))
-
-    async def _plan(self, key: Key, resource: Resource) -> tuple[Plan, Reader]:
-        """Look, decide, fetch what turned out to be needed, and look again at the caches as they are then."""
-        keyed_data: dict[Dep, KeyedData] = {}
-        # An asset looks at its namesakes to see who shadows whom; that is no use.
-        users = tuple(user for user in self._users(key) if user.kind != key.kind)
-        for _ in range(_ROUNDS):
-            reader = Reader(self._lookup, self._settings, keyed_data, users, self._clock())
-            made = plan(reader, resource)
-            if not reader.wanted:
-                return made, reader
-            found = await asyncio.gather(*(self._fetch(dep, data) for dep, data in reader.wanted.items()))
-            keyed_data.update({dep: native for dep, native in zip(reader.wanted, found, strict=True) if native})
+    async def _plan(self, resource: Resource) -> tuple[Plan, Reader]:
+        """Plan, fetch the Secrets and ConfigMaps that turn out to be needed, and plan again over the caches then."""
+        fetched: dict[Dep, KeyedData] = {}
+        # An asset reads its namesakes to find which one shadows the other; that is no use.
+        users = tuple(user for user in self._users(resource.key) if user.kind != resource.key.kind)
+        for _ in range(_FETCHES):
+            reader = Reader(self._lookup, self._settings, fetched, users, self._clock())
+            try:
+                return plan(reader, resource), reader
+            except NeedsData as request:
+                needed = request.needed
+            found = await asyncio.gather(*(self._fetch(dep, data) for dep, data in needed.items()))
+            fetched.update({dep: data for dep, data in zip(needed, found, strict=True) if data})
             if not any(found):
-                # Gone between the cache and the read: the watch will tell, and wake us.
-                raise Conflict(f"{key}: something it refers to is changing")
-        raise Conflict(f"{key}: what it refers to keeps changing")
+                # Deleted between the cache and the request: the watch event requeues the object.
+                raise Conflict(f"{resource.key}: something it refers to is changing")
+        raise Conflict(f"{resource.key}: what it refers to keeps changing")
 
-    async def _gone_meanwhile(self, resource: Resource, made: Plan) -> bool:
-        """Whether the object was deleted, where children that it had are missing.
+    async def _deleted_meanwhile(self, resource: Resource, planned: Plan) -> bool:
+        """Return whether the object was deleted, where children that it had are missing.
 
-        The garbage collector's news of them can be here before news of their owner, which comes by another watch; made
-        again now, they would stand there without an owner.
+        The events of its children come by other watches and can arrive before its own. Children created now would
+        have no owner.
         """
-        creates = any(isinstance(op, Create) for op in made.ops)
-        if not creates or not (resource.key in self._begun or _had_children(resource)):
+        creates = any(isinstance(write, Create) for write in planned.writes)
+        if not creates or not (self._state.unfinished(resource.key) or _had_children(resource)):
             return False
         live = resource.live
         found = await self._cluster.get(live.kind, live.namespace, live.name)
         return found is None or found["metadata"]["uid"] != live.uid
 
-    def _replan(self, resource: Resource, made: Plan, before: Reader) -> tuple[Plan, Reader]:
-        """After the writes the caches hold the server's answers: say now what a second pass would say."""
+    def _replan(self, resource: Resource, planned: Plan, before: Reader) -> tuple[Plan, Reader]:
+        """Plan over the server's answers, which the caches now hold: the status that a second run would write."""
         reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock())
-        known = {key: made.status.facts[key] for key in ("revision",) if key in made.status.facts}
-        status = {**(resource.body.get("status") or {}), **known}  # the pin that was just made is the one to keep to
-        found = plan(reader, replace(resource, body={**resource.body, "status": status}))
-        if reader.wanted:
-            return made, before
-        soon = _NEXT_STEP if found.ops else found.requeue  # what only now can be done is for the next pass
-        return replace(found, also_reconcile=found.also_reconcile | made.also_reconcile, requeue=soon), reader
+        known = {key: planned.status.facts[key] for key in ("revision",) if key in planned.status.facts}
+        status = {**(resource.body.get("status") or {}), **known}  # the new revision is the one to keep to
+        try:
+            second = plan(reader, replace(resource, body={**resource.body, "status": status}))
+        except NeedsData:
+            return planned, before
+        soon = _NEXT_STEP if second.writes else second.requeue  # writes that became possible only now
+        also = second.also_reconcile | planned.also_reconcile
+        return replace(second, also_reconcile=also, requeue=soon), reader
 
     async def _fetch(self, dep: Dep, data: bool) -> KeyedData | None:
         body = await self._cluster.get(*dep)
@@ -192,37 +200,34 @@ class Reconciler:
         )
 
     async def _unreadable(self, live: CachedObject, error: ValidationError) -> Result:
-        """An object that the models refuse although it is stored, as an older or laxer CRD may have let it in."""
+        """An object that the models refuse although it is stored: an older or laxer CRD accepted it."""
         found = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
         status = unreadable(live.body, found, self._clock())
-        # What runs for it runs on, so it uses what it used.
+        # Its children keep running, so its dependencies stay.
         return Result("Stalled", None, None, await self._put_status(live, status))
 
     async def _deleting(self, resource: Resource) -> Result:
-        """Somebody else's finalizer holds the object: say so, and change nothing any more."""
+        """A finalizer of another tool holds the object: report it, and change nothing any more."""
         written = await self._put_status(resource.live, deleting(resource.body, self._clock()))
         return Result("Deleting", frozenset(), None, written)
 
     async def _write_status(
-        self, key: Key, resource: Resource, draft: StatusInput, *, if_unchanged: bool
+        self, resource: Resource, wanted: StatusInput, *, if_unchanged: bool
     ) -> tuple[float | None, int]:
-        """Write the status if it changed; a workload that just stopped being ready gets a moment to recover first.
+        """Write the status if it changed; a workload that loses readiness gets a grace period to recover.
 
-        `guarded`: only over the version that the draft was made from, and at once.
+        `if_unchanged`: only over the version that the status was made from, and at once.
         """
-        now = self._clock()
-        status = compose(draft, resource.body, now)
+        key, now = resource.key, self._clock()
+        status = compose(wanted, resource.body, now)
         previous = resource.body.get("status") or {}
-        same_spec = all(previous.get(key) == status.get(key) for key in ("observedGeneration", "revision"))
-        slipped = is_ready(previous) and not is_ready(status) and not is_stalled(status)
-        if if_unchanged or not (slipped and same_spec):
-            self._unready.pop(key, None)
-            return None, await self._put_status(resource.live, status, if_unchanged=if_unchanged)
-        since = self._unready.setdefault(key, now)
-        left = self._settings.hold_seconds - (now - since).total_seconds()
-        if left > 0:
+        left = hold(previous, status, self._state.unready_since(key), now, self._settings.hold_seconds)
+        if left is not None and not if_unchanged:
+            self._state.unready(key, now)
             return left + 0.1, 0
-        return None, await self._put_status(resource.live, status)
+        written = await self._put_status(resource.live, status, if_unchanged=if_unchanged)
+        self._state.settled(key)
+        return None, written
 
     async def _put_status(self, live: CachedObject, status: Mapping[str, Any], *, if_unchanged: bool = False) -> int:
         previous = live.body.get("status") or {}
@@ -232,7 +237,7 @@ class Reconciler:
         try:
             await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
         except NotFound:
-            return 0  # deleted while its pass ran
+            return 0  # deleted during its reconciliation
         except Invalid as error:
             _log.error("%s %s/%s: %s", live.kind, live.namespace, live.name, error.message)
             short = least(status, live.body)
@@ -245,21 +250,12 @@ class Reconciler:
         return 1
 
     def forget(self, key: Key) -> None:
-        """The object is gone; a new one of its name starts afresh."""
-        self._unready.pop(key, None)
-        self._refused.pop(key, None)
-        self._begun.discard(key)
+        """Drop what is remembered of an object that is gone; a new one of its name starts without it."""
+        self._state.forget(key)
         self._executor.forget()
 
 
 def _had_children(resource: Resource) -> bool:
-    """Whether there may be children that an earlier pass made, if it came to its end; what runs has none before."""
+    """Return whether an earlier, complete reconciliation can have created children; a workload has none before."""
     status = resource.body.get("status") or {}
     return ("revision" if request_for(resource) else "observedGeneration") in status
-
-
-def _outcome(draft: StatusInput, made: Plan) -> str:
-    worst = max((problem.level for problem in draft.problems), default=None)
-    if worst is not None and worst.name in ("STALLED", "WAITING"):
-        return worst.name.capitalize()
-    return "Ready" if draft.ready else "Progressing"

@@ -16,10 +16,6 @@ MAIN = "main"
 # The security context of every init container. Pod Security restricted requires it; the rest is set for the pod.
 _RESTRICTED: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
-# What restricted Pod Security lets a container add without being elevated.
-_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
-_FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
-
 
 @dataclass(frozen=True)
 class PodPatch:
@@ -185,29 +181,3 @@ def _merge(tree: dict[str, Any], added: Mapping[str, Any]) -> None:
             _merge(tree[key], value)
         else:
             tree[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def elevated(template: Mapping[str, Any]) -> list[str]:
-    """What in an assembled pod goes beyond Pod Security restricted, whoever asked for it; empty means nothing does."""
-    spec = template["spec"]
-    found = [name for name in ("hostNetwork", "hostIPC", "hostPID") if spec.get(name)]
-    found += [f"hostPath {volume['hostPath']['path']}" for volume in spec.get("volumes", ()) if "hostPath" in volume]
-    contexts = [spec.get("securityContext", {})]
-    contexts += [item.get("securityContext", {}) for item in (*spec["containers"], *spec.get("initContainers", ()))]
-    for context in contexts:
-        added = set((context.get("capabilities") or {}).get("add") or ()) - _FREE_CAPABILITIES
-        found += [f"capability {name}" for name in sorted(added)]
-        if context.get("allowPrivilegeEscalation"):
-            found.append("allowPrivilegeEscalation")
-        if context.get("privileged"):
-            found.append("privileged")
-        if (context.get("seccompProfile") or {}).get("type") == "Unconfined":
-            found.append("seccomp profile Unconfined")
-    for name, value in (template["metadata"].get("annotations") or {}).items():
-        if name.startswith(_APPARMOR) and value != "runtime/default":
-            found.append(f"AppArmor profile {value}")
-    probes = [item.get("readinessProbe") or {} for item in spec["containers"]]
-    found += [
-        f"probe of host {probe['httpGet']['host']}" for probe in probes if (probe.get("httpGet") or {}).get("host")
-    ]
-    return list(dict.fromkeys(found))

@@ -10,7 +10,9 @@ from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, gro
 from outfitter.problems import Problem
 from outfitter.render import computeresource, connection, container, environment, placement, volumes
 from outfitter.render.computeresource import GPU
+from outfitter.render.connection import Endpoints
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
+from outfitter.render.podset import PodSet
 from outfitter.resolve.references import label
 from outfitter.resolve.volumes import PvcVolume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
@@ -18,78 +20,61 @@ from outfitter.settings import Settings
 
 
 @dataclass(frozen=True)
-class GroupPods:
-    """The pods of one container group. `port`: where they serve.
-
-    `recreate`: an old pod must go before a new one starts. `deadline`: seconds in which a new pod must be ready.
-    """
-
-    name: str
-    template: Mapping[str, Any]
-    port: int | None = None
-    recreate: bool = False
-    deadline: int | None = None
-
-
-@dataclass(frozen=True)
 class Rendered:
-    """The pods of a workload, where their parts come from, and what is wrong with them."""
+    """The pods of a workload, its addresses, where its values come from, and what is wrong."""
 
-    groups: tuple[GroupPods, ...]
+    groups: tuple[PodSet, ...]
+    exposure: Endpoints
     origins: Mapping[str, str]
     problems: tuple[Problem, ...]
 
 
 def pods(resolved: Resolved, settings: Settings) -> Rendered:
-    """The pod template of every container group. Origins of the first group stand without its name."""
+    """Return the pod template of every container group. Origins of the first group have no prefix."""
     live = resolved.request.resource.live
     exposure = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
     problems: list[Problem] = []
     origins: dict[str, str] = {}
     groups = []
     for number, group in enumerate(resolved.groups):
-        parts = list(_parts(resolved, group, settings, problems, first=number == 0))
+        patches, found = _patches(resolved, group, settings, first=number == 0)
         if number == 0:
             main = group.containers[0]
             ports = connection.container_ports(exposure.inside, main.port)
-            parts.append(PodPatch(label(resolved.request.resource), ports=ports, of=main.name))
-        assembled = assemble([*parts, _fixed(resolved, group)])
-        problems += assembled.problems
+            patches.append(PodPatch(label(resolved.request.resource), ports=ports, of=main.name))
+        assembled = assemble([*patches, _fixed(resolved, group)])
+        problems += [*found, *assembled.problems]
         prefix = "" if number == 0 else f"groups[{group.name}]."
         origins |= {f"{prefix}{path}": source for path, source in assembled.origins.items()}
         groups.append(_group(resolved, group, assembled.template))
-    return Rendered(tuple(groups), origins, (*dict.fromkeys(problems), *exposure.problems))
+    return Rendered(tuple(groups), exposure, origins, (*dict.fromkeys(problems), *exposure.problems))
 
 
-def _parts(
-    resolved: Resolved, group: GroupUse, settings: Settings, problems: list[Problem], *, first: bool
-) -> Iterator[PodPatch]:
-    """Environment, compute, placement, volumes, in this order; what is said once is told of with the first group."""
-    request = resolved.request
-    who = label(request.resource)
-    noted = problems if first else []
+def _patches(
+    resolved: Resolved, group: GroupUse, settings: Settings, *, first: bool
+) -> tuple[list[PodPatch], list[Problem]]:
+    """Return environment, compute, placement and volumes, in this order. The first group reports what they share."""
+    who = label(resolved.request.resource)
+    patches: list[PodPatch] = []
+    problems: list[Problem] = []
     for number, use in enumerate(group.containers):
-        for part in _container(use, who, settings, problems):
-            yield replace(part, of=use.name) if number == 0 else for_sidecar(part, use.name)
-    selector = _selector(resolved, group)
-    part, found = placement.pod_patch(resolved.spec, who, selector, settings)
-    noted += found
-    yield replace(part, of=group.containers[0].name)
+        parts, found = _container(use, who, settings)
+        patches += [replace(part, of=use.name) if number == 0 else for_sidecar(part, use.name) for part in parts]
+        problems += found
+    part, shared = placement.pod_patch(resolved.spec, who, _selector(resolved, group), settings)
+    patches.append(replace(part, of=group.containers[0].name))
     for volume in resolved.volumes:
-        made, found = volumes.pod_patch(volume, settings)
-        noted += found
-        if made is not None:
-            yield from _mounted(made, group)
+        mount, found = volumes.pod_patch(volume, settings)
+        shared = [*shared, *found]
+        patches += _mounted(mount, group) if mount is not None else ()
+    return patches, [*problems, *(shared if first else ())]
 
 
-def _container(use: ContainerUse, who: str, settings: Settings, problems: list[Problem]) -> Iterator[PodPatch]:
-    part, found = environment.pod_patch(use.spec, use.origins.get("image", who), settings)
-    problems += found
-    yield container.with_container_overrides(part, use)
+def _container(use: ContainerUse, who: str, settings: Settings) -> tuple[list[PodPatch], list[Problem]]:
+    part, problems = environment.pod_patch(use.spec, use.origins.get("image", who), settings)
     origin = next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
-    part, found = computeresource.pod_patch(use.spec.compute, origin, settings)
-    problems += found
-    yield part
+    compute, found = computeresource.pod_patch(use.spec.compute, origin, settings)
+    return [container.with_container_overrides(part, use), compute], [*problems, *found]
 
 
 def _mounted(part: PodPatch, group: GroupUse) -> Iterator[PodPatch]:
@@ -102,7 +87,7 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
     request = resolved.request
     live = request.resource.live
     labels = owner_labels(live.kind, live.name, live.uid)
-    if request.type != "workspace":
+    if request.traits.serves:
         labels[LABEL_CONTAINER_GROUP] = group.name
     return PodPatch(
         label(request.resource),
@@ -116,17 +101,17 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
 
 def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
     live = resolved.request.resource.live
-    if resolved.request.type == "workspace":
-        return selector_labels(live.kind, live.name)
-    return group_labels(live.kind, live.name, group.name)
+    if resolved.request.traits.serves:
+        return group_labels(live.kind, live.name, group.name)
+    return selector_labels(live.kind, live.name)
 
 
-def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> GroupPods:
+def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> PodSet:
     limits = [item.get("resources", {}).get("limits", {}) for item in template["spec"]["containers"]]
     gpus = any(name == GPU or name.startswith("nvidia.com/mig-") for each in limits for name in each)
     single = any(isinstance(volume, PvcVolume) and volume.single_node for volume in resolved.volumes)
     serving = getattr(resolved.spec, "serving_configuration", None)
     given = serving.initialization_timeout_seconds if serving else None
-    return GroupPods(
+    return PodSet(
         group.name, template, group.containers[0].port, gpus or single, given or container.start_seconds(template)
     )

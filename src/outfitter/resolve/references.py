@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from outfitter.api.refs import CredentialRef
@@ -11,7 +12,7 @@ from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credentia
 from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.scope import find
-from outfitter.snapshot import Reader, Resource
+from outfitter.snapshot import Dep, Reader, Resource
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,6 @@ def credential_key(
                 "there"
             )
         return waiting(Reason.CREDENTIAL_NOT_READY, text, path)
-    if key and not secret.keys and reader.wanted:
-        return asset, ""
     if key and key not in secret.keys:
         has = ", ".join(sorted(secret.keys)) or "no key"
         return waiting(Reason.KEY_NOT_FOUND, f"{label(asset)} has no key {key}, it has {has}", path)
@@ -87,6 +86,7 @@ def check_variables(
     field: str = "spec.environmentVariables",
 ) -> None:
     """Look up what environment variables read; prompts that nobody answered are noted. `field`: where they stand."""
+    reader.prefetch(_named_data(namespace, spec))
     for variable in spec.environment_variables:
         path = f"{field}[{variable.name}]"
         if variable.credential:
@@ -108,13 +108,21 @@ def check_variables(
             found.problems.append(note(Reason.PROMPT_UNSET, f"the environment asks you to set it{text}", path))
 
 
+def _named_data(namespace: str, spec: WorkspaceSpec | InferenceSpec) -> Iterator[Dep]:
+    for variable in spec.environment_variables:
+        if variable.credential:
+            yield Dep("Secret", namespace, credential_secret(variable.credential.name))
+        if variable.secret:
+            yield Dep("Secret", namespace, variable.secret.name)
+        if variable.config_map:
+            yield Dep("ConfigMap", namespace, variable.config_map.name)
+
+
 def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
     """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
     found = reader.keyed_data(kind, namespace, name)
     if found is None:
         return waiting(Reason.NOT_CREATED, f"{kind} {namespace}/{name} does not exist: create it", path)
-    if key and not found.keys and reader.wanted:
-        return None  # not fetched yet: the pass looks again
     if key and key not in found.keys:
         return waiting(Reason.KEY_NOT_FOUND, f"{kind} {namespace}/{name} has no key {key}: add it", path)
     return None

@@ -1,17 +1,15 @@
-"""What an object of ours asks to run: a Workspace, an Inference, or what `spec.run` of a definition means."""
+"""The workload that an object asks for: a Workspace, an Inference, or `spec.run` of a definition."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outfitter.api.refs import AssetRef
-from outfitter.api.v1alpha1.artifact import Artifact
-from outfitter.api.v1alpha1.environment import Environment
-from outfitter.api.v1alpha1.inference import ArtifactRef, Inference
+from outfitter.api.v1alpha1 import Artifact, WorkloadTraits, kind_of
+from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
-from outfitter.api.v1alpha1.workspace import Workspace
 from outfitter.naming import ANNOTATION_RESTARTED_AT
 from outfitter.snapshot import Resource
 
@@ -23,13 +21,13 @@ _OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfigu
 
 @dataclass(frozen=True)
 class WorkloadRequest:
-    """What runs, under the name of `resource`, which owns the children. `type` is what supportedTypes calls it.
+    """Pods that run under the name of `resource`, which owns the children.
 
-    It runs an environment, an artifact (the own spec of `resource` where `own_definition`), or its inline fields.
+    They come from an environment, an artifact (the own spec of `resource` where `own_definition`), or inline fields.
     """
 
     resource: Resource
-    type: str
+    traits: WorkloadTraits
     inline: Mapping[str, Any]
     stopped: bool
     restarted_at: str
@@ -41,6 +39,11 @@ class WorkloadRequest:
     replicas: int = 1
     sizings: tuple[GroupSizing, ...] = ()
     autoscaling: Autoscaling | None = None
+
+    @property
+    def type(self) -> str:
+        """The word for it in `supportedTypes`."""
+        return self.traits.name
 
     @property
     def namespace(self) -> str:
@@ -60,7 +63,7 @@ class WorkloadRequest:
     @property
     def own_artifact(self) -> bool:
         """Whether it is an Artifact that runs itself: its own `phase` is about its versions."""
-        return self.own_definition and self.type == "inference"
+        return self.own_definition and isinstance(self.resource.model, Artifact)
 
     def sizing(self, group: str) -> GroupSizing | None:
         """What is said of one container group."""
@@ -80,63 +83,61 @@ class WorkloadRequest:
 
 
 def request_for(resource: Resource) -> WorkloadRequest | None:
-    """The workload that an object asks for, if any."""
-    model, restarted = (
-        resource.model,
-        (resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, ""),
-    )
-    spec = resource.body.get("spec") or {}
-    if isinstance(model, Workspace | Inference):
-        refs = model.spec.assets
-        found = WorkloadRequest(
-            resource,
-            "workspace",
-            {key: value for key, value in spec.items() if key not in _NOT_INLINE},
-            model.spec.suspend,
-            restarted,
-            environment=refs.environment,
-            compute=refs.compute,
-            data_sources=refs.data_sources,
-        )
-        return _inference(found, model) if isinstance(model, Inference) else found
-    if isinstance(model, Environment | Artifact) and model.spec.run is not None:
-        run, body = model.spec.run, spec["run"] or {}
-        found = WorkloadRequest(
-            resource,
-            "workspace",
-            {key: body[key] for key in _OF_RUN if key in body},
-            run.suspend or run.replicas == 0,
-            restarted,
-            own_definition=True,
-            compute=run.compute,
-            data_sources=run.data_sources,
-        )
-        return _artifact_run(found, model) if isinstance(model, Artifact) else found
-    return None
+    """Return the workload that an object asks for; None where it only defines something."""
+    kind = kind_of(resource.live.kind)
+    spec: Any = resource.model.spec
+    run = spec if kind.workload else getattr(spec, "run", None)
+    if kind.runs is None or run is None:
+        return None
+    request = _of_workload(resource, kind.runs) if kind.workload else _of_definition(resource, kind.runs)
+    return _scaled(request, run) if kind.runs.scales else request
 
 
-def _inference(found: WorkloadRequest, model: Inference) -> WorkloadRequest:
-    spec = model.spec
-    return _scaled(found, spec.artifact, spec)
-
-
-def _artifact_run(found: WorkloadRequest, model: Artifact) -> WorkloadRequest:
-    return _scaled(found, None, model.spec.run)
-
-
-def _scaled(found: WorkloadRequest, artifact: ArtifactRef | None, spec: Any) -> WorkloadRequest:
-    """An inference out of what every workload has; it is stopped where it is suspended or no group has a pod."""
-    counts = [item.replicas for item in spec.container_groups if item.replicas is not None]
-    scaled = spec.autoscaling is not None or any(item.autoscaling for item in spec.container_groups)
-    nothing = not scaled and max([spec.replicas, *counts]) == 0
+def _of_workload(resource: Resource, traits: WorkloadTraits) -> WorkloadRequest:
+    """A kind that always runs: inline fields beside references to assets."""
+    spec: Any = resource.model.spec
     return WorkloadRequest(
-        **{
-            **vars(found),
-            "type": "inference",
-            "stopped": spec.suspend or nothing,
-            "artifact": artifact,
-            "replicas": spec.replicas,
-            "sizings": spec.container_groups,
-            "autoscaling": spec.autoscaling,
-        }
+        resource,
+        traits,
+        {key: value for key, value in (resource.body.get("spec") or {}).items() if key not in _NOT_INLINE},
+        spec.suspend,
+        _restarted_at(resource),
+        environment=spec.assets.environment,
+        compute=spec.assets.compute,
+        data_sources=spec.assets.data_sources,
+    )
+
+
+def _of_definition(resource: Resource, traits: WorkloadTraits) -> WorkloadRequest:
+    """A definition with `run`: its own spec is what runs."""
+    spec: Any = resource.model.spec
+    run, body = spec.run, resource.body["spec"]["run"] or {}
+    return WorkloadRequest(
+        resource,
+        traits,
+        {key: body[key] for key in _OF_RUN if key in body},
+        run.suspend or run.replicas == 0,
+        _restarted_at(resource),
+        own_definition=True,
+        compute=run.compute,
+        data_sources=run.data_sources,
+    )
+
+
+def _restarted_at(resource: Resource) -> str:
+    return str((resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, ""))
+
+
+def _scaled(request: WorkloadRequest, run: Any) -> WorkloadRequest:
+    """Add the number of pods; the workload is stopped where it is suspended or no group has a pod."""
+    counts = [item.replicas for item in run.container_groups if item.replicas is not None]
+    scaled = run.autoscaling is not None or any(item.autoscaling for item in run.container_groups)
+    nothing = not scaled and max([run.replicas, *counts]) == 0
+    return replace(
+        request,
+        stopped=run.suspend or nothing,
+        artifact=getattr(run, "artifact", None),
+        replicas=run.replicas,
+        sizings=run.container_groups,
+        autoscaling=run.autoscaling,
     )

@@ -53,7 +53,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     found = Found()
     chosen = _chosen(reader, request)
     merged = merge([*compute_layer(reader, request, found), (label(request.resource), request.inline)])
-    spec = read_submission(request.type, merged, found)
+    spec = read_submission(request.traits, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_volumes(reader, request.namespace, volumes, found)
     groups: tuple[GroupUse, ...] = ()
@@ -76,7 +76,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         groups = tuple(_group(context, group, merged) for group in chosen.definition.groups)
         found.problems += _unknown_sizings(request, chosen.definition)
     pull = pull_secrets(reader, request.namespace, spec, images, found)
-    found.problems += shape_problems(request.type, Merged({**merged.fields, "artifact": {}}), complete=False)
+    found.problems += shape_problems(request.traits, Merged({**merged.fields, "artifact": {}}), complete=False)
     return Resolved(
         request,
         merged,
@@ -86,14 +86,10 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         tuple(found.sources.values()),
         tuple(found.problems),
         groups,
-        None if isinstance(chosen, Problem) else chosen,
-        facts,
-        model.missing if model else None,
+        artifact=None if isinstance(chosen, Problem) else chosen,
+        facts=facts,
+        missing_cache=model.missing if model else None,
     )
-
-
-def _own_artifact(request: WorkloadRequest) -> bool:
-    return request.own_definition and request.type == "inference"
 
 
 def _chosen(reader: Reader, request: WorkloadRequest) -> ArtifactTarget | Problem:

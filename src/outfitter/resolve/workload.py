@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from outfitter.api.refs import AssetRef
+from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import InferenceSpec
@@ -27,7 +28,6 @@ from outfitter.resolve.volumes import (
     asset_volumes,
     check_volumes,
     inline_volumes,
-    not_for_inference,
     with_nodes,
 )
 from outfitter.snapshot import Reader, Resource
@@ -38,11 +38,6 @@ _ENVIRONMENT_FIELDS = (
     "environmentVariables", "security", "probes", "connections",
 )  # fmt: skip
 _NOT_COMPUTE = frozenset({"description", "displayName", "scope", "supportedTypes", "distributedFramework"})
-_UID_FIELDS = ("runAsUid", "runAsGid", "supplementalGroups")
-_KINDS: Mapping[str, tuple[str, type[WorkspaceSpec] | type[InferenceSpec]]] = {
-    "workspace": ("Workspace", WorkspaceSpec),
-    "inference": ("Inference", InferenceSpec),
-}
 MAIN = "main"
 NGC_HOST = "nvcr.io/"
 
@@ -83,6 +78,7 @@ class Resolved:
     problems: tuple[Problem, ...]
     groups: tuple[GroupUse, ...]
     artifact: ArtifactTarget | None = None
+    environment: Resource | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
 
@@ -100,22 +96,28 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     if environment is not None:
         body = environment.body["spec"]
         layers.append((label(environment), {key: body[key] for key in _ENVIRONMENT_FIELDS if key in body}))
-        found.problems += _allowed(environment, request)
     layers += compute_layer(reader, request, found)
     layers.append((label(request.resource), request.inline))
     merged = merge(layers)
-    spec = read_submission(request.type, merged, found)
+    spec = read_submission(request.traits, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_variables(reader, request.namespace, spec, found)
     check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found)
-    found.problems += shape_problems(request.type, merged, complete=not found.problems)
-    if request.type == "inference":
-        found.problems += _not_for_inference(merged.fields, volumes)
+    found.problems += shape_problems(request.traits, merged, complete=not found.problems)
+    if request.traits.serves:
         volumes = with_nodes(reader, request.namespace, volumes)
     group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, _port(spec)),))
     return Resolved(
-        request, merged, spec, tuple(volumes), pull, tuple(found.sources.values()), tuple(found.problems), (group,)
+        request,
+        merged,
+        spec,
+        tuple(volumes),
+        pull,
+        tuple(found.sources.values()),
+        tuple(found.problems),
+        (group,),
+        environment=environment,
     )
 
 
@@ -140,9 +142,9 @@ def _port(spec: Spec) -> int | None:
     return next((item.container_port for item in spec.connections if item.connection_type == "ServingPort"), None)
 
 
-def read_submission(kind: str, merged: Merged, found: Found) -> Spec:
+def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spec:
     """The merged fields as a model; an empty one, with problems, where they do not fit it."""
-    model = _KINDS[kind][1]
+    model = traits.spec
     try:
         return model.model_validate(merged.fields)
     except ValidationError as error:
@@ -152,9 +154,9 @@ def read_submission(kind: str, merged: Merged, found: Found) -> Spec:
         return model()
 
 
-def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Problem]:
+def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) -> Iterator[Problem]:
     """What the merged submission lacks or contradicts. Gaps are told only where nothing else explains them."""
-    name = _KINDS[kind][0]
+    name = traits.kind
     errors = [
         *(incomplete(name, merged.fields) if complete else ()),
         *runtime_violations(name, merged.fields),
@@ -163,40 +165,9 @@ def shape_problems(kind: str, merged: Merged, *, complete: bool) -> Iterator[Pro
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 
-def _not_for_inference(fields: Mapping[str, Any], volumes: Iterable[Volume]) -> Iterator[Problem]:
-    """What an environment or data source may have, but nothing that answers requests."""
-    security = fields.get("security") or {}
-    given = [
-        f"security.{name}" for name in ("allowPrivilegeEscalation", "hostIpc", "hostNetwork") if security.get(name)
-    ]
-    given += [name for name in ("tty", "stdin") if fields.get(name)]
-    for name in given:
-        yield stalled(Reason.TYPE_NOT_SUPPORTED, "an inference cannot have it: use another environment", f"spec.{name}")
-    yield from not_for_inference(volumes)
-
-
 def field_text(path: Iterable[str | int]) -> str:
     """A field of the spec as people write it: ("ports", 0, "name") -> spec.ports[0].name."""
     return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-
-
-def _allowed(environment: Resource, request: WorkloadRequest) -> Iterator[Problem]:
-    assert isinstance(environment.model, Environment)
-    spec = environment.model.spec
-    if spec.supported_types and request.type not in spec.supported_types:
-        yield stalled(
-            Reason.TYPE_NOT_SUPPORTED,
-            f"{label(environment)} supports {', '.join(spec.supported_types)}, not {request.type}",
-            "spec.assets",
-        )
-    given = [name for name in _UID_FIELDS if name in (request.inline.get("security") or {})]
-    if given and not request.own_definition and not spec.security.override_uid_gid_in_workspace:
-        for name in given:
-            yield stalled(
-                Reason.OVERRIDE_FORBIDDEN,
-                f"{label(environment)} lets nobody else choose it (overrideUidGidInWorkspace is false): remove it",
-                f"spec.security.{name}",
-            )
 
 
 def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What one reconciliation knows."""
 
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Resource, read_resource, readable
-from outfitter.snapshot.reader import Lookup, Reader
+from outfitter.snapshot.reader import Lookup, NeedsData, Reader
 
 __all__ = [
     "CachedObject",
@@ -9,6 +9,7 @@ __all__ = [
     "Key",
     "KeyedData",
     "Lookup",
+    "NeedsData",
     "Reader",
     "Resource",
     "read_resource",

@@ -1,4 +1,4 @@
-"""The Reader: all that a planner may look at, and a record of what it looked at."""
+"""The Reader: everything that a planner may read, and a record of what it read."""
 
 from __future__ import annotations
 
@@ -32,11 +32,29 @@ class Lookup(Protocol):
         """The object of ours with that uid."""
 
 
-class Reader:
-    """One instant of the caches for one pass, remembering what was looked at.
+class NeedsData(Exception):
+    """Secrets and ConfigMaps must be fetched before planning can continue; True: with their content."""
 
-    `deps` ends up as everything the result depends on, found or not. `wanted` names Secrets and ConfigMaps whose keys
-    (True: data) are needed but were not fetched yet: the pass fetches them and looks again.
+    def __init__(self, needed: Mapping[Dep, bool]) -> None:
+        super().__init__(", ".join(f"{dep.kind} {dep.namespace}/{dep.name}" for dep in needed))
+        self.needed = needed
+
+
+class _EveryKey(frozenset[str]):
+    """The keys of an object that was not fetched, where its keys do not matter."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class Reader:
+    """The caches at one instant, for one reconciliation. Records in `deps` what was read, found or not.
+
+    The caches hold no keys of Secrets and ConfigMaps. `keyed_data` holds those that were fetched for this
+    reconciliation; reading another one raises NeedsData. With `assume_keys`, every key counts as present instead.
     """
 
     def __init__(
@@ -46,14 +64,16 @@ class Reader:
         keyed_data: Mapping[Dep, KeyedData] | None = None,
         users: tuple[Key, ...] = (),
         now: datetime | None = None,
+        *,
+        assume_keys: bool = False,
     ) -> None:
         self.settings = settings
         self.users = users
         self.now = now or datetime.fromtimestamp(0).astimezone()
         self.deps: set[Dep] = set()
-        self.wanted: dict[Dep, bool] = {}
         self._lookup = lookup
         self._keyed_data = keyed_data or {}
+        self._assume_keys = assume_keys
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
         """An object by name."""
@@ -129,9 +149,9 @@ class Reader:
         return found is not None and found.body.get("volumeBindingMode") == "WaitForFirstConsumer"
 
     def keyed_data(self, kind: str, namespace: str, name: str, *, data: bool = False) -> KeyedData | None:
-        """A Secret or ConfigMap with its keys, and with `data` its content; None where there is none.
+        """A Secret or ConfigMap with its keys, and with `data` its content; None where it does not exist.
 
-        Where it exists but was not fetched in this version, it is noted in `wanted` and shown without keys.
+        Raises NeedsData where it exists but was not fetched.
         """
         found = self.get(kind, namespace, name)
         if found is None:
@@ -140,5 +160,17 @@ class Reader:
         fetched = self._keyed_data.get(dep)
         if fetched is not None and (not data or fetched.data is not None):
             return fetched
-        self.wanted[dep] = data or self.wanted.get(dep, False)
-        return KeyedData(kind, namespace, name, str(found.resource_version), frozenset(), data={} if data else None)
+        if self._assume_keys and not data:
+            return KeyedData(kind, namespace, name, str(found.resource_version), _EveryKey())
+        raise NeedsData({dep: data})
+
+    def prefetch(self, deps: Iterable[Dep], *, data: bool = False) -> None:
+        """Ask for several Secrets and ConfigMaps at once, so that they are fetched together."""
+        needed: dict[Dep, bool] = {}
+        for dep in deps:
+            try:
+                self.keyed_data(*dep, data=data)
+            except NeedsData as request:
+                needed.update(request.needed)
+        if needed:
+            raise NeedsData(needed)

@@ -9,9 +9,29 @@ from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
-from outfitter.api.v1alpha1.inference import Inference
+from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
-from outfitter.api.v1alpha1.workspace import Workspace
+from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
+
+
+@dataclass(frozen=True)
+class WorkloadTraits:
+    """How one type of workload runs."""
+
+    name: str
+    """The word for it in `supportedTypes`, in policies and in revisions."""
+    kind: str
+    """The kind whose rules its merged submission follows."""
+    spec: type[WorkspaceSpec] | type[InferenceSpec]
+    """The model of its merged submission."""
+    backend: str
+    """The module of `outfitter.backends` that renders and observes its controllers."""
+    serves: bool = False
+    """Answers requests: container groups, a serving port, a deadline for readiness."""
+    scales: bool = False
+    """The number of its pods is a field of the spec."""
+    ends: bool = False
+    """Its pods run to completion."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +45,9 @@ class Kind:
     asset: bool = False
     """Can be referred to by workloads and shared by scope."""
     workload: bool = False
-    """Always runs; an asset may run too, where its spec says so."""
+    """Always runs. A kind with `runs` that is no workload runs where `spec.run` is set."""
+    runs: WorkloadTraits | None = None
+    """How its pods run; None for a kind without pods."""
     on_demand: bool = False
     """Made by the operator where another object needs one and nobody wrote it."""
     status_matters: tuple[str, ...] = ()
@@ -44,14 +66,17 @@ class Kind:
         return ("outfitter", "assets") if self.asset else ("outfitter",)
 
 
+_WORKSPACE = WorkloadTraits("workspace", "Workspace", WorkspaceSpec, "statefulset")
+_INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, "deployment", serves=True, scales=True)
+
 KINDS: tuple[Kind, ...] = (
-    Kind("Environment", "environments", ("envr",), Environment, asset=True),
+    Kind("Environment", "environments", ("envr",), Environment, asset=True, runs=_WORKSPACE),
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True),
-    Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True),
-    Kind("Inference", "inferences", ("infr",), Inference, workload=True),
-    Kind("Artifact", "artifacts", ("art",), Artifact),
+    Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
+    Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
+    Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE),
     Kind(
         "ArtifactRepository",
         "artifactrepositories",
@@ -73,8 +98,18 @@ KINDS: tuple[Kind, ...] = (
 """Every kind there is; nothing else lists them."""
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
+_BY_TYPE = {kind.runs.name: kind.runs for kind in KINDS if kind.runs is not None}
 
 
 def kind_of(name: str) -> Kind:
     """Return the kind of that name; KeyError for a kind that is not ours."""
     return _BY_NAME[name]
+
+
+def traits_of(workload_type: str) -> WorkloadTraits:
+    """Return how a type of workload runs, as a revision names it; KeyError for an unknown one."""
+    return _BY_TYPE[workload_type]
+
+
+BACKENDS: tuple[str, ...] = tuple(sorted({traits.backend for traits in _BY_TYPE.values()}))
+"""The modules of `outfitter.backends` that some kind uses."""

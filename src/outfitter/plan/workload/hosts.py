@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from outfitter.backends import Run
 from outfitter.naming import connection_service
 from outfitter.plan.diff import Diff
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
+from outfitter.render import serving
 from outfitter.render.connection import Endpoints, host_of
 from outfitter.snapshot import CachedObject, Reader, Resource
 
@@ -29,6 +31,17 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
         text = f"{host} already belongs to another workload: choose another host"
         conflicts[name] = waiting(Reason.HOST_TAKEN, text, field)
     return conflicts
+
+
+def hosts(reader: Reader, run: Run) -> Iterator[tuple[str, str, str]]:
+    """Yield the name of each Ingress, its host, and the field that asks for it."""
+    request = run.request
+    for item in run.exposure.inside:
+        if item.host:
+            yield connection_service(request.name, item.name), item.host, f"spec.connections[{item.name}]"
+    url = serving.public_url(request, run.spec, reader.settings)
+    if url:
+        yield request.name, url.split("://", 1)[1], "spec.servingPort"
 
 
 def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 
 import orjson
 
-from outfitter.api.v1alpha1.inference import InferenceSpec
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.v1alpha1 import traits_of
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, revision, short_hash
 from outfitter.problems import Problem
 from outfitter.reasons import Level
 from outfitter.render.claims import claims, short_lived
 from outfitter.render.owner import child_meta
-from outfitter.render.workload import GroupPods, Rendered
+from outfitter.render.podset import PodSet
+from outfitter.render.workload import Rendered
 from outfitter.resolve.references import Source
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import Resolved, Spec
@@ -46,7 +46,7 @@ class Revision:
     sources: tuple[Source, ...]
     origins: Mapping[str, str]
     notes: tuple[Problem, ...]
-    groups: tuple[GroupPods, ...]
+    groups: tuple[PodSet, ...]
     claims: tuple[Mapping[str, Any], ...]
     short_lived: tuple[str, ...] = ()
     artifact: Mapping[str, Any] | None = None
@@ -55,8 +55,7 @@ class Revision:
     @cached_property
     def spec(self) -> Spec:
         """The merged submission as a model."""
-        model = WorkspaceSpec if self.type == "workspace" else InferenceSpec
-        return model.model_validate(self.submission)
+        return traits_of(self.type).spec.model_validate(self.submission)
 
     @property
     def template(self) -> Mapping[str, Any]:
@@ -138,7 +137,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "notes": [
             {"reason": str(item.reason), "message": item.message, "field": item.field} for item in revision.notes
         ],
-        "groups": [dict(vars(group)) for group in revision.groups],
+        "groups": [group.stored() for group in revision.groups],
         "claims": list(revision.claims),
         "shortLived": list(revision.short_lived),
         "artifact": revision.artifact,
@@ -181,7 +180,7 @@ def read(live: CachedObject) -> Revision:
         ),
         data.get("origins", {}),
         tuple(Problem(item["reason"], item["message"], Level.NOTE, item["field"]) for item in data.get("notes", ())),
-        tuple(GroupPods(**group) for group in data["groups"]),
+        tuple(PodSet.read(group) for group in data["groups"]),
         tuple(data.get("claims", ())),
         tuple(data.get("shortLived") or ()),
         data.get("artifact"),

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
-from outfitter.naming import ANNOTATION_STOPPED_REVISION, clone_snapshot, selector_labels
+from outfitter.backends import ControllerState, Run, controller_kinds
+from outfitter.naming import ANNOTATION_STOPPED_REVISION, clone_snapshot, group_workload, selector_labels
 from outfitter.observe import UNSEEN, Observation, PodSummary, State, observe, refusal
-from outfitter.plan.diff import Diff
 from outfitter.plan.workload import revision as revisions
-from outfitter.plan.workload.hosts import reached
 from outfitter.plan.workload.revision import Revision
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
-from outfitter.render.connection import Endpoints
+from outfitter.render import serving
+from outfitter.render.podset import PodSet
+from outfitter.resolve.artifact import number_of
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader, Resource
 from outfitter.status import StatusInput
 
-CONTROLLERS = ("StatefulSet", "Deployment")
 _STOPPED = "suspended: set suspend to false to start it"
 
 
@@ -60,23 +60,6 @@ class ObservedState:
                 return str(annotations[ANNOTATION_STOPPED_REVISION])
         return ""
 
-    @property
-    def statuses(self) -> list[dict[str, Any]]:
-        """What the controllers say."""
-        return [live.body.get("status") or {} for live in self.controllers]
-
-    def total(self, field: str) -> int:
-        """A number of pods, over all controllers."""
-        return sum(int(status.get(field, 0)) for status in self.statuses)
-
-    @property
-    def update_revision(self) -> str:
-        """The revision that pods of a StatefulSet should have, once it has seen the newest template; else ""."""
-        for live, status in zip(self.controllers, self.statuses, strict=True):
-            if live.kind == "StatefulSet" and status.get("observedGeneration", 0) >= live.generation:
-                return str(status.get("updateRevision", ""))
-        return ""
-
 
 def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
     """What lives of the workload that `resource` owns."""
@@ -87,19 +70,17 @@ def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
     not_a_pin = clone_snapshot(live.name)
     found = [child for child in own if child.kind == "ControllerRevision" and child.name != not_a_pin]
     revision = status.get("revision", "")
-    controllers = tuple(child for child in own if child.kind in CONTROLLERS)
-    makers = {child.uid for child in controllers if child.kind == "StatefulSet"}
+    starts = controller_kinds()
     return ObservedState(
-        controllers,
+        tuple(child for child in own if child.kind in starts),
         tuple(sorted(found, key=lambda child: child.body["revision"])),
-        # A Deployment's pods belong to ReplicaSets, which are not watched.
-        tuple(c for c in children if c.kind == "Pod" and (not makers or c.controller in makers)),
+        tuple(child for child in children if child.kind == "Pod"),
         next((child for child in found if revisions.trusted(child, live.name, revision)), None),
         status.get("runPhase") or status.get("phase", ""),
     )
 
 
-def waiting_status(request: WorkloadRequest, problems: list[Problem]) -> StatusInput:
+def waiting_status(request: WorkloadRequest, problems: Sequence[Problem]) -> StatusInput:
     """Status of a workload of which nothing exists yet."""
     if request.stopped and not any(problem.level > Level.NOTE for problem in problems):
         facts = _facts(request, Phase.STOPPED, 0, 0)
@@ -111,33 +92,29 @@ def waiting_status(request: WorkloadRequest, problems: list[Problem]) -> StatusI
 
 def running_status(
     reader: Reader,
-    request: WorkloadRequest,
+    run: Run,
     observed: ObservedState,
     revision: Revision,
-    exposure: Endpoints,
-    pods: PodSummary,
-    problems: list[Problem],
+    state: ControllerState,
+    problems: Sequence[Problem],
     *,
     pending: bool,
-    diff: Diff,
-    conflicts: Mapping[str, Problem],
 ) -> StatusInput:
-    """Status of a pinned workload: how its pods are, how to reach it, what is newer than its pin."""
-    state = _state(observed, pending=pending)
-    found = _failure(reader, observed, pods, request)
-    if found is None and state.state is State.FAILED:
-        found = state
-    if found is not None and state.state is not State.READY:
-        level = Level.STALLED if found.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED) else Level.WAITING
-        problems = [*problems, Problem(found.reason, found.message, level)]
-    problems += _claim_problems(reader, diff)
-    previous = request.resource.body.get("status") or {}
-    before = previous.get("runPhase" if request.own_artifact else "phase", "")
-    phase = _phase(request, observed, state, found, pods, before, pending=pending)
-    facts = _facts(request, phase, observed.total("replicas"), observed.total("readyReplicas"))
+    """Return the status of a workload that has a revision. `pending`: its children are about to change."""
+    request = run.request
+    now = UNSEEN if pending or not observed.controllers else state.state
+    failure = _failure(reader, observed, state.pods, request)
+    if failure is None and now.state is State.FAILED:
+        failure = now
+    found = list(problems)
+    if failure is not None and now.state is not State.READY:
+        final = failure.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED)
+        found.append(Problem(failure.reason, failure.message, Level.STALLED if final else Level.WAITING))
+    before = (request.resource.body.get("status") or {}).get("runPhase" if request.own_artifact else "phase", "")
+    phase = _phase(request, observed, now, failure, state, before, pending=pending)
+    facts = _facts(request, phase, state.replicas, state.ready)
     facts["revision"] = revision.name
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
-    facts["connections"] = [*reached(request.resource, exposure, diff, conflicts), *exposure.links] or None
     links = [
         {"name": item.name, "url": item.url, "type": item.type}
         for item in revision.spec.related_urls
@@ -145,9 +122,9 @@ def running_status(
     ]
     facts["relatedUrls"] = links or None
     if phase is Phase.STOPPED:
-        return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(problems), facts, (1, 1))
-    ready = state.state is State.READY
-    return StatusInput(ready, Reason.RUNNING if ready else state.reason, state.message, tuple(problems), facts, (1, 1))
+        return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(found), facts, (1, 1))
+    ready = now.state is State.READY
+    return StatusInput(ready, Reason.RUNNING if ready else now.reason, now.message, tuple(found), facts, (1, 1))
 
 
 def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
@@ -160,19 +137,11 @@ def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) ->
     }
 
 
-def _state(observed: ObservedState, *, pending: bool) -> Observation:
-    """The controllers together: the first that is not ready, failures first."""
-    if not observed.controllers or pending:
-        return UNSEEN
-    seen = [observe(live) for live in observed.controllers]
-    failed = next((item for item in seen if item.state is State.FAILED), None)
-    return failed or next((item for item in seen if item.state is not State.READY), seen[0])
-
-
 def _failure(reader: Reader, observed: ObservedState, pods: PodSummary, request: WorkloadRequest) -> Observation | None:
     if pods.failure is not None or not observed.controllers or request.stopped:
         return pods.failure
-    for live, status in zip(observed.controllers, observed.statuses, strict=True):
+    for live in observed.controllers:
+        status = live.body.get("status") or {}
         condition = next((item for item in status.get("conditions") or () if item["type"] == "ReplicaFailure"), None)
         if condition is not None and condition.get("status") == "True":
             return refusal(condition.get("message", ""))
@@ -188,9 +157,9 @@ def _failure(reader: Reader, observed: ObservedState, pods: PodSummary, request:
 def _phase(
     request: WorkloadRequest,
     observed: ObservedState,
-    state: Observation,
+    now: Observation,
     failure: Observation | None,
-    pods: PodSummary,
+    state: ControllerState,
     before: str,
     *,
     pending: bool,
@@ -198,49 +167,63 @@ def _phase(
     if request.resource.live.deleting:
         return Phase.DELETING
     if request.stopped:
-        return Phase.STOPPED if state.state is State.READY or not observed.controllers else Phase.STOPPING
-    if state.state is State.READY:
+        return Phase.STOPPED if now.state is State.READY or not observed.controllers else Phase.STOPPING
+    if now.state is State.READY:
         return Phase.RUNNING
-    if not any(status.get("observedGeneration") for status in observed.statuses):
-        return Phase.CREATING  # no controller has seen it yet
+    if not state.seen:
+        return Phase.CREATING
     if before in (Phase.STOPPED, Phase.STOPPING, Phase.RESUMING) and failure is None:
         return Phase.RESUMING
-    if pending or state.reason == Reason.UPDATING:
+    if pending or now.reason == Reason.UPDATING:
         return Phase.UPDATING
     if before in (Phase.RUNNING, Phase.DEGRADED):
         return Phase.DEGRADED
     if before == Phase.UPDATING and failure is None:
         return Phase.UPDATING
-    return Phase.INITIALIZING if pods.scheduled else Phase.PENDING
+    return Phase.INITIALIZING if state.pods.scheduled else Phase.PENDING
 
 
-def _claim_problems(reader: Reader, diff: Diff) -> list[Problem]:
-    found = []
-    for live in diff.live.values():
-        if live.kind == "PersistentVolumeClaim":
-            seen = observe(live, first_consumer=reader.binds_late(live))
-            if seen.state is State.FAILED:
-                found.append(stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}"))
-    return found
+def claim_problems(reader: Reader, claims: Iterable[CachedObject]) -> Iterator[Problem]:
+    """Yield the problems of claims that lost their volume."""
+    for live in claims:
+        seen = observe(live, first_consumer=reader.binds_late(live))
+        if seen.state is State.FAILED:
+            yield stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}")
 
 
-def serious(problems: Iterable[Problem]) -> bool:
-    """Whether any of these keeps a pin from being made."""
-    return any(problem.level > Level.NOTE for problem in problems)
+def serving_facts(reader: Reader, run: Run, observed: ObservedState, revision: Revision) -> dict[str, Any]:
+    """Return where a workload that serves answers, from which artifact, and the pods of each container group."""
+    request = run.request
+    if not request.traits.serves:
+        return {}
+    facts: dict[str, Any] = {"url": serving.url(request, run.pods, run.spec, run.settings)}
+    if request.artifact is not None or request.own_artifact:
+        facts["containerGroups"] = _group_facts(request, run.pods, observed)
+    if revision.artifact is not None:
+        facts["artifact"] = _artifact_facts(reader, request.namespace, revision.artifact)
+    return facts
 
 
-def group_facts(observed: ObservedState, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Pods of each container group; `names`: group -> Deployment."""
-    by_name = {live.name: live.body.get("status") or {} for live in observed.controllers}
-    found = []
-    for group, deployment in names.items():
-        status = by_name.get(deployment, {})
-        found.append(
-            {
-                "name": group,
-                "deployment": deployment,
-                "replicas": int(status.get("replicas", 0)),
-                "readyReplicas": int(status.get("readyReplicas", 0)),
-            }
-        )
-    return found
+def _artifact_facts(reader: Reader, namespace: str, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    repository = reader.resource("ArtifactRepository", namespace, artifact["repository"])
+    facts = {
+        "name": artifact["name"],
+        "repository": artifact["repository"],
+        "version": number_of(repository, artifact["uid"]),
+        "generation": artifact["generation"],
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _group_facts(request: WorkloadRequest, pods: Sequence[PodSet], observed: ObservedState) -> list[dict[str, Any]]:
+    statuses = {live.name: live.body.get("status") or {} for live in observed.controllers}
+    names = [group_workload(request.name, group.name, first=number == 0) for number, group in enumerate(pods)]
+    return [
+        {
+            "name": group.name,
+            "deployment": name,
+            "replicas": int(statuses.get(name, {}).get("replicas", 0)),
+            "readyReplicas": int(statuses.get(name, {}).get("readyReplicas", 0)),
+        }
+        for group, name in zip(pods, names, strict=True)
+    ]

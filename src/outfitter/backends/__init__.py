@@ -1,0 +1,5 @@
+"""One module per controller that runs pods; the list of kinds names the module of each kind."""
+
+from outfitter.backends.base import Backend, ControllerState, Run, backend_of, child_kinds, controller_kinds
+
+__all__ = ["Backend", "ControllerState", "Run", "backend_of", "child_kinds", "controller_kinds"]

@@ -1,0 +1,106 @@
+"""What every backend offers: one module per controller that runs pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from outfitter.api.v1alpha1 import BACKENDS, WorkloadTraits
+from outfitter.naming import ANNOTATION_STOPPED_REVISION
+from outfitter.observe import READY, UNSEEN, Observation, PodSummary, State
+from outfitter.problems import Problem
+from outfitter.render.connection import Endpoints
+from outfitter.render.podset import PodSet
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.settings import Settings
+from outfitter.snapshot import CachedObject
+
+
+@dataclass(frozen=True)
+class Run:
+    """A workload that runs: the input of a backend. `spec` is the merged submission."""
+
+    request: WorkloadRequest
+    pods: Sequence[PodSet]
+    revision: str
+    exposure: Endpoints
+    spec: Any
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class ControllerState:
+    """What the controllers of a workload report together."""
+
+    state: Observation
+    pods: PodSummary
+    replicas: int = 0
+    ready: int = 0
+    seen: bool = False
+    """A controller has processed the object at least once."""
+    finished: bool = False
+    """All pods ran to completion."""
+
+
+class Backend(Protocol):
+    """Renders the children of a workload and reads its state back. Pure: no I/O, no clock."""
+
+    controllers: tuple[str, ...]
+    """Kinds that create pods."""
+    children: tuple[str, ...]
+    """All kinds that `render` returns."""
+
+    def render(self, run: Run) -> list[dict[str, Any]]:
+        """Return every child but the revision and the claims."""
+
+    def limits(self, run: Run) -> Iterator[Problem]:
+        """Yield what the workload asks for and this controller cannot do."""
+
+    def observe(self, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]) -> ControllerState:
+        """Return the state that the controllers and their pods report."""
+
+
+def backend_of(traits: WorkloadTraits) -> Backend:
+    """Return the backend that a kind names: the module of that name in this package."""
+    return _load(traits.backend)
+
+
+def _load(name: str) -> Backend:
+    return cast(Backend, import_module(f"outfitter.backends.{name}").BACKEND)
+
+
+def controller_kinds() -> tuple[str, ...]:
+    """Return the kinds that create pods, over all backends."""
+    return tuple(dict.fromkeys(kind for name in BACKENDS for kind in _load(name).controllers))
+
+
+def child_kinds() -> tuple[str, ...]:
+    """Return the kinds of children, over all backends, and claims."""
+    made = (kind for name in BACKENDS for kind in _load(name).children)
+    return tuple(dict.fromkeys((*made, "PersistentVolumeClaim")))
+
+
+def combined(seen: Sequence[Observation]) -> Observation:
+    """Return the state of several controllers together: the first that is not ready, failures first."""
+    if not seen:
+        return UNSEEN
+    failed = next((item for item in seen if item.state is State.FAILED), None)
+    return failed or next((item for item in seen if item.state is not State.READY), READY)
+
+
+def total(controllers: Iterable[CachedObject], field: str) -> int:
+    """Return a number of pods, summed over the controllers."""
+    return sum(int((live.body.get("status") or {}).get(field, 0)) for live in controllers)
+
+
+def processed(controllers: Iterable[CachedObject]) -> bool:
+    """Return whether a controller has processed one of the objects at least once."""
+    return any((live.body.get("status") or {}).get("observedGeneration") for live in controllers)
+
+
+def annotated(run: Run, annotations: Mapping[str, str]) -> dict[str, str]:
+    """Return the annotations of a controller: with the revision that was current when the workload was suspended."""
+    stopped = {ANNOTATION_STOPPED_REVISION: run.revision} if run.request.stopped else {}
+    return {**stopped, **annotations}

@@ -1,0 +1,98 @@
+"""Equal pods behind one address: a Deployment, Service, autoscaler and disruption budget per container group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from outfitter.backends.base import Backend, ControllerState, Run, annotated, combined, processed, total
+from outfitter.naming import ANNOTATION_SCALED, group_labels, group_workload
+from outfitter.observe import observe, observe_pods
+from outfitter.problems import Problem
+from outfitter.render import connection, scaling, serving
+from outfitter.render.owner import child_meta
+from outfitter.render.podset import PodSet
+from outfitter.snapshot import CachedObject
+
+
+class DeploymentBackend:
+    """Runs a workload that answers requests."""
+
+    controllers: tuple[str, ...] = ("Deployment",)
+    children: tuple[str, ...] = ("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget")
+
+    def render(self, run: Run) -> list[dict[str, Any]]:
+        """Return the objects of every container group, and the addresses of the first."""
+        live = run.request.resource.live
+        meta = child_meta(run.request.resource)
+        result: list[dict[str, Any]] = []
+        for number, group in enumerate(run.pods):
+            name = group_workload(live.name, group.name, first=number == 0)
+            result += _group(run, group, name, meta)
+        url = serving.public_url(run.request, run.spec, run.settings)
+        if url and run.pods[0].port is not None:
+            result.append(serving.ingress(live.name, run.pods[0].port, url, meta, run.spec, run.settings))
+        selector = group_labels(live.kind, live.name, run.pods[0].name)
+        return [*result, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
+
+    def limits(self, run: Run) -> Iterator[Problem]:
+        """Yield what scaling and serving ask for and cannot have."""
+        field = "spec.run" if run.request.own_definition else "spec"
+        for group in run.pods:
+            yield from scaling.limits(run.request, group, field)
+        yield from serving.limits(run.request, run.pods, run.exposure, run.spec, run.settings)
+
+    def observe(self, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]) -> ControllerState:
+        """Return the state of all Deployments. Their pods belong to ReplicaSets, which are not watched."""
+        return ControllerState(
+            combined([observe(live) for live in controllers]),
+            observe_pods(pods),
+            total(controllers, "replicas"),
+            total(controllers, "readyReplicas"),
+            processed(controllers),
+        )
+
+
+def _group(run: Run, group: PodSet, name: str, meta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    live, request = run.request.resource.live, run.request
+    selector = group_labels(live.kind, live.name, group.name)
+    autoscaling = scaling.effective(request, group.name)
+    yield _deployment(run, group, name, selector, meta, scaled=autoscaling is not None)
+    if group.port is not None:
+        yield serving.service(name, group.port, selector, meta, run.spec)
+    if request.stopped:
+        return
+    if autoscaling is not None:
+        yield scaling.autoscaler(name, meta, autoscaling)
+    if autoscaling is not None or scaling.replicas(request, group.name) > 1:
+        yield {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {**meta, "name": name},
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(selector)}},
+        }
+
+
+def _deployment(
+    run: Run, group: PodSet, name: str, selector: Mapping[str, str], meta: Mapping[str, Any], *, scaled: bool
+) -> dict[str, Any]:
+    """Return the Deployment of a group; an autoscaler owns `replicas`, so the field is absent then."""
+    scaled = scaled and not run.request.stopped
+    annotations = annotated(run, {ANNOTATION_SCALED: "true"} if scaled else {})
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**meta, "name": name, "annotations": annotations},
+        "spec": {
+            "replicas": None if scaled else scaling.replicas(run.request, group.name),
+            "revisionHistoryLimit": 2,
+            "progressDeadlineSeconds": group.deadline,
+            "strategy": {"type": "Recreate"} if group.recreate else rolling,
+            "selector": {"matchLabels": dict(selector)},
+            "template": group.template,
+        },
+    }
+
+
+BACKEND: Final[Backend] = DeploymentBackend()

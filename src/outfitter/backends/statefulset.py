@@ -1,0 +1,77 @@
+"""One pod with a stable name: a StatefulSet, its headless Service, and the Services of its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from outfitter.backends.base import Backend, ControllerState, Run, annotated, combined, processed, total
+from outfitter.naming import selector_labels
+from outfitter.observe import observe, observe_pods
+from outfitter.problems import Problem
+from outfitter.render import connection
+from outfitter.render.owner import child_meta
+from outfitter.snapshot import CachedObject
+
+
+class StatefulSetBackend:
+    """Runs a workload as one pod that keeps its name."""
+
+    controllers: tuple[str, ...] = ("StatefulSet",)
+    children: tuple[str, ...] = ("StatefulSet", "Service", "Ingress")
+
+    def render(self, run: Run) -> list[dict[str, Any]]:
+        """Return the StatefulSet and its Services."""
+        live = run.request.resource.live
+        meta, selector = child_meta(run.request.resource), selector_labels(live.kind, live.name)
+        stateful_set = {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {**meta, "name": live.name, "annotations": annotated(run, {})},
+            "spec": {
+                "serviceName": live.name,
+                "replicas": 0 if run.request.stopped else 1,
+                "revisionHistoryLimit": 2,
+                "selector": {"matchLabels": selector},
+                "template": run.pods[0].template,
+            },
+        }
+        headless = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {**meta, "name": live.name},
+            "spec": {"clusterIP": "None", "selector": selector, "publishNotReadyAddresses": True},
+        }
+        return [
+            stateful_set,
+            headless,
+            *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings),
+        ]
+
+    def limits(self, run: Run) -> Iterator[Problem]:
+        """Yield nothing: a StatefulSet has no limits beyond those of its pod."""
+        yield from ()
+
+    def observe(self, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]) -> ControllerState:
+        """Return the state of the StatefulSet; a pod of an old revision that is not ready blocks its rollout."""
+        uids = {live.uid for live in controllers}
+        own = [pod for pod in pods if pod.controller in uids or not uids]
+        return ControllerState(
+            combined([observe(live) for live in controllers]),
+            observe_pods(own, _update_revision(controllers)),
+            total(controllers, "replicas"),
+            total(controllers, "readyReplicas"),
+            processed(controllers),
+        )
+
+
+def _update_revision(controllers: Sequence[CachedObject]) -> str:
+    """Return the revision that pods should have, once the controller has seen the newest template; else ""."""
+    for live in controllers:
+        status = live.body.get("status") or {}
+        if status.get("observedGeneration", 0) >= live.generation:
+            return str(status.get("updateRevision", ""))
+    return ""
+
+
+BACKEND: Final[Backend] = StatefulSetBackend()

@@ -1,0 +1,65 @@
+"""When a workload gets a new revision, and why it cannot have one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from outfitter.backends import Run, backend_of
+from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.revision import Revision
+from outfitter.plan.workload.status import ObservedState
+from outfitter.policy.builtin import BUILTIN
+from outfitter.policy.checks import Candidate, NamespaceFacts, evaluate
+from outfitter.problems import Problem, serious
+from outfitter.render import workload
+from outfitter.render.workload import Rendered
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.scope import elevation_allowed, restricted
+from outfitter.resolve.serving import resolve
+from outfitter.resolve.workload import Resolved
+from outfitter.snapshot import Reader
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """The revision to keep to, whether it is new, and the problems of the submission if one was looked at."""
+
+    revision: Revision | None
+    new: bool = False
+    problems: tuple[Problem, ...] = ()
+    resolved: Resolved | None = None
+
+
+def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> Renewal:
+    """Return the current revision, or a new one where the workload's own spec changed or it is started again."""
+    current = observed.revision
+    resumed = not request.stopped and observed.was_stopped
+    if current is not None and current.inputs == revisions.inputs(request) and not resumed:
+        return Renewal(current)
+    resolved = resolve(reader, request)
+    if not resolved.groups:
+        return Renewal(current, problems=resolved.problems, resolved=resolved)
+    rendered = workload.pods(resolved, reader.settings)
+    problems = tuple(_problems(reader, request, resolved, rendered, current))
+    if serious(problems) or request.stopped:  # a stopped workload gets its revision when it is started
+        return Renewal(current, problems=problems, resolved=resolved)
+    new = revisions.make(resolved, rendered, observed.newest + 1)
+    if any(live.name == new.name and int(live.body["revision"]) == observed.newest for live in observed.revisions):
+        new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet
+    if current is not None and new.name == current.name:
+        return Renewal(current, resolved=resolved)
+    return Renewal(new, new=True, problems=problems, resolved=resolved)
+
+
+def _problems(
+    reader: Reader, request: WorkloadRequest, resolved: Resolved, rendered: Rendered, current: Revision | None
+) -> Iterator[Problem]:
+    yield from resolved.problems
+    yield from rendered.problems
+    facts = NamespaceFacts(elevation_allowed(reader, request.namespace), restricted(reader, request.namespace))
+    templates = [group.template for group in rendered.groups]
+    candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)
+    yield from evaluate(candidate, BUILTIN)
+    run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
+    yield from backend_of(request.traits).limits(run)

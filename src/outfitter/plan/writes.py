@@ -1,0 +1,90 @@
+"""The writes of one reconciliation, as data: the executor orders them by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+from outfitter.naming import FIELD_MANAGER
+from outfitter.snapshot import CachedObject, Key
+from outfitter.status import StatusInput
+
+
+class WritePhase(IntEnum):
+    """When a write happens. Each phase starts once the one before is complete; EARLY and LATE are the exceptions."""
+
+    EARLY = 0  # from the start, beside all other phases: no write waits for it
+    DEPENDENCY = 1  # what the rest is made from: the snapshot of a clone, a model cache on demand
+    REVISION = 2  # without it, the later phases do not happen
+    HANDOVER = 3  # a field changes its owner before the children change
+    CHILDREN = 4
+    CLEANUP = 5  # what is not wanted any more
+    LATE = 6  # after everything else, also after a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """POST this manifest."""
+
+    manifest: Mapping[str, Any]
+    phase: WritePhase = WritePhase.CHILDREN
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+        return str(self.manifest["kind"])
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply this manifest over the live object with `uid`, as `manager`."""
+
+    manifest: Mapping[str, Any]
+    uid: str
+    manager: str = FIELD_MANAGER
+    phase: WritePhase = WritePhase.CHILDREN
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+        return str(self.manifest["kind"])
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete this object. `orphan`: keep the objects that it owns."""
+
+    live: CachedObject
+    orphan: bool = False
+    phase: WritePhase = WritePhase.CHILDREN
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+        return self.live.kind
+
+
+Write = Create | Apply | Delete
+
+
+def in_phase(phase: WritePhase, writes: Iterable[Write]) -> tuple[Write, ...]:
+    """The writes, moved to a phase."""
+    return tuple(write if write.phase is phase else replace(write, phase=phase) for write in writes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The writes of one reconciliation, and the status that follows if they succeed."""
+
+    status: StatusInput
+    writes: tuple[Write, ...] = ()
+    requeue: float | None = None  # seconds
+    also_reconcile: frozenset[Key] = frozenset()  # other objects of ours that have work to do now
+    if_unchanged: bool = False  # the status may only be written over the version that it was made from
+    replan_after_write: bool = False  # the status describes the state before the writes: plan once more after them
+
+    def ends(self, live: CachedObject) -> bool:
+        """Whether the plan deletes the object itself."""
+        return any(isinstance(write, Delete) and write.live.uid == live.uid for write in self.writes)

@@ -1,0 +1,1 @@
+"""Rules over a workload before its revision is made: layers in, checks out."""

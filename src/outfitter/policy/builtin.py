@@ -1,0 +1,112 @@
+"""The rules that always hold, whatever an administrator declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from outfitter.api.v1alpha1.environment import Environment
+from outfitter.policy.checks import Candidate, Check
+from outfitter.policy.elevation import elevated
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
+from outfitter.resolve.references import label
+from outfitter.resolve.volumes import HostPathVolume, NfsVolume, not_for_inference
+
+_USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
+_NOT_SERVING: Final = ("allowPrivilegeEscalation", "hostIpc", "hostNetwork")
+
+
+def _supported_types(candidate: Candidate) -> Iterator[Problem]:
+    environment, request = candidate.resolved.environment, candidate.request
+    if environment is None:
+        return
+    assert isinstance(environment.model, Environment)
+    supported = environment.model.spec.supported_types
+    if supported and request.type not in supported:
+        text = f"{label(environment)} supports {', '.join(supported)}, not {request.type}"
+        yield stalled(Reason.TYPE_NOT_SUPPORTED, text, "spec.assets")
+
+
+def _user_override(candidate: Candidate) -> Iterator[Problem]:
+    environment, request = candidate.resolved.environment, candidate.request
+    if environment is None or request.own_definition:
+        return
+    assert isinstance(environment.model, Environment)
+    if environment.model.spec.security.override_uid_gid_in_workspace:
+        return
+    given = request.inline.get("security") or {}
+    for name in (name for name in _USER_AND_GROUPS if name in given):
+        text = f"{label(environment)} lets nobody else choose it (overrideUidGidInWorkspace is false): remove it"
+        yield stalled(Reason.OVERRIDE_FORBIDDEN, text, f"spec.security.{name}")
+
+
+def _not_for_serving(candidate: Candidate) -> Iterator[Problem]:
+    """Fields and volumes that a workload which answers requests cannot have."""
+    if not candidate.request.traits.serves or candidate.resolved.artifact is not None:
+        return
+    fields = candidate.resolved.merged.fields
+    security = fields.get("security") or {}
+    given = [f"security.{name}" for name in _NOT_SERVING if security.get(name)]
+    given += [name for name in ("tty", "stdin") if fields.get(name)]
+    for name in given:
+        text = "an inference cannot have it: use another environment"
+        yield stalled(Reason.TYPE_NOT_SUPPORTED, text, f"spec.{name}")
+    yield from not_for_inference(candidate.resolved.volumes)
+
+
+def _elevation(candidate: Candidate) -> Iterator[Problem]:
+    found = list(dict.fromkeys(field for template in candidate.templates for field in elevated(template)))
+    if found and not candidate.namespace.elevation_allowed:
+        namespace = candidate.request.namespace
+        text = (
+            f"the pod would have {', '.join(found)}: remove it, or an admin must label namespace {namespace} "
+            "outfitter.dev/elevation=allowed"
+        )
+        yield stalled(Reason.ELEVATION_FORBIDDEN, text)
+
+
+def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:
+    if candidate.settings.nfs_backend != "inline" or not candidate.namespace.restricted:
+        return
+    for volume in candidate.resolved.volumes:
+        if isinstance(volume, NfsVolume):
+            text = (
+                f"{volume.use.origin} is an inline nfs volume, which Pod Security restricted forbids in "
+                f"{candidate.request.namespace}: an admin can set the operator's nfs.backend to csi, or relax the "
+                "namespace's level to baseline"
+            )
+            yield stalled(Reason.NFS_OUTSIDE_RESTRICTED, text, volume.use.field)
+
+
+def _one_propagation(candidate: Candidate) -> Iterator[Problem]:
+    volumes = candidate.resolved.volumes
+    modes = {volume.mount_propagation or "None" for volume in volumes if isinstance(volume, HostPathVolume)}
+    if len(modes) > 1:
+        text = "all hostPath volumes of one workload must have the same mountPropagation"
+        yield stalled(Reason.CONFLICT, text, "spec.storage.hostPath")
+
+
+def _locked_replaces_locked(candidate: Candidate) -> Iterator[Problem]:
+    target, running = candidate.resolved.artifact, candidate.running
+    if target is None or candidate.request.own_definition or target.definition.locked:
+        return
+    live = target.definition.resource.live
+    if running and running["locked"] and running["uid"] != live.uid:
+        text = (
+            f"Artifact {live.name} is a draft, and Artifact {running['name']}, which runs, is locked: "
+            f"lock {live.name} first"
+        )
+        yield stalled(Reason.DRAFT_FORBIDDEN, text, "spec.artifact")
+
+
+BUILTIN: Final = (
+    Check("supported-types", _supported_types),
+    Check("user-override", _user_override),
+    Check("not-for-serving", _not_for_serving),
+    Check("elevation", _elevation),
+    Check("nfs-under-restricted", _nfs_under_restricted),
+    Check("one-mount-propagation", _one_propagation),
+    Check("locked-replaces-locked", _locked_replaces_locked),
+)
+"""In the order in which their problems are reported."""

@@ -1,0 +1,61 @@
+"""Transient engine state per object: it only saves time or writes, and a restart may lose it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from outfitter.snapshot import Key
+
+_LONGEST_WAIT = 60.0  # seconds between two attempts at a write that something prevents
+
+
+class EngineState:
+    """How long each object has been unready, which reconciliations ended early, and how often writes were refused."""
+
+    def __init__(self) -> None:
+        self._unready: dict[Key, datetime] = {}
+        self._unfinished: set[Key] = set()
+        self._refusals: dict[Key, int] = {}
+
+    def unready_since(self, key: Key) -> datetime | None:
+        """Return when the object was first seen unready, if its status does not say so yet."""
+        return self._unready.get(key)
+
+    def unready(self, key: Key, now: datetime) -> None:
+        """Note that the object is unready, which its status does not say yet."""
+        self._unready.setdefault(key, now)
+
+    def settled(self, key: Key) -> None:
+        """Note that the status says what is: the next loss of readiness starts a new grace period."""
+        self._unready.pop(key, None)
+
+    def unfinished(self, key: Key) -> bool:
+        """Return whether the writes of the last reconciliation were interrupted."""
+        return key in self._unfinished
+
+    @contextmanager
+    def writing(self, key: Key) -> Iterator[None]:
+        """Mark the object as unfinished until its writes end without an error."""
+        self._unfinished.add(key)
+        yield
+        self._unfinished.discard(key)
+
+    def refused(self, key: Key) -> bool:
+        """Return whether a write of the last reconciliation was prevented."""
+        return key in self._refusals
+
+    def backoff(self, key: Key, *, prevented: bool) -> float | None:
+        """Return the seconds until a prevented write is tried again: 1, 2, 4 ... 60; None where none was."""
+        if not prevented:
+            self._refusals.pop(key, None)
+            return None
+        count = self._refusals[key] = self._refusals.get(key, -1) + 1
+        return min(_LONGEST_WAIT, 2.0 ** min(count, 10))
+
+    def forget(self, key: Key) -> None:
+        """Drop everything about an object that is gone."""
+        self._unready.pop(key, None)
+        self._refusals.pop(key, None)
+        self._unfinished.discard(key)

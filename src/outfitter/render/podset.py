@@ -1,0 +1,37 @@
+"""The pods of one container group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class PodSet:
+    """Equal pods: their template, and how they are replaced. `port` is where they serve.
+
+    `recreate`: an old pod must end before a new one starts. `deadline`: seconds in which a new pod must become ready.
+    """
+
+    name: str
+    template: Mapping[str, Any]
+    port: int | None = None
+    recreate: bool = False
+    deadline: int | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """Return the form that revisions keep; its keys are frozen."""
+        return {
+            "name": self.name,
+            "template": self.template,
+            "port": self.port,
+            "recreate": self.recreate,
+            "deadline": self.deadline,
+        }
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the pods of a revision; keys of a newer version are ignored."""
+        known = {key: value for key, value in stored.items() if key in cls.__dataclass_fields__}
+        return cls(**known)

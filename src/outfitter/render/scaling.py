@@ -1,0 +1,101 @@
+"""The number of pods: fixed, or set by an autoscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from outfitter.api.v1alpha1.serving import Autoscaling
+from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.reasons import Reason
+from outfitter.render.podset import PodSet
+from outfitter.resolve.request import WorkloadRequest
+
+_RESOURCES: Final = ("cpu", "memory")
+_NEEDS_BACKEND: Final = ("throughput", "concurrency", "latency")
+
+
+def replicas(request: WorkloadRequest, group: str) -> int:
+    """Return the number of pods of a group without an autoscaler."""
+    if request.stopped:
+        return 0
+    scaling = request.scaling(group)
+    if scaling is None:
+        return request.count(group)
+    return max(scaling.min_replicas if scaling.min_replicas is not None else 1, 1)
+
+
+def effective(request: WorkloadRequest, group: str) -> Autoscaling | None:
+    """Return how a group is scaled; None where its number of pods is fixed, also by equal bounds."""
+    scaling = request.scaling(group)
+    if scaling is None or scaling.metric is None or most(scaling) <= least(scaling):
+        return None
+    return scaling
+
+
+def least(scaling: Autoscaling) -> int:
+    """Return the lowest number of pods; zero is refused by limits()."""
+    return max(scaling.min_replicas if scaling.min_replicas is not None else 1, 1)
+
+
+def most(scaling: Autoscaling) -> int:
+    """Return the highest number of pods."""
+    return max(scaling.max_replicas or 0, least(scaling))
+
+
+def autoscaler(name: str, meta: Mapping[str, Any], scaling: Autoscaling) -> dict[str, Any]:
+    """Return the HorizontalPodAutoscaler of a Deployment."""
+    threshold = scaling.metric_threshold
+    if scaling.metric in _RESOURCES:
+        target = {"type": "Utilization", "averageUtilization": threshold}
+        metric: dict[str, Any] = {"type": "Resource", "resource": {"name": scaling.metric, "target": target}}
+    else:
+        target = {"type": "AverageValue", "averageValue": str(threshold)}
+        metric = {"type": "Pods", "pods": {"metric": {"name": scaling.metric}, "target": target}}
+    delay = scaling.scale_down_delay_seconds
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {**meta, "name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": least(scaling),
+            "maxReplicas": most(scaling),
+            "metrics": [metric],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": delay}} if delay is not None else None,
+        },
+    }
+
+
+def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Problem]:
+    """Yield what the autoscaling of a group asks for and cannot have."""
+    scaling = request.scaling(group.name)
+    if scaling is None:
+        return
+    own = request.sizing(group.name)
+    where = f"{field}.autoscaling"
+    if own is not None and own.autoscaling is not None:
+        where = f"{field}.containerGroups[{group.name}].autoscaling"
+    if scaling.min_replicas == 0:
+        text = "scaling to zero needs a backend that keeps requests meanwhile, and there is none: set 1 or more"
+        yield stalled(Reason.SCALE_TO_ZERO_UNSUPPORTED, text, f"{where}.minReplicas")
+    if scaling.metric in _NEEDS_BACKEND:
+        text = f"{scaling.metric} needs a backend that counts requests; use cpu, memory or a metric of the pods"
+        yield unsupported(f"{where}.metric", text)
+    if scaling.metric in _RESOURCES:
+        lacking = [
+            item["name"]
+            for item in group.template["spec"]["containers"]
+            if scaling.metric not in (item.get("resources") or {}).get("requests", {})
+        ]
+        if lacking:
+            name = "cpuCoreRequest" if scaling.metric == "cpu" else "cpuMemoryRequest"
+            text = f"{scaling.metric} is measured against requests: give {name} for {', '.join(lacking)}"
+            yield stalled(Reason.INVALID_SPEC, text, f"{where}.metric")
+    for name, value in (
+        ("initialReplicas", scaling.initial_replicas),
+        ("activationReplicas", scaling.activation_replicas),
+        ("concurrencyHardLimit", scaling.concurrency_hard_limit or None),
+    ):
+        if value is not None:
+            yield note(Reason.NOT_ENFORCED, "it needs a backend that sees requests: ignored", f"{where}.{name}")

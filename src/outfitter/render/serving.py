@@ -1,0 +1,109 @@
+"""The serving port: Service, Ingress, URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from outfitter.api.v1alpha1.inference import InferenceSpec
+from outfitter.naming import connection_service, group_workload, serving_host
+from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.reasons import Reason
+from outfitter.render.connection import Endpoints
+from outfitter.render.podset import PodSet
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.settings import Settings
+
+_NGINX: Final = "nginx.ingress.kubernetes.io"
+
+
+def service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[str, Any], spec: Any) -> dict[str, Any]:
+    """Return the Service of one container group."""
+    grpc = _grpc(spec)
+    entry = {
+        "name": "grpc" if grpc else "http",
+        "port": port,
+        "targetPort": port,
+        "protocol": "TCP",
+        "appProtocol": "kubernetes.io/h2c" if grpc else None,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**meta, "name": name},
+        "spec": {"type": "ClusterIP", "selector": dict(selector), "ports": [entry]},
+    }
+
+
+def ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any, settings: Settings) -> dict[str, Any]:
+    """Return the Ingress of the serving port."""
+    host = url.split("://", 1)[1]
+    annotations: dict[str, str] = {}
+    if settings.ingress_class.startswith("nginx"):
+        seconds = spec.serving_configuration.request_timeout_seconds if spec.serving_configuration else None
+        if seconds is not None:
+            annotations |= {f"{_NGINX}/proxy-read-timeout": str(seconds), f"{_NGINX}/proxy-send-timeout": str(seconds)}
+        if _grpc(spec):
+            annotations[f"{_NGINX}/backend-protocol"] = "GRPC"
+    backend = {"service": {"name": name, "port": {"number": port}}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {**meta, "name": name, "annotations": annotations},
+        "spec": {
+            "ingressClassName": settings.ingress_class,
+            "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+            "tls": [{"hosts": [host]}] if url.startswith("https") else None,
+        },
+    }
+
+
+def public_url(request: WorkloadRequest, spec: Any, settings: Settings) -> str:
+    """Return the address outside the cluster; "" where none is requested or no domain is set."""
+    serving = _serving(spec)
+    if serving is None or serving.get("clusterLocalAccessOnly") or not settings.domain:
+        return ""
+    scheme = "https" if settings.ingress_tls else "http"
+    return f"{scheme}://{serving_host(request.name, request.namespace, settings.domain)}"
+
+
+def url(request: WorkloadRequest, groups: Sequence[PodSet], spec: Any, settings: Settings) -> str | None:
+    """Return the address that answers requests; the one inside the cluster if there is no other."""
+    if not groups or groups[0].port is None:
+        return None
+    inside = f"http://{request.name}.{request.namespace}.svc:{groups[0].port}"
+    return public_url(request, spec, settings) or inside
+
+
+def _serving(spec: Any) -> dict[str, Any] | None:
+    """Return the given fields of the serving port; None without one. An empty one is not the same as none."""
+    port = spec.serving_port if isinstance(spec, InferenceSpec) else None
+    return port.to_dict() if port is not None else None
+
+
+def _grpc(spec: Any) -> bool:
+    return (_serving(spec) or {}).get("protocol") == "grpc"
+
+
+def limits(
+    request: WorkloadRequest, groups: Sequence[PodSet], exposure: Endpoints, spec: Any, settings: Settings
+) -> Iterator[Problem]:
+    """Yield what the serving port asks for and cannot have."""
+    field = "spec.run" if request.own_definition else "spec"
+    services = {group_workload(request.name, group.name, first=n == 0): group.name for n, group in enumerate(groups)}
+    for item in exposure.inside:
+        name = connection_service(request.name, item.name)
+        if name in services:
+            text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
+            yield stalled(Reason.CONFLICT, text, f"{field}.connections[{item.name}]")
+    serving = _serving(spec)
+    if serving is not None and serving.get("authorizationType", "public") != "public":
+        text = "limiting who may ask needs an identity-aware proxy"
+        yield unsupported(f"{field}.servingPort.authorizationType", text)
+    if serving is not None and not serving.get("clusterLocalAccessOnly") and not settings.domain:
+        text = "an admin has set no domain, so it can be reached inside the cluster only"
+        yield note(Reason.CLUSTER_LOCAL, text, f"{field}.servingPort")
+    timeouts = spec.serving_configuration if isinstance(spec, InferenceSpec) else None
+    if timeouts and timeouts.request_timeout_seconds is not None and not settings.ingress_class.startswith("nginx"):
+        text = "this cluster's ingress takes no such limit from us"
+        yield note(Reason.NOT_ENFORCED, text, f"{field}.servingConfiguration.requestTimeoutSeconds")
