@@ -21,7 +21,7 @@ from outfitter.api.v1alpha1.volumes import (
     SecretVolumeFields,
 )
 
-MEMBERS = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
+SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
 NEW_SOURCE = "make a new DataSource"
 
 
@@ -159,16 +159,16 @@ class DataSourceSpec(AssetSpec):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
-            MEMBERS,
+            SOURCE_TYPES,
             "give exactly one of nfs, hostPath, git, s3, pvc, configMapVolume, secretVolume and dataVolume",
             exactly=True,
         ),
     )
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
-            " && ".join(f"has(self.{member}) == has(oldSelf.{member})" for member in MEMBERS),
+            " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in SOURCE_TYPES),
             "the kind of a data source cannot change after creation; make a new DataSource",
-            lambda new, old: all((member in new) == (member in old) for member in MEMBERS),
+            lambda new, old: all((name in new) == (name in old) for name in SOURCE_TYPES),
         ),
     )
 

@@ -21,14 +21,16 @@ class ConfigMapVolume(BaseVolume):
     sub_path: str | None
     mode: str | None
 
-    @classmethod
-    def create(cls, source: ConfigMapVolumeFields, use: VolumeUse) -> ConfigMapVolume:
+    @staticmethod
+    def create(source: ConfigMapVolumeFields, use: VolumeUse) -> ConfigMapVolume:
         """Read the fields of a DataSource or an inline volume."""
         name = data_source_config_map(use.name) if use.copied else source.config_map or ""
-        return cls(use.at(source.mount_path), name, source.sub_path, source.default_mode)
+        return ConfigMapVolume(use.at(source.mount_path), name, source.sub_path, source.default_mode)
 
     def look_up(self, reader: Reader, namespace: str) -> Lookup:
-        """Look up the ConfigMap."""
+        """Look up the ConfigMap. The check for completeness reports a volume without a name."""
+        if not self.config_map:
+            return None
         return key_problem(reader, "ConfigMap", namespace, self.config_map, "", self.use.field)
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:

@@ -14,7 +14,7 @@ class DataVolume(UnsupportedVolume):
 
     UNSUPPORTED = "data volumes are not built yet"
 
-    @classmethod
-    def create(cls, source: datasource.DataVolume | storage.DataVolume, use: VolumeUse) -> DataVolume:
+    @staticmethod
+    def create(source: datasource.DataVolume | storage.DataVolume, use: VolumeUse) -> DataVolume:
         """Read the fields of a DataSource or an inline volume."""
-        return cls(use.at(source.mount_path))
+        return DataVolume(use.at(source.mount_path))

@@ -15,7 +15,7 @@ class EmptyDirVolume(StandaloneVolume):
     medium: str | None
     size_limit: str | int | float | None
 
-    @classmethod
-    def create(cls, source: storage.EmptyDirVolume, use: VolumeUse) -> EmptyDirVolume:
+    @staticmethod
+    def create(source: storage.EmptyDirVolume, use: VolumeUse) -> EmptyDirVolume:
         """Read the fields of an inline volume."""
-        return cls(use.at(source.path), source.medium, source.size_limit)
+        return EmptyDirVolume(use.at(source.path), source.medium, source.size_limit)

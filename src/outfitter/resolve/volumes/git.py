@@ -14,7 +14,7 @@ class GitVolume(UnsupportedVolume):
 
     UNSUPPORTED = "cloning git repositories into a volume is not built yet"
 
-    @classmethod
-    def create(cls, source: GitFields, use: VolumeUse) -> GitVolume:
+    @staticmethod
+    def create(source: GitFields, use: VolumeUse) -> GitVolume:
         """Read the fields of a DataSource or an inline volume."""
-        return cls(use.at(source.path))
+        return GitVolume(use.at(source.path))

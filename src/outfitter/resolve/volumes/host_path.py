@@ -16,8 +16,8 @@ class HostPathVolume(StandaloneVolume):
     read_only: bool
     mount_propagation: str | None
 
-    @classmethod
-    def create(cls, source: HostPathFields, use: VolumeUse) -> HostPathVolume:
+    @staticmethod
+    def create(source: HostPathFields, use: VolumeUse) -> HostPathVolume:
         """Read the fields of a DataSource or an inline volume."""
         mounted = use.at(source.mount_path or source.path)
-        return cls(mounted, source.path, source.read_only, source.mount_propagation)
+        return HostPathVolume(mounted, source.path, source.read_only, source.mount_propagation)

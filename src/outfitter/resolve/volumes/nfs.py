@@ -16,7 +16,7 @@ class NfsVolume(StandaloneVolume):
     path: str | None
     read_only: bool
 
-    @classmethod
-    def create(cls, source: NfsFields, use: VolumeUse) -> NfsVolume:
+    @staticmethod
+    def create(source: NfsFields, use: VolumeUse) -> NfsVolume:
         """Read the fields of a DataSource or an inline volume."""
-        return cls(use.at(source.mount_path or source.path), source.server, source.path, source.read_only)
+        return NfsVolume(use.at(source.mount_path or source.path), source.server, source.path, source.read_only)

@@ -30,10 +30,10 @@ class PvcVolume(BaseVolume):
     data_sharing: bool = False
     single_node: bool = False
 
-    @classmethod
-    def create(cls, source: PvcFields, use: VolumeUse) -> PvcVolume:
+    @staticmethod
+    def create(source: PvcFields, use: VolumeUse) -> PvcVolume:
         """Read the fields of a DataSource or an inline volume."""
-        return cls(
+        return PvcVolume(
             use.at(source.path),
             _claim_name(source, use),
             source.claim_info,

@@ -14,10 +14,10 @@ class S3Volume(UnsupportedVolume):
 
     UNSUPPORTED = "copying s3 buckets into a volume is not built yet"
 
-    @classmethod
-    def create(cls, source: S3Fields, use: VolumeUse) -> S3Volume:
+    @staticmethod
+    def create(source: S3Fields, use: VolumeUse) -> S3Volume:
         """Read the fields of a DataSource or an inline volume."""
-        return cls(use.at(source.path))
+        return S3Volume(use.at(source.path))
 
     def not_for_inference(self) -> str:
         """Return the noun phrase: replicas would copy the bucket one by one."""

@@ -23,20 +23,20 @@ class SecretVolume(BaseVolume):
     credential: CredentialRef | None
     mode: str | None
 
-    @classmethod
-    def create(cls, source: datasource.SecretVolume | storage.SecretVolume, use: VolumeUse) -> SecretVolume:
+    @staticmethod
+    def create(source: datasource.SecretVolume | storage.SecretVolume, use: VolumeUse) -> SecretVolume:
         """Read the fields of a DataSource or an inline volume."""
         mounted = use.at(source.mount_path)
         if isinstance(source, storage.SecretVolume):
-            return cls(mounted, source.secret or "", None, source.default_mode)
+            return SecretVolume(mounted, source.secret or "", None, source.default_mode)
         secret = credential_secret(source.credential.name) if source.credential else ""
-        return cls(mounted, secret, source.credential, source.default_mode)
+        return SecretVolume(mounted, secret, source.credential, source.default_mode)
 
     def look_up(self, reader: Reader, namespace: str) -> Lookup:
-        """Look up the Credential, otherwise the Secret."""
+        """Look up the Credential, otherwise the Secret. The check for completeness reports a volume without a name."""
         if self.credential is not None:
             return credential_key(reader, namespace, self.credential, "", f"{self.use.field}.credential")
-        return key_problem(reader, "Secret", namespace, self.secret, "", self.use.field)
+        return key_problem(reader, "Secret", namespace, self.secret, "", self.use.field) if self.secret else None
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return a problem while a namespace has no access to the Credential."""
