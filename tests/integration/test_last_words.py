@@ -52,4 +52,4 @@ def test_every_status_ever_written_follows_the_kstatus_rules(stack: Stack) -> No
 def test_the_operator_met_no_defect_of_its_own(stack: Stack) -> None:
     log = stack.operator.said()
     assert "Traceback" not in log
-    assert "the pass failed" not in log
+    assert "the reconciliation failed" not in log

@@ -1,4 +1,4 @@
-"""What follows from the outcome of a pass."""
+"""What follows from the result of a reconciliation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from test_work_queue import Clock
+from test_queue import Clock
 
 from outfitter.cluster.store import Caches, Change
 from outfitter.errors import Conflict, LeadershipLost, Throttled, Unavailable
-from outfitter.operator.event_router import WRITER, EventRouter
+from outfitter.operator.event_router import CURRENT_KEY, EventRouter
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.operator.workers import Workers
@@ -36,29 +36,29 @@ def workspace(key: Key) -> CachedObject:
 
 
 class Bench:
-    """One worker, and passes that do what the test says."""
+    """Two workers, and reconciliations that do what the test says."""
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.queue: WorkQueue[Key] = WorkQueue(self.clock, rng=lambda: 1.0)
-        self.dependents = ReverseIndex()
+        self.reverse_index = ReverseIndex()
         self.outcomes: list[str] = []
         self.does: Callable[[Key], Result] = lambda key: Result()
         self.hold: asyncio.Event | None = None
         self.forgotten: list[Key] = []
-        self.moments: list[int] = []  # passes before each moment in which nothing was left to do
+        self.moments: list[int] = []  # reconciliations before each quiet moment
         self.caches = Caches()
         for key in (ALICE, BOB):
             self.caches.put(workspace(key))
-        self.wake = EventRouter(self.caches, self.queue, self.dependents, ["Workspace"], used_by_seconds=10)
+        self.event_router = EventRouter(self.caches, self.queue, self.reverse_index, ["Workspace"], used_by_seconds=10)
         self.workers = Workers(
             self.queue,
             self,
-            self.dependents,
-            self.wake,
+            self.reverse_index,
+            self.event_router,
             count=2,
             resync_seconds=1000,
-            observe=lambda kind, outcome, seconds: self.outcomes.append(outcome),
+            record=lambda kind, outcome, seconds: self.outcomes.append(outcome),
             quiet=lambda: self.moments.append(len(self.outcomes)),
         )
 
@@ -73,7 +73,7 @@ class Bench:
     def forget(self, key: Key) -> None:
         self.forgotten.append(key)
 
-    async def passes(self, count: int) -> list[str]:
+    async def reconciled(self, count: int) -> list[str]:
         async with asyncio.timeout(5):
             while len(self.outcomes) < count:  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0)
@@ -89,7 +89,7 @@ async def bench() -> AsyncIterator[Bench]:
     await found.workers.cancel()
 
 
-async def test_errors_are_retried_and_success_is_looked_at_again_at_resync(bench: Bench) -> None:
+async def test_errors_are_retried_and_success_is_repeated_at_resync(bench: Bench) -> None:
     errors = iter([Unavailable("down"), ValueError("a defect")])
 
     def does(key: Key) -> Result:
@@ -100,60 +100,60 @@ async def test_errors_are_retried_and_success_is_looked_at_again_at_resync(bench
 
     bench.does = does
     bench.queue.add(ALICE)
-    assert await bench.passes(1) == ["Unavailable"]
+    assert await bench.reconciled(1) == ["Unavailable"]
     bench.clock.advance(0.05)
-    assert (await bench.passes(2))[1] == "Error"
+    assert (await bench.reconciled(2))[1] == "Error"
     bench.clock.advance(0.1)
-    assert (await bench.passes(3))[2] == "Ready"
-    assert bench.dependents.of("Secret", "a", "s") == {ALICE}
+    assert (await bench.reconciled(3))[2] == "Ready"
+    assert bench.reverse_index.dependents("Secret", "a", "s") == {ALICE}
     bench.clock.advance(749)
     assert len(bench.outcomes) == 3
     bench.clock.advance(502)
-    await bench.passes(4)
+    await bench.reconciled(4)
 
 
-async def test_the_server_s_wish_is_the_least_delay(bench: Bench) -> None:
+async def test_retry_after_is_the_least_delay(bench: Bench) -> None:
     def does(key: Key) -> Result:
         raise Throttled("busy", status=429, retry_after=30)
 
     bench.does = does
     bench.queue.add(ALICE)
-    await bench.passes(1)
+    await bench.reconciled(1)
     bench.clock.advance(29)
     assert len(bench.queue) == 0
     bench.clock.advance(2)
-    await bench.passes(2)
+    await bench.reconciled(2)
 
 
 async def test_requeue_after_and_gone(bench: Bench) -> None:
     bench.does = lambda key: Result(requeue_after=5) if key == ALICE else Result("Gone")
     bench.queue.add(ALICE)
     bench.queue.add(BOB)
-    await bench.passes(2)
+    await bench.reconciled(2)
     bench.clock.advance(5)
-    await bench.passes(3)
+    await bench.reconciled(3)
     bench.does = lambda key: Result("Gone")
     bench.clock.advance(5)
-    await bench.passes(4)
+    await bench.reconciled(4)
     bench.clock.advance(5000)
     assert len(bench.queue) == 0
 
 
-async def test_a_pass_that_met_a_closed_gate_is_made_again(bench: Bench) -> None:
-    """The process ends most often; where it renews its Lease late instead, nothing may be lost."""
+async def test_a_reconciliation_without_the_lease_is_retried(bench: Bench) -> None:
+    """Usually the process ends. If it renews its Lease late instead, no change may be lost."""
 
     def does(key: Key) -> Result:
         raise LeadershipLost("gone")
 
     bench.does = does
     bench.queue.add(ALICE)
-    assert await bench.passes(1) == ["LeadershipLost"]
-    assert len(bench.queue) == 0, "not at once"
+    assert await bench.reconciled(1) == ["LeadershipLost"]
+    assert len(bench.queue) == 0, "not immediately"
     bench.clock.advance(1)
     assert len(bench.queue) == 1
 
 
-async def test_drain_finishes_what_is_under_way_and_cuts_off_what_hangs(bench: Bench) -> None:
+async def test_drain_finishes_reconciliations_and_cancels_those_that_hang(bench: Bench) -> None:
     bench.hold = asyncio.Event()
     bench.queue.add(ALICE)
     while not bench.queue.processing:  # noqa: ASYNC110 - what is waited for has no event
@@ -174,35 +174,35 @@ async def test_drain_finishes_what_is_under_way_and_cuts_off_what_hangs(bench: B
     assert other.queue.processing == 0
 
 
-async def test_what_changed_while_a_pass_first_looked_at_it_is_looked_at_again(bench: Bench) -> None:
-    """The Secret appears between the look and the end of the pass: nobody is its user yet, and no news follows."""
+async def test_a_new_dependency_that_changes_meanwhile_requeues_the_key(bench: Bench) -> None:
+    """The Secret appears between its read and the end of the reconciliation, before the index has the key."""
 
     def does(key: Key) -> Result:
         if not bench.outcomes:
-            bench.wake.written(Change("Secret", None, CachedObject.of(secret())))
+            bench.event_router.written(Change("Secret", None, CachedObject.of(secret())))
         return Result(deps=frozenset({Dep("Secret", "a", "s")}))
 
     bench.does = does
     bench.queue.add(ALICE)
-    await bench.passes(2)
+    await bench.reconciled(2)
     await asyncio.sleep(0)
     assert (len(bench.queue), bench.queue.processing, len(bench.outcomes)) == (0, 0, 2)
 
 
-async def test_a_pass_that_cannot_tell_leaves_its_object_a_user(bench: Bench) -> None:
+async def test_a_result_without_dependencies_keeps_the_last_ones(bench: Bench) -> None:
     deps = frozenset({Dep("Secret", "a", "s")})
     bench.does = lambda key: Result(deps=None if bench.outcomes else deps)
     for count in (1, 2):
         bench.queue.add(ALICE)
-        await bench.passes(count)
-    assert bench.dependents.users(Key("Secret", "a", "s")) == (ALICE,)
+        await bench.reconciled(count)
+    assert bench.reverse_index.users(Key("Secret", "a", "s")) == (ALICE,)
 
 
 def secret() -> dict[str, Any]:
     return {"kind": "Secret", "metadata": {"name": "s", "namespace": "a", "uid": "1", "resourceVersion": "1"}}
 
 
-async def test_a_pass_that_outlives_its_object_leaves_nothing(bench: Bench) -> None:
+async def test_a_reconciliation_of_a_deleted_object_leaves_nothing(bench: Bench) -> None:
     secret = Dep("Secret", "a", "s")
 
     def does(key: Key) -> Result:
@@ -211,19 +211,19 @@ async def test_a_pass_that_outlives_its_object_leaves_nothing(bench: Bench) -> N
 
     bench.does = does
     bench.queue.add(ALICE)
-    await bench.passes(1)
-    assert bench.dependents.of(*secret) == set()
+    await bench.reconciled(1)
+    assert bench.reverse_index.dependents(*secret) == set()
     assert bench.forgotten == [ALICE]
     bench.clock.advance(5000)
     assert len(bench.queue) == 0
 
 
-async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> None:
-    """Also in tasks that it starts, and no longer than it runs."""
+async def test_the_current_key_is_that_of_the_running_reconciliation(bench: Bench) -> None:
+    """Also in the tasks that it starts, and not after its end."""
     seen: list[Key | None] = []
 
     async def write() -> None:
-        seen.append(WRITER.get())
+        seen.append(CURRENT_KEY.get())
 
     reconcile = bench.reconcile
 
@@ -234,26 +234,26 @@ async def test_a_pass_is_known_as_the_writer_of_what_it_writes(bench: Bench) -> 
     bench.reconcile = writing  # type: ignore[method-assign]
     for key in (ALICE, BOB):
         bench.queue.add(key)
-    await bench.passes(2)
-    assert sorted(each for each in seen if each) == [ALICE, ALICE, BOB, BOB]
-    assert WRITER.get() is None
+    await bench.reconciled(2)
+    assert sorted(key for key in seen if key) == [ALICE, ALICE, BOB, BOB]
+    assert CURRENT_KEY.get() is None
 
 
-async def test_a_quiet_moment_is_one_in_which_nothing_is_under_way_or_due(bench: Bench) -> None:
-    for key in (ALICE, BOB, Key("Workspace", "a", "carol")):  # one more than there are workers
+async def test_a_moment_is_quiet_when_no_reconciliation_runs_or_is_due(bench: Bench) -> None:
+    for key in (ALICE, BOB, Key("Workspace", "a", "carol")):  # more than the workers
         bench.queue.add(key)
-    await bench.passes(3)
+    await bench.reconciled(3)
     assert bench.moments == [3]
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_what_a_pass_makes_is_due_when_the_pass_ends(bench: Bench, *, fails: bool) -> None:
-    """Also where it fails after that: nobody else would ever look at what it made."""
+async def test_a_created_resource_is_due_when_its_creator_ends(bench: Bench, *, fails: bool) -> None:
+    """Also if the creator fails afterwards: no later event would requeue the new resource."""
     order: list[tuple[Key, int]] = []
 
     def does(key: Key) -> Result:
         if key == ALICE:
-            bench.wake.written(Change("Workspace", None, workspace(BOB)))
+            bench.event_router.written(Change("Workspace", None, workspace(BOB)))
         order.append((key, len(bench.queue)))
         if fails and key == ALICE:
             raise Conflict("too late")
@@ -261,12 +261,12 @@ async def test_what_a_pass_makes_is_due_when_the_pass_ends(bench: Bench, *, fail
 
     bench.does = does
     bench.queue.add(ALICE)
-    await bench.passes(2)
+    await bench.reconciled(2)
     assert order == [(ALICE, 0), (BOB, 0)]
 
 
-async def test_at_the_start_what_is_new_comes_before_what_was_there() -> None:
-    """Also where the first list has made it due: a cache that the first artifact asks for is made before the last's."""
+async def test_at_the_start_changes_come_before_existing_resources() -> None:
+    """Also if the first list has queued them: a cache that an artifact needs comes before the other artifacts."""
     bench, new = Bench(), Key("Workspace", "a", "new")
     old = [Key("Workspace", "a", f"old-{number}") for number in range(20)]
     order: list[Key] = []
@@ -283,7 +283,7 @@ async def test_at_the_start_what_is_new_comes_before_what_was_there() -> None:
 
     bench.does = does
     bench.workers.start(old)
-    await bench.passes(21)
+    await bench.reconciled(21)
     await bench.workers.cancel()
     assert sorted(order) == sorted([*old, new])
     assert order.index(new) <= 2

@@ -182,10 +182,10 @@ async def test_a_deleted_cache_takes_its_volumes_along() -> None:
     async def listed(kind: str) -> set[str]:
         return {body["metadata"]["uid"] for body in it.all(kind)}
 
-    sweep = OrphanCollector(it.cluster, it.caches, OUR_KINDS, listed)
+    collector = OrphanCollector(it.cluster, it.caches, OUR_KINDS, listed)
     it.cluster.user_delete("NimCache", SYSTEM, "llama")
-    sweep.owner_gone(live)
-    await sweep._sweep()
+    collector.owner_deleted(live)
+    await collector.collect()
     assert it.find("PersistentVolume", gone, "") is None
     assert it.find("PersistentVolumeClaim", CLAIM) is None
     assert it.find("PersistentVolume", "pvc-1", "") is not None

@@ -1,4 +1,4 @@
-"""Which objects of a kind exist, by a paged metadata-only list: what the watch of our kinds is checked against."""
+"""The uids of all objects of a kind, from a paged list of metadata."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import METADATA_LIST, Transport, parsed
+from outfitter.errors import ConfigurationError, NotFound
 
 
 class Listing(NamedTuple):
-    """The uids of one namespace ("" for all) at `version`."""
+    """The uids in one namespace ("" for all) at resourceVersion `version`."""
 
     namespace: str
     uids: frozenset[str]
@@ -20,19 +21,29 @@ class Listing(NamedTuple):
 
 
 async def listings(transport: Transport, kind: str, namespaces: Iterable[str] = ()) -> list[Listing]:
-    """One Listing, or one per namespace."""
-    found: list[Listing] = []
-    for namespace in tuple(namespaces) or ("",):
-        uids: set[str] = set()
-        query, version = {"limit": str(PAGE)}, 0
-        while True:
-            path = f"{path_of(api_resource(kind), namespace)}?{urlencode(query)}"
-            page = parsed(await transport.request("GET", path, accept=METADATA_LIST))
-            meta = page.get("metadata") or {}
-            version = version or int(meta.get("resourceVersion") or 0)
-            uids.update(item["metadata"]["uid"] for item in page.get("items") or ())
-            if not meta.get("continue"):
-                break
-            query["continue"] = meta["continue"]
-        found.append(Listing(namespace, frozenset(uids), version))
-    return found
+    """One Listing, or one per namespace. ConfigurationError if the CRD of the kind is not installed."""
+    try:
+        return [await _listing(transport, kind, namespace) for namespace in tuple(namespaces) or ("",)]
+    except NotFound:
+        text = f"The API server does not serve {kind}. Install the CustomResourceDefinitions of Outfitter first."
+        raise ConfigurationError(text) from None
+
+
+async def existing_uids(transport: Transport, kind: str, namespaces: Iterable[str] = ()) -> frozenset[str]:
+    """The uid of every object of a kind that exists on the server now."""
+    found = await listings(transport, kind, namespaces)
+    return frozenset(uid for listing in found for uid in listing.uids)
+
+
+async def _listing(transport: Transport, kind: str, namespace: str) -> Listing:
+    uids: set[str] = set()
+    query, version = {"limit": str(PAGE)}, 0
+    while True:
+        path = f"{path_of(api_resource(kind), namespace)}?{urlencode(query)}"
+        page = parsed(await transport.request("GET", path, accept=METADATA_LIST))
+        meta = page.get("metadata") or {}
+        version = version or int(meta.get("resourceVersion") or 0)
+        uids.update(item["metadata"]["uid"] for item in page.get("items") or ())
+        if not meta.get("continue"):
+            return Listing(namespace, frozenset(uids), version)
+        query["continue"] = meta["continue"]

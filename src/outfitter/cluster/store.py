@@ -64,7 +64,7 @@ class Store:
         """Whether the object with that uid is here, or was and is gone."""
         return uid in self._uids or uid in self._tombstones
 
-    def buried(self, uid: str) -> bool:
+    def deleted(self, uid: str) -> bool:
         """Whether the object with that uid is known to be gone."""
         return uid in self._tombstones
 
@@ -95,7 +95,7 @@ class Store:
         if old is not None:
             self._drop(old)
             if old.uid != live.uid:
-                self._bury(old.uid, live.resource_version)
+                self._remember_deletion(old.uid, live.resource_version)
         self._spaces.setdefault(live.namespace, {})[live.name] = live
         if live.owner:
             self._owned.setdefault(live.owner, {})[(live.namespace, live.name)] = live
@@ -104,7 +104,7 @@ class Store:
 
     def remove(self, live: CachedObject, version: int = 0) -> Change | None:
         """Learn by its last event, or a list at `version`, that an object is gone; None where its name is another's."""
-        self._bury(live.uid, max(live.resource_version, version))
+        self._remember_deletion(live.uid, max(live.resource_version, version))
         old = self.get(live.namespace, live.name)
         if old is None or old.uid != live.uid:
             return None
@@ -139,7 +139,7 @@ class Store:
                 del self._owned[live.owner]
         self._uids.pop(live.uid, None)
 
-    def _bury(self, uid: str, version: int) -> None:
+    def _remember_deletion(self, uid: str, version: int) -> None:
         self._tombstones[uid] = max(version, self._tombstones.get(uid, -1))
         if len(self._tombstones) > _TOMBSTONES:
             self._tombstones.popitem(last=False)

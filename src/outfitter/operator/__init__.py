@@ -1,1 +1,1 @@
-"""The running operator: the only package that imports kopf."""
+"""The operator process."""

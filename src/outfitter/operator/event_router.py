@@ -1,4 +1,4 @@
-"""From what changed to the keys that are due: the rules, and nothing else."""
+"""From a change in the caches to the keys that it requeues."""
 
 from __future__ import annotations
 
@@ -12,106 +12,107 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import CachedObject, Key
 
-_USERS_SEE: Final = ("labels", "annotations")
+_VISIBLE_TO_USERS: Final = ("labels", "annotations")
 
-WRITER: ContextVar[Key | None] = ContextVar("WRITER", default=None)
-"""The key whose pass runs in this task and in those that it started."""
+CURRENT_KEY: ContextVar[Key | None] = ContextVar("CURRENT_KEY", default=None)
+"""The key whose reconciliation runs in this task and in the tasks that it started."""
 
 
 class EventRouter:
-    """Listener of the caches. `gone` hears of each of our objects that was deleted."""
+    """Listener of the caches. `deleted` is called for each custom resource that was deleted."""
 
     def __init__(
         self,
         caches: Caches,
         queue: WorkQueue[Key],
-        dependents: ReverseIndex,
+        reverse_index: ReverseIndex,
         kinds: Iterable[str],
         *,
         used_by_seconds: float,
-        gone: Callable[[CachedObject], None] = lambda live: None,
+        deleted: Callable[[CachedObject], None] = lambda live: None,
     ) -> None:
         self._caches = caches
         self._queue = queue
-        self._dependents = dependents
+        self._reverse_index = reverse_index
         self._kinds = frozenset(kinds)
         self._used_by_seconds = used_by_seconds
-        self._gone = gone
-        self._made: dict[Key, list[Key]] = {}  # by the key whose pass is under way
+        self._deleted = deleted
+        self._created: dict[Key, list[Key]] = {}  # by the key whose reconciliation created them
 
     def changed(self, change: Change) -> None:
-        """News from a watch or list."""
+        """Handle a change from a watch or list."""
         if change.kind in self._kinds:
-            self._ours(change)
+            self._custom_resource_changed(change)
             return
         live = change.live
         if change.kind == "Event":
-            self._refused_pods(live)
+            self._pod_rejected(live)
             return
         if change.kind == "Namespace" and not essential(change):
             return
         if change.old is not None and change.old.owner != live.owner:
-            self._owner(change.old)
-        self._owner(live)
-        self._users(live)
+            self._requeue_owner(change.old)
+        self._requeue_owner(live)
+        self._requeue_dependents(live)
 
     def written(self, change: Change) -> None:
-        """Our own write: the pass that made it knows, others who depend on it do not.
+        """Handle a change by our own write. The reconciliation that wrote it has the result, its dependents have not.
 
-        What the server made of a child may be news to that pass as well; our own kinds are stored as they are sent.
+        The server may change a child that it stores, which concerns the writer as well. It stores custom resources as
+        they are sent.
         """
-        live, writer = change.live, WRITER.get()
+        live, writer = change.live, CURRENT_KEY.get()
         if change.kind not in self._kinds:
-            self._users(live)
+            self._requeue_dependents(live)
             return
         if _concerns_users(change):
-            self._users(live, but=writer)
+            self._requeue_dependents(live, but=writer)
         key = Key(change.kind, live.namespace, live.name)
         if change.old is None and writer is not None:
-            # Made by a pass over something else, whose own writes somebody waits for: it comes after them.
-            self._made.setdefault(writer, []).append(key)
+            # The writes of the creator come first, because users wait for them.
+            self._created.setdefault(writer, []).append(key)
         elif essential(change):
-            # A user's edit that the server took just before our status comes with the answer: its event is old then.
+            # The response to our status write includes an edit by a user; its event comes later, and is old by then.
             self._queue.add(key)
 
-    def ended(self, key: Key) -> None:
-        """The pass over `key` ended: what it made has its turn."""
-        for made in self._made.pop(key, ()):
-            self._queue.add(made)
+    def reconciled(self, key: Key) -> None:
+        """Requeue the custom resources that the reconciliation of `key` created."""
+        for created in self._created.pop(key, ()):
+            self._queue.add(created)
 
-    def knows(self, key: Key) -> bool:
-        """Whether there is such an object of ours."""
+    def exists(self, key: Key) -> bool:
+        """Whether the custom resource is cached."""
         return self._caches[key.kind].get(key.namespace, key.name) is not None
 
-    def used(self, assets: Iterable[tuple[str, str, str]]) -> None:
-        """The set of users of these changed: their usedBy is due, at most once per window."""
-        for kind, namespace, name in assets:
+    def users_changed(self, resources: Iterable[tuple[str, str, str]]) -> None:
+        """Requeue custom resources whose set of users changed, for their usedBy: at most once per window."""
+        for kind, namespace, name in resources:
             if kind in self._kinds and name != "*" and self._caches[kind].get(namespace, name) is not None:
                 self._queue.add_after(Key(kind, namespace, name), self._used_by_seconds)
 
-    def _ours(self, change: Change) -> None:
+    def _custom_resource_changed(self, change: Change) -> None:
         live = change.live
         key = Key(change.kind, live.namespace, live.name)
         replaced = change.old is not None and change.new is not None and change.old.uid != change.new.uid
         if change.old is not None and (change.new is None or replaced):
-            self.used(self._dependents.forget(key))
+            self.users_changed(self._reverse_index.forget(key))
             self._queue.discard(key)
-            self._gone(change.old)
+            self._deleted(change.old)
         if change.new is not None and (replaced or essential(change)):
             self._queue.add(key)
         if replaced or _concerns_users(change):
-            self._users(live)
+            self._requeue_dependents(live)
         if change.old is None and live.owner:
-            self._owner(live)
+            self._requeue_owner(live)
 
-    def _users(self, live: CachedObject, but: Key | None = None) -> None:
-        self._dependents.heard(live.kind, live.namespace, live.name, but)
-        for key in self._dependents.of(live.kind, live.namespace, live.name):
+    def _requeue_dependents(self, live: CachedObject, but: Key | None = None) -> None:
+        self._reverse_index.changed(live.kind, live.namespace, live.name, but)
+        for key in self._reverse_index.dependents(live.kind, live.namespace, live.name):
             if key != but:
                 self._queue.add(key)
 
-    def _owner(self, live: CachedObject) -> None:
-        """Add the object that `live` was made for, if it still exists."""
+    def _requeue_owner(self, live: CachedObject) -> None:
+        """Requeue the owner of a child, if it exists."""
         if not live.owner:
             return
         for kind in self._kinds:
@@ -120,15 +121,15 @@ class EventRouter:
                 self._queue.add(Key(kind, owner.namespace, owner.name))
                 return
 
-    def _refused_pods(self, event: CachedObject) -> None:
+    def _pod_rejected(self, event: CachedObject) -> None:
         about = event.body.get("involvedObject") or {}
-        maker = self._caches[about["kind"]].get(event.namespace, about.get("name", ""))
-        if maker is not None and maker.uid == about.get("uid"):
-            self._owner(maker)
+        controller = self._caches[about["kind"]].get(event.namespace, about.get("name", ""))
+        if controller is not None and controller.uid == about.get("uid"):
+            self._requeue_owner(controller)
 
 
 def _concerns_users(change: Change) -> bool:
-    """Whether those who refer to an object of ours have to look again: of some kinds, they read the status too."""
+    """Whether a change concerns the dependents of a custom resource. Those of some kinds read its status too."""
     old, new, kind = change.old, change.new, kind_of(change.kind)
     if kind.mute_at_first and old is None and new is not None:
         return bool(new.body.get("status"))
@@ -144,17 +145,18 @@ def _concerns_users(change: Change) -> bool:
 
 
 def essential(change: Change) -> bool:
-    """Whether more than status changed: what a user or the garbage collector did, not what we wrote ourselves."""
+    """Whether more than the status changed: spec, labels, annotations, existence or deletion."""
     old, new = change.old, change.new
     if old is None or new is None:
         return True
     if old.generation != new.generation or old.deleting != new.deleting or old.uid != new.uid:
         return True
     before, after = metadata(old), metadata(new)
-    fields = _USERS_SEE if change.kind != "Namespace" else ("labels",)  # everything wide looks at every Namespace
+    # Every custom resource with a scope depends on all Namespaces, and on none of their annotations.
+    fields = _VISIBLE_TO_USERS if change.kind != "Namespace" else ("labels",)
     return any((before.get(field) or {}) != (after.get(field) or {}) for field in fields)
 
 
 def metadata(live: CachedObject) -> dict[str, Any]:
-    """The metadata of a Live."""
+    """The metadata of a cached object."""
     return live.body["metadata"]  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
-"""When Python looks for cyclic garbage: while no pass is under way, so that nobody waits for it.
+"""Garbage collection of Python while no reconciliation runs, so that none waits for it.
 
-A look at the 10,000 newest objects takes 10 to 20 ms on a slow core, in which nothing else is done.
+A collection of the 10,000 newest objects takes 10 to 20 ms on a slow core, and blocks the event loop meanwhile.
 """
 
 from __future__ import annotations
@@ -8,26 +8,26 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-_AT_LATEST: Final = 10_000  # objects more than at the last look; passes leave few cycles behind
-_WORTH_IT: Final = 2_000
-_ALL: Final = 100  # each so-manieth look is at everything that was made since the start
+_THRESHOLD: Final = 10_000  # new objects that trigger a collection at any time; reconciliations create few cycles
+_WORTHWHILE: Final = 2_000  # new objects that make a collection in a quiet moment worthwhile
+_FULL_EVERY: Final = 100  # collections, one of which includes all objects since the start
 
 
 class GcTuner:
-    """Makes the collector wait for a quiet moment, while there are such moments."""
+    """Moves garbage collection to quiet moments, as long as there are some."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._collections = 0
 
-    def settle(self) -> None:
-        """What the start left is there to stay: later looks need not go over it."""
+    def freeze_startup(self) -> None:
+        """Exclude the objects of the start from later collections, because they live as long as the process."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_AT_LATEST, 20, 50)
+        gc.set_threshold(_THRESHOLD, 20, 50)
 
     def quiet(self) -> None:
-        """No pass is under way, and none is due."""
-        if gc.get_count()[0] < _WORTH_IT:
+        """Collect if it is worthwhile: no reconciliation runs, and none is due."""
+        if gc.get_count()[0] < _WORTHWHILE:
             return
-        self._looks += 1
-        gc.collect(1 if self._looks % _ALL else 2)
+        self._collections += 1
+        gc.collect(1 if self._collections % _FULL_EVERY else 2)

@@ -1,74 +1,180 @@
-"""kopf's part: the watch of our own kinds. A handler stores the object; the caches' listeners do the rest."""
+"""The watches of custom resources, by kopf. This is the only module that imports kopf.
+
+kopf runs one event handler per kind, which puts the object into the caches; it writes nothing. It reports neither the
+end of its first list nor deletions that it missed, so a CacheAuditor compares its work with lists of our own.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
 import kopf
+from yarl import URL
 
-from outfitter.cluster.auth import Authentication
+from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
+from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
+from outfitter.errors import ApiError, OutfitterError
+from outfitter.operator.cache_auditor import CacheAuditor
 
-_RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+_log = logging.getLogger(__name__)
 
-
-class NoDiffBase(kopf.DiffBaseStorage):
-    """kopf's record of what it last handled, which we do not use: building it would copy each body at each event."""
-
-    def build(self, **_: Any) -> Any:
-        """Nothing."""
-        return {}
-
-    def fetch(self, **_: Any) -> Any:
-        """Nothing."""
-        return None
-
-    def store(self, **_: Any) -> None:
-        """Nothing."""
+_BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+_WATCH_SECONDS: Final = (240, 280)  # shorter than the 300 seconds after which a silent watch raises an alert
+_FIRST_LIST_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 5.0
 
 
-class NoProgress(kopf.ProgressStorage):
-    """kopf's record of handlers under way: event handlers have none."""
+class KopfSource:
+    """A Source of all custom resources. `start` comes before `run`, and `stop` after it."""
 
-    def fetch(self, **_: Any) -> Any:
-        """Nothing."""
-        return None
+    kind: Final = "custom resources"
 
-    def store(self, **_: Any) -> None:
-        """Nothing."""
+    def __init__(
+        self,
+        transport: Transport,
+        caches: Caches,
+        kinds: Iterable[str],
+        namespaces: Iterable[str] = (),
+        *,
+        relisted: Callable[[], None] = lambda: None,
+        unreadable: Unreadable | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.synced = asyncio.Event()
+        self._auth = transport.auth
+        self._caches = caches
+        self._kinds = tuple(kinds)
+        self._namespaces = tuple(namespaces)
+        self._unreadable = unreadable or Unreadable()
+        self._clock = clock
+        self.auditor = CacheAuditor(
+            transport, caches, self._kinds, self._namespaces, audited=relisted, unreadable=self._unreadable
+        )
+        paths = [
+            (URL(self._auth.server + path_of(api_resource(kind), namespace)).path, kind)
+            for kind in self._kinds
+            for namespace in self._namespaces or ("",)
+        ]
+        self._kind_of_path = dict(paths)
+        self._answered = dict.fromkeys(self._kind_of_path, clock())
+        self._stopping = asyncio.Event()
+        self._kopf: asyncio.Task[None] | None = None
 
-    def purge(self, **_: Any) -> None:
-        """Nothing."""
+    @property
+    def idle(self) -> float:
+        """Seconds since the server last answered a list or watch, of the watch that waits longest."""
+        return self._clock() - min(self._answered.values(), default=self._clock())
 
-    def touch(self, **_: Any) -> None:
-        """Nothing."""
+    async def start(self) -> None:
+        """Start kopf's tasks. On the main thread kopf replaces the handlers of SIGTERM and SIGINT here."""
+        logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+        older = frozenset(asyncio.all_tasks())
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry(),
+            settings=_settings(),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            standalone=True,
+            stop_flag=self._stopping,
+        )
+        self._kopf = asyncio.create_task(kopf.run_tasks(tasks, ignored=older), name="kopf")
 
-    def clear(self, *, essence: Any) -> Any:
-        """The same."""
-        return essence
+    async def run(self) -> None:
+        """Wait for the first lists, then audit each further list. Ends with an error if kopf ends."""
+        assert self._kopf is not None, "start() comes first"
+        auditing = asyncio.create_task(self._audit(), name="audit of the caches")
+        try:
+            done, _ = await asyncio.wait({self._kopf, auditing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            auditing.cancel()
+            await asyncio.gather(auditing, return_exceptions=True)
+        for task in done:
+            task.result()
+        raise OutfitterError("kopf has stopped")
+
+    async def stop(self) -> None:
+        """Stop kopf, after all younger tasks of the event loop: kopf waits for them, and cancels them in the end."""
+        if self._kopf is None:
+            return
+        self._stopping.set()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await asyncio.gather(self._kopf, return_exceptions=True)
+        except TimeoutError:
+            _log.warning("kopf did not stop within %.0f seconds", _STOP_SECONDS)
+
+    async def _audit(self) -> None:
+        while not self.synced.is_set():
+            try:
+                await self.auditor.wait_complete()
+                self.synced.set()
+            except ApiError as error:
+                _log.info("first list of custom resources failed, retrying: %s", error)
+                await asyncio.sleep(_FIRST_LIST_SECONDS)
+        await self.auditor.run()
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            session = self._auth.session(trace=self._trace())
+            return kopf.AiohttpSession(server=self._auth.server, aiohttp_session=session)
+
+        kopf.on.login(registry=registry, id="login")(login)
+        for kind in self._kinds:
+            resource = api_resource(kind)
+            handler = event_handler(kind, self._caches, self._unreadable)
+            kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=kind)(handler)
+        return registry
+
+    def _trace(self) -> aiohttp.TraceConfig:
+        """Observe kopf's requests, because kopf has no hook for a list."""
+
+        async def answered(
+            session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+        ) -> None:
+            kind = self._kind_of_path.get(params.url.path)
+            if kind is None or params.method.upper() != "GET" or params.response.status != 200:
+                return
+            self._answered[params.url.path] = self._clock()
+            query = params.url.query
+            if "watch" not in query and not query.get("continue"):
+                self.auditor.listed(kind)
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(answered)
+        return trace
 
 
-class EndlessJitter:
-    """Delays between kopf's attempts: without end, because a watcher that gives up ends the process; jittered."""
+def event_handler(kind: str, caches: Caches, unreadable: Unreadable) -> Callable[..., Any]:
+    """The handler of kopf's events of one kind: put the object into the caches, or remove it."""
 
-    def __iter__(self) -> Iterator[float]:
-        step = 0
-        while True:
-            yield _RETRY_SECONDS[min(step, len(_RETRY_SECONDS) - 1)] * jitter(0.5, 1.5)
-            step += 1
+    async def handle(event: Mapping[str, Any], **_: Any) -> None:
+        try:
+            live = caches.project(kind, event["object"])
+            if live is not None:
+                (caches.remove if event["type"] == "DELETED" else caches.put)(live)
+        except Exception as error:  # one unreadable object must not keep out the others
+            unreadable.skipped(kind, event["object"]["metadata"], error)
+
+    return handle
 
 
-def kopf_settings() -> kopf.OperatorSettings:
-    """kopf writes nothing, scans nothing, elects nothing."""
+def _settings() -> kopf.OperatorSettings:
+    """Settings with which kopf writes nothing, scans nothing and elects nothing."""
     settings = kopf.OperatorSettings()
-    settings.persistence.diffbase_storage = NoDiffBase()
-    settings.persistence.progress_storage = NoProgress()
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True
@@ -77,69 +183,58 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.05
     settings.queueing.exit_timeout = 2
     settings.watching.chunk_size = 100
-    settings.watching.server_timeout = round(jitter(300, 360))
+    settings.watching.server_timeout = round(jitter(*_WATCH_SECONDS))
     settings.watching.inactivity_timeout = 70
     settings.watching.connect_timeout = 5
     settings.watching.reconnect_backoff = 0.5
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.enforce_retry_after = True
-    settings.networking.error_backoffs = EndlessJitter()
+    settings.networking.error_backoffs = _EndlessBackoff()
     return settings
 
 
-def registry(
-    auth: Authentication,
-    caches: Caches,
-    kinds: Iterable[str],
-    listed: Callable[[str], None],
-    unreadable: Unreadable,
-) -> kopf.OperatorRegistry:
-    """One event handler per kind, and the login. `listed` hears of every list that kopf makes of a kind."""
-    found = kopf.OperatorRegistry()
-    names = tuple(kinds)
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """No record of the last handled version: kopf would copy the whole body at each event to build it."""
 
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(
-            server=auth.server,
-            aiohttp_session=auth.session(trace=_lists_of(names, listed)),
-        )
+    def build(self, **_: Any) -> Any:
+        """Return an empty record."""
+        return {}
 
-    kopf.on.login(registry=found, id="login")(login)
-    for kind in names:
-        res = api_resource(kind)
-        kopf.on.event(res.group, res.version, res.plural, registry=found, id=kind)(_observer(kind, caches, unreadable))
-    return found
+    def fetch(self, **_: Any) -> Any:
+        """Return None: there is no record."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
 
 
-def _observer(kind: str, caches: Caches, unreadable: Unreadable) -> Callable[..., Any]:
-    async def observe(event: Mapping[str, Any], **_: Any) -> None:
-        try:
-            live = caches.project(kind, event["object"])
-            if live is not None:
-                (caches.remove if event["type"] == "DELETED" else caches.put)(live)
-        except Exception as error:  # whatever is wrong with one object must not keep out the others
-            unreadable.skipped(kind, event["object"]["metadata"], error)
+class _NoProgress(kopf.ProgressStorage):
+    """No record of handlers in progress: event handlers have none."""
 
-    return observe
+    def fetch(self, **_: Any) -> Any:
+        """Return None: there is no record."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Remove nothing."""
+
+    def touch(self, **_: Any) -> None:
+        """Write nothing."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """Return the object unchanged."""
+        return essence
 
 
-def _lists_of(kinds: Iterable[str], listed: Callable[[str], None]) -> aiohttp.TraceConfig:
-    """kopf does not say when it lists again, nor what was deleted meanwhile: so its requests are observed."""
-    plurals = {api_resource(kind).plural: kind for kind in kinds}
+class _EndlessBackoff:
+    """Jittered delays without end: a watcher of kopf that runs out of delays ends the process."""
 
-    async def ended(
-        session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        params: aiohttp.TraceRequestEndParams,
-    ) -> None:
-        if params.method.upper() != "GET" or params.response.status != 200:
-            return
-        query = params.url.query
-        kind = plurals.get(params.url.name)
-        if kind is not None and "watch" not in query and not query.get("continue"):
-            listed(kind)
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(ended)
-    return trace
+    def __iter__(self) -> Iterator[float]:
+        step = 0
+        while True:
+            yield _BACKOFF_SECONDS[min(step, len(_BACKOFF_SECONDS) - 1)] * jitter(0.5, 1.5)
+            step += 1

@@ -1,8 +1,8 @@
-"""Lease election: at most one replica writes.
+"""Leader election by a Lease: at most one replica writes.
 
-Holding is decided by this process's own monotonic clock, counted from before the request that renewed: a stalled
-process finds its gate closed by itself, before any other replica may take the Lease. Times inside the Lease are only
-compared for change, never with our clock.
+A replica holds the Lease by its own monotonic clock, counted from before the request that renewed it. A process that
+was suspended therefore stops to write by itself, before another replica can take the Lease. The times in the Lease
+are compared with each other, never with the local clock.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _log = logging.getLogger(__name__)
 
 
 class Leases(Protocol):
-    """Reads and writes of one Lease."""
+    """Read and write access to one Lease."""
 
     async def read(self) -> dict[str, Any] | None:
-        """The Lease, or None."""
+        """Return the Lease, or None if it does not exist."""
 
     async def create(self, spec: dict[str, Any]) -> dict[str, Any]:
-        """Make it; AlreadyExists where another was quicker."""
+        """Create the Lease; AlreadyExists if another replica has created it."""
 
     async def replace(self, lease: dict[str, Any]) -> dict[str, Any]:
-        """Write it back; Conflict where another was quicker."""
+        """Replace the Lease; Conflict if another replica has changed it."""
 
 
 class ServerLeases:
-    """One Lease on the API server; every request has `seconds` at most and is not retried."""
+    """A Lease on the API server. Requests time out after `seconds` and are not retried."""
 
     def __init__(self, transport: Transport, namespace: str, name: str, seconds: float) -> None:
         self._transport = transport
@@ -70,7 +70,8 @@ class ServerLeases:
         return await self._send("PUT", f"{self._path}/{self._meta['name']}", lease)
 
     async def _send(self, verb: str, path: str, body: Any = None) -> dict[str, Any]:
-        # Not a guarded write: the Lease is what opens the gate. Nor may it run out waiting in our own queue.
+        # The gate does not apply, because it depends on this write. The request limit does not either: the Lease could
+        # expire while the request waits.
         content = await self._transport.request(
             verb, path, body, write=False, attempts=1, within=self._timeout, urgent=True
         )
@@ -78,7 +79,7 @@ class ServerLeases:
 
 
 class Elector:
-    """Takes part in the election of one Lease. `seconds` is its duration; renewal may fail for two thirds of it."""
+    """A candidate for one Lease. `seconds` is its duration; renewal may fail for two thirds of it."""
 
     def __init__(
         self,
@@ -102,59 +103,59 @@ class Elector:
         self._observed_at = float("-inf")
 
     def holds(self) -> bool:
-        """Whether this process may write now."""
+        """Whether this replica may write now."""
         return self._clock() < self._held_until
 
     def remaining(self) -> float:
-        """Seconds until another replica may take the Lease, as far as this one knows; not more than 0 where it may."""
+        """Seconds until another replica may take the Lease; 0 or less if it may now."""
         return self._held_until + self._seconds - self._deadline - self._clock()
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
+        """Wait until this replica holds the Lease."""
         while not await self._try():
             await self._pause()
 
     async def keep(self) -> None:
-        """Renew; returns as soon as the Lease is lost."""
+        """Renew the Lease. Returns as soon as it is lost."""
         while self.holds():
             await self._pause()
-            if not await self._try() and self._taken():
+            if not await self._try() and self._held_by_other():
                 break
         self._held_until = float("-inf")
 
     async def release(self) -> None:
-        """Give the Lease back, so that the next replica need not wait for it to run out."""
+        """Release the Lease, so that the next replica need not wait until it expires."""
         held, self._held_until = self.holds(), float("-inf")
         if not held or self._lease is None:
             return
         try:
             try:
                 await self._free(self._lease)
-            except Conflict:  # our last renewal got through, and its answer did not
+            except Conflict:  # the last renewal succeeded, but its response was lost
                 found = await self._leases.read()
                 if found is not None and found["spec"].get("holderIdentity") == self.identity:
                     await self._free(found)
         except ApiError as error:
-            _log.info("the Lease could not be released and will run out: %s", error)
+            _log.info("the Lease could not be released and will expire: %s", error)
 
     async def _free(self, lease: dict[str, Any]) -> None:
-        nobody = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
-        await self._leases.replace({**lease, "spec": {**lease["spec"], **nobody}})
+        released = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+        await self._leases.replace({**lease, "spec": {**lease["spec"], **released}})
 
     async def _pause(self) -> None:
         await self._sleep(self._retry * jitter(0.8, 1.2))
 
-    def _taken(self) -> bool:
+    def _held_by_other(self) -> bool:
         holder = ((self._lease or {}).get("spec") or {}).get("holderIdentity")
         return bool(holder) and holder != self.identity
 
     async def _try(self) -> bool:
-        """One attempt to take or renew; True where it worked."""
+        """Try once to take or renew the Lease. Returns whether this replica holds it."""
         started = self._clock()
         try:
             self._lease = await self._write()
         except (Conflict, AlreadyExists):
-            return False  # another was quicker; the next attempt reads who
+            return False  # another replica has changed it; the next attempt reads the holder
         except ApiError as error:
             _log.warning("Lease: %s", error)
             return False
@@ -166,7 +167,7 @@ class Elector:
     async def _write(self) -> dict[str, Any] | None:
         known = self._lease
         if self.holds() and known is not None and known["spec"].get("holderIdentity") == self.identity:
-            with suppress(Conflict, NotFound):  # somebody else wrote or deleted it: look who has it now
+            with suppress(Conflict, NotFound):  # another client changed or deleted it: read it again
                 return await self._leases.replace({**known, "spec": self._spec(known["spec"])})
         lease = await self._leases.read()
         if lease is None:
@@ -192,15 +193,15 @@ class Elector:
         return self._clock() - self._observed_at > duration
 
     def _spec(self, old: dict[str, Any] | None) -> dict[str, Any]:
-        mine = old is not None and old.get("holderIdentity") == self.identity
+        renewal = old is not None and old.get("holderIdentity") == self.identity
         transitions = int((old or {}).get("leaseTransitions") or 0)
         now = _now()
         return {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": max(1, round(self._seconds)),
-            "acquireTime": (old or {}).get("acquireTime") or now if mine else now,
+            "acquireTime": (old or {}).get("acquireTime") or now if renewal else now,
             "renewTime": now,
-            "leaseTransitions": transitions if mine or old is None else transitions + 1,
+            "leaseTransitions": transitions if renewal or old is None else transitions + 1,
         }
 
 

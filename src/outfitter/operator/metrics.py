@@ -1,4 +1,4 @@
-"""What /metrics shows. Own registry, so that several operators may live in one process."""
+"""The metrics of the operator, in a registry of their own: tests run several operators in one process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from outfitter.cluster.informer import Informer
+from outfitter.cluster.sources import Source
 from outfitter.cluster.store import Caches
 from outfitter.operator.queue import WorkQueue
 from outfitter.snapshot import Key
@@ -18,7 +18,7 @@ _BUCKETS = (0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
 class Metrics:
-    """Counters that the engine feeds, and gauges that are read from it when somebody asks."""
+    """The counters and histograms that the engine updates."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -28,79 +28,79 @@ class Metrics:
             ("verb", "code"),
             registry=self.registry,
         )
-        self._passes = Histogram(
+        self._reconciliations = Histogram(
             "outfitter_pass_seconds",
-            "Duration of passes",
+            "Duration of reconciliations",
             ("kind", "outcome"),
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._unreadable = Counter(
             "outfitter_unreadable_objects",
-            "Times an object was left out because it cannot be read",
+            "Objects that were ignored because they cannot be read",
             ("kind",),
             registry=self.registry,
         )
         self._counted: dict[tuple[str, int], Callable[[], None]] = {}
 
     def request(self, verb: str, code: int) -> None:
-        """A request was answered; `code` is 0 where it was not."""
+        """Count a request by verb and HTTP status; `code` is 0 if there was no response."""
         count = self._counted.get((verb, code))
         if count is None:
             count = self._counted[(verb, code)] = self._requests.labels(verb, str(code)).inc
         count()
 
-    def passed(self, kind: str, outcome: str, seconds: float) -> None:
-        """A pass ended."""
-        self._passes.labels(kind, outcome).observe(seconds)
+    def reconciled(self, kind: str, outcome: str, seconds: float) -> None:
+        """Record the duration of a reconciliation."""
+        self._reconciliations.labels(kind, outcome).observe(seconds)
 
     def unreadable(self, kind: str) -> None:
-        """An object could not be taken into the caches."""
+        """Count an object that cannot be read."""
         self._unreadable.labels(kind).inc()
 
     def text(self) -> bytes:
-        """The exposition."""
+        """The metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
 class EngineGauges(Collector):
-    """Depth and age of the queue, age of the watches, objects by kind and sync status, leadership."""
+    """Gauges that are computed for each request of /metrics: queue, watches, custom resources and leadership."""
 
     def __init__(
         self,
         queue: WorkQueue[Key],
         caches: Caches,
-        informers: Iterable[Informer],
+        sources: Iterable[Source],
         kinds: Iterable[str],
         leading: Callable[[], bool],
     ) -> None:
         self._queue = queue
         self._caches = caches
-        self._informers = tuple(informers)
+        self._sources = tuple(sources)
         self._kinds = tuple(kinds)
         self._leading = leading
         self._parsed: dict[str, tuple[int, str]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges, read now."""
+        """Compute the gauges."""
         yield GaugeMetricFamily(
             "outfitter_queue_depth",
-            "Keys that wait for a worker",
+            "Custom resources that wait for a worker",
             value=len(self._queue),
         )
         yield GaugeMetricFamily(
             "outfitter_queue_age_seconds",
-            "Age of the longest waiting key",
+            "Age of the custom resource that waits longest",
             value=self._queue.oldest,
         )
         yield GaugeMetricFamily(
             "outfitter_leader",
-            "1 where this replica may write",
+            "1 if this replica holds the Lease, else 0",
             value=float(self._leading()),
         )
         idle = GaugeMetricFamily(
             "outfitter_watch_idle_seconds",
-            "Time since a watch last said anything",
+            "Time since the last response or event of a watch",
             labels=("kind",),
         )
         for kind, seconds in self._idle().items():
@@ -114,9 +114,8 @@ class EngineGauges(Collector):
 
     def _idle(self) -> Mapping[str, float]:
         ages: dict[str, float] = {}
-        for informer in self._informers:
-            kind = informer.kind
-            ages[kind] = max(ages.get(kind, 0.0), informer.idle)
+        for source in self._sources:
+            ages[source.kind] = max(ages.get(source.kind, 0.0), source.idle)
         return ages
 
     def _statuses(self, kind: str) -> Mapping[str, int]:
@@ -128,6 +127,6 @@ class EngineGauges(Collector):
                 status = (live.body.get("status") or {}).get("syncStatus") or "No status"
                 known = self._parsed[live.uid] = (live.resource_version, status)
             tally[known[1]] += 1
-        if len(self._parsed) > 2 * sum(len(self._caches[each]) for each in self._kinds) + 100:
+        if len(self._parsed) > 2 * sum(len(self._caches[kind]) for kind in self._kinds) + 100:
             self._parsed.clear()
         return tally

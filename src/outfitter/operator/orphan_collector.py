@@ -1,4 +1,7 @@
-"""Removes children whose owner is gone and that the garbage collector does not know: copies in other namespaces."""
+"""Deletion of children that lost their owner and have no ownerReference: copies in other namespaces.
+
+An ownerReference cannot cross namespaces, so the garbage collector of Kubernetes does not delete such children.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
-from outfitter.children import CHILD_KINDS
+from outfitter.children import CHILD_KINDS, ChildKind
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches, Change
@@ -18,115 +21,118 @@ from outfitter.snapshot import CachedObject
 
 _log = logging.getLogger(__name__)
 
-_RETRY_SECONDS = 5.0
-_CREATED: Final = tuple(kind.kind for kind in CHILD_KINDS if kind.created)
+_RETRY_SECONDS: Final = 5.0
 
 
 class OrphanCollector:
-    """Runs beside the workers. `listed` reads from the server which uids of a kind exist right now."""
+    """Deletes orphans next to the workers. `existing_uids` reads the uids of a custom resource kind from the server."""
 
     def __init__(
         self,
         cluster: Cluster,
         caches: Caches,
         kinds: Iterable[str],
-        listed: Callable[[str], Awaitable[Collection[str]]],
+        existing_uids: Callable[[str], Awaitable[Collection[str]]],
+        child_kinds: Iterable[ChildKind] = CHILD_KINDS,
+        *,
+        retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
         self._cluster = cluster
         self._caches = caches
         self._kinds = frozenset(kinds)
-        self._listed = listed
-        self._gone: set[str] = set()
-        self._everything = False
+        self._child_kinds = tuple(kind.kind for kind in child_kinds if kind.created)
+        self._existing_uids = existing_uids
+        self._retry_seconds = retry_seconds
+        self._deleted_owners: set[str] = set()
+        self._check_all = False
         self._due = asyncio.Event()
 
-    def owner_gone(self, owner: CachedObject) -> None:
-        """An object of ours was deleted."""
-        if any(self._caches[kind].owned(owner.uid) for kind in _CREATED):
-            self._gone.add(owner.uid)
+    def owner_deleted(self, owner: CachedObject) -> None:
+        """Schedule the children of a deleted custom resource."""
+        if any(self._caches[kind].owned(owner.uid) for kind in self._child_kinds):
+            self._deleted_owners.add(owner.uid)
             self._due.set()
 
-    def child_seen(self, change: Change) -> None:
-        """Listener: a pass may have been creating children while its object was deleted."""
-        owner = change.new.owner if change.new is not None and change.kind in _CREATED else ""
-        if owner and any(self._caches[kind].buried(owner) for kind in self._kinds):
-            self._gone.add(owner)
+    def child_changed(self, change: Change) -> None:
+        """Listener: schedule a child that was created while its owner was deleted."""
+        owner = change.new.owner if change.new is not None and change.kind in self._child_kinds else ""
+        if owner and any(self._caches[kind].deleted(owner) for kind in self._kinds):
+            self._deleted_owners.add(owner)
             self._due.set()
 
-    def everything(self) -> None:
-        """A list may have found deletions that nobody saw."""
-        self._everything = True
+    def check_all(self) -> None:
+        """Schedule a check of all children: a list can replace the events of deletions."""
+        self._check_all = True
         self._due.set()
 
     async def run(self) -> None:
-        """For ever, one sweep at a time."""
+        """Collect whenever something is scheduled, until cancelled."""
         while True:
             await self._due.wait()
             self._due.clear()
             try:
-                await self._sweep()
-            except OutfitterError as error:  # a CRD that is being replaced, a Lease that is renewed late
-                _log.info("sweep: %s; again soon", error)
+                await self.collect()
+            except OutfitterError as error:  # a CRD that is being replaced, or a Lease that is renewed late
+                _log.info("deletion of orphans failed, retrying: %s", error)
                 self._due.set()
-                await asyncio.sleep(_RETRY_SECONDS * jitter(0.5, 1.5))
+                await asyncio.sleep(self._retry_seconds * jitter(0.5, 1.5))
 
-    async def _sweep(self) -> None:
-        """What is told while it runs is for the next one: so what is due is taken off first, and put back on failure.
+    async def collect(self) -> None:
+        """Delete the scheduled orphans. Raises the last error at the end; the rest stays scheduled.
 
-        Raises the last error once everything else is done.
+        The schedule is emptied first, because new entries during the collection belong to the next one.
         """
-        gone, self._gone = self._gone, set()
-        everything, self._everything = self._everything, False
+        uids, self._deleted_owners = self._deleted_owners, set()
+        check_all, self._check_all = self._check_all, False
         failure: OutfitterError | None = None
-        if everything:
+        if check_all:
             try:
-                gone |= await self._orphaned()
+                uids |= await self._deleted_owner_uids()
             except OutfitterError as error:
-                self._everything, failure = True, error
-        for uid in gone:
-            if kept := await self._remove(uid):
-                self._gone.add(uid)
-                failure = kept
+                self._check_all, failure = True, error
+        for uid in uids:
+            if (failed := await self._delete_children(uid)) is not None:
+                self._deleted_owners.add(uid)
+                failure = failed
         if failure is not None:
             raise failure
 
-    async def _orphaned(self) -> set[str]:
-        """Owner uids that children name and that no longer exist: by our caches, and then by the server's own word."""
-        suspects: dict[str, set[str]] = {}  # uid -> kinds that it may be of
-        for kind in _CREATED:
+    async def _deleted_owner_uids(self) -> set[str]:
+        """The owners of children that exist neither in the caches nor on the server."""
+        suspects: dict[str, set[str]] = {}  # uid -> kinds that it can be of
+        for kind in self._child_kinds:
             for uid in self._caches[kind].owners():
-                if any(self._caches[ours].by_uid(uid) for ours in self._kinds):
+                if any(self._caches[custom].by_uid(uid) for custom in self._kinds):
                     continue
-                # Anybody may change the labels of a copy in his namespace: that must not save the others.
-                named = {
+                # A user can change the labels of a copy in his namespace, which must not keep the other copies.
+                labelled = {
                     (metadata(live).get("labels") or {}).get(LABEL_OWNER_KIND, "")
-                    for live in self._removable(kind, uid)
+                    for live in self._deletable(kind, uid)
                 }
-                if named:
-                    suspects.setdefault(uid, set()).update(named if named <= self._kinds else self._kinds)
-        asked = {kind for kinds in suspects.values() for kind in kinds}
-        alive = {kind: await self._listed(kind) for kind in asked}
-        return {uid for uid, kinds in suspects.items() if not any(uid in alive[kind] for kind in kinds)}
+                if labelled:
+                    suspects.setdefault(uid, set()).update(labelled if labelled <= self._kinds else self._kinds)
+        existing = {kind: await self._existing_uids(kind) for kind in set().union(*suspects.values())}
+        return {uid for uid, kinds in suspects.items() if not any(uid in existing[kind] for kind in kinds)}
 
-    def _removable(self, kind: str, uid: str) -> list[CachedObject]:
-        return [live for live in self._caches[kind].owned(uid) if not live.deleting and _without_keeper(live)]
+    def _deletable(self, kind: str, uid: str) -> list[CachedObject]:
+        return [live for live in self._caches[kind].owned(uid) if not live.deleting and _is_ours_to_delete(live)]
 
-    async def _remove(self, uid: str) -> OutfitterError | None:
-        """Delete the children of `uid`; one that cannot be deleted keeps no other. Returns the last error."""
+    async def _delete_children(self, uid: str) -> OutfitterError | None:
+        """Delete all children of an owner, also after a failed deletion. Returns the last error."""
         failure: OutfitterError | None = None
-        for kind in _CREATED:
-            for live in self._removable(kind, uid):
+        for kind in self._child_kinds:
+            for live in self._deletable(kind, uid):
                 place = f"{kind} {live.namespace}/{live.name}"
                 try:
                     await self._cluster.delete(kind, live.namespace, live.name, live.uid)
                 except OutfitterError as error:
-                    _log.info("%s: its owner is gone, but it cannot be removed: %s", place, error)
+                    _log.info("%s: cannot be deleted, although its owner does not exist: %s", place, error)
                     failure = error
                 else:
-                    _log.info("%s: its owner is gone, removed", place)
+                    _log.info("%s: deleted, because its owner does not exist", place)
         return failure
 
 
-def _without_keeper(live: CachedObject) -> bool:
+def _is_ours_to_delete(live: CachedObject) -> bool:
     meta = metadata(live)
     return not meta.get("ownerReferences") and not keeps_data(live.kind, meta.get("labels") or {})

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from aiohttp import web
 
-from outfitter.cluster.informer import IDLE_SECONDS, Informer
+from outfitter.cluster.informer import IDLE_SECONDS
+from outfitter.cluster.sources import Source
 from outfitter.operator.metrics import Metrics
 
-_SILENCE_LIMIT = 8 * IDLE_SECONDS  # a server that is down for a while is not a reason to restart
+_IDLE_LIMIT = 8 * IDLE_SECONDS  # a restart does not help against a server that is down for a while
 
 
 class Probes:
-    """A small server. Live: the loop answers and no watch has been stuck for long. Ready: all caches are synced."""
+    """The HTTP server. Live: the event loop runs and no watch is stuck. Ready: all caches are synced."""
 
-    def __init__(self, metrics: Metrics, informers: Iterable[Informer], ready: Callable[[], bool]) -> None:
+    def __init__(self, metrics: Metrics, sources: Iterable[Source]) -> None:
         self._metrics = metrics
-        self._informers = tuple(informers)
-        self._ready = ready
+        self._sources = tuple(sources)
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; `port` 0 chooses a free one, found in `self.port` afterwards."""
+        """Listen on `port`; 0 chooses a free port. `self.port` is the chosen one."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -40,19 +40,16 @@ class Probes:
             await self._runner.cleanup()
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        stuck = sorted({each.kind for each in self._informers if each.idle > _SILENCE_LIMIT})
+        stuck = sorted({source.kind for source in self._sources if source.idle > _IDLE_LIMIT})
         if stuck:
-            return web.Response(
-                status=500,
-                text=f"no sign of life from the watch of {', '.join(stuck)}\n",
-            )
+            return web.Response(status=500, text=f"no response to the watch of {', '.join(stuck)}\n")
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        if self._ready():
-            return web.Response(text="ok\n")
-        waiting = sorted({each.kind for each in self._informers if not each.synced.is_set()})
-        return web.Response(status=503, text=f"waiting for {', '.join(waiting) or 'our own kinds'}\n")
+        waiting = sorted({source.kind for source in self._sources if not source.synced.is_set()})
+        if waiting:
+            return web.Response(status=503, text=f"waiting for the first list of {', '.join(waiting)}\n")
+        return web.Response(text="ok\n")
 
     async def _exposition(self, request: web.Request) -> web.Response:
         return web.Response(

@@ -1,6 +1,6 @@
-"""Keyed work queue: each key is worked on by one worker at a time, and a key added meanwhile is worked on once more.
+"""Work queue of keys. One worker at a time has a key; a key that is added meanwhile is handed out once more.
 
-Delays, backoff and the slow resync share one timer. Time comes from a loop (`time`, `call_at`): tests turn the clock.
+Delays, backoff and resync share one timer. Time comes from an event loop, which tests replace by a clock of their own.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ LONGEST_BACKOFF: Final = 300.0
 
 
 class QueueClosedError(Exception):
-    """No more keys are handed out."""
+    """The queue is closed and hands out no more keys."""
 
 
 class Priority(IntEnum):
-    """What is taken first."""
+    """The order in which keys are handed out."""
 
     CHANGE = 0
     RESYNC = 1
 
 
 class Timer(Protocol):
-    """A call that was scheduled."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Do not call."""
+        """Cancel the call."""
 
 
 class TimerLoop(Protocol):
-    """The part of an event loop that the queue needs."""
+    """The methods of an event loop that the queue uses."""
 
     def time(self) -> float:
-        """Monotonic seconds."""
+        """The time in seconds, monotonic."""
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
-        """Call back at `when`."""
+        """Schedule `callback` for the time `when`."""
 
 
 class WorkQueue(Generic[K]):
-    """The queue. Not thread-safe: everything happens on the event loop."""
+    """The queue. It belongs to one event loop and is not thread-safe."""
 
     def __init__(self, loop: TimerLoop | None = None, rng: Callable[[], float] = random.random) -> None:
         self._loop: TimerLoop = loop or asyncio.get_running_loop()
         self._rng = rng
         self._ready: dict[Priority, OrderedDict[K, float]] = {priority: OrderedDict() for priority in Priority}
-        self._processing: dict[K, Priority | None] = {}  # value: wanted again, and how urgently
+        self._processing: dict[K, Priority | None] = {}  # value: the priority with which it was added meanwhile
         self._due: dict[K, tuple[float, Priority]] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._sequence = 0
@@ -67,37 +67,37 @@ class WorkQueue(Generic[K]):
         self._closed = False
 
     def __len__(self) -> int:
-        """Keys that wait to be taken now."""
+        """The number of keys that are due."""
         return sum(map(len, self._ready.values()))
 
     @property
     def oldest(self) -> float:
-        """Seconds that the longest waiting key has waited; 0 where none waits."""
+        """Seconds that the first due key has waited; 0 if no key is due."""
         since = min((added for keys in self._ready.values() for added in keys.values()), default=None)
         return 0.0 if since is None else self._loop.time() - since
 
     @property
     def processing(self) -> int:
-        """Keys that workers hold."""
+        """The number of keys that workers have."""
         return len(self._processing)
 
     def add(self, key: K, priority: Priority = Priority.CHANGE) -> None:
-        """Work on `key` as soon as a worker is free."""
+        """Make `key` due now."""
         if self._closed:
             return
         if key in self._processing:
-            wanted = self._processing[key]
-            self._processing[key] = priority if wanted is None else min(wanted, priority)
+            known = self._processing[key]
+            self._processing[key] = priority if known is None else min(known, priority)
             return
         urgent, slow = self._ready[Priority.CHANGE], self._ready[Priority.RESYNC]
         if key in urgent or (key in slow and priority is Priority.RESYNC):
             return
         since = slow.pop(key, self._loop.time())
         self._ready[priority][key] = since
-        self._wake()
+        self._notify_getter()
 
     def add_after(self, key: K, seconds: float, priority: Priority = Priority.CHANGE) -> None:
-        """Work on `key` in `seconds`, or earlier where that was asked for before."""
+        """Make `key` due in `seconds`. An earlier time that was set before stays."""
         if self._closed:
             return
         if seconds <= 0:
@@ -113,7 +113,7 @@ class WorkQueue(Generic[K]):
         self._arm()
 
     def retry(self, key: K, at_least: float = 0.0) -> float:
-        """Work on a key that failed again, later each time. Returns the delay in seconds."""
+        """Make a failed key due with exponential backoff. Returns the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures, 20))
@@ -122,18 +122,18 @@ class WorkQueue(Generic[K]):
         return delay
 
     def forget(self, key: K) -> None:
-        """The key succeeded: its next failure starts with a short delay again."""
+        """Reset the backoff of a key that succeeded."""
         self._failures.pop(key, None)
 
     def discard(self, key: K) -> None:
-        """The key's object is gone: neither delay nor backoff is kept."""
+        """Remove a key with its delay and its backoff."""
         self._failures.pop(key, None)
         self._due.pop(key, None)
         for keys in self._ready.values():
             keys.pop(key, None)
 
     async def get(self) -> K:
-        """The next key; the caller owes a `done`. QueueClosedError after `close`."""
+        """Wait for the next key. The caller must call `done` for it. QueueClosedError after `close`."""
         while not self._closed:
             for keys in self._ready.values():
                 if keys:
@@ -147,32 +147,32 @@ class WorkQueue(Generic[K]):
                 await getter
             except asyncio.CancelledError:
                 if getter.done() and not getter.cancelled():
-                    self._wake()  # the call was for us: hand it on
+                    self._notify_getter()  # this getter was notified, so another one must be
                 raise
         raise QueueClosedError
 
     def done(self, key: K) -> None:
-        """The worker is through with `key`."""
-        wanted = self._processing.pop(key)
-        if wanted is not None:
-            self.add(key, wanted)
+        """Give `key` back. It is due at once if it was added meanwhile."""
+        priority = self._processing.pop(key)
+        if priority is not None:
+            self.add(key, priority)
         if not self._processing:
             self._idle.set()
 
     def close(self) -> None:
-        """Hand out no more keys."""
+        """Hand out no more keys, and end all waiting `get`s."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         while self._getters:
-            self._wake()
+            self._notify_getter()
 
     async def drain(self) -> None:
-        """Close, and wait until no worker holds a key."""
+        """Close, and wait until no worker has a key."""
         self.close()
         await self._idle.wait()
 
-    def _wake(self) -> None:
+    def _notify_getter(self) -> None:
         while self._getters:
             getter = self._getters.popleft()
             if not getter.done():
@@ -181,7 +181,7 @@ class WorkQueue(Generic[K]):
 
     def _arm(self) -> None:
         while self._heap and self._due.get(self._heap[0][2], (None,))[0] != self._heap[0][0]:
-            heapq.heappop(self._heap)  # superseded
+            heapq.heappop(self._heap)  # an earlier time replaced it
         if not self._heap or (self._timer is not None and self._timer_at <= self._heap[0][0]):
             return
         if self._timer is not None:

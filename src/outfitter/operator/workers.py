@@ -1,4 +1,4 @@
-"""Passes: keys from the queue to the reconciler, and what follows from each outcome."""
+"""Workers: they take keys from the queue, reconcile them, and schedule what follows from the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
-from outfitter.operator.event_router import WRITER, EventRouter
+from outfitter.operator.event_router import CURRENT_KEY, EventRouter
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import Dep, Key
@@ -19,79 +19,79 @@ _log = logging.getLogger(__name__)
 
 
 class Result(Protocol):
-    """What a pass reports."""
+    """The result of a reconciliation."""
 
     @property
     def outcome(self) -> str:
-        """One word."""
+        """One word, for the metrics."""
 
     @property
     def deps(self) -> frozenset[Dep] | None:
-        """What it looked at; None where it could not tell."""
+        """The objects that it read; None keeps the dependencies of the last reconciliation."""
 
     @property
     def requeue_after(self) -> float | None:
-        """Seconds until the next look, where time alone changes something."""
+        """Seconds until the next reconciliation, if the result depends on the time."""
 
     @property
     def also_reconcile(self) -> frozenset[Key]:
-        """Other objects of ours that have something to do now."""
+        """Other custom resources to reconcile now."""
 
 
 class Reconciler(Protocol):
-    """One pass over one key."""
+    """The engine that the workers call."""
 
     async def reconcile(self, key: Key) -> Any:
-        """A Pass. ApiError: again with backoff."""
+        """Reconcile one custom resource and return a Result. After an ApiError the key is retried with backoff."""
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
-        """What a pass would look at, without I/O."""
+        """The objects that a reconciliation would read, without I/O."""
 
     def forget(self, key: Key) -> None:
-        """The object is gone."""
+        """Drop the transient state of a deleted custom resource."""
 
 
-Observer = Callable[[str, str, float], None]  # kind, outcome, seconds
+Recorder = Callable[[str, str, float], None]  # kind, outcome, seconds
 
 
 class Workers:
-    """`count` tasks that take keys until the queue is closed. `quiet` is called when nothing is left to do for now."""
+    """`count` tasks that reconcile keys until the queue is closed. `quiet` is called whenever the queue runs empty."""
 
     def __init__(
         self,
         queue: WorkQueue[Key],
         reconciler: Reconciler,
-        dependents: ReverseIndex,
-        wake: EventRouter,
+        reverse_index: ReverseIndex,
+        event_router: EventRouter,
         *,
         count: int,
         resync_seconds: float,
-        observe: Observer = lambda kind, outcome, seconds: None,
+        record: Recorder = lambda kind, outcome, seconds: None,
         quiet: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
         self._reconciler = reconciler
-        self._dependents = dependents
-        self._wake = wake
+        self._reverse_index = reverse_index
+        self._event_router = event_router
         self._count = count
         self._resync_seconds = resync_seconds
-        self._observe = observe
+        self._record = record
         self._quiet = quiet
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, keys: Iterable[Key] = ()) -> None:
-        """Start the tasks. `keys`: everything that there is, due once.
+        """Start the tasks. `keys`: all custom resources, each due once.
 
-        The first lists have made them due already; what changes or is made from now on comes before them.
+        They are queued already, by the first lists. They move to the end, behind every change from now on.
         """
         for key in keys:
-            self._dependents.record(key, self._reconciler.dependencies(key))
+            self._reverse_index.record(key, self._reconciler.dependencies(key))
             self._queue.discard(key)
             self._queue.add(key, Priority.RESYNC)
         self._tasks = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._count)]
 
     async def drain(self, seconds: float) -> bool:
-        """Finish the passes under way; those that take longer than `seconds` are cancelled. True if none had to be."""
+        """Finish the running reconciliations. Returns False if some took longer than `seconds` and were cancelled."""
         try:
             async with asyncio.timeout(seconds):
                 await self._queue.drain()
@@ -102,7 +102,7 @@ class Workers:
         return True
 
     async def cancel(self) -> None:
-        """Stop at once, in the middle of passes."""
+        """Cancel the running reconciliations."""
         self._queue.close()
         for task in self._tasks:
             task.cancel()
@@ -115,52 +115,52 @@ class Workers:
             except QueueClosedError:
                 return
             try:
-                await self._pass(key)
+                await self._reconcile(key)
             finally:
                 self._queue.done(key)
             if not self._queue.processing and not len(self._queue):
                 self._quiet()
 
-    async def _pass(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> None:
         started = time.monotonic()
         outcome = "Error"
-        self._dependents.begin(key)
-        WRITER.set(key)
+        self._reverse_index.begin(key)
+        CURRENT_KEY.set(key)
         try:
             done: Result = await self._reconciler.reconcile(key)
             outcome = done.outcome
             self._queue.forget(key)
-            self._after(key, done)
+            self._finish(key, done)
         except LeadershipLost:
-            # The process ends, or renews the Lease late and goes on: then this has to be done.
+            # The process ends, or it renews the Lease late and goes on. The retry is for the second case.
             outcome = "LeadershipLost"
             self._queue.retry(key)
         except ApiError as error:
             outcome = type(error).__name__
             delay = self._queue.retry(key, error.retry_after or 0.0)
-            _log.info("%s: %s; again in %.1f s", key, error.message, delay)
+            _log.info("%s: retrying in %.1f s: %s", key, delay, error.message)
         except OutfitterError as error:
             self._queue.retry(key)
             _log.error("%s: %s", key, error)
         except Exception:
-            # A defect in one object's pass must not stop the others; it is retried, later each time.
+            # A defect that one object triggers must not stop the others. The backoff limits the retries.
             self._queue.retry(key)
-            _log.exception("%s: the pass failed", key)
+            _log.exception("%s: the reconciliation failed", key)
         finally:
-            WRITER.set(None)
-            self._wake.ended(key)
-            self._dependents.end(key)
-            self._observe(key.kind, outcome, time.monotonic() - started)
+            CURRENT_KEY.set(None)
+            self._event_router.reconciled(key)
+            self._reverse_index.end(key)
+            self._record(key.kind, outcome, time.monotonic() - started)
 
-    def _after(self, key: Key, done: Result) -> None:
-        exists = self._wake.knows(key)
-        # Deleted while its pass ran, it is no user of anything any more.
+    def _finish(self, key: Key, done: Result) -> None:
+        exists = self._event_router.exists(key)
+        # A resource that was deleted meanwhile has no dependencies any more.
         deps = done.deps if exists else frozenset()
-        changed = self._dependents.record(key, deps)
-        if self._dependents.end(key, changed & (deps or frozenset())):
-            self._queue.add(key)  # it came too late for this pass and too early to find us among its users
+        changed = self._reverse_index.record(key, deps)
+        if self._reverse_index.end(key, changed & (deps or frozenset())):
+            self._queue.add(key)  # it changed after it was read, and before the index named this key
         if changed:
-            self._wake.used(changed)
+            self._event_router.users_changed(changed)
         for other in done.also_reconcile:
             self._queue.add(other)
         if not exists:

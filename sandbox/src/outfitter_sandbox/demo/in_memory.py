@@ -67,4 +67,4 @@ class InMemory:
 
     def _collect(self, change: Change) -> None:
         if change.new is None and change.old and change.kind in OUR_KINDS:
-            self._simulation.orphan_collector.owner_gone(change.old)
+            self._simulation.orphan_collector.owner_deleted(change.old)

@@ -225,7 +225,7 @@ async def test_deletions_that_kopf_missed_are_found_after_it_lists_again(team: T
         from outfitter.snapshot import CachedObject
 
         operator.caches.put(CachedObject.of(body, "Environment"))
-        operator.primary.listed("Environment")
+        operator.custom_resources.auditor.listed("Environment")
         await until(lambda: operator.caches["Environment"].get(team.name, "ghost") is None)
         assert operator.caches["Environment"].get(team.name, "e") is not None
 
@@ -270,7 +270,7 @@ async def process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proces
     """`serve` in another process; killed afterwards if it still runs."""
     values = settings.model_dump() | {"watch_namespaces": ",".join(settings.watch_namespaces)}
     environment = {f"OUTFITTER_{key.upper()}": str(value) for key, value in values.items()}
-    code = "import asyncio, sys, test_operator_app; sys.exit(asyncio.run(test_operator_app.serve()))"
+    code = "import asyncio, sys, test_app; sys.exit(asyncio.run(test_app.serve()))"
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, env={**os.environ, **environment, "PYTHONPATH": path}

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from test_primary import authentication, workspace
+from test_kopf_source import authentication, workspace
 
 from outfitter.operator.app import Operator
 from outfitter.settings import Settings
@@ -31,26 +31,23 @@ class Idle:
 
 async def test_a_task_that_began_late_and_fails_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
     operator = Operator(Settings(), authentication(), Idle)
-    kopf = asyncio.create_task(asyncio.Event().wait())
-    ending = asyncio.create_task(operator._until_end(kopf))  # type: ignore[arg-type]
+    ending = asyncio.create_task(operator._until_end())
     await asyncio.sleep(0)
 
     async def fails() -> None:
         raise ValueError("a defect")
 
-    operator._spawn(fails(), "sweep")
+    operator._spawn(fails(), "orphan collector")
     try:
         assert await asyncio.wait_for(ending, 10) == 1
     finally:
-        kopf.cancel()
-        await asyncio.gather(kopf, return_exceptions=True)
         await operator.transport.close()
-    assert "sweep ended: a defect" in caplog.text
+    assert "orphan collector ended: a defect" in caplog.text
 
 
 async def test_a_deleted_object_is_forgotten_by_the_passes() -> None:
     operator = Operator(Settings(), authentication(), Idle)
-    operator.caches.listen(operator.wake.changed)
+    operator.caches.listen(operator.event_router.changed)
     live = CachedObject.of(workspace())
     operator.caches.put(live)
     operator.caches.remove(live)

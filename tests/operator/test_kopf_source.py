@@ -1,12 +1,12 @@
-"""Our own kinds, checked against lists that a scripted server gives."""
+"""The watch of custom resources and the audit of its caches, over lists of a scripted server."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
-
-import pytest
 
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.store import Caches
@@ -14,9 +14,8 @@ from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
 from outfitter.errors import NotFound
 from outfitter.naming import LABEL_OWNER_UID
-from outfitter.operator import cache_auditor as primary_module
 from outfitter.operator.cache_auditor import CacheAuditor
-from outfitter.operator.kopf_source import registry
+from outfitter.operator.kopf_source import KopfSource, event_handler
 from outfitter.snapshot import CachedObject
 
 
@@ -25,7 +24,7 @@ def authentication() -> Authentication:
 
 
 class Lists(Transport):
-    """A server that answers lists only: `answers` in turn, and the last one again and again."""
+    """A server that answers lists only, with `answers` in turn; the last one repeats."""
 
     def __init__(self, *answers: bytes | Exception) -> None:
         super().__init__(authentication())
@@ -47,26 +46,36 @@ def workspace(**spec: Any) -> dict[str, Any]:
     return {"kind": "Workspace", "metadata": meta, "spec": spec}
 
 
-async def test_an_audit_outlives_a_crd_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary_module, "_SETTLE", 0.0)
-    monkeypatch.setattr(primary_module, "_RETRY", 0.0)
-    caches, audited = Caches(), asyncio.Event()
-    caches.put(CachedObject.of(workspace()))
-    primary = CacheAuditor(Lists(NotFound("no such kind", status=404), EMPTY), caches, ["Workspace"])
-    primary.deletions_found = audited.set
-    primary.listed("Workspace")
-    primary.listed("Workspace")
-    task = asyncio.create_task(primary.run())
+@asynccontextmanager
+async def running(auditor: CacheAuditor) -> AsyncIterator[None]:
+    task = asyncio.create_task(auditor.run())
     try:
-        await asyncio.wait_for(audited.wait(), 10)
+        async with asyncio.timeout(10):
+            yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_audit_survives_a_crd_that_is_replaced() -> None:
+    caches, audited = Caches(), asyncio.Event()
+    caches.put(CachedObject.of(workspace()))
+    auditor = CacheAuditor(
+        Lists(NotFound("no such kind", status=404), EMPTY),
+        caches,
+        ["Workspace"],
+        audited=audited.set,
+        settle_seconds=0,
+        retry_seconds=0,
+    )
+    auditor.listed("Workspace")
+    auditor.listed("Workspace")
+    async with running(auditor):
+        await audited.wait()
     assert len(caches["Workspace"]) == 0
 
 
-async def test_a_list_that_comes_while_an_audit_runs_is_audited_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary_module, "_SETTLE", 0.0)
+async def test_a_list_during_an_audit_is_audited_too() -> None:
     audits, twice = 0, asyncio.Event()
 
     class Again(Lists):
@@ -74,32 +83,35 @@ async def test_a_list_that_comes_while_an_audit_runs_is_audited_too(monkeypatch:
             nonlocal audits
             audits += 1
             if audits == 1:
-                primary.listed("Workspace")
+                auditor.listed("Workspace")
             else:
                 twice.set()
             return EMPTY
 
-    primary = CacheAuditor(Again(), Caches(), ["Workspace"])
-    primary.listed("Workspace")
-    primary.listed("Workspace")
-    task = asyncio.create_task(primary.run())
-    try:
-        await asyncio.wait_for(twice.wait(), 10)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    auditor = CacheAuditor(Again(), Caches(), ["Workspace"], settle_seconds=0)
+    auditor.listed("Workspace")
+    auditor.listed("Workspace")
+    async with running(auditor):
+        await twice.wait()
 
 
-async def test_one_of_our_objects_that_cannot_be_kept_does_not_hold_up_the_start() -> None:
+async def test_an_object_that_cannot_be_cached_does_not_block_the_start() -> None:
     caches, counted = Caches(), list[str]()
     unreadable = Unreadable(counted.append)
-    (handler,) = registry(
-        authentication(), caches, ["Workspace"], lambda kind: None, unreadable
-    )._watching.get_all_handlers()
     deep: Any = 1
     for _ in range(300):
         deep = {"a": deep}
-    observe: Any = handler.fn
-    await observe(event={"type": "ADDED", "object": workspace(pod=deep)})
+    handler = event_handler("Workspace", caches, unreadable)
+    await handler(event={"type": "ADDED", "object": workspace(pod=deep)})
     assert (len(caches["Workspace"]), counted) == (0, ["Workspace"])
-    await asyncio.wait_for(CacheAuditor(Lists(ONE), caches, ["Workspace"], unreadable=unreadable).complete(), 10)
+    auditor = CacheAuditor(Lists(ONE), caches, ["Workspace"], unreadable=unreadable)
+    await asyncio.wait_for(auditor.wait_complete(), 10)
+
+
+async def test_a_source_that_the_server_does_not_answer_is_idle() -> None:
+    now = [100.0]
+    source = KopfSource(Lists(EMPTY), Caches(), ["Workspace"], clock=lambda: now[0])
+    assert source.idle == 0
+    now[0] = 160.0
+    assert source.idle == 60
+    assert not source.synced.is_set()
