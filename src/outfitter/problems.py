@@ -44,11 +44,6 @@ def note(reason: Reason, message: str, field: str = "", namespace: str = "") -> 
     return Problem(reason, message, Level.NOTE, field, namespace)
 
 
-def unsupported(field: str, what: str) -> Problem:
-    """A field that is valid but that this version cannot honour."""
-    return stalled(Reason.UNSUPPORTED, f"{what}; remove it, or use a version of Outfitter that can", field)
-
-
 def serious(problems: Iterable[Problem]) -> bool:
     """Return whether any of the problems is more than a note."""
     return any(problem.level > Level.NOTE for problem in problems)

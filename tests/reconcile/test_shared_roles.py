@@ -271,7 +271,7 @@ async def test_off_says_what_an_admin_can_do_and_writes_nothing() -> None:
     said = it.status("ArtifactRepository", "scorers")
     assert reason(said) == "Unsupported"
     assert condition(said, "Stalled") is not None
-    assert "an admin must turn on its setting sharedRoles (OUTFITTER_SHARED_ROLES)" in said["message"]
+    assert "Ask an administrator to set sharedRoles (OUTFITTER_SHARED_ROLES)" in said["message"]
     assert said["lastVersionNumber"] == 1
     assert it.all("Role") == it.all("RoleBinding") == []
 

@@ -13,6 +13,7 @@ from outfitter.plan.diff import diff, prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import combined, plan_workload
 from outfitter.plan.writes import Create, Plan, Write, WritePhase, in_phase
+from outfitter.policy.capabilities import ARTIFACT, BUILT_IMAGE, unsupported
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import artifact as render
@@ -119,10 +120,12 @@ def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | 
         lock = _LockState("Draft", problems=[], asks=number is not None and _noted(repository, live.uid, locked=True))
         mismatch = type_problem(found, repository)
         lock.problems += [mismatch] if mismatch else []
+        if request_for(found.resource) is None:  # else the workload reports them
+            lock.problems += unsupported(found.spec_fields, ARTIFACT, reader.settings)
         return lock
     if number is not None or had is not None:
         return _LockState("Locked", number or had, asks=number is None or not _noted(repository, live.uid, locked=True))
-    problems = list(lock_problems(found))
+    problems = [*lock_problems(found), *unsupported(found.spec_fields, BUILT_IMAGE, reader.settings)]
     mismatch = type_problem(found, repository)
     problems += [mismatch] if mismatch else []
     taken = _taken(repository, spec.version)

@@ -13,6 +13,7 @@ from outfitter.naming import LABEL_ON_DEMAND
 from outfitter.plan.sharing_roles import share_roles
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Delete, Plan
+from outfitter.policy.capabilities import BUILT_IMAGE, unsupported
 from outfitter.problems import Problem
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
@@ -125,4 +126,5 @@ def _ready(reader: Reader, repository: Resource, member: Resource) -> ResolvedAr
         return None
     assert isinstance(repository.model, ArtifactRepository)
     fits = repository.model.spec.type == found.type and found.repository == repository.live.name
-    return found if fits and not any(lock_problems(found)) else None
+    obstacles = (*lock_problems(found), *unsupported(found.spec_fields, BUILT_IMAGE, reader.settings))
+    return found if fits and not obstacles else None

@@ -13,6 +13,7 @@ from outfitter.plan.diff import prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import combined, plan_workload
 from outfitter.plan.writes import Plan
+from outfitter.policy.capabilities import SUBMISSION, unsupported
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.render import computeresource, environment
@@ -69,6 +70,7 @@ def _definition(reader: Reader, asset: Resource) -> list[Problem]:
     problems = [
         stalled(Reason.INVALID_SPEC, error.message, field_text(error.path)) for error in runtime_violations("", fields)
     ]
+    problems += unsupported(fields, SUBMISSION, reader.settings)
     problems += environment.pod_patch(WorkspaceSpec.model_validate(fields), asset.live.name, reader.settings)[1]
     if is_wide(asset, reader.settings.system_namespace):
         return problems  # its references are looked up where it is used

@@ -10,7 +10,8 @@ from outfitter.plan.diff import prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
-from outfitter.problems import Problem, stalled, unsupported, waiting
+from outfitter.policy.capabilities import CREDENTIAL, unsupported
+from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render.credential import Material, compose, secrets
 from outfitter.resolve.scope import scope_problem, targets
@@ -32,8 +33,7 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     problem = scope_problem(asset, reader.settings.system_namespace)
     if problem:
         problems.append(problem)
-    if spec.private:
-        problems.append(unsupported("spec.private", "a private credential needs the requester's identity"))
+    problems += unsupported(asset.body["spec"], CREDENTIAL, reader.settings)
     material, problem = _material(reader, asset)
     if problem:
         problems.append(problem)

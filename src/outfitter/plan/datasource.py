@@ -12,7 +12,8 @@ from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
-from outfitter.problems import Problem, note, stalled, unsupported, waiting
+from outfitter.policy.capabilities import SHARED_VOLUMES, VOLUMES
+from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.owner import owner_reference
@@ -40,7 +41,7 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     if volume is None:
         problems.append(stalled(Reason.INVALID_SPEC, "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
     elif isinstance(volume, UnsupportedVolume):
-        problems.append(unsupported(f"spec.{source_type}", volume.UNSUPPORTED))
+        problems.append(VOLUMES[source_type].problem(f"spec.{source_type}"))
     if volume is None or problems:
         return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
     where = targets(reader, asset)
@@ -102,7 +103,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
     name = volume.claim_name
     facts["claimName"] = name
     if volume.data_sharing and is_wide(asset, reader.settings.system_namespace):
-        problem = unsupported("spec.pvc.dataSharing", "one volume for several namespaces is not built yet")
+        problem = SHARED_VOLUMES.problem("spec.pvc.dataSharing")
         return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
     if volume.ephemeral and not volume.existing:
         del facts["claimName"]

@@ -15,6 +15,7 @@ from outfitter.plan.diff import diff
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
+from outfitter.policy.capabilities import SUBMISSION, unsupported
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
@@ -171,6 +172,7 @@ def _download(
 ) -> Plan:
     """The next step towards a full claim."""
     version, found = _wanted_key(reader, resource, spec)
+    found.problems += unsupported(resource.body["spec"], SUBMISSION, reader.settings)
     problems += found.problems
     current = [job for job in jobs if job.uid not in {item.live.uid for item in stale}]
     pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found)

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.plan.diff import Diff, check_ownership, diff, prune
-from outfitter.problems import stalled
-from outfitter.reasons import Reason
+from outfitter.policy.capabilities import REPOSITORY, unsupported
 from outfitter.render.artifactrepository import shared
 from outfitter.snapshot import Reader, Resource
 
@@ -18,10 +17,10 @@ _KINDS: Final = ("RoleBinding", "Role")
 def share_roles(reader: Reader, resource: Resource, members: Sequence[Resource], versions: Collection[str]) -> Diff:
     """What makes the Roles of a repository what its list says. `versions`: uids of the members that have a number."""
     assert isinstance(resource.model, ArtifactRepository)
-    listed = bool(resource.model.spec.shared_roles)
+    off = list(unsupported(resource.body["spec"], REPOSITORY, reader.settings))
     if not reader.settings.shared_roles:
-        return Diff(problems=[_OFF] if listed else [])
-    if listed:
+        return Diff(problems=off)
+    if resource.model.spec.shared_roles:
         reader.track("Artifact", resource.live.namespace, "*")  # who joins and who leaves
     names = [member.live.name for member in members]
     drafts = [member.live.name for member in members if member.live.uid not in versions]
@@ -32,14 +31,6 @@ def share_roles(reader: Reader, resource: Resource, members: Sequence[Resource],
     result = diff(reader, resource, wanted)
     result.writes += prune(reader, resource, _KINDS, wanted)
     return result
-
-
-_OFF: Final = stalled(
-    Reason.UNSUPPORTED,
-    "this operator does not share artifacts: an admin must turn on its setting sharedRoles (OUTFITTER_SHARED_ROLES); "
-    "or remove it",
-    "spec.sharedRoles",
-)
 
 
 def _ours(reader: Reader, resource: Resource, role: Mapping[str, Any]) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from outfitter.api.v1alpha1.environment import Environment
+from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, VOLUMES, unsupported
 from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.references import label
-from outfitter.resolve.volumes import HostPathVolume, NfsVolume, not_for_inference
+from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
 
 _USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
 _NOT_SERVING: Final = ("allowPrivilegeEscalation", "hostIpc", "hostNetwork")
@@ -100,7 +101,23 @@ def _locked_replaces_locked(candidate: Candidate) -> Iterator[Problem]:
         yield stalled(Reason.DRAFT_FORBIDDEN, text, "spec.artifact")
 
 
+def _capabilities(candidate: Candidate) -> Iterator[Problem]:
+    """Fields that need what this operator does not have."""
+    request, settings = candidate.request, candidate.settings
+    prefix = "spec.run" if request.own_definition else "spec"
+    inline = "spec.run" if request.own_artifact else "spec"
+    yield from unsupported(candidate.resolved.merged.fields, SUBMISSION, settings, inline)
+    spec = request.resource.body.get("spec") or {}
+    yield from unsupported(spec.get("run") or {} if request.own_definition else spec, SCALING, settings, prefix)
+    if candidate.resolved.artifact is not None:
+        yield from unsupported(candidate.resolved.artifact.definition.spec_fields, ARTIFACT, settings)
+    for volume in candidate.resolved.volumes:
+        if isinstance(volume, UnsupportedVolume):
+            yield VOLUMES[volume.SOURCE_TYPE].problem(volume.use.field)
+
+
 BUILTIN: Final = (
+    Check("capabilities", _capabilities),
     Check("supported-types", _supported_types),
     Check("user-override", _user_override),
     Check("not-for-serving", _not_for_serving),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from outfitter.api.v1alpha1.connections import EXTERNAL_TOOLS
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_host, connection_service, dns_label
-from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
@@ -76,8 +76,6 @@ def endpoints(spec: Spec, workload: str, namespace: str, settings: Settings) -> 
             serving = isinstance(spec, InferenceSpec)
             found = _connection(item, field, workload, namespace, settings, problems, serving=serving)
             inside += [found] if found else []
-        if item.authorized_users or item.authorized_groups:
-            problems.append(unsupported(field, "limiting a connection to some users needs an identity-aware proxy"))
     inside += _ports(spec, problems) + _exposed(spec, workload, namespace, settings, problems)
     _clashes(inside, problems)
     return Endpoints(tuple(inside), tuple(links), tuple(problems))
@@ -196,8 +194,6 @@ def _exposed(spec: Spec, workload: str, namespace: str, settings: Settings, prob
             continue
         name = dns_label(item.name or f"url-{item.container}")
         field = f"spec.exposedUrls[{name}]"
-        if item.authorization_type or item.authorized_users or item.authorized_groups:
-            problems.append(unsupported(field, "limiting a URL to some users needs an identity-aware proxy"))
         if item.container is None:
             problems.append(stalled(Reason.INVALID_SPEC, "give the container port", f"{field}.container"))
             continue

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from outfitter.naming import credential_secret
-from outfitter.problems import Problem, stalled, unsupported
+from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
@@ -67,9 +67,7 @@ def _variables(spec: Spec, problems: list[Problem]) -> list[dict[str, Any]]:
         elif item.pod_field_ref:
             entry["valueFrom"] = {"fieldRef": {"fieldPath": item.pod_field_ref.path}}
         elif item.user_credential:
-            where = f"spec.environmentVariables[{item.name}].userCredential"
-            problems.append(unsupported(where, "a user's own credential needs the requester's identity"))
-            continue
+            continue  # the policy rejects it
         elif item.value is None:
             continue  # a prompt that nobody answered; the resolver says so
         elif item.value:
@@ -120,10 +118,6 @@ def _readiness(spec: Spec, problems: list[Problem]) -> dict[str, Any] | None:
 def _container_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
     security = spec.security
     source = security.uid_gid_source or "fromTheImage"
-    if source in ("fromIdpToken", "idpToken"):
-        problems.append(
-            unsupported("spec.security.uidGidSource", "ids from the user's token need the requester's identity")
-        )
     given = {"runAsUid": security.run_as_uid, "runAsGid": security.run_as_gid}
     if source == "fromTheImage":
         for name, value in given.items():

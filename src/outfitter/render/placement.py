@@ -6,7 +6,7 @@ from typing import Any
 
 from outfitter.api.base import GROUP
 from outfitter.api.types import LABEL_VALUE_PATTERN, matches
-from outfitter.problems import Problem, note, unsupported
+from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
@@ -57,7 +57,6 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
         # Free text: what is no label value stands beside the labels.
         where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations
         where.setdefault(f"{GROUP}/category", spec.category)
-    problems += _unsupported(spec)
     part = PodPatch(
         source,
         labels=labels,
@@ -110,24 +109,3 @@ def _toleration(item: Any) -> dict[str, Any]:
         "tolerationSeconds": item.seconds,
     }
     return {key: value for key, value in entry.items() if value is not None}
-
-
-def _unsupported(spec: Spec) -> list[Problem]:
-    found = []
-    if spec.restart_policy in ("OnFailure", "Never"):
-        found.append(unsupported("spec.restartPolicy", "a workspace that runs once (as a Job) is not built yet"))
-    if spec.backoff_limit is not None:
-        found.append(unsupported("spec.backoffLimit", "counting restarts of a workspace is not built yet"))
-    if spec.terminate_after_preemption:
-        found.append(unsupported("spec.terminateAfterPreemption", "stopping after a preemption is not built yet"))
-    if spec.auto_deletion_time_after_completion_seconds is not None:
-        text = "a workspace that is kept running never completes"
-        found.append(unsupported("spec.autoDeletionTimeAfterCompletionSeconds", text))
-    if spec.preemptibility:
-        found.append(unsupported("spec.preemptibility", "it needs a scheduler backend, and none is configured"))
-    found += [
-        unsupported(f"spec.imagePullSecrets[{item.name}].userCredential", "it needs the requester's identity")
-        for item in spec.image_pull_secrets
-        if item.user_credential
-    ]
-    return found

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.serving import Autoscaling
-from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.render.podset import PodSet
 from outfitter.resolve.request import WorkloadRequest
 
 _RESOURCES: Final = ("cpu", "memory")
-_NEEDS_BACKEND: Final = ("throughput", "concurrency", "latency")
 
 
 def replicas(request: WorkloadRequest, group: str) -> int:
@@ -79,9 +78,6 @@ def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Prob
     if scaling.min_replicas == 0:
         text = "scaling to zero needs a backend that keeps requests meanwhile, and there is none: set 1 or more"
         yield stalled(Reason.SCALE_TO_ZERO_UNSUPPORTED, text, f"{where}.minReplicas")
-    if scaling.metric in _NEEDS_BACKEND:
-        text = f"{scaling.metric} needs a backend that counts requests; use cpu, memory or a metric of the pods"
-        yield unsupported(f"{where}.metric", text)
     if scaling.metric in _RESOURCES:
         lacking = [
             item["name"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_service, group_workload, serving_host
-from outfitter.problems import Problem, note, stalled, unsupported
+from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.render.connection import Endpoints
 from outfitter.render.podset import PodSet
@@ -97,9 +97,6 @@ def limits(
             text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
             yield stalled(Reason.CONFLICT, text, f"{field}.connections[{item.name}]")
     serving = _serving(spec)
-    if serving is not None and serving.get("authorizationType", "public") != "public":
-        text = "limiting who may ask needs an identity-aware proxy"
-        yield unsupported(f"{field}.servingPort.authorizationType", text)
     if serving is not None and not serving.get("clusterLocalAccessOnly") and not settings.domain:
         text = "an admin has set no domain, so it can be reached inside the cluster only"
         yield note(Reason.CLUSTER_LOCAL, text, f"{field}.servingPort")

@@ -6,7 +6,6 @@ from typing import Any, assert_never
 
 from outfitter.api.quantities import quantity_text
 from outfitter.naming import dns_label, fit, short_hash
-from outfitter.problems import Problem, unsupported
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.volumes import (
     ConfigMapVolume,
@@ -23,11 +22,11 @@ from outfitter.settings import Settings
 CSI_NFS = "nfs.csi.k8s.io"
 
 
-def pod_patch(volume: Volume, settings: Settings) -> tuple[PodPatch | None, list[Problem]]:
-    """Return the volume and its mount; or the problem that prevents mounting it."""
+def pod_patch(volume: Volume, settings: Settings) -> PodPatch | None:
+    """Return the volume and its mount; None for one that cannot be mounted, which the policy reports."""
     match volume:
         case UnsupportedVolume():
-            return None, [unsupported(volume.use.field, volume.UNSUPPORTED)]
+            return None
         case NfsVolume():
             patch = _nfs(volume, settings)
         case HostPathVolume():
@@ -47,7 +46,7 @@ def pod_patch(volume: Volume, settings: Settings) -> tuple[PodPatch | None, list
             patch = _patch(volume, {"emptyDir": {key: value for key, value in body.items() if value}}, {})
         case _:
             assert_never(volume)
-    return patch, []
+    return patch
 
 
 def _patch(volume: Volume, source: dict[str, Any], mount: dict[str, Any]) -> PodPatch:

@@ -64,8 +64,7 @@ def _patches(
     part, shared = placement.pod_patch(resolved.spec, who, _selector(resolved, group), settings)
     patches.append(replace(part, of=group.containers[0].name))
     for volume in resolved.volumes:
-        mount, found = volumes.pod_patch(volume, settings)
-        shared = [*shared, *found]
+        mount = volumes.pod_patch(volume, settings)
         patches += _mounted(mount, group) if mount is not None else ()
     return patches, [*problems, *(shared if first else ())]
 

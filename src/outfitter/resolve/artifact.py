@@ -12,7 +12,7 @@ from outfitter.api.v1alpha1.artifactspec import ArtifactStorage
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.naming import clone_snapshot
-from outfitter.problems import Problem, stalled, unsupported, waiting
+from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.snapshot import Reader, Resource
 
@@ -39,9 +39,19 @@ class ResolvedArtifact:
         return self.resource.model
 
     @property
+    def spec_fields(self) -> dict[str, Any]:
+        """The containers as fields of a spec, each with its name."""
+        return {"containerGroups": [_named(group) for group in self.groups]}
+
+    @property
     def locked(self) -> bool:
         """Whether it is, or wants to be, a version."""
         return self.spec.spec.locked
+
+
+def _named(group: ContainerGroup) -> dict[str, Any]:
+    containers = zip(group.containers, group.container_names, strict=True)
+    return {"name": group.name, "containers": [{**item.to_dict(), "name": name} for item, name in containers]}
 
 
 def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem:
@@ -116,16 +126,6 @@ def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
     """Why an artifact cannot become a version."""
     if not found.groups:
         yield stalled(Reason.NOTHING_TO_LOCK, "it has no container group: give containerGroups", "spec.containerGroups")
-    yield from build_problems(found)
-
-
-def build_problems(found: ResolvedArtifact) -> Iterator[Problem]:
-    """The containers that have no image yet."""
-    for group in found.groups:
-        for place, item in enumerate(group.containers):
-            if item.image_uri is None:
-                where = f"spec.containerGroups[{group.name}].containers[{group.container_names[place]}]"
-                yield unsupported(f"{where}.imageBuildConfig", "building images is not there yet: give imageUri")
 
 
 def versions(repository: Resource | None) -> list[Mapping[str, Any]]:

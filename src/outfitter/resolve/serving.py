@@ -9,9 +9,10 @@ from typing import Any
 
 from outfitter.api.v1alpha1.containers import Container, ContainerGroup
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
-from outfitter.problems import Problem, stalled, unsupported
+from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
-from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, build_problems, definition, find_target
+from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
+from outfitter.resolve.layers import Layer, compute_layer
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.references import Found, check_variables, label
@@ -21,7 +22,6 @@ from outfitter.resolve.workload import (
     ContainerUse,
     GroupUse,
     Resolved,
-    compute_layer,
     pull_secrets,
     read_submission,
     resolve_workload,
@@ -52,7 +52,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         return resolve_workload(reader, request)
     found = Found()
     chosen = _chosen(reader, request)
-    merged = merge([*compute_layer(reader, request, found), (label(request.resource), request.inline)])
+    merged = merge([*compute_layer(reader, request, found), Layer(label(request.resource), request.inline)])
     spec = read_submission(request.traits, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_volumes(reader, request.namespace, volumes, found)
@@ -65,7 +65,6 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     else:
         if chosen.definition.resource.live.uid != request.resource.live.uid:
             found.keep(chosen.definition.resource)
-        found.problems += build_problems(chosen.definition)
         images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
         if chosen.definition.type == "nim":
             model = model_volume(reader, request, chosen.definition, volumes, found)
@@ -110,16 +109,16 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     item, name = group.containers[place], group.container_names[place]
     field = f"spec.containerGroups[{group.name}].containers[{name}]"
     nim = context.definition.type == "nim" and primary
-    layers: list[tuple[str, Mapping[str, Any]]] = []
+    layers: list[Layer] = []
     if nim:
-        layers.append((BUILT_IN, _nim_defaults(context, item)))
-    layers.append((label(context.definition.resource), _submission(item, field, context.found)))
+        layers.append(Layer(BUILT_IN, _nim_defaults(context, item)))
+    layers.append(Layer(label(context.definition.resource), _submission(item)))
     if primary and "compute" in merged.fields:
-        layers += [(origin, part) for origin, part in _split(merged)]
+        layers += _split(merged)
     sizing = context.request.sizing(group.name)
     own = next((each for each in sizing.containers if each.name == name), None) if sizing else None
     if own is not None:
-        layers.append((label(context.request.resource), {"compute": own.compute.to_dict()}))
+        layers.append(Layer(label(context.request.resource), {"compute": own.compute.to_dict()}))
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
@@ -130,21 +129,19 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim)
 
 
-def _split(merged: Merged) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _split(merged: Merged) -> Iterator[Layer]:
     """The compute part of the workload's submission, leaf by leaf with its origin."""
     for name, value in merged.fields["compute"].items():
         origin = merged.origins.get(f"compute.{name}", "")
-        yield origin, {"compute": {name: value}}
+        yield Layer(origin, {"compute": {name: value}})
 
 
-def _submission(item: Container, field: str, found: Found) -> dict[str, Any]:
+def _submission(item: Container) -> dict[str, Any]:
     """A container of an artifact in the words of a workload."""
     variables = []
     for each in item.environment_vars:
         if each.source == "apiToken":
-            text = "a token made for the workload needs the requester's identity"
-            found.problems.append(unsupported(f"{field}.environmentVars[{each.name}].source", text))
-            continue
+            continue  # the policy rejects it
         given = {"value": each.value, "credential": each.credential.to_dict() if each.credential else None}
         variables.append({"name": each.name, **{key: value for key, value in given.items() if value is not None}})
     context = item.security_context

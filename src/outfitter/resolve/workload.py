@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
-from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations
@@ -19,8 +18,9 @@ from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget
+from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
-from outfitter.resolve.references import Found, Source, check_variables, label
+from outfitter.resolve.references import Found, Source, check_variables
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import (
@@ -32,12 +32,6 @@ from outfitter.resolve.volumes import (
 )
 from outfitter.snapshot import Reader, Resource
 
-# What an Environment gives to a submission; the rest of its spec is about the asset itself.
-_ENVIRONMENT_FIELDS = (
-    "image", "imagePullPolicy", "command", "args", "workingDir", "createHomeDir", "tty", "stdin",
-    "environmentVariables", "security", "probes", "connections",
-)  # fmt: skip
-_NOT_COMPUTE = frozenset({"description", "displayName", "scope", "supportedTypes", "distributedFramework"})
 MAIN = "main"
 NGC_HOST = "nvcr.io/"
 
@@ -86,19 +80,8 @@ class Resolved:
 def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     """Look everything up, merge environment < compute < inline, and check what the assets themselves allow."""
     found = Found()
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    environment = None
-    if request.own_definition and isinstance(request.resource.model, Environment):
-        environment = request.resource
-    if request.environment is not None:
-        where = f"{request.prefix}.environment"
-        environment = found.keep(find(reader, "Environment", request.namespace, request.environment, where))
-    if environment is not None:
-        body = environment.body["spec"]
-        layers.append((label(environment), {key: body[key] for key in _ENVIRONMENT_FIELDS if key in body}))
-    layers += compute_layer(reader, request, found)
-    layers.append((label(request.resource), request.inline))
-    merged = merge(layers)
+    environment = environment_of(reader, request, found)
+    merged = merge(asset_layers(reader, request, environment, found))
     spec = read_submission(request.traits, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_variables(reader, request.namespace, spec, found)
@@ -119,18 +102,6 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
         (group,),
         environment=environment,
     )
-
-
-def compute_layer(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What the ComputeResource gives, if one is named and there."""
-    if request.compute is None:
-        return
-    compute = found.keep(
-        find(reader, "ComputeResource", request.namespace, request.compute, f"{request.prefix}.compute")
-    )
-    if compute is not None:
-        body = compute.body["spec"]
-        yield label(compute), {"compute": {key: item for key, item in body.items() if key not in _NOT_COMPUTE}}
 
 
 def _port(spec: Spec) -> int | None:

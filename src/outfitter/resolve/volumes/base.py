@@ -71,5 +71,5 @@ class StandaloneVolume(BaseVolume):
 class UnsupportedVolume(StandaloneVolume):
     """A volume that the API accepts and that this version cannot mount."""
 
-    UNSUPPORTED: ClassVar[str]
-    """What this version lacks, as the start of a message."""
+    SOURCE_TYPE: ClassVar[str]
+    """The name of the type in the API; the table of capabilities says what it needs."""

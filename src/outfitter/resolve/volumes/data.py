@@ -12,7 +12,7 @@ from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
 class DataVolume(UnsupportedVolume):
     """A claim that another project shares."""
 
-    UNSUPPORTED = "data volumes are not built yet"
+    SOURCE_TYPE = "dataVolume"
 
     @staticmethod
     def create(source: datasource.DataVolume | storage.DataVolume, use: VolumeUse) -> DataVolume:

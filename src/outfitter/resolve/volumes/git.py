@@ -12,7 +12,7 @@ from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
 class GitVolume(UnsupportedVolume):
     """A Git repository."""
 
-    UNSUPPORTED = "cloning git repositories into a volume is not built yet"
+    SOURCE_TYPE = "git"
 
     @staticmethod
     def create(source: GitFields, use: VolumeUse) -> GitVolume:

@@ -12,7 +12,7 @@ from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
 class S3Volume(UnsupportedVolume):
     """A bucket of an S3 object store."""
 
-    UNSUPPORTED = "copying s3 buckets into a volume is not built yet"
+    SOURCE_TYPE = "s3"
 
     @staticmethod
     def create(source: S3Fields, use: VolumeUse) -> S3Volume:

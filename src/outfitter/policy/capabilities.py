@@ -1,0 +1,139 @@
+"""Fields that are valid but need a capability that this operator does not have: one row each.
+
+A row is removed when the capability is built, or gets a setting when an administrator can switch it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
+from outfitter.settings import Settings
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Something that a field needs. `setting`: the operator setting that switches it on; "" for none."""
+
+    lacks: str
+    remedy: str = "Remove the field."
+    setting: str = ""
+
+    def available(self, settings: Settings) -> bool:
+        """Return whether an administrator switched it on."""
+        return bool(self.setting) and bool(getattr(settings, self.setting))
+
+    def problem(self, field: str) -> Problem:
+        """Return the problem of a field that needs it."""
+        return stalled(Reason.UNSUPPORTED, f"{self.lacks} {self.remedy}", field)
+
+
+PROXY: Final = Capability("Limiting access to some users needs an identity-aware proxy, which is not supported.")
+IDENTITY: Final = Capability("This needs the identity of the requester, which the operator does not have.")
+JOBS: Final = Capability("A workspace that runs to completion is not supported.")
+RETRIES: Final = Capability("Counting the restarts of a workspace is not supported.")
+PREEMPTION: Final = Capability("Stopping after a preemption is not supported.")
+COMPLETION: Final = Capability("A workspace that is kept running never completes.")
+SCHEDULER: Final = Capability("This needs a scheduler backend, and none is configured.")
+REQUEST_METRICS: Final = Capability(
+    "This metric needs a backend that counts requests, and none is configured.",
+    "Use cpu, memory or a metric of the pods.",
+)
+BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")
+SHARED_VOLUMES: Final = Capability("One volume for several namespaces is not supported.")
+GIT: Final = Capability("A volume with a Git repository is not supported.", "Use another data source.")
+S3: Final = Capability("A volume with an S3 bucket is not supported.", "Use another data source.")
+DATA_VOLUMES: Final = Capability("Data volumes are not supported.", "Use another data source.")
+SHARED_ROLES: Final = Capability(
+    "This operator does not share artifacts.",
+    "Ask an administrator to set sharedRoles (OUTFITTER_SHARED_ROLES), or remove the field.",
+    setting="shared_roles",
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field and the capability that it needs.
+
+    `path` is relative to the spec; `[]` stands for every item of a list. Only the values in `only` need the
+    capability, where that is given; those in `free` never do.
+    """
+
+    path: str
+    needs: Capability
+    only: Sequence[Any] | None = None
+    free: Sequence[Any] = (None, False, "", [], {})
+
+    def concerns(self, value: Any) -> bool:
+        """Return whether a value of the field needs the capability."""
+        return value not in self.free and (self.only is None or value in self.only)
+
+
+SUBMISSION: Final = (
+    Field("connections[].authorizedUsers", PROXY),
+    Field("connections[].authorizedGroups", PROXY),
+    Field("exposedUrls[].authorizationType", PROXY),
+    Field("exposedUrls[].authorizedUsers", PROXY),
+    Field("exposedUrls[].authorizedGroups", PROXY),
+    Field("servingPort.authorizationType", PROXY, free=(None, "public")),
+    Field("environmentVariables[].userCredential", IDENTITY),
+    Field("imagePullSecrets[].userCredential", IDENTITY),
+    Field("security.uidGidSource", IDENTITY, only=("fromIdpToken", "idpToken")),
+    Field("restartPolicy", JOBS, only=("OnFailure", "Never")),
+    Field("backoffLimit", RETRIES, free=(None,)),
+    Field("terminateAfterPreemption", PREEMPTION),
+    Field("autoDeletionTimeAfterCompletionSeconds", COMPLETION, free=(None,)),
+    Field("preemptibility", SCHEDULER),
+)
+"""Fields of a merged submission, and of an Environment."""
+SCALING: Final = (
+    Field("autoscaling.metric", REQUEST_METRICS, only=("throughput", "concurrency", "latency")),
+    Field("containerGroups[].autoscaling.metric", REQUEST_METRICS, only=("throughput", "concurrency", "latency")),
+)
+"""Fields that say how many pods run: of an Inference, and of `run` of an Artifact."""
+BUILT_IMAGE: Final = (Field("containerGroups[].containers[].imageBuildConfig", BUILDS),)
+"""Without an image, an Artifact cannot become a version."""
+ARTIFACT: Final = (
+    *BUILT_IMAGE,
+    Field("containerGroups[].containers[].environmentVars[].source", IDENTITY, only=("apiToken",)),
+)
+"""Fields of the containers of an Artifact."""
+VOLUMES: Final[Mapping[str, Capability]] = {"git": GIT, "s3": S3, "dataVolume": DATA_VOLUMES}
+"""Source types of volumes that cannot be mounted."""
+CREDENTIAL: Final = (Field("private", IDENTITY),)
+"""Fields of a Credential."""
+REPOSITORY: Final = (Field("sharedRoles", SHARED_ROLES),)
+"""Fields of an ArtifactRepository."""
+
+
+def unsupported(
+    spec: Mapping[str, Any], fields: Sequence[Field], settings: Settings, prefix: str = "spec"
+) -> Iterator[Problem]:
+    """Yield a problem for every given value that needs a capability which the operator does not have."""
+    for field in fields:
+        if field.needs.available(settings):
+            continue
+        for path, value in _values(spec, field.path.split("."), prefix):
+            if field.concerns(value):
+                yield field.needs.problem(path)
+
+
+def _values(node: Any, steps: Sequence[str], at: str) -> Iterator[tuple[str, Any]]:
+    """Yield the values at a path, each with its place; items of a list are called by their name."""
+    if not steps:
+        yield at, node
+        return
+    step, rest = steps[0], steps[1:]
+    name = step.removesuffix("[]")
+    if not isinstance(node, Mapping) or node.get(name) is None:
+        return
+    value, place = node[name], f"{at}.{name}"
+    if not step.endswith("[]"):
+        yield from _values(value, rest, place)
+        return
+    for number, item in enumerate(value):
+        label = item.get("name", number) if isinstance(item, Mapping) else number
+        yield from _values(item, rest, f"{place}[{label}]")
