@@ -114,9 +114,10 @@ def unsupported(
 ) -> Iterator[Problem]:
     """Yield a problem for every given value that needs a capability which the operator does not have."""
     for field in fields:
-        if field.needs.available(settings):
+        steps = field.path.split(".")
+        if steps[0].removesuffix("[]") not in spec or field.needs.available(settings):
             continue
-        for path, value in _values(spec, field.path.split("."), prefix):
+        for path, value in _values(spec, steps, prefix):
             if field.concerns(value):
                 yield field.needs.problem(path)
 
