@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.admission.requester_rights import MOST
@@ -50,21 +47,12 @@ Person = Callable[..., Connection]
 
 
 @pytest.fixture
-def person(guarded: Sandbox, tmp_path: Path) -> Person:
+def person(guarded: Sandbox) -> Person:
     """Logs somebody in, with these rules as a ClusterRole of their own."""
 
     def log_in(name: str, *rules: tuple[str, str, list[str], list[str]]) -> Connection:
         grant(guarded, name, *rules)
-        known = yaml.safe_load(guarded.kubeconfig_for(name).read_text(encoding="utf-8"))
-        server, user = known["clusters"][0]["cluster"], known["users"][0]["user"]
-        files = {
-            "authority": server["certificate-authority-data"],
-            "certificate": user["client-certificate-data"],
-            "key": user["client-key-data"],
-        }
-        for each, data in files.items():
-            (tmp_path / f"{name}-{each}").write_bytes(base64.b64decode(data))
-        return Connection(server["server"], **{each: tmp_path / f"{name}-{each}" for each in files})
+        return Connection.from_kubeconfig(guarded.kubeconfig_for(name))
 
     return log_in
 

@@ -11,7 +11,7 @@ import yaml
 
 from integration.harness.client import Object
 from integration.harness.space import GROUP
-from outfitter_sandbox import fitting
+from outfitter_sandbox import example_sizes
 
 from .conftest import SYSTEM, Stage
 from .harness.team import SECONDS, Team
@@ -24,16 +24,16 @@ LONG = 300.0
 
 @pytest.fixture(scope="module")
 def applied(stage: Stage, say: Callable[[str], None]) -> Iterator[list[tuple[str, str, str]]]:
-    fits = fitting.fits(each["status"]["allocatable"] for each in stage.api.list("Node"))
+    fits = example_sizes.fits(each["status"]["allocatable"] for each in stage.api.list("Node"))
     if not fits:
         say(
             "examples: CPU and memory made smaller, no node here has "
-            f"{fitting.CORES} cores and {fitting.MEMORY_GIB} GiB"
+            f"{example_sizes.CORES} cores and {example_sizes.MEMORY_GIB} GiB"
         )
     found, others = [], []
     for path in FILES:
         for written in filter(None, yaml.safe_load_all(path.read_text())):
-            item = written if fits else fitting.smaller(written)
+            item = written if fits else example_sizes.smaller(written)
             stage.api.apply(item)
             kind, meta = item["kind"], item["metadata"]
             if kind == "Namespace":

@@ -1,11 +1,11 @@
-"""The stand-in scheduler's arithmetic."""
+"""The simulated scheduler's arithmetic."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from outfitter_sandbox.scheduling import requests_of, why_not
+from outfitter_sandbox.simulated_node.scheduling import requests_of, scheduling_obstacle
 
 
 def container(cpu: str, **more: str) -> dict[str, object]:
@@ -23,9 +23,9 @@ def test_requests_count_containers_sidecars_and_the_largest_init_container() -> 
 def test_what_is_short_is_named() -> None:
     pod: dict[str, Any] = {"spec": {"containers": [{"resources": {"requests": {"cpu": "2", "nvidia.com/gpu": "1"}}}]}}
     capacity = {"cpu": "4", "nvidia.com/gpu": "1", "pods": "10"}
-    assert why_not(pod, {}, capacity, []) == ""
-    assert "1 Insufficient nvidia.com/gpu" in why_not(pod, {}, capacity, [{"nvidia.com/gpu": Decimal(1)}])
-    assert "1 Insufficient cpu" in why_not(pod, {}, capacity, [{"cpu": Decimal("2.5")}])
-    assert "node affinity/selector" in why_not(
+    assert scheduling_obstacle(pod, {}, capacity, []) == ""
+    assert "1 Insufficient nvidia.com/gpu" in scheduling_obstacle(pod, {}, capacity, [{"nvidia.com/gpu": Decimal(1)}])
+    assert "1 Insufficient cpu" in scheduling_obstacle(pod, {}, capacity, [{"cpu": Decimal("2.5")}])
+    assert "node affinity/selector" in scheduling_obstacle(
         {"spec": pod["spec"] | {"nodeSelector": {"disk": "ssd"}}}, {"disk": "hdd"}, capacity, []
     )

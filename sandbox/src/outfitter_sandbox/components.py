@@ -58,9 +58,8 @@ def commands(
         result[CONTROLLER_MANAGER] = controller_manager(layout, binaries[CONTROLLER_MANAGER], controllers)
     if node:
         result[NODE] = [
-            sys.executable, "-P", "-m", "outfitter_sandbox.node",
-            f"--url={layout.url}", f"--authority={layout.pki / 'ca.crt'}",
-            f"--certificate={layout.pki / 'node.crt'}", f"--key={layout.pki / 'node.key'}", f"--gpus={gpus}",
+            sys.executable, "-P", "-m", "outfitter_sandbox.simulated_node",
+            f"--kubeconfig={layout.directory / 'node.kubeconfig'}", f"--gpus={gpus}",
             *(f"--mig={profile}={count}" for profile, count in slices.items()),
         ]  # fmt: skip
     return result

@@ -1,53 +1,131 @@
-"""A small blocking client for the sandbox's own API server and etcd: usable in tests with and without an event loop."""
+"""A blocking client for one API server, for code with and without an event loop."""
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import ssl
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from outfitter.errors import Unavailable, api_error
+import yaml
 
+from outfitter.errors import ConfigurationError, Unavailable, api_error
+
+JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+TIMEOUT_SECONDS = 15.0
+_BROKEN = (OSError, http.client.HTTPException)
 
 
 class Connection:
-    """JSON over HTTPS with a client certificate; one TCP connection per request."""
+    """JSON over HTTPS with the credentials of one user; one TCP connection per request."""
 
-    def __init__(self, url: str, *, authority: Path, certificate: Path, key: Path, timeout: float = 15) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.host = urlsplit(url).netloc
-        self.timeout = timeout
-        self.context = ssl.create_default_context(cafile=str(authority))
-        self.context.load_cert_chain(certificate, key)
+        self.context = context
+        self.headers = (("Accept", JSON), ("User-Agent", "outfitter-sandbox"), *headers)
 
-    def answer(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
-    ) -> tuple[int, Any]:
-        """HTTP status and decoded body (text when it is no JSON). Unavailable when nobody answers."""
-        connection = http.client.HTTPSConnection(self.host, timeout=self.timeout, context=self.context)
+    @classmethod
+    def with_certificate(cls, url: str, *, authority: Path, certificate: Path, key: Path) -> Connection:
+        """Authenticate with a client certificate."""
+        context = ssl.create_default_context(cafile=str(authority))
+        context.load_cert_chain(certificate, key)
+        return cls(url, context)
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path) -> Connection:
+        """Connect as the user of the current context: a client certificate or a token, as files or embedded."""
+        config = yaml.load(path.read_bytes(), yaml.CSafeLoader)
+        current = _named(config["contexts"], config["current-context"])["context"]
+        cluster = _named(config["clusters"], current["cluster"])["cluster"]
+        user = _named(config["users"], current["user"])["user"]
+        context = ssl.create_default_context(cadata=_content(cluster, "certificate-authority").decode())
+        if "token" in user:
+            return cls(cluster["server"], context, [("Authorization", f"Bearer {user['token']}")])
+        if not {"client-certificate", "client-certificate-data"} & user.keys():
+            raise ConfigurationError(
+                f"{path}: user {current['user']} has neither a client certificate nor a token. Use another context."
+            )
+        with tempfile.NamedTemporaryFile() as pair:  # the ssl module reads certificates from files only
+            pair.write(_content(user, "client-certificate") + b"\n" + _content(user, "client-key"))
+            pair.flush()
+            context.load_cert_chain(pair.name)
+        return cls(cluster["server"], context)
+
+    def impersonating(self, user: str, *groups: str) -> Connection:
+        """The same connection for requests as another user."""
+        impersonation = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
+        return Connection(f"https://{self.host}", self.context, [*self.headers[2:], *impersonation])
+
+    def answer(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> tuple[int, Any]:
+        """HTTP status and decoded body (text when it is not JSON). Unavailable without an answer."""
         try:
-            headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": "outfitter-sandbox"}
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException) as error:
+            with self._open(method, path, body, content_type, TIMEOUT_SECONDS) as response:
+                return response.status, _decoded(response.read())
+        except _BROKEN as error:
             raise Unavailable(f"{method} {path} on {self.host}: {error}") from error
-        finally:
-            connection.close()
-        try:
-            return response.status, json.loads(content)
-        except ValueError:
-            return response.status, content.decode(errors="replace")
 
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+    def request(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> Any:
         """The decoded body. ApiError for every status that is not success."""
         status, content = self.answer(method, path, body, content_type)
         if 200 <= status < 300:
             return content
-        reason, message = (
-            (content.get("reason", ""), content.get("message", "")) if isinstance(content, dict) else ("", content)
-        )
-        raise api_error(status, reason, f"{method} {path}: {message}")
+        raise _refusal(f"{method} {path}", status, content)
+
+    def watch(self, path: str, seconds: float, **query: str) -> Iterator[dict[str, Any]]:
+        """Watch events until the server ends the watch. ApiError when it refuses it, Unavailable when it breaks."""
+        query = {"watch": "true", "timeoutSeconds": str(max(1, int(seconds))), **query}
+        where = f"{path}?{urlencode(query)}"
+        try:
+            with self._open("GET", where, None, JSON, seconds + 5) as response:
+                if response.status != 200:
+                    raise _refusal(f"watch {path}", response.status, _decoded(response.read()))
+                while line := response.readline():
+                    yield json.loads(line)
+        except (*_BROKEN, ValueError) as error:
+            raise Unavailable(f"watch {path} on {self.host}: {error}") from error
+
+    def _open(self, method: str, path: str, body: Any, content_type: str, timeout: float) -> http.client.HTTPResponse:
+        """Send a request; the connection closes with the response."""
+        connection = http.client.HTTPSConnection(self.host, timeout=timeout, context=self.context)
+        try:
+            content = b"" if body is None else json.dumps(body).encode()
+            connection.putrequest(method, path)
+            sent = [("Content-Type", content_type), ("Content-Length", str(len(content))), ("Connection", "close")]
+            for name, value in (*self.headers, *sent):
+                connection.putheader(name, value)
+            connection.endheaders(content)
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _named(items: Sequence[Any], name: str) -> Any:
+    return next(item for item in items if item["name"] == name)
+
+
+def _content(holder: dict[str, str], key: str) -> bytes:
+    """A certificate or key, embedded or in a file."""
+    if f"{key}-data" in holder:
+        return base64.b64decode(holder[f"{key}-data"])
+    return Path(holder[key]).read_bytes()
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")
+
+
+def _refusal(request: str, status: int, content: Any) -> Exception:
+    if not isinstance(content, dict):
+        return api_error(status, "", f"{request}: {content}")
+    return api_error(status, content.get("reason", ""), f"{request}: {content.get('message', '')}")

@@ -119,8 +119,7 @@ class Sandbox:
 
     def connection(self) -> Connection:
         """A blocking client with the admin's rights."""
-        pki = self.layout.pki
-        return Connection(self.url, authority=pki / "ca.crt", certificate=pki / "admin.crt", key=pki / "admin.key")
+        return Connection.from_kubeconfig(self.kubeconfig)
 
     def audit(self, since: int = 0) -> list[AuditEntry]:
         """Finished requests after the offset `since`, oldest first."""

@@ -57,7 +57,7 @@ def write(layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path]
     (directory / "logs").mkdir()
     (directory / "audit-policy.json").write_text(json.dumps(audit.POLICY))
     origin = kubeconfigs.Origin(state["name"], layout.url, layout.pki)
-    for name in ("admin", "controller-manager"):
+    for name in ("admin", "controller-manager", "node"):
         kubeconfigs.with_certificate(directory / f"{name}.kubeconfig", origin, name, f"sandbox-{name}")
     (directory / control.COMPONENTS).write_text(json.dumps(_parts(layout, state, programs, progress)))
     if real:  # the components' state is thrown away, and containers are ended all the same: no graceful end

@@ -22,7 +22,9 @@ def readiness(name: str, layout: Layout, state: Mapping[str, Any], api: Connecti
             return check
     if name == ETCD:
         certificate, key = pki / "etcd-client.crt", pki / "etcd-client.key"
-        etcd = Connection(layout.etcd_url, authority=pki / "etcd-ca.crt", certificate=certificate, key=key)
+        etcd = Connection.with_certificate(
+            layout.etcd_url, authority=pki / "etcd-ca.crt", certificate=certificate, key=key
+        )
         return lambda: _succeeds(etcd, "/health")
     if name == API_SERVER:
         return lambda: _succeeds(api, "/readyz")
@@ -43,7 +45,7 @@ def waves(names: Mapping[str, Any], node: str) -> list[tuple[str, ...]]:
         from outfitter_sandbox.realnode.commands import WAVES
 
         return list(WAVES)
-    return [(name,) for name in names]
+    return [(ETCD,), (API_SERVER,), tuple(name for name in names if name not in (ETCD, API_SERVER))]
 
 
 def _succeeds(connection: Connection, path: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import json
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +13,7 @@ import yaml
 from outfitter.children import ApiResource
 from outfitter.cluster.client import path_of
 from outfitter.cluster.resources import RESOURCES
-from outfitter.errors import NotFound
+from outfitter.errors import ApiError, NotFound
 from outfitter_sandbox import Sandbox
 
 Object = dict[str, Any]
@@ -104,21 +103,11 @@ class Api:
 
     def events(self, path: str, seconds: float, selector: str = "", version: str = "") -> Iterator[Object]:
         """Watch events; ends when the server ends the watch or breaks it."""
-        query = {"watch": "true", "timeoutSeconds": str(max(1, int(seconds))), "resourceVersion": version}
+        query = {"resourceVersion": version}
         if selector:
             query["fieldSelector"] = selector
-        stream = http.client.HTTPSConnection(self.connection.host, timeout=seconds + 5, context=self.connection.context)
-        try:
-            stream.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": "application/json"})
-            response = stream.getresponse()
-            if response.status != 200:
-                return  # a server that has just come up
-            while line := response.readline():
-                yield json.loads(line)
-        except (OSError, http.client.HTTPException):
-            return
-        finally:
-            stream.close()
+        with contextlib.suppress(ApiError):
+            yield from self.connection.watch(path, seconds, **query)
 
     def _sights(self, kind: str, namespace: str, name: str, seconds: float) -> Iterator[Object | None]:
         path, selector = path_of(resource_of(kind), namespace), f"metadata.name={name}"

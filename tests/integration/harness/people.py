@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from typing import Any
 
 from outfitter.cluster.client import path_of
@@ -33,24 +31,8 @@ class Person:
     """Somebody as whom the admin acts: real requests, judged by RBAC as his."""
 
     def __init__(self, api: Api, user: str, *groups: str) -> None:
-        self._connection = api.connection
-        self._headers = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
-
-    def answer(
-        self, method: str, path: str, body: Any = None, type_: str = "application/json", *, line: bool = False
-    ) -> tuple[int, Any]:
-        """Status and body, or with `line` the first line of it."""
-        client = http.client.HTTPSConnection(self._connection.host, timeout=15, context=self._connection.context)
-        client.putrequest(method, path)
-        content = b"" if body is None else json.dumps(body).encode()
-        for name, value in [*self._headers, ("Content-Type", type_), ("Content-Length", str(len(content)))]:
-            client.putheader(name, value)
-        client.endheaders(content)
-        try:
-            response = client.getresponse()
-            return response.status, json.loads((response.readline() if line else response.read()) or b"{}")
-        finally:
-            client.close()
+        self.connection = api.connection.impersonating(user, *groups)
+        self.answer = self.connection.answer
 
     def can(self, method: str, path: str, body: Any = None, type_: str = "application/json") -> bool:
         """Whether it is allowed; anything but yes and no is neither."""

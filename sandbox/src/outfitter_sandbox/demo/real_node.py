@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from outfitter.cli.console import count, progress
-from outfitter_sandbox import Sandbox, fitting, nodes
+from outfitter_sandbox import Sandbox, example_sizes, nodes
 from outfitter_sandbox.demo.report import Report
 from outfitter_sandbox.demo.scene import Object
 from outfitter_sandbox.demo.story import WRONG_IMAGE
@@ -29,7 +29,7 @@ def kinds(wanted: str, objects: Sequence[Object], report: Report) -> list[str]:
     """
     if wanted == nodes.STAND_IN:
         return [nodes.STAND_IN]
-    reason = _unknown_images(objects) or fitting.why_too_small()
+    reason = _unknown_images(objects) or example_sizes.machine_too_small()
     if wanted == nodes.REAL:
         nodes.choose(nodes.REAL, report.say)
         if reason:
@@ -70,13 +70,13 @@ def load_images(sandbox: Sandbox, folder: Path, report: Report) -> None:
 def fitted(sandbox: Sandbox, objects: Sequence[Object], report: Report) -> Sequence[Object]:
     """The examples, with less compute where the node has no room for them as they are written."""
     room = [each["status"]["allocatable"] for each in sandbox.connection().request("GET", "/api/v1/nodes")["items"]]
-    if fitting.fits(room):
+    if example_sizes.fits(room):
         return objects
     report.say(
-        f"the examples ask for up to {fitting.CORES} cores and {fitting.MEMORY_GIB} GiB: made smaller to fit on it, "
-        f"every CPU figure {fitting.FEWER_CORES} times, every memory figure {fitting.LESS_MEMORY} times"
+        f"the examples request up to {example_sizes.CORES} cores and {example_sizes.MEMORY_GIB} GiB, "
+        f"the node has less: CPU figures divided by {example_sizes.FEWER_CORES}, memory by {example_sizes.LESS_MEMORY}"
     )
-    return [fitting.smaller(each) for each in objects]
+    return [example_sizes.smaller(each) for each in objects]
 
 
 def _unknown_images(objects: Sequence[Object]) -> str:

@@ -1,6 +1,6 @@
-"""What a real node needs beside the kubelet: `python -m outfitter_sandbox.realnode.agent --url ... --volumes FOLDER`
+"""`python -m outfitter_sandbox.realnode.agent --kubeconfig FILE --volumes FOLDER`: runs beside the kubelet.
 
-Local volumes for claims, GPUs that are not there, and the rights of the name server.
+Provides local volumes for claims, simulated GPUs, and the RBAC rights of CoreDNS.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from outfitter.errors import AlreadyExists, ApiError, NotFound
+from outfitter_sandbox.key_queue import Key
+from outfitter_sandbox.object_api import ObjectApi, connected
+from outfitter_sandbox.provisioner import VOLUMES, Provisioner
 from outfitter_sandbox.realnode.configs import NODE_NAME
-from outfitter_sandbox.volumes import VOLUMES, Volumes
-from outfitter_sandbox.watching import Client, Key
 
 Object = dict[str, Any]
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 NODE = f"/api/v1/nodes/{NODE_NAME}"
-SELECTED = "volume.kubernetes.io/selected-node"  # set by the scheduler when the first pod wants the claim
+SELECTED = "volume.kubernetes.io/selected-node"  # kube-scheduler sets it for the first pod that mounts the claim
 STORAGE_CLASS: Object = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
@@ -48,98 +49,98 @@ DNS_RIGHTS: dict[str, Object] = {
 }
 
 
-class LocalVolumes(Volumes):
-    """A folder for every claim, of the size that the claim asks for (which nobody enforces); fsGroup works on it."""
+class LocalProvisioner(Provisioner):
+    """A folder for every claim. Its size is not enforced; fsGroup works on it."""
 
     storage_class = STORAGE_CLASS
 
-    def __init__(self, client: Client, namespaces: dict[str, Object], folder: Path) -> None:
-        super().__init__(client, namespaces, self._selected, lambda claim: None)
+    def __init__(self, api: ObjectApi, namespaces: dict[str, Object], folder: Path) -> None:
+        super().__init__(api, namespaces, self._node_selected, lambda claim: None)
         self.folder = folder
 
-    async def source(self, uid: str, storage_class: Object) -> Object:
-        """Make the folder: owned by root, as a fresh file system would be."""
+    async def volume_source(self, uid: str, storage_class: Object) -> Object:
+        """Make the folder, owned by root as a new file system is."""
         path = self.folder / f"pvc-{uid}"
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        path.chmod(0o755)  # whatever the umask is
-        here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
-        affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}}
+        path.chmod(0o755)  # mkdir applies the umask
+        this_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
+        affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [this_node]}]}}
         policy = storage_class.get("reclaimPolicy", "Delete")
         return {"persistentVolumeReclaimPolicy": policy, "local": {"path": str(path)}, "nodeAffinity": affinity}
 
     async def watch_volumes(self) -> None:
-        """Remove volumes whose claim is gone, with their data, unless their policy says Retain."""
-        async for kind, item in self.client.watch(VOLUMES):
-            spec = item["spec"]
+        """Remove volumes of deleted claims with their data, unless their policy is Retain."""
+        async for change, volume in self.api.watch(VOLUMES):
+            spec = volume["spec"]
             path = Path((spec.get("local") or {}).get("path", "/"))
-            if kind == "DELETED" or path.parent != self.folder:
+            if change == "DELETED" or path.parent != self.folder:
                 continue
-            if item["status"].get("phase") == "Released" and spec["persistentVolumeReclaimPolicy"] == "Delete":
+            if volume["status"].get("phase") == "Released" and spec["persistentVolumeReclaimPolicy"] == "Delete":
                 await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
                 with contextlib.suppress(NotFound):
-                    await self.client.request("DELETE", f"{VOLUMES}/{item['metadata']['name']}")
+                    await self.api.request("DELETE", f"{VOLUMES}/{volume['metadata']['name']}")
 
-    def _selected(self, claim: Key) -> bool:
+    def _node_selected(self, claim: Key) -> bool:
         return SELECTED in (self.claims[claim]["metadata"].get("annotations") or {})
 
 
 class Agent:
-    """One per real node."""
+    """Runs beside the kubelet of one real node."""
 
-    def __init__(self, client: Client, volumes: Path, resources: dict[str, str]) -> None:
-        self.client = client
+    def __init__(self, api: ObjectApi, volumes: Path, resources: dict[str, str]) -> None:
+        self.api = api
         self.resources = resources
         self.namespaces: dict[str, Object] = {}
-        self.volumes = LocalVolumes(client, self.namespaces, volumes)
+        self.provisioner = LocalProvisioner(api, self.namespaces, volumes)
 
     async def run(self) -> None:
-        """For ever."""
+        """Run until cancelled."""
         for path, body in DNS_RIGHTS.items():
             with contextlib.suppress(AlreadyExists):
-                await self.client.request("POST", path, body)
-        await self.volumes.create_class()
+                await self.api.request("POST", path, body)
+        await self.provisioner.create_class()
         async with asyncio.TaskGroup() as tasks:
-            for each in (self._watch_namespaces, self._watch_node, self.volumes.watch_classes):
-                tasks.create_task(each())
-            for each in (self.volumes.watch_claims, self.volumes.watch_volumes):
-                tasks.create_task(each())
+            for loop in (
+                self._watch_namespaces, self._watch_node, self.provisioner.watch_classes,
+                self.provisioner.watch_claims, self.provisioner.watch_volumes,
+            ):  # fmt: skip
+                tasks.create_task(loop())
 
     async def _watch_namespaces(self) -> None:
-        async for kind, item in self.client.watch("/api/v1/namespaces"):
-            name = item["metadata"]["name"]
-            if kind == "DELETED":
+        async for change, namespace in self.api.watch("/api/v1/namespaces"):
+            name = namespace["metadata"]["name"]
+            if change == "DELETED":
                 self.namespaces.pop(name, None)
             else:
-                self.namespaces[name] = item
-                self.volumes.recheck(name)
+                self.namespaces[name] = namespace
+                self.provisioner.reconcile_namespace(name)
 
     async def _watch_node(self) -> None:
-        """Advertise the extended resources, again whenever the kubelet has set them to zero: it does when it starts."""
+        """Advertise the extended resources; the kubelet sets them to zero whenever it starts."""
         if not self.resources:
             return
-        async for kind, item in self.client.watch("/api/v1/nodes"):
-            capacity = item["status"].get("capacity") or {}
-            if kind == "DELETED" or all(capacity.get(name) == count for name, count in self.resources.items()):
+        async for change, node in self.api.watch("/api/v1/nodes"):
+            capacity = node["status"].get("capacity") or {}
+            if change == "DELETED" or all(capacity.get(name) == count for name, count in self.resources.items()):
                 continue
             try:
                 status = {"capacity": self.resources, "allocatable": self.resources}
-                await self.client.patch(f"{NODE}/status", {"status": status})
+                await self.api.patch(f"{NODE}/status", {"status": status})
             except ApiError as error:
-                log.warning("node: %s", error)  # gone or changed meanwhile, of which the watch tells us
+                _log.warning("node: %s", error)  # deleted or changed meanwhile; the watch reports it
 
 
 async def main() -> None:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(description="Companion of the kubelet in the Outfitter sandbox")
-    for name in ("url", "authority", "certificate", "key"):
-        parser.add_argument(f"--{name}", required=True)
+    """Parse the command line and run the agent."""
+    parser = argparse.ArgumentParser(description="Agent beside the kubelet in the Outfitter sandbox")
+    parser.add_argument("--kubeconfig", required=True)
     parser.add_argument("--volumes", required=True, type=Path)
     parser.add_argument("--resource", action="append", default=[], metavar="NAME=COUNT")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s")
-    resources = dict(each.split("=", 1) for each in chosen.resource)
-    async with Client(chosen.url, chosen.authority, chosen.certificate, chosen.key) as client:
-        await Agent(client, chosen.volumes, resources).run()
+    resources = dict(item.split("=", 1) for item in arguments.resource)
+    async with connected(arguments.kubeconfig) as api:
+        await Agent(api, arguments.volumes, resources).run()
 
 
 if __name__ == "__main__":

@@ -60,8 +60,7 @@ def commands(
         DNS: [str(parts[DNS]), "-conf", str(place.folder / "Corefile")],
         AGENT: [
             sys.executable, "-P", "-m", "outfitter_sandbox.realnode.agent",
-            f"--url={layout.url}", f"--authority={pki / 'ca.crt'}",
-            f"--certificate={pki / 'node.crt'}", f"--key={pki / 'node.key'}", f"--volumes={place.volumes}",
+            f"--kubeconfig={place.kubeconfig('node')}", f"--volumes={place.volumes}",
             *(f"--resource={name}={count}" for name, count in resources.items()),
         ],
     }  # fmt: skip

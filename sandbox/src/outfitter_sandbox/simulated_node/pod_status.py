@@ -1,6 +1,6 @@
-"""How a pod's status looks under each behaviour, as a kubelet would write it. Pure: status in, status out.
+"""The status of a pod under each behaviour, as a kubelet writes it. Pure: status in, status out.
 
-Choose with annotation `sandbox.outfitter.dev/pods` on the pod or else on its namespace:
+Choose the behaviour with annotation `sandbox.outfitter.dev/pods` on the pod or else on its namespace:
 
     ready     Running and Ready (the default)
     slow      Running, Ready after some seconds
@@ -20,7 +20,7 @@ from typing import Any
 
 Object = dict[str, Any]
 ANNOTATION = "sandbox.outfitter.dev/pods"
-LOG = "sandbox.outfitter.dev/log"
+LOG_ANNOTATION = "sandbox.outfitter.dev/log"
 BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complete")
 SLOW_SECONDS = 3.0
 COMPLETE_SECONDS = 0.3
@@ -28,26 +28,22 @@ RESTARTS = 3
 
 
 def behaviour_of(pod: Object, namespace: Object) -> str:
-    """The pod's annotation, else its namespace's, else what its owner suggests. An unknown word counts as absent."""
+    """The pod's annotation, else its namespace's, else the default of its owner. Unknown values count as absent."""
     for holder in (pod, namespace):
-        chosen = (holder.get("metadata", {}).get("annotations") or {}).get(ANNOTATION)
-        if chosen in BEHAVIOURS:
-            return str(chosen)
+        behaviour = _annotation(holder, ANNOTATION)
+        if behaviour in BEHAVIOURS:
+            return behaviour
     owners = pod["metadata"].get("ownerReferences") or ()
-    return "complete" if any(each["kind"] == "Job" for each in owners) else "ready"
+    return "complete" if any(owner["kind"] == "Job" for owner in owners) else "ready"
 
 
 def log_of(pod: Object, namespace: Object) -> str:
-    """How the log of a failed container ends."""
-    for holder in (pod, namespace):
-        found = (holder.get("metadata", {}).get("annotations") or {}).get(LOG)
-        if found:
-            return str(found)
-    return ""
+    """The end of the log of a failed container."""
+    return _annotation(pod, LOG_ANNOTATION) or _annotation(namespace, LOG_ANNOTATION)
 
 
 def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
-    """The stage to show `age` seconds after the pod was bound, and the seconds until the next (0: it is the last).
+    """The stage `age` seconds after the pod was bound, and the seconds until the next stage (0: none follows).
 
     Stages: ready, unready, crash, oom, image, failed, failed-oom, succeeded.
     """
@@ -68,7 +64,7 @@ def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") ->
     phase = {"image": "Pending", "succeeded": "Succeeded"}.get(stage, "Failed" if finished else "Running")
     if phase == "Pending" and old.get("phase") == "Running":
         phase = "Running"  # a pod that ran once never goes back to Pending
-    names = ", ".join(each["name"] for each in pod["spec"]["containers"])
+    names = ", ".join(container["name"] for container in pod["spec"]["containers"])
     reasons = {"ready": "", "succeeded": "PodCompleted", "failed": "PodFailed", "failed-oom": "PodFailed"}
     reason = reasons.get(stage, "ContainersNotReady")
     message = f"containers with unready status: [{names}]" if reason == "ContainersNotReady" else ""
@@ -79,8 +75,9 @@ def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") ->
         _condition(old, "ContainersReady", now, holds=ready, reason=reason, message=message),
         _condition(old, "PodScheduled", now, holds=True),
     ]
-    ours = {each["type"] for each in conditions}
-    conditions += [each for each in old.get("conditions") or () if each["type"] not in ours]
+    written = {condition["type"] for condition in conditions}
+    conditions += [condition for condition in old.get("conditions") or () if condition["type"] not in written]
+    init_containers = pod["spec"].get("initContainers") or ()
     return {
         "phase": phase,
         "startTime": old.get("startTime") or now,
@@ -89,28 +86,32 @@ def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") ->
         "hostIP": "192.0.2.1",
         "hostIPs": [{"ip": "192.0.2.1"}],
         "conditions": conditions,
-        "initContainerStatuses": [_initial(each, ready, now) for each in pod["spec"].get("initContainers") or ()],
-        "containerStatuses": [_container(pod, each, stage, now, log) for each in pod["spec"]["containers"]],
+        "initContainerStatuses": [_init_container(container, now, ready=ready) for container in init_containers],
+        "containerStatuses": [_container(pod, container, stage, now, log) for container in pod["spec"]["containers"]],
     }
 
 
 def unschedulable(pod: Object, message: str, now: str) -> Object:
-    """The status that the scheduler leaves on a pod that fits nowhere."""
+    """The status that kube-scheduler writes for a pod that fits on no node."""
     old = pod.get("status") or {}
-    others = [each for each in old.get("conditions") or () if each["type"] != "PodScheduled"]
+    others = [condition for condition in old.get("conditions") or () if condition["type"] != "PodScheduled"]
     scheduled = _condition(old, "PodScheduled", now, holds=False, reason="Unschedulable", message=message)
     return {"phase": "Pending", "conditions": [*others, scheduled]}
 
 
+def _annotation(holder: Object, name: str) -> str:
+    return str((holder.get("metadata", {}).get("annotations") or {}).get(name) or "")
+
+
 def _condition(old: Object, kind: str, now: str, *, holds: bool, reason: str = "", message: str = "") -> Object:
     status = "True" if holds else "False"
-    before: Object = next((each for each in old.get("conditions") or () if each["type"] == kind), {})
+    before: Object = next((item for item in old.get("conditions") or () if item["type"] == kind), {})
     since = before["lastTransitionTime"] if before.get("status") == status else now
     result = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since}
     return result | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
 
 
-def _initial(container: Object, ready: bool, now: str) -> Object:
+def _init_container(container: Object, now: str, *, ready: bool) -> Object:
     common = _common(container, 0)
     if container.get("restartPolicy") == "Always":  # a sidecar
         return common | {"ready": ready, "started": True, "state": {"running": {"startedAt": now}}}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from outfitter.api.validation import strict_errors
-from outfitter_sandbox import fitting
+from outfitter_sandbox import example_sizes
 from outfitter_sandbox.demo.story import load
 
-EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 
 
 def test_a_tenth_of_the_cores_and_a_sixteenth_of_the_memory_wherever_they_stand() -> None:
@@ -21,7 +21,7 @@ def test_a_tenth_of_the_cores_and_a_sixteenth_of_the_memory_wherever_they_stand(
             "containerGroups": [{"replicas": 2, "containers": [{"compute": {"cpuMemoryLimit": "256Mi"}}]}],
         },
     }
-    assert fitting.smaller(written) == {
+    assert example_sizes.smaller(written) == {
         "kind": "Inference",
         "spec": {
             "compute": {
@@ -37,13 +37,13 @@ def test_a_tenth_of_the_cores_and_a_sixteenth_of_the_memory_wherever_they_stand(
 
 @pytest.mark.parametrize(("written", "small"), [("8M", "1Mi"), ("1.5Gi", "96Mi"), ("17179869184", "1024Mi")])
 def test_memory_in_any_unit(written: str, small: str) -> None:
-    assert fitting.smaller({"cpuMemoryLimit": written}) == {"cpuMemoryLimit": small}
+    assert example_sizes.smaller({"cpuMemoryLimit": written}) == {"cpuMemoryLimit": small}
 
 
 def test_smaller_examples_are_valid_and_nothing_else_changes() -> None:
     changed = 0
     for body in load(EXAMPLES):
-        small = fitting.smaller(body)
+        small = example_sizes.smaller(body)
         assert strict_errors(small) == [] or not body["apiVersion"].startswith("outfitter.dev/")
         changed += small != body
     assert changed == 5  # small, one-gpu, alice, scoring, echo
@@ -59,4 +59,4 @@ def test_smaller_examples_are_valid_and_nothing_else_changes() -> None:
     ],
 )
 def test_they_fit_where_every_node_has_room(nodes: list[tuple[str, str]], fit: bool) -> None:
-    assert fitting.fits({"cpu": cores, "memory": memory} for cores, memory in nodes) is fit
+    assert example_sizes.fits({"cpu": cores, "memory": memory} for cores, memory in nodes) is fit

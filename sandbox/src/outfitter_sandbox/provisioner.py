@@ -1,4 +1,4 @@
-"""The node stand-in's storage: a default StorageClass, a volume for every claim, growth."""
+"""The storage of a sandbox node: a default StorageClass, a volume for every claim, expansion."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from outfitter.api.quantities import parse_quantity
 from outfitter.errors import AlreadyExists
-from outfitter_sandbox.watching import Client, Key, Passes
+from outfitter_sandbox.key_queue import Key, KeyQueue
+from outfitter_sandbox.object_api import ObjectApi
 
 Object = dict[str, Any]
 ANNOTATION = "sandbox.outfitter.dev/volumes"  # on a namespace; `hang` leaves its claims pending
-PROVISIONER = "sandbox.outfitter.dev/none"
 STORAGE_CLASS: Object = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
     "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-    "provisioner": PROVISIONER,
+    "provisioner": "sandbox.outfitter.dev/none",
     "reclaimPolicy": "Retain",
     "volumeBindingMode": "Immediate",
     "allowVolumeExpansion": True,
@@ -26,63 +26,64 @@ CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 VOLUMES = "/api/v1/persistentvolumes"
 
 
-class Volumes:
-    """Provisions claims of classes whose provisioner is ours; the controller-manager binds.
+class Provisioner:
+    """Provisions the claims of its StorageClass; kube-controller-manager binds them.
 
-    `changed` is called with a claim that appeared, was bound or went. Subclasses have another class and real folders.
+    `has_consumer` reports whether a pod mounts a claim. `claim_changed` is called with each added, bound or deleted
+    claim. A subclass with another StorageClass makes real folders.
     """
 
     storage_class: Object = STORAGE_CLASS
 
     def __init__(
         self,
-        client: Client,
+        api: ObjectApi,
         namespaces: dict[str, Object],
-        consumed: Callable[[Key], bool],
-        changed: Callable[[Key], None],
+        has_consumer: Callable[[Key], bool],
+        claim_changed: Callable[[Key], None],
     ) -> None:
-        self.client = client
+        self.api = api
         self.namespaces = namespaces
-        self.consumed = consumed
-        self.changed = changed
+        self.has_consumer = has_consumer
+        self.claim_changed = claim_changed
         self.claims: dict[Key, Object] = {}
         self.classes: dict[str, Object] = {}
-        self.passes = Passes(self._settle)
+        self.queue = KeyQueue(self._reconcile)
 
     async def create_class(self) -> None:
-        """The default StorageClass, unless it is there."""
+        """Create the default StorageClass unless it exists."""
         with contextlib.suppress(AlreadyExists):
-            await self.client.request("POST", CLASSES, self.storage_class)
+            await self.api.request("POST", CLASSES, self.storage_class)
 
     async def watch_classes(self) -> None:
-        """Keep `classes`; a new one may be what a claim waits for."""
-        async for kind, item in self.client.watch(CLASSES):
-            if kind == "DELETED":
-                self.classes.pop(item["metadata"]["name"], None)
+        """Keep `classes` current; claims may wait for a new one."""
+        async for change, storage_class in self.api.watch(CLASSES):
+            if change == "DELETED":
+                self.classes.pop(storage_class["metadata"]["name"], None)
             else:
-                self.classes[item["metadata"]["name"]] = item
+                self.classes[storage_class["metadata"]["name"]] = storage_class
                 for key in list(self.claims):
-                    self.passes.add(key)
+                    self.queue.add(key)
 
     async def watch_claims(self) -> None:
-        """Keep `claims` and settle each change."""
-        async for kind, item in self.client.watch("/api/v1/persistentvolumeclaims"):
-            key = (item["metadata"]["namespace"], item["metadata"]["name"])
-            if kind == "DELETED":
+        """Keep `claims` current and reconcile each change."""
+        async for change, claim in self.api.watch("/api/v1/persistentvolumeclaims"):
+            key = (claim["metadata"]["namespace"], claim["metadata"]["name"])
+            if change == "DELETED":
                 self.claims.pop(key, None)
             else:
-                self.claims[key] = item
-                self.passes.add(key)
-            self.changed(key)
+                self.claims[key] = claim
+                self.queue.add(key)
+            self.claim_changed(key)
 
-    def recheck(self, namespace: str) -> None:
-        """Settle every claim of a namespace again: its annotation changed."""
+    def reconcile_namespace(self, namespace: str) -> None:
+        """Reconcile every claim of a namespace, whose annotation may have changed."""
         for key in list(self.claims):
             if key[0] == namespace:
-                self.passes.add(key)
+                self.queue.add(key)
 
-    def why_not(self, key: Key) -> str:
-        """Why a pod that mounts this claim cannot be bound, in the scheduler's words; empty when it can."""
+    def scheduling_obstacle(self, key: Key) -> str:
+        """Why a pod that mounts this claim cannot be bound, as kube-scheduler words it; empty when it can."""
         claim = self.claims.get(key)
         if claim is None:
             return f'0/1 nodes are available: persistentvolumeclaim "{key[1]}" not found. not found'
@@ -90,13 +91,13 @@ class Volumes:
             return "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
         return ""
 
-    async def source(self, uid: str, storage_class: Object) -> Object:
-        """The members of a volume's spec that say where it is, and what becomes of it; here nothing ever mounts it."""
+    async def volume_source(self, uid: str, storage_class: Object) -> Object:
+        """The members of a volume's spec for its place and reclaim policy; a simulated node never mounts it."""
         del storage_class
         path = f"/nonexistent/outfitter-sandbox/{uid}"
         return {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": path}}
 
-    async def _settle(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> None:
         claim = self.claims.get(key)
         if claim is None or claim["metadata"].get("deletionTimestamp") or key[0] not in self.namespaces:
             return
@@ -108,14 +109,14 @@ class Volumes:
             return
         phase = claim.get("status", {}).get("phase", "Pending")
         if phase == "Bound":
-            await self._grow(key, claim)
+            await self._expand(key, claim)
         elif phase == "Pending" and not claim["spec"].get("volumeName"):
-            if storage_class.get("volumeBindingMode") == "WaitForFirstConsumer" and not self.consumed(key):
+            if storage_class.get("volumeBindingMode") == "WaitForFirstConsumer" and not self.has_consumer(key):
                 return
             await self._provision(key, claim, storage_class)
 
     async def _provision(self, key: Key, claim: Object, storage_class: Object) -> None:
-        """A volume reserved for this claim; the volume controller sees the reservation and binds the two."""
+        """Create a volume with a reference to the claim; the volume controller binds the two."""
         uid = claim["metadata"]["uid"]
         provisioner = storage_class["provisioner"]
         volume = {
@@ -134,18 +135,18 @@ class Volumes:
                     "name": key[1],
                     "uid": uid,
                 },
-                **await self.source(uid, storage_class),
+                **await self.volume_source(uid, storage_class),
             },
         }
         with contextlib.suppress(AlreadyExists):
-            await self.client.request("POST", VOLUMES, volume)
+            await self.api.request("POST", VOLUMES, volume)
 
-    async def _grow(self, key: Key, claim: Object) -> None:
-        """What a resizer does: the volume first, then the claim's capacity."""
+    async def _expand(self, key: Key, claim: Object) -> None:
+        """Expand as a CSI resizer does: the volume first, then the claim's capacity."""
         wanted = claim["spec"]["resources"]["requests"]["storage"]
-        have = claim["status"].get("capacity", {}).get("storage", "0")
-        if parse_quantity(wanted) <= parse_quantity(have):
+        capacity = claim["status"].get("capacity", {}).get("storage", "0")
+        if parse_quantity(wanted) <= parse_quantity(capacity):
             return
-        await self.client.patch(f"{VOLUMES}/{claim['spec']['volumeName']}", {"spec": {"capacity": {"storage": wanted}}})
+        await self.api.patch(f"{VOLUMES}/{claim['spec']['volumeName']}", {"spec": {"capacity": {"storage": wanted}}})
         path = f"/api/v1/namespaces/{key[0]}/persistentvolumeclaims/{key[1]}/status"
-        await self.client.patch(path, {"status": {"capacity": {"storage": wanted}}})
+        await self.api.patch(path, {"status": {"capacity": {"storage": wanted}}})
