@@ -59,7 +59,7 @@ def values() -> Manifest:
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A control plane with a node stand-in."""
+    """A control plane with a simulated node."""
     with Sandbox.up(root=tmp_path_factory.mktemp("sandbox")) as sandbox:
         yield sandbox
 

@@ -122,7 +122,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def kubectl_apply(world: World) -> None:
     from outfitter.cluster.client import path_of
     from outfitter.cluster.resources import api_resource
-    from outfitter_sandbox.demo.story import load
+    from outfitter_sandbox.demo.examples import load
 
     for body in load(EXAMPLES):
         meta = body["metadata"]
@@ -140,10 +140,10 @@ def well(world: World) -> bool:
 @cache
 def _examples() -> int:
     """How many objects of ours the examples have; what is made on demand comes on top."""
-    from outfitter_sandbox.demo.look import OURS
-    from outfitter_sandbox.demo.story import load
+    from outfitter.simulator.caches import OUR_KINDS
+    from outfitter_sandbox.demo.examples import load
 
-    return sum(body["kind"] in OURS for body in load(EXAMPLES))
+    return sum(body["kind"] in OUR_KINDS for body in load(EXAMPLES))
 
 
 def eventually(holds: Callable[[], Any], why: Callable[[], str] = str) -> Any:

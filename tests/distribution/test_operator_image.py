@@ -44,8 +44,8 @@ def test_it_is_configured_as_the_dockerfile_says() -> None:
         assert operator.CONFIG.labels[name] == value.strip('"')
 
 
-def test_without_a_checkout_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SandboxError, match=r"requirements\.txt is not there"):
+def test_without_a_checkout_it_fails(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match=r"requirements\.txt does not exist"):
         operator.operator_image(tmp_path / "image.tar", silent, lock=tmp_path / "requirements.txt")
 
 

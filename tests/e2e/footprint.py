@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integration.harness.client import Api, condition, eventually
-from outfitter_sandbox.executing import execute
+from outfitter_sandbox.pod_exec import execute
 
 from .conftest import DEPLOYMENT, DOMAIN, SYSTEM, Stage
 from .harness import cluster as clusters

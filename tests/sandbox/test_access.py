@@ -65,7 +65,7 @@ def test_a_missing_service_account_is_named(cluster: Cluster) -> None:
         cluster.sandbox.kubeconfig_for(f"system:serviceaccount:{cluster.namespace}:absent")
     with pytest.raises(SandboxError, match="no namespace absent"):
         cluster.sandbox.kubeconfig_for("system:serviceaccount:absent:default")
-    with pytest.raises(SandboxError, match="is no ServiceAccount"):
+    with pytest.raises(SandboxError, match="is not a ServiceAccount"):
         cluster.sandbox.kubeconfig_for("system:serviceaccount:default")
 
 

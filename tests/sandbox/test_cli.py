@@ -1,4 +1,4 @@
-"""`outfitter sandbox` as a person runs it."""
+"""The command `outfitter sandbox`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from outfitter_sandbox import Sandbox
-from outfitter_sandbox.control_plane import remove
+from outfitter_sandbox.sandbox import remove
 
 from .test_lifecycle import processes_of
 
@@ -53,15 +53,15 @@ def test_in_the_foreground_a_signal_ends_it(tmp_path: Path) -> None:
     assert not (tmp_path / "default").exists()
 
 
-def test_help_teaches_with_examples() -> None:
+def test_help_has_examples() -> None:
     assert "KUBECONFIG=$(outfitter sandbox up --detach)" in outfitter("--help").stdout
     assert "--as alice --group devs" in outfitter("kubeconfig", "--help").stdout
     assert outfitter("kubeconfig", "--group", "devs").returncode == 2
 
 
-def test_which_node_is_asked_for(tmp_path: Path) -> None:
+def test_invalid_node_options(tmp_path: Path) -> None:
     wrong = outfitter("up", "--root", tmp_path, "--node", "imaginary")
-    assert (wrong.returncode, "Use one of real, stand-in, none" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "Use one of real, simulated, none" in wrong.stderr) == (1, True)
     assert outfitter("up", "--root", tmp_path, "--node", "none", "--no-node").returncode == 2
     assert outfitter("up", "--root", tmp_path, "--mig", "1g.10gb").returncode == 2
     archive = tmp_path / "image.tar"

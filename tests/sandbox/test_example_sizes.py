@@ -1,4 +1,4 @@
-"""The examples on a machine that is too small for them as they are written."""
+"""Smaller resource requests of the examples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from outfitter.api.validation import strict_errors
 from outfitter_sandbox import example_sizes
-from outfitter_sandbox.demo.story import load
+from outfitter_sandbox.demo.examples import load
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 
 
-def test_a_tenth_of_the_cores_and_a_sixteenth_of_the_memory_wherever_they_stand() -> None:
+def test_a_tenth_of_the_cores_and_a_sixteenth_of_the_memory_in_every_field() -> None:
     written = {
         "kind": "Inference",
         "spec": {

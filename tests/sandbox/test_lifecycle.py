@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from outfitter_sandbox import Sandbox
-from outfitter_sandbox.control_plane import remove
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
+from outfitter_sandbox.sandbox import remove
 
 from .conftest import eventually, found, script
 
@@ -146,5 +146,5 @@ def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
         Sandbox.up(root=tmp_path, **SMALL)  # type: ignore[arg-type]
     assert not remove("default", tmp_path)
     assert precious.exists()
-    with pytest.raises(SandboxError, match="no name for a sandbox"):
+    with pytest.raises(SandboxError, match="not a valid name for a sandbox"):
         Sandbox.up(root=tmp_path, name="../escape")

@@ -1,4 +1,4 @@
-"""The node stand-in on a real control plane: pods, volumes, load balancers."""
+"""The simulated node on a control plane: pods, volumes, load balancers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_job_completes(cluster: Cluster) -> None:
     assert seen["status"]["succeeded"] == 1
 
 
-def test_a_job_told_to_fail_fails(cluster: Cluster) -> None:
+def test_a_job_with_behaviour_fail_fails(cluster: Cluster) -> None:
     cluster.annotate(pods="fail")
     spec = {"backoffLimit": 0, "template": {"spec": pod_spec(restartPolicy="Never")}}
     cluster.create(cluster.path("jobs"), {"metadata": {"name": "train"}, "spec": spec})
@@ -199,7 +199,7 @@ def test_deleted_pods_go_at_once(cluster: Cluster) -> None:
     eventually(lambda: cluster.connection.answer("GET", cluster.path("pods", "pod"))[0] == 404, seconds=5)
 
 
-def test_a_restarted_stand_in_goes_on(cluster: Cluster) -> None:
+def test_a_restarted_node_continues(cluster: Cluster) -> None:
     cluster.pod("before", container={"resources": {"limits": {"nvidia.com/gpu": "16"}}})
     cluster.await_pod("before", ready)
     cluster.sandbox.stop_component("node", kill=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter_sandbox import launching
+from outfitter_sandbox import start_files
 from outfitter_sandbox.components import Layout
 from outfitter_sandbox.errors import SandboxError
 
@@ -22,9 +22,9 @@ def test_a_file_that_is_no_archive(layout: Layout, tmp_path: Path) -> None:
     archive = tmp_path / "etcd.tar.xz"
     archive.write_text("no tar")
     with pytest.raises(SandboxError, match="cannot be unpacked"):
-        launching.restore(layout, archive)
+        start_files.restore(layout, archive)
     with pytest.raises(SandboxError, match="cannot be unpacked"):
-        launching.restore(layout, tmp_path / "nowhere")
+        start_files.restore(layout, tmp_path / "nowhere")
 
 
 def test_an_archive_of_something_else(layout: Layout, tmp_path: Path) -> None:
@@ -32,5 +32,5 @@ def test_an_archive_of_something_else(layout: Layout, tmp_path: Path) -> None:
     with tarfile.open(archive, "w:xz") as tar:
         tar.add(__file__, "other/file")
     with pytest.raises(SandboxError, match="holds no folder etcd/member"):
-        launching.restore(layout, archive)
+        start_files.restore(layout, archive)
     assert list(layout.directory.iterdir()) == []

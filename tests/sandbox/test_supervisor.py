@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from outfitter_sandbox.control import ask
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity, free_ports, locked
+from outfitter_sandbox.supervisor_client import call
 
 from .conftest import eventually, script
 
@@ -40,33 +40,33 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_components_start_stop_and_end(directory: Path) -> None:
-    ask(directory, "start", name="quick")
-    eventually(lambda: ask(directory, "status")["components"]["quick"]["exit"] == 0)
-    first = ask(directory, "start", name="calm")["components"]["calm"]["pid"]
-    assert ask(directory, "start", name="calm")["components"]["calm"]["pid"] == first  # it runs already
+    call(directory, "start", name="quick")
+    eventually(lambda: call(directory, "status")["components"]["quick"]["exit"] == 0)
+    first = call(directory, "start", name="calm")["components"]["calm"]["pid"]
+    assert call(directory, "start", name="calm")["components"]["calm"]["pid"] == first  # it runs already
     assert os.getpgid(first) == first
-    assert ask(directory, "stop", name="calm")["components"]["calm"]["exit"] == -signal.SIGTERM
+    assert call(directory, "stop", name="calm")["components"]["calm"]["exit"] == -signal.SIGTERM
     with pytest.raises(SandboxError, match="KeyError"):
-        ask(directory, "start", name="unknown")
+        call(directory, "start", name="unknown")
 
 
 def test_a_stubborn_group_is_killed_as_a_whole(directory: Path, tmp_path: Path) -> None:
-    pid = ask(directory, "start", name="stubborn")["components"]["stubborn"]["pid"]
+    pid = call(directory, "start", name="stubborn")["components"]["stubborn"]["pid"]
     eventually(lambda: "started" in (tmp_path / "stubborn.log").read_text())
     [grandchild] = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    assert ask(directory, "stop", name="stubborn", grace=0.1)["components"]["stubborn"]["exit"] == -signal.SIGKILL
+    assert call(directory, "stop", name="stubborn", grace=0.1)["components"]["stubborn"]["exit"] == -signal.SIGKILL
     eventually(lambda: Identity.of(grandchild) is None)
 
 
 def test_shutdown_removes_the_folder_unless_kept(directory: Path) -> None:
-    pid = ask(directory, "start", name="calm")["components"]["calm"]["pid"]
-    ask(directory, "shutdown", keep=True)
+    pid = call(directory, "start", name="calm")["components"]["calm"]["pid"]
+    call(directory, "shutdown", keep=True)
     eventually(lambda: Identity.of(pid) is None)
     assert directory.exists()
 
 
 def test_sigterm_ends_all_and_removes_the_folder(directory: Path) -> None:
-    pid = ask(directory, "start", name="calm")["components"]["calm"]["pid"]
+    pid = call(directory, "start", name="calm")["components"]["calm"]["pid"]
     owner = Identity(**json.loads((directory / "supervisor.json").read_text()))
     assert owner.kill(signal.SIGTERM)
     eventually(lambda: Identity.of(pid) is None and not directory.exists())
@@ -95,27 +95,27 @@ def test_a_dead_holder_leaves_no_lock(tmp_path: Path) -> None:
 
 
 def test_what_ends_by_itself_is_started_again_once_settled(directory: Path) -> None:
-    first = ask(directory, "start", name="calm")["components"]["calm"]["pid"]
+    first = call(directory, "start", name="calm")["components"]["calm"]["pid"]
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: ask(directory, "status")["components"]["calm"]["exit"] == -signal.SIGKILL)
-    ask(directory, "settle")
-    seen = eventually(lambda: ask(directory, "status")["components"]["calm"], lambda each: each["exit"] is None)
+    eventually(lambda: call(directory, "status")["components"]["calm"]["exit"] == -signal.SIGKILL)
+    call(directory, "settle")
+    seen = eventually(lambda: call(directory, "status")["components"]["calm"], lambda each: each["exit"] is None)
     assert (seen["restarts"], seen["pid"] != first) == (1, True)
-    ask(directory, "stop", name="calm")
-    ask(directory, "start", name="quick")  # its end wakes the supervisor once more
-    eventually(lambda: ask(directory, "status")["components"]["quick"]["exit"] == 0)
-    assert ask(directory, "status")["components"]["calm"]["exit"] == -signal.SIGTERM
+    call(directory, "stop", name="calm")
+    call(directory, "start", name="quick")  # its end wakes the supervisor once more
+    eventually(lambda: call(directory, "status")["components"]["quick"]["exit"] == 0)
+    assert call(directory, "status")["components"]["calm"]["exit"] == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(("status", "kept"), [(0, False), (1, True)])
 def test_the_last_command_runs_when_all_have_ended_and_decides_on_the_folder(
     directory: Path, tmp_path: Path, status: int, *, kept: bool
 ) -> None:
-    pid = ask(directory, "start", name="stubborn")["components"]["stubborn"]["pid"]
+    pid = call(directory, "start", name="stubborn")["components"]["stubborn"]["pid"]
     last = script(tmp_path / "last", f"kill -0 {pid} 2>/dev/null || touch {tmp_path}/clean; exit {status}")
     (directory / "last.json").write_text(json.dumps({"command": [str(last)], "kill": True}))
     owner = Identity(**json.loads((directory / "supervisor.json").read_text()))
-    ask(directory, "shutdown")
+    call(directory, "shutdown")
     assert owner.wait(5)  # at once, though the component ignores SIGTERM
     assert (tmp_path / "clean").exists()
     assert directory.exists() == kept

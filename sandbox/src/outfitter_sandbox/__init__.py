@@ -1,9 +1,9 @@
-"""A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, a node stand-in."""
+"""A temporary Kubernetes control plane with a node, on this machine."""
 
 from __future__ import annotations
 
 from outfitter_sandbox.audit import AuditEntry
-from outfitter_sandbox.control_plane import Sandbox
 from outfitter_sandbox.errors import SandboxError
+from outfitter_sandbox.sandbox import Sandbox
 
 __all__ = ["AuditEntry", "Sandbox", "SandboxError"]

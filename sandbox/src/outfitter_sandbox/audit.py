@@ -1,4 +1,4 @@
-"""The API server's audit log, one JSON line per finished request, as typed entries."""
+"""Typed entries of the API server's audit log (JSON lines)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One request; empty strings where it named no object.
+    """One request; fields of an object are empty for a request without one.
 
-    `code` is the HTTP status, `received` RFC 3339 with microseconds.
+    `code` is the HTTP status, `received` is RFC 3339 with microseconds.
     """
 
     stage: str
@@ -40,12 +40,12 @@ class AuditEntry:
 
     @property
     def is_write(self) -> bool:
-        """Whether the request asked for a change (also when it was refused: see `code`)."""
+        """Whether the request is a write, also a rejected one (see `code`)."""
         return self.verb in WRITES
 
     @classmethod
     def parse(cls, line: bytes) -> AuditEntry:
-        """One line of the log."""
+        """Parse one line of the log."""
         entry = orjson.loads(line)
         target = entry.get("objectRef") or {}
         return cls(
@@ -66,7 +66,10 @@ class AuditEntry:
 
 
 def read(log: Path, since: int = 0) -> list[AuditEntry]:
-    """Entries after the byte offset `since`; a line that is still being written is left for the next call."""
+    """Entries after the byte offset `since`.
+
+    An incomplete last line is left for the next call.
+    """
     if not log.exists():
         return []
     with log.open("rb") as file:

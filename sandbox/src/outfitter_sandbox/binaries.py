@@ -1,4 +1,7 @@
-"""Where the control plane's binaries come from: environment, cache, download, build. First hit wins."""
+"""Find the binaries of the control plane.
+
+Sources, in this order: environment, cache, download, build.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,11 @@ SUMS = "SHA256SUMS"
 
 
 def find(source: str, progress: Progress, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Component -> executable; kube-controller-manager may be missing when the environment names the others.
+    """Component -> executable.
 
-    `auto` looks at the environment variables of Go operator projects, then our cache, then downloads, then builds.
-    `download` and `build` use that source only (and its cache). SandboxError lists everything that was tried.
+    Kube-controller-manager may be missing when the environment names the others. `auto` tries the environment variables
+    of Go operator projects, then the cache, a download and a build. `download` and `build` use that source only (and
+    its cache). SandboxError lists all attempts.
     """
     if source not in SOURCES:
         raise SandboxError(f"There is no source {source!r}. Use one of {', '.join(SOURCES)}.")
@@ -35,8 +39,8 @@ def find(source: str, progress: Progress, environment: Mapping[str, str] = os.en
     if all(name in given for name in REQUIRED):
         if CONTROLLER_MANAGER not in given:
             progress(
-                "kube-controller-manager is not where KUBEBUILDER_ASSETS points: no garbage collection, no namespace "
-                "deletion, no pods from Deployments. Unset KUBEBUILDER_ASSETS to use Outfitter's own binaries."
+                "KUBEBUILDER_ASSETS has no kube-controller-manager: no garbage collection, no namespace deletion, "
+                "no pods from Deployments. Unset KUBEBUILDER_ASSETS to use Outfitter's own binaries."
             )
         return given
     folder = _cached_or_made(source, progress, cache_root(environment))
@@ -44,9 +48,9 @@ def find(source: str, progress: Progress, environment: Mapping[str, str] = os.en
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Path]:
-    """What TEST_ASSET_<COMPONENT> (a file each) and KUBEBUILDER_ASSETS (a folder) name.
+    """Executables of TEST_ASSET_<COMPONENT> files and the KUBEBUILDER_ASSETS folder.
 
-    SandboxError when it is not there.
+    SandboxError when a named file is missing.
     """
     found: dict[str, Path] = {}
     folder = environment.get("KUBEBUILDER_ASSETS", "")
@@ -72,7 +76,10 @@ def release_key() -> str:
 
 
 def build_key(go_version: str) -> str:
-    """Cache folder of built binaries: anything that could change them changes the name."""
+    """Cache folder of built binaries.
+
+    Its name contains a digest of all inputs of the build.
+    """
     digest = hashlib.sha256(
         (sources.MODULE / "go.mod").read_bytes() + (sources.MODULE / "go.sum").read_bytes()
     ).hexdigest()
@@ -81,18 +88,21 @@ def build_key(go_version: str) -> str:
 
 
 def target() -> tuple[str, str]:
-    """Operating system and architecture, in Go's words. SandboxError where the sandbox cannot run."""
+    """Operating system and architecture as Go names them.
+
+    SandboxError where the sandbox cannot run.
+    """
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine())
     if sys.platform != "linux" or architecture is None:
         raise SandboxError(
             f"The sandbox runs on Linux amd64 and arm64, this is {sys.platform} {platform.machine()}. "
-            "Use a Linux virtual machine or container, or point KUBECONFIG at any other test cluster."
+            "Use a Linux virtual machine or container, or set KUBECONFIG to another test cluster."
         )
     return "linux", architecture
 
 
 def complete(folder: Path, names: Sequence[str] = ALL) -> bool:
-    """Whether a cache folder holds every binary with the checksum it had when it was stored."""
+    """Whether a cache folder holds every binary with its recorded checksum."""
     try:
         sums = sources.parse_sums((folder / SUMS).read_text())
         return set(sums) >= set(names) and all(sources.sha256(folder / name) == sums[name] for name in names)
@@ -101,16 +111,16 @@ def complete(folder: Path, names: Sequence[str] = ALL) -> bool:
 
 
 def install(folder: Path, make: Callable[[Path], None], progress: Progress, names: Sequence[str] = ALL) -> Path:
-    """`folder` with all binaries of `names`, made by `make(partial folder)` unless another process just did.
+    """Fill `folder` through `make(partial folder)`, unless it is complete.
 
-    Made beside and renamed when complete, under a lock: nobody ever sees half a folder.
+    Under a lock; the partial folder is renamed when it is complete, so that no process sees half a folder.
     """
     waiting = f"Another process is preparing the binaries in {folder}; waiting for it"
     with locked(folder.with_name(folder.name + ".lock"), lambda: progress(waiting)):
         if complete(folder, names):
             return folder
         partial = folder.with_name(folder.name + ".partial")
-        for leftover in (partial, folder):  # of a crash, or damaged; we hold the lock, so nobody works on it
+        for leftover in (partial, folder):  # of a crash, or damaged
             shutil.rmtree(leftover, ignore_errors=True)
         partial.mkdir(parents=True)
         make(partial)
@@ -127,7 +137,7 @@ def _cached_or_made(source: str, progress: Progress, cache: Path) -> Path:
     candidates = [release] if source != "build" else []
     if go:
         candidates.append(cache / build_key(go))
-    elif source != "download":  # no Go here any more: whatever it once built still serves
+    elif source != "download":  # without Go, use earlier builds
         candidates += sorted(cache.glob(build_key("*")), reverse=True)
     for folder in candidates:
         if complete(folder):

@@ -1,6 +1,7 @@
-"""Certificates and keys of a throw-away control plane (P-256; every file mode 0600).
+"""Certificates and keys of a temporary control plane (P-256.
 
-Two authorities: `ca` for the API server and its clients, `etcd-ca` for etcd alone: who may talk to etcd is above RBAC.
+Every file has mode 0600). Two authorities: `ca` for the API server and its clients, `etcd-ca` for etcd alone, as etcd
+access bypasses RBAC.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ LIFETIME = datetime.timedelta(days=365)
 
 
 def create_control_plane(folder: Path, service_address: str, *more: str) -> None:
-    """Everything the components need; `service_address` is the cluster IP of the `kubernetes` Service.
+    """Certificates of all components.
 
-    `more` addresses lead to the API server too.
+    `service_address` is the cluster IP of the `kubernetes` Service. `more` are further addresses of the API server.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_authority(folder, "ca")
@@ -49,7 +50,7 @@ def create_control_plane(folder: Path, service_address: str, *more: str) -> None
 
 
 def create_authority(folder: Path, name: str) -> None:
-    """A self-signed CA in `<name>.crt` and `<name>.key`."""
+    """Write a self-signed CA to `<name>.crt` and `<name>.key`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(f"outfitter-sandbox-{name}", ())
     builder = (
@@ -70,15 +71,15 @@ def issue(
     dns: Sequence[str] = (),
     addresses: Sequence[str] = (),
 ) -> tuple[Path, Path]:
-    """A certificate in `<name>.crt` and its key in `<name>.key`, signed by `authority`; their paths.
+    """Write `<name>.crt` and `<name>.key`, signed by `authority`; their paths.
 
-    The API server reads the user from `common_name` and the groups from `organizations`. With `dns` or `addresses` it
-    is good for a server too.
+    The API server reads the user from `common_name` and the groups from `organizations`. With `dns` or `addresses`
+    the certificate is also valid for a server.
     """
     signer = x509.load_pem_x509_certificate((folder / f"{authority}.crt").read_bytes())
     signing_key = serialization.load_pem_private_key((folder / f"{authority}.key").read_bytes(), None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{authority}.key is no elliptic curve key")
+        raise TypeError(f"{authority}.key is not an elliptic curve key")
     key = ec.generate_private_key(ec.SECP256R1())
     uses = [ExtendedKeyUsageOID.CLIENT_AUTH] + ([ExtendedKeyUsageOID.SERVER_AUTH] if dns or addresses else [])
     builder = (
@@ -87,22 +88,22 @@ def issue(
         .add_extension(_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     )
-    alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in dns]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     return _write(folder, name, builder.sign(signing_key, hashes.SHA256()), key)
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, from its first moment on."""
+    """Write a file with mode 0600 from its creation on."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(content)
 
 
 def _subject(common_name: str, organizations: Sequence[str]) -> x509.Name:
-    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organizations]
     return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 

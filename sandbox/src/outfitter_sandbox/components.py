@@ -1,4 +1,4 @@
-"""The command line of every component, from the folder's layout and the chosen ports. No I/O."""
+"""The command line of every component of a control plane. No I/O."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ETCD, API_SERVER, CONTROLLER_MANAGER, NODE = "etcd", "kube-apiserver", "kube-con
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a sandbox keeps its files, and its ports."""
+    """Files and ports of a sandbox."""
 
     directory: Path
     api_port: int
     etcd_port: int
     peer_port: int
-    address: str = "127.0.0.1"  # of the API server; a real node's pods have to reach it
+    address: str = "127.0.0.1"  # of the API server; pods of a real node must reach it
 
     @property
     def pki(self) -> Path:
@@ -30,16 +30,16 @@ class Layout:
 
     @property
     def url(self) -> str:
-        """Of the API server."""
+        """URL of the API server."""
         return f"https://{self.address}:{self.api_port}"
 
     @property
     def etcd_url(self) -> str:
-        """For etcd's clients."""
+        """URL of etcd for its clients."""
         return f"https://127.0.0.1:{self.etcd_port}"
 
     def log(self, component: str) -> Path:
-        """Output of one component."""
+        """Log file of one component."""
         return self.directory / "logs" / f"{component}.log"
 
 
@@ -52,7 +52,7 @@ def commands(
     gpus: int,
     slices: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, list[str]]:
-    """Component -> command, in the order in which they are started."""
+    """Component -> command, in start order."""
     result = {ETCD: etcd(layout, binaries[ETCD]), API_SERVER: api_server(layout, binaries[API_SERVER])}
     if CONTROLLER_MANAGER in binaries:
         result[CONTROLLER_MANAGER] = controller_manager(layout, binaries[CONTROLLER_MANAGER], controllers)
@@ -66,7 +66,10 @@ def commands(
 
 
 def etcd(layout: Layout, binary: Path) -> list[str]:
-    """No fsync: the data does not outlive the sandbox. Mutual TLS: on a shared machine others reach loopback too."""
+    """Command of etcd, without fsync and with mutual TLS.
+
+    Its data does not outlive the sandbox, and other users of the machine reach loopback.
+    """
     pki, peer = layout.pki, f"https://127.0.0.1:{layout.peer_port}"
     tls = {"cert-file": pki / "etcd.crt", "key-file": pki / "etcd.key", "trusted-ca-file": pki / "etcd-ca.crt"}
     return [
@@ -75,22 +78,22 @@ def etcd(layout: Layout, binary: Path) -> list[str]:
         f"--listen-client-urls={layout.etcd_url}", f"--advertise-client-urls={layout.etcd_url}",
         f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=sandbox={peer}",
         *(f"--{prefix}{flag}={path}" for prefix in ("", "peer-") for flag, path in tls.items()),
-        "--heartbeat-interval=20", "--election-timeout=200",  # it elects itself; the default waits a second for others
+        "--heartbeat-interval=20", "--election-timeout=200",  # a single member; the default waits a second
         "--client-cert-auth=true", "--peer-client-cert-auth=true", "--quota-backend-bytes=8589934592",
     ]  # fmt: skip
 
 
 def api_server(layout: Layout, binary: Path, *, authorization: str = "RBAC", endpoints: str = "none") -> list[str]:
-    """RBAC and the audit log are on; admission is the default set.
+    """Command of kube-apiserver with RBAC, audit log and default admission.
 
-    `endpoints` is who keeps the endpoints of the `kubernetes` Service; they are good for nothing without pods.
+    `endpoints` is the reconciler of the `kubernetes` Service's endpoints; without pods they have no use.
     """
     pki = layout.pki
     return [
         str(binary), f"--etcd-servers={layout.etcd_url}", f"--etcd-cafile={pki / 'etcd-ca.crt'}",
         f"--etcd-certfile={pki / 'etcd-client.crt'}", f"--etcd-keyfile={pki / 'etcd-client.key'}",
         f"--bind-address={layout.address}", f"--secure-port={layout.api_port}",
-        # Without these two a machine that has no network but loopback fails: Endpoints may not hold a loopback address.
+        # Required on a machine with loopback only: Endpoints may not hold a loopback address.
         f"--advertise-address={layout.address}", f"--endpoint-reconciler-type={endpoints}",
         f"--tls-cert-file={pki / 'apiserver.crt'}", f"--tls-private-key-file={pki / 'apiserver.key'}",
         f"--client-ca-file={pki / 'ca.crt'}", "--service-account-issuer=https://kubernetes.default.svc",
@@ -106,7 +109,7 @@ def api_server(layout: Layout, binary: Path, *, authorization: str = "RBAC", end
 
 
 def controller_manager(layout: Layout, binary: Path, controllers: str) -> list[str]:
-    """One ServiceAccount per controller, as in a real cluster: the audit log and admission policies tell them apart."""
+    """Command of kube-controller-manager, with a ServiceAccount per controller."""
     kubeconfig, pki = layout.directory / "controller-manager.kubeconfig", layout.pki
     return [
         str(binary), f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",

@@ -24,7 +24,10 @@ _BROKEN = (OSError, http.client.HTTPException)
 
 
 class Connection:
-    """JSON over HTTPS with the credentials of one user; one TCP connection per request."""
+    """JSON over HTTPS with the credentials of one user.
+
+    One TCP connection per request.
+    """
 
     def __init__(self, url: str, context: ssl.SSLContext, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.host = urlsplit(url).netloc
@@ -40,7 +43,10 @@ class Connection:
 
     @classmethod
     def from_kubeconfig(cls, path: Path) -> Connection:
-        """Connect as the user of the current context: a client certificate or a token, as files or embedded."""
+        """Connect as the user of the current context.
+
+        Supports client certificates and tokens, in files or embedded.
+        """
         config = yaml.load(path.read_bytes(), yaml.CSafeLoader)
         current = _named(config["contexts"], config["current-context"])["context"]
         cluster = _named(config["clusters"], current["cluster"])["cluster"]
@@ -64,7 +70,10 @@ class Connection:
         return Connection(f"https://{self.host}", self.context, [*self.headers[2:], *impersonation])
 
     def answer(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> tuple[int, Any]:
-        """HTTP status and decoded body (text when it is not JSON). Unavailable without an answer."""
+        """HTTP status and decoded body (text when it is not JSON).
+
+        Unavailable without an answer.
+        """
         try:
             with self._open(method, path, body, content_type, TIMEOUT_SECONDS) as response:
                 return response.status, _decoded(response.read())
@@ -79,7 +88,10 @@ class Connection:
         raise _refusal(f"{method} {path}", status, content)
 
     def watch(self, path: str, seconds: float, **query: str) -> Iterator[dict[str, Any]]:
-        """Watch events until the server ends the watch. ApiError when it refuses it, Unavailable when it breaks."""
+        """Watch events until the server ends the watch.
+
+        ApiError when it refuses it, Unavailable when it breaks.
+        """
         query = {"watch": "true", "timeoutSeconds": str(max(1, int(seconds))), **query}
         where = f"{path}?{urlencode(query)}"
         try:

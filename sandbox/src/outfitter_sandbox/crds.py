@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions from files, usable when this returns."""
+"""Apply CustomResourceDefinitions and wait until the API server serves them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(connection: Connection, source: Path, seconds: float = 60) -> None:
-    """Create or replace every CRD in a file, or in a folder's *.yaml; wait until each is Established and served."""
+    """Create or replace every CRD of a file, or of a folder's *.yaml.
+
+    Wait until each is Established and in discovery.
+    """
     files = [source] if source.is_file() else sorted(source.glob("*.yaml"))
-    loaded = [each for file in files for each in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)]
-    definitions = [each for each in loaded if each and each.get("kind") == "CustomResourceDefinition"]
+    documents = [document for file in files for document in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)]
+    definitions = [item for item in documents if item and item.get("kind") == "CustomResourceDefinition"]
     if not definitions:
         raise SandboxError(
-            f"{source} holds no CustomResourceDefinition in YAML. Generate the CRDs first, or name another folder."
+            f"{source} holds no CustomResourceDefinition in YAML. Generate the CRDs first, or use another folder."
         )
-    for each in definitions:
-        _put(connection, each)
-    for each in definitions:
-        if not wait_until(lambda each=each: _served(connection, each), seconds):  # type: ignore[misc]
-            name = each["metadata"]["name"]
+    for definition in definitions:
+        _put(connection, definition)
+    for definition in definitions:
+        if not wait_until(lambda crd=definition: _served(connection, crd), seconds):  # type: ignore[misc]
+            name = definition["metadata"]["name"]
             conditions = connection.request("GET", f"{CRDS}/{name}").get("status", {}).get("conditions", [])
             raise SandboxError(f"The CRD {name} is not served after {seconds:.0f} s. Its conditions: {conditions}")
 
@@ -49,26 +52,26 @@ def _put(connection: Connection, definition: dict[str, Any]) -> None:
             connection.request(
                 "PUT", path, definition | {"metadata": definition["metadata"] | {"resourceVersion": version}}
             )
-        except Conflict:  # the server's own controllers write the status of a young CRD
+        except Conflict:  # the API server writes the status of a new CRD
             return False
         return True
 
     if not wait_until(replaced, 10):
         raise SandboxError(
-            f"{path} changes faster than it can be replaced. Find out who else writes it, or delete it first."
+            f"{path} changes faster than it can be replaced. Stop the other writer, or delete the CRD first."
         )
 
 
 def _served(connection: Connection, definition: dict[str, Any]) -> bool:
     spec = definition["spec"]
     status = connection.request("GET", f"{CRDS}/{definition['metadata']['name']}").get("status", {})
-    if not any(each["type"] == "Established" and each["status"] == "True" for each in status.get("conditions") or ()):
+    if not any(item["type"] == "Established" and item["status"] == "True" for item in status.get("conditions") or ()):
         return False
-    for version in (each["name"] for each in spec["versions"] if each["served"]):
+    for version in (item["name"] for item in spec["versions"] if item["served"]):
         try:
             listed = connection.request("GET", f"/apis/{spec['group']}/{version}")["resources"]
         except NotFound:
             return False
-        if spec["names"]["plural"] not in [each["name"] for each in listed]:
+        if spec["names"]["plural"] not in [resource["name"] for resource in listed]:
             return False
     return True

@@ -6,4 +6,7 @@ from outfitter.errors import OutfitterError
 
 
 class SandboxError(OutfitterError):
-    """A part of the sandbox cannot be built, started or stopped; the message says what to do."""
+    """A part of the sandbox cannot be built, started or stopped.
+
+    The message names the next step.
+    """

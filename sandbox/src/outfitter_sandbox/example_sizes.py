@@ -1,4 +1,4 @@
-"""The resource requests of deploy/examples: whether nodes have room for them, and smaller requests for a small one."""
+"""Resource requests of deploy/examples, and smaller ones for small machines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ SMALL_MEMORY_GIB: Final = MEMORY_GIB / LESS_MEMORY
 
 
 def fits(allocatable: Iterable[Mapping[str, str]]) -> bool:
-    """Whether every node has room for the unchanged examples; `allocatable` is from the status of each Node."""
+    """Whether every node has room for the unchanged examples.
+
+    `allocatable` is from the status of each Node.
+    """
     return all(
         parse_quantity(amounts["cpu"]) >= CORES and parse_quantity(amounts["memory"]) >= MEMORY_GIB << 30
         for amounts in allocatable
@@ -27,7 +30,7 @@ def fits(allocatable: Iterable[Mapping[str, str]]) -> bool:
 
 
 def smaller(manifest: Any) -> Any:
-    """A manifest, or a part of one, with a tenth of the cores and a sixteenth of the memory."""
+    """A manifest (or part) with a tenth of the cores, a sixteenth of the memory."""
     if isinstance(manifest, list):
         return [smaller(item) for item in manifest]
     if not isinstance(manifest, dict):

@@ -1,4 +1,4 @@
-"""Where sandboxes live on disk, and who runs in them."""
+"""The folders of sandboxes on disk, and the supervisors of running ones."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ def state_root() -> Path:
 
 
 def folder_of(name: str, root: Path | None = None) -> Path:
-    """The folder of a sandbox. SandboxError for a name that is no plain file name."""
+    """The folder of a sandbox. SandboxError for a name that is not a plain file name."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
-        raise SandboxError(f"{name!r} is no name for a sandbox: use up to 40 lower case letters, digits and dashes.")
+        raise SandboxError(
+            f"{name!r} is not a valid name for a sandbox: use up to 40 lower case letters, digits and dashes."
+        )
     return (root or state_root()).absolute() / name
 
 
 def names(root: Path | None = None) -> Iterator[tuple[str, bool]]:
-    """Every sandbox with a folder here, and whether it runs."""
+    """Name of every sandbox with a folder, and whether it runs."""
     for state in sorted((root or state_root()).glob(f"*/{STATE}")):
         yield state.parent.name, is_running(state.parent)
 
@@ -41,7 +43,7 @@ def is_running(directory: Path) -> bool:
 
 
 def supervisor_of(directory: Path) -> Identity | None:
-    """Who is written down as this sandbox's supervisor; whether it still is that process is another question."""
+    """The recorded supervisor of a sandbox, which may have ended since."""
     try:
         return Identity(**json.loads((directory / "supervisor.json").read_text()))
     except (OSError, ValueError, TypeError):
@@ -49,7 +51,10 @@ def supervisor_of(directory: Path) -> Identity | None:
 
 
 def abandoned(directory: Path, name: str) -> bool:
-    """Whether a crashed sandbox left this folder. SandboxError for a running one's, and for one that is not ours."""
+    """Whether a crashed sandbox left this folder.
+
+    SandboxError when it runs, or for any other folder.
+    """
     if not directory.exists():
         return False
     owner = supervisor_of(directory)
@@ -60,27 +65,27 @@ def abandoned(directory: Path, name: str) -> bool:
         )
     if any(directory.iterdir()) and not (directory / STATE).exists():
         raise SandboxError(
-            f"{directory} holds files that are not a sandbox's. Move them away, or choose another name or root."
+            f"{directory} holds files that are not a sandbox's. Move the files, or choose another name or root."
         )
     return True
 
 
 def remove(directory: Path) -> None:
-    """Remove a sandbox's folder for good.
-
-    SandboxError while something is mounted inside: removing would reach into what is mounted.
-    """
+    """Remove a sandbox's folder. SandboxError while a file system is mounted in it."""
     if inside := mounts_below(directory):
         raise SandboxError(f"{inside[0]} is still mounted. Next: umount {inside[0]}, then try again.")
     shutil.rmtree(directory, ignore_errors=True)
 
 
 def mounts_below(directory: Path) -> list[str]:
-    """Mount points inside a folder, the innermost first."""
+    """Mount points in a folder, the innermost first."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return [point for point in (line.split()[4] for line in reversed(lines)) if point.startswith(f"{directory}/")]
 
 
 def lock_of(directory: Path) -> Path:
-    """Held while a sandbox starts or stops; beside its folder, which comes and goes."""
+    """Lock file that is held while a sandbox starts or stops.
+
+    It lies next to the folder.
+    """
     return directory.with_name(f".{directory.name}.lock")

@@ -14,7 +14,10 @@ _log = logging.getLogger(__name__)
 
 
 class KeyQueue:
-    """Calls `reconcile(key)` for added keys, again when a key was added meanwhile, and again after an error."""
+    """Calls `reconcile(key)` for added keys, and again after an error.
+
+    A key that is added during its reconciliation is reconciled once more.
+    """
 
     def __init__(self, reconcile: Callable[[Key], Awaitable[None]], parallel: int = 20) -> None:
         self._reconcile = reconcile

@@ -1,4 +1,4 @@
-"""Kubeconfig files: for the components, the admin, and any other user or ServiceAccount."""
+"""Kubeconfig files for components, the admin, other users and ServiceAccounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVICE_ACCOUNT = "system:serviceaccount:"
 
 @dataclass(frozen=True)
 class Origin:
-    """The sandbox that a kubeconfig leads to; `pki` is its folder of certificates."""
+    """The sandbox of a kubeconfig; `pki` is its folder of certificates."""
 
     cluster: str
     url: str
@@ -31,7 +31,7 @@ class Origin:
 
 
 def document(origin: Origin, user: str, credentials: dict[str, str], namespace: str = "default") -> dict[str, Any]:
-    """A kubeconfig with one context; the material is embedded, so the file can be moved."""
+    """A kubeconfig with one context and embedded credentials."""
     name = f"outfitter-{origin.cluster}"
     return {
         "apiVersion": "v1",
@@ -59,11 +59,11 @@ def with_certificate(path: Path, origin: Origin, name: str, user: str) -> Path:
 
 
 def for_user(folder: Path, origin: Origin, user: str, groups: Sequence[str]) -> Path:
-    """A client certificate signed by the sandbox's CA; it may do what RBAC grants to that user and those groups."""
-    for each in (user, *groups):
-        if not 1 <= len(each) <= 64:
+    """Write a kubeconfig with a new client certificate for a user in `groups`."""
+    for subject in (user, *groups):
+        if not 1 <= len(subject) <= 64:
             raise SandboxError(
-                f"{each!r} does not fit into a certificate: user and group names have 1 to 64 characters."
+                f"{subject!r} does not fit into a certificate: user and group names have 1 to 64 characters."
             )
     name = _file_name(user, groups)
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -72,10 +72,13 @@ def for_user(folder: Path, origin: Origin, user: str, groups: Sequence[str]) -> 
 
 
 def for_service_account(folder: Path, origin: Origin, user: str, connection: Connection) -> Path:
-    """A token for `system:serviceaccount:NAMESPACE:NAME`, valid for hours. SandboxError says what is missing."""
+    """Write a kubeconfig with a token for a ServiceAccount, valid for hours.
+
+    `user` is `system:serviceaccount:NAMESPACE:NAME`.
+    """
     namespace, _, name = user.removeprefix(SERVICE_ACCOUNT).partition(":")
     if not namespace or not name:
-        raise SandboxError(f"{user!r} is no ServiceAccount. Write {SERVICE_ACCOUNT}NAMESPACE:NAME.")
+        raise SandboxError(f"{user!r} is not a ServiceAccount. Write {SERVICE_ACCOUNT}NAMESPACE:NAME.")
     try:
         connection.request("GET", f"/api/v1/namespaces/{namespace}")
     except NotFound as error:
@@ -99,7 +102,7 @@ def for_service_account(folder: Path, origin: Origin, user: str, connection: Con
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:
-    """As YAML, readable by the owner only."""
+    """Write a kubeconfig as YAML with mode 0600."""
     certificates.write_secret(path, yaml.safe_dump(content, sort_keys=False).encode())
     return path
 

@@ -1,4 +1,4 @@
-"""Which node a sandbox gets: a real one, the stand-in, or none."""
+"""The kinds of node of a sandbox: a real one, a simulated one, or none."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from typing import Final
 from outfitter_sandbox import folders
 from outfitter_sandbox.components import CONTROLLER_MANAGER
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.realnode.marks import MARK
+from outfitter_sandbox.realnode import names
 
 Progress = Callable[[str], None]
 REAL: Final = "real"
-STAND_IN: Final = "stand-in"
+SIMULATED: Final = "simulated"
 NONE: Final = "none"
 AUTO: Final = "auto"
-KINDS = (REAL, STAND_IN, NONE)
+KINDS = (REAL, SIMULATED, NONE)
 
 
 def choose(wanted: bool | str, report: Progress) -> str:
-    """One of `KINDS`. True is the stand-in, False none, `auto` a real node where one can run at once.
+    """One of `KINDS`.
 
-    `report` is told in one line why `auto` takes the stand-in. SandboxError when a real node is wanted and this machine
-    cannot run one; parts that can be built are not looked at here.
+    True is a simulated node, False is none, `auto` is a real node where one starts at once. `report` receives one line
+    with the reason why `auto` is not a real node. SandboxError when a real node is wanted and this machine cannot run
+    one; missing parts that can be built do not count.
     """
     if isinstance(wanted, bool):
-        return STAND_IN if wanted else NONE
+        return SIMULATED if wanted else NONE
     if wanted == AUTO:
         reasons = why_no_real_node()
         if not reasons:
             return REAL
-        report(f"A node stand-in, in which no container runs, for want of a real node: {reasons[0]}")
-        return STAND_IN
+        report(f"The node is simulated and runs no container, because a real node is not available: {reasons[0]}")
+        return SIMULATED
     if wanted not in KINDS:
         raise SandboxError(f"There is no node {wanted!r}. Use one of {', '.join(KINDS)}.")
     if wanted == REAL:
@@ -42,15 +43,18 @@ def choose(wanted: bool | str, report: Progress) -> str:
 
         if reasons := host.why_not():
             raise SandboxError(
-                "A real node cannot run here:\n"
-                + "".join(f"  {each}\n" for each in reasons)
-                + "Next: --node stand-in, which makes pods Ready without running them, works everywhere."
+                "A real node cannot run on this machine:\n"
+                + "".join(f"  {reason}\n" for reason in reasons)
+                + "Next: use --node simulated, which works everywhere; pods become Ready and no container runs."
             )
     return wanted
 
 
 def why_no_real_node() -> list[str]:
-    """Everything that stands against a real node here and now, a sentence each; [] when `up` would start at once."""
+    """All reasons why a real node does not start at once, a sentence each.
+
+    [] when it does.
+    """
     from outfitter_sandbox.realnode import host, parts
 
     reasons = host.why_not()
@@ -62,7 +66,7 @@ def why_no_real_node() -> list[str]:
 
 
 def programs(kind: str, directory: Path, control: Mapping[str, Path], report: Progress) -> dict[str, Path]:
-    """The control plane's programs and what a node of this kind needs beside them, built if need be.
+    """Programs of the control plane and the node, built where necessary.
 
     SandboxError when a part is missing, or another real node runs.
     """
@@ -71,47 +75,47 @@ def programs(kind: str, directory: Path, control: Mapping[str, Path], report: Pr
     from outfitter_sandbox.realnode import host, parts
 
     if CONTROLLER_MANAGER not in control:
-        raise SandboxError("A real node needs kube-controller-manager too. Next: unset KUBEBUILDER_ASSETS.")
+        raise SandboxError("A real node requires kube-controller-manager. Next: unset KUBEBUILDER_ASSETS.")
     host.refuse_second(directory)
     return {**control, **parts.get(report)}
 
 
 def build(report: Progress) -> dict[str, Path]:
-    """Every part of a real node, built or unpacked where this machine does not have it; needs no root."""
+    """Build or unpack every missing part of a real node; root is not required."""
     from outfitter_sandbox.realnode import parts
 
     return parts.get(report)
 
 
 def take_machine(directory: Path, nft: str, report: Progress) -> None:
-    """Become the machine's one real node, and prepare its network and cgroups."""
+    """Register the real node of this machine, and prepare its network and cgroups."""
     from outfitter_sandbox.realnode import host
 
     owner = folders.supervisor_of(directory)
     if owner is None:
-        raise SandboxError(f"The sandbox's supervisor in {directory} is gone. Start it again.")
+        raise SandboxError(f"The supervisor of the sandbox in {directory} has ended. Start the sandbox again.")
     host.take(directory, owner, nft, report)
 
 
 def discard(directory: Path) -> None:
-    """Remove a sandbox's folder for good, and before it what a crashed real node left on this machine."""
-    if (directory / MARK).exists():
-        from outfitter_sandbox.realnode import clean
+    """Remove a sandbox's folder, after the leftovers of a crashed real node."""
+    if (directory / names.NAME).exists():
+        from outfitter_sandbox.realnode import cleanup
 
-        clean.after_crash(directory)
+        cleanup.after_crash(directory)
     folders.remove(directory)
 
 
 def clean_machine() -> str:
-    """Remove what any dead real node left on this machine; what it was, in words, or nothing.
+    """Remove all leftovers of crashed real nodes.
 
-    SandboxError for anybody but root, and when a real node is running.
+    A summary of what was removed, or nothing. SandboxError without root, and when a real node is running.
     """
-    from outfitter_sandbox.realnode import clean, parts
+    from outfitter_sandbox.realnode import cleanup, parts
 
     if sys.platform != "linux" or os.geteuid() != 0:
         raise SandboxError(
-            "Only root on Linux can start a real node, or remove what one left. Next: sudo -E outfitter ..."
+            "Only root on Linux can start a real node or remove its leftovers. Next: sudo -E outfitter ..."
         )
     nft = parts.find(None)[0].get("nft")
-    return clean.by_marks(str(nft) if nft else None)
+    return cleanup.by_names(str(nft) if nft else None)

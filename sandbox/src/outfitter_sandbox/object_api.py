@@ -1,4 +1,7 @@
-"""Requests and watches of the simulated node and of the node agent, over the operator's HTTP transport."""
+"""API client of the simulated node and the node agent.
+
+It uses the operator's HTTP transport.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ class ObjectApi:
         return await self.request("PATCH", path, body, MERGE_PATCH)
 
     async def watch(self, path: str) -> AsyncIterator[tuple[str, Object]]:
-        """Yield each object as ADDED, then each change, without end; a new list also shows missed deletions."""
+        """Yield each object as ADDED, then each change, without end.
+
+        A new list also shows missed deletions.
+        """
         known: dict[str, Object] = {}
         while True:
             try:
@@ -61,7 +67,10 @@ class ObjectApi:
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _events(self, path: str, version: str) -> AsyncIterator[tuple[str, Object]]:
-        """Consecutive watches from `version` on. Gone when the server no longer has that version."""
+        """Consecutive watches from `version` on.
+
+        Gone when the server no longer has that version.
+        """
         while True:
             query = {"watch": "1", "allowWatchBookmarks": "1", "resourceVersion": version}
             where = f"{path}?{urlencode({**query, 'timeoutSeconds': WATCH_SECONDS})}"

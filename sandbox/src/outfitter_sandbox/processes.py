@@ -18,19 +18,21 @@ from pathlib import Path
 from outfitter_sandbox.errors import SandboxError
 
 BOUND = Path(__file__).with_name("bound.py")
-# Below the range from which Linux takes ports of outgoing connections (32768 and up), so that a stopped API server
-# finds its port still free when it is started again.
+# Below the ephemeral ports of Linux (32768 and up), so that a restarted API server finds its port free.
 PORTS = range(20_000, 32_768)
 
 
 def bound_command(command: Sequence[str], parent: int) -> list[str]:
-    """`command` wrapped so that the kernel kills it when `parent`, who must be the caller, dies."""
+    """Wrap `command` so that the kernel kills it when `parent` ends.
+
+    `parent` is the pid of the calling process.
+    """
     return [sys.executable, "-I", "-S", str(BOUND), str(parent), *command]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One process for all time: pids are reused, a pid with its start time and boot is not."""
+    """One process: pids are reused, a pid with its start time and boot is not."""
 
     pid: int
     started: int  # clock ticks since boot, field 22 of /proc/PID/stat
@@ -38,7 +40,7 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int) -> Identity | None:
-        """The identity of a running process, None when there is none (a zombie counts as none)."""
+        """The identity of a running process; None without one, or for a zombie."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
             boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -52,7 +54,10 @@ class Identity:
         return Identity.of(self.pid) == self
 
     def kill(self, number: signal.Signals) -> bool:
-        """Signal exactly this process; False when it is gone. The pidfd closes the gap between look and signal."""
+        """Signal exactly this process; False when it has ended.
+
+        The pidfd prevents a race with a reused pid.
+        """
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -80,7 +85,7 @@ class Identity:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different loopback ports on which nothing listens."""
+    """`count` different loopback ports on which no process listens."""
     held: list[socket.socket] = []
     try:
         for port in random.sample(PORTS, len(PORTS)):
@@ -90,23 +95,24 @@ def free_ports(count: int) -> list[int]:
             except OSError:
                 candidate.close()
                 continue
-            held.append(candidate)  # held until all are found, so that no port is given twice
+            held.append(candidate)  # held until all are found, so that no port is returned twice
             if len(held) == count:
-                return [int(each.getsockname()[1]) for each in held]
+                return [int(bound.getsockname()[1]) for bound in held]
     finally:
-        for each in held:
-            each.close()
+        for bound in held:
+            bound.close()
     raise SandboxError(
         f"No {count} free ports on 127.0.0.1 between {PORTS.start} and {PORTS.stop - 1}. "
-        "Stop something that listens there."
+        "Stop a process that listens there."
     )
 
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold an exclusive lock on a file; `waiting` is called once when another process holds it.
+    """Hold an exclusive lock on a file.
 
-    The kernel drops the lock when its holder dies, so a crash never leaves one behind.
+    `waiting` is called once when another process holds it. The kernel releases the lock when its holder ends, also
+    after a crash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:

@@ -1,4 +1,4 @@
-"""The storage of a sandbox node: a default StorageClass, a volume for every claim, expansion."""
+"""The storage of a sandbox node: a StorageClass, and volumes for claims."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ class Provisioner:
                 self.queue.add(key)
 
     def scheduling_obstacle(self, key: Key) -> str:
-        """Why a pod that mounts this claim cannot be bound, as kube-scheduler words it; empty when it can."""
+        """Why a pod that mounts this claim cannot be bound, as kube-scheduler words it.
+
+        Empty when it can.
+        """
         claim = self.claims.get(key)
         if claim is None:
             return f'0/1 nodes are available: persistentvolumeclaim "{key[1]}" not found. not found'
@@ -92,7 +95,10 @@ class Provisioner:
         return ""
 
     async def volume_source(self, uid: str, storage_class: Object) -> Object:
-        """The members of a volume's spec for its place and reclaim policy; a simulated node never mounts it."""
+        """The members of a volume's spec for its place and reclaim policy.
+
+        A simulated node never mounts it.
+        """
         del storage_class
         path = f"/nonexistent/outfitter-sandbox/{uid}"
         return {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": path}}
@@ -116,7 +122,10 @@ class Provisioner:
             await self._provision(key, claim, storage_class)
 
     async def _provision(self, key: Key, claim: Object, storage_class: Object) -> None:
-        """Create a volume with a reference to the claim; the volume controller binds the two."""
+        """Create a volume with a reference to the claim.
+
+        The volume controller binds the two.
+        """
         uid = claim["metadata"]["uid"]
         provisioner = storage_class["provisioner"]
         volume = {

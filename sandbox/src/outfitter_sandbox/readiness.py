@@ -1,4 +1,4 @@
-"""How to see that a component of a sandbox works, not only runs."""
+"""Readiness checks of the components of a sandbox."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from outfitter_sandbox.nodes import REAL
 
 
 def readiness(name: str, layout: Layout, state: Mapping[str, Any], api: Connection) -> Callable[[], bool]:
-    """A question to ask until it says yes."""
-    pki = layout.pki
+    """The readiness check of one component, to call until it returns True."""
     if state["node"] == REAL:
         from outfitter_sandbox.realnode import node
 
@@ -21,26 +20,28 @@ def readiness(name: str, layout: Layout, state: Mapping[str, Any], api: Connecti
         if check is not None:
             return check
     if name == ETCD:
-        certificate, key = pki / "etcd-client.crt", pki / "etcd-client.key"
         etcd = Connection.with_certificate(
-            layout.etcd_url, authority=pki / "etcd-ca.crt", certificate=certificate, key=key
+            layout.etcd_url,
+            authority=layout.pki / "etcd-ca.crt",
+            certificate=layout.pki / "etcd-client.crt",
+            key=layout.pki / "etcd-client.key",
         )
-        return lambda: _succeeds(etcd, "/health")
+        return lambda: succeeds(etcd, "/health")
     if name == API_SERVER:
-        return lambda: _succeeds(api, "/readyz")
+        return lambda: succeeds(api, "/readyz")
     if name == NODE:
-        return lambda: _succeeds(api, "/api/v1/nodes/sandbox")
+        return lambda: succeeds(api, "/api/v1/nodes/sandbox")
     enabled = state["controllers"].split(",")
     makes_accounts = "serviceaccount-controller" in enabled or (
         "*" in enabled and "-serviceaccount-controller" not in enabled
     )
-    if name == CONTROLLER_MANAGER and makes_accounts:  # pods are refused until this account is there
-        return lambda: _succeeds(api, "/api/v1/namespaces/default/serviceaccounts/default")
+    if name == CONTROLLER_MANAGER and makes_accounts:  # the API server rejects pods until this account exists
+        return lambda: succeeds(api, "/api/v1/namespaces/default/serviceaccounts/default")
     return lambda: True
 
 
 def waves(names: Mapping[str, Any], node: str) -> list[tuple[str, ...]]:
-    """Components in the order of their start; those of one wave do not wait for one another."""
+    """Components in start order; those of one wave start at the same time."""
     if node == REAL:
         from outfitter_sandbox.realnode.commands import WAVES
 
@@ -48,7 +49,8 @@ def waves(names: Mapping[str, Any], node: str) -> list[tuple[str, ...]]:
     return [(ETCD,), (API_SERVER,), tuple(name for name in names if name not in (ETCD, API_SERVER))]
 
 
-def _succeeds(connection: Connection, path: str) -> bool:
+def succeeds(connection: Connection, path: str) -> bool:
+    """Whether the server answers a GET with 200."""
     try:
         return connection.answer("GET", path)[0] == 200
     except ApiError:

@@ -1,4 +1,7 @@
-"""One sandbox for several test processes: the first starts it, the others attach, and it ends after the last."""
+"""One sandbox for several test processes.
+
+The first process starts it, the others attach, and it ends after the last.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from outfitter_sandbox.control_plane import Sandbox
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.folders import folder_of, is_running
 from outfitter_sandbox.processes import locked
+from outfitter_sandbox.sandbox import Sandbox
 
 
 @contextlib.contextmanager
@@ -23,7 +26,9 @@ def shared_sandbox(
     prepare: Callable[[Sandbox], None] = lambda sandbox: None,
     **options: Any,
 ) -> Iterator[Sandbox]:
-    """Yield the sandbox of that name, started with `Sandbox.up(node=node, **options)` where it does not run.
+    """Yield the sandbox of that name, and start it if it does not run.
+
+    `options` are those of `Sandbox.up`.
 
     `prepare` runs once, after the start and before any process uses the sandbox: it imports images, for instance.
     The process that started the sandbox waits at the end of its block until all others have left theirs.

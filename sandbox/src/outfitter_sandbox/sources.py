@@ -1,4 +1,7 @@
-"""Two ways to get control plane binaries: the official releases, or a build with Go from `controlplane/go.mod`."""
+"""Download the binaries of the control plane, or build them with Go.
+
+`controlplane/go.mod` pins the versions of both.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,19 @@ MODULE = Path(__file__).with_name("controlplane")
 ETCD_MODULE = "go.etcd.io/etcd/server/v3"
 KUBERNETES_RELEASES = "https://dl.k8s.io/release"
 ETCD_RELEASES = "https://github.com/etcd-io/etcd/releases/download"
-REACHABLE_SECONDS = 4  # a machine without a way out is told so quickly
+REACHABLE_SECONDS = 4  # fail quickly on a machine without internet access
 REPORT_SECONDS = 2
 
 
 class UnreachableError(SandboxError):
-    """The release servers do not answer; another source may do."""
+    """The release servers do not answer."""
 
 
 def version(module: str) -> str:
-    """The version of a module in the carried go.mod, for instance v1.36.3: the only place where it is written."""
+    """The version of a module in go.mod, for instance v1.36.3."""
     found = re.search(rf"^(?:require)?\s*{re.escape(module)} (v\S+)", (MODULE / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise SandboxError(
-            f"{MODULE / 'go.mod'} does not name {module}. Reinstall outfitter: its package data is damaged."
-        )
+        raise SandboxError(f"{MODULE / 'go.mod'} does not name {module}. Reinstall outfitter-sandbox.")
     return found[1]
 
 
@@ -54,7 +55,7 @@ def parse_sums(text: str) -> dict[str, str]:
 
 
 def download(folder: Path, system: str, architecture: str, progress: Progress) -> None:
-    """The official binaries into `folder`, each checked against the published SHA-256.
+    """Download the official binaries, checked against the published SHA-256.
 
     UnreachableError when a server does not answer within seconds; SandboxError when a checksum differs.
     """
@@ -79,7 +80,7 @@ def download(folder: Path, system: str, architecture: str, progress: Progress) -
 
 
 def go_version() -> str | None:
-    """The Go that would build, for instance go1.26.8, after its own choice of toolchain; None without Go."""
+    """The version of the Go toolchain, for instance go1.26.8; None without Go."""
     if shutil.which("go") is None:
         return None
     answer = subprocess.run(["go", "env", "GOVERSION"], cwd=MODULE, capture_output=True, text=True, check=False)
@@ -87,9 +88,10 @@ def go_version() -> str | None:
 
 
 def build(folder: Path, progress: Progress) -> None:
-    """Compile the three binaries into `folder`: minutes with cold caches, about a minute with warm ones.
+    """Compile the three binaries into `folder`.
 
-    SandboxError with the end of Go's output when it fails. An interrupted build loses little: Go caches packages.
+    It takes minutes with cold caches, about a minute with warm ones. SandboxError with the end of Go's output when it
+    fails. Go caches packages, so an interrupted build resumes.
     """
     release = version("k8s.io/kubernetes")
     steps = {
@@ -99,14 +101,14 @@ def build(folder: Path, progress: Progress) -> None:
     }
     started = time.monotonic()
     progress(
-        f"Building Kubernetes {release} and etcd {version(ETCD_MODULE)} with Go, once per version; it takes minutes"
+        f"Building Kubernetes {release} and etcd {version(ETCD_MODULE)} with Go; it takes minutes, once per version"
     )
     for name, package in steps.items():
         compile_one(folder / name, package, started, progress, stamp=stamp())
 
 
 def stamp() -> str:
-    """Linker flags that write the release into Kubernetes' programs; unstamped, /version would say v0.0.0."""
+    """Linker flags with the Kubernetes release; without them /version returns v0.0.0."""
     release = version("k8s.io/kubernetes")
     major, minor = release.removeprefix("v").split(".")[:2]
     return " ".join(
@@ -126,7 +128,9 @@ def compile_one(
     tags: str = "",
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Build one Go package of a carried module into the file `target`, with a progress line every two seconds.
+    """Build one Go package of a module into the file `target`.
+
+    Reports progress every two seconds.
 
     `go build -v` prints a line per compiled package, which is counted. SandboxError with the end of its output.
     """

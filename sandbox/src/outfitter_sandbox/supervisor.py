@@ -1,10 +1,11 @@
-"""The parent of a sandbox's components: `python -m outfitter_sandbox.supervisor DIRECTORY PARENT_PID`
+"""The parent of a sandbox's components.
 
-It knows nothing about Kubernetes. It starts and stops the commands of `components.json` when asked through a Unix
-socket, and ends them all when its own parent ends (unless detached). Components are bound to it: kill -9 it and the
-kernel kills them.
-Once the sandbox is settled it starts again what ended by itself and is marked `restart`, as a kubelet would: the
-controller-manager gives up when the API server is away at the wrong moment.
+`python -m outfitter_sandbox.supervisor DIRECTORY PARENT_PID`
+
+Starts and stops the commands of `components.json` on request through a Unix socket. It stops all of them when its own
+parent ends (unless detached), and the kernel kills them when the supervisor ends (see `bound.py`).
+After the request `settle` it restarts components with `restart` that end unexpectedly: kube-controller-manager ends
+when it cannot renew its connection to the API server.
 
 One JSON line per connection, answered by one JSON line; "op" is start, stop, status, settle or shutdown.
 """
@@ -25,30 +26,33 @@ import time
 from pathlib import Path
 from typing import Any
 
-from outfitter_sandbox.control import COMPONENTS, GRACE, LAST, address
 from outfitter_sandbox.processes import Identity, bound_command
+from outfitter_sandbox.supervisor_client import COMPONENTS, GRACE, LAST, address
 
 RESTART_SECONDS = 1.0
 
 
 class Supervisor:
-    """Single-threaded on purpose: the kernel's parent-death signal follows the thread that forked."""
+    """Starts, stops and restarts components.
+
+    Single-threaded, because the parent-death signal of Linux follows the thread that forked.
+    """
 
     def __init__(self, directory: Path, parent: int) -> None:
         self.directory = directory
         self.parent = parent
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        self.wanted: dict[str, dict[str, Any]] = {}  # started and not stopped by request
+        self.wanted: dict[str, dict[str, Any]] = {}  # started and not stopped by a request
         self.restarts: dict[str, int] = {}
         self.settled = False
-        self.revive_at = 0.0  # when to start again what ended by itself; 0: nothing to do
+        self.restart_at = 0.0  # time of the next restart; 0: none is due
         self.ended = False
-        self.keep = False  # keep the directory for a look at the logs
+        self.keep = False  # keep the directory with its logs
         self.selector = selectors.DefaultSelector()
         self.parent_handle = -1
 
     def serve(self) -> None:
-        """Until shutdown, a signal, or the end of the parent."""
+        """Serve requests until shutdown, a signal, or the end of the parent."""
         os.umask(0o077)
         reader, writer = socket.socketpair()
         writer.setblocking(False)
@@ -61,7 +65,7 @@ class Supervisor:
         self._watch_parent()
         partial = self.directory / "supervisor.json.partial"
         partial.write_text(json.dumps(vars(Identity.of(os.getpid()))))
-        partial.rename(self.directory / "supervisor.json")  # complete or absent: the starter polls for it
+        partial.rename(self.directory / "supervisor.json")  # complete or absent: Sandbox.up polls for it
         try:
             while not self.ended:
                 for key, _ in self.selector.select(self._pause()):
@@ -76,7 +80,10 @@ class Supervisor:
                 shutil.rmtree(self.directory, ignore_errors=True)
 
     def _end(self) -> bool:
-        """Stop everything, then run what `last.json` says; False when that failed and somebody has to look."""
+        """Stop all components, then run the command of `last.json`.
+
+        False when it failed and the folder must stay.
+        """
         try:
             last = json.loads((self.directory / LAST).read_text())
         except OSError:
@@ -85,7 +92,7 @@ class Supervisor:
         return not last or subprocess.run(last["command"], stdin=subprocess.DEVNULL, check=False).returncode == 0
 
     def start(self, name: str) -> dict[str, Any]:
-        """Start a component of components.json; does nothing when it runs."""
+        """Start a component of components.json unless it runs."""
         current = self.running.get(name)
         if current is None or current.poll() is not None:
             component = self.wanted[name] = json.loads((self.directory / COMPONENTS).read_text())[name]
@@ -98,47 +105,55 @@ class Supervisor:
         return self.status()
 
     def stop(self, names: list[str], *, kill: bool = False, grace: float = GRACE) -> dict[str, Any]:
-        """SIGTERM, wait, SIGKILL, each to the component's process group; etcd last, the others at once."""
+        """SIGTERM, wait, SIGKILL to the process groups of components.
+
+        Etcd last, the others together.
+        """
         for name in names:
             self.wanted.pop(name, None)
-        for wave in ([each for each in names if each != "etcd"], [each for each in names if each == "etcd"]):
-            living = [self.running[each] for each in wave if each in self.running and self.running[each].poll() is None]
+        for wave in ([name for name in names if name != "etcd"], [name for name in names if name == "etcd"]):
+            living = [self.running[name] for name in wave if name in self.running and self.running[name].poll() is None]
             for process in living:
                 _signal_group(process, signal.SIGKILL if kill else signal.SIGTERM)
             for process in living:
                 handle = os.pidfd_open(process.pid)
-                select.select([handle], [], [], grace)  # sees the end without reaping, so that the pid stays ours
+                select.select([handle], [], [], grace)  # waits without reaping, so that the pid is not reused
                 os.close(handle)
-                _signal_group(process, signal.SIGKILL)  # also what the component left behind in its group
+                _signal_group(process, signal.SIGKILL)  # also children of the component
                 process.wait()
         return self.status()
 
     def status(self) -> dict[str, Any]:
-        """Name -> pid, exit code (None while it runs) and how often it was started again by itself."""
+        """Component -> pid, exit code (None while it runs) and number of restarts."""
         return {
             "components": {
-                name: {"pid": each.pid, "exit": each.poll(), "restarts": self.restarts.get(name, 0)}
-                for name, each in self.running.items()
+                name: {"pid": process.pid, "exit": process.poll(), "restarts": self.restarts.get(name, 0)}
+                for name, process in self.running.items()
             }
         }
 
     def _pause(self) -> float | None:
-        """Start again what ended by itself a second ago; seconds until there is something to start, None without."""
-        fallen = [
-            name for name, each in self.wanted.items() if each.get("restart") and self.running[name].poll() is not None
+        """Restart components that ended a second ago.
+
+        Seconds until the next restart, None when none is due.
+        """
+        ended = [
+            name
+            for name, component in self.wanted.items()
+            if component.get("restart") and self.running[name].poll() is not None
         ]
         now = time.monotonic()
-        if not (self.settled and fallen):
-            self.revive_at = 0.0
+        if not (self.settled and ended):
+            self.restart_at = 0.0
             return None
-        self.revive_at = self.revive_at or now + RESTART_SECONDS
-        if now >= self.revive_at:
-            for name in fallen:
+        self.restart_at = self.restart_at or now + RESTART_SECONDS
+        if now >= self.restart_at:
+            for name in ended:
                 self.restarts[name] = self.restarts.get(name, 0) + 1
                 self.start(name)
-            self.revive_at = 0.0
+            self.restart_at = 0.0
             return None
-        return self.revive_at - now
+        return self.restart_at - now
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number != signal.SIGCHLD:
@@ -161,7 +176,7 @@ class Supervisor:
             self.ended = True
             return
         self.selector.register(self.parent_handle, selectors.EVENT_READ, "parent")
-        if os.getppid() != self.parent:  # it ended before we looked, and its pid may be another's by now
+        if os.getppid() != self.parent:  # it ended before, and its pid may be reused
             self.ended = True
 
     def _answer(self, listener: socket.socket) -> None:
@@ -170,13 +185,13 @@ class Supervisor:
             connection.settimeout(2)
             try:
                 request = json.loads(connection.makefile("rb").readline())
-                answer = self._obey(request)
+                answer = self._handle(request)
             except (OSError, ValueError, KeyError) as error:
                 answer = {"error": f"{type(error).__name__}: {error}"}
-            with contextlib.suppress(OSError):  # the asker left; what it asked for is done all the same
+            with contextlib.suppress(OSError):  # the client disconnected; its request is done
                 connection.sendall(json.dumps(answer).encode() + b"\n")
 
-    def _obey(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _handle(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["op"]:
             case "start":
                 return self.start(request["name"])
@@ -199,7 +214,10 @@ class Supervisor:
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To the group that the component leads; the caller has not reaped it yet, so the number is nobody else's."""
+    """Signal the process group of a component.
+
+    The caller has not reaped it, so its pid is not reused.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 

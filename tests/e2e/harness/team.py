@@ -10,7 +10,7 @@ from integration.harness.space import Space
 from outfitter.errors import ApiError
 from outfitter.naming import LABEL_OWNER_NAME
 from outfitter_sandbox.connection import Connection
-from outfitter_sandbox.executing import Finished, execute
+from outfitter_sandbox.pod_exec import Finished, execute
 
 from . import images
 

@@ -23,7 +23,7 @@ QUIET_SECONDS = 20.0  # the autoscaler's period is 15 seconds
 
 def record(checkout: Path, archive: Path) -> None:
     """Run the operator of `checkout` until its examples and objects.yaml are settled, then save the data of etcd."""
-    with tempfile.TemporaryDirectory() as folder, Sandbox.up(root=Path(folder), node="stand-in") as sandbox:
+    with tempfile.TemporaryDirectory() as folder, Sandbox.up(root=Path(folder), node="simulated") as sandbox:
         sandbox.apply_crds(checkout / "crds")
         sandbox.restart("kube-controller-manager")
         api = Api(sandbox)

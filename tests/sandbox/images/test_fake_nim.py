@@ -1,4 +1,4 @@
-"""The stand-in of a NIM downloads, loads and serves as the real images do towards Kubernetes."""
+"""The fake NIM downloads, loads and serves as the real images do for Kubernetes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import interpreter
-from outfitter_sandbox.images.making import made_once, run
+from outfitter_sandbox.images.build_steps import made_once, run
 
 
 def silent(text: str) -> None:
@@ -32,11 +32,11 @@ def test_libraries_are_read_from_ldd() -> None:
 
 
 def test_a_missing_library_is_named() -> None:
-    with pytest.raises(SandboxError, match=r"/x\.so needs libgone\.so\.1, which this machine does not have"):
+    with pytest.raises(SandboxError, match=r"/x\.so requires libgone\.so\.1, which this machine does not have"):
         interpreter.libraries_of(LDD + "\tlibgone.so.1 => not found\n", Path("/x.so"))
 
 
-def test_a_command_that_fails_is_told_with_its_last_words() -> None:
+def test_a_failed_command_is_reported_with_the_end_of_its_output() -> None:
     with pytest.raises(SandboxError, match=r"Trying failed \(exit code 3\):\n  no luck\nNext: sleep"):
         run(["/bin/sh", "-c", "echo no luck; exit 3"], "Trying", silent, follow_up="Next: sleep")
 

@@ -12,8 +12,8 @@ import pytest
 
 from outfitter.errors import NotFound
 from outfitter_sandbox import Sandbox
-from outfitter_sandbox.executing import Finished, execute
 from outfitter_sandbox.images import full_name, write_sample
+from outfitter_sandbox.pod_exec import Finished, execute
 from sandbox.conftest import eventually
 
 from . import machine

@@ -25,16 +25,16 @@ def test_interrupted_it_leaves_nothing_behind(as_before: object, tmp_path: Path)
     folder.mkdir()
     with out.open("w") as file:
         env = environment(folder) | {"PYTHONUNBUFFERED": "1"}
-        playing = subprocess.Popen(
+        demo = subprocess.Popen(
             bound_command(COMMAND, os.getpid()), stdout=file, stderr=file, cwd=ROOT, env=env, start_new_session=True
         )
         try:
             eventually(lambda: "Environment team-a/jupyter: No issues found" in out.read_text(), seconds=SECONDS)
-            playing.send_signal(signal.SIGINT)
-            assert playing.wait(SECONDS) == 130, out.read_text()
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(SECONDS) == 130, out.read_text()
         finally:
-            playing.kill()
-            playing.wait()
+            demo.kill()
+            demo.wait()
     assert "nothing is left running" in out.read_text()
     assert "Traceback" not in out.read_text()
     assert marked(folder) == []
@@ -47,6 +47,6 @@ def test_failed_it_leaves_nothing_behind(as_before: object, tmp_path: Path) -> N
         capture_output=True, text=True, check=False, timeout=LONG, cwd=ROOT, env=environment(tmp_path),
     )  # fmt: skip
     assert seen.returncode == 1, seen.stdout + seen.stderr
-    assert "The demo failed: all examples are well: not within 1 s" in seen.stdout
+    assert "The demo failed: all examples are ready: not within 1 s" in seen.stdout
     assert marked(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

@@ -13,9 +13,9 @@ import pytest
 
 from outfitter_sandbox.components import Layout
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.executing import Finished, _finished
+from outfitter_sandbox.pod_exec import Finished, finished
 from outfitter_sandbox.processes import Identity
-from outfitter_sandbox.realnode import commands, configs, marks, node, record, traces
+from outfitter_sandbox.realnode import commands, configs, leftovers, names, node, record
 
 PLACE = configs.Place(Path('/state/it\'s "mine"'), configs.Ports(1, 2, 3, 4))
 PARTS = {
@@ -44,11 +44,11 @@ def test_every_file_says_where_things_are() -> None:
     network = json.loads(files[folder / "cni" / "10-bridge.conflist"])
     assert network["plugins"][0]["bridge"] == "outfitter-node"
     assert files[folder / "Corefile"].count("bind 10.244.0.1") == 2
-    assert len(marks.BRIDGE) <= 15  # what Linux allows
+    assert len(names.BRIDGE) <= 15  # what Linux allows
 
 
 def test_the_control_plane_of_a_real_node_is_on_the_bridge() -> None:
-    layout = Layout(Path("/state"), 20001, 20002, 20003, marks.NODE_ADDRESS)
+    layout = Layout(Path("/state"), 20001, 20002, 20003, names.NODE_ADDRESS)
     resources = commands.resources(8, {"1g.10gb": 4})
     lines = commands.commands(layout, PLACE, PARTS, controllers="*", resources=resources)
     assert {name for wave in commands.WAVES for name in wave} == set(lines)
@@ -67,17 +67,17 @@ def test_mounts_are_found_by_the_mark_and_the_last_comes_first() -> None:
     space = "/x/outfitter-node/containerd/with\\040space"
     rows = ("/", "/run/outfitter-node/a", "/run/outfitter-nodes/x", space, "/mnt/outfitter-node/disk", "/run/other")
     table = "".join(f"1 1 0:1 / {each} rw - tmpfs tmpfs rw\n" for each in rows)
-    assert traces.mounts(table) == ["/x/outfitter-node/containerd/with space", "/run/outfitter-node/a"]
-    assert traces.counted(["mount: a", "shim: 1", "mount: b"]) == "2 mounts, 1 shim"
+    assert leftovers.mounts(table) == ["/x/outfitter-node/containerd/with space", "/run/outfitter-node/a"]
+    assert leftovers.counted(["mount: a", "shim: 1", "mount: b"]) == "2 mounts, 1 shim"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder of our own."""
-    folder = tmp_path / "run" / marks.MARK
+    folder = tmp_path / "run" / names.NAME
     folder.parent.mkdir()
-    monkeypatch.setattr(marks, "RUN", folder)
-    monkeypatch.setattr(marks, "RECORD", folder / "record.json")
+    monkeypatch.setattr(names, "RUN", folder)
+    monkeypatch.setattr(names, "RECORD", folder / "record.json")
     return folder
 
 
@@ -120,7 +120,7 @@ def test_names_are_read_from_archives(members: dict[str, object], want: list[str
 
 
 def test_an_archive_without_a_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SandboxError, match="names no image"):
+    with pytest.raises(SandboxError, match="contains no image name"):
         node.names_in(archive(tmp_path / "image.tar", {"manifest.json": [{"RepoTags": None}]}))
 
 
@@ -135,7 +135,7 @@ def archive(path: Path, members: dict[str, object]) -> Path:
 
 
 def test_the_verdict_on_a_command() -> None:
-    assert _finished({"status": "Success"}, "out", "err") == Finished(0, "out", "err")
+    assert finished({"status": "Success"}, "out", "err") == Finished(0, "out", "err")
     failed = {"status": "Failure", "message": "x", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}
-    assert _finished(failed, "", "said") == Finished(7, "", "said")
-    assert _finished({"status": "Failure", "message": "no such container"}, "", "").code == -1
+    assert finished(failed, "", "said") == Finished(7, "", "said")
+    assert finished({"status": "Failure", "message": "no such container"}, "", "").code == -1

@@ -15,7 +15,7 @@ import pytest
 from outfitter_sandbox import Sandbox, nodes
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
-from outfitter_sandbox.realnode import marks, record, traces
+from outfitter_sandbox.realnode import leftovers, names, record
 from sandbox.conftest import eventually
 from sandbox.test_cli import outfitter
 from sandbox.test_lifecycle import processes_of
@@ -72,12 +72,12 @@ def test_up_pods_down_and_nothing_is_left(as_before: dict[str, set[str]], tmp_pa
         start_pods(sandbox)
         changed = {each[2:].partition(":")[0] for each in machine.differences(as_before, machine.seen())}
         assert changed == set(machine.LOOKS)  # the comparison sees each of them
-        assert set(traces.counted(traces.left(sandbox.state["programs"]["nft"])).split()) >= {
+        assert set(leftovers.counted(leftovers.left(sandbox.state["programs"]["nft"])).split()) >= {
             "shims,",
             "mounts,",
             "cgroups,",
         }
-        assert nodes.choose("auto", lambda text: None) == nodes.STAND_IN  # one real node per machine
+        assert nodes.choose("auto", lambda text: None) == nodes.SIMULATED  # one real node per machine
         with pytest.raises(SandboxError, match="Another real node runs"):
             Sandbox.up(root=tmp_path, name="second", node="real")
         with pytest.raises(SandboxError, match=r"is running(?s:.*)Next: outfitter sandbox down"):
@@ -93,7 +93,7 @@ def test_when_its_parent_is_killed_the_node_goes_by_itself(
 ) -> None:
     child.kill()
     eventually(lambda: not (tmp_path / "default").exists(), seconds=SECONDS)
-    assert not marks.RUN.exists()
+    assert not names.RUN.exists()
 
 
 def test_when_all_is_killed_down_force_finds_what_is_left(
@@ -103,32 +103,30 @@ def test_when_all_is_killed_down_force_finds_what_is_left(
     child.kill()
     assert owner.kill(signal.SIGKILL)
     assert owner.wait(10)
-    assert traces.shims()  # containers run on, and nobody looks after them
-    told = list(marks.RUN.glob("containerd/io.containerd.runtime.v2.task/k8s.io/*/bootstrap.json"))
-    assert told
-    for file in told:  # as where shims were just being started, and had told nobody where their sockets are
+    assert leftovers.shims()  # containers still run, without a supervisor
+    described = list(names.RUN.glob("containerd/io.containerd.runtime.v2.task/k8s.io/*/bootstrap.json"))
+    assert described
+    for file in described:  # as for shims that are starting
         file.unlink()
-    down = outfitter("down", "--force")  # it is not told where
-    assert (down.returncode, "Removed what a crash had left" in down.stderr) == (0, True), down.stderr
+    down = outfitter("down", "--force")
+    assert (down.returncode, "Removed leftovers of a crash" in down.stderr) == (0, True), down.stderr
     assert not (tmp_path / "default").exists()
     again = outfitter("down", "--force")
     assert (again.returncode, "crash" in again.stderr) == (0, False)
 
 
-def test_without_its_record_the_marks_are_enough(
-    as_before: object, child: subprocess.Popen[str], tmp_path: Path
-) -> None:
+def test_without_a_record_the_names_are_enough(as_before: object, child: subprocess.Popen[str], tmp_path: Path) -> None:
     found = record.current()
     assert found is not None
     child.kill()
     assert found.owner.kill(signal.SIGKILL)
     assert found.owner.wait(10)
-    marks.RECORD.unlink()
+    names.RECORD.unlink()
     with pytest.raises(SandboxError, match=r"a crash left .*down --force"):
         Sandbox.up(root=tmp_path / "other", node="real")
     assert nodes.clean_machine()
-    assert traces.left(found.nft) == []
-    # What stood in the record alone: its copy is in the sandbox's folder, and taking that down puts it right.
+    assert leftovers.left(found.nft) == []
+    # The rest is in the copy of the record in the sandbox's folder; `down` restores it.
     assert outfitter("down", "--root", tmp_path).returncode == 0
 
 
@@ -139,9 +137,9 @@ def test_the_next_start_cleans_up_after_a_crash(
     child.kill()
     assert owner.kill(signal.SIGKILL)
     assert owner.wait(10)
-    said: list[str] = []
-    with Sandbox.up(root=tmp_path_factory.mktemp("next"), node="real", progress=said.append) as sandbox:
-        assert any("crashed real node" in each for each in said)
+    lines: list[str] = []
+    with Sandbox.up(root=tmp_path_factory.mktemp("next"), node="real", progress=lines.append) as sandbox:
+        assert any("crashed real node" in line for line in lines)
         assert "kubelet" in sandbox.status()
     shutil.rmtree(tmp_path / "default")
 
@@ -156,5 +154,5 @@ def test_a_part_that_fails_is_shown_with_its_log(
     monkeypatch.setattr(nodes, "programs", lambda *given: real(*given) | {"kubelet": broken})
     with pytest.raises(SandboxError, match=r"kubelet ended with exit code 3(?s:.*)no cgroups today"):
         Sandbox.up(root=tmp_path / "state", node="real")
-    assert not marks.RUN.exists()
+    assert not names.RUN.exists()
     assert outfitter("down", "--root", tmp_path / "state").returncode == 0

@@ -10,7 +10,7 @@ import pytest
 
 from outfitter_sandbox import nodes
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.realnode import host, parts, system
+from outfitter_sandbox.realnode import host, parts, system_parts
 from sandbox.conftest import script
 
 from .conftest import silent
@@ -27,7 +27,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_missing_part_is_named_with_the_way_to_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "PLUGIN_FOLDERS", ())
+    monkeypatch.setattr(system_parts, "PLUGIN_FOLDERS", ())
     found, missing = parts.find(None)
     assert "kubelet" not in found
     said = "\n".join(missing)
@@ -35,7 +35,7 @@ def test_every_missing_part_is_named_with_the_way_to_it(path: Path, monkeypatch:
         assert part in said
     for way in ("install Go (https://go.dev/dl)", "libseccomp-dev", "the package nftables", "the package iproute2"):
         assert way in said
-    with pytest.raises(SandboxError, match=r"(?s)cannot run here:.*nft: not on the PATH"):
+    with pytest.raises(SandboxError, match=r"(?s)cannot run on this machine:.*nft: not on the PATH"):
         parts.get(silent)
 
 
@@ -43,24 +43,24 @@ def test_programs_of_the_machine_are_taken_when_they_fit(path: Path, monkeypatch
     for name in ("containerd-shim-runc-v2", "ctr", "nft"):
         script(path / name, "exit 0")
     script(path / "containerd", "echo containerd example.org/containerd 1.6.20~ds1 1")
-    assert system.containerd() == {}
+    assert system_parts.containerd() == {}
     script(path / "containerd", "echo containerd example.org/containerd/v2 v2.1.0 abc")
-    assert system.containerd()["ctr"] == path / "ctr"
+    assert system_parts.containerd()["ctr"] == path / "ctr"
     script(path / "runc", "echo runc version 1.3.0; echo spec: 1.2.0")
-    assert system.runc() is None  # without seccomp
+    assert system_parts.runc() is None  # without seccomp
     script(path / "runc", "echo runc version 1.0.3; echo libseccomp: 2.5.4")
-    assert system.runc() is None  # too old
+    assert system_parts.runc() is None  # too old
     script(path / "runc", "echo runc version 1.3.0; echo libseccomp: 2.5.4")
-    assert system.runc() == path / "runc"
+    assert system_parts.runc() == path / "runc"
     for name in ("bridge", "host-local"):
         script(path / "cni" / name, """echo '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}'""")
-    monkeypatch.setattr(system, "PLUGIN_FOLDERS", (str(path / "cni"),))
+    monkeypatch.setattr(system_parts, "PLUGIN_FOLDERS", (str(path / "cni"),))
     found, missing = parts.find(None)
     assert found["nft"] == path / "nft"
     assert found["bridge"] == path / "cni" / "bridge"
     assert not [each for each in missing if each.startswith(("runc", "nft", "containerd", "bridge"))]
     script(path / "cni" / "bridge", """echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}'""")
-    assert system.network_plugins() == {}
+    assert system_parts.network_plugins() == {}
 
 
 def test_debian_packages_are_unpacked_and_not_installed(
@@ -74,7 +74,7 @@ def test_debian_packages_are_unpacked_and_not_installed(
         'mkdir -p "$3/usr/sbin" "$3/usr/lib/x86_64-linux-gnu"; cat "$2" >> "$3/fetched"\n'
         """echo '#!/bin/sh\necho "$LD_LIBRARY_PATH $@"' > "$3/usr/sbin/nft"; chmod +x "$3/usr/sbin/nft" """,
     )
-    debian = system.Unpacked("nft", ("nftables", "libbsd0", "libmnl0"), "usr/sbin/nft")
+    debian = system_parts.Unpacked("nft", ("nftables", "libbsd0", "libmnl0"), "usr/sbin/nft")
     assert debian.available()
     assert debian.cached(tmp_path / "c") is None
     folder = debian.unpack(tmp_path / "c", silent)
@@ -85,7 +85,7 @@ def test_debian_packages_are_unpacked_and_not_installed(
     assert said.endswith("list tables\n")
     script(path / "apt-get", "echo no network >&2; exit 100")
     with pytest.raises(SandboxError, match=r"(?s)no network.*apt-get update"):
-        system.Unpacked("runc", ("runc",), "usr/sbin/runc").unpack(tmp_path / "c", silent)
+        system_parts.Unpacked("runc", ("runc",), "usr/sbin/runc").unpack(tmp_path / "c", silent)
 
 
 def test_another_module_or_go_is_another_cache_folder(tmp_path: Path) -> None:
@@ -108,16 +108,16 @@ def test_every_carried_module_names_its_version() -> None:
 
 def test_which_node_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    assert nodes.choose(True, said.append) == "stand-in"
+    assert nodes.choose(True, said.append) == "simulated"
     assert nodes.choose(False, said.append) == "none"
     assert nodes.choose("none", said.append) == "none"
     with pytest.raises(SandboxError, match="no node 'imaginary'"):
         nodes.choose("imaginary", said.append)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert said == []
-    assert nodes.choose("auto", said.append) == "stand-in"
+    assert nodes.choose("auto", said.append) == "simulated"
     assert ["only root" in each for each in said] == [True]
-    with pytest.raises(SandboxError, match=r"(?s)only root can start containers.*--node stand-in"):
+    with pytest.raises(SandboxError, match=r"(?s)only root can start containers.*--node simulated"):
         nodes.choose("real", said.append)
     monkeypatch.setattr("sys.platform", "darwin")
     assert "containers need Linux, this is darwin" in host.why_not()[0]

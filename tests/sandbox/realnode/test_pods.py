@@ -12,7 +12,7 @@ from outfitter.errors import Forbidden
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import write_sample
-from outfitter_sandbox.realnode import marks
+from outfitter_sandbox.realnode import names
 from sandbox.conftest import condition, eventually
 
 from .conftest import SECONDS, Space, is_ready, silent, state
@@ -78,7 +78,7 @@ def test_names_and_services_lead_to_pods(space: Space) -> None:
 
 
 def test_the_node_keeps_its_hardware_address_while_pods_come_and_go(space: Space) -> None:
-    bridge = Path("/sys/class/net") / marks.BRIDGE
+    bridge = Path("/sys/class/net") / names.BRIDGE
     before = (bridge / "address").read_text()
     assert (bridge / "addr_assign_type").read_text() == "3\n"  # given, not the lowest of the pods' own
     space.pod("stays")
@@ -148,7 +148,7 @@ def test_images_are_imported_into_the_running_node(real: Sandbox, space: Space, 
     space.pod("app", image=name)
     space.ready("app")
     (tmp_path / "no.tar").write_text("no archive")
-    with pytest.raises(SandboxError, match="no image archive"):
+    with pytest.raises(SandboxError, match="not an image archive"):
         real.import_image(tmp_path / "no.tar")
     space.pod("absent", image="registry.example/absent:1")  # fails at once: registries are a closed port
     waits = space.wait("absent", lambda each: state(each).get("state", {}).get("waiting", {}).get("reason") != None)  # noqa: E711

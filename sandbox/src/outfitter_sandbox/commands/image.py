@@ -1,4 +1,4 @@
-"""`outfitter sandbox image`: images for a node that reaches no registry, as files."""
+"""`outfitter sandbox image`: write images to files."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def image(
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", metavar="HOST/PATH:TAG", help="Name in the place of its own; may be repeated."),
+        typer.Option("--name", metavar="HOST/PATH:TAG", help="Replace the name of the image; may be repeated."),
     ] = None,
 ) -> None:
-    """Write a container image to a file, without a builder, a registry or a base image, and print its names.
+    """Write a container image to a file, and print its names.
 
-    The operator's image is made of the Python that runs this command and the
+    The operator's image contains the Python that runs this command and the
     locked dependencies of a checkout: a minute the first time, then seconds.
-    The test images are small programs, built with Go.
+    The test images are small programs that Go builds.
 
     Load it with `ctr -n k8s.io images import FILE`, `kind load image-archive FILE`
-    or `docker load -i FILE`. Pods that use it need a pull policy other than Always.
+    or `docker load -i FILE`. Pods require a pull policy other than Always.
 
     Example: outfitter sandbox image operator -o operator.tar --name registry.example.com/outfitter:0.1.0
     """
@@ -44,6 +44,6 @@ def image(
             names = operator_image(target, progress, names=name or ())
         else:
             names = write_sample(target, which, progress, names=name or ())
-    for each in names:
-        typer.echo(each)
+    for image_name in names:
+        typer.echo(image_name)
     console.say(f"{target}: {target.stat().st_size >> 20} MiB in {time.monotonic() - started:.0f} s")

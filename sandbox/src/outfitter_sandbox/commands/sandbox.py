@@ -1,4 +1,4 @@
-"""`outfitter sandbox`: a throw-away Kubernetes control plane on this machine."""
+"""`outfitter sandbox`: a temporary Kubernetes control plane on this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from outfitter.cli.console import ending_on_signals, progress, say
 from outfitter.errors import OutfitterError
 from outfitter_sandbox import Sandbox, nodes
 from outfitter_sandbox.binaries import SOURCES, find
-from outfitter_sandbox.control_plane import remove
 from outfitter_sandbox.folders import names
+from outfitter_sandbox.sandbox import remove
 
 NOT_RUNNING = 3
 POLL_SECONDS = 0.5
@@ -26,15 +26,15 @@ POLL_SECONDS = 0.5
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="A throw-away real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, and a node: "
-    "a real one, as root on Linux, or a stand-in, where no container runs and pods become Ready, or fail, as told.\n\n"
+    help="Run a temporary Kubernetes control plane on this machine: etcd, kube-apiserver, kube-controller-manager, and "
+    "a node. A real node (root on Linux) runs containers; a simulated node only sets the status of pods.\n\n"
     "Try: [bold]export KUBECONFIG=$(outfitter sandbox up --detach)[/] then [bold]kubectl get nodes[/], "
     "and at the end [bold]outfitter sandbox down[/].",
 )
 
-Name = Annotated[str, typer.Option("--name", "-n", help="Which sandbox; several run side by side.")]
+Name = Annotated[str, typer.Option("--name", "-n", help="Name of the sandbox; several can run at the same time.")]
 Root = Annotated[
-    Path | None, typer.Option("--root", help="Folder for its files. Default: $XDG_STATE_HOME/outfitter/sandboxes.")
+    Path | None, typer.Option("--root", help="Folder of its files. Default: $XDG_STATE_HOME/outfitter/sandboxes.")
 ]
 
 
@@ -44,16 +44,16 @@ def up(
     name: Name = "default",
     root: Root = None,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return, and leave it running until `outfitter sandbox down`.")
+        bool, typer.Option("--detach", "-d", help="Return, and keep it running until `outfitter sandbox down`.")
     ] = False,
-    source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
+    source: Annotated[str, typer.Option(help=f"Source of the binaries: {', '.join(SOURCES)}.")] = "auto",
     node: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(nodes.KINDS)}. Default: real where it runs at once, else stand-in."),
+        typer.Option(help=f"{', '.join(nodes.KINDS)}. Default: real where one starts at once, else simulated."),
     ] = None,
-    no_node: Annotated[bool, typer.Option("--no-node", help="The same as --node none.")] = False,
+    no_node: Annotated[bool, typer.Option("--no-node", help="Same as --node none.")] = False,
     gpus: Annotated[
-        int | None, typer.Option(min=0, help="nvidia.com/gpu devices of the node. Default: 16 on the stand-in, else 0.")
+        int | None, typer.Option(min=0, help="nvidia.com/gpu devices of the node. Default: 16 if simulated, else 0.")
     ] = None,
     mig: Annotated[
         list[str] | None, typer.Option(metavar="PROFILE=COUNT", help="MIG slices, such as 1g.10gb=4; may be repeated.")
@@ -66,33 +66,33 @@ def up(
             exists=True,
         ),
     ] = None,
-    controllers: Annotated[str, typer.Option(help="The --controllers list of kube-controller-manager.")] = "*",
+    controllers: Annotated[str, typer.Option(help="The flag --controllers of kube-controller-manager.")] = "*",
     crds: Annotated[
         Path | None, typer.Option(help="Folder of CustomResourceDefinitions to apply.", exists=True, file_okay=False)
     ] = None,
 ) -> None:
     """Start a sandbox and print the path of the admin's kubeconfig.
 
-    Stays until Ctrl-C, then removes everything; with --detach it runs until `down`.
-    Nothing survives the command's end, not even after kill -9.
+    Runs until Ctrl-C, then removes everything; with --detach it runs until `down`.
+    No process survives the end of the command, also after kill -9.
 
-    Binaries come from KUBEBUILDER_ASSETS when that is set, as for Go operators,
+    Binaries come from KUBEBUILDER_ASSETS if it is set, as for Go operators,
     else from Outfitter's cache, else they are downloaded or built with Go, once.
 
-    On a real node containers run: kubelet, containerd, DNS, volumes. It needs
+    A real node runs containers: kubelet, containerd, DNS, volumes. It requires
     root on Linux; build its parts once: outfitter sandbox build --node
 
-    On the stand-in pods become Ready, and those of Jobs complete. To see them fail:
+    On a simulated node pods become Ready, and pods of Jobs complete. To make them fail:
 
     kubectl annotate namespace default sandbox.outfitter.dev/pods=crash
 
-    Also slow, hang, oom, image, fail, complete, ready; also on one pod.
+    Other values are slow, hang, oom, image, fail, complete, ready; the annotation also works on one pod.
     On a namespace, sandbox.outfitter.dev/volumes=hang keeps claims pending.
 
-    Exit codes: 0 stopped as asked, 1 something failed and is explained.
+    Exit codes: 0 stopped on request, 1 failed with a message.
     """
     if node and no_node:
-        raise typer.BadParameter("--no-node contradicts --node: use one of them.")
+        raise typer.BadParameter("--no-node conflicts with --node. Use one of them.")
     kind = nodes.NONE if no_node else node or nodes.AUTO
     with _failing_clearly(), ending_on_signals():
         with progress() as step:
@@ -103,9 +103,9 @@ def up(
             )  # fmt: skip
             if crds is not None:
                 _apply(sandbox, crds, step)
-        say(f"Started in {time.monotonic() - started:.1f} s, with this node: {sandbox.state['node']}.")
+        say(f"Started in {time.monotonic() - started:.1f} s with node {sandbox.state['node']}.")
         if not detach:
-            _attend(sandbox)
+            _wait_for_end(sandbox)
             return
         typer.echo(sandbox.kubeconfig)
         say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
@@ -114,12 +114,12 @@ def up(
 @app.command()
 def build(
     *,
-    source: Annotated[str, typer.Option(help=f"Where binaries come from: {', '.join(SOURCES)}.")] = "auto",
-    node: Annotated[bool, typer.Option("--node", help="Also the parts of a real node, built with Go.")] = False,
+    source: Annotated[str, typer.Option(help=f"Source of the binaries: {', '.join(SOURCES)}.")] = "auto",
+    node: Annotated[bool, typer.Option("--node", help="Also build the parts of a real node with Go.")] = False,
 ) -> None:
-    """Get the binaries, and start nothing: the part that may take minutes, done once and kept in Outfitter's cache.
+    """Download or build the binaries into Outfitter's cache without a start.
 
-    Example: outfitter sandbox build --source build
+    This can take minutes, once. Example: outfitter sandbox build --source build
     """
     with _failing_clearly(), progress() as step:
         found = find(source, step)
@@ -134,10 +134,10 @@ def down(
     name: Name = "default",
     root: Root = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also remove what any crashed real node left on this machine (root).")
+        bool, typer.Option("--force", help="Also remove all leftovers of crashed real nodes on this machine (root).")
     ] = False,
 ) -> None:
-    """Stop a sandbox and remove its files, also those of a crashed one.
+    """Stop a sandbox and remove its files, also of a crashed one.
 
     Does nothing when there is none.
 
@@ -148,8 +148,8 @@ def down(
         found = remove(name, root)
         left = nodes.clean_machine() if force else ""
     if left:
-        say(f"Removed what a crash had left: {left}.")
-    say(f"The sandbox {name} is gone." if found else f"There is no sandbox {name}.")
+        say(f"Removed leftovers of a crash: {left}.")
+    say(f"The sandbox {name} is removed." if found else f"There is no sandbox {name}.")
 
 
 @app.command()
@@ -160,28 +160,30 @@ def status(
 ) -> None:
     """Show the sandboxes of this user and their processes.
 
-    Exit codes: 0 everything runs, 3 the named sandbox (or, without a name, any) does not run or a part of it ended.
+    Exit codes: 0 all components run, 3 a component (of the named sandbox, else of any) does not run.
     """
     table = Table("sandbox", "component", "state", "address", box=None)
     known, healthy = dict(names(root)), True
     with _failing_clearly():
-        for each in [name] if name else known:
-            if not known.get(each):
-                text = "not running; remove its files with `outfitter sandbox down`" if each in known else "not running"
-                table.add_row(each, "", text, "")
+        for shown in [name] if name else known:
+            if not known.get(shown):
+                text = (
+                    "not running; remove its files with `outfitter sandbox down`" if shown in known else "not running"
+                )
+                table.add_row(shown, "", text, "")
                 healthy = False
                 continue
-            sandbox = Sandbox.attach(name=each, root=root)
+            sandbox = Sandbox.attach(name=shown, root=root)
             for component, state in sandbox.status().items():
                 runs = state["exit"] is None
                 healthy = healthy and runs
                 ended = f"ended with exit code {state['exit']}: see {sandbox.layout.log(component)}"
                 text = f"runs, process {state['pid']}" if runs else ended
-                table.add_row(each, component, text, sandbox.url if component == "kube-apiserver" else "")
+                table.add_row(shown, component, text, sandbox.url if component == "kube-apiserver" else "")
     if not name and not known:
         say("No sandbox. Start one with: outfitter sandbox up")
         raise typer.Exit(NOT_RUNNING)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)  # never cut what a script reads
+    Console(width=None if sys.stdout.isatty() else 200).print(table)  # do not shorten lines for scripts
     if not healthy:
         raise typer.Exit(NOT_RUNNING)
 
@@ -197,7 +199,7 @@ def kubeconfig(
     group: Annotated[list[str] | None, typer.Option("--group", help="A group of that user; may be repeated.")] = None,
     path: Annotated[bool, typer.Option("--path", help="Print the path of the file instead of its content.")] = False,
 ) -> None:
-    """Print a kubeconfig: the admin's, or one that may do only what RBAC grants to somebody else.
+    """Print a kubeconfig of the admin, or of a user or ServiceAccount.
 
     Examples:
 
@@ -208,7 +210,7 @@ def kubeconfig(
     outfitter sandbox kubeconfig --as system:serviceaccount:team-a:builder
     """
     if group and not user:
-        raise typer.BadParameter("--group needs --as: the groups belong to a user.")
+        raise typer.BadParameter("--group requires --as.")
     with _failing_clearly():
         sandbox = Sandbox.attach(name=name, root=root)
         file = sandbox.kubeconfig_for(user, group or ()) if user else sandbox.kubeconfig
@@ -218,13 +220,13 @@ def kubeconfig(
 def _slices(given: Sequence[str]) -> dict[str, int]:
     """MIG profile -> count."""
     try:
-        return {profile: int(count) for profile, count in (each.split("=") for each in given)}
+        return {profile: int(count) for profile, count in (item.split("=") for item in given)}
     except ValueError as error:
-        raise typer.BadParameter("--mig is PROFILE=COUNT, for instance --mig 1g.10gb=4.") from error
+        raise typer.BadParameter("--mig requires PROFILE=COUNT, for instance --mig 1g.10gb=4.") from error
 
 
 def _apply(sandbox: Sandbox, crds: Path, step: Callable[[str], None]) -> None:
-    """The CRDs, or no sandbox at all."""
+    """Apply CRDs; remove the sandbox when this fails."""
     step(f"Applying the CRDs of {crds}")
     try:
         sandbox.apply_crds(crds)
@@ -233,8 +235,11 @@ def _apply(sandbox: Sandbox, crds: Path, step: Callable[[str], None]) -> None:
         raise
 
 
-def _attend(sandbox: Sandbox) -> None:
-    """Say where it is and wait for Ctrl-C, SIGTERM or the end of a part; then remove everything."""
+def _wait_for_end(sandbox: Sandbox) -> None:
+    """Print the kubeconfig and wait for Ctrl-C, SIGTERM or the end of a component.
+
+    Then remove everything.
+    """
     try:
         typer.echo(sandbox.kubeconfig)
         say(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")

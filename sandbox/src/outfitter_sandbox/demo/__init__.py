@@ -1,1 +1,1 @@
-"""`outfitter demo`: the main job from nothing to a clean end."""
+"""`outfitter demo`: the main features of Outfitter on this machine."""

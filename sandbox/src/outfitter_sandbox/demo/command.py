@@ -1,4 +1,4 @@
-"""`outfitter demo`: the whole story on this machine, told while it happens."""
+"""The command `outfitter demo`."""
 
 from __future__ import annotations
 
@@ -14,102 +14,109 @@ from outfitter.cli import console
 if TYPE_CHECKING:
     from outfitter_sandbox.demo.report import Report
 
-Node = Literal["auto", "real", "stand-in"]
-_SECONDS: Final = {"stand-in": 90.0, "real": 300.0}
+Node = Literal["auto", "real", "simulated"]
+_SECONDS: Final = {"simulated": 90.0, "real": 300.0}
 
 
 def demo(
     examples: Annotated[
         Path, typer.Option(metavar="FOLDER", help="The YAML files to apply, in the order of their names.")
     ] = Path("deploy/examples"),
-    install: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where the operator's own rights are taken from.")
-    ] = Path("deploy/install.yaml"),
+    install: Annotated[Path, typer.Option(metavar="FILE", help="The manifest with the operator's RBAC rights.")] = Path(
+        "deploy/install.yaml"
+    ),
     node: Annotated[
-        Node, typer.Option(help="Where pods run. auto: on a real node where one starts at once, else a stand-in.")
+        Node, typer.Option(help="Node for the pods. auto: a real node where one starts at once, else a simulated one.")
     ] = "auto",
-    twin: Annotated[bool, typer.Option("--twin", help="In memory only: no control plane, no processes.")] = False,
+    in_memory: Annotated[
+        bool, typer.Option("--in-memory", help="Use the simulator: no control plane, no processes.")
+    ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=1, help="Longest wait for each step. Default: 90; 300 where containers run.")
+        float | None, typer.Option(min=1, help="Timeout of each step. Default: 90; 300 with a real node.")
     ] = None,
 ) -> None:
-    """Show all of Outfitter on this machine: nothing to install, nothing left behind.
+    """Show all of Outfitter on this machine, without an installation.
 
-    Starts a real control plane and the operator with the rights that it has in a cluster, applies the examples and
-    waits until all are well; then breaks things and shows how they are repaired, edits an asset that is in use,
-    restarts a workload to take the edit up, locks a model as a version that an Inference runs, rolls the next version
-    in, and deletes everything. Where no control plane can be had, the same is shown in memory.
+    It removes everything at the end. Starts a control plane and the operator with its RBAC rights, applies the examples
+    and waits until all are ready. Then changes objects by hand and shows how the operator restores them, edits an asset
+    in use, restarts a workload with the edit, locks a model as a version that an Inference runs, rolls out the next
+    version, and deletes everything. Where no control plane can start, it uses the simulator.
 
-    On a real node (root on Linux, one per machine) containers run, small programs of ours under the examples' image
-    names, and a notebook answers over HTTP. Build its parts once: outfitter sandbox build --node. On the stand-in
-    pods become Ready and no container runs. --node real builds what is missing, or says why it cannot be.
+    A real node (root on Linux, one per machine) runs containers: small test programs under the image names of the
+    examples, and a notebook answers over HTTP. Build its parts once: outfitter sandbox build --node. On a simulated
+    node pods become Ready without a container. --node real builds missing parts, or fails with the reason.
 
-    Example:  outfitter demo            (in a checkout; `make demo` makes the environment first)
+    Example:  outfitter demo            (in a checkout; `make demo` creates the environment first)
 
-    Exit codes: 0 all was shown, 1 something did not happen in time (what is known about it is printed), 2 the command
-    line is wrong, 130 interrupted; in every case nothing is left running.
+    Exit codes: 0 all steps succeeded, 1 a step failed (with its diagnosis), 2 the command line is wrong,
+    130 interrupted; no process runs afterwards.
     """
     from outfitter.errors import ConfigurationError, OutfitterError
     from outfitter_sandbox.demo.report import Report
 
-    if twin and node != "auto":
-        raise typer.BadParameter("--twin plays in memory, without a node: leave --node out.")
+    if in_memory and node != "auto":
+        raise typer.BadParameter("--in-memory has no node. Remove --node.")
     with console.failing_clearly(), console.ending_on_signals():
         report = Report(console.paper())
         try:
-            _play(report, examples, install, None if twin else node, seconds)
+            _run(report, examples, install, None if in_memory else node, seconds)
         except ConfigurationError:
             raise
         except OutfitterError as error:
-            report.failed(str(error))
+            report.failure(str(error))
             raise typer.Exit(console.PROBLEMS) from error
         except KeyboardInterrupt:
             console.say("Interrupted; nothing is left running.")
             raise
 
 
-def _play(report: Report, examples: Path, install: Path, node: Node | None, seconds: float | None) -> None:
-    """On the best node that can be had; `node` None asks for the twin."""
-    from outfitter_sandbox.demo.story import load, tell
+def _run(report: Report, examples: Path, install: Path, node: Node | None, seconds: float | None) -> None:
+    """Run the demo on the first kind of node that starts.
+
+    In the simulator where `node` is None or none starts.
+    """
+    from outfitter_sandbox.demo.examples import load
+    from outfitter_sandbox.demo.steps import run_steps
     from outfitter_sandbox.errors import SandboxError
 
-    with report.stage("Look at the examples"):
+    with report.stage("Check the examples"):
         objects = load(examples)
-        report.say(f"{console.count(len(objects), 'object')} in {examples}, all valid")
-        kinds = _kinds(node, objects, report)
+        report.info(f"{console.count(len(objects), 'object')} in {examples}, all valid")
+        kinds = _node_kinds(node, objects, report)
     for number, kind in enumerate(kinds, 1):
         try:
             with tempfile.TemporaryDirectory(prefix="outfitter-demo-") as folder:
-                _in_sandbox(report, objects, install, Path(folder), kind, seconds or _SECONDS[kind])
+                _run_in_sandbox(report, objects, install, Path(folder), kind, seconds or _SECONDS[kind])
         except SandboxError as error:
             if node == "real":
                 raise
             if number < len(kinds):
-                report.say(f"Not on a real node. {error}")
-                report.say("The same with a stand-in for the node, in which no container runs:")
+                report.info(f"A real node does not start: {error}")
+                report.info("Continuing with a simulated node, which runs no container:")
             else:
-                report.say(f"No control plane can be had here: {error}")
-                report.say("The same in memory, where only the API server, the controllers and the node are stand-ins:")
+                report.info(f"A control plane does not start: {error}")
+                report.info("Continuing with the simulator, in memory:")
         else:
             return
-    from outfitter_sandbox.demo.in_memory import InMemory
+    from outfitter_sandbox.demo.simulator_cluster import SimulatorCluster
 
-    asyncio.run(tell(InMemory(), report, objects, seconds or _SECONDS["stand-in"]))
+    asyncio.run(run_steps(SimulatorCluster(), report, objects, seconds or _SECONDS["simulated"]))
 
 
-def _kinds(node: Node | None, objects: list[dict[str, object]], report: Report) -> list[str]:
+def _node_kinds(node: Node | None, objects: list[dict[str, object]], report: Report) -> list[str]:
     if node is None:
         return []
-    from outfitter_sandbox.demo.real_node import kinds
+    from outfitter_sandbox.demo.real_node import node_kinds
 
-    return kinds(node, objects, report)
+    return node_kinds(node, objects, report)
 
 
-def _in_sandbox(
+def _run_in_sandbox(
     report: Report, objects: list[dict[str, object]], install: Path, folder: Path, node: str, seconds: float
 ) -> None:
-    from outfitter_sandbox.demo.in_sandbox import operator, prepared
-    from outfitter_sandbox.demo.story import tell
+    from outfitter_sandbox.demo.installation import installed
+    from outfitter_sandbox.demo.operator_process import running_operator
+    from outfitter_sandbox.demo.steps import run_steps
 
-    with prepared(report, objects, folder, install, node) as stage, operator(report, stage):
-        asyncio.run(tell(stage, report, stage.objects, seconds))
+    with installed(report, objects, folder, install, node) as cluster, running_operator(report, cluster):
+        asyncio.run(run_steps(cluster, report, cluster.objects, seconds))

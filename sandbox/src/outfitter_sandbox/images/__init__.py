@@ -1,4 +1,4 @@
-"""Container images without a builder, a registry or a base image: files in, an OCI layout in a tar out."""
+"""Write container images as OCI layouts, without a builder or a registry."""
 
 from __future__ import annotations
 

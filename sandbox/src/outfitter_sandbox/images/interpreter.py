@@ -1,6 +1,6 @@
-"""The Python that runs this command, with every shared library it needs, as the root file system of an image.
+"""The running Python as the root file system of an image.
 
-It stands in for a base image where there is no registry: moved to /usr/local, without what a server never imports.
+It replaces a base image where no registry is reachable. It moves to /usr/local, without modules that no server imports.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.images.making import Progress, run
+from outfitter_sandbox.images.build_steps import Progress, run
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 LIBRARY = f"/usr/local/lib/python{VERSION}"
 SITE_PACKAGES = f"{LIBRARY}/site-packages"
 PROGRAM = f"/usr/local/bin/python{VERSION}"
-# Tests, windows, terminals, installers, compilers: with them go two thirds of the size and half of the libraries.
+# Tests, GUIs, terminals, installers, compilers: two thirds of the size and half of the libraries.
 _DROPPED = frozenset(
     (
         *("__pycache__", "dist-packages", "site-packages", "test", "tests", "pydoc_data"),
@@ -34,12 +34,12 @@ _LOADED_AT_RUN_TIME = ("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2",
 
 
 def executable() -> Path:
-    """The interpreter's own file, outside of any virtual environment."""
+    """The file of the interpreter, outside of a virtual environment."""
     return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
 def identity() -> str:
-    """Version and twelve digits that change with the interpreter's build and the libraries below it."""
+    """Version and a digest of the interpreter and its libraries."""
     digest = hashlib.sha256(sys.version.encode() + executable().read_bytes())
     for path in needed_libraries([executable()]).values():
         digest.update(path.read_bytes())
@@ -47,7 +47,10 @@ def identity() -> str:
 
 
 def stage(root: Path, progress: Progress) -> None:
-    """Interpreter, standard library and shared libraries below `root`. SandboxError when a library is missing."""
+    """Copy interpreter, standard library and shared libraries below `root`.
+
+    SandboxError without a library.
+    """
     progress(f"Copying Python {sys.version.split()[0]}")
     (root / PROGRAM[1:]).parent.mkdir(parents=True)
     shutil.copy(executable(), root / PROGRAM[1:])
@@ -56,16 +59,16 @@ def stage(root: Path, progress: Progress) -> None:
     library, extensions = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_config_var("DESTSHARED"))
     target = root / LIBRARY[1:]
     shutil.copytree(library, target, ignore=_left_out, symlinks=False, ignore_dangling_symlinks=True)
-    if extensions.is_dir() and not (target / extensions.name).is_dir():  # lib64 beside lib, on some systems
+    if extensions.is_dir() and not (target / extensions.name).is_dir():  # lib64 in addition to lib, on some systems
         shutil.copytree(extensions, target / extensions.name, ignore=_left_out)
     (target / "site-packages").mkdir(exist_ok=True)
-    kept = [extensions / each.name for each in (target / extensions.name).glob("*.so")]
+    kept = [extensions / path.name for path in (target / extensions.name).glob("*.so")]
     add_libraries(root, [executable(), *kept])
     compile_all(root, target, progress)
 
 
 def add_libraries(root: Path, files: Sequence[Path]) -> None:
-    """Copy the shared libraries that `files` need into `root`, where the loader looks without being told."""
+    """Copy the shared libraries of `files` into the library folder of `root`."""
     found = needed_libraries(files)
     usual = next((path.parent for name, path in found.items() if name.startswith(("libc.so", "ld-musl"))), None)
     if usual is not None and (folder := root / str(usual)[1:]):
@@ -73,9 +76,9 @@ def add_libraries(root: Path, files: Sequence[Path]) -> None:
             if (usual / name).exists():
                 found.setdefault(name, usual / name)
         for name, path in found.items():
-            if path.is_relative_to(root):  # a wheel brings it, beside itself
+            if path.is_relative_to(root):  # a wheel contains it
                 continue
-            # The loader itself, named by its full path in every program, stays where it is.
+            # Programs contain the full path of the loader itself.
             place = root / name[1:] if name.startswith("/") else folder / name
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +86,10 @@ def add_libraries(root: Path, files: Sequence[Path]) -> None:
 
 
 def needed_libraries(files: Iterable[Path]) -> dict[str, Path]:
-    """Name -> file here, of all shared libraries that these need, and theirs. The loader's name is a full path."""
+    """Name -> file of all shared libraries, direct and indirect.
+
+    The name of the loader is a full path.
+    """
     found: dict[str, Path] = {}
     for file in files:
         answer = subprocess.run(
@@ -94,12 +100,15 @@ def needed_libraries(files: Iterable[Path]) -> dict[str, Path]:
 
 
 def libraries_of(answer: str, file: Path) -> dict[str, Path]:
-    """Name -> file, from what `ldd file` says; nothing for a static program. SandboxError when one is not here."""
+    """Name -> file, from the output of `ldd file`; {} for a static program.
+
+    SandboxError for a missing library.
+    """
     found = {}
     for line in _LDD_LINE.finditer(answer):
         if line["path"] == "not found":
             raise SandboxError(
-                f"{file} needs {line['name']}, which this machine does not have (`ldd {file}`). "
+                f"{file} requires {line['name']}, which this machine does not have (`ldd {file}`). "
                 "Next: install that library, or use another Python."
             )
         found[line["name"] or line["path"]] = Path(line["path"])
@@ -107,9 +116,9 @@ def libraries_of(answer: str, file: Path) -> dict[str, Path]:
 
 
 def compile_all(root: Path, folder: Path, progress: Progress) -> None:
-    """Compile what is below `folder` to files that never look at their source's time: it has none in an image.
+    """Compile all modules below `folder`, independent of the source's time.
 
-    A start on a read-only root would compile everything again. Sources that no Python compiles stay as they are.
+    Otherwise each start on a read-only root compiles everything again. Sources that do not compile stay unchanged.
     """
     arguments = [
         "-q",

@@ -1,4 +1,4 @@
-"""Layers of an image: entries with fixed owners, modes and times, written as a tar that is the same every time."""
+"""Layers of an image, written as reproducible tars."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ PROGRAM_MODE = 0o755
 
 @dataclass(frozen=True)
 class Entry:
-    """One path of a layer: a regular file (`source`: a file here, or its bytes), a symlink (`link`) or a directory.
+    """One path of a layer: a regular file, a symlink or a directory.
 
-    `path` is where it stands in the image, absolute or relative to `/`.
+    A file has `source` (a local file, or bytes), a symlink has `link`.
+
+    `path` is the path in the image, absolute or relative to `/`.
     """
 
     path: str
@@ -37,7 +39,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Layer:
-    """Entries in any order; missing parent directories are made (0755, root). A path may occur once."""
+    """Entries in any order with unique paths.
+
+    Missing parent directories are created (0755, root).
+    """
 
     entries: Sequence[Entry]
     compress: bool = False
@@ -45,7 +50,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Blob:
-    """A layer on disk: its file, the digest and size of the file, and the digest of the tar inside (`sha256:...`)."""
+    """A layer on disk, with digests of the file and of its tar (`sha256:...`)."""
 
     path: Path
     digest: str
@@ -55,31 +60,34 @@ class Blob:
 
 
 def file(path: str, source: Path | bytes, mode: int = FILE_MODE, uid: int = 0, gid: int = 0) -> Entry:
-    """A regular file of the image, copied from a file here or made of bytes."""
+    """A regular file of the image, from a local file or from bytes."""
     return Entry(path, source=source, mode=mode, uid=uid, gid=gid)
 
 
 def directory(path: str, mode: int = DIRECTORY_MODE, uid: int = 0, gid: int = 0) -> Entry:
-    """A directory of the image; needed only where owner or mode differ from those of made parents, or it is empty."""
+    """A directory of the image.
+
+    Required only for an empty one, or for other owners and modes than the default.
+    """
     return Entry(path, mode=mode, uid=uid, gid=gid)
 
 
 def symlink(path: str, target: str) -> Entry:
-    """A symbolic link of the image; `target` is written as given."""
+    """A symbolic link of the image; `target` is written unchanged."""
     return Entry(path, link=target, mode=0o777)
 
 
 def tree(root: Path, at: str = "/", keep: Callable[[PurePosixPath], bool] = lambda _path: True) -> Iterator[Entry]:
-    """Everything below `root`, placed below `at`; `keep` sees paths relative to `root` and may leave some out.
+    """All files below `root`, as entries below `at`.
 
-    Owners become root, modes 0755 for directories and programs and 0644 for other files: a umask here changes nothing
-    there. Symlinks stay links. SandboxError for what an image cannot hold (sockets, devices).
+    `keep` selects by paths relative to `root`. Owners become root, modes 0755 for directories and programs and 0644 for
+    other files, independent of the umask. Symlinks stay links. SandboxError for sockets and devices.
     """
     for folder, names, files in os.walk(root):
         names.sort()
         inside = PurePosixPath(os.path.relpath(folder, root))
         names[:] = [name for name in names if keep(inside / name)]
-        for name in sorted([*names, *(each for each in files if keep(inside / each))]):
+        for name in sorted([*names, *(name for name in files if keep(inside / name))]):
             origin, place = Path(folder, name), str(PurePosixPath(at) / inside / name)
             status = origin.lstat()
             if stat.S_ISLNK(status.st_mode):
@@ -89,13 +97,13 @@ def tree(root: Path, at: str = "/", keep: Callable[[PurePosixPath], bool] = lamb
             elif stat.S_ISREG(status.st_mode):
                 yield file(place, origin, PROGRAM_MODE if status.st_mode & 0o111 else FILE_MODE)
             else:
-                raise SandboxError(f"{origin} is no file, directory or symlink: an image cannot hold it. Leave it out.")
+                raise SandboxError(f"{origin} is not a file, directory or symlink. Remove it from the image.")
 
 
 def skeleton(*users: tuple[str, int]) -> tuple[Entry, ...]:
-    """What programs expect of any root file system: /tmp for everybody, mount points, passwd and group.
+    """Basic entries of a root file system: /tmp, mount points, passwd, group.
 
-    `users` are (name, id) beside root and nobody; each has a group of the same name and id.
+    `users` are (name, id) in addition to root and nobody; each has a group of the same name and id.
     """
     known = (("root", 0), *users, ("nobody", 65534))
     passwd = "".join(f"{name}:x:{uid}:{uid}::{'/root' if uid == 0 else '/tmp'}:/sbin/nologin\n" for name, uid in known)  # noqa: S108 - a path of the image
@@ -110,7 +118,10 @@ def skeleton(*users: tuple[str, int]) -> tuple[Entry, ...]:
 
 
 def write_layer(layer: Layer, target: Path) -> Blob:
-    """The layer as a tar at `target`, gzipped if it says so. SandboxError for entries that contradict each other."""
+    """Write the layer as a tar, gzipped on request.
+
+    SandboxError for conflicting entries.
+    """
     entries = _ordered(layer.entries)
     with target.open("wb") as out:
         stored = _Hashing(out)
@@ -125,7 +136,7 @@ def write_layer(layer: Layer, target: Path) -> Blob:
 
 
 def add_member(tar: tarfile.TarFile, entry: Entry) -> None:
-    """One entry into a tar, with nothing of this machine in its header: no times, no names, no inode numbers."""
+    """Add one entry to a tar, without times, names and inodes of this machine."""
     info = tarfile.TarInfo(_relative(entry.path))
     info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.gid
     if entry.link is not None:
@@ -150,43 +161,46 @@ def _write_tar(entries: Sequence[Entry], out: _Hashing) -> None:
 
 
 def _ordered(entries: Sequence[Entry]) -> list[Entry]:
-    """Sorted by path, parents before children, missing parents made."""
+    """Sort by path, parents before children, and add missing parents."""
     known: dict[str, Entry] = {}
     for entry in entries:
         path = _relative(entry.path)
         if path in known:
             raise SandboxError(
-                f"/{path} occurs twice in one layer. Leave one out, or put the later into a layer above."
+                f"/{path} occurs twice in one layer. Remove one entry, or put the second into a higher layer."
             )
         known[path] = entry
     for path in list(known):
         for parent in list(PurePosixPath(path).parents)[:-1]:
             above = known.setdefault(str(parent), directory(str(parent)))
             if above.source is not None or above.link is not None:
-                raise SandboxError(f"/{path} stands below /{parent}, which is no directory in this layer.")
+                raise SandboxError(f"/{path} is below /{parent}, which is not a directory in this layer.")
     return [known[path] for path in sorted(known, key=lambda path: path.split("/"))]
 
 
 def _relative(path: str) -> str:
-    """`path` below the root, without a leading slash. SandboxError when it leaves the image or is its root."""
+    """`path` without a leading slash.
+
+    SandboxError when it leaves the image or is its root.
+    """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts or ".." in parts:
-        raise SandboxError(f"{path!r} is no path inside an image. Use an absolute path without `..`.")
+        raise SandboxError(f"{path!r} is not a path in an image. Use an absolute path without `..`.")
     return "/".join(parts)
 
 
 class _Hashing(io.RawIOBase):
-    """A stream that counts and hashes what goes through it."""
+    """A stream that counts and hashes the data it passes on."""
 
     def __init__(self, out: IO[bytes] | gzip.GzipFile | _Hashing) -> None:
         self._out, self._sha256, self.size = out, hashlib.sha256(), 0
 
     def writable(self) -> bool:
-        """It is."""
+        """Always True."""
         return True
 
     def write(self, data: object) -> int:
-        """Hash and pass on."""
+        """Hash data and pass it on."""
         chunk = bytes(data)  # type: ignore[call-overload]
         self._sha256.update(chunk)
         self.size += len(chunk)
@@ -194,5 +208,5 @@ class _Hashing(io.RawIOBase):
         return len(chunk)
 
     def digest(self) -> str:
-        """The digest of all that was written, `sha256:...`."""
+        """The digest of all written data, `sha256:...`."""
         return f"sha256:{self._sha256.hexdigest()}"

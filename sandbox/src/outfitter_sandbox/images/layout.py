@@ -1,4 +1,7 @@
-"""An image as an OCI layout in one tar file, which containerd, docker and kind load."""
+"""Write an image as an OCI layout in one tar file.
+
+containerd, docker and kind load it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ EPOCH = "1970-01-01T00:00:00Z"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
-# host/path:tag in full: containerd stores the name as it stands here, the kubelet asks for it in full.
+# The full name host/path:tag: containerd stores it unchanged, and the kubelet requests the full name.
 NAME = re.compile(
     r"(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|[a-z0-9.-]+:\d+)"
     r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
@@ -29,7 +32,10 @@ NAME = re.compile(
 
 @dataclass(frozen=True)
 class Config:
-    """How a container of the image runs. `user` is `UID[:GID]`, `ports` are `8080` or `8080/udp`."""
+    """How a container of the image runs.
+
+    `user` is `UID[:GID]`, `ports` are `8080` or `8080/udp`.
+    """
 
     user: str = ""
     entrypoint: Sequence[str] = ()
@@ -42,12 +48,12 @@ class Config:
 
 
 def write_image(target: Path, names: Sequence[str], layers: Sequence[Layer], config: Config) -> str:
-    """Write the image to the file `target` and return the digest of its manifest (`sha256:...`).
+    """Write the image to a file; the digest of its manifest (`sha256:...`).
 
-    `names` are full names with a tag, such as `localhost/outfitter/web:test`; the image has them all. A name with a
-    digest (`host/path@sha256:...`) is kept as it is, for an image that stands in for another one. Lowest layer first.
-    The same names, layers and config make the same bytes. The file appears when it is complete, not before.
-    SandboxError for a name that a node would not find again, or contradicting entries of a layer.
+    `names` are full names with a tag, such as `localhost/outfitter/web:test`; the image has all of them. A name with a
+    digest (`host/path@sha256:...`) stays unchanged, for an image that replaces another one. Lowest layer first.
+    The same names, layers and config produce the same bytes. The file is written under another name and renamed.
+    SandboxError for a name that a node would not find, or for conflicting entries of a layer.
     """
     _check_names(names)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,7 @@ def write_image(target: Path, names: Sequence[str], layers: Sequence[Layer], con
         members: dict[str, bytes | Path] = {
             "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
             "index.json": _json(_index(names, digest, len(manifest))),
-            # The older format beside it, pointing at the same blobs: `kind load` reads the names from here.
+            # The older format for the same blobs: `kind load` reads the names from it.
             "manifest.json": _json(_docker_manifest(names, _digest(settings), stored)),
         }
         members |= {_blob_path(name): blobs[name] for name in sorted(blobs)}
@@ -75,12 +81,12 @@ def write_image(target: Path, names: Sequence[str], layers: Sequence[Layer], con
 
 def _check_names(names: Sequence[str]) -> None:
     if not names:
-        raise SandboxError("An image needs at least one name, for instance localhost/outfitter/web:test.")
+        raise SandboxError("The image has no name. Give it one, for instance localhost/outfitter/web:test.")
     for name in names:
         if not NAME.fullmatch(name):
             raise SandboxError(
-                f"{name!r} is no full image name. Write HOST/PATH:TAG, for instance localhost/outfitter/web:test: "
-                "a node would look for a shorter one under docker.io."
+                f"{name!r} is not a full image name. Write HOST/PATH:TAG, for instance localhost/outfitter/web:test: "
+                "a node looks for shorter names in docker.io."
             )
 
 

@@ -1,7 +1,7 @@
-"""The operator's own image, as the Dockerfile makes it, on a machine without a builder and a registry.
+"""The operator's image as the Dockerfile builds it, without a builder.
 
-Three layers, lowest first: this machine's Python, the locked dependencies, the operator as it stands here. The first
-two are kept in Outfitter's cache.
+Three layers, lowest first: the running Python, the locked dependencies, the operator of this checkout. The first two
+are kept in Outfitter's cache.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 import outfitter
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import interpreter, wheels
+from outfitter_sandbox.images.build_steps import Progress, cache_name, cache_root, made_once
 from outfitter_sandbox.images.layers import PROGRAM_MODE, Entry, Layer, file, skeleton, symlink, tree
 from outfitter_sandbox.images.layout import Config, write_image
-from outfitter_sandbox.images.making import Progress, cache_name, cache_root, made_once
 
 PACKAGE = Path(outfitter.__file__).parent
 LOCK = PACKAGE.parents[1] / "requirements.txt"
@@ -45,20 +45,21 @@ CONFIG = Config(
 
 
 def operator_image(target: Path, progress: Progress, *, names: Sequence[str] = (), lock: Path = LOCK) -> list[str]:
-    """Write the operator's image to a file; its names, `localhost/outfitter/operator:VERSION` unless others are given.
+    """Write the operator's image to a file, and return its names.
 
-    The first time it copies Python and installs `lock`, hash by hash, which takes a minute or two; afterwards only the
-    operator's own code is packed again. SandboxError without the lock, pip, or a library that Python needs.
+    The default name is `localhost/outfitter/operator:VERSION`. The first call copies Python and installs `lock` with
+    its hashes, which takes a minute or two; later calls pack the operator's code only. SandboxError without the lock,
+    pip, or a shared library of Python.
     """
     if not lock.is_file():
-        raise SandboxError(f"{lock} is not there: the operator's image is made from a checkout of Outfitter. Clone it.")
+        raise SandboxError(f"{lock} does not exist. The operator's image requires a checkout: clone the repository.")
     python, site = _python(progress), _dependencies(lock, progress)
     chosen = [*names] or [f"localhost/outfitter/operator:{metadata.version('outfitter')}"]
     with tempfile.TemporaryDirectory(prefix="outfitter-") as scratch:
         layers = [
             Layer([*skeleton(("outfitter", USER)), *_settings(site), *tree(python)]),
             Layer([*tree(site)]),
-            Layer(_own(Path(scratch), progress)),
+            Layer(_operator(Path(scratch), progress)),
         ]
         progress(f"Packing {chosen[0]}")
         write_image(target, chosen, layers, CONFIG)
@@ -76,7 +77,7 @@ def _dependencies(lock: Path, progress: Progress) -> Path:
 
 
 def _settings(site: Path) -> list[Entry]:
-    """How names are resolved, and which authorities are trusted: those of the locked certifi, not this machine's."""
+    """Name resolution, and the certificate authorities of the locked certifi."""
     trusted = site / interpreter.SITE_PACKAGES[1:] / "certifi" / "cacert.pem"
     return [
         file("/etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n"),
@@ -85,15 +86,15 @@ def _settings(site: Path) -> list[Entry]:
     ]
 
 
-def _own(scratch: Path, progress: Progress) -> list[Entry]:
-    """The operator's package, compiled, with what tells its version, and its commands."""
+def _operator(scratch: Path, progress: Progress) -> list[Entry]:
+    """The operator's package, compiled, with its metadata and its commands."""
     place = scratch / interpreter.SITE_PACKAGES[1:]
     shutil.copytree(PACKAGE, place / "outfitter", ignore=shutil.ignore_patterns("__pycache__"))
     interpreter.compile_all(scratch, place, progress)
     known = metadata.distribution("outfitter")
     about = f"{interpreter.SITE_PACKAGES}/outfitter-{known.version}.dist-info"
-    told = {name: known.read_text(name) for name in ("METADATA", "entry_points.txt")}  # not where it was installed from
-    entries = [file(f"{about}/{name}", text.encode()) for name, text in told.items() if text]
+    metadata_files = {name: known.read_text(name) for name in ("METADATA", "entry_points.txt")}
+    entries = [file(f"{about}/{name}", text.encode()) for name, text in metadata_files.items() if text]
     for command in known.entry_points.select(group="console_scripts"):
         text = f"#!{interpreter.PROGRAM}\nimport sys\n\nfrom {command.module} import {command.attr}\n\n"
         text += f"sys.exit({command.attr}())\n"

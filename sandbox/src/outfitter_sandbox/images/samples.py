@@ -1,4 +1,4 @@
-"""Small images of our own for tests in real pods: one static Go program each, without a base image or a shell."""
+"""Small test images for real pods: one static Go program each."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from outfitter_sandbox.errors import SandboxError
+from outfitter_sandbox.images.build_steps import Progress, cache_name, cache_root, made_once, run
 from outfitter_sandbox.images.layers import PROGRAM_MODE, Layer, directory, file, skeleton, symlink
 from outfitter_sandbox.images.layout import Config, write_image
-from outfitter_sandbox.images.making import Progress, cache_name, cache_root, made_once, run
 
 MODULE = Path(__file__).with_name("programs")
 PROGRAMS = ("pause", "web", "fake-nim")
 USER = 65532
 _BIN = "/usr/bin"
-# What looks at a container from inside (programs/inside), each also a command of its own: `kubectl exec POD -- cat F`.
+# Commands of programs/inside that inspect a container, for instance `kubectl exec POD -- cat FILE`.
 _COMMANDS = ("cat", "dns", "env", "exit", "fill", "get", "id", "ls", "mounts", "rm", "sleep", "write")
 _NIM_COMMANDS = ("create-model-store", "download-to-cache", "list-model-profiles", "nim-serve", "nim_download_to_cache")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image: the program it runs, further names of that program, and how it differs from the others."""
+    """One image: its program, further names of that program, and its configuration."""
 
     program: str
     links: Sequence[str] = ()
     user: str = f"{USER}:{USER}"
     ports: Sequence[int] = ()
-    folders: Sequence[str] = ()  # that anybody may write into
+    folders: Sequence[str] = ()  # writable for all users
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,13 +44,13 @@ SAMPLES: Mapping[str, Sample] = {
     "web:2": replace(_WEB, env={"WEB_MESSAGE": "2"}),  # another version, for updates
     "web-root:1": replace(_WEB, user=""),  # runs as root unless the pod says otherwise
     "fake-nim:1": _NIM,
-    # Images of the newer kind say by this label that they download by themselves, into NIM_ENGINE_MODEL_PATH.
+    # Newer images have this label: they download the model into NIM_ENGINE_MODEL_PATH.
     "fake-nim-native:1": replace(_NIM, labels={"com.nvidia.nim.model_download_protocol": "native-v1"}),
 }
 
 
 def full_name(sample: str) -> str:
-    """The name by which a pod asks for one of SAMPLES."""
+    """The full image name of one of SAMPLES."""
     return f"localhost/outfitter/{sample}"
 
 
@@ -63,11 +63,11 @@ def write_sample(
     env: Mapping[str, str] | None = None,
     links: Sequence[str] = (),
 ) -> list[str]:
-    """Write one of SAMPLES to a file that `ctr images import` reads; the names that it has there.
+    """Write one of SAMPLES to a file, and return the names of the image.
 
-    `names` stand in the place of its own: a test gives it the name of an image that examples ask for. `env` are further
-    variables of the image. `links` are further names of the program: `web` called `python` serves, whatever its
-    arguments. The programs are built first unless they were.
+    `names` replace its own name, for instance with the name of an image in the examples. `env` are further variables
+    of the image. `links` are further names of the program: `web` under the name `python` serves with any arguments.
+    Builds the programs unless they are in the cache.
     """
     if sample not in SAMPLES:
         raise SandboxError(f"There is no image {sample}. Use operator, {', '.join(SAMPLES)}.")
@@ -90,7 +90,7 @@ def write_sample(
 
 
 def write_samples(folder: Path, progress: Progress) -> dict[str, Path]:
-    """All of SAMPLES into a folder: full name -> file."""
+    """Write all SAMPLES into a folder; full name -> file."""
     written = {}
     for sample in SAMPLES:
         path = folder / f"{sample.replace(':', '-')}.tar"
@@ -100,7 +100,7 @@ def write_samples(folder: Path, progress: Progress) -> dict[str, Path]:
 
 
 def programs(progress: Progress) -> Path:
-    """The folder of the static Go programs in Outfitter's cache, built there if need be; seconds, once per version.
+    """The cached folder of the static Go programs, built once per version.
 
     SandboxError without Go, or with the output of a build that failed.
     """
@@ -112,7 +112,7 @@ def programs(progress: Progress) -> Path:
 def _go_version() -> str:
     if shutil.which("go") is None:
         raise SandboxError(
-            "The test images are built with Go, and there is no `go` command on the PATH. "
+            "Go builds the test images, and the PATH has no `go` command. "
             "Next: install Go 1.24 or newer (https://go.dev/dl)."
         )
     return subprocess.run(
@@ -128,5 +128,5 @@ def _build(folder: Path, progress: Progress) -> None:
         progress,
         folder=MODULE,
         env={"CGO_ENABLED": "0", "GOWORK": "off"},
-        follow_up=f"It ran `go build` in {MODULE}. Go 1.24 or newer is needed, and nothing to download.",
+        follow_up=f"It ran `go build` in {MODULE}, which requires Go 1.24 or newer and no downloads.",
     )

@@ -1,4 +1,7 @@
-"""Samples under further names: what lets deploy/examples run unchanged where no registry is reached."""
+"""Test images under the names of the images in deploy/examples.
+
+The examples run with them unchanged, without a registry.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from outfitter_sandbox.images.making import Progress
+from outfitter_sandbox.images.build_steps import Progress
 from outfitter_sandbox.images.samples import write_sample
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A sample image under other names, with variables and links of its own."""
+    """A test image with other names, variables and links."""
 
     sample: str
     names: Sequence[str]
@@ -22,7 +25,7 @@ class Variant:
 
 
 _DIGEST: Final = "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
-# What deploy/examples asks for.
+# The images of deploy/examples.
 EXAMPLES: Final = (
     Variant("web:1", ["quay.io/jupyter/pytorch-notebook:2026-10-01"], {"WEB_PORT": "8888"}),
     Variant("web:1", ["nvcr.io/nvidia/pytorch:26.09-py3"], {"WEB_PORT": "8080,6006"}, ["python"]),
@@ -36,8 +39,11 @@ EXAMPLES: Final = (
 
 
 def write_variants(folder: Path, variants: Iterable[Variant], progress: Progress) -> Iterator[Path]:
-    """An archive in `folder` for each, one after the other: the caller may remove one before the next is written."""
-    for number, each in enumerate(variants):
+    """Write an archive for each variant, one after the other.
+
+    The caller may remove each before the next.
+    """
+    for number, variant in enumerate(variants):
         path = folder / f"variant-{number}.tar"
-        write_sample(path, each.sample, progress, names=each.names, env=each.env, links=each.links)
+        write_sample(path, variant.sample, progress, names=variant.names, env=variant.env, links=variant.links)
         yield path

@@ -1,1 +1,1 @@
-"""A real kubelet in the sandbox: containers run, on Linux, as root."""
+"""A real node for the sandbox: a kubelet that runs containers, on Linux, as root."""

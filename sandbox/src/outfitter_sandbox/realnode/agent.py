@@ -1,4 +1,6 @@
-"""`python -m outfitter_sandbox.realnode.agent --kubeconfig FILE --volumes FOLDER`: runs beside the kubelet.
+"""The agent that runs in addition to the kubelet.
+
+`python -m outfitter_sandbox.realnode.agent --kubeconfig FILE --volumes FOLDER`
 
 Provides local volumes for claims, simulated GPUs, and the RBAC rights of CoreDNS.
 """
@@ -69,7 +71,7 @@ class LocalProvisioner(Provisioner):
         return {"persistentVolumeReclaimPolicy": policy, "local": {"path": str(path)}, "nodeAffinity": affinity}
 
     async def watch_volumes(self) -> None:
-        """Remove volumes of deleted claims with their data, unless their policy is Retain."""
+        """Remove volumes of deleted claims, unless their policy is Retain."""
         async for change, volume in self.api.watch(VOLUMES):
             spec = volume["spec"]
             path = Path((spec.get("local") or {}).get("path", "/"))
@@ -116,7 +118,10 @@ class Agent:
                 self.provisioner.reconcile_namespace(name)
 
     async def _watch_node(self) -> None:
-        """Advertise the extended resources; the kubelet sets them to zero whenever it starts."""
+        """Advertise the extended resources.
+
+        The kubelet sets them to zero whenever it starts.
+        """
         if not self.resources:
             return
         async for change, node in self.api.watch("/api/v1/nodes"):

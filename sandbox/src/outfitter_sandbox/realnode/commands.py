@@ -1,4 +1,7 @@
-"""The command lines of a real node's components, and the certificates that they show. Pure but for `issue`."""
+"""Command lines and certificates of the components of a real node.
+
+Pure but for `issue`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from pathlib import Path
 
 from outfitter_sandbox import certificates, components, kubeconfigs
 from outfitter_sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, Layout
-from outfitter_sandbox.realnode import marks
+from outfitter_sandbox.realnode import names
 from outfitter_sandbox.realnode.configs import NODE_NAME, Place
 
 CONTAINERD, SCHEDULER, KUBELET, PROXY = "containerd", "kube-scheduler", "kubelet", "kube-proxy"
 DNS, AGENT = "coredns", "node-agent"
-# Each wave starts when the one before it is ready.
+# A wave starts when the one before it is ready.
 WAVES = ((ETCD, CONTAINERD), (API_SERVER,), (CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, DNS, AGENT))
 USERS = {
     SCHEDULER: ("system:kube-scheduler", ()),
@@ -27,7 +30,10 @@ USERS = {
 def commands(
     layout: Layout, place: Place, parts: Mapping[str, Path], *, controllers: str, resources: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """Component -> command. `parts` holds every program, `resources` the extended resources of the node."""
+    """Component -> command.
+
+    `parts` is program -> path, `resources` the extended resources of the node.
+    """
     pki = layout.pki
     control = [
         f"--kubelet-certificate-authority={pki / 'ca.crt'}",
@@ -54,7 +60,7 @@ def commands(
         KUBELET: _with_path(parts, [
             str(parts[KUBELET]), f"--config={place.folder / 'kubelet.json'}",
             f"--kubeconfig={place.kubeconfig(KUBELET)}", f"--hostname-override={NODE_NAME}",
-            f"--node-ip={marks.NODE_ADDRESS}", f"--root-dir={marks.KUBELET}", f"--cert-dir={pki}",
+            f"--node-ip={names.NODE_ADDRESS}", f"--root-dir={names.KUBELET}", f"--cert-dir={pki}",
         ]),
         PROXY: _with_path(parts, [str(parts[PROXY]), f"--config={place.folder / 'kube-proxy.json'}"]),
         DNS: [str(parts[DNS]), "-conf", str(place.folder / "Corefile")],
@@ -67,9 +73,9 @@ def commands(
 
 
 def issue(layout: Layout, cluster: str) -> None:
-    """Certificates and kubeconfigs of the components that a control plane alone does not have."""
+    """Write certificates and kubeconfigs of the node's components."""
     pki = layout.pki
-    address = [marks.NODE_ADDRESS]
+    address = [names.NODE_ADDRESS]
     certificates.issue(pki, "kubelet-server", common_name=NODE_NAME, dns=[NODE_NAME], addresses=address)
     certificates.issue(
         pki, "apiserver-kubelet", common_name="kube-apiserver-kubelet-client", organizations=["system:masters"]
@@ -81,13 +87,16 @@ def issue(layout: Layout, cluster: str) -> None:
 
 
 def resources(gpus: int, slices: Mapping[str, int]) -> dict[str, str]:
-    """Extended resources of the node: whole GPUs, and MIG slices by profile, for instance {"1g.10gb": 4}."""
+    """Extended resources of the node: GPUs, and MIG slices by profile.
+
+    A profile is for instance {"1g.10gb": 4}.
+    """
     whole = {"nvidia.com/gpu": str(gpus)} if gpus else {}
     return whole | {f"nvidia.com/mig-{profile}": str(count) for profile, count in slices.items()}
 
 
 def _with_path(parts: Mapping[str, Path], command: list[str]) -> list[str]:
-    """The shim, runc, nft and mount are looked up on the PATH by those who use them."""
+    """Set a PATH with the programs that the components look up."""
     folders = dict.fromkeys(
         str(parts[name].parent) for name in ("containerd-shim-runc-v2", "runc", "nft", "mount", "ip")
     )

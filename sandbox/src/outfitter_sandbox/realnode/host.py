@@ -1,4 +1,4 @@
-"""Whether this machine can run a real node, and what it needs before the first component starts."""
+"""Requirements of a real node, and its network, mounts and cgroups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from outfitter_sandbox.components import SERVICE_RANGE
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
-from outfitter_sandbox.realnode import clean, marks, record, traces
+from outfitter_sandbox.realnode import cleanup, leftovers, names, record
 
 Progress = Callable[[str], None]
 CAPABILITIES = {12: "CAP_NET_ADMIN", 21: "CAP_SYS_ADMIN"}
@@ -23,7 +23,10 @@ WIDEST = 8  # prefix length
 
 
 def why_not() -> list[str]:
-    """Why no real node can run on this machine whatever is installed; [] when it can."""
+    """Reasons why this machine cannot run a real node, whatever is installed.
+
+    [] when it can.
+    """
     if sys.platform != "linux":
         return [f"containers need Linux, this is {sys.platform}: use a Linux virtual machine, or kind"]
     if os.geteuid() != 0:
@@ -31,131 +34,133 @@ def why_not() -> list[str]:
     reasons = [
         f"this process lacks {name}: run it outside of a container, or in a privileged one" for name in _lacking()
     ]
-    if not _hierarchies() and not (traces.CGROUPS / "cgroup.controllers").exists():
-        reasons.append(f"no cgroups are mounted at {traces.CGROUPS}: mount them")
+    if not _hierarchies() and not (leftovers.CGROUPS / "cgroup.controllers").exists():
+        reasons.append(f"no cgroups are mounted at {leftovers.CGROUPS}: mount them")
     if not _has_overlay() and not _modprobe("overlay", dry=True):
-        reasons.append("the kernel has no overlay file system: take one that has")
+        reasons.append("the kernel has no overlay file system: use another kernel")
     return reasons
 
 
 def taken(but: Path | None = None) -> Path | None:
     """The folder of the real node that runs on this machine, unless it is `but`."""
-    found = record.current()
-    if found is None or not found.owner.alive() or found.directory == str(but):
+    known = record.current()
+    if known is None or not known.owner.alive() or known.directory == str(but):
         return None
-    return Path(found.directory)
+    return Path(known.directory)
 
 
 def refuse_second(directory: Path) -> None:
-    """SandboxError when another real node than the one of `directory` runs."""
+    """SandboxError when a real node outside of `directory` runs."""
     if (other := taken(directory)) is not None:
         raise SandboxError(
             f"Another real node runs on this machine: {other}. One at a time: stop it with "
-            f"outfitter sandbox down --name {other.name} --root {other.parent}, or use --node stand-in."
+            f"outfitter sandbox down --name {other.name} --root {other.parent}, or use --node simulated."
         )
 
 
 def take(directory: Path, owner: Identity, nft: str, progress: Progress) -> None:
-    """Claim this machine for the real node of `directory`, then prepare network and cgroups.
+    """Register the real node of `directory`, then prepare network and cgroups.
 
-    SandboxError when another one is up, when another Kubernetes or network is in the way. What a crashed one left is
-    removed first.
+    Remove leftovers of a crash first. SandboxError when another real node, another Kubernetes or a conflicting network
+    exists.
     """
     with record.exclusively():
         refuse_second(directory)
         before = record.current()
         if before is not None:
-            progress(f"Removing what the crashed real node of {before.directory} left behind")
-            clean.clean(before)
+            progress(f"Removing the leftovers of the crashed real node of {before.directory}")
+            cleanup.clean(before)
         obstacles = _obstacles(nft)
         if obstacles:
-            raise SandboxError("No real node can start:\n" + "\n".join(f"  {each}" for each in obstacles))
+            raise SandboxError("A real node cannot start:\n" + "\n".join(f"  {obstacle}" for obstacle in obstacles))
         record.claim(directory, owner, nft)
     _make_bridge()
     _make_cgroups()
-    _mount_kubelet(directory / marks.MARK / marks.KUBELET.name)
+    _mount_kubelet(directory / names.NAME / names.KUBELET.name)
     if not _has_overlay():
         _modprobe("overlay")
 
 
 def _obstacles(nft: str) -> list[str]:
-    """What on this machine would clash, or be destroyed at the end."""
-    if remains := traces.left(None):
-        return [f"a crash left {traces.counted(remains)}; next: outfitter sandbox down --force"]
-    found = [
-        f"another kubelet runs (process {each}): one Kubernetes node per machine" for each in traces.running("kubelet")
+    """Conflicts with other programs, and objects that the cleanup would destroy."""
+    if remains := leftovers.left(None):
+        return [f"a crash left {leftovers.counted(remains)}; next: outfitter sandbox down --force"]
+    obstacles = [
+        f"another kubelet runs (process {pid}): one Kubernetes node per machine" for pid in leftovers.running("kubelet")
     ]
-    found += [
-        f"packet filter table {' '.join(each)} exists: another kube-proxy uses this machine, or left it; "
-        f"if none runs: nft delete table {' '.join(each)}"
-        for each in traces.tables(nft)
+    obstacles += [
+        f"packet filter table {' '.join(table)} exists: another kube-proxy uses this machine, or left it; "
+        f"if none runs: nft delete table {' '.join(table)}"
+        for table in leftovers.tables(nft)
     ]
-    for wanted in (marks.POD_RANGE, SERVICE_RANGE):
-        found += [
-            f"the network {wanted} is in use here (route {each}): take that route away" for each in _routes(wanted)
+    for network in (names.POD_RANGE, SERVICE_RANGE):
+        obstacles += [
+            f"the network {network} is in use (route {route}): remove that route" for route in _routes(network)
         ]
-    return found
+    return obstacles
 
 
 def _routes(wanted: str) -> list[str]:
-    answer = json.loads(_ip("-json", "-4", "route", "show", "table", "all") or "[]")
-    network, found = ipaddress.ip_network(wanted), []
-    for each in answer:
+    routes = json.loads(_ip("-json", "-4", "route", "show", "table", "all") or "[]")
+    network, overlapping = ipaddress.ip_network(wanted), []
+    for route in routes:
         with contextlib.suppress(ValueError):  # "default"
-            used = ipaddress.ip_network(each["dst"])
-            if used.prefixlen >= WIDEST and used.overlaps(network):  # a wider one is a way out, not a network here
-                found.append(f"{each['dst']} dev {each.get('dev', '?')}")
-    return found
+            used = ipaddress.ip_network(route["dst"])
+            if used.prefixlen >= WIDEST and used.overlaps(network):  # a wider one is a default route
+                overlapping.append(f"{route['dst']} dev {route.get('dev', '?')}")
+    return overlapping
 
 
 def _make_bridge() -> None:
-    """It exists before the first pod and carries the node's address: nothing listens on an address of the machine.
+    """Create the bridge with the node's address, before the first pod.
 
-    Its hardware address is given. A bridge without one takes the lowest of those that are plugged in, another one with
-    many a pod that comes or goes, and what running pods send to the one they remember, such as questions for names,
-    is lost until they ask for it again.
+    It has a fixed hardware address. Otherwise the bridge takes the lowest address of its ports, which changes with
+    pods; packets of running pods to the old address, such as DNS queries, are lost until their ARP entry expires.
     """
-    length = marks.POD_RANGE.partition("/")[2]
-    _ip("link", "add", marks.BRIDGE, "address", marks.HARDWARE_ADDRESS, "type", "bridge")
-    _ip("address", "add", f"{marks.NODE_ADDRESS}/{length}", "dev", marks.BRIDGE)
-    _ip("link", "set", marks.BRIDGE, "up")
-    if not traces.settings(["net.bridge.bridge-nf-call-iptables"]):
+    length = names.POD_RANGE.partition("/")[2]
+    _ip("link", "add", names.BRIDGE, "address", names.HARDWARE_ADDRESS, "type", "bridge")
+    _ip("address", "add", f"{names.NODE_ADDRESS}/{length}", "dev", names.BRIDGE)
+    _ip("link", "set", names.BRIDGE, "up")
+    if not leftovers.settings(["net.bridge.bridge-nf-call-iptables"]):
         _modprobe("br_netfilter")
-    traces.set_setting("net.ipv4.ip_forward", "1")
-    # Answers between two pods of one bridge pass the packet filter, or a Service would not answer a neighbour.
+    leftovers.set_setting("net.ipv4.ip_forward", "1")
+    # Packets between two pods on the bridge pass the packet filter, which Services require.
     with contextlib.suppress(OSError):
-        traces.set_setting("net.bridge.bridge-nf-call-iptables", "1")
+        leftovers.set_setting("net.bridge.bridge-nf-call-iptables", "1")
 
 
 def _mount_kubelet(files: Path) -> None:
-    """Private, so that what the kubelet mounts there does not show up in the sandbox's folder too."""
-    for folder in (files, marks.KUBELET):
+    """Mount the kubelet's folder, private.
+
+    Otherwise the kubelet's mounts also appear in the sandbox's folder.
+    """
+    for folder in (files, names.KUBELET):
         folder.mkdir(mode=0o750)
-    _run("mount", "--bind", str(files), str(marks.KUBELET))
-    _run("mount", "--make-private", str(marks.KUBELET))
+    _run("mount", "--bind", str(files), str(names.KUBELET))
+    _run("mount", "--make-private", str(names.KUBELET))
 
 
 def _make_cgroups() -> None:
-    """The parent of all pods' cgroups, in every hierarchy: the kubelet wants to find it."""
+    """Create the parent of all pods' cgroups, as the kubelet requires."""
     for top in _hierarchies():
-        folder = top / marks.MARK
+        folder = top / names.NAME
         folder.mkdir(exist_ok=True)
-        for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new cgroup of version 1, and then nothing may enter it
+        for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new cgroup of version 1, which then accepts no process
             if (folder / name).exists() and not (folder / name).read_text().strip():
                 (folder / name).write_text((top / name).read_text())
-    unified = traces.CGROUPS / "cgroup.controllers"
+    unified = leftovers.CGROUPS / "cgroup.controllers"
     if unified.exists():
-        (traces.CGROUPS / marks.MARK).mkdir(exist_ok=True)
-        for each in unified.read_text().split():
+        (leftovers.CGROUPS / names.NAME).mkdir(exist_ok=True)
+        for controller in unified.read_text().split():
             with contextlib.suppress(OSError):
-                (traces.CGROUPS / "cgroup.subtree_control").write_text(f"+{each}")
+                (leftovers.CGROUPS / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _hierarchies() -> list[Path]:
-    """Mounted hierarchies of cgroup version 1, each once though it may have two names."""
+    """Mounted hierarchies of cgroup version 1, without duplicates."""
     lines = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    found = [Path(words[4]) for words in lines if words[words.index("-") + 1] == "cgroup"]
-    return [each for each in found if each.parent == traces.CGROUPS]
+    mounted = [Path(words[4]) for words in lines if words[words.index("-") + 1] == "cgroup"]
+    return [path for path in mounted if path.parent == leftovers.CGROUPS]
 
 
 def _lacking() -> list[str]:
@@ -169,7 +174,10 @@ def _has_overlay() -> bool:
 
 
 def _modprobe(module: str, *, dry: bool = False) -> bool:
-    """Load a kernel module, or see that it could be. It stays loaded: nobody can tell who else came to use it."""
+    """Load a kernel module, or check that this is possible.
+
+    It stays loaded, as other programs may use it.
+    """
     command = ["modprobe", *(["--dry-run"] if dry else []), module]
     try:
         return subprocess.run(command, capture_output=True, check=False, timeout=SECONDS).returncode == 0

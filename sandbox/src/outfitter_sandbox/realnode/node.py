@@ -1,4 +1,4 @@
-"""A real node as a part of one sandbox: its files, its components, when they work, and images for it."""
+"""A real node in one sandbox: its files, components, readiness checks and images."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from outfitter_sandbox.connection import Connection
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import write_sample
 from outfitter_sandbox.processes import wait_until
-from outfitter_sandbox.realnode import commands, configs, marks
+from outfitter_sandbox.realnode import commands, configs, names
 from outfitter_sandbox.realnode.configs import NODE_NAME, Place, Ports
 
-NAMESPACE = "k8s.io"  # of containerd: where the kubelet's images and containers are
+NAMESPACE = "k8s.io"  # of containerd, with the images and containers of the kubelet
 PAUSE = "pause.tar"
 IMPORT_SECONDS = 300
-SEEN_SECONDS = 20
+LISTED_SECONDS = 20
 HEALTH_SECONDS = 2
 
 
 def prepare(
     layout: Layout, state: Mapping[str, Any], programs: Mapping[str, Path], progress: Callable[[str], None]
 ) -> dict[str, list[str]]:
-    """Write certificates, kubeconfigs, configuration and the pause image; component -> command."""
+    """Write certificates, kubeconfigs, configuration and the pause image.
+
+    Component -> command.
+    """
     place = place_of(layout.directory, state)
     cluster = f"sandbox-{state['name']}"
     commands.issue(layout, cluster)
@@ -38,7 +41,7 @@ def prepare(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     place.volumes.mkdir()
-    write_sample(place.folder / PAUSE, marks.PAUSE_SAMPLE, progress)
+    write_sample(place.folder / PAUSE, names.PAUSE_SAMPLE, progress)
     return commands.commands(
         layout, place, programs, controllers=state["controllers"],
         resources=commands.resources(state["gpus"], state["mig"]),
@@ -46,12 +49,12 @@ def prepare(
 
 
 def place_of(directory: Path, state: Mapping[str, Any]) -> Place:
-    """Where the node of a sandbox is."""
+    """Files and ports of a sandbox's node."""
     return Place(directory, Ports(*state["ports"][3:]))
 
 
 def readiness(name: str, place: Place, api: Connection, ctr: str) -> Callable[[], bool] | None:
-    """How to see that a component works, not only runs; None for those that are no part of the node."""
+    """The readiness check of one component; None for components of the control plane."""
     match name:
         case commands.CONTAINERD:
             return lambda: _ctr(ctr, "version").returncode == 0
@@ -60,62 +63,72 @@ def readiness(name: str, place: Place, api: Connection, ctr: str) -> Callable[[]
         case commands.PROXY:
             return lambda: _healthy(f"http://127.0.0.1:{place.ports.proxy_health}/healthz")
         case commands.DNS:
-            return lambda: _listens(marks.NODE_ADDRESS, 53)
+            return lambda: _listens(names.NODE_ADDRESS, 53)
         case commands.AGENT:
-            return lambda: _found(api, "/apis/storage.k8s.io/v1/storageclasses/standard")
+            return lambda: _exists(api, "/apis/storage.k8s.io/v1/storageclasses/standard")
         case _:
             return None
 
 
 def ready(api: Connection) -> bool:
-    """Whether the Node says so."""
+    """Whether the Node has condition Ready."""
     try:
         status, node = api.answer("GET", f"/api/v1/nodes/{NODE_NAME}")
     except ApiError:
         return False
     conditions = node.get("status", {}).get("conditions") or () if status == 200 else ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
 
 def import_image(ctr: str, archive: Path) -> list[str]:
-    """Put the images of an archive (OCI layout or docker-archive, one tar) on the running node; their names.
+    """Import the images of an archive into the node, and return their names.
 
-    Returns when the kubelet can start them. SandboxError with containerd's words when it refuses.
+    The archive is an OCI layout or a docker-archive. Returns when the kubelet can start them. SandboxError with the
+    message of containerd when it fails.
     """
-    names = names_in(archive)
+    images = names_in(archive)
     imported = _ctr(ctr, "images", "import", str(archive), seconds=IMPORT_SECONDS)
     if imported.returncode != 0:
         raise SandboxError(f"containerd did not import {archive}: {imported.stderr.strip()[-800:]}")
 
-    def seen() -> bool:
+    def listed() -> bool:
         managed = _ctr(ctr, "images", "list", "--quiet", 'labels."io.cri-containerd.image"==managed').stdout.split()
-        return set(names) <= set(managed)
+        return set(images) <= set(managed)
 
-    if not wait_until(seen, SEEN_SECONDS):
-        raise SandboxError(f"containerd imported {archive}, but does not show {', '.join(names)} to the kubelet.")
-    return names
+    if not wait_until(listed, LISTED_SECONDS):
+        raise SandboxError(f"containerd imported {archive}, but the kubelet does not find {', '.join(images)}.")
+    return images
 
 
 def names_in(archive: Path) -> list[str]:
-    """Full names of the images in an archive. SandboxError when it is none, or names none."""
+    """Full names of the images in an archive.
+
+    SandboxError when it is not an archive, or has no names.
+    """
     try:
         with tarfile.open(archive) as tar:
             index = _member(tar, "index.json")
-            listed = [
-                (each.get("annotations") or {}).get("io.containerd.image.name") for each in index.get("manifests", ())
+            found = [
+                (manifest.get("annotations") or {}).get("io.containerd.image.name")
+                for manifest in index.get("manifests", ())
             ]
-            if not any(listed):
-                listed = [name for each in _member(tar, "manifest.json") or () for name in each.get("RepoTags") or ()]
+            if not any(found):
+                entries = _member(tar, "manifest.json") or ()
+                found = [name for entry in entries for name in entry.get("RepoTags") or ()]
     except (OSError, tarfile.TarError, ValueError) as error:
-        raise SandboxError(f"{archive} is no image archive: {error}. Next: docker save IMAGE -o FILE.tar") from error
-    names = [_in_full(each) for each in listed if each]
-    if not names:
-        raise SandboxError(f"{archive} names no image. Give it a name and tag when you save it: docker save NAME:TAG.")
-    return names
+        raise SandboxError(
+            f"{archive} is not an image archive: {error}. Next: docker save IMAGE -o FILE.tar"
+        ) from error
+    images = [_in_full(name) for name in found if name]
+    if not images:
+        raise SandboxError(
+            f"{archive} contains no image name. Save the image with a name and tag: docker save NAME:TAG."
+        )
+    return images
 
 
 def _in_full(name: str) -> str:
-    """The name under which containerd keeps an image that was saved as `app:1` or `team/app:1`."""
+    """The name of containerd for an image that was saved as `app:1` or `team/app:1`."""
     host, slash, _ = name.partition("/")
     if slash and (host == "localhost" or "." in host or ":" in host):
         return name
@@ -131,7 +144,7 @@ def _member(tar: tarfile.TarFile, name: str) -> Any:
 
 
 def _ctr(ctr: str, *arguments: str, seconds: float = 20) -> subprocess.CompletedProcess[str]:
-    command = [ctr, f"--address={marks.SOCKET}", f"--namespace={NAMESPACE}", *arguments]
+    command = [ctr, f"--address={names.SOCKET}", f"--namespace={NAMESPACE}", *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -154,7 +167,7 @@ def _listens(address: str, port: int) -> bool:
     return True
 
 
-def _found(api: Connection, path: str) -> bool:
+def _exists(api: Connection, path: str) -> bool:
     try:
         return api.answer("GET", path)[0] == 200
     except ApiError:

@@ -1,7 +1,7 @@
-"""The programs of a real node: found on this machine, in our cache, or built with Go from the modules carried here.
+"""The programs of a real node: installed, cached, or built with Go.
 
-Every group of programs has a cache folder of its own beside the control plane's. `runc` and `nft` are C programs: they
-come from the PATH, else from Debian's packages, unpacked and not installed; `runc` is built where a C compiler is.
+Every group of programs has its own cache folder. `runc` and `nft` use C: they come from the PATH, else from Debian
+packages, unpacked and not installed; `runc` is built where a C compiler is available.
 """
 
 from __future__ import annotations
@@ -18,40 +18,43 @@ from pathlib import Path
 from outfitter_sandbox import binaries, sources
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import samples
-from outfitter_sandbox.realnode import system
+from outfitter_sandbox.realnode import system_parts
 
 Progress = Callable[[str], None]
 MODULES = Path(__file__).with_name("modules")
 CONTAINERD = "github.com/containerd/containerd/v2"
 CNI = "github.com/containernetworking/plugins/plugins"
-TOOLS = {"ip": "iproute2", "mount": "mount", "umount": "mount"}  # used as they are; command -> Debian package
+TOOLS = {"ip": "iproute2", "mount": "mount", "umount": "mount"}  # required on the PATH; command -> Debian package
 
 
 @dataclass(frozen=True)
 class Group:
-    """Programs that are found or made together; `packages` is program -> Go package in `module`."""
+    """Programs that are found or built together.
+
+    `packages` is program -> Go package in `module`.
+    """
 
     name: str
     module: Path
     packages: Mapping[str, str]
-    installed: Callable[[], dict[str, Path]] = dict  # what this machine has, {} when it is absent or not compatible
+    installed: Callable[[], dict[str, Path]] = dict  # installed programs, {} when absent or not compatible
     stamp: str = ""
     tags: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, go: str) -> str:
-        """Name of the cache folder: anything that could change the programs changes it."""
-        digest = hashlib.sha256(b"".join(each.read_bytes() for each in sorted(self.module.glob("*")) if each.is_file()))
+        """Name of the cache folder, with a digest of all inputs of the build."""
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(self.module.glob("*")) if path.is_file()))
         toolchain = re.sub(r"[^A-Za-z0-9.*]", "_", go)
         return f"node-{self.name}-{digest.hexdigest()[:12]}-{toolchain}-{'-'.join(binaries.target())}"
 
     def cached(self, cache: Path, go: str | None) -> Path | None:
-        """The complete cache folder. Without Go whatever it once built serves."""
+        """The complete cache folder; without Go, of an earlier build."""
         folders = [cache / self.key(go)] if go else sorted(cache.glob(self.key("*")), reverse=True)
-        return next((each for each in folders if binaries.complete(each, tuple(self.packages))), None)
+        return next((folder for folder in folders if binaries.complete(folder, tuple(self.packages))), None)
 
     def build(self, folder: Path, progress: Progress) -> None:
-        """Compile all of it into `folder`."""
+        """Compile all programs into `folder`."""
         started = time.monotonic()
         for program, package in self.packages.items():
             sources.compile_one(
@@ -61,19 +64,19 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Everything that is made with Go alone, quick ones first."""
+    """Groups that are built with Go alone, quick ones first."""
     kubernetes = {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kube-scheduler", "kube-proxy")}
     version = _version("containerd", CONTAINERD)
     return [
         Group(
             "cni", MODULES / "cni",
             {"bridge": f"{CNI}/main/bridge", "host-local": f"{CNI}/ipam/host-local"},
-            installed=system.network_plugins,
+            installed=system_parts.network_plugins,
         ),
         Group(
             "containerd", MODULES / "containerd",
             {name: f"{CONTAINERD}/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
-            installed=system.containerd, stamp=f"-X {CONTAINERD}/version.Version={version}",
+            installed=system_parts.containerd, stamp=f"-X {CONTAINERD}/version.Version={version}",
             tags="no_btrfs,no_zfs,no_devmapper",
         ),
         Group("coredns", MODULES / "coredns", {"coredns": "."}),
@@ -82,15 +85,15 @@ def groups() -> list[Group]:
 
 
 def find(progress: Progress | None, environment: Mapping[str, str] = os.environ) -> tuple[dict[str, Path], list[str]]:
-    """Program -> path, and a sentence for every part that is missing and how to get it.
+    """Program -> path, and a sentence for every missing part with the way to get it.
 
-    With `progress`, what can be built or unpacked is; without, nothing is made and nothing takes longer than a moment.
+    With `progress`, missing parts are built or unpacked; without, the call returns at once.
     """
     cache, go = binaries.cache_root(environment), sources.go_version()
     found: dict[str, Path] = {}
     missing: list[str] = []
     if go is None:
-        missing.append("the pause image: it is built in seconds, with Go; install Go (https://go.dev/dl)")
+        missing.append("the pause image: Go builds it in seconds; install Go (https://go.dev/dl)")
     elif progress is not None:
         samples.programs(progress)
     for group in groups():
@@ -108,10 +111,15 @@ def find(progress: Progress | None, environment: Mapping[str, str] = os.environ)
 
 
 def get(progress: Progress) -> dict[str, Path]:
-    """All parts, built where needed. SandboxError names each part that cannot be had, and the way to it."""
+    """All parts, built where necessary.
+
+    SandboxError lists each missing part and the way to get it.
+    """
     found, missing = find(progress)
     if missing:
-        raise SandboxError("A real node cannot run here:\n" + "".join(f"  {each}\n" for each in missing).rstrip())
+        raise SandboxError(
+            "A real node cannot run on this machine:\n" + "".join(f"  {line}\n" for line in missing).rstrip()
+        )
     return found
 
 
@@ -134,22 +142,22 @@ def _from_group(
 
 
 def _runc(cache: Path, go: str | None, progress: Progress | None, missing: list[str]) -> Path | None:
-    """From the PATH; else built, with cgo and seccomp; else Debian's package, unpacked."""
-    if (installed := system.runc()) is not None:
+    """From the PATH, else built with seccomp, else the Debian package."""
+    if (installed := system_parts.runc()) is not None:
         return installed
     group = Group(
         "runc", MODULES / "runc", {"runc": "github.com/opencontainers/runc"}, tags="seccomp",
         stamp=f"-X main.version={_version('runc', 'github.com/opencontainers/runc').removeprefix('v')}",
     )  # fmt: skip
-    debian = system.Unpacked("runc", ("runc", "libseccomp2"), "usr/sbin/runc")
+    debian = system_parts.Unpacked("runc", ("runc", "libseccomp2"), "usr/sbin/runc")
     for folder in (group.cached(cache, go), debian.cached(cache)):
         if folder is not None:
             return folder / "runc"
     ways: list[str] = []
     if go and shutil.which("cc"):
-        environment = system.seccomp_headers(cache, progress)
+        environment = system_parts.seccomp_headers(cache, progress)
         if environment is None:
-            ways.append("install libseccomp-dev and pkg-config, from which it is built")
+            ways.append("install libseccomp-dev and pkg-config to build it")
         elif progress is None:
             ways.append("next: outfitter sandbox build --node")
         else:
@@ -167,11 +175,11 @@ def _runc(cache: Path, go: str | None, progress: Progress | None, missing: list[
 
 
 def _nft(cache: Path, go: str | None, progress: Progress | None, missing: list[str]) -> Path | None:
-    """From the PATH, else Debian's package, unpacked."""
+    """From the PATH, else the Debian package, unpacked."""
     del go
     if (installed := shutil.which("nft")) is not None:
         return Path(installed)
-    debian = system.Unpacked("nft", system.NFT_PACKAGES, "usr/sbin/nft")
+    debian = system_parts.Unpacked("nft", system_parts.NFT_PACKAGES, "usr/sbin/nft")
     folder = debian.cached(cache)
     if folder is None and debian.available():
         if progress is not None:
@@ -190,7 +198,5 @@ def _version(module: str, path: str) -> str:
         rf"^(?:require)?\s*{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text(), re.MULTILINE
     )
     if found is None:
-        raise SandboxError(
-            f"{MODULES / module / 'go.mod'} does not name {path}. Reinstall outfitter: its package data is damaged."
-        )
+        raise SandboxError(f"{MODULES / module / 'go.mod'} does not name {path}. Reinstall outfitter-sandbox.")
     return found[1]

@@ -1,4 +1,7 @@
-"""The machine-wide record of the one real node: who runs it, where, and what this machine was like before."""
+"""The record of the machine's one real node.
+
+It holds the supervisor of the node, and the previous state of the machine.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ from pathlib import Path
 
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.processes import Identity
-from outfitter_sandbox.realnode import marks, traces
+from outfitter_sandbox.realnode import leftovers, names
 
-COPY = Path(marks.MARK) / "record.json"  # in the sandbox's folder, should the run folder be lost
+COPY = Path(names.NAME) / "record.json"  # in the folder of the sandbox, in case the run folder is lost
 
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that the clean-up needs, also after a crash."""
+    """The input of the cleanup, also after a crash."""
 
     directory: str
-    owner: Identity  # the supervisor; when it is gone, so is the node
+    owner: Identity  # the supervisor; the node ends with it
     nft: str
     settings: dict[str, str]
     absent: list[str]  # fixed paths that did not exist before
@@ -32,51 +35,58 @@ class Record:
 
 
 def current() -> Record | None:
-    """The record of the real node that is up or was left over by a crash."""
-    return _read(marks.RECORD)
+    """The record of the running or crashed real node of this machine."""
+    return _read(names.RECORD)
 
 
 def of(directory: Path) -> Record | None:
-    """The record of this sandbox: the machine's if it is this one's, else the copy in its folder, of this boot only."""
-    found = current()
-    if found is not None and found.directory == str(directory):
-        return found
+    """The record of one sandbox.
+
+    The machine's record, else the copy in the folder if it is from this boot.
+    """
+    machine = current()
+    if machine is not None and machine.directory == str(directory):
+        return machine
     copy = _read(directory / COPY)
-    here = Identity.of(os.getpid())
-    return copy if found is None and copy and here and copy.owner.boot == here.boot else None
+    this_process = Identity.of(os.getpid())
+    same_boot = copy is not None and this_process is not None and copy.owner.boot == this_process.boot
+    return copy if machine is None and same_boot else None
 
 
 def claim(directory: Path, owner: Identity, nft: str) -> Record:
-    """Become the machine's one real node. SandboxError when somebody else is, or was and left something behind.
+    """Register the machine's real node. SandboxError when a record exists.
 
-    The caller holds `exclusively()` and has cleaned up after the dead.
+    The caller holds `exclusively()` and has removed the leftovers of a crash.
     """
     record = Record(
         directory=str(directory), owner=owner, nft=nft,
-        settings=traces.settings(marks.SETTINGS),
-        absent=[each for each in marks.FIXED_PATHS if not os.path.lexists(each)],
+        settings=leftovers.settings(names.SETTINGS),
+        absent=[path for path in names.FIXED_PATHS if not os.path.lexists(path)],
     )  # fmt: skip
     copy = directory / COPY
     copy.parent.mkdir(mode=0o700, exist_ok=True)
     copy.write_text(json.dumps(asdict(record)))
-    staging = marks.RUN.with_name(f".{marks.MARK}.{os.getpid()}")
+    staging = names.RUN.with_name(f".{names.NAME}.{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(mode=0o711)  # the namespaces of pods are mounted below
-    (staging / marks.RECORD.name).write_text(json.dumps(asdict(record)))
+    staging.mkdir(mode=0o711)  # network namespaces of pods are mounted below
+    (staging / names.RECORD.name).write_text(json.dumps(asdict(record)))
     try:
-        staging.rename(marks.RUN)  # complete or not at all; fails when there is one already
+        staging.rename(names.RUN)  # atomic; fails when the folder exists
     except OSError as error:
         shutil.rmtree(staging)
         raise SandboxError(
-            f"{marks.RUN} exists: a real node is up, or crashed. Next: outfitter sandbox down --force"
+            f"{names.RUN} exists: a real node runs or crashed. Next: outfitter sandbox down --force"
         ) from error
     return record
 
 
 @contextlib.contextmanager
 def exclusively() -> Iterator[None]:
-    """One process at a time looks at the record and acts on it. The lock is on the folder /run: it leaves no file."""
-    descriptor = os.open(marks.RUN.parent, os.O_RDONLY | os.O_DIRECTORY)
+    """Hold the lock on the record.
+
+    The lock is on the folder /run, so that it leaves no file.
+    """
+    descriptor = os.open(names.RUN.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -1,1 +1,1 @@
-"""A node without containers: pods are scheduled and get a status, in one small process."""
+"""A node without containers, in one small process."""

@@ -1,4 +1,7 @@
-"""`python -m outfitter_sandbox.simulated_node --kubeconfig FILE --gpus 16 --mig 1g.10gb=4`."""
+"""Run a simulated node.
+
+`python -m outfitter_sandbox.simulated_node --kubeconfig FILE --gpus 16 --mig 1g.10gb=4`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One simulated node: scheduler, kubelet and load balancer of a control plane without machines.
+"""One simulated node: scheduler, kubelet and load balancer.
 
 No container runs: pods are bound to the node and get the status that `pod_status.py` describes.
 """
@@ -84,7 +84,7 @@ class SimulatedNode:
         }  # fmt: skip
 
     async def _renew_lease(self) -> None:
-        """Renew the node's Lease, by which kube-controller-manager sees that the node lives."""
+        """Renew the node's Lease for kube-controller-manager."""
         while True:
             renewed = {"holderIdentity": NAME, "leaseDurationSeconds": 40, "renewTime": _now(micro=True)}
             try:

@@ -1,6 +1,7 @@
-"""The status of a pod under each behaviour, as a kubelet writes it. Pure: status in, status out.
+"""The status of a pod under each behaviour, as a kubelet writes it.
 
-Choose the behaviour with annotation `sandbox.outfitter.dev/pods` on the pod or else on its namespace:
+Pure: status in, status out. Choose the behaviour with annotation `sandbox.outfitter.dev/pods` on the pod or else on its
+namespace:
 
     ready     Running and Ready (the default)
     slow      Running, Ready after some seconds
@@ -28,7 +29,10 @@ RESTARTS = 3
 
 
 def behaviour_of(pod: Object, namespace: Object) -> str:
-    """The pod's annotation, else its namespace's, else the default of its owner. Unknown values count as absent."""
+    """The pod's annotation, else its namespace's, else the default of its owner.
+
+    Unknown values count as absent.
+    """
     for holder in (pod, namespace):
         behaviour = _annotation(holder, ANNOTATION)
         if behaviour in BEHAVIOURS:
@@ -43,9 +47,9 @@ def log_of(pod: Object, namespace: Object) -> str:
 
 
 def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
-    """The stage `age` seconds after the pod was bound, and the seconds until the next stage (0: none follows).
+    """The stage `age` seconds after the binding, and the seconds until the next.
 
-    Stages: ready, unready, crash, oom, image, failed, failed-oom, succeeded.
+    The seconds are 0 when no stage follows. Stages: ready, unready, crash, oom, image, failed, failed-oom, succeeded.
     """
     if behaviour == "slow":
         return ("ready", 0) if age >= SLOW_SECONDS else ("unready", SLOW_SECONDS - age)
@@ -57,7 +61,10 @@ def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
 
 
 def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") -> Object:
-    """The members of `status` that the kubelet owns; `now` is RFC 3339, `address` the pod's IP, `log` its end."""
+    """The members of `status` that the kubelet owns.
+
+    `now` is RFC 3339, `address` the pod's IP, `log` its end.
+    """
     old = pod.get("status") or {}
     ready = stage == "ready"
     finished = stage in ("failed", "failed-oom", "succeeded")

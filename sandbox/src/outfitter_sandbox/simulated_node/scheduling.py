@@ -1,4 +1,4 @@
-"""Whether a pod fits on the one node, and the message of kube-scheduler when it does not. Pure."""
+"""Whether a pod fits on the node, and kube-scheduler's message. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found
 
 
 def requests_of(pod: Object) -> Amounts:
-    """The resources that a pod requests: the sum over containers or the largest init container.
+    """The resources that a pod requests.
 
-    Includes `pods`: 1. Restartable init containers (sidecars) count like containers.
+    The sum over containers or the largest init container. Includes `pods`: 1. Restartable init containers (sidecars)
+    count like containers.
     """
     init_containers = pod["spec"].get("initContainers") or ()
     sidecars = [container for container in init_containers if container.get("restartPolicy") == "Always"]

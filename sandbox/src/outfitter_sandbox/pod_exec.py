@@ -1,4 +1,4 @@
-"""Run a command in a container and see what it said: what `kubectl exec` does, for tests and scenarios."""
+"""Run a command in a container and collect its output, as `kubectl exec` does."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from outfitter.errors import Unavailable, api_error
 from outfitter_sandbox.connection import Connection
 
 PROTOCOL = "v5.channel.k8s.io"
-OUT, ERR, VERDICT = 1, 2, 3  # first byte of every frame
+STDOUT, STDERR, RESULT = 1, 2, 3  # first byte of every frame
 UNKNOWN = -1
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command in a container ended; `code` is -1 when it could not be started, and `err` says why."""
+    """The result of a command.
+
+    `code` is -1 when it could not start, and `err` holds the reason.
+    """
 
     code: int
     out: str
@@ -37,11 +40,12 @@ def execute(
     container: str = "",
     seconds: float = 30,
 ) -> Finished:
-    """Run `command` in a pod and wait for its end. ApiError when the API server refuses, Unavailable after `seconds`.
+    """Run `command` in a pod and wait for its end.
 
-    Blocking, and usable where an event loop runs already.
+    ApiError when the API server refuses, Unavailable after `seconds`. Blocking; also usable in a thread with a running
+    event loop.
     """
-    query = [("stdout", "true"), ("stderr", "true"), *(("command", each) for each in command)]
+    query = [("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
     query += [("container", container)] if container else []
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec?{urlencode(query)}"
     with ThreadPoolExecutor(1) as thread:
@@ -49,11 +53,11 @@ def execute(
 
 
 async def _execute(connection: Connection, path: str, seconds: float) -> Finished:
-    streams: dict[int, bytes] = {OUT: b"", ERR: b"", VERDICT: b""}
+    streams: dict[int, bytes] = {STDOUT: b"", STDERR: b"", RESULT: b""}
     try:
         async with (
             asyncio.timeout(seconds),
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(headers=connection.headers) as session,
             session.ws_connect(
                 f"https://{connection.host}{path}", protocols=(PROTOCOL,), ssl=connection.context
             ) as socket,
@@ -65,14 +69,15 @@ async def _execute(connection: Connection, path: str, seconds: float) -> Finishe
         raise api_error(error.status, "", f"exec {path.partition('?')[0]}: {error.message}") from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"exec {path.partition('?')[0]}: {error!r} after at most {seconds:.0f} s") from error
-    out, err = (streams[each].decode(errors="replace") for each in (OUT, ERR))
-    return _finished(json.loads(streams[VERDICT] or b"{}"), out, err)
+    out, err = (streams[channel].decode(errors="replace") for channel in (STDOUT, STDERR))
+    return finished(json.loads(streams[RESULT] or b"{}"), out, err)
 
 
-def _finished(verdict: dict[str, object], out: str, err: str) -> Finished:
-    if verdict.get("status") == "Success":
+def finished(status: dict[str, object], out: str, err: str) -> Finished:
+    """The result from the Status object on the last channel."""
+    if status.get("status") == "Success":
         return Finished(0, out, err)
-    details = verdict.get("details")
+    details = status.get("details")
     causes = details.get("causes", ()) if isinstance(details, dict) else ()
-    code = next((int(each["message"]) for each in causes if each.get("reason") == "ExitCode"), UNKNOWN)
-    return Finished(code, out, err or str(verdict.get("message", "")))
+    code = next((int(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode"), UNKNOWN)
+    return Finished(code, out, err or str(status.get("message", "")))

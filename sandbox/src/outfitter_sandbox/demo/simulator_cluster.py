@@ -1,4 +1,4 @@
-"""The demo's scene in memory: the simulator, with Pod objects."""
+"""The demo's cluster in memory: the simulator, with Pod objects."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from outfitter.cluster.store import Change
 from outfitter.naming import LABEL_OWNER_UID, keeps_data
 from outfitter.simulator.caches import OUR_KINDS
 from outfitter.simulator.simulation import Simulation
-from outfitter_sandbox.demo.scene import DemoError, Execute
+from outfitter_sandbox.demo.cluster import DemoError, Execute
 
 _TURNS: Final = 20  # the simulation and the orphan collector are at rest after fewer
 
 
-class InMemory:
-    """A Scene whose time does not pass: `until` settles the simulation instead of waiting."""
+class SimulatorCluster:
+    """A DemoCluster without time: `until` settles the simulation instead of waiting."""
 
     def __init__(self) -> None:
         self._simulation = Simulation(settings_from({"domain": "apps.example.com"}), pod_objects=True)
@@ -37,33 +37,33 @@ class InMemory:
             collector.cancel()
             await asyncio.gather(collector, return_exceptions=True)
 
-    async def apply(self, manifest: Mapping[str, Any], who: str = "demo") -> int:
-        """See Scene."""
-        return int(self._cluster.user_apply(manifest, who)["metadata"]["resourceVersion"])
+    async def apply(self, manifest: Mapping[str, Any], manager: str = "demo") -> int:
+        """See DemoCluster."""
+        return int(self._cluster.user_apply(manifest, manager)["metadata"]["resourceVersion"])
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
-        """See Scene."""
+        """See DemoCluster."""
         self._cluster.user_delete(kind, namespace, name)
 
-    async def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
-        """See Scene."""
+    async def until(self, step: str, done: Callable[[], bool], seconds: float) -> None:
+        """See DemoCluster."""
         for _ in range(_TURNS):
             await self._simulation.settle()
-            if holds():
+            if done():
                 return
             await asyncio.sleep(0)  # the orphan collector's turn
         statuses = [live.body.get("status") or {} for live in self._simulation.resources()]
         messages = [status["message"] for status in statuses if status.get("message")]
-        raise DemoError(f"{what}: did not happen. Statuses say: {'; '.join(messages) or 'nothing'}")
+        raise DemoError(f"{step}: did not happen. Messages of statuses: {'; '.join(messages) or 'none'}")
 
     async def owned(self) -> list[tuple[str, str, str, bool]]:
-        """See Scene."""
-        found = []
+        """See DemoCluster."""
+        children = []
         for body in self._cluster.objects():
             kind, meta = body["kind"], body["metadata"]
             if LABEL_OWNER_UID in (labels := meta.get("labels") or {}):
-                found.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, labels)))
-        return found
+                children.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, labels)))
+        return children
 
     def _collect(self, change: Change) -> None:
         if change.new is None and change.old and change.kind in OUR_KINDS:

@@ -1,4 +1,7 @@
-"""One sandbox: start, use, stop. Blocking, so that tests, demos and benchmarks can call it from anywhere."""
+"""One sandbox: start, use, stop.
+
+Blocking, for callers with and without an event loop.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from outfitter_sandbox import audit, binaries, control, crds, launching, nodes
+from outfitter_sandbox import audit, binaries, crds, nodes, start_files, supervisor_client
 from outfitter_sandbox.audit import AuditEntry
 from outfitter_sandbox.components import Layout
 from outfitter_sandbox.connection import Connection
@@ -22,7 +25,7 @@ from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.folders import STATE, abandoned, folder_of, is_running, lock_of, supervisor_of
 from outfitter_sandbox.processes import last_lines, locked, wait_until
 from outfitter_sandbox.readiness import readiness, waves
-from outfitter_sandbox.realnode.marks import MARK
+from outfitter_sandbox.realnode import names
 
 Progress = Callable[[str], None]
 START_SECONDS = 60
@@ -31,7 +34,10 @@ PORT_ATTEMPTS = 3
 
 
 class Sandbox:
-    """A running control plane. `with Sandbox.up(root=tmp_path) as sandbox:` leaves nothing behind, even on kill -9."""
+    """A running control plane.
+
+    `with Sandbox.up(root=tmp_path) as sandbox:` removes everything, also after kill -9.
+    """
 
     def __init__(
         self, name: str, layout: Layout, state: dict[str, Any], process: subprocess.Popen[bytes] | None = None
@@ -61,22 +67,22 @@ class Sandbox:
         detach: bool = False,
         progress: Progress | None = None,
     ) -> Sandbox:
-        """Start a control plane and return when it is usable.
+        """Start a control plane and return when it is ready.
 
-        SandboxError says which part failed, with its last log lines. It ends with this process unless `detach`.
-        `node` is real, stand-in (True), none (False) or auto; `gpus` (16 on the stand-in, else 0) and `mig`
-        (profile -> count) are advertised on it; `images` are archives for a real node. `controllers` is
-        kube-controller-manager's own list; `root` replaces the state folder;
-        `data` is a tar of the folder `etcd` of an earlier sandbox: the new one starts with its objects;
-        `progress` gets one line of text for each step and every two seconds of a long one.
+        It ends with this process unless `detach`. SandboxError names the failed component, with its last log lines.
+        `node` is real, simulated (True), none (False) or auto; `gpus` (16 on a simulated node, else 0) and `mig`
+        (profile -> count) are advertised on it; `images` are archives for a real node. `controllers` is the flag of
+        kube-controller-manager; `root` replaces the state folder; `data` is a tar of the folder `etcd` of an earlier
+        sandbox, whose objects the new one gets; `progress` gets one line of text for each step and every two seconds of
+        a long one.
         """
         report = progress or (lambda text: None)
         directory = folder_of(name, root)
         kind = nodes.choose(node, report)
         if images and kind != nodes.REAL:
-            raise SandboxError(f"Images are for a real node; this one is {kind}. Leave them out, or use --node real.")
+            raise SandboxError(f"Node {kind} runs no image. Remove the images, or use --node real.")
         found = nodes.programs(kind, directory, binaries.find(source, report), report)
-        state = launching.described(name, kind, controllers, gpus, mig, found)
+        state = start_files.described(name, kind, controllers, gpus, mig, found)
         with locked(
             lock_of(directory),
             lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),
@@ -84,36 +90,39 @@ class Sandbox:
             for attempt in range(PORT_ATTEMPTS):
                 if abandoned(directory, name):
                     nodes.discard(directory)
-                sandbox = cls._launch(directory, state | launching.address(state), found, data, report)
+                sandbox = cls._launch(directory, state | start_files.address(state), found, data, report)
                 try:
                     sandbox._start_all(report, images)
-                    control.ask(directory, "settle", detach=detach)
+                    supervisor_client.call(directory, "settle", detach=detach)
                 except BaseException as error:
-                    sandbox._shut_down(keep=True)
+                    sandbox._stop(keep=True)
                     taken = isinstance(error, SandboxError) and "address already in use" in str(error)
                     if not taken or attempt == PORT_ATTEMPTS - 1:
                         raise
-                    report("A port was taken by another process; starting again on others")
+                    report("Another process took a port; starting again on other ports")
                 else:
                     return sandbox
         raise AssertionError("unreachable")
 
     @classmethod
     def attach(cls, *, name: str = "default", root: Path | None = None) -> Sandbox:
-        """The running sandbox of that name, for instance one that `outfitter sandbox up --detach` started."""
+        """The running sandbox of that name, for instance a detached one."""
         directory = folder_of(name, root)
         if not is_running(directory):
             raise SandboxError(f"The sandbox {name} is not running. Next: outfitter sandbox up --name {name}")
         return cls._from_state(directory, json.loads((directory / STATE).read_text()))
 
     def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """A kubeconfig for a user in `groups` (certificate) or for `system:serviceaccount:NAMESPACE:NAME` (token)."""
+        """A kubeconfig for a user in `groups`, or for a ServiceAccount.
+
+        A ServiceAccount is `system:serviceaccount:NAMESPACE:NAME`.
+        """
         from outfitter_sandbox import kubeconfigs
 
         folder, origin = self.directory / "users", kubeconfigs.Origin(self.name, self.url, self.layout.pki)
         if user.startswith(kubeconfigs.SERVICE_ACCOUNT):
             if groups:
-                raise SandboxError("A ServiceAccount's groups are fixed by Kubernetes. Leave the groups out.")
+                raise SandboxError("Kubernetes sets the groups of a ServiceAccount. Remove the groups.")
             return kubeconfigs.for_service_account(folder, origin, user, self.connection())
         return kubeconfigs.for_user(folder, origin, user, groups)
 
@@ -131,19 +140,19 @@ class Sandbox:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Component -> {pid, exit, restarts}; exit is None while it runs."""
-        result: dict[str, dict[str, Any]] = self._ask("status")["components"]
+        result: dict[str, dict[str, Any]] = self._call_supervisor("status")["components"]
         return result
 
     def stop_component(self, name: str, *, kill: bool = False, grace: float = 1) -> None:
-        """SIGTERM to one component, SIGKILL after `grace` seconds (at once when `kill`); the others go on.
+        """Send SIGTERM to one component, and SIGKILL after `grace` seconds.
 
-        The grace is short because an API server waits up to a minute for watches that nobody ends.
+        With `kill` SIGKILL at once. The grace is short because an API server waits up to a minute for open watches.
         """
-        self._ask("stop", name=name, kill=kill, grace=grace)
+        self._call_supervisor("stop", name=name, kill=kill, grace=grace)
 
     def start_component(self, name: str) -> None:
         """Start one component, on its old port, and wait until it is ready."""
-        self._ask("start", name=name)
+        self._call_supervisor("start", name=name)
         self._await(name)
 
     def restart(self, name: str) -> None:
@@ -152,25 +161,33 @@ class Sandbox:
         self.start_component(name)
 
     def apply_crds(self, source: Path) -> None:
-        """Create or replace the CRDs of a file or of a folder's *.yaml; returns when each is served."""
+        """Create or replace the CRDs of a file, or of a folder's *.yaml.
+
+        Returns when each is Established and in discovery.
+        """
         crds.apply(self.connection(), source)
 
     def import_image(self, archive: Path) -> list[str]:
-        """Put the images of a tar on the real node; their names, ready for pods that pull IfNotPresent or Never."""
+        """Import the images of an archive into the real node.
+
+        Returns their names, for pods that pull IfNotPresent or Never.
+        """
         if self.state["node"] != nodes.REAL:
-            raise SandboxError(f"The node of the sandbox {self.name} is {self.state['node']}: it runs no image.")
+            raise SandboxError(
+                f"Node {self.state['node']} of the sandbox {self.name} runs no image. Start it with --node real."
+            )
         from outfitter_sandbox.realnode import node
 
         return node.import_image(self.state["programs"]["ctr"], archive)
 
     def logs(self, component: str, count: int = 50) -> str:
-        """The end of a component's log, indented; `status()` names the components."""
+        """The end of a component's log, indented; `status()` lists the components."""
         return last_lines(self.layout.log(component), count)
 
     def down(self) -> None:
-        """Stop everything and remove the directory. Does nothing when it is down already."""
+        """Stop all components and remove the folder; does nothing for a stopped sandbox."""
         with locked(lock_of(self.directory)):
-            self._shut_down(keep=False)
+            self._stop(keep=False)
             nodes.discard(self.directory)
 
     def __enter__(self) -> Self:
@@ -190,15 +207,15 @@ class Sandbox:
         data: Path | None,
         progress: Progress,
     ) -> Sandbox:
-        """Write every file and start the supervisor, which starts nothing by itself."""
+        """Write all files and start the supervisor, which waits for requests."""
 
         directory.mkdir(mode=0o700, parents=True)
         (directory / STATE).write_text(json.dumps(state))
         sandbox = cls._from_state(directory, state)
         layout = sandbox.layout
-        launching.write(layout, state, found, progress)
+        start_files.write(layout, state, found, progress)
         if data is not None:
-            launching.restore(layout, data)
+            start_files.restore(layout, data)
         log = layout.log("supervisor")
         with log.open("ab") as output:
             command = [sys.executable, "-P", "-m", "outfitter_sandbox.supervisor", str(directory), str(os.getpid())]
@@ -208,30 +225,33 @@ class Sandbox:
         process = sandbox._process
         wait_until(lambda: supervisor_of(directory) is not None or process.poll() is not None, START_SECONDS, 0.01)
         if supervisor_of(directory) is None:
-            raise SandboxError(f"The sandbox's supervisor did not start. The end of {log}:\n{last_lines(log)}")
+            raise SandboxError(f"The supervisor of the sandbox did not start. The end of {log}:\n{last_lines(log)}")
         return sandbox
 
     @classmethod
     def _from_state(cls, directory: Path, state: dict[str, Any]) -> Sandbox:
-        return cls(state["name"], launching.layout_of(directory, state), state)
+        return cls(state["name"], start_files.layout_of(directory, state), state)
 
     def _start_all(self, progress: Progress, images: Sequence[Path]) -> None:
-        parts = json.loads((self.directory / control.COMPONENTS).read_text())
+        parts = json.loads((self.directory / supervisor_client.COMPONENTS).read_text())
         if self.state["node"] == nodes.REAL:
             nodes.take_machine(self.directory, self.state["programs"]["nft"], progress)
         for wave in waves(parts, self.state["node"]):
             progress(f"Starting {', '.join(wave)}")
             for name in wave:
-                self._ask("start", name=name)
+                self._call_supervisor("start", name=name)
             for name in wave:
                 self._await(name)
             if "containerd" in wave:
-                for archive in (self.directory / MARK / "pause.tar", *images):
+                for archive in (self.directory / names.NAME / "pause.tar", *images):
                     progress(f"Importing {archive}")
                     self.import_image(archive)
 
     def _await(self, name: str) -> None:
-        """Poll a component until it is ready. SandboxError with the end of its log when it ended or takes too long."""
+        """Wait until a component is ready.
+
+        SandboxError with the end of its log when it ended or takes too long.
+        """
         ready, started = readiness(name, self.layout, self.state, self.connection()), time.monotonic()
 
         def settled() -> bool:
@@ -248,33 +268,33 @@ class Sandbox:
             else f"was not ready within {time.monotonic() - started:.0f} s"
         )
         raise SandboxError(
-            f"The sandbox's {name} {what}. The end of its log:\n{last_lines(log)}\n"
-            f"Next: read all of {log}; its command line is in {self.directory / control.COMPONENTS}."
+            f"Component {name} {what}. The end of its log:\n{last_lines(log)}\n"
+            f"Next: read {log}; the command line is in {self.directory / supervisor_client.COMPONENTS}."
         )
 
-    def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+    def _call_supervisor(self, op: str, **arguments: Any) -> dict[str, Any]:
         try:
-            return control.ask(self.directory, op, **arguments)
+            return supervisor_client.call(self.directory, op, **arguments)
         except OSError as error:
             raise SandboxError(
                 f"The sandbox {self.name} is not running ({error}). Next: outfitter sandbox up --name {self.name}"
             ) from error
 
-    def _shut_down(self, *, keep: bool) -> None:
+    def _stop(self, *, keep: bool) -> None:
         owner = supervisor_of(self.directory)
         if owner is not None and owner.alive():
             with contextlib.suppress(OSError, SandboxError):
-                control.ask(self.directory, "shutdown", keep=keep)
+                supervisor_client.call(self.directory, "shutdown", keep=keep)
             if not owner.wait(END_SECONDS):
-                owner.kill(signal.SIGKILL)  # its components are bound to it: the kernel ends them
-                owner.wait(control.GRACE)
+                owner.kill(signal.SIGKILL)  # the kernel then ends its components (bound.py)
+                owner.wait(supervisor_client.GRACE)
         if self._process is not None:
             self._process.wait()
             self._process = None
 
 
 def remove(name: str, root: Path | None = None) -> bool:
-    """Take down a sandbox, running or crashed, by name; False when there is none."""
+    """Remove a sandbox, running or crashed, by name; False when there is none."""
     directory = folder_of(name, root)
     if not (directory / STATE).exists():
         return False

@@ -1,4 +1,4 @@
-"""What takes time and is done once: commands with a progress display, folders in Outfitter's cache."""
+"""Steps of image builds: commands with a progress display, and cached folders."""
 
 from __future__ import annotations
 
@@ -21,24 +21,27 @@ REPORT_SECONDS = 5
 
 
 def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_CACHE_HOME/outfitter/images`; never inside a work tree."""
+    """`$XDG_CACHE_HOME/outfitter/images`."""
     base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "outfitter" / "images"
 
 
 def cache_name(what: str, tool: str, *sources: Path) -> str:
-    """Name of a cache folder: what is made, with which tool, of which files (by content), for which machine."""
-    digest = hashlib.sha256(b"\0".join(each.read_bytes() for each in sources)).hexdigest()
+    """Name of a cache folder from result, tool, sources and platform."""
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
     return f"{what}-{re.sub(r'[^A-Za-z0-9.]', '_', tool)}-{digest[:12]}-{'-'.join(target())}"
 
 
 def made_once(folder: Path, make: Callable[[Path], None], progress: Progress) -> Path:
-    """`folder`, filled by `make(partial folder)` unless it is there; renamed when complete, one process at a time."""
-    waiting = f"Another process is making {folder}; waiting for it"
+    """Fill `folder` through `make(partial folder)` unless it exists.
+
+    Renamed when complete, under a lock.
+    """
+    waiting = f"Another process is building {folder}; waiting for it"
     with locked(folder.with_name(folder.name + ".lock"), lambda: progress(waiting)):
         if not folder.is_dir():
             partial = folder.with_name(folder.name + ".partial")
-            shutil.rmtree(partial, ignore_errors=True)  # of a crash: we hold the lock
+            shutil.rmtree(partial, ignore_errors=True)  # of a crash
             partial.mkdir(parents=True)
             make(partial)
             partial.rename(folder)
@@ -54,9 +57,9 @@ def run(
     env: Mapping[str, str] | None = None,
     follow_up: str = "",
 ) -> None:
-    """Run a command to its end, saying `what` it does and for how long already. It ends with this process.
+    """Run a command to its end and report `what` it does and since when.
 
-    SandboxError with the end of its output, and what to do next, when it fails.
+    It ends with this process. SandboxError with the end of its output and `follow_up` when it fails.
     """
     started = time.monotonic()
     progress(what)

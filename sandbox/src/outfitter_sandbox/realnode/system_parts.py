@@ -1,4 +1,7 @@
-"""Parts of a real node that this machine already has, and Debian packages unpacked into our cache, never installed."""
+"""Installed parts of a real node, and Debian packages in the cache.
+
+Debian packages are unpacked, never installed.
+"""
 
 from __future__ import annotations
 
@@ -27,46 +30,52 @@ SECONDS = 10
 
 
 def containerd() -> dict[str, Path]:
-    """containerd 2 with its shim and ctr from the PATH; an older one lacks a call of the kubelet's."""
+    """containerd 2 with its shim and ctr from the PATH.
+
+    Older versions lack a call that the kubelet makes.
+    """
     found = {name: shutil.which(name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")}
     if not all(found.values()):
         return {}
-    said = re.search(r" v?(\d+)\.\d+", _output(["containerd", "--version"]))
-    return {name: Path(str(path)) for name, path in found.items()} if said and int(said[1]) >= 2 else {}
+    version = re.search(r" v?(\d+)\.\d+", _output(["containerd", "--version"]))
+    return {name: Path(str(path)) for name, path in found.items()} if version and int(version[1]) >= 2 else {}
 
 
 def runc() -> Path | None:
-    """runc 1.1 or newer with seccomp from the PATH: without it no pod of a restricted namespace starts."""
+    """runc 1.1 or newer with seccomp from the PATH.
+
+    Pods of restricted namespaces require seccomp.
+    """
     path = shutil.which("runc")
-    said = _output(["runc", "--version"]) if path else ""
-    version = re.search(r"runc version (\d+)\.(\d+)", said)
-    fits = version is not None and (int(version[1]), int(version[2])) >= (1, 1) and "libseccomp" in said
-    return Path(str(path)) if fits else None
+    text = _output(["runc", "--version"]) if path else ""
+    version = re.search(r"runc version (\d+)\.(\d+)", text)
+    compatible = version is not None and (int(version[1]), int(version[2])) >= (1, 1) and "libseccomp" in text
+    return Path(str(path)) if compatible else None
 
 
 def network_plugins() -> dict[str, Path]:
-    """CNI plugins of the distribution that speak the version of our configuration."""
+    """Installed CNI plugins that support the version of the sandbox's configuration."""
     for folder in PLUGIN_FOLDERS:
         found = {name: Path(folder) / name for name in ("bridge", "host-local")}
-        if all(os.access(path, os.X_OK) and _speaks(path) for path in found.values()):
+        if all(os.access(path, os.X_OK) and _supported(path) for path in found.values()):
             return found
     return {}
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A program from Debian packages, unpacked into the cache behind a script that shows it its libraries."""
+    """A program from unpacked Debian packages, with a script for its libraries."""
 
     program: str
     packages: tuple[str, ...]
     path: str  # of the program in its package
 
     def available(self) -> bool:
-        """Whether this machine can fetch Debian packages."""
+        """Whether this machine can download Debian packages."""
         return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
 
     def cached(self, cache: Path) -> Path | None:
-        """The folder that holds the script, when it is complete."""
+        """The folder of the script when it is complete."""
         folder = cache / self.key()
         return folder if binaries.complete(folder, (self.program,)) else None
 
@@ -75,16 +84,19 @@ class Unpacked:
         return f"node-{self.program}-debian-{'-'.join(binaries.target())}"
 
     def unpack(self, cache: Path, progress: Progress) -> Path:
-        """The folder that holds the script. SandboxError with apt's words when a package cannot be fetched."""
+        """The folder of the script.
+
+        SandboxError with the message of apt when a download fails.
+        """
         folder = cache / self.key()
 
         def make(partial: Path) -> None:
-            progress(f"Fetching {self.program} from Debian packages; they are unpacked, not installed")
+            progress(f"Downloading Debian packages of {self.program}; they are unpacked, not installed")
             fetch(self.packages, partial / "root")
             script = partial / self.program
             script.write_text(
                 f"#!/bin/sh\nroot={shlex.quote(str(folder))}/root\n"
-                f'for each in "$root"/usr/lib/*-gnu "$root"/lib/*-gnu; do libraries=$libraries:$each; done\n'
+                f'for folder in "$root"/usr/lib/*-gnu "$root"/lib/*-gnu; do libraries=$libraries:$folder; done\n'
                 f'LD_LIBRARY_PATH=${{libraries#:}} exec "$root/{self.path}" "$@"\n'
             )
 
@@ -92,9 +104,10 @@ class Unpacked:
 
 
 def seccomp_headers(cache: Path, progress: Progress | None) -> dict[str, str] | None:
-    """What the Go build needs to link runc with libseccomp; None when it cannot be had.
+    """Environment of a Go build that links runc with libseccomp.
 
-    Without `progress` nothing is fetched, and {} means: it could be.
+    None when that is not possible. Without `progress` the packages are not downloaded, and the result is {} when they
+    can be.
     """
     if _succeeds(["pkg-config", "--exists", "libseccomp"]):
         return {"CGO_ENABLED": "1"}
@@ -114,17 +127,20 @@ def seccomp_headers(cache: Path, progress: Progress | None) -> dict[str, str] | 
 
 
 def fetch(packages: Sequence[str], root: Path) -> None:
-    """Debian packages, unpacked below `root`; a package that the release does not have is left out."""
+    """Download Debian packages and unpack them below `root`.
+
+    Packages that the release does not have are skipped.
+    """
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - apt reads as another user
-        known = [each for each in packages if _succeeds(["apt-cache", "show", each])]
+        known = [package for package in packages if _succeeds(["apt-cache", "show", package])]
         fetched = subprocess.run(
             ["apt-get", "download", *known], cwd=folder, capture_output=True, text=True, check=False
         )
         if fetched.returncode != 0 or not known:
             raise SandboxError(
                 f"apt-get download {' '.join(packages)} failed: {fetched.stderr.strip()[-600:]}\n"
-                "Next: apt-get update, or install the program yourself."
+                "Next: apt-get update, or install the program."
             )
         for package in sorted(Path(folder).glob("*.deb")):
             unpacked = subprocess.run(
@@ -134,7 +150,7 @@ def fetch(packages: Sequence[str], root: Path) -> None:
                 raise SandboxError(f"dpkg -x {package.name} failed: {unpacked.stderr.strip()[-600:]}")
 
 
-def _speaks(plugin: Path) -> bool:
+def _supported(plugin: Path) -> bool:
     answer = subprocess.run(
         [str(plugin)], input=json.dumps({"cniVersion": CNI_VERSION}), env={"CNI_COMMAND": "VERSION"},
         capture_output=True, text=True, check=False, timeout=SECONDS,

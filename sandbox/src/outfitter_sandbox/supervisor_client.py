@@ -1,4 +1,4 @@
-"""How to talk to a sandbox's supervisor: one JSON line each way over a Unix socket in its folder."""
+"""Requests to a sandbox's supervisor over a Unix socket, as JSON lines."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from outfitter_sandbox.errors import SandboxError
 
 SOCKET = "control.sock"
 COMPONENTS = "components.json"
-LAST = "last.json"  # optional: {"command": [...], "kill": bool}, what the supervisor does when it ends
+LAST = "last.json"  # optional: {"command": [...], "kill": bool}, for the end of the supervisor
 GRACE = 8.0  # seconds between SIGTERM and SIGKILL
 
 
 def address(directory: Path) -> tuple[int, str]:
     """An open directory descriptor (the caller closes it) and a short socket path.
 
-    Unix allows 107 bytes, and folders may be deep.
+    Linux limits socket paths to 107 bytes, and folders may be deep.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     return descriptor, f"/proc/self/fd/{descriptor}/{SOCKET}"
 
 
-def ask(directory: Path, op: str, **arguments: Any) -> dict[str, Any]:
-    """Send one request to the supervisor of `directory`. SandboxError when it refuses, OSError when it is not there."""
+def call(directory: Path, op: str, **arguments: Any) -> dict[str, Any]:
+    """Send one request to the supervisor of `directory`.
+
+    SandboxError when it fails, OSError without a supervisor.
+    """
     descriptor, path = address(directory)
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -38,7 +41,7 @@ def ask(directory: Path, op: str, **arguments: Any) -> dict[str, Any]:
     finally:
         os.close(descriptor)
     if not line:
-        raise ConnectionResetError("the supervisor ended before it answered")
+        raise ConnectionResetError("the supervisor ended without an answer")
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         raise SandboxError(answer["error"])
