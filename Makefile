@@ -10,7 +10,7 @@ COMPILE := uv pip compile -q $(if $(UPGRADE),--upgrade) --universal --python-ver
   --no-emit-index-url --no-header
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test e2e check generate bench format unit lock clean venv
+.PHONY: help demo test e2e check generate bench format unit lock clean venv docs
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ lock: ## pin all dependencies with hashes and without index addresses, with uv; 
 	@$(COMPILE) pyproject.toml -o requirements.txt
 	@$(COMPILE) pyproject.toml sandbox/pyproject.toml --group dev --no-emit-package outfitter -c requirements.txt \
 	  -o requirements-dev.txt
+
+docs: $(STAMP) ## the docs site, in build/docs/site; a broken link fails it
+	@cd tests && ../$(BIN)/python -m docs.site
 
 clean: ## remove what was built here (caches of built binaries stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

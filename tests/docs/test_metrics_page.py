@@ -1,0 +1,42 @@
+"""The metrics page lists what the operator exposes: names, types and labels, and the alerts of the chart."""
+
+from __future__ import annotations
+
+import re
+
+from outfitter.cluster.store import Caches
+from outfitter.operator.metrics import EngineGauges, Metrics
+from outfitter.operator.queue import WorkQueue
+
+from .pages import DOCS, ROOT
+
+PAGE = (DOCS / "reference" / "metrics.md").read_text(encoding="utf-8")
+ALERTS = (ROOT / "deploy" / "chart" / "templates" / "metrics.yaml").read_text(encoding="utf-8")
+
+
+async def exposed() -> set[tuple[str, str, tuple[str, ...]]]:
+    """Name as it is scraped, type and labels of every metric."""
+    metrics = Metrics()
+    metrics.request("GET", 200)
+    metrics.passed("Workspace", "Ready", 0.1)
+    metrics.unreadable("Workspace")
+    metrics.registry.register(EngineGauges(WorkQueue(), Caches(), (), (), lambda: True))
+    found = set()
+    for family in metrics.registry.collect():
+        suffix = "_total" if family.type == "counter" else ""
+        labels = {key for sample in family.samples for key in sample.labels} - {"le"}
+        labels |= set(getattr(family, "_labelnames", ()))
+        found.add((family.name + suffix, family.type, tuple(sorted(labels))))
+    return found
+
+
+async def test_every_metric_is_listed_and_no_other() -> None:
+    rows = re.findall(r"^\| `(outfitter_\w+)` \| (\w+) \| ([^|]*)\|", PAGE, re.MULTILINE)
+    listed = {(name, kind, tuple(sorted(re.findall(r"`(\w+)`", labels)))) for name, kind, labels in rows}
+    assert listed == await exposed()
+
+
+def test_every_alert_is_listed_and_no_other() -> None:
+    alerts = set(re.findall(r"- alert: (\w+)", ALERTS))
+    assert alerts
+    assert set(re.findall(r"^\| `(Outfitter\w+)` \|", PAGE, re.MULTILINE)) == alerts
