@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import nsmallest
-from typing import Any
+from typing import Any, Final
 
-from outfitter.api.v1alpha1.asset import LISTED_USERS
+from outfitter.api.v1alpha1 import KINDS
+from outfitter.api.v1alpha1.asset import LISTED_USERS, UsedBy
 from outfitter.snapshot import Key
 
-_LISTS = {
-    "Environment": "environments",
-    "DataSource": "dataSources",
-    "Workspace": "workspaces",
-    "Inference": "inferences",
-    "Artifact": "artifacts",
-    "NimCache": "nimCaches",
-}
+# The fields of UsedBy are the plurals of the kinds that can use something, in camelCase.
+_FIELDS: Final = {str(field.alias).lower(): str(field.alias) for field in UsedBy.model_fields.values()}
+_LISTS: Final = {kind.name: _FIELDS[kind.plural] for kind in KINDS if kind.plural in _FIELDS}
 
 
 def used_by(users: Iterable[Key]) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from outfitter.api.refs import CredentialRef
-from outfitter.api.v1alpha1.inference import InferenceSpec
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credential_secret
 from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Reason
@@ -80,7 +79,7 @@ def credential_key(
 def check_variables(
     reader: Reader,
     namespace: str,
-    spec: WorkspaceSpec | InferenceSpec,
+    spec: WorkloadFields,
     found: Found,
     *,
     field: str = "spec.environmentVariables",
@@ -108,7 +107,7 @@ def check_variables(
             found.problems.append(note(Reason.PROMPT_UNSET, f"the environment asks you to set it{text}", path))
 
 
-def _named_data(namespace: str, spec: WorkspaceSpec | InferenceSpec) -> Iterator[Dep]:
+def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:
     for variable in spec.environment_variables:
         if variable.credential:
             yield Dep("Secret", namespace, credential_secret(variable.credential.name))

@@ -12,7 +12,7 @@ from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.inference import InferenceSpec
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
@@ -35,7 +35,7 @@ from outfitter.snapshot import Reader, Resource
 MAIN = "main"
 NGC_HOST = "nvcr.io/"
 
-Spec = WorkspaceSpec | InferenceSpec
+Spec = WorkloadFields
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
+from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
 
 
@@ -22,7 +23,7 @@ class WorkloadTraits:
     """The word for it in `supportedTypes`, in policies and in revisions."""
     kind: str
     """The kind whose rules its merged submission follows."""
-    spec: type[WorkspaceSpec] | type[InferenceSpec]
+    spec: type[WorkloadFields]
     """The model of its merged submission."""
     backend: str
     """The module of `outfitter.backends` that renders and observes its controllers."""

@@ -1,6 +1,6 @@
 """The inline fields of a workload: the same tree that policies speak about."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ from outfitter.api.types import (
     list_set,
 )
 from outfitter.api.v1alpha1.compute import InlineCompute
+from outfitter.api.v1alpha1.connections import ConnectionOverrides
 from outfitter.api.v1alpha1.placement import NodeAffinityRequired, NodePools, PodAffinity, Tolerations
 from outfitter.api.v1alpha1.probes import InlineProbes
 from outfitter.api.v1alpha1.security import Security
@@ -258,3 +259,6 @@ class WorkloadFields(Model):
     """Delete the object so many seconds after it completed or failed. 0 is at once. Default: never."""
     termination_grace_period_seconds: Seconds | None = None
     """Seconds between asking the program to end and killing it. Default: 30."""
+
+    if TYPE_CHECKING:  # each kind of workload declares it with a description of its own
+        connections: ConnectionOverrides = ()
