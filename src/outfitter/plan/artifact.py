@@ -1,4 +1,4 @@
-"""plan() of an Artifact: draft or version, its repository, what it was cloned from; with run, also what runs."""
+"""The plan of an Artifact: its phase, version, repository and clone; with `run`, also its workload."""
 
 from __future__ import annotations
 
@@ -34,21 +34,25 @@ from outfitter.status import StatusInput, known
 
 @dataclass
 class _LockState:
-    """Where an artifact stands between draft and version."""
+    """The state of an artifact between draft and version."""
 
     phase: str
     version: int | None = None
     problems: list[Problem] = field(default_factory=list)
-    asks: bool = False  # its repository has a number to give, or to note
+    asks: bool = False  # its repository must assign or record a number
 
 
 def plan_artifact(reader: Reader, resource: Resource) -> Plan:
-    """One pass over an Artifact."""
+    """Plan an Artifact."""
     assert isinstance(resource.model, Artifact)
     facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
     found = definition(reader, resource)
     if isinstance(found, Problem):
-        facts = {"phase": "Draft", **known(resource.body), **facts}  # what runs keeps to its pin, a version stays one
+        facts = {
+            "phase": "Draft",
+            **known(resource.body),
+            **facts,
+        }  # its workload keeps its revision, and a version stays one
         return Plan(StatusInput(False, found.reason, "", (found,), facts, (0, 1)))
     repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
     lock = _lock_state(reader, found, repository)
@@ -62,15 +66,15 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(reader, resource, found, facts, lock)
-    # A version waits for its number; of a draft, what runs comes first.
+    # A version waits for its number; for a draft, the workload comes first.
     repository_phase = WritePhase.EARLY if lock.asks else WritePhase.LATE
     writes = (*_snapshot(reader, found), *plan.writes, *in_phase(repository_phase, _missing(found, repository)))
-    # A repository that is made here says nothing yet; a snapshot is what the next look starts from.
+    # A new repository has no status yet. The next reconciliation starts from the new snapshot.
     return replace(plan, writes=writes, also_reconcile=told, replan_after_write=plan.replan_after_write or found.fresh)
 
 
 def _joins(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> bool:
-    """Whether a shared repository learns only now that it has this artifact: a clone tells by its status."""
+    """Return whether a shared repository does not know this artifact yet: a clone names it in its status only."""
     if repository is None or not reader.settings.shared_roles:
         return False
     assert isinstance(repository.model, ArtifactRepository)
@@ -85,7 +89,7 @@ def _snapshot(reader: Reader, found: ResolvedArtifact) -> tuple[Write, ...]:
 
 
 def _missing(found: ResolvedArtifact, repository: Resource | None) -> tuple[Write, ...]:
-    """What makes the repository where there is none."""
+    """Return the write that creates a missing repository."""
     return () if repository is not None else (Create(render.repository(found)),)
 
 
@@ -116,7 +120,7 @@ def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | 
     had = (found.resource.body.get("status") or {}).get("version")
     number = number_of(repository, live.uid)
     if not spec.locked:
-        # Unlocked again before it showed its number: the repository keeps the number for it.
+        # Unlocked before its status showed the number: the repository keeps the number for it.
         lock = _LockState("Draft", problems=[], asks=number is not None and _noted(repository, live.uid, locked=True))
         mismatch = type_problem(found, repository)
         lock.problems += [mismatch] if mismatch else []
@@ -142,7 +146,7 @@ def _noted(repository: Resource | None, uid: str, *, locked: bool) -> bool:
 
 
 def _taken(repository: Resource | None, version: int | None) -> Problem | None:
-    """Why a number that was asked for cannot be had."""
+    """Return why the requested number is not available."""
     if version is None or repository is None:
         return None
     status = repository.body.get("status") or {}

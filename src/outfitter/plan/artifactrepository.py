@@ -1,4 +1,4 @@
-"""plan() of an ArtifactRepository: it gives each locked artifact a number, once, in one guarded status write.
+"""The plan of an ArtifactRepository: it assigns each locked artifact a number, once, in one guarded status write.
 
 Where an admin turned that on, it also keeps the Roles of those with whom it is shared.
 """
@@ -20,35 +20,35 @@ from outfitter.resolve.artifact import ResolvedArtifact, definition, full_proble
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
 
-_SETTLING = 2.0  # seconds that the artifact for which a repository was made is given to be counted
+_SETTLING = 2.0  # seconds until the artifact that a repository was created for is counted
 
 
 @dataclass
 class _VersionLedger:
-    """The versions of a repository while numbers are given. `retired`: of artifacts that are gone."""
+    """The versions of a repository while numbers are assigned. `retired`: numbers of deleted artifacts."""
 
     last: int
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
     retired: set[int] = field(default_factory=set)
 
     def give(self, number: int, resource: Resource) -> None:
-        """Note the number of an artifact, for good."""
+        """Record the number of an artifact."""
         live = resource.live
         self.entries[number] = {"version": number, "name": live.name, "uid": live.uid, "locked": True}
         self.last = max(self.last, number)
 
     def retire(self, number: int) -> None:
-        """Note that the artifact with this number is gone."""
+        """Record that the artifact with this number was deleted."""
         self.retired.add(number)
         self.last = max(self.last, number)
 
     def free(self, number: int) -> bool:
-        """Whether a number was never given."""
+        """Return whether a number was never assigned."""
         return number not in self.entries and not spent(sorted(self.retired), number)
 
 
 def plan_repository(reader: Reader, resource: Resource) -> Plan:
-    """One pass over an ArtifactRepository."""
+    """Plan an ArtifactRepository."""
     assert isinstance(resource.model, ArtifactRepository)
     spec, live, before = resource.model.spec, resource.live, resource.body.get("status") or {}
     members = reader.members(live.namespace, live.name)
@@ -61,7 +61,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     sharing = share_roles(reader, resource, members, {item["uid"] for item in numbers.entries.values()})
     problems += sharing.problems
     facts = {
-        # Known by the repository that they name, before a pass over them has looked at it.
+        # Members name their repository before their own reconciliation has read it.
         "usedBy": used_by([*reader.users, *(member.key for member in members)]),
         "type": spec.type,
         "lastVersionNumber": numbers.last,
@@ -73,7 +73,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     ready, text = not problems and not writes, "its roles are being written" if writes else ""
     reason = Reason.SHARING if writes else Reason.COUNTING
     status = StatusInput(ready, reason, text, tuple(problems), facts, (1, 1))
-    # It says first that it holds nothing: what guards repositories reads that.
+    # The status reports zero artifacts first: the admission policy for deletions reads it.
     return Plan(status, writes, _SETTLING if unused else None, if_unchanged=True, replan_after_write=bool(writes))
 
 
@@ -82,7 +82,7 @@ def _made_for_others(resource: Resource) -> bool:
 
 
 def _known(before: dict[str, Any], members: list[Resource]) -> _VersionLedger:
-    """The numbers that were given; where the status was lost, those that the artifacts themselves show."""
+    """Return the assigned numbers; after a lost status, those that the artifacts show."""
     retired = set(before.get("retiredVersions") or ())
     numbers = _VersionLedger(max(int(before.get("lastVersionNumber") or 0), *retired, 0), {}, retired)
     alive = {resource.live.uid: resource for resource in members}
@@ -103,7 +103,7 @@ def _known(before: dict[str, Any], members: list[Resource]) -> _VersionLedger:
 def _give(
     reader: Reader, resource: Resource, members: list[Resource], numbers: _VersionLedger, problems: list[Problem]
 ) -> None:
-    """Numbers for those that wait: first the ones that ask for a certain one, then the others, oldest first."""
+    """Assign numbers: first to artifacts that request one, then to the others, oldest first."""
     has = {item["uid"] for item in numbers.entries.values()}
     waiting = [
         found for member in members if member.live.uid not in has and (found := _ready(reader, resource, member))
@@ -120,7 +120,7 @@ def _give(
 
 
 def _ready(reader: Reader, repository: Resource, member: Resource) -> ResolvedArtifact | None:
-    """A member that is locked and may become a version."""
+    """Return a member that is locked and can become a version."""
     found = definition(reader, member)
     if isinstance(found, Problem) or found.fresh or not found.locked or member.live.deleting:
         return None

@@ -1,4 +1,4 @@
-"""plan() of what renders nothing by itself: ComputeResource, and Environment without run. They check themselves."""
+"""The plan of kinds without children: ComputeResource, and Environment without `run`. They check themselves."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _SHARED = frozenset(field.alias for field in WorkspaceSpec.model_fields.values()
 
 
 def plan_compute_resource(reader: Reader, asset: Resource) -> Plan:
-    """Report what could never be granted as asked."""
+    """Plan a ComputeResource: report requests that cannot be granted."""
     assert isinstance(asset.model, ComputeResource)
     problems = _scope(reader, asset) + computeresource.check(asset.model.spec, "spec")
     return _report(reader, problems)
 
 
 def plan_environment(reader: Reader, asset: Resource) -> Plan:
-    """Check the definition's own references; with run, also be the workspace that it describes."""
+    """Plan an Environment: check its references; with `run`, also plan its workload."""
     assert isinstance(asset.model, Environment)
     request = request_for(asset)
     if request is None:
-        ended = prune(reader, asset, (*child_kinds(), "ControllerRevision"), ())  # `run` was taken out
+        ended = prune(reader, asset, (*child_kinds(), "ControllerRevision"), ())  # `run` was removed
         report = _report(reader, _scope(reader, asset) + _definition(reader, asset))
         return replace(report, writes=tuple(ended))
     facts = {"usedBy": used_by(reader.users)}
@@ -73,7 +73,7 @@ def _definition(reader: Reader, asset: Resource) -> list[Problem]:
     problems += unsupported(fields, SUBMISSION, reader.settings)
     problems += environment.pod_patch(WorkspaceSpec.model_validate(fields), asset.live.name, reader.settings)[1]
     if is_wide(asset, reader.settings.system_namespace):
-        return problems  # its references are looked up where it is used
+        return problems  # its references are resolved in the namespaces that use it
     namespace = asset.live.namespace
     for variable in getattr(spec, "environment_variables", ()):
         field = f"spec.environmentVariables[{variable.name}]"

@@ -1,4 +1,4 @@
-"""plan() of a Credential: the normalised Secret in every namespace in scope. Material is compared, never hashed."""
+"""The plan of a Credential: a normalised Secret in every namespace in scope. Content is compared, never hashed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from outfitter.status import StatusInput
 
 
 def plan_credential(reader: Reader, asset: Resource) -> Plan:
-    """Copy the referenced Secret, normalised, to where it may be used; follow its rotation in place."""
+    """Plan a Credential: copy the referenced Secret, normalised, and follow its rotation in place."""
     assert isinstance(asset.model, Credential)
     spec, live = asset.model.spec, asset.live
     where = targets(reader, asset)
@@ -40,7 +40,7 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     if problems or material is None:
         synced = len({child.namespace for child in reader.children(live.uid) if child.kind == "Secret"} & set(where))
         facts["targets"] = {"desired": len(where), "synced": synced}
-        # Where it may not be used any more it goes, whether or not there is something to copy.
+        # A namespace that left the scope loses its copy even if there is nothing to copy now.
         kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]
         gone = prune(reader, asset, ("Secret",), kept)
         status = StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, max(len(where), 1)))
@@ -50,7 +50,7 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     copies = [labelled(item, asset) for namespace in where for item in secrets(live.name, namespace, material, version)]
     writes, blocked = keep_copies(reader, asset, copies)
     problems += blocked
-    # A namespace that left the scope loses its copy at once, also where another namespace does not answer.
+    # A namespace that left the scope loses its copy at once, even if another namespace does not answer.
     gone = prune(reader, asset, ("Secret",), copies)
     fine = len(where) - len({problem.namespace for problem in blocked})
     facts["targets"] = {"desired": len(where), "synced": fine}
@@ -60,11 +60,11 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     return Plan(status, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 
-_PLACES = Material(pull={})  # both Secrets that a Credential may have in a namespace
+_PLACES = Material(pull={})  # both Secrets that a Credential can have in a namespace
 
 
 def _is_copy(reader: Reader, namespace: str, name: str) -> bool:
-    """Copies of copies would chase each other for ever."""
+    """Return whether a Secret is a copy: copies of copies would replace each other without end."""
     live = reader.get("Secret", namespace, name)
     return live is not None and bool(live.owner)
 

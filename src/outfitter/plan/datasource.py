@@ -1,4 +1,4 @@
-"""plan() of a DataSource: claims made at once and kept, existing objects checked, the rest only described."""
+"""The plan of a DataSource: it creates claims and copies, and checks existing objects."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _described(reader: Reader, volume: Volume, where: list[str], facts: dict[str
 
 
 def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], facts: dict[str, Any]) -> Plan:
-    """Copies of a shared ConfigMap, one in every namespace in scope."""
+    """Copy a shared ConfigMap into every namespace in scope."""
     namespace, copy_name = asset.live.namespace, data_source_config_map(asset.live.name)
     source = reader.keyed_data("ConfigMap", namespace, name, data=True)
     if source is None:
@@ -118,7 +118,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
             Reason.CLAIM_LEFT,
             f"PersistentVolumeClaim {live.namespace}/{live.name} is out of scope now: delete it by hand",
         )
-        for live in (op.live for op in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
+        for live in (write.live for write in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
     ]
     return _report(reader, facts, result, where, name)
 

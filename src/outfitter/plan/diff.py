@@ -19,7 +19,7 @@ from outfitter.snapshot import CachedObject, Reader, Resource
 
 @dataclass
 class Diff:
-    """Writes that make the live objects what is wanted, and why some cannot be."""
+    """The writes that make the live objects equal to the wanted ones, and the problems that prevent some."""
 
     writes: list[Write] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Diff:
 
 
 def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -> Diff:
-    """Compare manifests with the caches: create what is missing, apply what differs, never touch a stranger's."""
+    """Compare manifests with the caches: create missing objects, apply different ones, leave unmanaged ones alone."""
     result = Diff()
     for manifest in wanted:
         want = stamp(dict(manifest))
@@ -49,7 +49,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
 
 
 def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Problem | None:
-    """None where a live object may be written by `owner`'s pass; a problem that says why not."""
+    """Return None if the owner may write a live object, else the problem that says why not."""
     where = place(found.kind, found.namespace, found.name)
     if found.owner == owner.live.uid:
         return (
@@ -59,9 +59,9 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
         )
     labels = found.body["metadata"].get("labels") or {}
     former = (labels.get(LABEL_OWNER_KIND), labels.get(LABEL_OWNER_NAME)) == (owner.live.kind, owner.live.name)
-    former = former and reader.owner(found.owner) is None  # a namesake in another namespace is alive and keeps it
+    former = former and reader.owner(found.owner) is None  # its owner exists in another namespace and keeps it
     if former and keeps_data(found.kind, labels) and not found.deleting:
-        return None  # data that outlived its former object: taken up again
+        return None  # retained data of a former owner is taken over
     if former:
         return waiting(
             Reason.REPLACING, f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
@@ -70,12 +70,12 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
 
 
 def place(kind: str, namespace: str, name: str) -> str:
-    """An object as people name it."""
+    """Return the name of an object for messages."""
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
 def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> Problem:
-    """A name we need belongs to somebody else; we never adopt it. `labels`: those of the object that has it."""
+    """Return the problem of a name that an unmanaged object holds. `labels`: those of that object."""
     where = place(kind, namespace, name)
     if LABEL_OWNER_KIND in labels and LABEL_OWNER_NAME in labels:
         text = f"{where} belongs to {labels[LABEL_OWNER_KIND]} {labels[LABEL_OWNER_NAME]}: choose another name here"
@@ -87,14 +87,14 @@ def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str
 def _change(want: dict[str, Any], found: CachedObject) -> Write | None:
     live = found.body
     if found.kind == "ControllerRevision":
-        # Named after its content, which cannot change. After a return to former content it is made anew, as the newest.
+        # Its name is a digest of its content. A return to former content needs a new object with the newest number.
         return Delete(found) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
         return _claim(want, found, live)
     same = (live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST) == want["metadata"]["annotations"][
         ANNOTATION_DIGEST
     ]
-    # Items of a list say neither apiVersion nor kind.
+    # Items of a list have neither apiVersion nor kind.
     if same and covers({key: item for key, item in want.items() if key not in ("apiVersion", "kind")}, live):
         return None
     child = child_kind(found.kind)
@@ -111,7 +111,7 @@ def _change(want: dict[str, Any], found: CachedObject) -> Write | None:
 
 
 def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Write | None:
-    """A claim is applied only to take it up again, to mend its labels, or to grow it; never to shrink it."""
+    """Return the write that takes over a claim, repairs its labels or grows it; a claim never shrinks."""
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
     if parse_quantity(requested["storage"]) <= parse_quantity(has["storage"]):
         requested["storage"] = has["storage"]
@@ -120,7 +120,7 @@ def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -
             want["metadata"].get("ownerReferences", []), owners, "ownerReferences"
         ):
             return None
-    # What cannot change is sent as it is, or the server would refuse the growth as well.
+    # Immutable fields are sent as they are; else the API server would reject the growth as well.
     for name in ("accessModes", "storageClassName", "volumeMode"):
         if name in live["spec"]:
             want["spec"][name] = live["spec"][name]
@@ -128,7 +128,7 @@ def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -
 
 
 def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
-    """Children of these kinds that are not wanted any more; volumes that hold user data stay."""
+    """Return the deletions of children that are not wanted any more; volumes with user data stay."""
     keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
         Delete(child, phase=WritePhase.CLEANUP)
@@ -142,7 +142,7 @@ def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterabl
 
 
 def refused(write: Write, error: ApiError) -> Problem:
-    """The problem that a refused write is, in the server's words and with what to do."""
+    """Return the problem of a rejected write: the words of the API server and the remedy."""
     if isinstance(write, Delete):
         kind, namespace, name, verb = write.live.kind, write.live.namespace, write.live.name, "delete"
     else:

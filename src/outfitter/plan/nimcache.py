@@ -1,4 +1,4 @@
-"""plan() of a NimCache: a claim, filled once by a Job that is tried again with a reason, kept while it is used."""
+"""The plan of a NimCache: a claim that a Job fills once. A failed Job is retried with back-off."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from outfitter.status import StatusInput, timestamp
 
 FIRST_RETRY = 30.0  # seconds after a failed attempt; doubled each time
 LONGEST_RETRY = 1800.0
-_SETTLING = 60.0  # seconds that the first user of a new cache is given to be counted
+_SETTLING = 60.0  # seconds until the first user of a new cache is counted
 
 
 def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
-    """One pass over a NimCache."""
+    """Plan a NimCache."""
     assert isinstance(resource.model, NimCache)
     spec = resource.model.spec
     facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
@@ -61,7 +61,7 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
 
 @dataclass(frozen=True)
 class _IdleTimer:
-    """How long nobody has used a cache that was made on demand."""
+    """How long a cache on demand has had no user."""
 
     since: str | None = None
     over: bool = False
@@ -75,7 +75,7 @@ class _IdleTimer:
             return cls()
         previous = resource.body.get("status") or {}
         if not previous:
-            return cls(requeue=_SETTLING)  # just made: whoever needs it has not been counted yet
+            return cls(requeue=_SETTLING)  # new: its first user is not counted yet
         since = previous.get("unusedSince") or timestamp(reader.now)
         left = reader.settings.nim_cache_grace_seconds - (reader.now - _time(since, reader.now)).total_seconds()
         return cls(since, left <= 0, max(left, 1.0))
@@ -86,7 +86,7 @@ def _time(text: str | None, default: datetime) -> datetime:
 
 
 def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
-    """A claim that holds the model already."""
+    """Plan a cache whose claim holds the model already."""
     name, namespace = spec.claim_name or "", resource.live.namespace
     facts["claimName"] = name
     live = reader.get("PersistentVolumeClaim", namespace, name)
@@ -102,7 +102,7 @@ def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dic
 
 
 def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
-    """A claim of its own, and the Job that fills it."""
+    """Plan a cache with a claim of its own and the Job that fills it."""
     live, previous = resource.live, resource.body.get("status") or {}
     facts["claimName"] = live.name
     held = reader.get_untracked("PersistentVolumeClaim", live.namespace, live.name)
@@ -120,11 +120,13 @@ def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[
         gone = [Delete(job, phase=WritePhase.CLEANUP) for job in jobs if marked and not job.deleting]
         serious = any(problem.level > Level.NOTE for problem in problems)
         draft = StatusInput(not serious, Reason.READY, "", tuple(problems), facts, (1, 1))
-        # The Job goes once the claim is known to say that it is full: that is another pass.
+        # The Job is deleted once the cached claim has the label: that is another reconciliation.
         return Plan(draft, (*result.writes, *gone), replan_after_write=bool(result.writes))
     if held is not None and not ours:
         facts["phase"] = "Pending"
-        over = tuple(Delete(job) for job in jobs if held.deleting and not job.deleting)  # or its pods hold it
+        over = tuple(
+            Delete(job) for job in jobs if held.deleting and not job.deleting
+        )  # their pods would hold the claim
         return Plan(_draft(facts, problems, Reason.PENDING), over)
     stale = [
         Delete(job, phase=WritePhase.CLEANUP)
@@ -135,7 +137,7 @@ def _filled(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[
 
 
 def _after(job: CachedObject, held: CachedObject | None) -> bool:
-    """Whether a Job ran on the claim that there is now, and not on one before it."""
+    """Return whether a Job ran on the current claim and not on an earlier one."""
     if held is None:
         return False
     made, claimed = (item.body["metadata"].get("creationTimestamp", "") for item in (job, held))
@@ -170,7 +172,7 @@ def _download(
     stale: list[Delete],
     problems: list[Problem],
 ) -> Plan:
-    """The next step towards a full claim."""
+    """Plan the next step of the download."""
     version, found = _wanted_key(reader, resource, spec)
     found.problems += unsupported(resource.body["spec"], SUBMISSION, reader.settings)
     problems += found.problems
@@ -185,10 +187,10 @@ def _download(
         used = (current[-1].body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
         job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings)
         kept = diff(reader, resource, [job])
-        # The kubelet tries to pull ever later; with another key it may go well at once.
+        # The kubelet backs off image pulls; with a new key the next pull can succeed at once.
         rotated = seen.reason == Reason.IMAGE_PULL_FAILED and used != version
         if kept.writes or (seen.state is not State.FAILED and not rotated):
-            # Another template: this attempt is started over.
+            # The template changed: this attempt starts again.
             return _under_way(reader, resource, facts, current[-1], seen, [*first, *kept.writes], [*problems, *wrong])
         wait = _wait(reader, current[-1], attempt) if used == version else 0.0
         if wait > 0:
@@ -204,7 +206,7 @@ def _download(
 
 
 def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple[str, Found]:
-    """Which content of its Credentials a download would use, and what is missing for one."""
+    """Return the versions of the Credentials that a download would use, and what is missing."""
     found = Found()
     version = ""
     if spec.credential is not None:
@@ -253,7 +255,7 @@ def _under_way(
     writes: list[Write],
     problems: list[Problem],
 ) -> Plan:
-    """A Job runs; what keeps its pod from getting on is told, and the kubelet tries on."""
+    """Report a running Job and the obstacles of its pod; the kubelet keeps trying."""
     status = job.body.get("status") or {}
     started = status.get("startTime")
     before = resource.body.get("status") or {}
@@ -281,7 +283,7 @@ def _ended(reader: Reader, job: CachedObject) -> datetime:
 
 
 def _wait(reader: Reader, job: CachedObject, attempt: int) -> float:
-    """Seconds until the next attempt."""
+    """Return the seconds until the next attempt."""
     delay = min(FIRST_RETRY * 2.0 ** min(attempt - 1, 10), LONGEST_RETRY)
     return delay - (reader.now - _ended(reader, job)).total_seconds()
 

@@ -17,7 +17,7 @@ from outfitter.snapshot import CachedObject, Dep, Reader, Resource
 
 
 def labelled(manifest: dict[str, Any], asset: Resource) -> dict[str, Any]:
-    """The manifest as a child of `asset`: always by labels, and by owner reference where the namespace allows one."""
+    """Return the manifest as a child of an asset: labels always, an owner reference in the same namespace."""
     live, meta = asset.live, manifest["metadata"]
     meta["labels"] = owner_labels(live.kind, live.name, live.uid)
     if meta["namespace"] == live.namespace:
@@ -28,7 +28,7 @@ def labelled(manifest: dict[str, Any], asset: Resource) -> dict[str, Any]:
 def keep_copies(
     reader: Reader, asset: Resource, manifests: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Write], list[Problem]]:
-    """The writes that make the copies what they should be, and what prevents some of them."""
+    """Return the writes that make the copies equal to the manifests, and what prevents some of them."""
     places = [(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in manifests]
     existing = {place: reader.get_untracked(*place) for place in places}
     blocked = {place: check_ownership(reader, found, asset) for place, found in existing.items() if found is not None}

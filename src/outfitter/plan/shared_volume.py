@@ -22,7 +22,7 @@ _FIELD = "spec.sharing"
 
 
 def unshareable(reader: Reader, resource: Resource) -> Problem | None:
-    """Why a cache cannot be mounted in other namespaces at all."""
+    """Return why a cache cannot be mounted in other namespaces."""
     settings = reader.settings
     if not is_wide(resource, settings.system_namespace):
         text = f"only a cache of wider scope in namespace {settings.system_namespace} is shared: remove sharing"
@@ -50,7 +50,7 @@ class _Shares:
 
 
 def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
-    """The plan of a cache that is filled or being filled, and what the namespaces of its users need."""
+    """Return the plan of a cache, extended by the volumes for the namespaces of its users."""
     where = _namespaces(reader, resource)
     keep = {(shared_claim(resource.live.name), at) for at in where} | {
         (shared_volume(resource.live.uid, at), "") for at in where
@@ -84,7 +84,7 @@ def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
 
 
 def _namespaces(reader: Reader, resource: Resource) -> list[str]:
-    """Where something that runs uses the cache, and may."""
+    """Return the namespaces with workloads that use the cache and are in its scope."""
     home = resource.live.namespace
     used = sorted({user.namespace for user in reader.users} - {home})
     spaces = [(name, reader.get("Namespace", "", name)) for name in used]
@@ -92,7 +92,7 @@ def _namespaces(reader: Reader, resource: Resource) -> list[str]:
 
 
 def _source(reader: Reader, resource: Resource, name: str) -> Mapping[str, Any] | Problem:
-    """The PersistentVolume that the cache's own claim is bound to, if it may be shared."""
+    """Return the PersistentVolume of the cache, or why it cannot be shared."""
     held = reader.get("PersistentVolumeClaim", resource.live.namespace, name)
     volume = (held.body["spec"].get("volumeName") or "") if held else ""
     live = reader.get("PersistentVolume", "", volume) if volume else None
@@ -108,7 +108,7 @@ def _source(reader: Reader, resource: Resource, name: str) -> Mapping[str, Any] 
 
 
 def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:
-    """Claim and volume of one namespace. Neither can be changed: what is no longer right goes, and is made anew."""
+    """Plan claim and volume of one namespace. Both are immutable: an outdated one is deleted and created again."""
     held = reader.get("PersistentVolumeClaim", namespace, shared_claim(resource.live.name))
     size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
     wanted, volume = nimcache.shared(resource, source, namespace, size)
@@ -131,7 +131,7 @@ def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespa
 
 
 def _outdated(live: CachedObject, volume: Mapping[str, Any], held: CachedObject | None) -> bool:
-    """Whether a volume is of other storage than the cache is now, or reserved for a claim that is gone."""
+    """Return whether a volume has other storage than the cache, or is reserved for a deleted claim."""
     spec = live.body["spec"]
     reserved = (spec.get("claimRef") or {}).get("uid")
     if reserved and (held is None or held.uid != reserved):

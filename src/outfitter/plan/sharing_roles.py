@@ -1,4 +1,4 @@
-"""sharedRoles of an ArtifactRepository: Roles over its artifacts as they are now, and who has them."""
+"""`sharedRoles` of an ArtifactRepository: Roles over its current artifacts, and their RoleBindings."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _KINDS: Final = ("RoleBinding", "Role")
 
 
 def share_roles(reader: Reader, resource: Resource, members: Sequence[Resource], versions: Collection[str]) -> Diff:
-    """What makes the Roles of a repository what its list says. `versions`: uids of the members that have a number."""
+    """Return the changes that make the Roles match the list. `versions`: uids of the members with a number."""
     assert isinstance(resource.model, ArtifactRepository)
     off = list(unsupported(resource.body["spec"], REPOSITORY, reader.settings))
     if not reader.settings.shared_roles:
         return Diff(problems=off)
     if resource.model.spec.shared_roles:
-        reader.track("Artifact", resource.live.namespace, "*")  # who joins and who leaves
+        reader.track("Artifact", resource.live.namespace, "*")  # members that join or leave
     names = [member.live.name for member in members]
     drafts = [member.live.name for member in members if member.live.uid not in versions]
     pairs = shared(resource, names, drafts)
-    # A RoleBinding gives whatever the Role of that name says. So it is there only while that Role is known to be ours:
-    # made after it, and gone with it.
+    # A RoleBinding grants whatever the Role of its name contains. So it exists only while that Role is known to be
+    # ours: created after it, deleted with it.
     wanted = [role for role, _ in pairs] + [binding for role, binding in pairs if _ours(reader, resource, role)]
     result = diff(reader, resource, wanted)
     result.writes += prune(reader, resource, _KINDS, wanted)

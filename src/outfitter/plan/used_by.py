@@ -1,4 +1,4 @@
-"""Who uses an asset, for its status: counts and a capped list."""
+"""The users of an asset, for its status: counts and a capped list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LISTS: Final = {kind.name: _FIELDS[kind.plural] for kind in KINDS if kind.plura
 
 
 def used_by(users: Iterable[Key]) -> dict[str, Any]:
-    """`status.usedBy` of an asset: of thousands, the first by namespace and name are listed."""
+    """Return `status.usedBy` of an asset; the lists hold the first users by namespace and name."""
     chosen = set(users)
     by_kind: dict[str, list[Key]] = {}
     for key in chosen:

@@ -1,4 +1,4 @@
-"""The ways into a workload: which hosts it may have, and what status says of them."""
+"""The hosts of a workload: which ones it can have, and the addresses in its status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outfitter.snapshot import CachedObject, Reader, Resource
 
 
 def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str, str, str]]) -> dict[str, Problem]:
-    """Name of each Ingress that we may not have, and why: a host belongs to whoever had it first.
+    """Return the name of each Ingress whose host another workload has, and the problem: the first one keeps a host.
 
     `hosts`: name of the Ingress, host, and the field that asks for it.
     """
@@ -26,7 +26,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
         if first is None or first.owner == resource.live.uid:
             continue
         if _published(resource.body, host) and not _published(_owner(reader, first), host):
-            continue  # whoever labels an Ingress of its own cannot take a host that was given away before
+            continue  # a labelled Ingress of a user cannot take a host that a status published before
         reader.track(first.kind, first.namespace, first.name)
         text = f"{host} already belongs to another workload: choose another host"
         conflicts[name] = waiting(Reason.HOST_TAKEN, text, field)
@@ -50,13 +50,13 @@ def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:
 
 
 def _counts(reader: Reader, ingress: CachedObject, host: str) -> bool:
-    """Whether an Ingress is what it says: a child of a living object of ours in its namespace."""
+    """Return whether an Ingress is a child of an existing custom resource in its namespace."""
     owner = reader.owner(ingress.owner)
     return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
 
 
 def _published(body: Mapping[str, Any], host: str) -> bool:
-    """Whether we have told an object's users that it has this host."""
+    """Return whether the status of an object names this host."""
     links = (body.get("status") or {}).get("connections") or ()
     return any(host_of(str(item.get("url", ""))) == host for item in links)
 
@@ -64,7 +64,7 @@ def _published(body: Mapping[str, Any], host: str) -> bool:
 def reached(
     resource: Resource, exposure: Endpoints, diff: Diff, conflicts: Mapping[str, Problem]
 ) -> list[dict[str, Any]]:
-    """`status.connections`: what the cluster gave each endpoint. A host that belongs to somebody else is no link."""
+    """Return `status.connections`: the address of each endpoint; none for a host of another workload."""
     result = []
     for item in exposure.inside:
         name = connection_service(resource.live.name, item.name)

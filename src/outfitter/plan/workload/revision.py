@@ -1,4 +1,4 @@
-"""The pin: a ControllerRevision of what a workload was made from, so that later edits of assets do not touch it."""
+"""The revision: a ControllerRevision with the inputs of a workload, so that later edits of assets do not change it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from outfitter.snapshot import CachedObject, Reader, Resource
 
 HISTORY = 2
 
-# Fields that a running workload is not made from: what changes them makes no new pin.
+# Fields that are no input of a running workload: a change makes no new revision.
 _NOT_INPUTS = (
     "suspend", "replicas", "autoscaling", "description", "displayName", "tags", "locked", "version", "repositoryRef",
     "templateId",
@@ -33,7 +33,7 @@ _NOT_INPUTS = (
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision of a workload: `inputs` is a digest of what the user asked for, the rest is what came of it.
+    """One revision of a workload. `inputs` is a digest of the request of the user; the other fields are the result.
 
     `artifact` says which one it runs, if it is not its own; `short_lived` names the claims that go when it stops.
     """
@@ -54,17 +54,17 @@ class Revision:
 
     @cached_property
     def spec(self) -> Spec:
-        """The merged submission as a model."""
+        """Return the merged submission as a model."""
         return traits_of(self.type).spec.model_validate(self.submission)
 
     @property
     def template(self) -> Mapping[str, Any]:
-        """The pod template of the first group."""
+        """Return the pod template of the first group."""
         return self.groups[0].template
 
 
 def inputs(request: WorkloadRequest) -> str:
-    """Digest of the workload's own spec: how many pods there are is not part of it, a restart is."""
+    """Return the digest of the own spec of a workload, with restarts and without the number of pods."""
     spec = _made_from(request.resource.body.get("spec") or {})
     if "run" in spec:
         spec["run"] = _made_from(spec["run"])
@@ -82,7 +82,7 @@ def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make(resolved: Resolved, rendered: Rendered, number: int) -> Revision:
-    """The pin of a resolved and rendered workload; its name tells its content."""
+    """Return the revision of a rendered workload; its name is a digest of its content."""
     problems = (*resolved.problems, *rendered.problems)
     revision = Revision(
         "",
@@ -107,7 +107,7 @@ def _name(workload: str, data: Mapping[str, Any]) -> str:
 
 
 def _origins(resolved: Resolved, rendered: Rendered) -> dict[str, str]:
-    """Where values come from: of the workload, of its first container, and of the pod as it was put together."""
+    """Return the origin of each value of the workload, its first container and its assembled pod."""
     first = resolved.groups[0].containers[0].origins
     pod = {f"pod.{path}": source for path, source in rendered.origins.items()}
     return {**resolved.merged.origins, **first, **pod}
@@ -146,7 +146,7 @@ def _data(revision: Revision) -> dict[str, Any]:
 
 
 def manifest(revision: Revision, resource: Resource) -> dict[str, Any]:
-    """The ControllerRevision of a pin."""
+    """Return the ControllerRevision of a revision."""
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
@@ -157,7 +157,7 @@ def manifest(revision: Revision, resource: Resource) -> dict[str, Any]:
 
 
 def trusted(live: CachedObject, workload: str, published: str) -> bool:
-    """Whether a ControllerRevision is a pin of ours: we named it in the workload's status, and its content is its name.
+    """Return whether a ControllerRevision is ours: the status of the workload names it, and its name fits its content.
 
     Others may write ControllerRevisions in a namespace; nobody else writes status.
     """
@@ -165,7 +165,7 @@ def trusted(live: CachedObject, workload: str, published: str) -> bool:
 
 
 def read(live: CachedObject) -> Revision:
-    """A pin out of its ControllerRevision; of another version of Outfitter, what is known of it."""
+    """Read a revision; unknown fields of another version of Outfitter are ignored."""
     body = live.body
     data = body["data"]
     known = Source.__dataclass_fields__
@@ -189,7 +189,7 @@ def read(live: CachedObject) -> Revision:
 
 
 def outdated(reader: Reader, revision: Revision, namespace: str) -> list[dict[str, Any]]:
-    """The assets newer than the pin; a restart takes them up. Looking at them makes the workload their user."""
+    """Return the assets that are newer than the revision. Reading them makes the workload their user."""
     found: list[dict[str, Any]] = []
     for source in revision.sources:
         entry = {"kind": source.kind, "namespace": source.namespace, "name": source.name}

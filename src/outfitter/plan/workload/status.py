@@ -1,4 +1,4 @@
-"""How what runs is: its controllers, pods and claims -> phase, problems and facts for status."""
+"""The state of a workload: its controllers, pods and claims -> phase, problems and facts of its status."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ _STOPPED = "suspended: set suspend to false to start it"
 
 @dataclass(frozen=True)
 class ObservedState:
-    """What lives of a workload."""
+    """The existing children of a workload."""
 
     controllers: tuple[CachedObject, ...]
     revisions: tuple[CachedObject, ...]  # oldest first
     pods: tuple[CachedObject, ...]
-    published: CachedObject | None  # the pin that status names, if it is what it says
-    phase: str  # what status said last
+    published: CachedObject | None  # the revision that the status names, if its content fits its name
+    phase: str  # of the last status
 
     @property
     def revision(self) -> Revision | None:
-        """The pin that status names."""
+        """Return the revision that the status names."""
         return revisions.read(self.published) if self.published else None
 
     @property
     def newest(self) -> int:
-        """Number of the newest pin, 0 without one."""
+        """Return the number of the newest revision, 0 without one."""
         return max((int(live.body["revision"]) for live in self.revisions), default=0)
 
     @property
     def was_stopped(self) -> bool:
-        """Whether it was suspended before this pass."""
-        if not self.controllers:  # what they would tell is gone with them
+        """Return whether it was suspended before this reconciliation."""
+        if not self.controllers:  # their annotations are gone with them
             return self.phase in (Phase.STOPPED, Phase.STOPPING)
         return self.published is not None and self.stopped_at == self.published.name
 
     @property
     def stopped_at(self) -> str:
-        """Name of the pin that was current when the workload was suspended; "" while it runs."""
+        """Return the revision that was current when the workload was suspended; "" while it runs."""
         for live in self.controllers:
             annotations = live.body["metadata"].get("annotations") or {}
             if ANNOTATION_STOPPED_REVISION in annotations:
@@ -62,13 +62,13 @@ class ObservedState:
 
 
 def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
-    """What lives of the workload that `resource` owns."""
+    """Return the existing children of a workload."""
     live = resource.live
     status = resource.body.get("status") or {}
     children = [child for child in reader.children(live.uid) if child.namespace == live.namespace]
     own = [child for child in children if child.controller == live.uid]
-    not_a_pin = clone_snapshot(live.name)
-    found = [child for child in own if child.kind == "ControllerRevision" and child.name != not_a_pin]
+    snapshot = clone_snapshot(live.name)
+    found = [child for child in own if child.kind == "ControllerRevision" and child.name != snapshot]
     revision = status.get("revision", "")
     starts = controller_kinds()
     return ObservedState(
@@ -81,7 +81,7 @@ def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
 
 
 def waiting_status(request: WorkloadRequest, problems: Sequence[Problem]) -> StatusInput:
-    """Status of a workload of which nothing exists yet."""
+    """Return the status of a workload without a revision."""
     if request.stopped and not any(problem.level > Level.NOTE for problem in problems):
         facts = _facts(request, Phase.STOPPED, 0, 0)
         return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(problems), facts, (1, 1))
