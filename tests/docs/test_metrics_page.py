@@ -17,16 +17,13 @@ ALERTS = (ROOT / "deploy" / "chart" / "templates" / "metrics.yaml").read_text(en
 async def exposed() -> set[tuple[str, str, tuple[str, ...]]]:
     """Name as it is scraped, type and labels of every metric."""
     metrics = Metrics()
-    metrics.request("GET", 200)
-    metrics.passed("Workspace", "Ready", 0.1)
-    metrics.unreadable("Workspace")
     metrics.registry.register(EngineGauges(WorkQueue(), Caches(), (), (), lambda: True))
     found = set()
-    for family in metrics.registry.collect():
-        suffix = "_total" if family.type == "counter" else ""
-        labels = {key for sample in family.samples for key in sample.labels} - {"le"}
-        labels |= set(getattr(family, "_labelnames", ()))
-        found.add((family.name + suffix, family.type, tuple(sorted(labels))))
+    for collector in metrics.registry._collector_to_names:
+        for family in collector.collect():
+            suffix = "_total" if family.type == "counter" else ""
+            labels = (getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", None)) or ()
+            found.add((family.name + suffix, family.type, tuple(sorted(labels))))
     return found
 
 

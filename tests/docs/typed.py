@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from outfitter_sandbox.control_plane import remove
+from outfitter_sandbox.sandbox import remove
 
 from .pages import ROOT
 
