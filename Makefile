@@ -8,9 +8,11 @@ SCENARIO ?= workspaces
 STAMP := $(VENV)/.installed
 COMPILE := uv pip compile -q $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test e2e check generate bench format unit lock clean venv docs
+.PHONY: help demo test nightly e2e parts lint check generate bench format unit lock clean venv docs
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,27 +35,39 @@ venv: $(STAMP) ## the virtual environment alone
 demo: $(STAMP) ## the main job, from nothing: control plane, operator, examples, drift repaired, clean end
 	@$(BIN)/outfitter demo
 
-test: $(STAMP) ## all tests that a bare machine can run
-	@$(BIN)/outfitter sandbox build
-	@if [ "$$(id -u)" = 0 ]; then $(BIN)/outfitter sandbox build --node || true; fi # what is missing stands in the tests' last line
-	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true # else the chart is only checked statically
-	@$(BIN)/pytest
+# Every test has one of three phases (tests/plugins/selection.py). A failed phase does not keep the next one from
+# running: the summary adds them up, and decides.
+SANDBOX_TESTS := changed
+PHASE = $(BIN)/pytest tests tests/e2e --sandbox-tests $(SANDBOX_TESTS) --evidence build/evidence $(OPTIONS)
+test: $(STAMP) parts ## all tests, each once; slow tests of the sandbox only where it changed
+	@rm -rf build/runs build/evidence
+	@$(PHASE) --run-name parallel -m parallel -n 2 --dist loadfile || true
+	@$(PHASE) --run-name shared_node -m shared_node || true
+	@$(PHASE) --run-name alone -m alone || true
+	@$(BIN)/python tests/summary.py parallel shared_node alone
 
-e2e: $(STAMP) ## scenarios in real pods: as root on Linux, or on the cluster of OUTFITTER_E2E_KUBECONFIG
-	@if [ -z "$$OUTFITTER_E2E_KUBECONFIG" ] && [ "$$(id -u)" = 0 ]; then \
-	  $(BIN)/outfitter sandbox build && $(BIN)/outfitter sandbox build --node || true; fi
-	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true # what is missing stands in the last line
+nightly: ## all tests, with ten times as many random examples
+	@$(MAKE) --no-print-directory test SANDBOX_TESTS=all OPTIONS=--nightly
+
+e2e: $(STAMP) parts ## only the scenarios in real pods: as root on Linux, or on the cluster of OUTFITTER_E2E_KUBECONFIG
 	@$(BIN)/pytest --durations=0 --durations-min=5 tests/e2e
+
+# Builds what is not there yet. Where a part cannot be built, the tests that need it say so in the summary.
+parts: $(STAMP)
+	@$(BIN)/outfitter sandbox build
+	@if [ -z "$$OUTFITTER_E2E_KUBECONFIG" ] && [ "$$(id -u)" = 0 ]; then $(BIN)/outfitter sandbox build --node || true; fi
+	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true
 
 unit: $(STAMP) ## the tests that need no control plane
 	@$(BIN)/pytest -n 2 -m "not cluster and not slow"
 
-check: $(STAMP) ## format, lint, types, imports, generated files, unit tests
+lint: $(STAMP) ## format, lint, types, imports
 	@$(BIN)/ruff format --check src sandbox tests
 	@$(BIN)/ruff check src sandbox tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 6
-	@$(BIN)/pytest -n 2 -m "not cluster and not slow"
+
+check: lint unit ## lint, and the tests that need no control plane
 
 format: $(STAMP) ## let ruff format and mend what it can
 	@$(BIN)/ruff format src sandbox tests

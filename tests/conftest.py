@@ -3,56 +3,36 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from outfitter_sandbox import nodes
-
-HERE = Path(__file__).parent
-NOT_RUN = pytest.StashKey[str]()
+pytest_plugins = ("plugins.selection", "plugins.scheduling", "plugins.reporting", "plugins.real_node")
+MORE = 10  # as many examples per random test with --nightly
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` writes what golden tests find as what they want: look at the difference before you commit it."""
     parser.addoption("--update", action="store_true", help="rewrite want.yaml and status.yaml of golden tests")
+    parser.addoption("--evidence", default="", help="folder where workers leave what the verdict on a whole run reads")
 
 
-def pytest_configure() -> None:
-    """A shell starts what it puts into the background with SIGINT ignored, and so would be all that the tests start."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Restore SIGINT, which a shell ignores in background jobs and their children; choose the number of examples."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The end-to-end suite takes minutes and the whole machine: it runs only when it is named (make e2e)."""
-    named = any("e2e" in Path(argument).parts for argument in config.args)
-    return True if collection_path == HERE / "e2e" and not named else None
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what starts a control plane as `cluster`: `make check` leaves it (and `slow`) out, `make test` runs all."""
-    for item in items:
-        if "sandbox" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("sandbox", "integration"):
-            item.add_marker(pytest.mark.cluster)
-        if getattr(item, "callspec", None) and item.callspec.params.get("cluster") == "server":
-            item.add_marker(pytest.mark.cluster)  # asks for the server only once it runs
-        if item.path.name in ("test_random_objects.py", "test_generated_objects.py"):
-            item.add_marker(pytest.mark.slow)
-    real = [item for item in items if item.get_closest_marker("realnode")]
-    if real and (reasons := nodes.why_no_real_node()):
-        config.stash[NOT_RUN] = f"{len(real)} tests on a real node were NOT run: {'; '.join(reasons)}"
-        for item in real:
-            item.add_marker(pytest.mark.skip(reason=reasons[0]))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Whoever reads the result is told what it does not say."""
-    if text := config.stash.get(NOT_RUN, ""):
-        terminalreporter.write_line(text, yellow=True)
+    settings.register_profile("nightly", max_examples=100 * MORE, deadline=None)
+    if config.getoption("--nightly"):
+        settings.load_profile("nightly")
 
 
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be rewritten."""
     return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture
+def effort(request: pytest.FixtureRequest) -> int:
+    """How many times the usual number of random examples a test makes."""
+    return MORE if request.config.getoption("--nightly") else 1

@@ -48,7 +48,7 @@ class Server:
         return self.answer("PUT", path + "?fieldValidation=Strict&dryRun=All", body)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A sandbox with our CRDs and one namespace."""
     controllers = "namespace-controller,serviceaccount-controller"

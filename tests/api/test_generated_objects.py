@@ -71,12 +71,12 @@ def _identity(item: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_round_trip(kind: Kind) -> None:
+def test_round_trip(kind: Kind, effort: int) -> None:
     """Model -> manifest -> model gives the same model; the manifest breaks no bound of the schema."""
     schema = resource_schema(kind.model)["properties"]
     for part in ("spec", "status"):
         factory = _factory(kind.model.model_fields[part].annotation)  # type: ignore[arg-type]
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS * effort):
             made = factory.build()
             again = type(made).model_validate(made.to_dict())
             assert again.to_dict() == made.to_dict()
@@ -98,10 +98,10 @@ def test_conditions_round_trip() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_python_and_server_agree(server: Server, kind: Kind) -> None:
+def test_python_and_server_agree(server: Server, kind: Kind, effort: int) -> None:
     """Whatever the server takes can be read and has no error offline, and the reverse."""
     verdicts = set()
-    for spec in _specs(kind, ROUNDS):
+    for spec in _specs(kind, ROUNDS * effort):
         metadata = {"name": "x", "namespace": NAMESPACE}
         body = {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": spec}
         status, answer = server.create(body)

@@ -57,7 +57,7 @@ def values() -> Manifest:
     return result
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A control plane with a simulated node."""
     with Sandbox.up(root=tmp_path_factory.mktemp("sandbox")) as sandbox:

@@ -87,9 +87,9 @@ class World:
         return result
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for the session."""
+    """One for all tests of this folder."""
     folder = tmp_path_factory.mktemp("cli")
     with Sandbox.up(root=folder) as sandbox:
         sandbox.apply_crds(ROOT / "crds")

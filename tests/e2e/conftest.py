@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 import pytest
 
 from integration.harness.client import Api
+from outfitter_sandbox.processes import locked
+from plugins.reporting import FIGURE
 
 from .harness import cluster as clusters
 from .harness import diagnosis, helm, images
@@ -27,8 +28,7 @@ DEPLOYMENT = "outfitter"
 DOMAIN = "apps.example.com"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 LAST = ("test_node_lost.py", "test_operator.py", "test_uninstall.py")
-MISSING = pytest.StashKey[str]()
-FIGURES = pytest.StashKey[list[str]]()
+_FIGURES = pytest.StashKey[list[str]]()
 _NUMBERS = itertools.count(1)
 
 
@@ -65,56 +65,48 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.timeout(900))
     ordered = sorted(ours, key=lambda each: LAST.index(each.path.name) if each.path.name in LAST else -1)
     items[:] = [each for each in items if each not in ours] + ordered
+    for item in ordered:
+        if item.path.name in LAST:
+            item.add_marker(pytest.mark.whole_node)
     if ours and (reasons := clusters.missing()):
-        config.stash[MISSING] = f"{len(ours)} end-to-end scenarios were NOT run: {'; '.join(reasons)}"
         for item in ours:
-            item.add_marker(pytest.mark.skip(reason=reasons[0]))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Measured figures, and what was not run."""
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
-    if text := config.stash.get(MISSING, ""):
-        terminalreporter.write_line(text, yellow=True)
+            item.add_marker(pytest.mark.skip(reason=f"end to end: {'; '.join(reasons)}"))
 
 
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Note a measured figure for the end of the output."""
-    return pytestconfig.stash.setdefault(FIGURES, []).append
+    """Notes a measured figure for the end of the output."""
+    return pytestconfig.stash.setdefault(_FIGURES, []).append
 
 
 @pytest.fixture(scope="session")
-def progress(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Shown at once, whatever pytest captures: starting takes a minute."""
-    capture, started = pytestconfig.pluginmanager.getplugin("capturemanager"), time.monotonic()
-
-    def report(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
-
-    return report
+def cluster(node_folder: Path, progress: Callable[[str], None]) -> Iterator[Cluster]:
+    """The cluster for all scenarios."""
+    with clusters.running(node_folder, progress) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory, progress: Callable[[str], None]) -> Iterator[Stage]:
-    """The cluster, and the chart installed into a restricted namespace as its users would."""
-    with clusters.running(tmp_path_factory.mktemp("e2e"), progress) as cluster:
-        api = Api(cluster)  # type: ignore[arg-type]
-        api.apply({"kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
-        program, why = helm.find(progress)
-        assert program is not None, why
-        release = helm.Release(program, cluster.kubeconfig, SYSTEM)
-        found = Stage(cluster, api, release)
-        if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:  # of an earlier run, on a cluster that goes on
+def stage(cluster: Cluster, node_folder: Path, progress: Callable[[str], None]) -> Stage:
+    """The cluster, and the chart installed into a restricted namespace as its users would, by the first worker."""
+    api = Api(cluster)  # type: ignore[arg-type]
+    program, why = helm.find(progress)
+    assert program is not None, why
+    stage = Stage(cluster, api, helm.Release(program, cluster.kubeconfig, SYSTEM))
+    with locked(node_folder / "install.lock"):
+        if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:  # else of another worker, or on a cluster that goes on
+            api.apply({"kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
             progress("helm install")
-            found.install()
-        if cluster.sandbox is not None:  # else its garbage collector learns of new kinds half a minute later
-            cluster.sandbox.restart("kube-controller-manager")
-        progress("The operator is available")
-        yield found
-        progress("Taking the cluster down")
+            stage.install()
+            if cluster.sandbox is not None:  # else its garbage collector learns of new kinds half a minute later
+                cluster.sandbox.restart("kube-controller-manager")
+            progress("The operator is available")
+    return stage
+
+
+@pytest.fixture(autouse=True)
+def one_node(node_turn: None) -> None:
+    """Scenarios run side by side in several workers, except those that stop, upgrade or remove what others use."""
 
 
 @pytest.fixture
@@ -157,6 +149,9 @@ _MADE = pytest.StashKey[list[Team]]()
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A failed scenario shows pods, events and logs of its namespaces and of the operator."""
+    figures = item.config.stash.setdefault(_FIGURES, [])
+    item.user_properties += [(FIGURE, text) for text in figures]
+    figures.clear()
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     stage = getattr(item, "funcargs", {}).get("stage")

@@ -1,12 +1,14 @@
-"""One real control plane and one real operator process for all scenarios; each test has namespaces of its own.
+"""A real control plane and a real operator process for all scenarios of a worker; each test has its own namespaces.
 
 The operator runs under the ServiceAccount and with the roles that users install. Everything it asks of the API server
-is in the audit log, every status it writes is recorded: `test_last_words.py` judges both at the end.
+is in the audit log, every status it writes is recorded: `test_last_words.py` judges both at the end. Where several
+workers run the tests, each leaves its part in the folder of `--evidence`, and a later run of that file reads them.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from outfitter_sandbox.audit import AuditEntry
 
 from .harness import rights, sharing
 from .harness.client import Api
+from .harness.evidence import Evidence, gather
 from .harness.process import Operator
 from .harness.proxy import Proxy
 from .harness.recorder import Recorder
@@ -29,26 +32,32 @@ CRDS = Path(__file__).parents[2] / "crds"
 LABEL_PROJECT = {"pod-security.kubernetes.io/enforce": "restricted"}
 _NUMBERS = itertools.count(1)
 _LAST = "test_last_words.py"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "whole_run: says something only after all tests of this folder")
+_FILES: set[str] = set()  # of this process, as far as their tests ran
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """All of this folder needs a control plane; the verdict on the whole run comes last, and only on a whole run."""
+    """Put the verdict last, and judge only what this run can: all tests, in one process or from `--evidence`."""
     here = Path(__file__).parent
     ours = [item for item in items if item.path.parent == here]
+    if not ours:
+        return
     for item in ours:
         item.add_marker(pytest.mark.cluster)
     last = [item for item in ours if item.path.name == _LAST]
-    items[:] = [item for item in items if item not in last] + last
     files = {item.path.name for item in ours}
     whole = files == {path.name for path in here.glob("test_*.py")} and not config.option.keyword
-    if not whole:
-        partial = [item for item in last if item.get_closest_marker("whole_run")]
-        items[:] = [item for item in items if item not in partial]
-        config.hook.pytest_deselected(items=partial)
+    one_part = "PYTEST_XDIST_WORKER" in os.environ and not config.getoption("--evidence")
+    dropped = [item for item in last if one_part or (item.get_closest_marker("whole_run") and not whole)]
+    first = items.index(ours[0])
+    others = [item for item in items if item not in ours]
+    items[:] = [*others[:first], *(item for item in ours if item not in last), *last, *others[first:]]
+    items[:] = [item for item in items if item not in dropped]
+    config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note which files ran: the verdict on the whole run needs all of them."""
+    _FILES.add(item.path.name)
 
 
 @dataclass
@@ -62,8 +71,8 @@ class Stack:
     installed: list[rights.Object]
     kubeconfig: Path  # of the operator's ServiceAccount
     folder: Path
-    unfinished: list[Callable[[], object]] = field(default_factory=list)  # what a test began and the last file awaits
-    handed_out: set[rights.Right] = field(default_factory=set)  # what stood in Roles that the operator wrote
+    late_checks: list[Callable[[], object]] = field(default_factory=list)  # of effects that take a minute or more
+    handed_out: set[rights.Right] = field(default_factory=set)  # in Roles that the operator wrote
     outages: list[tuple[int, int]] = field(default_factory=list)  # from and to in the audit log
 
     @contextmanager
@@ -86,8 +95,8 @@ class Stack:
         return [entry for entry in self.requests(since) if entry.is_write and entry.resource != "leases"]
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(scope="package")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("integration")
     with Sandbox.up(root=folder) as sandbox:
         sandbox.apply_crds(CRDS)
@@ -97,10 +106,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         recorder = Recorder(api)
         kubeconfig = sandbox.kubeconfig_for(rights.USER)
         operator = Operator(kubeconfig, folder / "operator.log", identity="first").start()
-        yield Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder)
+        stack = Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder)
+        yield stack
+        if kept := request.config.getoption("--evidence"):
+            gather(stack, _FILES).write(Path(kept) / f"{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}.json")
         recorder.close()
         if operator.running:
             operator.stop()
+
+
+@pytest.fixture(scope="package")
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    """What all tests left: in the folder of `--evidence`, else in this process."""
+    if kept := request.config.getoption("--evidence"):
+        return sum(map(Evidence.read, Path(kept).glob("*.json")), Evidence())
+    return gather(request.getfixturevalue("stack"), _FILES - {_LAST})
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ def test_a_service_name_that_is_taken_is_never_adopted(stack: Stack, spaces: Cal
     assert found["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
     space.delete("Service", "box")
     # Somebody else's Service carries no label that is watched, so its going is looked for once a minute.
-    stack.unfinished.append(lambda: space.ready("Workspace", "box", 90))
+    stack.late_checks.append(lambda: space.ready("Workspace", "box", 90))
 
 
 def test_validate_finds_offline_what_the_server_would_refuse(tmp_path: Path) -> None:

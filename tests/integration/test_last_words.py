@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from .conftest import Stack
-from .harness import kstatus, rights
+from .harness import rights
+from .harness.evidence import Evidence
+
+pytestmark = pytest.mark.verdict
 
 
-def test_nothing_was_refused_and_nothing_needs_more_than_is_granted(stack: Stack) -> None:
-    given = rights.granted(stack.installed)
-    assert rights.forbidden(stack.sandbox.audit_log, stack.outages) == []
-    beyond = {right for right, _ in rights.used(stack.requests()) if rights.needed(right, given) is None}
-    assert not beyond
+def test_nothing_was_refused_and_nothing_needs_more_than_is_granted(evidence: Evidence) -> None:
+    assert evidence.refused == []
+    assert evidence.missing == set()
 
 
 @pytest.mark.whole_run
-def test_every_right_is_used(stack: Stack) -> None:
-    given = rights.granted(stack.installed)
-    used = {rights.needed(right, given) for right, entry in rights.used(stack.requests()) if entry.code < 300}
+def test_every_file_ran(evidence: Evidence) -> None:
+    """Else the verdict is about a part of the tests only."""
+    here = Path(__file__)
+    assert evidence.files == {path.name for path in here.parent.glob("test_*.py")} - {here.name}
+
+
+@pytest.mark.whole_run
+def test_every_right_is_used(evidence: Evidence) -> None:
     # What it holds for others must have stood in a Role that it wrote.
-    unused = sorted(given - used - (rights.lent() & stack.handed_out))
+    unused = sorted(rights.granted(rights.manifests()) - evidence.used - (rights.lent() & evidence.handed_out))
     assert not unused, "\n".join(map(str, unused))
 
 
-def test_what_it_holds_for_others_it_does_not_use(stack: Stack) -> None:
+def test_what_it_holds_for_others_it_does_not_use(evidence: Evidence) -> None:
     """No artifact was ever changed or deleted by the operator, and no repository changed."""
-    lent = rights.lent()
-    assert lent
-    assert not [entry for right, entry in rights.used(stack.requests()) if right._replace(namespace="") in lent]
+    assert rights.lent()
+    assert evidence.used_of_lent == set()
 
 
 @pytest.mark.whole_run
-def test_what_takes_a_minute_has_happened_by_now(stack: Stack) -> None:
-    assert stack.unfinished
-    for finish in stack.unfinished:
-        finish()
+def test_what_takes_a_minute_has_happened_by_now(evidence: Evidence) -> None:
+    assert evidence.late
+    assert evidence.late_failures == []
 
 
-def test_every_status_ever_written_follows_the_kstatus_rules(stack: Stack) -> None:
-    sights = stack.recorder.sights()
-    assert sights
-    found = [f"{what}: {sight}" for sight in sights for what in kstatus.wrong(sight)]
-    lives: dict[str, list[kstatus.Sight]] = {}
-    for sight in sights:
-        lives.setdefault(sight.item["metadata"]["uid"], []).append(sight)
-    found += [what for life in lives.values() for what in kstatus.wrong_in_life(life)]
-    assert not found, f"{len(found)} of {len(sights)}:\n" + "\n".join(found[:20])
+def test_every_status_ever_written_follows_the_kstatus_rules(evidence: Evidence) -> None:
+    assert evidence.statuses
+    wrong = evidence.violations
+    assert not wrong, f"{len(wrong)} of {evidence.statuses}:\n" + "\n".join(wrong[:20])
 
 
-def test_the_operator_met_no_defect_of_its_own(stack: Stack) -> None:
-    log = stack.operator.said()
-    assert "Traceback" not in log
-    assert "the reconciliation failed" not in log
+def test_the_operator_met_no_defect_of_its_own(evidence: Evidence) -> None:
+    assert evidence.log_errors == []

@@ -173,7 +173,7 @@ def test_the_first_user_goes_and_the_last_user_goes(stack: Stack, spaces: Callab
         space.gone("PersistentVolumeClaim", CACHE)
         stack.api.delete("Namespace", "", space.name)
 
-    stack.unfinished.append(collected)
+    stack.late_checks.append(collected)
 
 
 def past(space: Space, name: str) -> None:

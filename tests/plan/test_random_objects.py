@@ -54,13 +54,13 @@ THERE = {
 }
 
 
-def _specs(kind: str, seed: int) -> list[dict[str, Any]]:
+def _specs(kind: str, seed: int, rounds: int) -> list[dict[str, Any]]:
     """Valid specs: made from the schema, wrong parts struck until the API takes them."""
     chance = random.Random(seed)
     schema = resource_schema(kind_of(kind).model)["properties"]["spec"]
     found = []
-    for number in range(ROUNDS):
-        spec = _value(schema, chance, 0.05 + 0.5 * number / ROUNDS)
+    for number in range(rounds):
+        spec = _value(schema, chance, 0.05 + 0.5 * number / rounds)
         for _ in range(30):
             wrong = strict_errors({**asset(kind, "x", spec), "spec": spec})
             if not wrong:
@@ -161,11 +161,11 @@ async def _checked(kind: str, spec: dict[str, Any], where: str, chance: random.R
 
 @pytest.mark.parametrize("where", [TEAM, SYSTEM])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_any_valid_object(kind: str, where: str) -> None:
+async def test_any_valid_object(kind: str, where: str, effort: int) -> None:
     """It settles, and so does what is left of it when all that is complained of is taken out, which then runs."""
     chance = random.Random(SEED)
-    specs = _specs(kind, SEED)
-    assert len(specs) >= ROUNDS // 2
+    specs = _specs(kind, SEED, ROUNDS * effort)
+    assert len(specs) >= ROUNDS * effort // 2
     ran = 0
     for spec in specs:
         left: dict[str, Any] | None = spec

@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.sandbox_self)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with everything on; tests keep to their own namespaces."""
     with Sandbox.up(root=tmp_path_factory.mktemp("sandbox")) as sandbox:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from outfitter_sandbox import Sandbox, nodes
 from outfitter_sandbox.connection import Connection
+from outfitter_sandbox.sharing import shared_sandbox
 
 from . import helm, images
 
 Progress = Callable[[str], None]
+
 VARIABLE = "OUTFITTER_E2E_KUBECONFIG"
 
 
@@ -45,14 +47,27 @@ def given() -> Path | None:
 
 @contextmanager
 def running(folder: Path, progress: Progress) -> Iterator[Cluster]:
-    """The cluster with all images on it. A given one is used as it is: its images are loaded by who starts it."""
+    """The cluster of OUTFITTER_E2E_KUBECONFIG with the images that it has, else our own node with all images."""
     if (kubeconfig := given()) is not None:
         progress(f"Using the cluster of {kubeconfig}")
         yield Cluster(kubeconfig, Connection.from_kubeconfig(kubeconfig))
         return
-    progress("Starting a real node")
-    with Sandbox.up(root=folder, node="real", gpus=8, mig={"1g.10gb": 4}, progress=progress) as sandbox:
+    with shared_node(folder, progress) as sandbox:
+        yield Cluster(sandbox.kubeconfig, sandbox.connection(), sandbox)
+
+
+@contextmanager
+def shared_node(folder: Path, progress: Progress) -> Iterator[Sandbox]:
+    """A real node with GPUs and all images, the same one for every process with this `folder`."""
+
+    def import_images(sandbox: Sandbox) -> None:
         for archive in images.write(folder, progress):
             sandbox.import_image(archive)
             archive.unlink()
-        yield Cluster(sandbox.kubeconfig, sandbox.connection(), sandbox)
+
+    progress("Starting a real node")
+    with shared_sandbox(
+        "node", folder, node="real", prepare=import_images, gpus=8, mig={"1g.10gb": 4}, progress=progress
+    ) as sandbox:
+        yield sandbox
+        progress("Taking the real node down")

@@ -47,13 +47,10 @@ def as_before() -> Iterator[dict[str, set[str]]]:
     assert found == []
 
 
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory, web_image: Path) -> Iterator[Sandbox]:
-    """A sandbox with a real node and GPUs that are not there."""
-    with Sandbox.up(
-        root=tmp_path_factory.mktemp("real"), node="real", gpus=8, mig={"1g.10gb": 4}, images=[web_image]
-    ) as sandbox:
-        yield sandbox
+@pytest.fixture
+def real(real_node: Sandbox, node_turn: None) -> Sandbox:
+    """The real node of this run, for one test alone."""
+    return real_node
 
 
 @pytest.fixture

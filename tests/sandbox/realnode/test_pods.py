@@ -17,7 +17,7 @@ from sandbox.conftest import condition, eventually
 
 from .conftest import SECONDS, Space, is_ready, silent, state
 
-pytestmark = [pytest.mark.realnode, pytest.mark.cluster]
+pytestmark = [pytest.mark.realnode, pytest.mark.cluster, pytest.mark.whole_node]
 USER = 65532  # of the image
 
 
