@@ -1,0 +1,65 @@
+"""The rules that always hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outfitter.policy.builtin import BUILTIN
+from outfitter.policy.checks import Candidate, Check, NamespaceFacts, evaluate
+from outfitter.problems import Problem, note
+from outfitter.reasons import Reason
+from outfitter.resolve.request import request_for
+from outfitter.resolve.serving import resolve
+from outfitter.snapshot import read_resource
+from world import TEAM, World, asset
+
+
+def candidate(spec: dict, namespace: NamespaceFacts | None = None, templates: tuple[dict, ...] = ()) -> Candidate:
+    """A workspace that is about to get a revision."""
+    world = World(asset("Workspace", "w", spec))
+    live = world.cluster.caches["Workspace"].get(TEAM, "w")
+    assert live is not None
+    request = request_for(read_resource(live))
+    assert request is not None
+    reader = world.reader()
+    return Candidate(resolve(reader, request), templates, namespace or NamespaceFacts(), reader.settings)
+
+
+def test_names_are_unique() -> None:
+    """A report calls a check by its name."""
+    assert len({check.name for check in BUILTIN}) == len(BUILTIN)
+
+
+def test_every_check_runs() -> None:
+    """All violations at once, in the order of the checks."""
+
+    def first(_: Candidate) -> Iterator[Problem]:
+        yield note(Reason.DRAFT, "one")
+        yield note(Reason.DRAFT, "two")
+
+    def second(_: Candidate) -> Iterator[Problem]:
+        yield note(Reason.DRAFT, "three")
+
+    found = evaluate(candidate({"image": "a:1"}), (Check("a", first), Check("b", second)))
+    assert [problem.message for problem in found] == ["one", "two", "three"]
+
+
+def test_elevation_is_judged_on_the_assembled_pod() -> None:
+    """Whatever asset the field comes from; the label of the namespace decides."""
+    pod = {"metadata": {}, "spec": {"hostNetwork": True, "containers": [{"name": "main"}]}}
+    refused = evaluate(candidate({"image": "a:1"}, templates=(pod, pod)), BUILTIN)
+    assert [problem.reason for problem in refused] == [Reason.ELEVATION_FORBIDDEN]
+    assert "hostNetwork" in refused[0].message
+    allowed = candidate({"image": "a:1"}, NamespaceFacts(elevation_allowed=True), (pod,))
+    assert evaluate(allowed, BUILTIN) == []
+
+
+def test_several_violations_are_reported_together() -> None:
+    """A user corrects the file once."""
+    spec = {
+        "image": "a:1",
+        "storage": {"nfs": [{"name": "n", "server": "s", "path": "/e", "mountPath": "/n"}]},
+        "preemptibility": "preemptible",
+    }
+    found = evaluate(candidate(spec, NamespaceFacts(restricted=True)), BUILTIN)
+    assert [problem.reason for problem in found] == [Reason.UNSUPPORTED, Reason.NFS_OUTSIDE_RESTRICTED]
