@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from outfitter.observe import State, observe, observe_download, observe_pods, refusal
+from outfitter.children import observe
+from outfitter.observe import State, observe_download, observe_pods, refusal
 from outfitter.snapshot import CachedObject
 from world import complete
 

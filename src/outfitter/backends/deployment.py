@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from outfitter.backends.base import Backend, ControllerState, Run, annotated, combined, processed, total
+from outfitter.children import observe
 from outfitter.naming import ANNOTATION_SCALED, group_labels, group_workload
-from outfitter.observe import observe, observe_pods
+from outfitter.observe import observe_pods
 from outfitter.problems import Problem
 from outfitter.render import connection, scaling, serving
 from outfitter.render.owner import child_meta

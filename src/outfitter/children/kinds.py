@@ -6,14 +6,19 @@ follow from this table. A new kind of child is one row here, and one readiness f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from outfitter.children import projection
-from outfitter.children.projection import Projection
+from outfitter.children.projection import Body, Projection
 from outfitter.naming import LABEL_OWNER_UID
+from outfitter.observe.claims import observe_claim
+from outfitter.observe.controllers import observe_deployment, observe_job, observe_stateful_set
+from outfitter.observe.state import Observation
 from outfitter.settings import Settings
+
+Readiness = Callable[[Body], Observation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class ChildKind(ApiResource):
     """What the operator needs these rights for."""
     project: Projection = projection.whole
     """The part of an object that the caches keep."""
+    readiness: Readiness | None = None
+    """From object to state; None for a kind whose objects are ready as soon as they exist."""
     immutable: Immutable | None = None
     optional: bool = False
     """The API server may not serve this kind, because its CRD is not installed."""
@@ -96,6 +103,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="runs workloads; get: managedFields are read before a change",
         watch=_OWNED,
+        readiness=observe_stateful_set,
         immutable=Immutable(("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
     ),
     ChildKind(
@@ -103,6 +111,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="runs inferences; get: managedFields are read before a change",
         watch=_OWNED,
+        readiness=observe_deployment,
         immutable=Immutable(("selector",), "orphan"),
     ),
     ChildKind(
@@ -110,6 +119,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="downloads models; get: managedFields are read before a change",
         watch=_OWNED,
+        readiness=observe_job,
         immutable=Immutable(("template", "selector", "completions", "completionMode"), "recreate"),
     ),
     ChildKind(
@@ -148,6 +158,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="volumes of data sources and workloads; claims that a data source names",
         project=projection.claim,
+        readiness=observe_claim,
     ),
     ChildKind(
         "Secret", "", "v1", "secrets",

@@ -1,6 +1,5 @@
 """States of live child objects: from Kubernetes objects to Observations."""
 
-from outfitter.observe.children import observe
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.pods import PodSummary, observe_pods
 from outfitter.observe.refusals import refusal
@@ -12,7 +11,6 @@ __all__ = [
     "Observation",
     "PodSummary",
     "State",
-    "observe",
     "observe_download",
     "observe_pods",
     "refusal",

@@ -9,13 +9,18 @@ from outfitter.observe.state import READY, Observation, State, failed, progressi
 from outfitter.reasons import Reason
 
 
-def observe_claim(body: Mapping[str, Any], *, first_consumer: bool) -> Observation:
-    """Whether a claim is bound. `first_consumer`: its StorageClass binds only once a pod uses the claim."""
+def observe_claim(body: Mapping[str, Any]) -> Observation:
+    """Whether a claim is bound."""
     phase = (body.get("status") or {}).get("phase", "Pending")
     if phase == "Bound":
         return READY
     if phase == "Lost":
         return failed(Reason.LOST_PHASE, "its PersistentVolume is gone; restore the volume or make a new claim")
-    if first_consumer:
-        return Observation(State.READY, Reason.WAIT_FOR_FIRST_CONSUMER, "bound when the first pod uses it")
     return progressing(Reason.PENDING, "no volume is bound yet")
+
+
+def binding_late(state: Observation) -> Observation:
+    """The state of a claim whose StorageClass binds only once a pod uses it: ready while no volume is bound."""
+    if state.reason is not Reason.PENDING:
+        return state
+    return Observation(State.READY, Reason.WAIT_FOR_FIRST_CONSUMER, "bound when the first pod uses it")

@@ -6,8 +6,9 @@ from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.volumes import ClaimInfo
+from outfitter.children import observe
 from outfitter.naming import data_source_config_map, owner_labels
-from outfitter.observe import State, observe
+from outfitter.observe import State
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by

@@ -9,8 +9,9 @@ from typing import Any
 
 from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
+from outfitter.children import observe
 from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABEL_FILLED, LABEL_ON_DEMAND
-from outfitter.observe import Observation, State, observe, observe_download, refusal
+from outfitter.observe import Observation, State, observe_download, refusal
 from outfitter.plan.diff import diff
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by

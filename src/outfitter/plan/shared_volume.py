@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.canonical import covers, stamp
+from outfitter.children import observe
 from outfitter.naming import shared_claim, shared_volume
-from outfitter.observe import State, observe
+from outfitter.observe import State
 from outfitter.plan.diff import check_ownership, diff
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.problems import Problem, stalled, waiting

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from outfitter.children import observe
 from outfitter.cli.table import row, settled
 from outfitter.cluster.resources import api_resource
 from outfitter.naming import keeps_data
-from outfitter.observe import State, observe
+from outfitter.observe import State
 from outfitter.plan.workload import revision as revisions
 from outfitter.simulator.caches import OUR_KINDS
 from outfitter.snapshot import CachedObject, Key

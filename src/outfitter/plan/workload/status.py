@@ -8,8 +8,9 @@ from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
 from outfitter.backends import ControllerState, Run, controller_kinds
+from outfitter.children import observe
 from outfitter.naming import ANNOTATION_STOPPED_REVISION, clone_snapshot, group_workload, selector_labels
-from outfitter.observe import UNSEEN, Observation, PodSummary, State, observe, refusal
+from outfitter.observe import UNSEEN, Observation, PodSummary, State, refusal
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.revision import Revision
 from outfitter.problems import Problem, stalled
