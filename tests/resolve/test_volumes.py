@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.datasource import DataSourceSpec
 from outfitter.api.v1alpha1.storage import Storage
 from outfitter.naming import fit, workload_volume
+from outfitter.problems import Problem
 from outfitter.render.volumes import pod_patch
 from outfitter.resolve.volumes import (
     SOURCE_TYPES,
@@ -213,6 +214,17 @@ def test_a_claim_of_a_single_node(modes: Mapping[str, bool], stored: list[str] |
     assert isinstance(marked, PvcVolume)
     assert marked.single_node == single
     assert other == S3Volume(USE)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("configMapVolume", "ConfigMap"), ("secretVolume", "Secret")])
+def test_a_mounted_object_must_exist(name: str, kind: str) -> None:
+    """Its keys do not matter, so they are not fetched: this reader would raise NeedsData."""
+    [(_, volume)] = of_storage({name: [ITEMS[name]]})
+    missing = volume.look_up(World().reader(), "team-a")
+    assert isinstance(missing, Problem)
+    assert missing.field == volume.use.field
+    world = World(*({"kind": kind, "metadata": {"name": each}} for each in ("settings", "token")))
+    assert volume.look_up(world.reader(), "team-a") is None
 
 
 @pytest.mark.parametrize("name", ["configMapVolume", "secretVolume"])

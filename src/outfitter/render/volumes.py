@@ -56,7 +56,7 @@ def _patch(volume: Volume, source: dict[str, Any], mount: dict[str, Any]) -> Pod
 
 
 def _name(volume: Volume) -> str:
-    """A DNS label, unique in the pod: the path distinguishes two uses of one DataSource."""
+    """Return a DNS label that is unique in the pod: the path distinguishes two uses of one DataSource."""
     return fit(f"{dns_label(volume.use.name)}-{short_hash(volume.use.mount_path, 4)}")
 
 

@@ -59,9 +59,8 @@ def credential_key(
     if isinstance(asset, Problem):
         return asset
     name = credential_secret(asset.live.name)
-    secret = reader.keyed_data("Secret", namespace, name)
     live = reader.get("Secret", namespace, name)
-    if secret is None or live is None or live.owner != asset.live.uid:
+    if live is None or live.owner != asset.live.uid:
         text = f"{label(asset)} has not delivered Secret {name} yet: see its status"
         at_home = asset.live.namespace == namespace == reader.settings.system_namespace
         if at_home and LABEL_PROJECT not in reader.labels(namespace):
@@ -70,8 +69,9 @@ def credential_key(
                 "there"
             )
         return waiting(Reason.CREDENTIAL_NOT_READY, text, path)
-    if key and key not in secret.keys:
-        has = ", ".join(sorted(secret.keys)) or "no key"
+    keys = _keys(reader, "Secret", namespace, name) if key else frozenset()
+    if key and key not in keys:
+        has = ", ".join(sorted(keys)) or "no key"
         return waiting(Reason.KEY_NOT_FOUND, f"{label(asset)} has no key {key}, it has {has}", path)
     return asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
 
@@ -119,9 +119,14 @@ def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:
 
 def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
     """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
-    found = reader.keyed_data(kind, namespace, name)
-    if found is None:
+    if reader.get(kind, namespace, name) is None:
         return waiting(Reason.NOT_CREATED, f"{kind} {namespace}/{name} does not exist: create it", path)
-    if key and key not in found.keys:
+    if key and key not in _keys(reader, kind, namespace, name):
         return waiting(Reason.KEY_NOT_FOUND, f"{kind} {namespace}/{name} has no key {key}: add it", path)
     return None
+
+
+def _keys(reader: Reader, kind: str, namespace: str, name: str) -> frozenset[str]:
+    """Return the keys of a Secret or ConfigMap. They must be fetched, so read them only where a key matters."""
+    found = reader.keyed_data(kind, namespace, name)
+    return found.keys if found is not None else frozenset()

@@ -37,7 +37,7 @@ Lookup = Problem | tuple[Resource, str] | None
 
 @dataclass(frozen=True)
 class BaseVolume(ABC):
-    """One volume of a workload. The types of volumes derive from it."""
+    """One volume of a workload: the base of all volume types."""
 
     use: VolumeUse
 
@@ -69,7 +69,7 @@ class StandaloneVolume(BaseVolume):
 
 @dataclass(frozen=True)
 class UnsupportedVolume(StandaloneVolume):
-    """A volume that the API accepts and that this version cannot mount."""
+    """A volume that the API accepts, but that this version cannot mount."""
 
     SOURCE_TYPE: ClassVar[str]
     """The name of the type in the API; the table of capabilities says what it needs."""
