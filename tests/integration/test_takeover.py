@@ -21,6 +21,7 @@ from .harness import rights
 from .harness.client import Api, Object, eventually, ready
 from .harness.process import Operator
 from .harness.space import Space
+from .takeover import etcd
 
 ARCHIVES = sorted((Path(__file__).parent / "takeover").glob("*.tar.xz"))
 Statuses = dict[tuple[str, str, str], Object]
@@ -148,3 +149,19 @@ def test_stopped_and_paused_workloads_go_on(taken: Takeover, lab: Space) -> None
         "StatefulSet", "paused", lambda item: item["spec"]["template"]["spec"]["containers"][0]["image"][-1] == "2"
     )
     lab.ready("Workspace", "paused")
+
+
+def test_a_saved_cluster_keeps_its_resource_versions(tmp_path: Path) -> None:
+    """Outfitter's copies of Secrets refer to them."""
+    place = ("ConfigMap", "default", "kept")
+    manifest = {"kind": "ConfigMap", "metadata": {"name": "kept", "namespace": "default"}, "data": {"a": "1"}}
+    with Sandbox.up(root=tmp_path, node="none") as sandbox:
+        api = Api(sandbox)
+        saved = api.create(manifest)
+        api.create({**manifest, "metadata": {"name": "gone", "namespace": "default"}})
+        api.delete("ConfigMap", "default", "gone")
+        etcd.save(sandbox, tmp_path / "saved.tar.xz")
+    with Sandbox.up(root=tmp_path, node="none", data=tmp_path / "saved.tar.xz") as sandbox:
+        api = Api(sandbox)
+        assert api.need(*place) == saved
+        assert api.get("ConfigMap", "default", "gone") is None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from outfitter_sandbox import Sandbox
-from outfitter_sandbox.components import API_SERVER, CONTROLLER_MANAGER, ETCD, NODE
+from outfitter_sandbox.components import ETCD
 from outfitter_sandbox.connection import Connection
 
 # Events expire, Leases name the machine, and the API server keeps the other two keys for itself.
@@ -32,37 +32,49 @@ def save(sandbox: Sandbox, archive: Path) -> None:
     An empty etcd receives the objects in the order of their revisions. Each object keeps its resourceVersion, because
     copies of Secrets refer to it. Another key fills the gaps between two revisions.
     """
-    for name in (NODE, CONTROLLER_MANAGER, API_SERVER):
+    for name in [each for each in sandbox.status() if each != ETCD]:
         sandbox.stop_component(name, grace=5)
-    entries = read(sandbox)
+    etcd = connect(sandbox)
+    entries = read(etcd)
     sandbox.stop_component(ETCD, grace=10)
     folder = sandbox.directory / "etcd"
     folder.rename(sandbox.directory / "etcd-with-history")
     sandbox.start_component(ETCD)
-    write(sandbox, entries)
+    write(etcd, entries)
     sandbox.stop_component(ETCD, grace=10)
     pack(folder, archive)
 
 
-def read(sandbox: Sandbox) -> list[Entry]:
+def connect(sandbox: Sandbox) -> Connection:
+    """Return a client of the sandbox's etcd, which answers JSON on its gateway."""
+    pki = sandbox.layout.pki
+    return Connection.with_certificate(
+        sandbox.layout.etcd_url,
+        authority=pki / "etcd-ca.crt",
+        certificate=pki / "etcd-client.crt",
+        key=pki / "etcd-client.key",
+    )
+
+
+def read(etcd: Connection) -> list[Entry]:
     """Return all objects except `LEFT_OUT`, oldest first."""
     everything = base64.b64encode(b"\0").decode()
-    answer = _ask(sandbox, "kv/range", key=everything, range_end=everything)
+    answer = _ask(etcd, "kv/range", key=everything, range_end=everything)
     found = [Entry(int(item["mod_revision"]), item["key"], item["value"]) for item in answer["kvs"]]
     return sorted(entry for entry in found if not base64.b64decode(entry.key).decode().startswith(LEFT_OUT))
 
 
-def write(sandbox: Sandbox, entries: list[Entry]) -> None:
+def write(etcd: Connection, entries: list[Entry]) -> None:
     """Put each entry into an empty etcd at its revision, then remove the padding."""
-    now = int(_ask(sandbox, "kv/range", key=PADDING)["header"]["revision"])
+    now = int(_ask(etcd, "kv/range", key=PADDING)["header"]["revision"])
     for entry in entries:
         for _ in range(now + 1, entry.revision):
-            _ask(sandbox, "kv/put", key=PADDING, value="")
-        now = int(_ask(sandbox, "kv/put", key=entry.key, value=entry.value)["header"]["revision"])
+            _ask(etcd, "kv/put", key=PADDING, value="")
+        now = int(_ask(etcd, "kv/put", key=entry.key, value=entry.value)["header"]["revision"])
         assert now == entry.revision
-    end = _ask(sandbox, "kv/deleterange", key=PADDING)["header"]["revision"]
-    _ask(sandbox, "kv/compaction", revision=end, physical=True)
-    _ask(sandbox, "maintenance/defragment")
+    end = _ask(etcd, "kv/deleterange", key=PADDING)["header"]["revision"]
+    _ask(etcd, "kv/compaction", revision=end, physical=True)
+    _ask(etcd, "maintenance/defragment")
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -79,10 +91,5 @@ def pack(folder: Path, archive: Path) -> None:
                 tar.addfile(member, io.BytesIO(content))
 
 
-def _ask(sandbox: Sandbox, path: str, **body: Any) -> Any:
-    """Call etcd's JSON gateway."""
-    pki = sandbox.layout.pki
-    certificate, key = pki / "etcd-client.crt", pki / "etcd-client.key"
-    url = sandbox.layout.etcd_url
-    connection = Connection(url, authority=pki / "etcd-ca.crt", certificate=certificate, key=key, timeout=60)
-    return connection.request("POST", f"/v3/{path}", body)
+def _ask(etcd: Connection, path: str, **body: Any) -> Any:
+    return etcd.request("POST", f"/v3/{path}", body)
