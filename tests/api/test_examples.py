@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from outfitter.api.refs import refs_of
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
 from outfitter.api.validation import strict_errors
 from outfitter.codegen.examples import EXAMPLES
 from outfitter.codegen.reference_pages import all_pages
 
 from .conftest import Server
+from .references import references
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
@@ -48,7 +48,7 @@ def test_examples_hold_what_they_refer_to() -> None:
     made = {(entry["kind"], entry["metadata"]["name"]) for entry in objects}
     for body in objects:
         if body["kind"] in OURS:
-            for ref in refs_of(kind_of(body["kind"]).model.parse(body).spec):
+            for ref in references(kind_of(body["kind"]).model.parse(body).spec):
                 assert (ref.kind, ref.name) in made, (body["metadata"]["name"], ref)
 
 

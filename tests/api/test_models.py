@@ -1,4 +1,4 @@
-"""Reading, writing back, conditions and what is judged after a merge."""
+"""Reading, writing back, and the completeness of merged workloads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from outfitter.api.base import ObjectMeta
-from outfitter.api.conditions import READY, RECONCILING, Condition, SyncStatus, merge
+from outfitter.api.conditions import READY, Condition, SyncStatus
 from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import KINDS, ComputeResource, Environment, Workspace, kind_of
 from outfitter.api.validation import incomplete, runtime_violations, strict_errors
@@ -84,19 +84,6 @@ def test_kinds_know_their_names() -> None:
 def test_pattern_end_is_the_end() -> None:
     """Python's `$` would also match before a final newline."""
     assert not matches("^a$", "a\n")
-
-
-def test_conditions_keep_their_time() -> None:
-    """Only a change of status is a transition; a condition that is no longer wanted goes."""
-    before = (
-        Condition(type=READY, status="False", reason="Waiting", message="m", last_transition_time="t0"),
-        Condition(type=RECONCILING, status="True", reason="Progressing", last_transition_time="t0"),
-    )
-    same = Condition(type=READY, status="False", reason="Failed", message="other", observed_generation=2)
-    assert merge(before, [same], "t1")[0].last_transition_time == "t0"
-    ready = Condition(type=READY, status="True", reason="Running")
-    assert merge(before, [ready], "t1") == (ready.model_copy(update={"last_transition_time": "t1"}),)
-    assert merge([], [ready], "t1")[0].to_dict()["lastTransitionTime"] == "t1"
 
 
 def test_long_messages_are_cut() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from outfitter.api.refs import FoundRef, refs_of
 from outfitter.api.v1alpha1 import kind_of
 
-CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
+from .references import Reference, references
+
+CASES: list[tuple[str, dict[str, Any], list[Reference]]] = [
     (
         "Workspace",
         {
@@ -20,10 +21,10 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
             }
         },
         [
-            FoundRef("Environment", "torch", "cluster", "assets.environment"),
-            FoundRef("ComputeResource", "gpu", None, "assets.compute"),
-            FoundRef("DataSource", "a", None, "assets.dataSources[0]"),
-            FoundRef("DataSource", "b", "department", "assets.dataSources[1]"),
+            Reference("Environment", "torch", "cluster", "assets.environment"),
+            Reference("ComputeResource", "gpu", None, "assets.compute"),
+            Reference("DataSource", "a", None, "assets.dataSources[0]"),
+            Reference("DataSource", "b", "department", "assets.dataSources[1]"),
         ],
     ),
     (
@@ -37,8 +38,8 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
             "imagePullSecrets": [{"name": "p"}, {"name": "q", "exclude": True}, {"name": "r", "userCredential": True}],
         },
         [
-            FoundRef("Secret", "s", None, "environmentVariables[1].secret"),
-            FoundRef("Secret", "p", None, "imagePullSecrets[0].name"),
+            Reference("Secret", "s", None, "environmentVariables[1].secret"),
+            Reference("Secret", "p", None, "imagePullSecrets[0].name"),
         ],
     ),
     (
@@ -54,13 +55,13 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
             }
         },
         [
-            FoundRef("Credential", "g", None, "storage.git[0].credential"),
-            FoundRef("Secret", "h", None, "storage.git[1].secretRef"),
-            FoundRef("Secret", "k", None, "storage.s3[0].accessKeySecret"),
-            FoundRef("PersistentVolumeClaim", "c", None, "storage.pvc[0].claimName"),
-            FoundRef("ConfigMap", "m", None, "storage.configMapVolume[0].configMap"),
-            FoundRef("Secret", "t", None, "storage.secretVolume[0].secret"),
-            FoundRef("DataSource", "d", None, "storage.dataVolume[0].id"),
+            Reference("Credential", "g", None, "storage.git[0].credential"),
+            Reference("Secret", "h", None, "storage.git[1].secretRef"),
+            Reference("Secret", "k", None, "storage.s3[0].accessKeySecret"),
+            Reference("PersistentVolumeClaim", "c", None, "storage.pvc[0].claimName"),
+            Reference("ConfigMap", "m", None, "storage.configMapVolume[0].configMap"),
+            Reference("Secret", "t", None, "storage.secretVolume[0].secret"),
+            Reference("DataSource", "d", None, "storage.dataVolume[0].id"),
         ],
     ),
     (
@@ -73,26 +74,26 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
             "run": {"compute": {"name": "gpu"}, "dataSources": [{"name": "d"}]},
         },
         [
-            FoundRef("Credential", "b", None, "environmentVariables[0].credential"),
-            FoundRef("ConfigMap", "c", None, "environmentVariables[1].configMap"),
-            FoundRef("ComputeResource", "gpu", None, "run.compute"),
-            FoundRef("DataSource", "d", None, "run.dataSources[0]"),
+            Reference("Credential", "b", None, "environmentVariables[0].credential"),
+            Reference("ConfigMap", "c", None, "environmentVariables[1].configMap"),
+            Reference("ComputeResource", "gpu", None, "run.compute"),
+            Reference("DataSource", "d", None, "run.dataSources[0]"),
         ],
     ),
     (
         "Credential",
         {"type": "password", "secretRef": {"name": "login"}},
-        [FoundRef("Secret", "login", None, "secretRef")],
+        [Reference("Secret", "login", None, "secretRef")],
     ),
     (
         "DataSource",
         {"secretVolume": {"credential": {"name": "c"}, "mountPath": "/s"}},
-        [FoundRef("Credential", "c", None, "secretVolume.credential")],
+        [Reference("Credential", "c", None, "secretVolume.credential")],
     ),
     (
         "DataSource",
         {"dataVolume": {"originPvcName": "p", "mountPath": "/d"}},
-        [FoundRef("PersistentVolumeClaim", "p", None, "dataVolume.originPvcName")],
+        [Reference("PersistentVolumeClaim", "p", None, "dataVolume.originPvcName")],
     ),
     ("ComputeResource", {"cpuCoreRequest": 1}, []),
     (
@@ -103,15 +104,15 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
             "storage": {"pvc": [{"existingPvc": True, "claimName": "c"}]},
         },
         [
-            FoundRef("Artifact", "llama", None, "artifact.name"),
-            FoundRef("ComputeResource", "gpu", None, "assets.compute"),
-            FoundRef("PersistentVolumeClaim", "c", None, "storage.pvc[0].claimName"),
+            Reference("Artifact", "llama", None, "artifact.name"),
+            Reference("ComputeResource", "gpu", None, "assets.compute"),
+            Reference("PersistentVolumeClaim", "c", None, "storage.pvc[0].claimName"),
         ],
     ),
     (
         "Inference",
         {"artifact": {"repository": "scorer", "version": 3}},
-        [FoundRef("ArtifactRepository", "scorer", None, "artifact.repository")],
+        [Reference("ArtifactRepository", "scorer", None, "artifact.repository")],
     ),
     (
         "Artifact",
@@ -141,42 +142,42 @@ CASES: list[tuple[str, dict[str, Any], list[FoundRef]]] = [
             "run": {"compute": {"name": "gpu"}, "dataSources": [{"name": "d"}]},
         },
         [
-            FoundRef("ArtifactRepository", "r", None, "repositoryRef"),
-            FoundRef("Artifact", "a", None, "cloneFrom"),
-            FoundRef("PersistentVolumeClaim", "models", None, "storage.claimName"),
-            FoundRef("Credential", "c", None, "containerGroups[0].containers[0].environmentVars[0].credential"),
-            FoundRef(
+            Reference("ArtifactRepository", "r", None, "repositoryRef"),
+            Reference("Artifact", "a", None, "cloneFrom"),
+            Reference("PersistentVolumeClaim", "models", None, "storage.claimName"),
+            Reference("Credential", "c", None, "containerGroups[0].containers[0].environmentVars[0].credential"),
+            Reference(
                 "Credential", "g", None, "containerGroups[0].containers[1].imageBuildConfig.codeRef.git.credential"
             ),
-            FoundRef(
+            Reference(
                 "PersistentVolumeClaim",
                 "p",
                 None,
                 "containerGroups[0].containers[2].imageBuildConfig.codeRef.pvc.claimName",
             ),
-            FoundRef(
+            Reference(
                 "Environment",
                 "e",
                 "cluster",
                 "containerGroups[0].containers[2].imageBuildConfig.dockerfile.environment",
             ),
-            FoundRef(
+            Reference(
                 "ConfigMap", "m", None, "containerGroups[0].containers[3].imageBuildConfig.codeRef.configMap.name"
             ),
-            FoundRef("ComputeResource", "gpu", None, "run.compute"),
-            FoundRef("DataSource", "d", None, "run.dataSources[0]"),
+            Reference("ComputeResource", "gpu", None, "run.compute"),
+            Reference("DataSource", "d", None, "run.dataSources[0]"),
         ],
     ),
     (
         "NimCache",
         {"image": "a", "credential": {"name": "ngc", "scope": "cluster"}},
-        [FoundRef("Credential", "ngc", "cluster", "credential")],
+        [Reference("Credential", "ngc", "cluster", "credential")],
     ),
 ]
 
 
 @pytest.mark.parametrize(("kind", "spec", "wanted"), CASES)
-def test_references_are_found(kind: str, spec: dict[str, Any], wanted: list[FoundRef]) -> None:
+def test_references_are_found(kind: str, spec: dict[str, Any], wanted: list[Reference]) -> None:
     """Kind, name, pinned scope and place of each, in the order of the fields."""
-    found = refs_of(kind_of(kind).model.parse({"spec": spec}).spec)
+    found = references(kind_of(kind).model.parse({"spec": spec}).spec)
     assert sorted(found, key=str) == sorted(wanted, key=str)

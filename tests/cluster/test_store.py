@@ -86,21 +86,21 @@ def test_owned_follows_labels() -> None:
     assert store.owners() == ("u2",)
 
 
-def test_replace_all_finds_missed_deletions_but_not_what_is_newer_than_the_list() -> None:
+def test_a_list_shows_missed_deletions_but_not_of_what_is_newer_than_it() -> None:
     store = Store("Service")
     store.put(live("gone", 3))
     store.put(live("kept", 4))
     store.put(live("younger", 12))
-    changes = store.replace_all([live("kept", 4), live("new", 8)], version=10)
-    assert {(change.live.name, change.new is None) for change in changes} == {("gone", True), ("new", False)}
-    assert {item.name for item in store.all()} == {"kept", "younger", "new"}
+    (change,) = store.retain({live("kept", 4).uid}, version=10)
+    assert (change.live.name, change.new) == ("gone", None)
+    assert {item.name for item in store.all()} == {"kept", "younger"}
 
 
-def test_replace_all_of_one_namespace_leaves_the_others() -> None:
+def test_a_list_of_one_namespace_leaves_the_others() -> None:
     store = Store("Service")
     store.put(live("x", 1, namespace="a"))
     store.put(live("x", 2, uid="x2", namespace="b"))
-    store.replace_all([], namespace="a", version=5)
+    store.retain(set(), namespace="a", version=5)
     assert [item.namespace for item in store.all()] == ["b"]
 
 

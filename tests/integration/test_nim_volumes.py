@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from outfitter.codegen.admission.deletion import OPERATOR, binding_spec, policy_spec
+from outfitter.codegen.admission.deletion import OPERATOR, policy_spec
 from outfitter.errors import Forbidden
 
 from .conftest import Stack
@@ -109,7 +109,11 @@ def protected(stack: Stack, space: Space) -> Iterator[Space]:
     where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space.name}}}
     parts = {
         "ValidatingAdmissionPolicy": spec,
-        "ValidatingAdmissionPolicyBinding": {**binding_spec(name), "matchResources": where},
+        "ValidatingAdmissionPolicyBinding": {
+            "policyName": name,
+            "validationActions": ["Deny"],
+            "matchResources": where,
+        },
     }
     plurals = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
     for plural, (kind, body) in zip(plurals, parts.items(), strict=True):

@@ -28,7 +28,6 @@ class AuditEntry:
     verb: str
     user: str
     groups: tuple[str, ...]
-    user_agent: str
     uri: str
     api_group: str
     resource: str
@@ -53,7 +52,6 @@ class AuditEntry:
             verb=entry["verb"],
             user=entry["user"].get("username", ""),
             groups=tuple(entry["user"].get("groups", ())),
-            user_agent=entry.get("userAgent", ""),
             uri=entry["requestURI"],
             api_group=target.get("apiGroup", ""),
             resource=target.get("resource", ""),

@@ -180,10 +180,6 @@ class Sandbox:
 
         return node.import_image(self.state["programs"]["ctr"], archive)
 
-    def logs(self, component: str, count: int = 50) -> str:
-        """The end of a component's log, indented; `status()` lists the components."""
-        return last_lines(self.layout.log(component), count)
-
     def down(self) -> None:
         """Stop all components and remove the folder; does nothing for a stopped sandbox."""
         with locked(lock_of(self.directory)):

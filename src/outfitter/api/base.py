@@ -1,6 +1,6 @@
 """Bases of every model: how fields are named, read and written back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -86,13 +86,6 @@ class Model(BaseModel):
         """Return the transitions of the class and its bases, each once."""
         found = (rule for base in reversed(cls.__mro__) for rule in vars(base).get("TRANSITIONS", ()))
         return list(dict.fromkeys(found))
-
-    def named_objects(self) -> Iterable[tuple[str, str, str]]:
-        """Yield (field, kind, name) for each object that a plain string field of this model names."""
-        for field, kind in self.REFERS.items():
-            name = getattr(self, field)
-            if name:
-                yield field, kind, name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object as a user would write it: camelCase, only what was set."""

@@ -1,6 +1,5 @@
 """Conditions, issues and the one-word sync status: the shape of every status."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -59,14 +58,3 @@ class Issue(Model):
     """
     message: Message = ""
     """What is wrong and how to put it right."""
-
-
-def merge(previous: Iterable[Condition], wanted: Iterable[Condition], now: str) -> tuple[Condition, ...]:
-    """Return the wanted conditions; the time of each is kept unless its status changed, then it is `now` (RFC 3339)."""
-    before = {condition.type: condition for condition in previous}
-    merged = []
-    for condition in wanted:
-        old = before.get(condition.type)
-        time = old.last_transition_time if old and old.status == condition.status else now
-        merged.append(condition.model_copy(update={"last_transition_time": time}))
-    return tuple(merged)

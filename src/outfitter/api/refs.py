@@ -1,10 +1,6 @@
-"""References between objects: one type per target kind, and one walk that finds them all."""
+"""References between objects: one type per target kind."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Literal
-
-from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Model
 from outfitter.api.types import AbsolutePath, DataKey, Name
@@ -97,38 +93,3 @@ class ConfigMapKeyRef(ObjectRef):
 
     key: DataKey
     """Key to read."""
-
-
-@dataclass(frozen=True)
-class FoundRef:
-    """A reference found in a spec."""
-
-    kind: str
-    name: str
-    scope: ScopeType | None
-    field: str
-    """Where it stands, relative to the walked model: `assets.dataSources[0]`."""
-
-
-def refs_of(spec: Model) -> list[FoundRef]:
-    """Find every reference in a model, in field order.
-
-    Assets, Credentials, and the native objects that are named directly: Secret, ConfigMap, PersistentVolumeClaim.
-    """
-    return list(_walk(spec, ""))
-
-
-def _walk(value: object, path: str) -> Iterator[FoundRef]:
-    if isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _walk(item, f"{path}[{index}]")
-    if not isinstance(value, Model):
-        return
-    if isinstance(value, ObjectRef) and value.TARGET:
-        scope = value.scope if isinstance(value, AssetRef) else None
-        yield FoundRef(value.TARGET, value.name, scope, path)
-    prefix = f"{path}." if path else ""
-    for field, kind, name in value.named_objects():
-        yield FoundRef(kind, name, None, prefix + to_camel(field))
-    for field in type(value).model_fields:
-        yield from _walk(getattr(value, field), prefix + to_camel(field))

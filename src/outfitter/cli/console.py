@@ -16,7 +16,6 @@ from rich.console import Console
 
 from outfitter.errors import ConfigurationError, OutfitterError
 
-OK: Final = 0
 PROBLEMS: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
@@ -33,7 +32,6 @@ Files = Annotated[
     typer.Option("--file", "-f", metavar="FILE|DIR|-", help="A file, a folder, or - for standard input; repeatable."),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Also the folders inside a folder.")]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace to look in.")]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]

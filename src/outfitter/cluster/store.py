@@ -111,16 +111,6 @@ class Store:
         self._drop(old)
         return Change(self.kind, old, None)
 
-    def replace_all(self, lives: Iterable[CachedObject], *, namespace: str = "", version: int = 0) -> list[Change]:
-        """Learn a complete list (of one namespace, or of all) taken at `version`; what it lacks is news too."""
-        changes: list[Change] = []
-        seen: set[str] = set()
-        for live in lives:
-            seen.add(live.uid)
-            if change := self.put(live):
-                changes.append(change)
-        return changes + self.retain(seen, namespace=namespace, version=version)
-
     def retain(self, uids: Collection[str], *, namespace: str = "", version: int = 0) -> list[Change]:
         """Remove what a complete list taken at `version` does not have; objects written after it stay."""
         known = self.in_namespace(namespace) if namespace else self.all()

@@ -141,7 +141,7 @@ class KopfSource:
         """Observe kopf's requests, because kopf has no hook for a list."""
 
         async def answered(
-            session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+            _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
         ) -> None:
             kind = self._kind_of_path.get(params.url.path)
             if kind is None or params.method.upper() != "GET" or params.response.status != 200:

@@ -16,7 +16,7 @@ from outfitter.settings import Settings
 def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, list[Problem]]:
     """What the merged environment fields give to the pod, restricted by default."""
     problems: list[Problem] = []
-    variables = _variables(spec, problems)
+    variables = _variables(spec)
     home = _home(spec, settings, variables)
     container: dict[str, Any] = {
         "image": spec.image,
@@ -37,7 +37,7 @@ def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, li
             volumes=volumes,
             mounts=mounts,
             container={key: value for key, value in container.items() if value not in (None, [])},
-            pod=_pod_security(spec, problems),
+            pod=_pod_security(spec),
         ),
         problems,
     )
@@ -53,7 +53,7 @@ def _split(text: str | None) -> list[str]:
         return []
 
 
-def _variables(spec: Spec, problems: list[Problem]) -> list[dict[str, Any]]:
+def _variables(spec: Spec) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for item in spec.environment_variables:
         entry: dict[str, Any] = {"name": item.name}
@@ -135,7 +135,7 @@ def _container_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
     return {key: value for key, value in context.items() if value is not None}
 
 
-def _pod_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
+def _pod_security(spec: Spec) -> dict[str, Any]:
     security = spec.security
     groups = [int(part) for part in (security.supplemental_groups or "").split(",") if part.strip()]
     context: dict[str, Any] = {

@@ -44,7 +44,7 @@ def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[
     conditions = _conditions(draft, generation, previous.get("conditions") or (), timestamp(now))
     # A problem of the user's spec comes before what follows from it.
     told = sorted(draft.problems, key=lambda problem: -problem.level)
-    sync = _sync(draft, meta, previous, generation)
+    sync = _sync(draft, meta, previous)
     status: dict[str, Any] = {
         **{key: _bounded(key, value) for key, value in draft.facts.items() if value is not None},
         "observedGeneration": generation,
@@ -162,7 +162,7 @@ def _conditions(
     return result
 
 
-def _sync(draft: StatusInput, meta: Mapping[str, Any], previous: Mapping[str, Any], generation: int) -> SyncStatus:
+def _sync(draft: StatusInput, meta: Mapping[str, Any], previous: Mapping[str, Any]) -> SyncStatus:
     if "deletionTimestamp" in meta:
         return SyncStatus.DELETING
     worst = _worst(draft.problems)

@@ -1,6 +1,5 @@
 """The nine kinds of volume: the fields that a DataSource and an inline volume of a workload share."""
 
-from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -112,6 +111,7 @@ class PvcFields(Model):
     """A persistent volume claim: a new one, or one that exists."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("path",)
+    REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "(has(self.existingPvc) && self.existingPvc) || (has(self.claimInfo) && has(self.claimInfo.size))",
@@ -153,11 +153,6 @@ class PvcFields(Model):
     """
     claim_info: ClaimInfo | None = None
     """The claim to make."""
-
-    def named_objects(self) -> Iterable[tuple[str, str, str]]:
-        """Name the claim only where it must exist already."""
-        if self.existing_pvc and self.claim_name:
-            yield "claim_name", "PersistentVolumeClaim", self.claim_name
 
 
 class ConfigMapVolumeFields(Model):

@@ -32,10 +32,6 @@ from outfitter.api.v1alpha1.storage import Storage
 from outfitter.api.v1alpha1.variables import WorkloadEnvironmentVariables
 
 ImagePullPolicy = Literal["Always", "Never", "IfNotPresent"]
-PRIORITY_CLASSES = (
-    "very-low", "low", "medium-low", "medium", "medium-high", "high", "very-high",
-    "train", "interactive-preemptible", "build-preemptible", "build", "inference",
-)  # fmt: skip
 
 
 class LabelItem(Model):
@@ -79,10 +75,6 @@ class ImagePullSecret(Model):
     """
     exclude: bool | None = None
     """Drop the pull secret of this name that would otherwise be inherited. Default: false."""
-
-    def named_objects(self) -> tuple[tuple[str, str, str], ...]:
-        """Name no Secret where the entry only removes one, or belongs to a person."""
-        return () if self.exclude or self.user_credential else (("name", "Secret", self.name),)
 
 
 class PortItem(Model):

@@ -98,8 +98,3 @@ def policy_spec() -> dict[str, Any]:
             },
         ],
     }
-
-
-def binding_spec(policy: str) -> dict[str, Any]:
-    """The spec of the binding that makes a policy count."""
-    return {"policyName": policy, "validationActions": ["Deny"]}

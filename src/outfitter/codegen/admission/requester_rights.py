@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Model
-from outfitter.api.refs import SecretRef
+from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.codegen.admission.deletion import EXEMPT, OPERATOR
 from outfitter.render.artifactrepository import RBAC, SHARE
@@ -33,7 +33,7 @@ def secret_paths() -> list[Path]:
 def _walk(model: Any) -> Iterator[Path]:
     if not (isinstance(model, type) and issubclass(model, Model)):
         return
-    if issubclass(model, SecretRef):
+    if issubclass(model, ObjectRef) and model.TARGET == "Secret":
         yield ("name",)
         return
     yield from ((to_camel(name),) for name, kind in model.REFERS.items() if kind == "Secret")
@@ -88,7 +88,6 @@ _CONTEXT: Final = (
     "has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add) && "
     "c.securityContext.capabilities.add.exists(a, a != 'NET_BIND_SERVICE')",
 )
-_HOST_OF_PROBE: Final = "object.spec.probes.readiness.handler.httpGet"
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 
 

@@ -22,7 +22,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
     """
     conflicts = {}
     for name, host, field in hosts:
-        first = next((live for live in reader.claimants(host) if _counts(reader, live, host)), None)
+        first = next((live for live in reader.claimants(host) if _counts(reader, live)), None)
         if first is None or first.owner == resource.live.uid:
             continue
         if _published(resource.body, host) and not _published(_owner(reader, first), host):
@@ -49,7 +49,7 @@ def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:
     return owner.body if owner else {}
 
 
-def _counts(reader: Reader, ingress: CachedObject, host: str) -> bool:
+def _counts(reader: Reader, ingress: CachedObject) -> bool:
     """Return whether an Ingress is a child of an existing custom resource in its namespace."""
     owner = reader.owner(ingress.owner)
     return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
