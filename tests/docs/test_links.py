@@ -35,4 +35,5 @@ def test_the_index_leads_to_every_page() -> None:
     reached = {link.path for link in links(INDEX)} | {INDEX}
     for folder in [page for page in reached if page.name == INDEX.name]:
         reached |= {link.path for link in links(folder)}
-    assert sorted(_name(page) for page in DOCS.rglob("*.md") if page not in reached) == []
+    missing = sorted(_name(page) for page in DOCS.rglob("*.md") if page not in reached)
+    assert not missing, "add a line to docs/README.md, or to README.md of the page's folder"
