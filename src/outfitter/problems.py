@@ -1,4 +1,4 @@
-"""What can be wrong with an object, as data: one shape from the reference that is missing to the pod that crashes."""
+"""Problems of an object, as data: from a missing reference to a crashing pod."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outfitter.reasons import Level, Reason
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `message` says which object and field, what is wrong, and what to do."""
+    """One problem. `message` names the object and the field, what is wrong, and the remedy."""
 
     reason: str
     message: str
@@ -20,27 +20,27 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """The message with its field in front."""
+        """Return the message with its field in front."""
         return f"{self.field}: {self.message}" if self.field else self.message
 
 
 def stalled(reason: Reason, message: str, field: str = "", namespace: str = "") -> Problem:
-    """A problem that a person must mend."""
+    """Return a problem that a person must fix."""
     return Problem(reason, message, Level.STALLED, field, namespace)
 
 
 def under_way(reason: Reason, message: str, field: str = "") -> Problem:
-    """Something that is being made as it should be, and has to be waited for."""
+    """Return a dependency that is being created: nothing is wrong."""
     return Problem(reason, message, Level.UNDER_WAY, field)
 
 
 def waiting(reason: Reason, message: str, field: str = "", namespace: str = "") -> Problem:
-    """A problem that ends by itself once something appears."""
+    """Return a problem that resolves itself when something appears."""
     return Problem(reason, message, Level.WAITING, field, namespace)
 
 
 def note(reason: Reason, message: str, field: str = "", namespace: str = "") -> Problem:
-    """Something the user should know although it works."""
+    """Return something that the user should know although everything works."""
     return Problem(reason, message, Level.NOTE, field, namespace)
 
 

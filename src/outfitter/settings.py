@@ -9,14 +9,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Everything an admin may choose. The chart's values fill these."""
+    """The settings of the operator. The values of the chart fill them."""
 
     model_config = SettingsConfigDict(env_prefix="OUTFITTER_", frozen=True, use_attribute_docstrings=True)
 
     system_namespace: str = "outfitter-system"
-    """Namespace of the operator and of assets shared more widely than one project."""
+    """Namespace of the operator and of assets with a wider scope than one project."""
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
-    """Namespaces to work in, with Roles instead of ClusterRoles. Empty means all."""
+    """Namespaces that the operator serves, with Roles instead of ClusterRoles. Empty: all."""
     domain: str = ""
     """Host suffix of connection URLs, for instance `apps.example.com`. Empty: ExternalUrl connections are refused."""
     ingress_class: str = ""
@@ -34,11 +34,11 @@ class Settings(BaseSettings):
     mig_strategy: Literal["mixed", "single"] = "mixed"
     """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-PROFILE, `single` for nvidia.com/gpu."""
     nim_volume_size: str = Field(default="150Gi", pattern=r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$")
-    """Size of the volume of a model where neither artifact nor NimCache says one."""
+    """Size of the volume of a model if neither Artifact nor NimCache sets one."""
     nim_cache_grace_seconds: int = Field(default=3600, ge=60)
-    """How long a NimCache that was made on demand is kept after its last user."""
+    """Seconds for which a NimCache on demand is kept after its last user."""
     nim_download_seconds: int = Field(default=21600, ge=60)
-    """Longest that one attempt to download a model may take."""
+    """Longest time in seconds of one attempt to download a model."""
     static_pv_drivers: str = ""
     """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, read-only, as a
     NimCache with `sharing: staticPV` asks for. Empty: none, and the operator needs no right on PersistentVolumes.
@@ -49,19 +49,19 @@ class Settings(BaseSettings):
     there stay.
     """
     workers: int = Field(default=16, ge=1, le=128)
-    """Passes at the same time."""
+    """Number of reconciliations at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)
-    """Requests to the API server at the same time; lowered by itself while the server says it is busy."""
+    """Number of requests to the API server at the same time; lowered while the server reports that it is busy."""
     resync_seconds: int = Field(default=1800, ge=60)
-    """Each object is looked at again after about this long. Costs no request where all is well."""
+    """Seconds after which each object is reconciled again. Costs no request if nothing changed."""
     hold_seconds: float = Field(default=10, ge=0)
-    """How long a workload may be not ready before its Ready condition says so."""
+    """Grace period in seconds before a workload that loses readiness is reported as not Ready."""
     used_by_seconds: float = Field(default=10, ge=0)
-    """An asset's usedBy is written at most once in this time."""
+    """Least number of seconds between two writes of the usedBy of an asset."""
     lease_name: str = "outfitter"
     """Name of the Lease in the system namespace."""
     lease_seconds: int = Field(default=15, ge=3)
-    """A leader that has not renewed for this long may be replaced."""
+    """Seconds after which a leader that did not renew its Lease can be replaced."""
     probe_port: int = Field(default=8080, ge=0, le=65535)
     """Port of /healthz, /readyz and /metrics; 0 chooses a free one."""
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes the pod's own address

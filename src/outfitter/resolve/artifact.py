@@ -1,4 +1,4 @@
-"""An Artifact as it counts: with what it took over from the one it was cloned from, and where its versions are."""
+"""The effective content of an Artifact, with the fields of its clone source, and its versions."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.snapshot import Reader, Resource
 
-# What a clone takes over where it says nothing itself.
+# Fields that a clone takes from its source unless it sets them.
 _TAKEN = ("type", "repositoryRef", "containerGroups", "storage", "templateId")
 
 
 @dataclass(frozen=True)
 class ResolvedArtifact:
-    """What an artifact consists of. `taken` is what it cloned: the data of its snapshot, not stored yet if `fresh`."""
+    """The content of an artifact. `taken`: the snapshot of its clone source, not stored yet if `fresh`."""
 
     resource: Resource
     type: str
@@ -34,18 +34,18 @@ class ResolvedArtifact:
 
     @property
     def spec(self) -> Artifact:
-        """The artifact's own model."""
+        """Return the own model of the artifact."""
         assert isinstance(self.resource.model, Artifact)
         return self.resource.model
 
     @property
     def spec_fields(self) -> dict[str, Any]:
-        """The containers as fields of a spec, each with its name."""
+        """Return the containers as fields of a spec, each with its name."""
         return {"containerGroups": [_named(group) for group in self.groups]}
 
     @property
     def locked(self) -> bool:
-        """Whether it is, or wants to be, a version."""
+        """Return whether it is, or asks to become, a version."""
         return self.spec.spec.locked
 
 
@@ -55,7 +55,7 @@ def _named(group: ContainerGroup) -> dict[str, Any]:
 
 
 def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem:
-    """Read an artifact; a clone as its snapshot has it, or, where it has none yet, as its source is now."""
+    """Read an artifact. A clone is read from its snapshot, or from its source if it has no snapshot yet."""
     assert isinstance(resource.model, Artifact)
     source = resource.model.spec.clone_from
     if source is None:
@@ -96,7 +96,7 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
 
 
 def _lost(resource: Resource, source: Resource | None) -> Problem | None:
-    """A version must never change: where its snapshot was deleted, it is taken again only from the very same source."""
+    """A version never changes: a deleted snapshot is taken again only from the same generation of the source."""
     status = resource.body.get("status") or {}
     taken = status.get("clonedFrom")
     if status.get("version") is None or not taken:
@@ -123,36 +123,36 @@ def _defined(
 
 
 def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
-    """Why an artifact cannot become a version."""
+    """Yield why an artifact cannot become a version."""
     if not found.groups:
         yield stalled(Reason.NOTHING_TO_LOCK, "it has no container group: give containerGroups", "spec.containerGroups")
 
 
 def versions(repository: Resource | None) -> list[Mapping[str, Any]]:
-    """The versions in a repository's status."""
+    """Return the versions in the status of a repository."""
     if repository is None:
         return []
     return list((repository.body.get("status") or {}).get("versions") or ())
 
 
 def number_of(repository: Resource | None, uid: str) -> int | None:
-    """The number that a repository gave to the artifact with this uid."""
+    """Return the number that a repository assigned to the artifact with this uid."""
     return next((int(item["version"]) for item in versions(repository) if item["uid"] == uid), None)
 
 
 def listed(retired: Sequence[int]) -> Sequence[int]:
-    """The numbers of deleted versions that a status has room for: the highest. `retired` is in order."""
+    """Return the highest numbers of deleted versions, as many as a status can list. `retired` is in order."""
     return retired[-LISTED_VERSIONS:]
 
 
 def spent(retired: Sequence[int], number: int) -> bool:
-    """Whether a number was a version that is deleted. Where the list is full, all below it may have been one."""
+    """Return whether a number was a deleted version. Below a full list, every number counts as one."""
     known = listed(retired)
     return number in known or (len(known) == LISTED_VERSIONS and number < known[0])
 
 
 def full_problem(repository: str) -> Problem:
-    """A repository can list no more versions."""
+    """Return the problem of a repository that can list no more versions."""
     text = (
         f"ArtifactRepository {repository} holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or "
         "use another one"
@@ -161,7 +161,7 @@ def full_problem(repository: str) -> Problem:
 
 
 def type_problem(found: ResolvedArtifact, repository: Resource | None) -> Problem | None:
-    """The repository holds artifacts of one type only."""
+    """Return the problem of an artifact whose type differs from that of its repository."""
     if repository is None:
         return None
     assert isinstance(repository.model, ArtifactRepository)
@@ -174,14 +174,14 @@ def type_problem(found: ResolvedArtifact, repository: Resource | None) -> Proble
 
 @dataclass(frozen=True)
 class ArtifactTarget:
-    """The artifact that an Inference runs, and its number where it is a locked version."""
+    """The artifact that an Inference runs, and its number if it is a locked version."""
 
     definition: ResolvedArtifact
     version: int | None
 
 
 def find_target(reader: Reader, namespace: str, ref: ArtifactRef) -> ArtifactTarget | Problem:
-    """The artifact that a reference means: by name, or a locked version by repository and number."""
+    """Return the artifact of a reference: by name, or a locked version by repository and number."""
     field = "spec.artifact"
     if ref.name is not None:
         resource = reader.resource("Artifact", namespace, ref.name)

@@ -1,4 +1,4 @@
-"""Layers of one vocabulary -> one submission, and where each of its values came from."""
+"""Layers of fields -> one submission, and the origin of each of its values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Lists whose items are told apart by a key and merged one by one; `exclude: true` drops an inherited item.
+# Lists of our API whose items have a key and are merged one by one; `exclude: true` drops an inherited item.
 KEYED: Mapping[str, str] = {
     "environmentVariables": "name",
     "connections": "name",
@@ -28,13 +28,13 @@ KEYED: Mapping[str, str] = {
     "storage.dataVolume": "id",
     "storage.emptyDirVolume": "name",
 }
-# An item that names another source replaces the inherited source instead of standing beside it.
+# An item with another source replaces the inherited source.
 _SOURCES = ("value", "credential", "configMap", "podFieldRef", "secret", "userCredential")
 
 
 @dataclass
 class Merged:
-    """The submission in camelCase, and `origins`: path of each leaf or keyed item -> name of the layer it came from."""
+    """The submission in camelCase, and `origins`: path of each leaf or keyed item -> name of its layer."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def _merge_items(
 
 
 def identity(path: str, item: Mapping[str, Any]) -> str:
-    """The key of an item; items of optional name are told apart by what they mount or expose."""
+    """Return the key of an item; an item without a name is identified by what it mounts or exposes."""
     for name in (KEYED[path], "mountPath", "path", "container"):
         if item.get(name) is not None:
             return str(item[name])

@@ -1,4 +1,4 @@
-"""Where a nim artifact has its model: a claim of its own, one that exists, or a shared NimCache."""
+"""The volume with the model of a nim artifact: its own claim, an existing one, or a NimCache."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ CACHE_PATH = "/opt/nim/.cache"
 
 @dataclass(frozen=True)
 class ModelVolume:
-    """The volume with the model, and what status says of it. `filled`: nothing has to be downloaded any more."""
+    """The volume with the model, and its facts for the status. `filled`: the download is complete."""
 
     path: str
     use: PvcVolume | None
     filled: bool
     facts: Mapping[str, Any] = field(default_factory=dict)
-    missing: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
+    missing: Mapping[str, Any] | None = None  # spec of the NimCache to create
 
 
 def model_volume(
     reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[Volume], notes: Found
 ) -> ModelVolume:
-    """Where the primary containers find their model."""
+    """Return the volume in which the primary containers find their model."""
     who = label(found.resource)
     mounted = next((volume for volume in volumes if volume.use.mount_path == CACHE_PATH), None)
     if mounted is not None:
@@ -61,7 +61,7 @@ def _use(origin: str, field_name: str) -> VolumeUse:
 
 
 def image_of(groups: Iterable[ContainerGroup]) -> str:
-    """The image whose model is meant: that of the first group's primary container."""
+    """Return the image of the model: that of the primary container of the first group."""
     return next((group.containers[group.primary].image_uri or "" for group in groups), "")
 
 
@@ -74,7 +74,7 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
         return _mounted_elsewhere(reader, request, shared, notes)
     status = (cache.body.get("status") or {}) if cache else {}
     if cache is None or not status:
-        # Asked for, or there and not looked at yet: to those who wait it is the same.
+        # Missing, or not reconciled yet: its users wait in both cases.
         name = cache.live.name if cache else nim_cache(image)
         notes.problems.append(under_way(Reason.CACHE_NOT_READY, f"NimCache {name} is being made", field_name))
         missing = None if cache else _new_cache(reader, request, found, image)
@@ -94,7 +94,7 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
 
 
 def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource, notes: Found) -> ModelVolume:
-    """The admin's own volume, by a read-only claim that the cache makes in this namespace once it is used here."""
+    """Return the volume of a shared cache: a read-only claim that the cache creates in the namespace of its user."""
     field_name, claim = "spec.storage.mode", shared_claim(cache.live.name)
     status = cache.body.get("status") or {}
     phase = status.get("phase", "Pending")
@@ -114,11 +114,11 @@ def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource
 
 
 def _bound(claim: CachedObject) -> bool:
-    """Whether a claim has its volume."""
+    """Return whether a claim is bound."""
     return bool((claim.body.get("status") or {}).get("phase") == "Bound")
 
 
-# What a cache that is made on demand takes from the admin's cache of the same image.
+# Fields that a cache on demand takes from the shared cache of the same image.
 _FROM_ADMIN = (
     "size", "storageClass", "accessModes", "profiles", "environmentVariables", "compute", "nodeType", "nodePools",
     "tolerations", "retain",
@@ -126,7 +126,7 @@ _FROM_ADMIN = (
 
 
 def _new_cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, image: str) -> dict[str, Any]:
-    """The spec of a cache for this namespace, filled with the key that the artifact itself uses."""
+    """Return the spec of a cache for this namespace; it downloads with the key that the artifact uses."""
     admin = shared_cache(reader, request.namespace, image)
     given = admin.body["spec"] if admin else {}
     spec = {"image": image, **{key: given[key] for key in _FROM_ADMIN if key in given}}
@@ -142,13 +142,13 @@ def _new_cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact
 
 
 def serving_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
-    """The NimCache of an image in a namespace: one that a user wrote there, else the one that is made on demand."""
+    """Return the NimCache of an image in a namespace: one of a user, else the one on demand."""
     reader.track("NimCache", namespace, nim_cache(image))
     return next((resource for resource in reader.caches(namespace, image) if not resource.live.deleting), None)
 
 
 def shared_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
-    """An admin's NimCache of the image whose scope covers the namespace: how a cache there is to be made."""
+    """Return the shared NimCache of an image whose scope covers the namespace."""
     system = reader.settings.system_namespace
     if namespace == system:
         return None

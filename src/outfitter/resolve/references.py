@@ -1,4 +1,4 @@
-"""Is what a workload refers to there: Credentials with their keys, Secrets, ConfigMaps and claims?"""
+"""References of a workload: Credentials with their keys, Secrets and ConfigMaps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outfitter.snapshot import Dep, Reader, Resource
 
 @dataclass(frozen=True)
 class Source:
-    """One asset that a pin was made from. `version`: the Secret content's version, for Credentials."""
+    """One asset that a revision was made from. `version`: that of the content, for Credentials."""
 
     kind: str
     namespace: str
@@ -28,13 +28,13 @@ class Source:
 
 @dataclass
 class Found:
-    """What resolving one workload has turned up so far."""
+    """The problems and sources that were found while a workload is resolved."""
 
     problems: list[Problem] = field(default_factory=list)
     sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
 
     def keep(self, found: Resource | Problem, version: str = "") -> Resource | None:
-        """Note a source or a problem; the asset, if it is one."""
+        """Record a source or a problem, and return the asset if it is one."""
         if isinstance(found, Problem):
             self.problems.append(found)
             return None
@@ -47,14 +47,14 @@ class Found:
 
 
 def label(asset: Resource) -> str:
-    """How an asset is named to people."""
+    """Return the name of an asset for messages."""
     return f"{asset.live.kind} {asset.live.name}"
 
 
 def credential_key(
     reader: Reader, namespace: str, ref: CredentialRef, key: str, path: str
 ) -> tuple[Resource, str] | Problem:
-    """The Credential and the version of its content in this namespace, once the Secret there has `key` ("": any)."""
+    """Return the Credential and the version of its content, if its Secret here has `key` ("": any)."""
     asset = find(reader, "Credential", namespace, ref, path)
     if isinstance(asset, Problem):
         return asset
@@ -84,7 +84,7 @@ def check_variables(
     *,
     field: str = "spec.environmentVariables",
 ) -> None:
-    """Look up what environment variables read; prompts that nobody answered are noted. `field`: where they stand."""
+    """Look up the sources of environment variables; note unanswered prompts. `field`: path of the list."""
     reader.prefetch(_named_data(namespace, spec))
     for variable in spec.environment_variables:
         path = f"{field}[{variable.name}]"
@@ -118,7 +118,7 @@ def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:
 
 
 def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
-    """Why a key of a Secret or ConfigMap in the namespace cannot be read yet; None where it can."""
+    """Return why a key of a Secret or ConfigMap cannot be read; None if it can."""
     if reader.get(kind, namespace, name) is None:
         return waiting(Reason.NOT_CREATED, f"{kind} {namespace}/{name} does not exist: create it", path)
     if key and key not in _keys(reader, kind, namespace, name):

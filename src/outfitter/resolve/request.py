@@ -42,42 +42,42 @@ class WorkloadRequest:
 
     @property
     def type(self) -> str:
-        """The word for it in `supportedTypes`."""
+        """Return its name in `supportedTypes`."""
         return self.traits.name
 
     @property
     def namespace(self) -> str:
-        """Where it runs."""
+        """Return the namespace in which it runs."""
         return self.resource.live.namespace
 
     @property
     def name(self) -> str:
-        """Name of the workload and of what runs its first pods."""
+        """Return the name of the workload and of the controller of its first pods."""
         return self.resource.live.name
 
     @property
     def prefix(self) -> str:
-        """Field that holds the references to assets."""
+        """Return the field that holds the references to assets."""
         return "spec.run" if self.own_definition else "spec.assets"
 
     @property
     def own_artifact(self) -> bool:
-        """Whether it is an Artifact that runs itself: its own `phase` is about its versions."""
+        """Return whether it is an Artifact that runs itself; its `phase` describes its versions."""
         return self.own_definition and isinstance(self.resource.model, Artifact)
 
     def sizing(self, group: str) -> GroupSizing | None:
-        """What is said of one container group."""
+        """Return the sizing of one container group."""
         return next((item for item in self.sizings if item.name == group), None)
 
     def scaling(self, group: str) -> Autoscaling | None:
-        """By what load a group is scaled; None where its number of pods is fixed."""
+        """Return how a group is scaled; None if its number of pods is fixed."""
         own = self.sizing(group)
         if own is not None and (own.autoscaling is not None or own.replicas is not None):
             return own.autoscaling
         return self.autoscaling
 
     def count(self, group: str) -> int:
-        """How many pods a group has, where that is fixed."""
+        """Return the fixed number of pods of a group."""
         own = self.sizing(group)
         return own.replicas if own is not None and own.replicas is not None else self.replicas
 
@@ -94,7 +94,7 @@ def request_for(resource: Resource) -> WorkloadRequest | None:
 
 
 def _of_workload(resource: Resource, traits: WorkloadTraits) -> WorkloadRequest:
-    """A kind that always runs: inline fields beside references to assets."""
+    """Read a kind that always runs: inline fields and references to assets."""
     spec: Any = resource.model.spec
     return WorkloadRequest(
         resource,
@@ -109,7 +109,7 @@ def _of_workload(resource: Resource, traits: WorkloadTraits) -> WorkloadRequest:
 
 
 def _of_definition(resource: Resource, traits: WorkloadTraits) -> WorkloadRequest:
-    """A definition with `run`: its own spec is what runs."""
+    """Read a definition with `run`: its own spec runs."""
     spec: Any = resource.model.spec
     run, body = spec.run, resource.body["spec"]["run"] or {}
     return WorkloadRequest(
@@ -129,7 +129,7 @@ def _restarted_at(resource: Resource) -> str:
 
 
 def _scaled(request: WorkloadRequest, run: Any) -> WorkloadRequest:
-    """Add the number of pods; the workload is stopped where it is suspended or no group has a pod."""
+    """Add the number of pods; the workload is stopped if it is suspended or no group has a pod."""
     counts = [item.replicas for item in run.container_groups if item.replicas is not None]
     scaled = run.autoscaling is not None or any(item.autoscaling for item in run.container_groups)
     nothing = not scaled and max([run.replicas, *counts]) == 0

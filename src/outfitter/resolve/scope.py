@@ -1,4 +1,4 @@
-"""Which asset does a reference mean, and which namespaces does an asset reach?"""
+"""Scopes: the asset of a reference, and the namespaces that an asset reaches."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How wide an asset is: `type` is project, department, cluster or tenant; `name` is the department's."""
+    """The scope of an asset: `type` is project, department, cluster or tenant; `name` is that of the department."""
 
     type: str
     name: str = ""
 
 
 def reach(asset: Resource, system_namespace: str) -> Reach:
-    """The scope of an asset; where it says none: its project, and the cluster in the system namespace."""
+    """Return the scope of an asset. Default: its project, and the cluster in the system namespace."""
     scope = getattr(asset.model.spec, "scope", None)
     if scope is None:
         return Reach("cluster" if asset.live.namespace == system_namespace else "project")
@@ -32,12 +32,12 @@ def reach(asset: Resource, system_namespace: str) -> Reach:
 
 
 def is_wide(asset: Resource, system_namespace: str) -> bool:
-    """Whether an asset reaches beyond its own namespace."""
+    """Return whether an asset reaches beyond its own namespace."""
     return reach(asset, system_namespace).type != "project"
 
 
 def scope_problem(asset: Resource, system_namespace: str) -> Problem | None:
-    """A wider scope counts only in the system namespace."""
+    """Return the problem of a wider scope outside the system namespace."""
     wide = reach(asset, system_namespace).type
     if wide != "project" and asset.live.namespace != system_namespace:
         return stalled(
@@ -49,7 +49,7 @@ def scope_problem(asset: Resource, system_namespace: str) -> Problem | None:
 
 
 def find(reader: Reader, kind: str, namespace: str, ref: AssetRef, field: str) -> Resource | Problem:
-    """The asset that `ref`, written in `namespace`, means: its own namespace first, then what is shared with it."""
+    """Return the asset of a reference: from its own namespace, else a shared one."""
     system = reader.settings.system_namespace
     own = reader.resource(kind, namespace, ref.name)
     if own is not None and ref.scope in (None, _own_level(own, system)):
@@ -89,7 +89,7 @@ def _covered(where: Reach, labels: Mapping[str, str]) -> bool:
 
 
 def covers(reader: Reader, asset: Resource, namespace: str) -> bool:
-    """Whether a shared asset reaches a namespace, which must have opted in."""
+    """Return whether a shared asset reaches a namespace, which must have opted in."""
     labels = reader.labels(namespace)
     return LABEL_PROJECT in labels and _covered(reach(asset, reader.settings.system_namespace), labels)
 
@@ -108,7 +108,7 @@ def _usable(asset: Resource, system: str, field: str) -> Resource | Problem:
 
 
 def targets(reader: Reader, asset: Resource) -> list[str]:
-    """The namespaces that an asset reaches, by name: its own, or every project in its scope."""
+    """Return the namespaces that an asset reaches, by name: its own, or every project in its scope."""
     system = reader.settings.system_namespace
     where = reach(asset, system)
     if where.type == "project" or asset.live.namespace != system:
@@ -126,10 +126,10 @@ def targets(reader: Reader, asset: Resource) -> list[str]:
 
 
 def elevation_allowed(reader: Reader, namespace: str) -> bool:
-    """Whether an admin let this namespace run elevated pods."""
+    """Return whether an administrator allows elevated pods in this namespace."""
     return reader.labels(namespace).get(LABEL_ELEVATION) == "allowed"
 
 
 def restricted(reader: Reader, namespace: str) -> bool:
-    """Whether the namespace enforces Pod Security level restricted."""
+    """Return whether the namespace enforces Pod Security level restricted."""
     return reader.labels(namespace).get(ENFORCE) == "restricted"

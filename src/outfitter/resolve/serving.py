@@ -1,4 +1,4 @@
-"""What an Inference of an Artifact runs, or an Artifact with `run`: containers, sizes, volumes, model."""
+"""The content of an Inference of an Artifact, or of an Artifact with `run`: containers, sizes, volumes, model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NGC_KEY = "NGC_API_KEY"
 NIM_PORT = 8000
 _PORT_VARIABLES = ("NIM_SERVER_PORT", "NIM_HTTP_API_PORT")
 BUILT_IN = "Outfitter"
-"""Origin of what nobody wrote."""
+"""Origin of built-in values."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Context:
 
 
 def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
-    """Look up everything that a workload of any kind refers to."""
+    """Resolve a workload of any kind."""
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request)
     found = Found()
@@ -99,7 +99,7 @@ def _chosen(reader: Reader, request: WorkloadRequest) -> ArtifactTarget | Proble
 
 
 def _group(context: _Context, group: ContainerGroup, merged: Merged) -> GroupUse:
-    """The containers of one group, the primary first."""
+    """Return the containers of one group, the primary first."""
     places = sorted(range(len(group.containers)), key=lambda place: place != group.primary)
     containers = [_container(context, group, place, merged, primary=place == group.primary) for place in places]
     return GroupUse(group.name, tuple(containers))
@@ -130,14 +130,14 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
 
 
 def _split(merged: Merged) -> Iterator[Layer]:
-    """The compute part of the workload's submission, leaf by leaf with its origin."""
+    """Yield the compute part of a submission, leaf by leaf with its origin."""
     for name, value in merged.fields["compute"].items():
         origin = merged.origins.get(f"compute.{name}", "")
         yield Layer(origin, {"compute": {name: value}})
 
 
 def _submission(item: Container) -> dict[str, Any]:
-    """A container of an artifact in the words of a workload."""
+    """Return a container of an artifact as fields of a submission."""
     variables = []
     for each in item.environment_vars:
         if each.source == "apiToken":
@@ -159,10 +159,10 @@ def _submission(item: Container) -> dict[str, Any]:
 
 
 def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
-    """What every NIM container expects; the artifact may say otherwise."""
+    """Return the defaults of every NIM container."""
     variables: list[dict[str, Any]] = []
     if item.port not in (None, NIM_PORT) and not {each.name for each in item.environment_vars} & set(_PORT_VARIABLES):
-        # Older images know the second name only. Whoever sets one of them by hand knows which the image reads.
+        # Older images know only the second name. A user who sets one of them knows which one the image reads.
         variables += [{"name": name, "value": str(item.port)} for name in _PORT_VARIABLES]
     if context.model is not None:
         variables.append({"name": "NIM_CACHE_PATH", "value": context.model.path})
@@ -174,7 +174,7 @@ def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
 
 
 def _unknown_sizings(request: WorkloadRequest, found: ResolvedArtifact) -> Iterator[Problem]:
-    """Sizes of groups and containers that the artifact does not have."""
+    """Yield the sizings of groups and containers that the artifact does not have."""
     field = "spec.run.containerGroups" if request.own_definition else "spec.containerGroups"
     names = {group.name: group.container_names for group in found.groups}
     for sizing in request.sizings:

@@ -1,4 +1,4 @@
-"""What an object asks to run, and all it refers to -> one merged submission per container, or why not."""
+"""A request and its references -> one merged submission per container, or the problems."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Spec = WorkloadFields
 
 @dataclass(frozen=True)
 class ContainerUse:
-    """One container: its merged submission, and for one of an artifact its definition. `port`: where it serves."""
+    """One container: its merged submission, and its definition in an artifact. `port`: where it serves."""
 
     name: str
     spec: Spec
@@ -48,7 +48,7 @@ class ContainerUse:
     port: int | None = None
     definition: Container | None = None
     field: str = "spec"
-    nim: bool = False  # has the ways of a NIM image
+    nim: bool = False  # runs a NIM image
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class GroupUse:
 
 @dataclass(frozen=True)
 class Resolved:
-    """The merged submission with everything it stands on. Only without serious problems may a pin be made of it."""
+    """The merged submission and everything that it refers to. A revision needs one without serious problems."""
 
     request: WorkloadRequest
     merged: Merged
@@ -74,11 +74,11 @@ class Resolved:
     artifact: ArtifactTarget | None = None
     environment: Resource | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache that has to be made
+    missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache to create
 
 
 def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
-    """Look everything up, merge environment < compute < inline, and check what the assets themselves allow."""
+    """Resolve a workload that is made of assets and inline fields."""
     found = Found()
     environment = environment_of(reader, request, found)
     merged = merge(asset_layers(reader, request, environment, found))
@@ -105,7 +105,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
 
 
 def _port(spec: Spec) -> int | None:
-    """Where an inference that is made of assets or inline fields answers."""
+    """Return the port at which an inference without an artifact answers."""
     if not isinstance(spec, InferenceSpec):
         return None
     if spec.serving_port is not None:
@@ -114,7 +114,7 @@ def _port(spec: Spec) -> int | None:
 
 
 def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spec:
-    """The merged fields as a model; an empty one, with problems, where they do not fit it."""
+    """Return the merged fields as a model; an empty one, with problems, if they do not fit it."""
     model = traits.spec
     try:
         return model.model_validate(merged.fields)
@@ -126,7 +126,7 @@ def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spe
 
 
 def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) -> Iterator[Problem]:
-    """What the merged submission lacks or contradicts. Gaps are told only where nothing else explains them."""
+    """Yield contradictions of the merged submission, and with `complete` its missing fields."""
     name = traits.kind
     errors = [
         *(incomplete(name, merged.fields) if complete else ()),
@@ -137,12 +137,12 @@ def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) ->
 
 
 def field_text(path: Iterable[str | int]) -> str:
-    """A field of the spec as people write it: ("ports", 0, "name") -> spec.ports[0].name."""
+    """Return the path of a field for messages: ("ports", 0, "name") -> spec.ports[0].name."""
     return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:
-    """Secrets that the user names, those of every dockerRegistry Credential in scope, NGC's for its own images."""
+    """Return the pull secrets: named ones, those of dockerRegistry Credentials, and the NGC key for NGC images."""
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
         if not item.user_credential:
@@ -156,7 +156,7 @@ def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[st
 
 
 def usable_credentials(reader: Reader, namespace: str, types: tuple[str, ...]) -> Iterator[Resource]:
-    """The Credentials of these types that a workload of the namespace may use, its own first."""
+    """Yield the Credentials of these types that the namespace can use, its own first."""
     system = reader.settings.system_namespace
     own = reader.resources("Credential", namespace)
     shared = reader.resources("Credential", system) if namespace != system else []

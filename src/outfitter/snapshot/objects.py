@@ -16,7 +16,7 @@ from outfitter.naming import LABEL_OWNER_UID
 
 
 class Key(NamedTuple):
-    """One custom resource of ours, and the unit of work of the queue."""
+    """The key of a custom resource, and the unit of work of the queue."""
 
     kind: str
     namespace: str
@@ -27,7 +27,7 @@ class Key(NamedTuple):
 
 
 class Dep(NamedTuple):
-    """Something a pass looked at, found or not: when it changes, the pass is due again.
+    """A dependency: an object that a reconciliation read, found or not. Its change requeues the key.
 
     `name` may be "*": anything of that kind in that namespace. `namespace` may be "*" too; "" means cluster-scoped.
     """
@@ -39,7 +39,7 @@ class Dep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CachedObject:
-    """An object as last seen on the server, kept small: compact JSON without managedFields, parsed on demand.
+    """An object as last seen on the API server, kept small: compact JSON without managedFields, parsed on demand.
 
     Of Secrets and ConfigMaps only metadata is kept. `resource_version` is an int: older news is told from newer.
     """
@@ -57,12 +57,12 @@ class CachedObject:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The object as a new dict."""
+        """Return the object as a new dict."""
         return orjson.loads(self.raw)  # type: ignore[no-any-return]
 
     @classmethod
     def of(cls, body: Mapping[str, Any], kind: str = "") -> CachedObject:
-        """From a manifest with server metadata; managedFields are dropped."""
+        """Create it from a manifest with server metadata; managedFields are dropped."""
         meta = body.get("metadata") or {}
         slim = {**body, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
         return cls(
@@ -82,7 +82,7 @@ class CachedObject:
 
 @dataclass(frozen=True, slots=True)
 class KeyedData:
-    """A Secret or ConfigMap that a pass was pointed at: which keys it has, and, for the few that compose, its data."""
+    """The keys of a Secret or ConfigMap that was fetched, and its content where it was requested."""
 
     kind: str
     namespace: str
@@ -98,7 +98,7 @@ class KeyedData:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One of our objects, read: as stored and as a model. Treat `body` as read-only, it is shared."""
+    """A parsed custom resource: as stored and as a model. `body` is shared and read-only."""
 
     live: CachedObject
     body: Mapping[str, Any]
@@ -106,19 +106,19 @@ class Resource:
 
     @property
     def key(self) -> Key:
-        """Its key in the queue."""
+        """Return its key in the queue."""
         return Key(self.live.kind, self.live.namespace, self.live.name)
 
 
 @lru_cache(maxsize=128)
 def read_resource(live: CachedObject) -> Resource:
-    """Parse an object of ours; the most used ones stay parsed."""
+    """Parse a custom resource; the most used ones stay parsed."""
     body = live.body
     return Resource(live, body, kind_of(live.kind).model.parse(body))
 
 
 def readable(live: CachedObject) -> Resource | None:
-    """A stored object that the models refuse counts as absent; its own status says what is wrong with it."""
+    """Parse a custom resource; None for one that the models reject, which its own status reports."""
     try:
         return read_resource(live)
     except ValidationError:

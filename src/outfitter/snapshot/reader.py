@@ -11,25 +11,25 @@ from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Resour
 
 
 class Lookup(Protocol):
-    """The caches, as a pass may read them: synchronous, in memory."""
+    """The caches as a Reader sees them: synchronous, in memory."""
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
-        """One object."""
+        """Return one object."""
 
     def owned(self, uid: str) -> Iterable[CachedObject]:
-        """Objects of any kind whose owner-uid label is `uid`."""
+        """Return the objects of any kind whose owner-uid label is `uid`."""
 
     def in_namespace(self, kind: str, namespace: str) -> Iterable[CachedObject]:
-        """Objects of one kind in one namespace."""
+        """Return the objects of one kind in one namespace."""
 
     def all(self, kind: str) -> Iterable[CachedObject]:
-        """All objects of one kind."""
+        """Return all objects of one kind."""
 
     def indexed(self, kind: str, value: str) -> Iterable[CachedObject]:
-        """Objects found by something else than their name: Ingresses by host, Artifacts by repository ..."""
+        """Return the objects under an index value: Ingresses by host, Artifacts by repository ..."""
 
     def owner(self, uid: str) -> CachedObject | None:
-        """The object of ours with that uid."""
+        """Return the custom resource with that uid."""
 
 
 class NeedsData(Exception):
@@ -76,59 +76,59 @@ class Reader:
         self._assume_keys = assume_keys
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
-        """An object by name."""
+        """Return an object by name."""
         self.deps.add(Dep(kind, namespace, name))
         return self._lookup.get(kind, namespace, name)
 
     def track(self, kind: str, namespace: str, name: str) -> None:
-        """Be looked at again when this object changes or appears."""
+        """Record a dependency on an object without reading it."""
         self.deps.add(Dep(kind, namespace, name))
 
     def get_untracked(self, kind: str, namespace: str, name: str) -> CachedObject | None:
-        """An object by name, without depending on it: for one's own children, whose changes wake their owner anyway."""
+        """Return an object by name without a dependency: a change of a child requeues its owner in any case."""
         return self._lookup.get(kind, namespace, name)
 
     def resource(self, kind: str, namespace: str, name: str) -> Resource | None:
-        """One of our objects by name."""
+        """Return a custom resource by name."""
         found = self.get(kind, namespace, name)
         return readable(found) if found else None
 
     def resources(self, kind: str, namespace: str) -> list[Resource]:
-        """All our objects of a kind in a namespace, by name."""
+        """Return all custom resources of a kind in a namespace, by name."""
         self.deps.add(Dep(kind, namespace, "*"))
         found = sorted(self._lookup.in_namespace(kind, namespace), key=lambda live: live.name)
         return [asset for live in found if (asset := readable(live))]
 
     def children(self, uid: str) -> list[CachedObject]:
-        """What carries the owner-uid label of one of our objects. Changes of those wake the owner without a Dep."""
+        """Return the children of a custom resource. Their changes requeue it without a dependency."""
         return sorted(self._lookup.owned(uid), key=lambda live: (live.kind, live.namespace, live.name))
 
     def namespaces(self) -> list[CachedObject]:
-        """All Namespaces, by name."""
+        """Return all Namespaces, by name."""
         self.deps.add(Dep("Namespace", "", "*"))
         return sorted(self._lookup.all("Namespace"), key=lambda live: live.name)
 
     def labels(self, namespace: str) -> Mapping[str, str]:
-        """Labels of a Namespace; none where it is not known."""
+        """Return the labels of a Namespace; none for an unknown one."""
         found = self.get("Namespace", "", namespace)
         labels: Mapping[str, str] = ((found.body.get("metadata") or {}).get("labels") or {}) if found else {}
         return labels
 
     def owner(self, uid: str) -> CachedObject | None:
-        """The object of ours with that uid, if it exists."""
+        """Return the custom resource with that uid, if it exists."""
         return self._lookup.owner(uid)
 
     def claimants(self, host: str) -> list[CachedObject]:
-        """The Ingresses of ours that serve a host, oldest first."""
+        """Return the managed Ingresses that serve a host, oldest first."""
         return self._oldest_first(self._lookup.indexed("Ingress", host))
 
     def members(self, namespace: str, repository: str) -> list[Resource]:
-        """The Artifacts of a repository, oldest first. No Dep: an artifact tells its repository what concerns it."""
+        """Return the Artifacts of a repository, oldest first. No dependency: an Artifact requeues its repository."""
         found = self._oldest_first(self._lookup.indexed("Artifact", f"{namespace}/{repository}"))
         return [asset for live in found if (asset := readable(live))]
 
     def caches(self, namespace: str, image: str) -> list[Resource]:
-        """The NimCaches of an image in a namespace, oldest first; the pass depends on those that are there."""
+        """Return the NimCaches of an image in a namespace, oldest first, with a dependency on each."""
         found = self._oldest_first(self._lookup.indexed("NimCache", f"{namespace}/{image}"))
         return [asset for live in found if (asset := self.resource("NimCache", namespace, live.name))]
 
@@ -137,13 +137,13 @@ class Reader:
         return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))
 
     def events(self, uid: str) -> list[CachedObject]:
-        """Events that say why a StatefulSet's pod could not be created. News of those wakes the owner without a Dep."""
+        """Return the Events about pods that a controller could not create. A new one requeues the owner."""
         return [live for live in self._lookup.owned(uid) if live.kind == "Event"]
 
     def binds_late(self, claim: CachedObject) -> bool:
-        """Whether a claim's storage class binds only once a pod uses the claim."""
+        """Return whether the storage class of a claim binds it only once a pod uses it."""
         if self.settings.watch_namespaces:
-            return True  # classes are cluster-wide and cannot be read there: better quiet than for ever pending
+            return True  # StorageClasses cannot be read there: the claim counts as ready instead of pending without end
         name = (claim.body.get("spec") or {}).get("storageClassName", "")
         found = self.get("StorageClass", "", name) if name else None
         return found is not None and found.body.get("volumeBindingMode") == "WaitForFirstConsumer"
