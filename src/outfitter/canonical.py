@@ -1,4 +1,4 @@
-"""When are a manifest we want and an object the server holds the same? Server defaults and quantities understood."""
+"""Equality of a wanted manifest and a live object, with server defaults and quantities."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Every other list is atomic. From the OpenAPI schema of the built-in kinds. The l
 entry by entry are in `resolve.merge.KEYED`: those merges happen before there is a manifest.
 """
 
-# Maps that are taken whole: a key that somebody adds changes what the object does.
+# Maps that are compared whole: an added key changes what the object does.
 _WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector", "data"})
-# What a Secret or ConfigMap is there for: kept to the letter, and never hashed.
+# The content of a Secret or ConfigMap: kept to the letter, and never hashed.
 _CONTENT = frozenset({"data", "stringData", "binaryData"})
 _SCALARS = frozenset({str, int, float, bool})
 # Maps of text, where an empty value is a value.
 _TEXT_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector"})
-# Maps that say something by being there.
+# Maps that have a meaning when they are empty.
 _MEANT_EMPTY = frozenset({"emptyDir"})
-# Text that says something by being empty: no class, instead of the default one.
+# Text that has a meaning when it is empty: no class, instead of the default one.
 _MEANT_EMPTY_TEXT = frozenset({"storageClassName"})
 # Maps whose values are quantities, and single fields that are one.
 _QUANTITY_MAPS = frozenset({"limits", "requests", "hard", "capacity"})
@@ -62,7 +62,7 @@ def _merge_key(field: str, entry: Any) -> MergeKey:
 
 
 def without_empty(value: Any) -> Any:
-    """`value` without what the server would not store: None anywhere, empty text and empty lists in a map."""
+    """Return the value without what the API server does not store: None, and empty text and lists in a map."""
     kind = value.__class__  # an abstract class is slow to ask about
     if kind in _SCALARS:
         return value
@@ -78,13 +78,13 @@ def without_empty(value: Any) -> Any:
 
 
 def digest(manifest: Mapping[str, Any]) -> str:
-    """A short digest of what we ask for. Secret material is left out: no hash of it may stand anywhere."""
+    """Return a short digest of a manifest. Secret material is left out: no hash of it is stored."""
     plain = {key: item for key, item in manifest.items() if key not in _CONTENT}
     return short_hash(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), 16)
 
 
 def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest, pruned, with its own digest as an annotation: so that a field we stop asking for is noticed."""
+    """Return the manifest with its digest as an annotation, so that a removed field is noticed."""
     # Content is kept to the letter: an empty value in a Secret is a value.
     clean: dict[str, Any] = {key: item if key in _CONTENT else without_empty(item) for key, item in manifest.items()}
     meta = clean["metadata"]
@@ -93,7 +93,7 @@ def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def covers(want: Any, live: Any, field: str = "") -> bool:
-    """Whether every field of `want` has that value in `live`; what only `live` has is somebody else's or a default."""
+    """Return whether every field of `want` has that value in `live`; other fields have another owner or a default."""
     if want == live:
         return True
     if isinstance(want, Mapping):

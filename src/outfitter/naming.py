@@ -1,4 +1,4 @@
-"""Every name, label and annotation that Outfitter writes, and how long each may be.
+"""Every name, label and annotation that Outfitter writes, and its greatest length.
 
 Selector labels, the field manager and annotation keys are frozen: changing one would orphan what older versions made.
 """
@@ -14,32 +14,32 @@ from outfitter.api.base import GROUP
 
 FIELD_MANAGER: Final = "outfitter"
 
-# On every child. The first is what informers select by; it tells whose a child is even across namespaces.
+# On every child. Informers select by the first; it names the owner across namespaces.
 LABEL_OWNER_UID: Final = f"{GROUP}/owner-uid"
 LABEL_OWNER_KIND: Final = f"{GROUP}/owner-kind"
 LABEL_OWNER_NAME: Final = f"{GROUP}/owner-name"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-# On claims: "true" where the data outlives its owner, to be taken up again by one of its name; "false" where it goes.
+# On claims: "true" if the data outlives its owner and an owner of the same name takes it over; "false" if not.
 LABEL_RETAINED: Final = f"{GROUP}/retained"
 
-# On pods and controllers of an artifact: which container group they are of. Part of the selector, so frozen as well.
+# On pods and controllers of an artifact: the container group. Part of the selector, so frozen.
 LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
-# On objects of ours that a pass made because something needed them, and that go when nothing does any more.
+# On custom resources that the operator created on demand; it deletes them when nothing needs them.
 LABEL_ON_DEMAND: Final = f"{GROUP}/made-by-operator"
 # On the claim of a NimCache: the download is complete.
 LABEL_FILLED: Final = f"{GROUP}/filled"
 
 # On children, as annotations.
-ANNOTATION_DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest we asked for; never covers secret material
+ANNOTATION_DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest; never covers secret material
 ANNOTATION_SOURCE_VERSION: Final = (
     f"{GROUP}/source-version"  # resourceVersion of the Secret that a copy was last made from
 )
 ANNOTATION_STOPPED_REVISION: Final = (
-    f"{GROUP}/stopped-revision"  # the pin that was current when the workload was suspended
+    f"{GROUP}/stopped-revision"  # the revision that was current when the workload was suspended
 )
 
-ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas are an autoscaler's business
-ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # which try a download Job is, from 1
+ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas an autoscaler sets
+ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job, from 1
 
 # On Namespaces, set by admins.
 LABEL_PROJECT: Final = f"{GROUP}/project"
@@ -56,20 +56,20 @@ NAME_LIMIT: Final = 253
 
 
 def short_hash(text: str | bytes, length: int = 8) -> str:
-    """Hexadecimal digest of `text`, cut to `length` characters: stable over versions and machines."""
+    """Return the hexadecimal digest of a text, cut to `length` characters: stable over versions and machines."""
     data = text.encode() if isinstance(text, str) else text
     return hashlib.sha256(data).hexdigest()[:length]
 
 
 def fit(name: str, limit: int = LABEL_LIMIT) -> str:
-    """`name`, or its beginning and a hash where it is longer than `limit`: still unique, still valid."""
+    """Return the name, or its beginning and a hash if it is longer than `limit`: still unique and valid."""
     if len(name) <= limit:
         return name
     return f"{name[: limit - 9].rstrip('-.')}-{short_hash(name)}"
 
 
 def dns_label(text: str) -> str:
-    """`text` as a DNS label: lower case, other characters become dashes; a hash is added where that loses anything."""
+    """Return a text as a DNS label: lower case, other characters as dashes, a hash if that loses information."""
     plain = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
     if plain == text:
         return fit(text)
@@ -77,17 +77,17 @@ def dns_label(text: str) -> str:
 
 
 def keeps_data(kind: str, labels: Mapping[str, str]) -> bool:
-    """Whether a child is a volume that nobody but a person may delete: any claim that does not say otherwise."""
+    """Return whether a child is a claim that only a user may delete: any one without the label `false`."""
     return kind == "PersistentVolumeClaim" and labels.get(LABEL_RETAINED) != "false"
 
 
 def owner_labels(kind: str, name: str, uid: str) -> dict[str, str]:
-    """The labels of a child of the custom resource `kind`/`name` with `uid`."""
+    """Return the labels of a child of the custom resource `kind`/`name` with `uid`."""
     return {LABEL_MANAGED_BY: "outfitter", LABEL_OWNER_KIND: kind, LABEL_OWNER_NAME: name, LABEL_OWNER_UID: uid}
 
 
 def selector_labels(kind: str, name: str) -> dict[str, str]:
-    """What Services and controllers select a workload's pods by. By name, so that it survives a re-created owner."""
+    """Return the selector of the pods of a workload. By name, so that it survives a re-created owner."""
     return {LABEL_OWNER_KIND: kind, LABEL_OWNER_NAME: name}
 
 
@@ -113,17 +113,17 @@ def connection_service(workload: str, connection: str) -> str:
 
 def workload_volume(workload: str, volume: str) -> str:
     """Name of a PVC that a workload makes for an inline volume."""
-    # Two users' volumes must never meet: a-b of c is not a of b-c.
+    # The names of two volumes never collide: a-b of c is not a of b-c.
     return f"{fit(dns_label(f'{workload}-{volume}'), LABEL_LIMIT - 7)}-{short_hash(f'{workload}/{volume}', 6)}"
 
 
 def revision(workload: str, content: bytes) -> str:
-    """Name of the ControllerRevision that pins `content`: long enough that nobody finds other content for a name."""
+    """Name of the ControllerRevision with `content`: its digest is too long to find other content for it."""
     return f"{workload}-{short_hash(content, 16)}"
 
 
 def connection_host(workload: str, connection: str, namespace: str, suffix: str) -> str:
-    """Host of a connection's URL under the admin's `suffix`; the first label is kept within DNS limits."""
+    """Host of the URL of a connection under the domain `suffix`; the first label fits DNS limits."""
     return f"{fit(f'{workload}-{connection}-{namespace}')}.{suffix}"
 
 
@@ -133,12 +133,12 @@ def group_workload(workload: str, group: str, *, first: bool) -> str:
 
 
 def group_labels(kind: str, name: str, group: str) -> dict[str, str]:
-    """What selects the pods of one container group."""
+    """Return the selector of the pods of one container group."""
     return {**selector_labels(kind, name), LABEL_CONTAINER_GROUP: group}
 
 
 def serving_host(workload: str, namespace: str, suffix: str) -> str:
-    """Host at which a workload serves under the admin's `suffix`."""
+    """Host at which a workload serves under the domain `suffix`."""
     return f"{fit(f'{workload}-{namespace}')}.{suffix}"
 
 
@@ -168,10 +168,10 @@ def shared_volume(cache_uid: str, namespace: str) -> str:
 
 
 def shared_role(repository: str, level: str) -> str:
-    """Name of the Role (and RoleBinding) of one level of those with whom an ArtifactRepository is shared."""
+    """Name of the Role and RoleBinding of one level of a shared ArtifactRepository."""
     return fit(f"artrepo-{repository}-{level}", NAME_LIMIT)
 
 
 def clone_snapshot(artifact: str) -> str:
-    """Name of the ControllerRevision that keeps what a clone was cloned from."""
+    """Name of the ControllerRevision with the snapshot of a clone."""
     return fit(f"{artifact}-cloned")

@@ -1,4 +1,4 @@
-"""What an Artifact makes besides what runs: its repository where there is none, and the snapshot of a clone."""
+"""Objects of an Artifact that do not run: its repository and the snapshot of a clone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outfitter.resolve.artifact import ResolvedArtifact
 
 
 def repository(found: ResolvedArtifact) -> dict[str, Any]:
-    """The ArtifactRepository that an artifact needs; nobody owns it, it goes with its last artifact."""
+    """Return the ArtifactRepository of an artifact. It has no owner and is deleted after its last artifact."""
     return {
         "apiVersion": API_VERSION,
         "kind": "ArtifactRepository",
@@ -25,7 +25,7 @@ def repository(found: ResolvedArtifact) -> dict[str, Any]:
 
 
 def snapshot(found: ResolvedArtifact) -> dict[str, Any]:
-    """What a clone took over, kept: later edits of its source are not followed."""
+    """Return the snapshot of the source of a clone: later edits of the source have no effect."""
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",

@@ -1,4 +1,4 @@
-"""Who may do what with the artifacts of a repository: a Role and a RoleBinding for each of four levels."""
+"""Rights on the artifacts of a repository: a Role and a RoleBinding for each of four levels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Manifest = dict[str, Any]
 
 RBAC: Final = "rbac.authorization.k8s.io"
 SHARE: Final = "share"
-"""Verb on an ArtifactRepository: to change its sharedRoles. Our admission policy asks for it, not the API server."""
+"""Verb on an ArtifactRepository that allows to change sharedRoles; the admission policy checks it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What some of the roles have in common: verbs on the artifacts, on those that are no version yet, on the list."""
+    """A level of rights: verbs on the artifacts, on drafts, and on the list."""
 
     name: str
     roles: tuple[Role, ...]
@@ -40,11 +40,11 @@ LEVELS: Final = (
     Level("reader", ("USER", "CONSUMER", "READ_ONLY"), _READ, (), _READ),
     Level("observer", ("OBSERVER",), _SEE, (), _SEE),
 )
-"""From most to least. NO_ROLE is in none of them. Every verb here is one that the operator itself must hold."""
+"""From most to least. NO_ROLE has no level. The operator must hold every verb of the table itself."""
 
 
 def shared(resource: Resource, artifacts: Sequence[str], drafts: Sequence[str]) -> list[tuple[Manifest, Manifest]]:
-    """A Role and its RoleBinding for each level that somebody has. `drafts`: those of `artifacts` without a number."""
+    """Return a Role and its RoleBinding for each level in use. `drafts`: the artifacts without a number."""
     assert isinstance(resource.model, ArtifactRepository)
     entries = resource.model.spec.shared_roles
     found = []
@@ -64,7 +64,7 @@ def _role(resource: Resource, level: Level, artifacts: Sequence[str], drafts: Se
     rules = [
         {"apiGroups": [GROUP], "resources": [plural], "resourceNames": sorted(names), "verbs": sorted(verbs)}
         for plural, names, verbs in given
-        if names and verbs  # no name at all would be every name
+        if names and verbs  # an empty list of names would mean all objects
     ]
     return {**_object(resource, "Role", level), "rules": rules}
 
@@ -81,7 +81,7 @@ def _object(resource: Resource, kind: str, level: Level) -> Manifest:
 
 
 def _subject(resource: Resource, subject: RoleSubject) -> Manifest:
-    """A service account is one of the repository's namespace; the others know no namespace."""
+    """Return the RBAC subject; a service account is one of the namespace of the repository."""
     if subject.kind == "ServiceAccount":
         return {"kind": subject.kind, "name": subject.name, "namespace": resource.live.namespace}
     return {"apiGroup": RBAC, "kind": subject.kind, "name": subject.name}

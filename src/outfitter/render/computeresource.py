@@ -16,7 +16,7 @@ GPU = "nvidia.com/gpu"
 def pod_patch(
     compute: Any, source: str, settings: Settings, prefix: str = "spec.compute"
 ) -> tuple[PodPatch, list[Problem]]:
-    """Requests, limits and /dev/shm of a pod's main container; fractions need a backend that this version has not."""
+    """Return requests, limits and /dev/shm of a container; GPU fractions need a scheduler that shares devices."""
     problems = check(compute, prefix)
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
@@ -52,7 +52,7 @@ def _devices(compute: Any, settings: Settings) -> dict[str, str]:
 
 
 def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
-    """What this version cannot grant of a compute block; its shape has been checked before."""
+    """Return what cannot be granted of a compute block; its shape has been checked before."""
     problems = []
     whole_portion = compute.gpu_request_type == "portion" and compute.gpu_portion_request == 1
     if compute.gpu_request_type in ("portion", "memory") and not whole_portion:

@@ -1,4 +1,4 @@
-"""Connections, ports and exposed URLs -> Services, Ingresses and the links that status publishes."""
+"""Connections, ports and exposed URLs -> Services, Ingresses and the links of the status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One way in. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl (a Service and an Ingress for `url`)."""
+    """One address of a workload. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl: a Service and an Ingress."""
 
     name: str
     type: str
@@ -36,19 +36,19 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """Host that its Ingress serves, "" without one."""
+        """Return the host of its Ingress, "" without one."""
         return host_of(self.url) if self.type == "ExternalUrl" else ""
 
 
 def host_of(url: str) -> str:
-    """The host of a plain web URL; "" for anything that a browser and we could read differently."""
+    """Return the host of a plain web URL; "" for any URL that browsers could read differently."""
     match = _URL.fullmatch(url)
     return match["host"] if match else ""
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """All ways in, the links that need nothing in the cluster, and what is wrong with what was asked."""
+    """All addresses of a workload, the links to other systems, and the problems of both."""
 
     inside: tuple[Endpoint, ...]
     links: tuple[dict[str, Any], ...]
@@ -56,7 +56,7 @@ class Endpoints:
 
 
 def endpoints(spec: Spec, workload: str, namespace: str, settings: Settings) -> Endpoints:
-    """Read the merged connections, ports and exposedUrls of a workload."""
+    """Return the addresses of merged connections, ports and exposedUrls."""
     problems: list[Problem] = []
     links: list[dict[str, Any]] = []
     inside: list[Endpoint] = []
@@ -93,7 +93,7 @@ def _connection(
 ) -> Endpoint | None:
     kind, port = item.connection_type, item.container_port
     if kind == "ServingPort" and serving and port is not None:
-        return None  # the Service of the workload itself
+        return None  # the Service of the container group
     if kind is None or port is None or kind == "ServingPort":
         text = "a workspace has no serving port" if kind == "ServingPort" else "give connectionType and containerPort"
         problems.append(stalled(Reason.INVALID_SPEC, text, field))
@@ -129,7 +129,7 @@ def _url(
     settings: Settings,
     problems: list[Problem],
 ) -> str:
-    """The URL of a connection under the admin's suffix; "" with a problem where there can be none."""
+    """Return the URL of a connection under the domain of the operator; "" and a problem if it cannot have one."""
     if not settings.domain:
         text = "connection URLs are off: an admin must set the operator's domain, or use another connectionType"
         problems.append(stalled(Reason.DOMAIN_MISSING, text, field))
@@ -149,7 +149,7 @@ def _url(
 
 
 def _link(item: Any, spec: Spec, field: str, problems: list[Problem]) -> dict[str, Any]:
-    """A tool that runs elsewhere: placeholders are filled from plain variables, never from secrets."""
+    """Return the link to a tool of another system, with placeholders filled from plain variables."""
     plain = {variable.name: variable.value for variable in spec.environment_variables if variable.value is not None}
     left: list[str] = []
 
@@ -231,7 +231,7 @@ def manifests(
     selector: Mapping[str, str],
     settings: Settings,
 ) -> list[dict[str, Any]]:
-    """One Service per endpoint, and an Ingress for those with a URL. `meta`: namespace, labels, ownerReferences."""
+    """Return one Service per address, and an Ingress for each URL. `meta`: namespace, labels, ownerReferences."""
     result: list[dict[str, Any]] = []
     for item in inside:
         name = connection_service(workload, item.name)
@@ -273,6 +273,6 @@ def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Setti
 
 
 def container_ports(inside: tuple[Endpoint, ...], serving: int | None = None) -> list[dict[str, Any]]:
-    """Each container port once; the one that serves is named by its container."""
+    """Return each container port once, without the serving port."""
     ports = dict.fromkeys(item.port for item in inside if item.port != serving)
     return [{"containerPort": port, "protocol": "TCP"} for port in ports]

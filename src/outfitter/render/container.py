@@ -1,4 +1,4 @@
-"""What a container of an artifact has beyond what an environment gives: its own probes, seccomp profile, NIM's ways."""
+"""Settings of containers of artifacts: probes, seccomp profile, NIM defaults."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from outfitter.api.v1alpha1.containers import Probe
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import ContainerUse, Resolved
 
-# Asked of a NIM container unless the artifact says otherwise. Loading a model may take 20 minutes.
+# Probes of a NIM container unless the artifact sets them. Loading a model can take 20 minutes.
 _NIM_PROBES: Mapping[str, Mapping[str, Any]] = {
     "startupProbe": {"path": "/v1/health/ready", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 120},
     "readinessProbe": {"path": "/v1/health/ready", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
     "livenessProbe": {"path": "/v1/health/live", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
 }
-# Its own user, whichever that is, must be able to write into the volume of the model.
+# The user of the image must be able to write into the volume of the model.
 NIM_POD: Mapping[str, Any] = {"securityContext": {"fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"}}
-# Asked to end, a server stops listening at once, but nodes go on sending to it until they know that it goes, seconds
-# later where they are busy. So long it serves on, so that a new version is rolled in without a failed request.
+# After SIGTERM a server stops listening at once, but nodes send requests to it for seconds until they update their
+# rules. The pod serves that long, so a rollout has no failed request (decision 23).
 _DRAIN: Mapping[str, Any] = {"preStop": {"sleep": {"seconds": 10}}}
-_USUAL_SECONDS = 600  # the Deployment controller's own patience
+_USUAL_SECONDS = 600  # the default of the Deployment controller
 _PORT = 8080
 
 
 def with_container_overrides(part: PodPatch, use: ContainerUse) -> PodPatch:
-    """The contribution of a container with what only its definition says."""
+    """Return the patch of a container with the settings of its definition."""
     item = use.definition
     added: dict[str, Any] = {"lifecycle": dict(_DRAIN)} if use.port else {}
     if item is None:
@@ -62,7 +62,7 @@ def _probe(probe: Probe, port: int | None) -> dict[str, Any]:
     }
     return {
         "httpGet": {key: value for key, value in get.items() if value is not None},
-        # The server keeps no zero, so none is asked for.
+        # The API server does not store a zero.
         **({"initialDelaySeconds": probe.initial_delay_seconds} if probe.initial_delay_seconds else {}),
         "periodSeconds": probe.period_seconds,
         "timeoutSeconds": probe.timeout_seconds,
@@ -76,14 +76,14 @@ def _nim_probe(numbers: Mapping[str, Any], port: int | None) -> dict[str, Any]:
 
 
 def pod_fields(resolved: Resolved) -> dict[str, Any]:
-    """What a nim pod has besides."""
+    """Return the pod fields of a nim artifact."""
     if resolved.artifact is None or resolved.artifact.definition.type != "nim":
         return {}
     return dict(NIM_POD)
 
 
 def start_seconds(template: Mapping[str, Any]) -> int | None:
-    """How long the startup probes let a pod take, where that is longer than usual."""
+    """Return the seconds that the startup probes allow, if longer than the default deadline."""
     longest = 0
     for item in template["spec"]["containers"]:
         probe = item.get("startupProbe")

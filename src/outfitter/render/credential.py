@@ -18,7 +18,7 @@ DOCKER_CONFIG = ".dockerconfigjson"
 DOCKER_TYPE = "kubernetes.io/dockerconfigjson"
 NGC_REGISTRY = "nvcr.io"
 
-# What we publish -> the names that its value may have in the user's Secret, tried in this order.
+# Published key -> names that it can have in the Secret of the user, in this order.
 _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "accessKey": {
         "AccessKeyId": ("AccessKeyId", "accessKeyId", "AWS_ACCESS_KEY_ID"),
@@ -32,7 +32,7 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Material:
-    """Data of the Secrets to publish, base64 as stored; or which keys are missing. Never logged."""
+    """The data of the Secrets to publish, in base64, or the missing keys. Never logged."""
 
     data: Mapping[str, str] = field(default_factory=dict, repr=False)
     type: str = "Opaque"
@@ -42,7 +42,7 @@ class Material:
 
 
 def compose(spec: CredentialSpec, source: KeyedData) -> Material:
-    """The normalised content of a Credential out of the Secret it refers to."""
+    """Return the normalised content of a Credential from its Secret."""
     found = source.data or {}
     if spec.type == "genericSecret":
         if not spec.keys:
@@ -91,14 +91,14 @@ def _base64(text: str) -> str:
 
 def _docker_config(url: str, user: str, password: str) -> str:
     host = url.removeprefix("https://").removeprefix("http://").rstrip("/")
-    # The index of the public default registry is the one host whose path belongs to its name.
+    # The index of the public default registry is the one host whose name includes a path.
     host = url if "index.docker.io" in url else host
     entry = {"username": user, "password": password, "auth": _base64(f"{user}:{password}")}
     return base64.b64encode(orjson.dumps({"auths": {host: entry}})).decode()
 
 
 def secrets(name: str, namespace: str, material: Material, version: str) -> list[dict[str, Any]]:
-    """The Secrets of one namespace: `cred-<name>`, and for ngcApiKey a pull secret for its registry."""
+    """Return the Secrets of one namespace: `cred-<name>`, and for ngcApiKey a pull secret for its registry."""
     wanted = [(credential_secret(name), material.type, material.data)]
     if material.pull is not None:
         wanted.append((credential_pull_secret(name), DOCKER_TYPE, material.pull))

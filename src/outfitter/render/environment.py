@@ -14,7 +14,7 @@ from outfitter.settings import Settings
 
 
 def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, list[Problem]]:
-    """What the merged environment fields give to the pod, restricted by default."""
+    """Return the patch of the merged environment fields, restricted by default."""
     problems: list[Problem] = []
     variables = _variables(spec)
     home = _home(spec, settings, variables)
@@ -44,7 +44,7 @@ def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, li
 
 
 def _split(text: str | None) -> list[str]:
-    """Words as a POSIX shell splits them; no shell is implied. Open quotes are told of before anything is rendered."""
+    """Return words as a POSIX shell splits them; no shell runs. Open quotes are rejected before rendering."""
     if not text:
         return []
     try:
@@ -69,7 +69,7 @@ def _variables(spec: Spec) -> list[dict[str, Any]]:
         elif item.user_credential:
             continue  # the policy rejects it
         elif item.value is None:
-            continue  # a prompt that nobody answered; the resolver says so
+            continue  # an unanswered prompt; the resolver reports it
         elif item.value:
             entry["value"] = item.value
         result.append(entry)
@@ -77,7 +77,7 @@ def _variables(spec: Spec) -> list[dict[str, Any]]:
 
 
 def _home(spec: Spec, settings: Settings, variables: list[dict[str, Any]]) -> str:
-    """Where the home directory is mounted, "" for none; HOME is added to `variables` where nobody set it."""
+    """Return the mount path of the home directory, "" for none; add HOME to `variables` if it is missing."""
     wanted = spec.create_home_dir
     if wanted is None:
         wanted = spec.security.run_as_uid is not None

@@ -1,4 +1,4 @@
-"""NimCache -> its claim and the Job that downloads the model; and the NimCache that a run asks for."""
+"""NimCache -> its claim and the Job that downloads the model; and the NimCache on demand."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from outfitter.snapshot import Resource
 
 CACHE_PATH = "/opt/nim/.cache"
 _VOLUME = "model"
-# Secrets with which a driver makes and grows volumes: no business of one that is only mounted.
+# Secrets with which a driver creates and grows volumes: a volume that is only mounted does not need them.
 _CONTROLLER = ("controllerExpandSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef")
 
 
 def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The NimCache of an image that a run asks for; nobody owns it, it goes some time after its last user."""
+    """Return the NimCache on demand of an image. It has no owner and is deleted some time after its last user."""
     return {
         "apiVersion": API_VERSION,
         "kind": "NimCache",
@@ -49,7 +49,7 @@ def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def claim(resource: Resource, spec: NimCacheSpec, settings: Settings, *, filled: bool) -> dict[str, Any]:
-    """The claim of a cache; a label on it says that the model is complete, so that it goes where the volume goes."""
+    """Return the claim of a cache; a label on it records that the model is complete."""
     info = ClaimInfo.model_validate(
         {
             "size": spec.size or settings.nim_volume_size,
@@ -67,7 +67,7 @@ def claim(resource: Resource, spec: NimCacheSpec, settings: Settings, *, filled:
 def job(
     resource: Resource, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """One attempt to download. It ends with its first failure: the next attempt is ours, with a reason in status."""
+    """Return the Job of one attempt. It ends with its first failure; the operator starts the next attempt."""
     meta = child_meta(resource)
     template, problems = _template(resource, spec, pull_secrets, settings)
     manifest = {
@@ -90,7 +90,7 @@ def job(
 def shared(
     resource: Resource, source: Mapping[str, Any], namespace: str, size: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The claim by which another namespace mounts the volume of a cache, and the PersistentVolume behind it.
+    """Return the claim by which another namespace mounts the volume of a cache, and its PersistentVolume.
 
     `source` is the PersistentVolume of the cache itself. The new one is the same storage, read-only, reserved for the
     claim; when it is deleted the storage stays.
@@ -126,7 +126,7 @@ def shared(
 
 
 def submission(spec: NimCacheSpec) -> WorkspaceSpec:
-    """The download in the words of a workload."""
+    """Return the download as a submission."""
     words = ["download-to-cache", *(["--profiles", *spec.profiles] if spec.profiles else [])]
     key: list[dict[str, Any]] = []
     if spec.credential is not None:
@@ -167,7 +167,7 @@ def _template(
         mounts=[{"name": _VOLUME, "mountPath": CACHE_PATH}],
         pull_secrets=pull_secrets,
         labels=labels,
-        # The end of the log tells why a download failed; only its kind is ever passed on.
+        # The end of the log has the cause of a failed download; only its category is reported.
         container={"terminationMessagePolicy": "FallbackToLogsOnError"},
         pod={"restartPolicy": "Never", **NIM_POD},
     )

@@ -12,7 +12,7 @@ from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
-# Labels and annotations that belong to tools which would prune or adopt what carries them.
+# Labels and annotations of tools that would prune or adopt the pod.
 _RESERVED = (
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
@@ -21,7 +21,7 @@ _RESERVED = (
     "helm.sh/",
     "kubectl.kubernetes.io/",
     "kopf.",
-    "io.kubernetes.cri-o.",  # runtime switches and device injection: below what Pod Security looks at
+    "io.kubernetes.cri-o.",  # runtime switches and device injection, which Pod Security does not check
     "io.kubernetes.cri.",
     "cdi.k8s.io/",
     f"{GROUP}/",
@@ -30,7 +30,7 @@ _RESERVED_NAMES = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/ma
 
 
 def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Settings) -> tuple[PodPatch, list[Problem]]:
-    """Node selection, affinity, tolerations, priority, grace period, and the user's own labels and annotations."""
+    """Return node selection, affinity, tolerations, priority, grace period, and labels and annotations of the user."""
     problems: list[Problem] = []
     affinity: dict[str, Any] = {}
     node = _node_affinity(spec, settings)
@@ -54,7 +54,7 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
                 text = "belongs to a tool that would prune or take over the pod: left out"
                 problems.append(note(Reason.RESERVED, text, f"spec.{what}[{name}]"))
     if spec.category:
-        # Free text: what is no label value stands beside the labels.
+        # Free text that is no label value becomes an annotation.
         where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations
         where.setdefault(f"{GROUP}/category", spec.category)
     part = PodPatch(
@@ -76,7 +76,7 @@ def _node_affinity(spec: Spec, settings: Settings) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if pools:
         member = {"key": settings.node_pool_label, "operator": "In", "values": pools}
-        # Terms are alternatives, so the pools are asked of each of them.
+        # Terms are alternatives, so each of them requires the pools.
         terms = [[*expressions, member] for expressions in terms] or [[member]]
         if len(pools) > 1:
             result["preferredDuringSchedulingIgnoredDuringExecution"] = [

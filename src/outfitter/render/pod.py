@@ -1,4 +1,4 @@
-"""The only builder of pod templates: assets contribute, `assemble` merges in a fixed order and reports clashes."""
+"""The only builder of pod templates: `assemble` merges patches in a fixed order and reports conflicts."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class PodPatch:
     pull_secrets: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    container: Mapping[str, Any] = field(default_factory=dict)  # fields of the container itself
+    container: Mapping[str, Any] = field(default_factory=dict)  # fields of the container
     pod: Mapping[str, Any] = field(default_factory=dict)  # fields of the pod spec
     init: Sequence[Mapping[str, Any]] = ()
     of: str = MAIN
 
 
 def for_sidecar(part: PodPatch, container: str) -> PodPatch:
-    """The contribution for one more container of a pod: its volumes are its own, so they get names of their own."""
+    """Return the patch for a sidecar: its volumes get names of their own."""
     names = {item["name"]: fit(f"{item['name']}-{container}") for item in part.volumes}
 
     def renamed(mounts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -63,21 +63,21 @@ def for_sidecar(part: PodPatch, container: str) -> PodPatch:
 
 @dataclass(frozen=True)
 class Assembled:
-    """A pod template and what is wrong with it. `origins`: path in the pod -> contribution."""
+    """A pod template and its problems. `origins`: path in the pod -> source of the patch."""
 
     template: dict[str, Any]
     problems: tuple[Problem, ...]
     origins: Mapping[str, str]
 
 
-# Contribution field -> list of the container it goes to, the key of an item, and what people call it.
+# Field of a patch -> list of the container, key of an item, name in messages.
 _LISTS: tuple[tuple[str, str, str, str], ...] = (
     ("env", "env", "name", "environment variable"),
     ("mounts", "volumeMounts", "mountPath", "mount path"),
     ("devices", "volumeDevices", "devicePath", "mount path"),
     ("ports", "ports", "containerPort", "container port"),
 )
-# What all containers of a pod share: one address, one list of volumes.
+# Shared by all containers of a pod: one address, one list of volumes.
 _SHARED = frozenset({"volume", "container port", "container"})
 
 
@@ -88,7 +88,7 @@ class _Container:
     fields: dict[str, Any] = field(default_factory=dict)
 
     def manifest(self, name: str) -> dict[str, Any]:
-        """The container as the pod spec lists it."""
+        """Return the container as the pod spec lists it."""
         resources = {side: values for side, values in self.resources.items() if values}
         return {"name": name, **self.fields, **self.lists, "resources": resources or None}
 
@@ -101,7 +101,7 @@ class _Container:
 
 @dataclass
 class _Parts:
-    """What has been merged so far. The first to claim a name keeps it; a second claim is a problem naming both."""
+    """The merged parts. The first source of a name keeps it; a second one is a problem that names both."""
 
     containers: dict[str, _Container] = field(default_factory=dict)
     init: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
@@ -127,7 +127,7 @@ class _Parts:
         if part.of not in self.containers:
             self.claim("container", part.of, part)
         one = self.containers.setdefault(part.of, _Container())
-        # Origins of the first container are those that people ask about: they stand without its name.
+        # Origins of the first container have no prefix.
         prefix = "" if part.of == next(iter(self.containers)) else f"containers[{part.of}]."
         for attribute, target, key, what in _LISTS:
             for item in getattr(part, attribute):
@@ -158,7 +158,7 @@ class _Parts:
 
 
 def assemble(patches: Iterable[PodPatch]) -> Assembled:
-    """One pod template out of all contributions, in their order; containers in the order of their first one."""
+    """Return one pod template from all patches, in their order; containers in the order of their first patch."""
     parts = _Parts()
     for part in patches:
         parts.add(part)

@@ -1,4 +1,4 @@
-"""A resolved workload -> one pod template per container group, and the claims that it makes itself."""
+"""A resolved workload -> one pod template per container group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from outfitter.settings import Settings
 
 @dataclass(frozen=True)
 class Rendered:
-    """The pods of a workload, its addresses, where its values come from, and what is wrong."""
+    """The pods of a workload, its addresses, the origins of its values, and its problems."""
 
     groups: tuple[PodSet, ...]
     exposure: Endpoints
@@ -77,7 +77,7 @@ def _container(use: ContainerUse, who: str, settings: Settings) -> tuple[list[Po
 
 
 def _mounted(part: PodPatch, group: GroupUse) -> Iterator[PodPatch]:
-    """A volume in every container of the pod."""
+    """Mount a volume in every container of the pod."""
     for number, use in enumerate(group.containers):
         yield replace(part, of=use.name) if number == 0 else replace(part, of=use.name, volumes=(), init=())
 
