@@ -69,8 +69,8 @@ class World(Simulation):
         settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        self.now = START
-        super().__init__(Settings(**(settings or {})), clock=lambda: self.now, strict_namespaces=True, **options)
+        self._now = START
+        super().__init__(Settings(**(settings or {})), strict_namespaces=True, **options)
         given = [complete(item) for item in objects]
         spaces = {item["metadata"]["name"] for item in given if item["kind"] == "Namespace"}
         for space in dict.fromkeys((SYSTEM, TEAM, *(item["metadata"].get("namespace", TEAM) for item in given))):
@@ -82,9 +82,13 @@ class World(Simulation):
         """Reconcile one object."""
         return await self.reconcile(Key(kind, namespace, name))
 
+    def time(self) -> datetime:
+        """The time that `tick` has reached."""
+        return self._now
+
     def tick(self, seconds: float) -> None:
         """Move the clock."""
-        self.now += timedelta(seconds=seconds)
+        self._now += timedelta(seconds=seconds)
 
     # -- what is stored --------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ import pytest
 from doors import Deadly, Killed, Refusing
 
 from outfitter.cluster.lookup import CacheLookup
-from outfitter.cluster.objects import place_of
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Throttled, Unavailable, api_error
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION, LABEL_OWNER_UID
+from outfitter.simulator.manifests import place_of
 from world import OUR_KINDS, TEAM, World, asset, condition, issues, reason, secret
 
 OBJECTS = (

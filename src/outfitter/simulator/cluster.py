@@ -6,16 +6,21 @@ It also checks preconditions, collects garbage by ownerReferences, and rejects w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from outfitter.cluster.access import granted
 from outfitter.cluster.events import event
-from outfitter.cluster.objects import (
+from outfitter.cluster.resources import RESOURCES, api_resource
+from outfitter.cluster.store import Caches
+from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from outfitter.naming import FIELD_MANAGER
+from outfitter.simulator.managed_fields import Path, merged, owned_paths, without
+from outfitter.simulator.manifests import (
     Body,
     Place,
     as_sent,
+    copied,
     desired,
     encode_secret,
     now,
@@ -24,11 +29,6 @@ from outfitter.cluster.objects import (
     same,
     selects,
 )
-from outfitter.cluster.resources import RESOURCES, api_resource
-from outfitter.cluster.store import Caches
-from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from outfitter.naming import FIELD_MANAGER
-from outfitter.simulator.managed_fields import Path, merged, owned_paths, without
 from outfitter.snapshot import CachedObject
 
 _NO_GENERATION: Final = frozenset(
@@ -86,18 +86,29 @@ class SimulatedCluster:
         for item in objects:
             self.user_apply(item)
 
+    def fork(self, caches: Caches) -> Self:
+        """An independent cluster with the same objects. Writes and events start empty; `caches` is filled."""
+        other = type(self)(caches=caches, strict_namespaces=self._strict)
+        other._objects = dict(self._objects)  # stored bodies are replaced, never changed
+        other._owners = {place: dict(owners) for place, owners in self._owners.items()}
+        other._version, other._uids = self._version, self._uids
+        for (kind, _, _), body in self._objects.items():
+            if (live := caches.project(kind, body)) is not None:
+                caches.put(live)
+        return other
+
     # -- the verbs -----------------------------------------------------------------------------------------------
 
     async def get(self, kind: str, namespace: str, name: str) -> Body | None:
         """See Cluster.get."""
         self._check("get", kind)
-        return deepcopy(self._objects.get((kind, namespace, name)))
+        return copied(self._objects.get((kind, namespace, name)))
 
     async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[Body]:
         """See Cluster.list. Selectors: `key`, `!key`, `key=value`, `key!=value`, joined by commas."""
         self._check("list", kind)
         return [
-            deepcopy(body)
+            copied(body)
             for (item, space, _), body in sorted(self._objects.items())
             if item == kind and namespace in ("", space) and selects(label_selector, body)
         ]
@@ -106,22 +117,22 @@ class SimulatedCluster:
         """See Cluster.create."""
         kind, namespace, name = place = place_of(manifest)
         self._check("create", kind)
-        self.writes.append(Write("create", kind, namespace, name, deepcopy(dict(manifest))))
+        self.writes.append(Write("create", kind, namespace, name, copied(dict(manifest))))
         if self._strict and api_resource(kind).namespaced and ("Namespace", "", namespace) not in self._objects:
             raise NotFound(f'namespaces "{namespace}" not found', status=404, reason="NotFound")
         if place in self._objects:
             raise AlreadyExists(
                 f'{api_resource(kind).plural} "{name}" already exists', status=409, reason="AlreadyExists"
             )
-        return deepcopy(self._insert(place, manifest, FIELD_MANAGER))
+        return copied(self._insert(place, manifest, FIELD_MANAGER))
 
     async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> Body:
         """See Cluster.apply."""
         kind, namespace, name = place = place_of(manifest)
         self._check("patch", kind)
-        self.writes.append(Write("apply", kind, namespace, name, deepcopy(dict(manifest))))
+        self.writes.append(Write("apply", kind, namespace, name, copied(dict(manifest))))
         self._existing(place, uid)
-        return deepcopy(self._apply(place, manifest, manager))
+        return copied(self._apply(place, manifest, manager))
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete."""
@@ -136,11 +147,11 @@ class SimulatedCluster:
     ) -> Body:
         """See Cluster.write_status."""
         self._check("patch", kind, "/status")
-        self.writes.append(Write("status", kind, namespace, name, deepcopy(dict(status))))
+        self.writes.append(Write("status", kind, namespace, name, copied(dict(status))))
         live = self._existing((kind, namespace, name), uid)
         if version and live["metadata"]["resourceVersion"] != str(version):
             raise Conflict(f"{kind} {name} changed meanwhile", status=409, reason="Conflict")
-        return deepcopy(self._set_status((kind, namespace, name), status))
+        return copied(self._set_status((kind, namespace, name), status))
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit."""
@@ -155,11 +166,11 @@ class SimulatedCluster:
 
     def find(self, kind: str, namespace: str, name: str) -> Body | None:
         """A copy of one stored object, whatever the operator may read."""
-        return deepcopy(self._objects.get((kind, namespace, name)))
+        return copied(self._objects.get((kind, namespace, name)))
 
     def objects(self, kind: str = "") -> tuple[Body, ...]:
         """Copies of all stored objects, of one kind or of all, by kind, namespace and name."""
-        return tuple(deepcopy(body) for place, body in sorted(self._objects.items()) if kind in ("", place[0]))
+        return tuple(copied(body) for place, body in sorted(self._objects.items()) if kind in ("", place[0]))
 
     # -- writes of others ----------------------------------------------------------------------------------------
 
@@ -175,15 +186,15 @@ class SimulatedCluster:
         )
         if manifest.get("status"):
             stored = self._set_status(place, manifest["status"])
-        return deepcopy(stored)
+        return copied(stored)
 
     def user_replace(self, body: Mapping[str, Any]) -> Body:
         """Replace a stored object, metadata and status included. The owners of its fields stay."""
-        return deepcopy(self._store(place_of(body), deepcopy(dict(body))))
+        return copied(self._store(place_of(body), copied(dict(body))))
 
     def user_status(self, kind: str, namespace: str, name: str, status: Mapping[str, Any]) -> Body:
         """Replace the status, as controllers and kubelets do."""
-        return deepcopy(self._set_status((kind, namespace, name), status))
+        return copied(self._set_status((kind, namespace, name), status))
 
     def user_delete(self, kind: str, namespace: str, name: str, *, orphan: bool = False) -> None:
         """Delete an object and everything that it owns."""
@@ -191,7 +202,7 @@ class SimulatedCluster:
 
     def user_release(self, kind: str, namespace: str, name: str) -> None:
         """Remove all finalizers."""
-        body = deepcopy(self._objects[(kind, namespace, name)])
+        body = copied(self._objects[(kind, namespace, name)])
         body["metadata"].pop("finalizers", None)
         self._store((kind, namespace, name), body)
 
@@ -253,7 +264,7 @@ class SimulatedCluster:
         return self._store(place, body)
 
     def _set_status(self, place: Place, status: Mapping[str, Any]) -> Body:
-        return self._store(place, {**deepcopy(self._objects[place]), "status": deepcopy(dict(status))})
+        return self._store(place, {**copied(self._objects[place]), "status": copied(dict(status))})
 
     def _store(self, place: Place, body: Body) -> Body:
         old = self._objects.get(place)
@@ -274,7 +285,7 @@ class SimulatedCluster:
     def _delete(self, place: Place, orphan: bool) -> None:
         live = self._objects[place]
         if live["metadata"].get("finalizers"):
-            body = deepcopy(live)
+            body = copied(live)
             body["metadata"].setdefault("deletionTimestamp", now())
             self._store(place, body)
             return
@@ -298,7 +309,7 @@ class SimulatedCluster:
     def _lose_owner(self, place: Place, uid: str, orphan: bool) -> None:
         if place not in self._objects:
             return
-        body = deepcopy(self._objects[place])
+        body = copied(self._objects[place])
         left = [ref for ref in body["metadata"].get("ownerReferences") or () if ref["uid"] != uid]
         if not orphan and not left:
             self._delete(place, orphan=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from outfitter.cluster.objects import Body
 from outfitter.cluster.protocol import Cluster
 from outfitter.naming import FIELD_MANAGER
+from outfitter.simulator.manifests import Body
 from outfitter.snapshot import CachedObject
 
 

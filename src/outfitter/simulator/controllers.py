@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from datetime import UTC, datetime
-from typing import Any, Final
+from copy import copy
+from datetime import datetime
+from typing import Any, Final, Self
 
-from outfitter.cluster.objects import Body
 from outfitter.naming import short_hash
 from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.simulator.manifests import Body, copied
 
 _FIRST_NODE_PORT: Final = 30001
 _CLUSTER_IP: Final = "10.0.0.1"
 _LOAD_BALANCER_IP: Final = "192.0.2.1"
-
-
-def utc_now() -> datetime:
-    """The current time."""
-    return datetime.now(UTC)
 
 
 class Controllers:
@@ -33,7 +28,7 @@ class Controllers:
     def __init__(
         self,
         cluster: SimulatedCluster,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime],
         *,
         pods: bool = True,
         binding: bool = True,
@@ -47,6 +42,12 @@ class Controllers:
         self._cluster = cluster
         self._clock = clock
         self._node_port = _FIRST_NODE_PORT - 1
+
+    def fork(self, cluster: SimulatedCluster, clock: Callable[[], datetime]) -> Self:
+        """The same controllers for another cluster."""
+        other = copy(self)
+        other._cluster, other._clock = cluster, clock
+        return other
 
     def run(self) -> bool:
         """Run every controller once. Returns whether any object changed."""
@@ -154,7 +155,7 @@ def job_status(end: str, time: str) -> Body:
 
 def running_pod(stateful_set: Mapping[str, Any], name: str) -> Body:
     """A ready pod of a StatefulSet."""
-    template = deepcopy(stateful_set["spec"]["template"])
+    template = copied(stateful_set["spec"]["template"])
     labels = {**template["metadata"].get("labels", {}), "controller-revision-hash": template_revision(stateful_set)}
     status = {
         "phase": "Running",

@@ -6,10 +6,10 @@ A path is a tuple of steps; a step is a key of a map, or an entry of a list that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 from outfitter.canonical import MergeKey, entries_by_key
+from outfitter.simulator.manifests import copied
 
 
 class Entry(NamedTuple):
@@ -64,12 +64,12 @@ def merged(live: Any, wanted: Any, field: Step = "") -> Any:
         for key, entry in changes.items():
             entries[key] = merged(entries.get(key, {}), entry)
         return list(entries.values())
-    return deepcopy(wanted)
+    return copied(wanted)
 
 
 def without(manifest: dict[str, Any], paths: frozenset[Path]) -> dict[str, Any]:
     """Return a copy of `manifest` without these paths and the containers that become empty."""
-    result: dict[str, Any] = deepcopy(manifest)
+    result: dict[str, Any] = copied(manifest)
     for path in sorted(paths, key=len, reverse=True):
         _remove(result, path)
     return result

@@ -5,13 +5,13 @@ Controllers and kubelets are imitated. Uids are made up, in the order of creatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Self
 
 from outfitter.cluster.lookup import CacheLookup
-from outfitter.cluster.objects import Body
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.resources import RESOURCES
 from outfitter.cluster.store import Caches
@@ -24,7 +24,8 @@ from outfitter.settings import Settings
 from outfitter.simulator.caches import OUR_KINDS, WATCHED_KINDS, WatchedCaches
 from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.connection import Connection
-from outfitter.simulator.controllers import Controllers, utc_now
+from outfitter.simulator.controllers import Controllers
+from outfitter.simulator.manifests import Body
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, Reader
 
 _ROUNDS: Final = 50  # a simulation that changes in each of them never settles
@@ -47,16 +48,17 @@ def with_namespace(body: Mapping[str, Any], namespace: str) -> Body:
 
 @dataclass(frozen=True)
 class Round:
-    """One reconciliation of every object: number of writes, errors to retry, whether a dependency was new."""
+    """One reconciliation of every object, and perhaps one run of the controllers."""
 
     writes: int
-    errors: tuple[ApiError, ...]
-    learned: bool
+    errors: tuple[ApiError, ...]  # to be retried
+    learned: bool  # whether an object has dependencies that it did not have before
+    controllers: bool = False  # whether they changed anything
 
     @property
     def settled(self) -> bool:
         """Whether nothing was left to do."""
-        return not (self.writes or self.errors or self.learned)
+        return not (self.writes or self.errors or self.learned or self.controllers)
 
 
 class Simulation:
@@ -66,7 +68,6 @@ class Simulation:
         self,
         settings: Settings,
         *,
-        clock: Callable[[], datetime] = utc_now,
         strict_namespaces: bool = False,
         pods: bool = True,
         binding: bool = True,
@@ -76,12 +77,24 @@ class Simulation:
         self.settings = settings
         self.cluster = SimulatedCluster(caches=WatchedCaches(), strict_namespaces=strict_namespaces)
         self.controllers = Controllers(
-            self.cluster, clock, pods=pods, binding=binding, jobs=jobs, pod_objects=pod_objects
+            self.cluster, self.time, pods=pods, binding=binding, jobs=jobs, pod_objects=pod_objects
         )
-        self._clock = clock
         self._connection = Connection(self.cluster)
         self._learned = False  # whether a reconciliation of this round found a new dependency
         self._start()
+
+    def fork(self) -> Self:
+        """An independent simulation of the same cluster, with a new operator process."""
+        other = copy(self)
+        other.cluster = self.cluster.fork(WatchedCaches())
+        other.controllers = self.controllers.fork(other.cluster, other.time)
+        other._connection = Connection(other.cluster)
+        other._start({key: result.deps for key, result in self.results.items() if result.deps is not None})
+        return other
+
+    def time(self) -> datetime:
+        """The current time of operator and controllers."""
+        return datetime.now(UTC)
 
     @property
     def caches(self) -> Caches:
@@ -90,13 +103,15 @@ class Simulation:
 
     # -- the operator ---------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    def _start(self, known: Mapping[Key, frozenset[Dep]] | None = None) -> None:
+        """Start a reconciler that knows the users of all assets. `known`: dependencies that are computed already."""
         self.results: dict[Key, Result] = {}
         self.dependents = ReverseIndex()
-        self.reconciler = Reconciler(self._connection, self.caches, self.settings, self.dependents.users, self._clock)
+        self.reconciler = Reconciler(self._connection, self.caches, self.settings, self.dependents.users, self.time)
         self.orphan_collector = OrphanCollector(self._connection, self.caches, OUR_KINDS, self._uids)
         for key in self.keys():
-            self.dependents.record(key, self.reconciler.dependencies(key))
+            deps = (known or {}).get(key)
+            self.dependents.record(key, self.reconciler.dependencies(key) if deps is None else deps)
 
     async def restart(self, cluster: Cluster | None = None) -> None:
         """Start a new operator process: caches filled by lists, no transient state. See `connect` for `cluster`."""
@@ -142,12 +157,16 @@ class Simulation:
                 errors.append(error)
         return Round(len(self.cluster.writes) - before, tuple(errors), self._learned)
 
+    async def step(self) -> Round:
+        """Reconcile every object once, then run the controllers once."""
+        last = await self.round()
+        return replace(last, controllers=self.controllers.run())
+
     async def settle(self, limit: int = _ROUNDS) -> None:
         """Reconcile and run the controllers until nothing changes. OutfitterError names what keeps changing."""
-        mark = 0
         for _ in range(limit):
-            mark, last = len(self.cluster.writes), await self.round()
-            if not self.controllers.run() and last.settled:
+            mark, last = len(self.cluster.writes), await self.step()
+            if last.settled:
                 return
         errors = [error.message for error in last.errors]
         writes = [f"{write.verb} {write.kind} {write.name}" for write in self.cluster.writes[mark:]]
@@ -197,7 +216,7 @@ class Simulation:
     def reader(self, key: Key | None = None) -> Reader:
         """The caches as a reconciliation of `key` reads them, with the content of every Secret and ConfigMap."""
         users = self.dependents.users(key) if key else ()
-        return Reader(CacheLookup(self.caches), self.settings, self.keyed_data(), users, self._clock())
+        return Reader(CacheLookup(self.caches), self.settings, self.keyed_data(), users, self.time())
 
     async def _uids(self, kind: str) -> frozenset[str]:
         return frozenset(live.uid for live in self.caches[kind].all())

@@ -1,14 +1,14 @@
-"""Small questions about manifests that the in-memory cluster asks."""
+"""Functions over manifests for the simulated API server."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from copy import deepcopy
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 Body = dict[str, Any]
+_T = TypeVar("_T")
 Place = tuple[str, str, str]  # kind, namespace, name
 
 _SERVER_META: Final = (
@@ -21,6 +21,16 @@ _SERVER_META: Final = (
 )
 
 
+def copied(value: _T) -> _T:
+    """A copy of JSON data; several times as fast as copy.deepcopy."""
+    result: Any = value
+    if isinstance(value, dict):
+        result = {key: copied(item) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        result = [copied(item) for item in value]
+    return result  # type: ignore[no-any-return]
+
+
 def place_of(manifest: Mapping[str, Any]) -> Place:
     """Kind, namespace and name."""
     meta = manifest["metadata"]
@@ -28,15 +38,15 @@ def place_of(manifest: Mapping[str, Any]) -> Place:
 
 
 def as_sent(manifest: Mapping[str, Any]) -> Body:
-    """A copy without what only the server or a controller may set."""
-    body = deepcopy(dict(manifest))
+    """A copy without the fields that only the API server or a controller sets."""
+    body: Body = copied(dict(manifest))
     body.pop("status", None)
     body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in _SERVER_META}
     return body
 
 
 def encode_secret(body: Body) -> None:
-    """Secrets: `stringData` becomes part of `data`, as the server does."""
+    """Move the `stringData` of a Secret into its `data`, as the API server does."""
     plain = body.pop("stringData", None)
     if plain:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
@@ -64,12 +74,12 @@ def selects(selector: str, body: Mapping[str, Any]) -> bool:
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Equal but for the version."""
+    """Whether two bodies differ at most in resourceVersion and generation."""
     return _unversioned(one) == _unversioned(other)
 
 
 def desired(body: Mapping[str, Any]) -> Body:
-    """What a generation counts: everything but metadata and status."""
+    """The part that a change of generation covers: all but metadata and status."""
     return {key: value for key, value in body.items() if key not in ("metadata", "status")}
 
 
@@ -79,7 +89,7 @@ def refers_to(body: Mapping[str, Any], uid: str) -> bool:
 
 
 def now() -> str:
-    """The time as the server writes it."""
+    """The current time as the API server writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
