@@ -14,7 +14,9 @@ def elevated(template: Mapping[str, Any]) -> list[str]:
     """Return the elevated fields of an assembled pod, whatever asset they come from."""
     spec = template["spec"]
     found = [name for name in ("hostNetwork", "hostIPC", "hostPID") if spec.get(name)]
-    found += [f"hostPath {volume['hostPath']['path']}" for volume in spec.get("volumes", ()) if "hostPath" in volume]
+    # An incomplete volume has no path; it is reported where completeness is checked.
+    host_paths = [volume["hostPath"] for volume in spec.get("volumes", ()) if "hostPath" in volume]
+    found += [f"hostPath {source['path']}" for source in host_paths if "path" in source]
     contexts = [spec.get("securityContext", {})]
     contexts += [item.get("securityContext", {}) for item in (*spec["containers"], *spec.get("initContainers", ()))]
     for context in contexts:

@@ -131,8 +131,8 @@ def submission(spec: NimCacheSpec) -> WorkspaceSpec:
     key: list[dict[str, Any]] = []
     if spec.credential is not None:
         key = [{"name": "NGC_API_KEY", "credential": {**spec.credential.to_dict(), "key": "NGC_API_KEY"}}]
-    given = [item.to_dict() for item in spec.environment_variables]
-    names = {item["name"] for item in given}
+    given = [item.to_dict() for item in spec.environment_variables if not item.exclude]
+    names = {item.name for item in spec.environment_variables}
     usual: list[dict[str, Any]] = [{"name": "NIM_CACHE_PATH", "value": CACHE_PATH}, *key]
     fields = {
         "image": spec.image,

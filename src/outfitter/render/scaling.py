@@ -91,7 +91,9 @@ def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Prob
     for name, value in (
         ("initialReplicas", scaling.initial_replicas),
         ("activationReplicas", scaling.activation_replicas),
+        ("metricThresholdPercentage", scaling.metric_threshold_percentage),
         ("concurrencyHardLimit", scaling.concurrency_hard_limit or None),
+        ("scaleToZeroRetentionSeconds", scaling.scale_to_zero_retention_seconds or None),
     ):
         if value is not None:
             yield note(Reason.NOT_ENFORCED, "it needs a backend that sees requests: ignored", f"{where}.{name}")

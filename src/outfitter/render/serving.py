@@ -97,6 +97,9 @@ def limits(
             text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
             yield stalled(Reason.CONFLICT, text, f"{field}.connections[{item.name}]")
     serving = _serving(spec)
+    if serving is not None and request.own_artifact and "container" in serving:
+        text = "the port is that of the primary container: ignored"
+        yield note(Reason.NOT_ENFORCED, text, f"{field}.servingPort.container")
     if serving is not None and not serving.get("clusterLocalAccessOnly") and not settings.domain:
         text = "an admin has set no domain, so it can be reached inside the cluster only"
         yield note(Reason.CLUSTER_LOCAL, text, f"{field}.servingPort")

@@ -72,7 +72,7 @@ def _patches(
 def _container(use: ContainerUse, who: str, settings: Settings) -> tuple[list[PodPatch], list[Problem]]:
     part, problems = environment.pod_patch(use.spec, use.origins.get("image", who), settings)
     origin = next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
-    compute, found = computeresource.pod_patch(use.spec.compute, origin, settings)
+    compute, found = computeresource.pod_patch(use.spec.compute, origin, settings, use.compute_field)
     return [container.with_container_overrides(part, use), compute], [*problems, *found]
 
 

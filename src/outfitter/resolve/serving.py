@@ -117,8 +117,11 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
         layers += _split(merged)
     sizing = context.request.sizing(group.name)
     own = next((each for each in sizing.containers if each.name == name), None) if sizing else None
+    compute_field = "spec.compute"
     if own is not None:
         layers.append(Layer(label(context.request.resource), {"compute": own.compute.to_dict()}))
+        run = "spec.run" if context.request.own_definition else "spec"
+        compute_field = f"{run}.containerGroups[{group.name}].containers[{name}].compute"
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
@@ -126,7 +129,7 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     probes["livenessProbe"] = item.liveness_probe
     own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.resource))
     origins = {**result.origins, **own_probes}
-    return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim)
+    return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim, compute_field)
 
 
 def _split(merged: Merged) -> Iterator[Layer]:

@@ -16,7 +16,7 @@ from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
-from outfitter.reasons import Reason
+from outfitter.reasons import Level, Reason
 from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
@@ -49,6 +49,7 @@ class ContainerUse:
     definition: Container | None = None
     field: str = "spec"
     nim: bool = False  # runs a NIM image
+    compute_field: str = "spec.compute"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     check_variables(reader, request.namespace, spec, found)
     check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found)
-    found.problems += shape_problems(request.traits, merged, complete=not found.problems)
+    explained = any(problem.level > Level.NOTE for problem in found.problems)
+    found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
         volumes = with_nodes(reader, request.namespace, volumes)
     group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, _port(spec)),))
