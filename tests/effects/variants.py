@@ -1,0 +1,131 @@
+"""Maximal objects, and what the operator makes of them: children, statuses and messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION
+from outfitter.simulator.caches import OUR_KINDS
+from world import World, complete
+
+from .leaves import within
+
+Body = dict[str, Any]
+Outcome = dict[str, str]
+ROOT: Final = Path(__file__).parent / "variants"
+MOST_STEPS: Final = 16
+SUBJECT: Final = "subject"
+# Reasons by which a status says that a field has no effect.
+NOT_HONOURED: Final = ("Unsupported", "FractionsUnsupported", "ScaleToZeroUnsupported", "NotEnforced")
+_SERVER_FIELDS: Final = ("uid", "resourceVersion", "generation", "creationTimestamp", "ownerReferences")
+_MIRRORS: Final = (ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION)
+
+
+class Variant:
+    """One file: options of the world, objects that exist before, the subject, objects that are applied with it.
+
+    Option `seconds`: how long the clock runs once everything has settled.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        documents = _documents(path)
+        self._options = {} if "kind" in documents[0] else documents.pop(0)
+        self._seconds = self._options.pop("seconds", 0)
+        objects = [complete(item) for item in documents]
+        number = next(index for index, item in enumerate(objects) if item["metadata"]["name"] == SUBJECT)
+        self.before, self.subject, self.after = objects[:number], objects[number], objects[number + 1 :]
+        self._base: World | None = None
+        self._original: tuple[World, list[Outcome]] | None = None
+
+    async def steps(self, subject: Body) -> AsyncIterator[World]:
+        """A world with `subject`, after every step until it has settled."""
+        if self._base is None:
+            replaced = {_place(item) for item in self.before}
+            common = [item for item in _common() if _place(item) not in replaced]
+            self._base = World(*common, *self.before, **self._options)
+            await self._base.settle()
+        world = self._base.fork()
+        world.load([subject, *self.after])
+        for seconds in (0, self._seconds) if self._seconds else (0,):
+            world.tick(seconds)
+            for _ in range(MOST_STEPS):
+                last = await world.step()
+                yield world
+                if last.settled:
+                    break
+
+    async def original(self) -> tuple[World, list[Outcome]]:
+        """The world with the subject of the file, and its outcome after every step."""
+        if self._original is None:
+            outcomes = []
+            async for world in self.steps(self.subject):
+                outcomes.append(outcome(world))
+            self._original = world, outcomes
+        return self._original
+
+    async def differs(self, subject: Body) -> bool:
+        """Whether another subject has another outcome after any step."""
+        _, original = await self.original()
+        number = 0
+        async for world in self.steps(subject):
+            if number == len(original) or outcome(world) != original[number]:
+                return True
+            number += 1
+        return number < len(original)
+
+    async def not_honoured(self, leaf: str) -> bool:
+        """Whether the status of the subject says that a leaf, or a field around it, has no effect."""
+        world, _ = await self.original()
+        status = world.status(self.subject["kind"], SUBJECT, self.subject["metadata"]["namespace"])
+        issues = [item["message"] for item in status.get("issues", ()) if item["issue"] in NOT_HONOURED]
+        fields = {re.sub(r"\[[^]]*\]", "[]", text.partition(": ")[0]).removeprefix("spec.") for text in issues}
+        # The fields of `run` are merged with those of the definition, and reported as if they were theirs.
+        return any(within(name, field) for name in (leaf, leaf.removeprefix("run.")) for field in fields)
+
+
+def _documents(path: Path) -> list[Body]:
+    return [item for item in yaml.load_all(path.read_text(), yaml.CSafeLoader) if item]
+
+
+@cache
+def _common() -> tuple[Body, ...]:
+    return tuple(complete(item) for item in _documents(ROOT / "common.yaml"))
+
+
+@cache
+def variants(kind: str) -> tuple[Variant, ...]:
+    """The variants of a kind."""
+    return tuple(Variant(path) for path in sorted((ROOT / kind.lower()).glob("*.yaml")))
+
+
+def _place(body: Body) -> tuple[str, str, str]:
+    return body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]
+
+
+def outcome(world: World) -> Outcome:
+    """Every object in a form that can be compared, without uids, versions and whatever only mirrors the input."""
+    revisions = [body["metadata"]["name"] for body in world.all("ControllerRevision")]
+    found = {}
+    for body in world.cluster.objects():
+        if body["kind"] == "ControllerRevision":
+            continue
+        text = json.dumps(body.get("status") if body["kind"] in OUR_KINDS else _child(body), sort_keys=True)
+        for name in revisions:
+            text = text.replace(name, "<revision>")
+        found["/".join(_place(body))] = text
+    return found
+
+
+def _child(body: Body) -> Body:
+    meta = {key: value for key, value in body["metadata"].items() if key not in _SERVER_FIELDS}
+    annotations = {key: value for key, value in meta.get("annotations", {}).items() if key not in _MIRRORS}
+    rest = {key: value for key, value in body.items() if key not in ("metadata", "status")}
+    return {**rest, "metadata": {**meta, "annotations": annotations}}
