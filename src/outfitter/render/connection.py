@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address of a workload. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl: a Service and an Ingress."""
+    """One address of a workload. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl (Service and Ingress)."""
 
     name: str
     type: str
