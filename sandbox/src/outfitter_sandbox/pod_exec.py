@@ -54,10 +54,11 @@ def execute(
 
 async def _execute(connection: Connection, path: str, seconds: float) -> Finished:
     streams: dict[int, bytes] = {STDOUT: b"", STDERR: b"", RESULT: b""}
+    headers = [(name, value) for name, value in connection.headers if name != "Accept"]  # the kubelet rejects JSON: 406
     try:
         async with (
             asyncio.timeout(seconds),
-            aiohttp.ClientSession(headers=connection.headers) as session,
+            aiohttp.ClientSession(headers=headers) as session,
             session.ws_connect(
                 f"https://{connection.host}{path}", protocols=(PROTOCOL,), ssl=connection.context
             ) as socket,
