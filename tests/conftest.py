@@ -7,13 +7,14 @@ import signal
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ("plugins.selection", "plugins.scheduling", "plugins.reporting", "plugins.real_node")
+pytest_plugins = ("plugins.selection", "plugins.scheduling", "plugins.reporting", "plugins.real_node",
+                  "plugins.shown_reasons")  # fmt: skip
 MORE = 10  # as many examples per random test with --nightly
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` writes what golden tests find as what they want: look at the difference before you commit it."""
-    parser.addoption("--update", action="store_true", help="rewrite want.yaml and status.yaml of golden tests")
+    parser.addoption("--update", action="store_true", help="rewrite golden files and the table of reasons")
     parser.addoption("--evidence", default="", help="folder where workers leave what the verdict on a whole run reads")
 
 

@@ -12,7 +12,7 @@ from outfitter.reasons import Level, Reason
 class Problem:
     """One problem. `message` names the object and the field, what is wrong, and the remedy."""
 
-    reason: str
+    reason: Reason
     message: str
     level: Level = Level.STALLED
     field: str = ""

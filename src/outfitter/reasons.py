@@ -266,7 +266,7 @@ class Reason(StrEnum):
         "HostTaken",
         Level.WAITING,
         "Another Ingress already uses this host.",
-        "Choose another host or name. The message names the Ingress.",
+        "Choose another host or name. The message names the host.",
     )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
@@ -332,7 +332,7 @@ class Reason(StrEnum):
     PENDING = (
         "Pending",
         Level.WAITING,
-        "No volume is bound to the claim yet.",
+        "No volume is bound to the claim yet, or another requirement of a download is missing.",
         "Check StorageClass, capacity and access modes: `kubectl describe pvc`.",
     )
     POD_FAILED = (
@@ -424,20 +424,10 @@ class Reason(StrEnum):
         Level.UNDER_WAY,
         "A model is being downloaded.",
     )
-    FAILED = (
-        "Failed",
-        Level.UNDER_WAY,
-        "The last attempt to download failed. `status.nextAttemptAt` shows the next one.",
-    )
     LOCKED = (
         "Locked",
         Level.UNDER_WAY,
         "The Artifact is a version.",
-    )
-    LOCK_FAILED = (
-        "LockFailed",
-        Level.UNDER_WAY,
-        "The Artifact cannot become a version. `status.issues` shows why.",
     )
     LOCKING = (
         "Locking",
@@ -479,12 +469,6 @@ class Reason(StrEnum):
         Level.UNDER_WAY,
         "The Secret of a Credential, or the ConfigMap of a DataSource, is in every Namespace of its scope.",
     )
-    UNUSED = (
-        "Unused",
-        Level.UNDER_WAY,
-        "A NimCache or ArtifactRepository that Outfitter created on demand has no users left and is being deleted. "
-        "The operator's log shows a rejected deletion.",
-    )
     UPDATING = (
         "Updating",
         Level.UNDER_WAY,
@@ -494,11 +478,6 @@ class Reason(StrEnum):
         "Valid",
         Level.UNDER_WAY,
         "An asset that creates no objects is valid.",
-    )
-    WAIT_FOR_FIRST_CONSUMER = (
-        "WaitForFirstConsumer",
-        Level.UNDER_WAY,
-        "A claim is bound when the first pod uses it, as its StorageClass requires.",
     )
 
     CLAIM_LEFT = (
@@ -514,7 +493,7 @@ class Reason(StrEnum):
     DRAFT = (
         "Draft",
         Level.NOTE,
-        "The workload runs a draft Artifact, which can change. Lock it.",
+        "The Artifact is a draft, which can change. Lock it before others run it.",
     )
     NOT_ENFORCED = (
         "NotEnforced",

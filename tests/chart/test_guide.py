@@ -16,7 +16,6 @@ from outfitter.errors import ConfigurationError
 from outfitter.reasons import Level, Reason
 from outfitter.settings import Settings
 
-from . import reasons
 from .conftest import ROOT, Manifest
 
 GUIDE = ROOT / "docs" / "guide"
@@ -30,13 +29,6 @@ def test_each_reason_is_in_the_table_of_its_level(level: Level) -> None:
     table = TROUBLES.partition(f"<!-- generated table: {level.name} -->")[2].partition("<!-- end")[0]
     listed = re.findall(r"^\| `([A-Z][A-Za-z]+)` \| [A-Z`].*\. \|", table, re.MULTILINE)
     assert listed == [reason.value for reason in Reason if reason.level is level]
-
-
-def test_every_reason_in_the_code_exists() -> None:
-    """Collected from the calls that make problems."""
-    assert reasons.written() <= set(Reason)
-    for function, level in (("stalled", Level.STALLED), ("waiting", Level.WAITING), ("note", Level.NOTE)):
-        assert {reason for reason in reasons.calls(function) if Reason(reason).level is not level} == set()
 
 
 def test_a_guide_without_a_mark_is_rejected() -> None:

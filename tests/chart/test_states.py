@@ -1,4 +1,4 @@
-"""The end of each reference page: every phase and reason that the code can give for that kind, and no other."""
+"""The end of each reference page: every phase and reason that the kind shows, and steps for an object in trouble."""
 
 from __future__ import annotations
 
@@ -6,49 +6,51 @@ import re
 
 import pytest
 
-from outfitter.api.v1alpha1 import KINDS
-from outfitter.api.v1alpha1.artifact import ArtifactPhase
-from outfitter.api.v1alpha1.artifactstatus import CachePhase
-from outfitter.api.v1alpha1.running import Phase
-from outfitter.codegen.states import ARTIFACT_PHASES, CACHE_PHASES, EVERY_KIND, RUN_PHASES, STATES
-from outfitter.plan.diff import refused
-from outfitter.plan.planners import PLANNERS
-from outfitter.status import deleting, unreadable
+from outfitter.api.v1alpha1 import KINDS, kind_of
+from outfitter.codegen.shown_reasons import REASONS, TABLE, read_shown
+from outfitter.codegen.states import MEANINGS, phases, steps
+from outfitter.reasons import Reason
+from plugins.shown_reasons import text_of
 
-from . import reasons
 from .conftest import ROOT
 
-_NAMES = [kind.name for kind in KINDS]
+SHOWN = read_shown()
+NAMES = [kind.name for kind in KINDS]
 
 
-def test_reasons_of_every_kind() -> None:
-    """What the API server answers to a write, a deletion that somebody holds, an object that cannot be read."""
-    found = set().union(*(reasons.reached(function)[0] for function in (refused, deleting, unreadable)))
-    assert set(EVERY_KIND) == found
+def test_the_table_names_kinds_fields_and_reasons_that_exist() -> None:
+    """And is written as `--update` writes it."""
+    assert set(SHOWN) == set(NAMES)
+    for name in NAMES:
+        assert set(SHOWN[name]) == {REASONS, *phases(kind_of(name))}
+        assert set(SHOWN[name][REASONS]) <= set(Reason)
+    assert TABLE.read_text(encoding="utf-8") == text_of(SHOWN)
 
 
-def test_every_phase_is_told() -> None:
-    """All that the code sets; the others are of kinds to come."""
-    _, named = reasons.reached(PLANNERS["Inference"])
-    assert {phase.name for phase in map(Phase, RUN_PHASES)} == named | {"DELETING"}
-    assert set(ARTIFACT_PHASES) == set(ArtifactPhase)
-    assert set(CACHE_PHASES) == set(CachePhase)
-    for kind in KINDS:
-        fields = {
-            name for name in ("phase", "run_phase") if name in kind.model.model_fields["status"].annotation.model_fields
-        }  # type: ignore[union-attr]
-        assert {
-            re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name) for name in STATES[kind.name].phases
-        } == fields
+def test_every_reason_belongs_to_a_kind() -> None:
+    """A row of reasons.py that no kind shows is removed."""
+    assert {reason for fields in SHOWN.values() for reason in fields[REASONS]} == set(Reason)
 
 
-@pytest.mark.parametrize("kind", _NAMES)
-def test_pages_explain_what_they_list(kind: str) -> None:
-    """Each reason with its meaning, under states; and steps for when it does not work."""
-    page = (ROOT / "docs" / "reference" / f"{kind.lower()}.md").read_text(encoding="utf-8")
+def test_every_shown_phase_has_a_meaning() -> None:
+    """And every meaning belongs to a phase that a kind shows."""
+    shown = {
+        (enumeration, phase) for kind in KINDS for field, enumeration in phases(kind).items()
+        for phase in SHOWN[kind.name][field]
+    }  # fmt: skip
+    assert shown == {(enumeration, phase.value) for enumeration, texts in MEANINGS.items() for phase in texts}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_explain_what_they_list(name: str) -> None:
+    """Each phase and reason with its meaning, and steps in their order."""
+    page = (ROOT / "docs" / "reference" / f"{name.lower()}.md").read_text(encoding="utf-8")
     states = page.partition("## States\n")[2].partition("\n## ")[0]
-    for reason in {*EVERY_KIND, *STATES[kind].reasons}:
-        assert f"| `{reason}` | " in states
-    assert "\n1. " in page.partition("## When it does not work\n")[2]
+    for values in SHOWN[name].values():
+        for value in values:
+            assert re.search(rf"^\| `{value}` \|.* [A-Z`]", states, re.MULTILINE), value
+    trouble = page.partition("## When it does not work\n")[2]
+    for number, step in enumerate(steps(kind_of(name)), 1):
+        assert f"\n{number}. {step}\n" in trouble
     for target in re.findall(r"\]\(([^)#]+)", states):
         assert (ROOT / "docs" / "reference" / target).exists(), target

@@ -72,7 +72,7 @@ JOBS = [
     ({}, State.PROGRESSING, "Progressing"),
     (ended_job("Complete"), State.READY, "Ready"),
     (ended_job("Complete", value="False"), State.PROGRESSING, "Progressing"),
-    (ended_job("Failed", "BackoffLimitExceeded"), State.FAILED, "Failed"),
+    (ended_job("Failed", "BackoffLimitExceeded"), State.FAILED, "PodFailed"),
     (ended_job("Failed", "DeadlineExceeded"), State.FAILED, "DeadlineExceeded"),
 ]
 
@@ -117,7 +117,7 @@ def test_downloads(job: dict[str, Any], pod_status: dict[str, Any], state: State
 CLAIMS = [
     ({}, False, State.PROGRESSING, "Pending"),
     ({"phase": "Pending"}, False, State.PROGRESSING, "Pending"),
-    ({"phase": "Pending"}, True, State.READY, "WaitForFirstConsumer"),
+    ({"phase": "Pending"}, True, State.READY, "Ready"),
     ({"phase": "Bound"}, False, State.READY, "Ready"),
     ({"phase": "Lost"}, False, State.FAILED, "LostPhase"),
     ({"phase": "Lost"}, True, State.FAILED, "LostPhase"),

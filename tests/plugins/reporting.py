@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGAN] = time.monotonic()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     stats = terminalreporter.stats
     reports = [report for group in stats.values() for report in group if isinstance(report, pytest.TestReport)]
     figures = [value for report in reports for name, value in report.user_properties if name == FIGURE]
@@ -39,7 +39,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     (build / "durations.txt").write_text(durations(seconds))
     if name := config.getoption("--run-name"):
         result = {
-            "exit": int(exitstatus),
+            "exit": int(config.pluginmanager.get_plugin("session").exitstatus),  # plugins can fail a run at its end
             "elapsed": time.monotonic() - config.stash[_BEGAN],
             "counts": {category: len(stats[category]) for category in COUNTED if stats.get(category)},
             "not_run": not_run,

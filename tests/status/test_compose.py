@@ -13,7 +13,8 @@ from outfitter.api.conditions import SyncStatus
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1 import kind_of
-from outfitter.problems import Level, Problem, note, stalled, under_way, waiting
+from outfitter.problems import Problem, note, stalled, under_way, waiting
+from outfitter.reasons import Level, Reason
 from outfitter.status import StatusInput, compose, is_ready, is_stalled, timestamp
 from world import START, World, asset, complete
 
@@ -41,21 +42,21 @@ def body(status: Mapping[str, Any] | None = None, generation: int = 1, **meta: A
     return {**found, "status": dict(status)} if status is not None else found
 
 
-NOTE, WAITING, STALLED = note("Note", "n"), waiting("Waiting", "w"), stalled("Stuck", "s", "spec.x")
-UNDER_WAY = under_way("Coming", "u")
+NOTE, WAITING = note(Reason.DRAFT, "n"), waiting(Reason.WAITING, "w")
+STALLED, UNDER_WAY = stalled(Reason.CONFLICT, "s", "spec.x"), under_way(Reason.PROGRESSING, "u")
 
 TABLE = [
-    (True, (), "Current", SyncStatus.NO_ISSUES_FOUND, "Fine"),
-    (True, (NOTE,), "Current", SyncStatus.ISSUES_FOUND, "Fine"),
+    (True, (), "Current", SyncStatus.NO_ISSUES_FOUND, "Running"),
+    (True, (NOTE,), "Current", SyncStatus.ISSUES_FOUND, "Running"),
     (True, (WAITING,), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
-    (True, (STALLED,), "Failed", SyncStatus.ISSUES_FOUND, "Stuck"),
-    (False, (), "InProgress", SyncStatus.CREATING, "Fine"),
-    (False, (NOTE,), "InProgress", SyncStatus.ISSUES_FOUND, "Fine"),
+    (True, (STALLED,), "Failed", SyncStatus.ISSUES_FOUND, "Conflict"),
+    (False, (), "InProgress", SyncStatus.CREATING, "Running"),
+    (False, (NOTE,), "InProgress", SyncStatus.ISSUES_FOUND, "Running"),
     (False, (NOTE, WAITING), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
-    (False, (WAITING, STALLED, NOTE), "Failed", SyncStatus.ISSUES_FOUND, "Stuck"),
-    (True, (UNDER_WAY,), "InProgress", SyncStatus.CREATING, "Coming"),
-    (False, (UNDER_WAY,), "InProgress", SyncStatus.CREATING, "Coming"),
-    (False, (UNDER_WAY, NOTE), "InProgress", SyncStatus.ISSUES_FOUND, "Coming"),
+    (False, (WAITING, STALLED, NOTE), "Failed", SyncStatus.ISSUES_FOUND, "Conflict"),
+    (True, (UNDER_WAY,), "InProgress", SyncStatus.CREATING, "Progressing"),
+    (False, (UNDER_WAY,), "InProgress", SyncStatus.CREATING, "Progressing"),
+    (False, (UNDER_WAY, NOTE), "InProgress", SyncStatus.ISSUES_FOUND, "Progressing"),
     (False, (UNDER_WAY, WAITING), "InProgress", SyncStatus.ISSUES_FOUND, "Waiting"),
 ]
 
@@ -63,7 +64,7 @@ TABLE = [
 @pytest.mark.parametrize(("ready", "problems", "verdict", "sync", "reason"), TABLE)
 def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: SyncStatus, reason: str) -> None:
     """Ready is Current, what mends itself is InProgress, what a person must mend is Failed."""
-    status = compose(StatusInput(ready, "Fine", "", problems, targets=(1, 1)), body(), START)
+    status = compose(StatusInput(ready, Reason.RUNNING, "", problems, targets=(1, 1)), body(), START)
     assert kstatus(body(status)) == verdict
     assert status["syncStatus"] == sync
     assert status["conditions"][0]["type"] == "Ready"
@@ -77,8 +78,8 @@ def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: 
 @pytest.mark.parametrize("targets", [(0, 1), (1, 1), (2, 3), (0, 3)])
 def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, targets: tuple[int, int]) -> None:
     """Whatever comes: one Ready, never Reconciling beside Stalled, neither with a value other than True."""
-    problems = tuple(Problem("Word", "text", level) for level in levels if level)
-    status = compose(StatusInput(ready, "Fine", "", problems, targets=targets), body(), START)
+    problems = tuple(Problem(Reason.CONFLICT, "text", level) for level in levels if level)
+    status = compose(StatusInput(ready, Reason.RUNNING, "", problems, targets=targets), body(), START)
     found = {item["type"]: item for item in status["conditions"]}
     assert len(found) == len(status["conditions"])
     assert set(found) <= {"Ready", "Reconciling", "Stalled"}
@@ -93,12 +94,12 @@ def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, ta
 
 def test_times_of_conditions_are_kept() -> None:
     """A transition is a change of status, not of reason or of the time of looking."""
-    first = compose(StatusInput(False, "Pulling"), body(), START)
+    first = compose(StatusInput(False, Reason.PENDING), body(), START)
     later = START + timedelta(hours=1)
-    second = compose(StatusInput(False, "Starting"), body(first, generation=2), later)
+    second = compose(StatusInput(False, Reason.PROGRESSING), body(first, generation=2), later)
     assert {item["lastTransitionTime"] for item in second["conditions"]} == {timestamp(START)}
-    assert second["conditions"][0]["reason"] == "Starting"
-    third = compose(StatusInput(True, "Running"), body(second, generation=2), later)
+    assert second["conditions"][0]["reason"] == "Progressing"
+    third = compose(StatusInput(True, Reason.RUNNING), body(second, generation=2), later)
     assert third["conditions"] == [
         {
             "type": "Ready",
@@ -109,24 +110,24 @@ def test_times_of_conditions_are_kept() -> None:
             "lastTransitionTime": timestamp(later),
         }
     ]
-    assert compose(StatusInput(True, "Running"), body(third, generation=2), later + timedelta(days=1)) == third
+    assert compose(StatusInput(True, Reason.RUNNING), body(third, generation=2), later + timedelta(days=1)) == third
 
 
 def test_creating_becomes_updating_after_the_first_success() -> None:
     """Creating until it was once well, Updating afterwards."""
-    first = compose(StatusInput(False, "A"), body(), START)
+    first = compose(StatusInput(False, Reason.PROGRESSING), body(), START)
     assert first["syncStatus"] == "Creating"
-    assert compose(StatusInput(False, "B"), body(first), START)["syncStatus"] == "Creating"
-    well = compose(StatusInput(True, "C"), body(first), START)
-    assert compose(StatusInput(False, "D"), body(well, generation=2), START)["syncStatus"] == "Updating"
-    troubled = compose(StatusInput(False, "E", "", (WAITING,)), body(well), START)
-    assert compose(StatusInput(False, "F"), body(troubled), START)["syncStatus"] == "Updating"
+    assert compose(StatusInput(False, Reason.PROGRESSING), body(first), START)["syncStatus"] == "Creating"
+    well = compose(StatusInput(True, Reason.RUNNING), body(first), START)
+    assert compose(StatusInput(False, Reason.PROGRESSING), body(well, generation=2), START)["syncStatus"] == "Updating"
+    troubled = compose(StatusInput(False, Reason.PROGRESSING, "", (WAITING,)), body(well), START)
+    assert compose(StatusInput(False, Reason.PROGRESSING), body(troubled), START)["syncStatus"] == "Updating"
 
 
 def test_deleting() -> None:
     """A deletion is told whatever else is the case."""
     meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-    status = compose(StatusInput(False, "Deleting", "", (STALLED,)), body(**meta), START)
+    status = compose(StatusInput(False, Reason.DELETING, "", (STALLED,)), body(**meta), START)
     assert status["syncStatus"] == "Deleting"
     assert kstatus(body(status, **meta)) == "Terminating"
 
@@ -143,16 +144,20 @@ def test_deleting() -> None:
 )
 def test_fan_out(targets: tuple[int, int], sync: str, message: str) -> None:
     """Failed is for nothing at all; a part is Issues found, with the count in the message."""
-    status = compose(StatusInput(False, "X", "", (STALLED,), targets=targets), body(), START)
+    status = compose(StatusInput(False, Reason.PROGRESSING, "", (STALLED,), targets=targets), body(), START)
     assert (status["syncStatus"], status["message"]) == (sync, message)
 
 
 def test_issues_are_capped_ordered_and_placed() -> None:
     """At most fifty, worst first, each with its namespace; long texts are cut."""
-    many = tuple(waiting("Waiting", f"number {number}", namespace=f"team-{number}") for number in range(80))
-    status = compose(StatusInput(False, "X", "", (*many, stalled("Stuck", "x" * 5000)), targets=(1, 1)), body(), START)
+    many = tuple(waiting(Reason.WAITING, f"number {number}", namespace=f"team-{number}") for number in range(80))
+    status = compose(
+        StatusInput(False, Reason.PROGRESSING, "", (*many, stalled(Reason.CONFLICT, "x" * 5000)), targets=(1, 1)),
+        body(),
+        START,
+    )
     assert len(status["issues"]) == 50
-    assert status["issues"][0]["issue"] == "Stuck"
+    assert status["issues"][0]["issue"] == "Conflict"
     assert status["issues"][0]["scopeId"] == "team-a"
     assert status["issues"][1] == {
         "scopeType": "project",
@@ -172,7 +177,7 @@ def test_lists_and_addresses_of_facts_fit_the_schema() -> None:
         "outdated": [{"kind": "Environment", "name": f"e{number}"} for number in range(100)],
         "connections": [connection, {"name": "c"}, *({"name": f"c{number}"} for number in range(100))],
     }
-    status = compose(StatusInput(True, "Fine", facts=facts), body(), START)
+    status = compose(StatusInput(True, Reason.RUNNING, facts=facts), body(), START)
     assert len(status["outdated"]) == len(status["connections"]) == 64
     assert len(status["connections"][0]["url"]) == 2048
     schema = resource_schema(kind_of("Workspace").model)["properties"]["status"]
@@ -181,7 +186,7 @@ def test_lists_and_addresses_of_facts_fit_the_schema() -> None:
 
 def test_absent_facts_are_absent() -> None:
     """None is no value."""
-    status = compose(StatusInput(True, "Fine", facts={"phase": "Running", "outdated": None}), body(), START)
+    status = compose(StatusInput(True, Reason.RUNNING, facts={"phase": "Running", "outdated": None}), body(), START)
     assert "outdated" not in status
     assert status["phase"] == "Running"
     assert "message" not in status

@@ -8,7 +8,8 @@ from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, Kind
 from outfitter.codegen.examples import EXAMPLES
 from outfitter.codegen.reason_tables import reference_table
-from outfitter.codegen.states import EVERY_KIND, STATES
+from outfitter.codegen.shown_reasons import REASONS, read_shown
+from outfitter.codegen.states import MEANINGS, phases, steps
 
 _DEFAULT = re.compile(r"\bDefault:? ([^.;]*(?:\.[^ ][^.;]*)*)|`([A-Za-z]+)` \(default\)|([A-Za-z/0-9]+) \(default\)")
 
@@ -33,23 +34,24 @@ def page(kind: Kind) -> str:
     lines += ["## Rules", "", "| where | rule |", "|---|---|"]
     lines += [f"| {f'`{path}`' if path else 'object'} | {_cell(message)} |" for path, message in _rules(schema, "")]
     lines += ["", *_states(kind), "", "## When it does not work", ""]
-    lines += [f"{number}. {step}" for number, step in enumerate(STATES[kind.name].looking, 1)]
+    lines += [f"{number}. {step}" for number, step in enumerate(steps(kind), 1)]
     lines += ["", "More in [troubleshooting](../guide/troubleshooting.md)."]
     return "\n".join(lines) + "\n"
 
 
 def _states(kind: Kind) -> Iterator[str]:
-    """The phases of a kind, and every reason that its conditions and issues can show, worst first."""
-    known = STATES[kind.name]
+    """The phases and reasons that the status of a kind can show."""
+    shown = read_shown().get(kind.name, {})
     yield from ("## States", "")
-    for name, phases in known.phases.items():
-        yield from (f"| `{name}` | meaning |", "|---|---|")
-        yield from (f"| `{phase}` | {text} |" for phase, text in phases.items())
+    for field, enumeration in phases(kind).items():
+        meanings = MEANINGS[enumeration]
+        yield from (f"| `{field}` | meaning |", "|---|---|")
+        yield from (f"| `{phase}` | {meanings[phase]} |" for phase in meanings if phase in shown.get(field, ()))
         yield ""
     yield "The table lists every reason of condition `Ready` and of `issues`. With `Stalled`, you must fix something."
     yield "With `Reconciling`, Outfitter continues when the missing object appears or the cause is gone."
     yield ""
-    yield from reference_table({*EVERY_KIND, *known.reasons})
+    yield from reference_table(shown.get(REASONS, ()))
 
 
 def _summary(kind: Kind) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from outfitter.observe.state import READY, Observation, State, failed, progressing
+from outfitter.observe.state import READY, Observation, failed, progressing
 from outfitter.reasons import Reason
 
 
@@ -21,6 +21,4 @@ def observe_claim(body: Mapping[str, Any]) -> Observation:
 
 def binding_late(state: Observation) -> Observation:
     """The state of a claim whose StorageClass binds only once a pod uses it: ready while no volume is bound."""
-    if state.reason is not Reason.PENDING:
-        return state
-    return Observation(State.READY, Reason.WAIT_FOR_FIRST_CONSUMER, "bound when the first pod uses it")
+    return READY if state.reason is Reason.PENDING else state  # it must not keep that first pod waiting

@@ -51,7 +51,7 @@ def observe_job(body: Mapping[str, Any]) -> Observation:
             return READY
         if condition["type"] == "Failed":
             late = condition.get("reason") == "DeadlineExceeded"
-            return failed(Reason.DEADLINE_EXCEEDED if late else Reason.FAILED, condition.get("message", ""))
+            return failed(Reason.DEADLINE_EXCEEDED if late else Reason.POD_FAILED, condition.get("message", ""))
     return progressing(Reason.PROGRESSING, "it is running")
 
 

@@ -31,6 +31,8 @@ from outfitter.resolve.request import request_for
 from outfitter.snapshot import Key, Reader, Resource
 from outfitter.status import StatusInput, known
 
+_REASONS = {"Draft": Reason.DRAFT, "Locked": Reason.LOCKED, "Locking": Reason.LOCKING}
+
 
 @dataclass
 class _LockState:
@@ -105,7 +107,8 @@ def _running(
     serious = any(problem.level > Level.NOTE for problem in lock.problems)
     ready = not serious and lock.phase != "Locking"
     text = "waiting for its number" if lock.phase == "Locking" else ""
-    draft = StatusInput(ready, lock.phase, text, tuple(lock.problems), facts, (0 if serious else 1, 1))
+    reason = _REASONS.get(lock.phase) or lock.problems[0].reason
+    draft = StatusInput(ready, reason, text, tuple(lock.problems), facts, (0 if serious else 1, 1))
     return Plan(draft, ended)
 
 

@@ -54,7 +54,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     members = reader.members(live.namespace, live.name)
     unused = not members and _made_for_others(resource) and not any(user.kind == "Artifact" for user in reader.users)
     if unused and before.get("numArtifacts") == 0:
-        return Plan(StatusInput(True, Reason.UNUSED, "", (), {}), (Delete(live),))
+        return Plan(StatusInput(True, Reason.DELETING, "", (), {}), (Delete(live),))
     numbers = _known(before, members)
     problems: list[Problem] = []
     _give(reader, resource, members, numbers, problems)

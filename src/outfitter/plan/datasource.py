@@ -163,7 +163,7 @@ def _report(reader: Reader, facts: dict[str, Any], result: Diff, where: list[str
     fine = len(where) - len(broken)
     facts["targets"] = {"desired": len(where), "synced": fine}
     ready = bound == len(where) and not broken
-    reason = "Bound" if ready else "Pending"
+    reason = Reason.BOUND if ready else Reason.PENDING
     return Plan(
         StatusInput(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), tuple(result.writes)
     )

@@ -52,7 +52,7 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
         )
     idle = _IdleTimer.of(reader, resource)
     if idle.over:
-        return Plan(StatusInput(True, Reason.UNUSED, "", (), facts), (Delete(resource.live),))
+        return Plan(StatusInput(True, Reason.DELETING, "", (), facts), (Delete(resource.live),))
     facts["unusedSince"] = idle.since
     plan = _existing(reader, resource, spec, facts) if spec.claim_name else _filled(reader, resource, spec, facts)
     plan = share(reader, resource, plan) if one_volume else plan
@@ -239,7 +239,7 @@ def _pods(reader: Reader, resource: Resource, job: CachedObject) -> list[CachedO
     return found
 
 
-def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: str) -> StatusInput:
+def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: Reason) -> StatusInput:
     text = "the model is being downloaded" if reason == Reason.DOWNLOADING else ""
     before = (facts.get("failure") or {}).get("message")
     if text and before:
@@ -309,4 +309,4 @@ def _failed(
         "nextAttemptAt": timestamp(ended + timedelta(seconds=delay)),
     }
     problems = [*problems, waiting(seen.reason, seen.message)]
-    return Plan(_draft(facts, problems, Reason.FAILED), tuple(first), wait + 0.1)
+    return Plan(_draft(facts, problems, seen.reason), tuple(first), wait + 0.1)

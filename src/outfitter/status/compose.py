@@ -25,7 +25,7 @@ class StatusInput:
     """
 
     ready: bool
-    reason: str
+    reason: Reason
     message: str = ""
     problems: tuple[Problem, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
