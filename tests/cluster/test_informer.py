@@ -14,9 +14,10 @@ from cluster_waiting import eventually
 
 from outfitter.children import CHILD_KINDS, ApiResource
 from outfitter.cluster.client import Client
-from outfitter.cluster.informer import Informer, child_informers
+from outfitter.cluster.informer import Informer
 from outfitter.cluster.listing import listings
 from outfitter.cluster.resources import api_resource
+from outfitter.cluster.sources import child_sources
 from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.writethrough import WriteThrough
@@ -190,7 +191,7 @@ async def test_a_watch_that_ends_at_once_is_not_a_busy_loop(scripted: Start, tra
 
 async def test_every_watch_of_the_table_is_accepted(server: Transport) -> None:
     caches = Caches()
-    found = child_informers(server, caches, CHILD_KINDS)
+    found = child_sources(server, caches, CHILD_KINDS)
     tasks = [asyncio.create_task(informer.run()) for informer in found]
     try:
         async with asyncio.timeout(20):

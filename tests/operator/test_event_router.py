@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from test_queue import Clock
 
+from outfitter.children import CHILD_KINDS, ChildKind
+from outfitter.cluster.lookup import CacheLookup
+from outfitter.cluster.store import Caches
 from outfitter.cluster.writethrough import WriteThrough
 from outfitter.naming import owner_labels
 from outfitter.operator.event_router import CURRENT_KEY, EventRouter
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
+from outfitter.settings import Settings
 from outfitter.simulator.cluster import SimulatedCluster
-from outfitter.snapshot import CachedObject, Dep, Key
+from outfitter.snapshot import CachedObject, Dep, Key, Reader
 
 TORCH = Key("Environment", "a", "torch")
 ALICE = Key("Workspace", "a", "alice")
@@ -262,3 +266,19 @@ async def test_a_write_requeues_all_dependents_but_its_writer(bench: Bench) -> N
     assert [bench.reverse_index.end(key, {Dep(*made)}) for key in (one, other)] == [False, True]
     bench.cluster.user_status(*made, {"versions": [{"version": 1, "name": "x", "uid": "u"}]})
     assert await bench.due() == {one, other}, "a change by another client concerns all"
+
+
+async def test_a_kind_that_appears_or_disappears_requeues_those_that_asked(bench: Bench) -> None:
+    optional = ChildKind("Widget", "example.com", "v1", "widgets", verbs=(), why="test", optional=True)
+    caches = Caches((*CHILD_KINDS, optional))
+    caches.listen_served(bench.event_router.served_changed)
+    reader = Reader(CacheLookup(caches), Settings())
+    assert not reader.serves("Widget")
+    assert reader.serves("Service")
+    bench.reverse_index.record(ALICE, frozenset(reader.deps))
+    caches.set_served("Widget", False)
+    assert await bench.due() == set(), "nothing changed"
+    for served in (True, False):
+        caches.set_served("Widget", served)
+        assert reader.serves("Widget") is served
+        assert await bench.due() == {ALICE}

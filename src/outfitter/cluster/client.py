@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from outfitter.children import ApiResource
+from outfitter.children import CHILD_KINDS, ApiResource, ChildKind
 from outfitter.cluster.events import EventLimit, event
-from outfitter.cluster.resources import api_resource
+from outfitter.cluster.resources import resources
 from outfitter.cluster.transport import Transport, parsed
 from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipLost, NotFound
 from outfitter.naming import FIELD_MANAGER
@@ -47,21 +47,24 @@ def path_of(res: ApiResource, namespace: str = "", name: str = "") -> str:
 class Client:
     """The real Cluster. `namespaces` limits lists without a namespace; empty means all."""
 
-    def __init__(self, transport: Transport, namespaces: Iterable[str] = ()) -> None:
+    def __init__(
+        self, transport: Transport, namespaces: Iterable[str] = (), kinds: Iterable[ChildKind] = CHILD_KINDS
+    ) -> None:
         self.transport = transport
+        self._resources = resources(kinds)
         self._namespaces = tuple(namespaces)
         self._events = EventLimit()
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
         try:
-            return parsed(await self.transport.request("GET", path_of(api_resource(kind), namespace, name)))
+            return parsed(await self.transport.request("GET", path_of(self._resources[kind], namespace, name)))
         except NotFound:
             return None
 
     async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
         """All objects of a kind, in one namespace or in all that we may work in, page by page."""
-        res = api_resource(kind)
+        res = self._resources[kind]
         spaces = (namespace,) if namespace or not res.namespaced else self._namespaces or ("",)
         found: list[dict[str, Any]] = []
         for space in spaces:
@@ -80,14 +83,14 @@ class Client:
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """POST; AlreadyExists where the name is taken. Returns the stored object."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(api_resource(kind), meta.get("namespace", "")) + _CREATE
+        path = path_of(self._resources[kind], meta.get("namespace", "")) + _CREATE
         with _scrubbing(kind):
             return parsed(await self.transport.request("POST", path, manifest))
 
     async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(api_resource(kind), meta.get("namespace", ""), meta["name"])
+        path = path_of(self._resources[kind], meta.get("namespace", ""), meta["name"])
         # The uid in the body makes the server itself refuse should the object be replaced in between.
         if_unchanged = {**manifest, "metadata": {**meta, "uid": uid}}
         with _scrubbing(kind):
@@ -146,7 +149,7 @@ class Client:
         }
         try:
             with _scrubbing(kind):
-                await self.transport.request("DELETE", path_of(api_resource(kind), namespace, name), options)
+                await self.transport.request("DELETE", path_of(self._resources[kind], namespace, name), options)
         except NotFound:
             return
         except Conflict as error:
@@ -164,7 +167,7 @@ class Client:
             *unchanged,
             {"op": "add", "path": "/status", "value": status},
         ]
-        return await self._json_patch(path_of(api_resource(kind), namespace, name) + _STATUS, steps)
+        return await self._json_patch(path_of(self._resources[kind], namespace, name) + _STATUS, steps)
 
     async def _json_patch(self, path: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         try:
@@ -180,7 +183,7 @@ class Client:
         if not self._events.admits(regarding.uid, reason, message):
             return
         body = event(regarding, type_=type_, reason=reason, message=message, action=action)
-        path = path_of(api_resource("Event"), body["metadata"]["namespace"]) + _CREATE
+        path = path_of(self._resources["Event"], body["metadata"]["namespace"]) + _CREATE
         try:
             await self.transport.request("POST", path, body, attempts=1)
         except (ApiError, LeadershipLost):

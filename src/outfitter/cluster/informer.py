@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import orjson
 
-from outfitter.children import ApiResource, ChildKind
+from outfitter.children import ApiResource
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
@@ -45,6 +45,7 @@ class Informer:
         resource: ApiResource,
         namespace: str = "",
         *,
+        optional: bool = False,
         relisted: Callable[[], None] = lambda: None,
         unreadable: Unreadable | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -57,6 +58,7 @@ class Informer:
         self.lists = 0
         self.watches = 0
         self._watch = resource.watch
+        self._optional = optional
         self._transport = transport
         self._caches = caches
         self._relisted = relisted
@@ -102,6 +104,8 @@ class Informer:
                 _log.warning("watch of %s: %s. %s", self.kind, error, _NO_RIGHT)
                 await self._pause()
             except ApiError as error:
+                if self._optional and isinstance(error, NotFound):
+                    raise
                 _log.warning("watch of %s %s: %s", self.kind, self.namespace, error)
                 await self._pause()
 
@@ -264,22 +268,3 @@ class _Restart(Unavailable):
     def __init__(self, message: str, version: int) -> None:
         super().__init__(message)
         self.version = version
-
-
-def child_informers(
-    transport: Transport,
-    caches: Caches,
-    kinds: Iterable[ChildKind],
-    namespaces: Iterable[str] = (),
-    *,
-    relisted: Callable[[], None] = lambda: None,
-    unreadable: Unreadable | None = None,
-) -> tuple[Informer, ...]:
-    """One Informer per kind, or per kind and namespace if `namespaces` are given."""
-    chosen = tuple(namespaces) or ("",)
-    return tuple(
-        Informer(transport, caches, kind, namespace, relisted=relisted, unreadable=unreadable)
-        for kind in kinds
-        for namespace in chosen
-        if not (kind.watch.cluster_wide and namespace)
-    )

@@ -30,6 +30,10 @@ class CacheLookup:
         """Objects of any kind whose owner-uid label is `uid`."""
         return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
 
+    def serves(self, kind: str) -> bool:
+        """Whether the API server serves a kind."""
+        return self._caches.serves(kind)
+
     def in_namespace(self, kind: str, namespace: str) -> Iterable[CachedObject]:
         """Objects of one kind in one namespace."""
         return self._caches[kind].in_namespace(namespace)

@@ -1,9 +1,18 @@
-"""The interface of everything that lists and watches into the caches."""
+"""The sources of the caches: one interface for all, and the sources of child kinds."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
+
+from outfitter.children import ChildKind
+from outfitter.cluster.informer import Informer
+from outfitter.cluster.optional_kind import DISCOVERY_SECONDS, OptionalKind
+from outfitter.cluster.store import Caches
+from outfitter.cluster.transport import Transport
+from outfitter.cluster.unreadable import Unreadable
 
 
 class Source(Protocol):
@@ -23,3 +32,34 @@ class Source(Protocol):
 
     async def run(self) -> None:
         """List and watch until cancelled."""
+
+
+def child_sources(
+    transport: Transport,
+    caches: Caches,
+    kinds: Iterable[ChildKind],
+    namespaces: Iterable[str] = (),
+    *,
+    relisted: Callable[[], None] = lambda: None,
+    unreadable: Unreadable | None = None,
+    discovery_seconds: float = DISCOVERY_SECONDS,
+) -> tuple[Source, ...]:
+    """One informer per kind, or per kind and namespace if `namespaces` are given. An optional kind starts its own."""
+    spaces = tuple(namespaces) or ("",)
+
+    def informers(kind: ChildKind) -> list[Informer]:
+        return [
+            Informer(transport, caches, kind, space, optional=kind.optional, relisted=relisted, unreadable=unreadable)
+            for space in spaces
+        ]
+
+    sources: list[Source] = []
+    for kind in kinds:
+        if kind.watch.cluster_wide and spaces != ("",):
+            continue
+        if kind.optional:
+            start = partial(informers, kind)
+            sources.append(OptionalKind(transport, caches, kind, start, discovery_seconds=discovery_seconds))
+        else:
+            sources += informers(kind)
+    return tuple(sources)

@@ -143,7 +143,10 @@ class Caches(Mapping[str, Store]):
     """
 
     def __init__(self, kinds: Iterable[ChildKind] = CHILD_KINDS) -> None:
+        kinds = tuple(kinds)
         self._projections = {kind.kind: kind.project for kind in kinds}
+        self._absent = {kind.kind for kind in kinds if kind.optional}
+        self._served_listeners: list[Callable[[str], None]] = []
         self._stores: dict[str, Store] = {}
         self._listeners: list[Listener] = []
         self._written: list[Listener] = []
@@ -170,6 +173,27 @@ class Caches(Mapping[str, Store]):
         """Tell `listener` of every change that our own writes made."""
         self._written.append(listener)
 
+    def serves(self, kind: str) -> bool:
+        """Whether the API server serves a kind, and its objects are cached. False for optional kinds at first."""
+        return kind not in self._absent
+
+    def set_served(self, kind: str, served: bool) -> None:
+        """Record whether the API server serves an optional kind. The objects of one that it does not are removed."""
+        if served == self.serves(kind):
+            return
+        if served:
+            self._absent.discard(kind)
+        else:
+            self._absent.add(kind)
+        for listener in self._served_listeners:
+            listener(kind)
+        if not served:
+            self.retain(kind, ())
+
+    def listen_served(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with each optional kind that appears or disappears."""
+        self._served_listeners.append(listener)
+
     def project(self, kind: str, body: Mapping[str, Any]) -> CachedObject | None:
         """The part of an object that is cached; None for an object that must not be cached."""
         return self._projections.get(kind, whole)(kind, body)
@@ -195,7 +219,7 @@ class Caches(Mapping[str, Store]):
 
     def wrote(self, kind: str, body: Mapping[str, Any]) -> None:
         """The server's answer to our own write."""
-        live = self.project(kind, body)
+        live = self.project(kind, body) if self.serves(kind) else None
         if live is not None and (change := self[kind].put(live)):
             self._tell(self._written, change)
 

@@ -13,13 +13,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.children import CHILD_KINDS
+from outfitter.children import CHILD_KINDS, ChildKind
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
-from outfitter.cluster.informer import child_informers
 from outfitter.cluster.listing import existing_uids
+from outfitter.cluster.optional_kind import DISCOVERY_SECONDS
 from outfitter.cluster.protocol import Cluster
-from outfitter.cluster.sources import Source
+from outfitter.cluster.sources import Source, child_sources
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
@@ -54,29 +54,37 @@ class Operator:
         settings: Settings,
         auth: Authentication,
         make_reconciler: MakeReconciler = engine.Reconciler,
+        *,
+        child_kinds: tuple[ChildKind, ...] = CHILD_KINDS,
+        discovery_seconds: float = DISCOVERY_SECONDS,
     ) -> None:
         self.settings = settings
         self.kinds = tuple(kind.name for kind in KINDS)
         self.namespaces = _namespaces(settings)
+        self._child_kinds = tuple(kind for kind in child_kinds if kind.enabled(settings))
         self.metrics = Metrics()
         self.transport = Transport(auth, max_requests=settings.max_requests, record=self.metrics.request)
-        self.caches = Caches()
+        self.caches = Caches(child_kinds)
         self.reverse_index = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.gc_tuner = GcTuner()
         self.elector = self._elector()
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
-        self.cluster = WriteThrough(Client(self.transport, self.namespaces), self.caches)
+        self.cluster = WriteThrough(Client(self.transport, self.namespaces, child_kinds), self.caches)
         self.reconciler = make_reconciler(
             self.cluster, self.caches, settings, self.reverse_index.users, lambda: datetime.now(UTC)
         )
         self.orphan_collector = OrphanCollector(
-            self.cluster, self.caches, self.kinds, partial(existing_uids, self.transport, namespaces=self.namespaces)
+            self.cluster,
+            self.caches,
+            self.kinds,
+            partial(existing_uids, self.transport, namespaces=self.namespaces),
+            child_kinds,
         )
         self.event_router = self._event_router()
         self.workers = self._workers()
-        self.custom_resources, self.sources = self._sources()
+        self.custom_resources, self.sources = self._sources(discovery_seconds)
         self.synced = asyncio.Event()
         self.leading = asyncio.Event()
         self.probes = Probes(self.metrics, self.sources)
@@ -97,6 +105,7 @@ class Operator:
         self.caches.listen_written(self.event_router.written)
         self.caches.listen(self.orphan_collector.child_changed)
         self.caches.listen_written(self.orphan_collector.child_changed)
+        self.caches.listen_served(self.event_router.served_changed)
         await self.probes.start(self.settings.probe_host, self.settings.probe_port)
         await self.custom_resources.start()
         signals()  # kopf has replaced the handlers
@@ -171,16 +180,21 @@ class Operator:
                 else:
                     _log.error("%s ended unexpectedly", task.get_name())
 
-    def _sources(self) -> tuple[KopfSource, tuple[Source, ...]]:
+    def _sources(self, discovery_seconds: float) -> tuple[KopfSource, tuple[Source, ...]]:
         """The source of custom resources, and all sources."""
         relisted = self.orphan_collector.check_all
         unreadable = Unreadable(self.metrics.unreadable)
         custom_resources = KopfSource(
             self.transport, self.caches, self.kinds, self.namespaces, relisted=relisted, unreadable=unreadable
         )
-        enabled = [kind for kind in CHILD_KINDS if kind.enabled(self.settings)]
-        children = child_informers(
-            self.transport, self.caches, enabled, self.namespaces, relisted=relisted, unreadable=unreadable
+        children = child_sources(
+            self.transport,
+            self.caches,
+            self._child_kinds,
+            self.namespaces,
+            relisted=relisted,
+            unreadable=unreadable,
+            discovery_seconds=discovery_seconds,
         )
         return custom_resources, (custom_resources, *children)
 

@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1 import kind_of
 from outfitter.cluster.store import Caches, Change
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
-from outfitter.snapshot import CachedObject, Key
+from outfitter.snapshot import CachedObject, Dep, Key
 
 _VISIBLE_TO_USERS: Final = ("labels", "annotations")
 
@@ -54,6 +54,10 @@ class EventRouter:
             self._requeue_owner(change.old)
         self._requeue_owner(live)
         self._requeue_dependents(live)
+
+    def served_changed(self, kind: str) -> None:
+        """Requeue the keys that depend on whether the API server serves an optional kind."""
+        self._requeue_dependents(Dep.on_kind(kind))
 
     def written(self, change: Change) -> None:
         """Handle a change by our own write. The reconciliation that wrote it has the result, its dependents have not.
@@ -105,9 +109,9 @@ class EventRouter:
         if change.old is None and live.owner:
             self._requeue_owner(live)
 
-    def _requeue_dependents(self, live: CachedObject, but: Key | None = None) -> None:
-        self._reverse_index.changed(live.kind, live.namespace, live.name, but)
-        for key in self._reverse_index.dependents(live.kind, live.namespace, live.name):
+    def _requeue_dependents(self, changed: CachedObject | Dep, but: Key | None = None) -> None:
+        self._reverse_index.changed(changed.kind, changed.namespace, changed.name, but)
+        for key in self._reverse_index.dependents(changed.kind, changed.namespace, changed.name):
             if key != but:
                 self._queue.add(key)
 

@@ -36,6 +36,11 @@ class Dep(NamedTuple):
     namespace: str
     name: str
 
+    @classmethod
+    def on_kind(cls, kind: str) -> Dep:
+        """The dependency on whether the API server serves a kind."""
+        return cls("APIResource", "", kind)
+
 
 @dataclass(frozen=True, slots=True)
 class CachedObject:

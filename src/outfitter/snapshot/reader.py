@@ -19,6 +19,9 @@ class Lookup(Protocol):
     def owned(self, uid: str) -> Iterable[CachedObject]:
         """Return the objects of any kind whose owner-uid label is `uid`."""
 
+    def serves(self, kind: str) -> bool:
+        """Whether the API server serves a kind."""
+
     def in_namespace(self, kind: str, namespace: str) -> Iterable[CachedObject]:
         """Return the objects of one kind in one namespace."""
 
@@ -79,6 +82,11 @@ class Reader:
         """Return an object by name."""
         self.deps.add(Dep(kind, namespace, name))
         return self._lookup.get(kind, namespace, name)
+
+    def serves(self, kind: str) -> bool:
+        """Whether the API server serves an optional kind, whose CRD may not be installed."""
+        self.deps.add(Dep.on_kind(kind))
+        return self._lookup.serves(kind)
 
     def track(self, kind: str, namespace: str, name: str) -> None:
         """Record a dependency on an object without reading it."""

@@ -18,8 +18,9 @@ from outfitter.children import CHILD_KINDS
 from outfitter.cli.table import row
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client, path_of
-from outfitter.cluster.informer import Informer, child_informers
+from outfitter.cluster.informer import Informer
 from outfitter.cluster.resources import api_resource
+from outfitter.cluster.sources import child_sources
 from outfitter.cluster.store import Caches, Change
 from outfitter.cluster.transport import Transport
 from outfitter.errors import NotFound
@@ -59,7 +60,7 @@ class SandboxCluster:
         self._client = Client(transport)
         self.caches.listen(self._changed)
         informers = [
-            *child_informers(transport, self.caches, CHILD_KINDS),
+            *child_sources(transport, self.caches, CHILD_KINDS),
             *(Informer(transport, self.caches, api_resource(kind.name)) for kind in KINDS),
         ]
         tasks = [asyncio.create_task(informer.run()) for informer in informers]
