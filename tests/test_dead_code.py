@@ -36,8 +36,6 @@ CALLED_BY_OTHERS = {
     "user_release": "SimulatedCluster",
     "user_status": "SimulatedCluster",
     "watches": "Informer",
-    # Discovery of kinds whose CRD may be absent.
-    "optional": "ChildKind",
 }
 """Name -> who uses it, or what it belongs to."""
 KOPF = "kopf_source.py"
