@@ -1,4 +1,4 @@
-"""The operator's image: as the Dockerfile says, and complete: it runs with nothing else of this machine."""
+"""The operator's image: configured like the Dockerfile, and complete without other files of this machine."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def silent(text: str) -> None:
 
 
 def test_it_is_configured_as_the_dockerfile_says() -> None:
-    said = dict(re.findall(r"^(USER|WORKDIR|ENTRYPOINT|CMD) (.*)$", FINAL, re.MULTILINE))
-    assert operator.CONFIG.user == said["USER"]
-    assert operator.CONFIG.workdir == said["WORKDIR"]
-    assert list(operator.CONFIG.entrypoint) == json.loads(said["ENTRYPOINT"])
-    assert list(operator.CONFIG.cmd) == json.loads(said["CMD"])
+    instructions = dict(re.findall(r"^(USER|WORKDIR|ENTRYPOINT|CMD) (.*)$", FINAL, re.MULTILINE))
+    assert operator.CONFIG.user == instructions["USER"]
+    assert operator.CONFIG.workdir == instructions["WORKDIR"]
+    assert list(operator.CONFIG.entrypoint) == json.loads(instructions["ENTRYPOINT"])
+    assert list(operator.CONFIG.cmd) == json.loads(instructions["CMD"])
     (env,) = re.findall(r"^ENV (.*)$", FINAL, re.MULTILINE)
     wanted = dict(item.split("=") for item in env.split() if not item.startswith("PATH="))
     assert wanted.items() <= operator.CONFIG.env.items()
@@ -140,7 +140,7 @@ def test_tls_works_both_ways(inside: Inside, tmp_path: Path) -> None:
         done = inside("python3", "-c", TLS, url, (tmp_path / "ca.crt").read_text())
         server.shutdown()
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"trusted": 200, "stranger": "SSLCertVerificationError", "authorities": True}
+    assert json.loads(done.stdout) == {"trusted": 200, "untrusted": "SSLCertVerificationError", "authorities": True}
 
 
 TLS = """
@@ -149,11 +149,11 @@ url, authority = sys.argv[1:]
 trusted = urllib.request.urlopen(url, context=ssl.create_default_context(cadata=authority)).status
 try:
     urllib.request.urlopen(url)
-    stranger = "accepted"
+    untrusted = "accepted"
 except urllib.error.URLError as error:
-    stranger = type(error.reason).__name__
+    untrusted = type(error.reason).__name__
 enough = ssl.create_default_context().cert_store_stats()["x509_ca"] > 100
-print(json.dumps({"trusted": trusted, "stranger": stranger, "authorities": enough}))
+print(json.dumps({"trusted": trusted, "untrusted": untrusted, "authorities": enough}))
 """
 
 

@@ -76,8 +76,8 @@ def test_they_answer(team: Team) -> None:
 
 def test_what_alice_sees(team: Team) -> None:
     names = ("ENTITY", "AWS_ACCESS_KEY_ID", "CONFIG", "TEAM_TOKEN", "NGC_API_KEY")
-    told = team.told("alice-0", "env", *names).splitlines()
+    told = team.output("alice-0", "env", *names).splitlines()
     assert told == ["research", "not-a-real-id", "fast", "abc", "not-a-real-key"]
     assert team.run("alice-0", "env", "OMP_NUM_THREADS").code == 1
-    assert '"directory":"/workspace"' in re.sub(r"\s", "", team.told("alice-0", "id"))
-    team.told("alice-0", "write", "/data/note", "by alice")
+    assert '"directory":"/workspace"' in re.sub(r"\s", "", team.output("alice-0", "id"))
+    team.output("alice-0", "write", "/data/note", "by alice")

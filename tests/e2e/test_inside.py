@@ -11,7 +11,7 @@ from .harness.team import Team
 
 
 def identity(team: Team, workload: str = "box") -> Any:
-    return json.loads(team.told(team.pod(workload), "id"))
+    return json.loads(team.output(team.pod(workload), "id"))
 
 
 def test_variables_and_files(team: Team) -> None:
@@ -37,12 +37,12 @@ def test_variables_and_files(team: Team) -> None:
         ],
     )  # fmt: skip
     pod = team.pod("box")
-    told = team.told(pod, "env", "GREETING", "KEY_ID", "MODE", "WHERE", "LOGIN", "BOTH").splitlines()
-    assert told == ["hello there", "the-id", "fast", team.name, "robot", "hello there!"]
+    values = team.output(pod, "env", "GREETING", "KEY_ID", "MODE", "WHERE", "LOGIN", "BOTH").splitlines()
+    assert values == ["hello there", "the-id", "fast", team.name, "robot", "hello there!"]
     assert team.run(pod, "env", "DROPPED").code == 1
-    assert team.told(pod, "cat", "/config/mode") == "fast"
-    assert team.told(pod, "cat", "/config/more.ini") == "a=1"
-    names = {line.partition("=")[0] for line in team.told(pod, "env").splitlines()}
+    assert team.output(pod, "cat", "/config/mode") == "fast"
+    assert team.output(pod, "cat", "/config/more.ini") == "a=1"
+    names = {line.partition("=")[0] for line in team.output(pod, "env").splitlines()}
     assert not [name for name in names if name.endswith("_SERVICE_HOST") and not name.startswith("KUBERNETES")]
     assert team.run(pod, "ls", "/var/run/secrets/kubernetes.io/serviceaccount").code == 1  # no token
 
@@ -56,9 +56,9 @@ def test_user_groups_home_and_working_directory(team: Team) -> None:
     assert (seen["effective"], seen["bounding"], seen["noNewPrivileges"]) == ([], [], True)
     assert (seen["seccomp"], seen["directory"]) == ("filter", "/tmp")
     pod = team.pod("box")
-    team.told(pod, "write", f"{seen['home']}/note", "mine")
-    assert team.told(pod, "cat", f"{seen['home']}/note") == "mine"
-    assert " 1234 2345 " in team.told(pod, "ls", f"{seen['home']}/note")
+    team.output(pod, "write", f"{seen['home']}/note", "mine")
+    assert team.output(pod, "cat", f"{seen['home']}/note") == "mine"
+    assert " 1234 2345 " in team.output(pod, "ls", f"{seen['home']}/note")
 
 
 def test_a_read_only_root_and_memory_for_shared_data(team: Team) -> None:
@@ -68,11 +68,11 @@ def test_a_read_only_root_and_memory_for_shared_data(team: Team) -> None:
     refused = team.run(pod, "write", "/tmp/x", "no")
     assert refused.code == 1
     assert "read-only" in refused.err
-    team.told(pod, "write", f"{identity(team)['home']}/x", "yes")
-    (shared,) = json.loads(team.told(pod, "mounts", "/dev/shm"))
+    team.output(pod, "write", f"{identity(team)['home']}/x", "yes")
+    (shared,) = json.loads(team.output(pod, "mounts", "/dev/shm"))
     assert (shared["path"], shared["type"]) == ("/dev/shm", "tmpfs")
     assert shared["bytes"] > 64 << 20  # what a container gets without asking
-    team.told(pod, "fill", "/dev/shm/much", "100")
+    team.output(pod, "fill", "/dev/shm/much", "100")
 
 
 def test_capabilities_only_where_an_admin_allowed_them(teams: Callable[..., Team]) -> None:

@@ -23,4 +23,4 @@ def test_the_operator_runs_as_the_chart_says(stage: Stage) -> None:
 def test_a_workspace_runs_and_answers(team: Team) -> None:
     made = team.running("box", image=WEB)
     assert (made["status"]["phase"], made["status"]["readyReplicas"]) == ("Running", 1)
-    assert json.loads(team.told(team.pod("box"), "id"))["uid"] != 0
+    assert json.loads(team.output(team.pod("box"), "id"))["uid"] != 0

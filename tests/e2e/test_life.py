@@ -22,18 +22,18 @@ def test_data_survives_a_pod_and_its_workspace(team: Team) -> None:
     team.make("DataSource", "data", CLAIM)
     spec = {"assets": {"dataSources": [{"name": "data"}]}, "security": FREE}
     team.running("box", spec, image=WEB)
-    team.told(team.pod("box"), "write", "/data/note", "kept")
+    team.output(team.pod("box"), "write", "/data/note", "kept")
     before = team.lives("box")
     team.delete("Pod", team.pod("box"))
     team.wait("Pod", "box-0", lambda pod: pod is not None and pod["metadata"]["uid"] != before["box-0"][0])
     team.wait("StatefulSet", "box", lambda item: item["status"].get("readyReplicas") == 1)
-    assert team.told("box-0", "cat", "/data/note") == "kept"
+    assert team.output("box-0", "cat", "/data/note") == "kept"
     team.delete("Workspace", "box")
     team.gone("StatefulSet", "box")
     team.gone("Pod", "box-0")
     team.running("other", spec, image=WEB)
-    assert team.told("other-0", "cat", "/data/note") == "kept"
-    team.told("other-0", "write", "/data/note", "again")
+    assert team.output("other-0", "cat", "/data/note") == "kept"
+    team.output("other-0", "write", "/data/note", "again")
     team.delete("Workspace", "other")
     team.gone("Pod", "other-0")
     team.wait("DataSource", "data", lambda item: item["status"]["usedBy"]["total"] == 0)
@@ -60,11 +60,11 @@ def test_connections_answer_through_their_services(team: Team) -> None:
 def test_suspend_and_resume(team: Team) -> None:
     team.make("DataSource", "data", CLAIM)
     team.running("box", {"assets": {"dataSources": [{"name": "data"}]}, "security": FREE}, image=WEB)
-    team.told("box-0", "write", "/data/note", "slept")
+    team.output("box-0", "write", "/data/note", "slept")
     team.spec("Workspace", "box", suspend=True)
     assert team.wait("Workspace", "box", stopped)["status"]["phase"] == "Stopped"
     team.gone("Pod", "box-0")
     team.spec("Workspace", "box", suspend=False, image=WEB2)
     team.wait("Workspace", "box", lambda item: ready(item) and item["status"]["phase"] == "Running")
-    assert team.told("box-0", "cat", "/data/note") == "slept"
-    assert team.told("box-0", "env", "WEB_MESSAGE") == "2"
+    assert team.output("box-0", "cat", "/data/note") == "slept"
+    assert team.output("box-0", "env", "WEB_MESSAGE") == "2"

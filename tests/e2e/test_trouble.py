@@ -95,4 +95,4 @@ def test_a_corrected_workspace_recovers(team: Team) -> None:
     team.wait("Workspace", "box", told("CrashLoopBackOff"))
     team.spec("Workspace", "box", args="serve")
     assert ready(team.ready("Workspace", "box"))
-    assert team.told("box-0", "get", "http://127.0.0.1:8080/health") == "ok"
+    assert team.output("box-0", "get", "http://127.0.0.1:8080/health") == "ok"

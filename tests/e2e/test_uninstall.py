@@ -14,7 +14,7 @@ FREE = {"uidGidSource": "custom", "runAsUid": 1000, "runAsGid": 1000}
 def test_uninstalling_keeps_data_and_what_runs(stage: Stage, team: Team) -> None:
     team.make("DataSource", "data", {"pvc": {"path": "/data", "claimInfo": {"size": "1Gi"}}})
     team.running("box", {"assets": {"dataSources": [{"name": "data"}]}, "security": FREE}, image=WEB)
-    team.told("box-0", "write", "/data/note", "kept")
+    team.output("box-0", "write", "/data/note", "kept")
     before = team.lives()
     stage.release.uninstall()
     stage.api.gone("Deployment", SYSTEM, DEPLOYMENT)
@@ -22,7 +22,7 @@ def test_uninstalling_keeps_data_and_what_runs(stage: Stage, team: Team) -> None
         stage.api.need("CustomResourceDefinition", "", f"{kind.plural}.{GROUP}")
     for kind, name in (("Workspace", "box"), ("DataSource", "data"), ("PersistentVolumeClaim", "data")):
         assert "deletionTimestamp" not in team.need(kind, name)["metadata"]
-    assert team.told("box-0", "cat", "/data/note") == "kept"
+    assert team.output("box-0", "cat", "/data/note") == "kept"
     assert team.lives() == before
     # Without an operator nothing holds an object that a user deletes, nor its namespace.
     team.make("Workspace", "other", {"image": WEB, "suspend": True})
@@ -32,4 +32,4 @@ def test_uninstalling_keeps_data_and_what_runs(stage: Stage, team: Team) -> None
     team.spec("Workspace", "box", description="after the second installation")
     team.ready("Workspace", "box")
     assert team.lives() == before
-    assert team.told("box-0", "cat", "/data/note") == "kept"
+    assert team.output("box-0", "cat", "/data/note") == "kept"

@@ -42,7 +42,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def go(tmp_path: Path) -> Path:
-    """A `go` on the PATH; the file beside it counts the builds."""
+    """A `go` on the PATH; a file counts the builds."""
     script(tmp_path / "bin" / "go", GO)
     return tmp_path / "bin" / "calls"
 
@@ -68,10 +68,10 @@ def test_single_files_win_over_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_controller_manager_is_taken_with_a_warning(tmp_path: Path) -> None:
-    said: list[str] = []
-    found = binaries.find("auto", said.append, {"KUBEBUILDER_ASSETS": str(assets(tmp_path, "etcd", "kube-apiserver"))})
+    lines: list[str] = []
+    found = binaries.find("auto", lines.append, {"KUBEBUILDER_ASSETS": str(assets(tmp_path, "etcd", "kube-apiserver"))})
     assert set(found) == {"etcd", "kube-apiserver"}
-    assert "garbage collection" in said[0]
+    assert "garbage collection" in lines[0]
 
 
 @pytest.mark.parametrize("variable", ["KUBEBUILDER_ASSETS", "TEST_ASSET_ETCD"])

@@ -1,4 +1,4 @@
-"""What the throw-away certificates say, read back with the library's own verifier."""
+"""The certificates of a control plane, checked with the verifier of the library."""
 
 from __future__ import annotations
 

@@ -122,9 +122,9 @@ def test_a_component_that_fails_is_shown(tmp_path: Path, monkeypatch: pytest.Mon
     assert remove("default", tmp_path / "state")
 
 
-def test_a_stale_pid_file_kills_no_stranger(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "600"]) as stranger:
-        real = Identity.of(stranger.pid)
+def test_a_stale_pid_file_kills_no_other_process(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as other:
+        real = Identity.of(other.pid)
         assert real is not None
         for stale in (vars(real) | {"started": real.started - 1}, vars(real) | {"boot": "another"}):
             directory = tmp_path / "default"
@@ -133,7 +133,7 @@ def test_a_stale_pid_file_kills_no_stranger(tmp_path: Path) -> None:
             (directory / "supervisor.json").write_text(json.dumps(stale))
             assert remove("default", tmp_path)
             assert not directory.exists()
-            assert stranger.poll() is None
+            assert other.poll() is None
         assert not Identity(**(vars(real) | {"started": 1})).kill(signal.SIGKILL)
         assert real.kill(signal.SIGKILL)
 

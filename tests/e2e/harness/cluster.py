@@ -33,21 +33,21 @@ class Cluster:
 
 
 def missing() -> list[str]:
-    """What the suite lacks on this machine, a sentence each; [] when it can run."""
+    """Missing requirements of the suite, a sentence each; [] when it can run."""
     why = [] if given() else nodes.why_no_real_node()
     program, how = helm.find()
     return why if program else [*why, how]
 
 
 def given() -> Path | None:
-    """The kubeconfig of a cluster that somebody else started."""
+    """The kubeconfig of an existing cluster."""
     found = os.environ.get(VARIABLE, "")
     return Path(found) if found else None
 
 
 @contextmanager
 def running(folder: Path, progress: Progress) -> Iterator[Cluster]:
-    """The cluster of OUTFITTER_E2E_KUBECONFIG with the images that it has, else our own node with all images."""
+    """The cluster with all images. An existing one must have the images."""
     if (kubeconfig := given()) is not None:
         progress(f"Using the cluster of {kubeconfig}")
         yield Cluster(kubeconfig, Connection.from_kubeconfig(kubeconfig))

@@ -1,4 +1,4 @@
-"""What one would look at after a failed scenario: statuses, pods, events and logs of its namespaces, as text."""
+"""Statuses, pods, events and logs of the namespaces of a failed scenario, as text."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Section = tuple[str, str]
 
 
 def sections(connection: Connection, namespaces: Iterable[str], system: str) -> list[Section]:
-    """Title and text; whatever cannot be read is left out."""
+    """Title and text of each section; unreadable objects are omitted."""
     found: list[Section] = []
     for namespace in namespaces:
-        found.append((f"{namespace}: what our objects say", "\n".join(_statuses(connection, namespace))))
+        found.append((f"{namespace}: status of Outfitter's objects", "\n".join(_statuses(connection, namespace))))
         found.append((f"{namespace}: events", "\n".join(_events(connection, namespace))))
         for pod in _items(connection, "Pod", namespace):
             found += _pod(connection, namespace, pod)
@@ -42,17 +42,17 @@ def _items(connection: Connection, kind: str, namespace: str) -> list[Object]:
 
 
 def _statuses(connection: Connection, namespace: str) -> list[str]:
-    told = []
+    lines = []
     for kind in KINDS:
         for item in _items(connection, kind.name, namespace):
             status = item.get("status") or {}
             ready = next((each for each in status.get("conditions") or () if each["type"] == "Ready"), {})
-            told.append(
+            lines.append(
                 f"{kind.name} {item['metadata']['name']}: Ready={ready.get('status', '-')} {ready.get('reason', '')}, "
                 f"{status.get('syncStatus', 'no status')}: {ready.get('message', '')}"
             )
-            told += [f"  issue: {each['issue']}: {each['message']}" for each in status.get("issues") or ()]
-    return told
+            lines += [f"  issue: {each['issue']}: {each['message']}" for each in status.get("issues") or ()]
+    return lines
 
 
 def _events(connection: Connection, namespace: str) -> list[str]:

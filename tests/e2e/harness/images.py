@@ -1,6 +1,6 @@
-"""The images of the suite: the operator's own, and test programs under the names that examples ask for.
+"""The images of the suite: the operator, and test programs under the image names of the examples.
 
-`python -m e2e.harness.images FOLDER` (in tests/) writes them all, for a cluster that the suite does not start itself.
+`python -m e2e.harness.images FOLDER` (in tests/) writes them all, for an existing cluster.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TESTS = (
 
 
 def write(folder: Path, progress: Progress) -> Iterator[Path]:
-    """Archives of everything, one after the other."""
+    """Write all archives, one after the other."""
     yield from write_variants(folder, TESTS, progress)
     path = folder / "operator.tar"
     operator_image(path, progress, names=[f"{OPERATOR}:{tag}" for tag in TAGS])

@@ -1,4 +1,4 @@
-"""One namespace of one scenario, with real pods in it: what is inside of them, and what they answer."""
+"""One namespace of one scenario with real pods: commands in them, and their HTTP answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIENT = "client"
 
 
 class Team(Space):
-    """A Space that waits as long as pods take."""
+    """A Space with the timeouts of real pods."""
 
     def __init__(self, api: Api, name: str, connection: Connection) -> None:
         super().__init__(api, name)
@@ -36,7 +36,7 @@ class Team(Space):
         super().gone(kind, name, seconds)
 
     def pods(self, owner: str = "") -> list[Object]:  # type: ignore[override]
-        """Pods that are not on their way out, of one workload or all."""
+        """Pods without a deletion timestamp, of one workload or all."""
         query = {"labelSelector": f"{LABEL_OWNER_NAME}={owner}"} if owner else {}
         return [each for each in self.list("Pod", **query) if "deletionTimestamp" not in each["metadata"]]
 
@@ -46,7 +46,7 @@ class Team(Space):
         return str(found["metadata"]["name"])
 
     def lives(self, owner: str = "") -> dict[str, tuple[str, int]]:
-        """Pod -> (uid, restarts of its containers): the same again means that nothing happened to it."""
+        """Pod -> (uid, restarts of its containers), to detect changes."""
         return {
             each["metadata"]["name"]: (
                 each["metadata"]["uid"],
@@ -59,8 +59,8 @@ class Team(Space):
         """A command in a container."""
         return execute(self.connection, self.name, pod, command, container=container)
 
-    def told(self, pod: str, *command: str, container: str = "") -> str:
-        """What a command says that has to succeed."""
+    def output(self, pod: str, *command: str, container: str = "") -> str:
+        """The output of a command, which must succeed."""
         done = self.run(pod, *command, container=container)
         assert done.code == 0, f"{pod}: {' '.join(command)} ended with {done.code}: {done.out}{done.err}"
         return done.out.strip()
@@ -73,17 +73,17 @@ class Team(Space):
         return CLIENT
 
     def http(self, host: str, port: int, path: str = "/", seconds: float = 30) -> Any:
-        """What the Service `host` answers a neighbour in this namespace, as data; waits until somebody answers."""
+        """The answer of the Service `host` to a pod of this namespace, as data; waits until it answers."""
         who = self.client()
 
-        def ask() -> Finished | None:
+        def get() -> Finished | None:
             try:
                 return self.run(who, "get", f"http://{host}:{port}{path}")
             except ApiError:
                 return None
 
         done = eventually(
-            ask, lambda seen: seen is not None and seen.code == 0, seconds, f"http://{host}:{port}{path}: no answer"
+            get, lambda seen: seen is not None and seen.code == 0, seconds, f"http://{host}:{port}{path}: no answer"
         )
         try:
             return json.loads(done.out)

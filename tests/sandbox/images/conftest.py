@@ -33,9 +33,9 @@ class Process:
 
     def request(self, path: str, method: str = "GET", body: bytes | None = None) -> tuple[int, str]:
         """Status and body; (0, why) while nothing listens."""
-        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=body)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=body)
         try:
-            with urllib.request.urlopen(asked, timeout=SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Image:
-    """What an engine knows after loading the file."""
+    """The image as a container engine loads it."""
 
     digests: dict[str, str]  # name -> digest of the manifest
     config: dict[str, Any]
@@ -36,7 +36,7 @@ class Image:
 
 
 def load(path: Path) -> Image:
-    """Check and read the OCI layout and the older manifest beside it."""
+    """Check and read the OCI layout and the older manifest."""
     with tarfile.open(path) as tar:
         contents = {each.name: tar.extractfile(each).read() for each in tar.getmembers()}  # type: ignore[union-attr]
     assert json.loads(contents.pop("oci-layout")) == {"imageLayoutVersion": "1.0.0"}

@@ -124,10 +124,10 @@ def test_it_serves_from_a_full_cache_without_a_key(call: Call, start: Start, tmp
     assert json.loads(nim.request("/v1/models")[1])["data"][0]["id"] == "mine"
     metadata = json.loads(nim.request("/v1/metadata")[1])
     assert metadata["modelInfo"][0]["modelUrl"] == "ngc://nim/meta/llama-3.1-8b-instruct:vllm-bf16-tp2"
-    asked = {"model": "mine", "messages": [{"role": "user", "content": "hello"}]}
-    status, body = nim.request("/v1/chat/completions", "POST", json.dumps(asked).encode())
+    request = {"model": "mine", "messages": [{"role": "user", "content": "hello"}]}
+    status, body = nim.request("/v1/chat/completions", "POST", json.dumps(request).encode())
     assert (status, json.loads(body)["choices"][0]["message"]["content"]) == (200, "hello")
-    wrong = json.dumps(asked | {"model": "other"}).encode()
+    wrong = json.dumps(request | {"model": "other"}).encode()
     assert nim.request("/v1/chat/completions", "POST", wrong)[0] == 400
 
 

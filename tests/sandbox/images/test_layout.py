@@ -161,7 +161,7 @@ def test_an_image_without_a_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_image_may_have_the_name_of_one_with_a_digest(tmp_path: Path) -> None:
-    """A pod that asks for a digest finds it by that name; the older format has no such names."""
+    """A pod with a digest finds it by that name; the older format has no such names."""
     pinned = f"registry.example.com/scorer@sha256:{'0f' * 32}"
     digest = write_image(tmp_path / "image.tar", [NAME, pinned], [Layer(skeleton())], CONFIG)
     with tarfile.open(tmp_path / "image.tar") as tar:

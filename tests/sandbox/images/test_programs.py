@@ -50,8 +50,8 @@ def test_pause_reaps_and_ends_on_sigterm(folder: Path) -> None:
 def test_web_answers_and_ends_on_sigterm(start: Start) -> None:
     web = start("web", "serve", "--port", "{port}", "--health", "/api/ok", "--message", "v2")
     assert web.until("/api/ok", 200) == "ok\n"
-    said = json.loads(web.request("/team/lab?x=1")[1])
-    assert (said["path"], said["message"], said["asked"]) == ("/team/lab?x=1", "v2", f"127.0.0.1:{web.port}")
+    answer = json.loads(web.request("/team/lab?x=1")[1])
+    assert (answer["path"], answer["message"], answer["asked"]) == ("/team/lab?x=1", "v2", f"127.0.0.1:{web.port}")
     web.process.send_signal(signal.SIGTERM)
     code, output = web.end()
     assert code == 0
@@ -128,12 +128,12 @@ def test_web_listens_on_several_ports_and_dies_slowly(start: Start) -> None:
     web = start("web", "--port", "{port},0", "--stop-seconds", "2")
     web.until("/health", 200)
     web.process.terminate()
-    assert web.request("/health")[0] == 200  # still: it was told to take its time
+    assert web.request("/health")[0] == 200  # it still answers during the requested delay
     assert web.end()[0] == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "says"),
+    ("arguments", "environment", "message"),
     [
         (["nonsense"], {}, 'no command "nonsense"'),
         (["serve", "extra"], {}, "takes options only"),
@@ -141,10 +141,10 @@ def test_web_listens_on_several_ports_and_dies_slowly(start: Start) -> None:
         ([], {"WEB_CRASH_CODE": "x"}, "WEB_CRASH_CODE=x"),
     ],
 )
-def test_web_refuses_what_it_does_not_know(call: Call, arguments: list[str], environment: dict, says: str) -> None:
+def test_web_rejects_unknown_arguments(call: Call, arguments: list[str], environment: dict, message: str) -> None:
     done = call("web", *arguments, **environment)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert message in done.stderr
 
 
 def test_a_link_with_another_name_serves(start: Start, folder: Path, tmp_path: Path) -> None:

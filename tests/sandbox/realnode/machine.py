@@ -1,4 +1,4 @@
-"""What this machine is like, looked at without the code under test: to be the same before `up` and after `down`."""
+"""The state of this machine, read without the code under test, to compare before `up` and after `down`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDERS = (
     "/usr/libexec", "/usr/libexec/kubernetes", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers",
     "/var/log/pods", "/run/containerd", "/run/containerd/s", "/run/netns", "/var/run/netns", "/etc/cni",
 )  # fmt: skip
-# mount(8) keeps its own records there, and makes the folder when anybody on the machine uses it for the first time.
+# Folders of mount(8), which creates them at its first use.
 OF_MOUNT = frozenset({"/run/mount", "/var/run/mount"})
 # Counters, random numbers and what every process moves.
 MOVING = (
@@ -43,7 +43,7 @@ def differences(before: dict[str, set[str]], after: dict[str, set[str]]) -> list
 
 
 def _processes() -> set[str]:
-    """Programs of a node, whoever runs them; kernel threads and zombies have no command line."""
+    """Processes with the programs of a node; kernel threads and zombies have no command line."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

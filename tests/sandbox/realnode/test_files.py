@@ -137,5 +137,5 @@ def archive(path: Path, members: dict[str, object]) -> Path:
 def test_the_verdict_on_a_command() -> None:
     assert finished({"status": "Success"}, "out", "err") == Finished(0, "out", "err")
     failed = {"status": "Failure", "message": "x", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}
-    assert finished(failed, "", "said") == Finished(7, "", "said")
+    assert finished(failed, "", "error") == Finished(7, "", "error")
     assert finished({"status": "Failure", "message": "no such container"}, "", "").code == -1

@@ -30,11 +30,11 @@ def test_every_missing_part_is_named_with_the_way_to_it(path: Path, monkeypatch:
     monkeypatch.setattr(system_parts, "PLUGIN_FOLDERS", ())
     found, missing = parts.find(None)
     assert "kubelet" not in found
-    said = "\n".join(missing)
+    text = "\n".join(missing)
     for part in ("containerd", "coredns", "kubelet", "runc", "nft", "ip is not on the PATH", "mount"):
-        assert part in said
+        assert part in text
     for way in ("install Go (https://go.dev/dl)", "libseccomp-dev", "the package nftables", "the package iproute2"):
-        assert way in said
+        assert way in text
     with pytest.raises(SandboxError, match=r"(?s)cannot run on this machine:.*nft: not on the PATH"):
         parts.get(silent)
 
@@ -80,9 +80,9 @@ def test_debian_packages_are_unpacked_and_not_installed(
     folder = debian.unpack(tmp_path / "c", silent)
     assert debian.cached(tmp_path / "c") == folder
     assert (folder / "root" / "fetched").read_text().split() == ["libmnl0", "nftables"]
-    said = subprocess.run([folder / "nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
-    assert said.startswith(f"{folder}/root/usr/lib/x86_64-linux-gnu")
-    assert said.endswith("list tables\n")
+    output = subprocess.run([folder / "nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    assert output.startswith(f"{folder}/root/usr/lib/x86_64-linux-gnu")
+    assert output.endswith("list tables\n")
     script(path / "apt-get", "echo no network >&2; exit 100")
     with pytest.raises(SandboxError, match=r"(?s)no network.*apt-get update"):
         system_parts.Unpacked("runc", ("runc",), "usr/sbin/runc").unpack(tmp_path / "c", silent)
@@ -107,17 +107,17 @@ def test_every_carried_module_names_its_version() -> None:
 
 
 def test_which_node_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    assert nodes.choose(True, said.append) == "simulated"
-    assert nodes.choose(False, said.append) == "none"
-    assert nodes.choose("none", said.append) == "none"
+    lines: list[str] = []
+    assert nodes.choose(True, lines.append) == "simulated"
+    assert nodes.choose(False, lines.append) == "none"
+    assert nodes.choose("none", lines.append) == "none"
     with pytest.raises(SandboxError, match="no node 'imaginary'"):
-        nodes.choose("imaginary", said.append)
+        nodes.choose("imaginary", lines.append)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert said == []
-    assert nodes.choose("auto", said.append) == "simulated"
-    assert ["only root" in each for each in said] == [True]
+    assert lines == []
+    assert nodes.choose("auto", lines.append) == "simulated"
+    assert ["only root" in line for line in lines] == [True]
     with pytest.raises(SandboxError, match=r"(?s)only root can start containers.*--node simulated"):
-        nodes.choose("real", said.append)
+        nodes.choose("real", lines.append)
     monkeypatch.setattr("sys.platform", "darwin")
     assert "containers need Linux, this is darwin" in host.why_not()[0]
