@@ -32,7 +32,7 @@ class Connection:
     def __init__(self, url: str, context: ssl.SSLContext, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.host = urlsplit(url).netloc
         self.context = context
-        self.headers = (("Accept", JSON), ("User-Agent", "outfitter-sandbox"), *headers)
+        self.headers = tuple(headers)  # credentials and impersonation
 
     @classmethod
     def with_certificate(cls, url: str, *, authority: Path, certificate: Path, key: Path) -> Connection:
@@ -67,7 +67,7 @@ class Connection:
     def impersonating(self, user: str, *groups: str) -> Connection:
         """The same connection for requests as another user."""
         impersonation = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
-        return Connection(f"https://{self.host}", self.context, [*self.headers[2:], *impersonation])
+        return Connection(f"https://{self.host}", self.context, [*self.headers, *impersonation])
 
     def answer(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> tuple[int, Any]:
         """HTTP status and decoded body (text when it is not JSON).
@@ -109,8 +109,9 @@ class Connection:
         try:
             content = b"" if body is None else json.dumps(body).encode()
             connection.putrequest(method, path)
-            sent = [("Content-Type", content_type), ("Content-Length", str(len(content))), ("Connection", "close")]
-            for name, value in (*self.headers, *sent):
+            common = [("Accept", JSON), ("User-Agent", "outfitter-sandbox"), ("Connection", "close")]
+            sent = [("Content-Type", content_type), ("Content-Length", str(len(content)))]
+            for name, value in (*common, *sent, *self.headers):
                 connection.putheader(name, value)
             connection.endheaders(content)
             return connection.getresponse()
