@@ -69,7 +69,7 @@ lint: $(STAMP) ## format, lint, types, imports
 
 check: lint unit ## lint, and the tests that need no control plane
 
-format: $(STAMP) ## let ruff format and mend what it can
+format: $(STAMP) ## format, and fix what ruff can fix
 	@$(BIN)/ruff format src sandbox tests
 	@$(BIN)/ruff check --fix src sandbox tests
 

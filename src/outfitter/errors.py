@@ -6,7 +6,7 @@ OutfitterError
 └── ApiError                the API server said no, or did not answer
     ├── NotFound            404
     ├── AlreadyExists       409 on create
-    ├── Conflict            409 on change: someone else wrote first, look again
+    ├── Conflict            409 on change: another writer was first: read it again
     ├── Forbidden           403: RBAC, Pod Security, quota or an admission policy
     ├── Invalid             400, 413 or 422: the server refuses this manifest, retrying the same will not help
     ├── Gone                410: the watch or list position is too old

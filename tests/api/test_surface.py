@@ -1,6 +1,6 @@
 """Every field of the API, once: a change of the surface is seen in review.
 
-`UPDATE_SURFACE=1 pytest tests/api/test_surface.py` writes the files anew.
+`UPDATE_SURFACE=1 pytest tests/api/test_surface.py` writes the files again.
 """
 
 from __future__ import annotations

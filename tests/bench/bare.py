@@ -61,7 +61,7 @@ async def send(kubeconfig: Path, writes: list[list[Any]], in_flight: int) -> dic
         left = iter(ready)
 
         async def lane() -> None:
-            # What a request needs, an earlier one gives, which is under way or done: no lane waits for ever.
+            # What a request needs, an earlier one gives, which is under way or done: no lane waits without end.
             for verb, url, each, prepared, (_, _, _, body, gives, needs) in left:
                 data = await learnt.filled(body, needs) if needs else prepared
                 async with session.request(verb, url, headers=each, data=data) as response:

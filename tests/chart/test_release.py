@@ -74,7 +74,7 @@ def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
 
 
 def test_from_plain_manifests_to_helm(helm: Helm, fresh: Sandbox, install: list[Manifest]) -> None:
-    """Helm takes over what install.yaml made only when told to, and then nothing is made anew."""
+    """Helm takes over what install.yaml made only when told to, and then nothing is made again."""
     for manifest in install:
         apply(fresh, manifest)
     deployment = next(item for item in install if item["kind"] == "Deployment")

@@ -24,7 +24,7 @@ def test_nothing_is_granted_wholesale() -> None:
 
 
 def test_what_is_lent_is_apart_and_not_for_our_own_use() -> None:
-    """Rights that only stand in Roles come with the setting that makes those, and the twin refuses to use them."""
+    """Rights that only stand in Roles come with the setting that makes those, and the simulator refuses to use them."""
     lent = [row for row in table() if row.lent]
     assert {(row.resource, row.scope) for row in lent} == {("artifacts", "roles"), ("artifactrepositories", "roles")}
     assert not any(granted(row.group, row.resource, verb) for row in lent for verb in row.verbs)

@@ -58,7 +58,7 @@ async def test_one_object_that_cannot_be_read_keeps_out_no_other(
     assert "uid-deep" in unreadable
     assert counted == ["Service", "Service"], "in the list and in the watch"
     assert [record.getMessage() for record in caplog.records if "Service a/deep" in record.getMessage()] == [
-        "Service a/deep: cannot be read and is left out; mend or delete it"
+        "Service a/deep: cannot be read and is left out. Repair or delete it."
     ]
 
 

@@ -90,7 +90,7 @@ def test_pod_security_that_refuses(team: Team) -> None:
 
 
 def test_a_corrected_workspace_recovers(team: Team) -> None:
-    """A StatefulSet alone would wait for ever for a pod of the old revision that never becomes ready."""
+    """A StatefulSet alone would wait without end for a pod of the old revision that never becomes ready."""
     team.make("Workspace", "box", {"image": WEB, "probes": HEALTH, "args": "serve --crash-after-seconds 1"})
     team.wait("Workspace", "box", told("CrashLoopBackOff"))
     team.spec("Workspace", "box", args="serve")

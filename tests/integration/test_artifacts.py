@@ -1,4 +1,4 @@
-"""Artifacts: what the server refuses, drafts that run, locks that fail and are mended, and clones."""
+"""Artifacts: what the server refuses, drafts that run, locks that fail and are repaired, and clones."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_parts_of_a_gpu_need_a_backend(space: Space) -> None:
     space.make("Workspace", "box", {"image": "i", "assets": {"compute": {"name": "half"}}})
     space.wait("Workspace", "box", stalls("FractionsUnsupported"))
     assert space.get("StatefulSet", "box") is None
-    # Mended in the asset, the workload that waited for it starts.
+    # Repaired in the asset, the workload that waited for it starts.
     space.spec("ComputeResource", "half", gpuRequestType=None, gpuPortionRequest=None)
     space.ready("ComputeResource", "half")
     space.ready("Workspace", "box")

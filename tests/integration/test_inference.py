@@ -1,4 +1,4 @@
-"""Inferences: which artifact they run, how one version replaces another, and what is mended."""
+"""Inferences: which artifact they run, how one version replaces another, and what is repaired."""
 
 from __future__ import annotations
 

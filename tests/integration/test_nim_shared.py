@@ -51,7 +51,7 @@ def test_filled_once_and_mounted_read_only_by_every_project(
     operator.quiet()
     ours = {SYSTEM, one.name, two.name, ""}
     assert [(entry.verb, entry.uri) for entry in stack.writes(since) if entry.namespace in ours] == []
-    # A claim that its tenant deletes comes back with the next pod, on a volume made anew.
+    # A claim that its tenant deletes comes back with the next pod, on a volume made again.
     old = one.need("PersistentVolumeClaim", CLAIM)["metadata"]["uid"]
     one.spec("Artifact", "llama", run={"suspend": True})
     one.delete("PersistentVolumeClaim", CLAIM)

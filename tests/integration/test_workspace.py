@@ -150,7 +150,7 @@ def test_edits_of_assets_touch_nothing_until_a_restart(space: Space) -> None:
         {"kind": "Environment", "name": "base", **changed},
     ]
     assert space.need("StatefulSet", "box")["metadata"]["generation"] == stateful_set["generation"]
-    # An edit of the workspace itself is judged anew, and takes everything up. So would a restart.
+    # An edit of the workspace itself is judged again, and takes everything up. So would a restart.
     space.annotate("Workspace", "box", restartedAt="2026-11-21T12:00:00Z")
     item = space.wait("Workspace", "box", lambda item: ready(item) and "outdated" not in item["status"])
     assert item["status"]["revision"] != before["status"]["revision"]
@@ -208,7 +208,7 @@ def test_a_pod_of_an_old_revision_that_cannot_start_is_replaced(space: Space) ->
     space.pods("ready")
     space.pods("image")
     space.spec("Workspace", "box", image=IMAGE)
-    # A StatefulSet waits for ever for a pod that never was ready: the operator deletes it.
+    # A StatefulSet waits without end for a pod that never was ready: the operator deletes it.
     space.wait("Pod", "box-0", lambda pod: pod and pod["metadata"]["uid"] != stuck)
     space.pods("ready")
     space.ready("Workspace", "box")

@@ -1,4 +1,4 @@
-"""The pin: when a workload is made anew, when it is not, and what it is told meanwhile."""
+"""The pin: when a workload is made again, when it is not, and what it is told meanwhile."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ async def test_lost_pin_is_made_again() -> None:
 
 
 async def test_ephemeral_claims_go_when_it_stops() -> None:
-    """And come anew, empty, when it starts; claims with user data stay."""
+    """And come again, empty, when it starts; claims with user data stay."""
     claims = [
         {"name": "own", "path": "/own", "claimInfo": {"size": "1Gi"}},
         {"name": "short", "path": "/short", "ephemeral": True, "claimInfo": {"size": "1Gi"}},

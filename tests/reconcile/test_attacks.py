@@ -47,7 +47,7 @@ async def test_a_forged_pin_is_not_believed(same_name: bool) -> None:
 
 
 async def test_copies_are_not_copied() -> None:
-    """Two Credentials that take from each other's copies would write for ever."""
+    """Two Credentials that take from each other's copies would write without end."""
     spec = {"type": "genericSecret", "keys": {"a": "b", "b": "a"}}
     world = World(
         secret("src", {"a": "1", "b": "2"}),

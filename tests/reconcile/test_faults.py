@@ -131,7 +131,7 @@ async def _until_killed(world: World, number: int, *, answered: bool) -> bool:
 @pytest.mark.parametrize("answered", [True, False], ids=["after-the-write", "before-the-write"])
 @pytest.mark.parametrize("change", CHANGES)
 async def test_killed_at_every_write(change: Callable[[World], None], answered: bool) -> None:
-    """For each write of the whole story: die there, start anew, and end where one goes without dying."""
+    """For each write of the whole story: die there, start again, and end where one goes without dying."""
     calm = await _prepared(change)
     await calm.settle()
     wanted = _picture(calm)

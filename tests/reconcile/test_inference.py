@@ -1,4 +1,4 @@
-"""Inferences: which artifact they run, how they are replaced and scaled, and what is mended."""
+"""Inferences: which artifact they run, how they are replaced and scaled, and what is repaired."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_pods_that_cannot_be_made_are_told_of() -> None:
 
 
 async def test_a_connection_cannot_have_the_service_of_a_group() -> None:
-    """Both would be one object, written back and forth for ever."""
+    """Both would be one object, written back and forth without end."""
     made = artifact("a")
     made["spec"]["containerGroups"].append({"name": "side", "containers": [{"imageUri": IMAGE, "port": 9090}]})
     port = {"toolType": "custom", "connectionType": "NodePort", "containerPort": 9090}

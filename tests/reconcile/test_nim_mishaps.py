@@ -45,7 +45,7 @@ async def test_a_cache_deleted_in_use_comes_back_and_stops_nothing() -> None:
 
 
 async def test_a_claim_that_goes_takes_its_download_along() -> None:
-    """The pods of the Job, ended ones too, would hold it: nothing could ever be made anew."""
+    """The pods of the Job, ended ones too, would hold it: nothing could ever be made again."""
     world = World(*KEY, nim("llama"))
     while world.find("Job", f"{CACHE}-download-1") is None:
         await world.round()

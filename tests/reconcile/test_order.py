@@ -64,7 +64,7 @@ async def _held(world: World, door: Held, kind: str, name: str) -> asyncio.Task[
 
 
 async def _quiet() -> None:
-    """Until no task of the pass can go on by itself: the twin answers without waiting for anything."""
+    """Until no task of the pass can go on by itself: the simulator answers without waiting for anything."""
     for _ in range(50):
         await asyncio.sleep(0)
 

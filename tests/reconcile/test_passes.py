@@ -1,4 +1,4 @@
-"""What a pass does in the situations that clusters bring: strangers, namesakes, deletions, pauses, rotation, time."""
+"""What a pass does in the situations that clusters bring: unmanaged objects, namesakes, deletions, pauses, rotation, time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def workspace(name: str = "w", **spec: Any) -> dict[str, Any]:
     return asset("Workspace", name, {"image": IMAGE, **spec})
 
 
-def stranger(kind: str, name: str, **fields: Any) -> dict[str, Any]:
+def unmanaged(kind: str, name: str, **fields: Any) -> dict[str, Any]:
     return complete({"kind": kind, "metadata": {"name": name}, **fields})
 
 
@@ -41,15 +41,15 @@ async def test_one_write_per_child_and_one_status_per_state() -> None:
     assert phases == ["Creating", "Running"]
 
 
-async def test_strangers_are_never_adopted() -> None:
+async def test_unmanaged objects_are_never_adopted() -> None:
     """Objects of the names we need that nobody made for us stay as they are, and the status names them."""
-    service = stranger("Service", "w", spec={"selector": {"app": "theirs"}, "ports": [{"port": 80}]})
-    claim = stranger(
+    service = unmanaged("Service", "w", spec={"selector": {"app": "theirs"}, "ports": [{"port": 80}]})
+    claim = unmanaged(
         "PersistentVolumeClaim",
         "mine",
         spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     )
-    other = stranger("StatefulSet", "v", spec={"selector": {"matchLabels": {"a": "b"}}, "template": {}})
+    other = unmanaged("StatefulSet", "v", spec={"selector": {"matchLabels": {"a": "b"}}, "template": {}})
     source = asset("DataSource", "mine", {"pvc": {"path": "/d", "claimInfo": {"size": "1Gi"}}})
     world = World(service, claim, other, workspace(), workspace("v"), source)
     before = [world.get("Service", "w"), world.get("PersistentVolumeClaim", "mine"), world.get("StatefulSet", "v")]
@@ -71,14 +71,14 @@ async def test_strangers_are_never_adopted() -> None:
         assert what in status["message"]
     world.cluster.user_delete("Service", TEAM, "w")
     with pytest.raises(Conflict):
-        await world.once("Workspace", "w")  # the stranger is gone: look again
+        await world.once("Workspace", "w")  # the unmanaged object is gone: look again
     await world.settle()
     assert world.get("Service", "w")["metadata"]["labels"][LABEL_OWNER_UID]
 
 
 async def test_a_stranger_is_looked_at_without_writing() -> None:
-    """While a stranger holds the name, passes write nothing more, and the next look is planned."""
-    world = World(stranger("Service", "w", spec={"ports": [{"port": 80}]}), workspace())
+    """While an unmanaged object holds the name, passes write nothing more, and the next look is planned."""
+    world = World(unmanaged("Service", "w", spec={"ports": [{"port": 80}]}), workspace())
     await world.settle()
     mark = len(world.cluster.writes)
     result = await world.once("Workspace", "w")
@@ -114,7 +114,7 @@ async def test_two_of_ours_want_one_name() -> None:
 
 
 async def test_recreated_owner_waits_for_its_namesakes_children() -> None:
-    """Children of a deleted namesake that are still going are waited for, then everything is made anew."""
+    """Children of a deleted namesake that are still going are waited for, then everything is made again."""
     world = World(workspace())
     await world.settle()
     old = world.get("StatefulSet", "w")
@@ -281,7 +281,7 @@ async def test_ready_is_held_for_ten_seconds() -> None:
 
 
 async def test_hold_does_not_hide_edits_or_failures() -> None:
-    """A new spec is answered at once, and so is what a person must mend."""
+    """A new spec is answered at once, and so is what a person must fix."""
     world = World(workspace())
     await world.settle()
     world.edit("Workspace", "w", image="registry.example.com/u:2")

@@ -63,7 +63,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("ready", "problems", "verdict", "sync", "reason"), TABLE)
 def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: SyncStatus, reason: str) -> None:
-    """Ready is Current, what mends itself is InProgress, what a person must mend is Failed."""
+    """Ready is Current, what resolves itself is InProgress, what a person must fix is Failed."""
     status = compose(StatusInput(ready, Reason.RUNNING, "", problems, targets=(1, 1)), body(), START)
     assert kstatus(body(status)) == verdict
     assert status["syncStatus"] == sync

@@ -47,7 +47,7 @@ def check(documents: Iterable[Document], findings: Iterable[Finding] = ()) -> Ch
 
 
 def _foreign(body: Mapping[str, Any]) -> bool:
-    """Whether an object is nobody's mistake: another group's kind, or no Kubernetes object at all (a values file)."""
+    """Return whether an object is of another API group, or no Kubernetes object at all (a values file)."""
     version, kind = body.get("apiVersion"), body.get("kind")
     if version is None and kind is None:
         return True

@@ -96,7 +96,7 @@ async def follow(kubeconfig: str, namespace: str, target: Target | None, *, wide
         kinds = [target.kind.name] if target else [kind.name for kind in KINDS]
         for kind in kinds:
             path = f"{path_of(api_resource(kind), namespace)}?limit=1"
-            await client.transport.request("GET", path)  # a refusal is told now; a watch would retry it for ever
+            await client.transport.request("GET", path)  # a refusal is reported now; a watch would retry it without end
         caches = Caches()
         board = LiveTable(caches, console.paper(), target=target, wide=wide)
         board.namespaces = not namespace

@@ -17,7 +17,7 @@ from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject
 
 PAGE: Final = 100  # objects per list request: a page is parsed as a whole, and its memory is not given back
-_TRIES: Final = 4  # controllers write status while we look: then look again
+_TRIES: Final = 4  # controllers write the status at the same time
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
 _APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"

@@ -82,7 +82,7 @@ class Informer:
         return self._clock() - self._active
 
     async def run(self) -> None:
-        """For ever: list, then watch from there; list again only where the server has forgotten our position."""
+        """List, then watch without end; list again only if the API server has forgotten the position."""
         version = 0
         while True:
             try:

@@ -44,7 +44,7 @@ class Unreadable:
         if len(self._uids) > _REMEMBERED:
             self._uids.popitem(last=False)
         place = f"{kind} {meta.get('namespace', '')}/{meta.get('name', '')}"
-        _log.error("%s: cannot be read and is left out; mend or delete it", place, exc_info=error)
+        _log.error("%s: cannot be read and is left out. Repair or delete it.", place, exc_info=error)
 
 
 def identity(content: bytes) -> dict[str, str]:

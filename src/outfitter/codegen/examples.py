@@ -99,6 +99,6 @@ spec:
   credential: {name: ngc}
   scope: {type: department, name: research}
   size: 50Gi
-  retain: true                  # keep it when nobody uses it
+  retain: true                  # keep it without users
 """,
 }

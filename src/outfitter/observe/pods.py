@@ -118,7 +118,7 @@ def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | 
     if known is None:
         return None
     if found := _RUNS_AS_ROOT.search(waiting.get("message", "")):
-        # The kubelet looks at the image's user only now: nobody could refuse it before.
+        # The kubelet checks the user of the image only now; no earlier check is possible.
         fix = (
             "set security.runAsUid (with uidGidSource: custom) to a user of the image, take another image, "
             "or set security.runAsNonRoot: false where the namespace allows root"

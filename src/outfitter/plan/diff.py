@@ -53,7 +53,7 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
     where = place(found.kind, found.namespace, found.name)
     if found.owner == owner.live.uid:
         return (
-            waiting(Reason.REPLACING, f"{where} is being deleted; it is made anew afterwards")
+            waiting(Reason.REPLACING, f"{where} is being deleted and is created again afterwards")
             if found.deleting
             else None
         )

@@ -38,7 +38,9 @@ def _user_override(candidate: Candidate) -> Iterator[Problem]:
         return
     given = request.inline.get("security") or {}
     for name in (name for name in _USER_AND_GROUPS if name in given):
-        text = f"{label(environment)} lets nobody else choose it (overrideUidGidInWorkspace is false): remove it"
+        text = (
+            f"{label(environment)} does not allow this override (overrideUidGidInWorkspace is false). Remove the field."
+        )
         yield stalled(Reason.OVERRIDE_FORBIDDEN, text, f"spec.security.{name}")
 
 

@@ -58,7 +58,7 @@ SHARED_ROLES: Final = Capability(
 class Field:
     """A field and the capability that it needs.
 
-    `path` is relative to the spec; `[]` stands for every item of a list. Only the values in `only` need the
+    `path` is relative to the spec; `[]` means every item of a list. Only the values in `only` need the
     capability, where that is given; those in `free` never do.
     """
 

@@ -151,7 +151,7 @@ class DataVolume(Model):
     should_delete_original_volume: bool = False
     """Delete the origin once shared. Only false is supported."""
     shared_scopes: Annotated[tuple[SharedScope, ...], list_atomic(64)] = ()
-    """Who else may use it. Default: nobody."""
+    """Other users of the claim. Default: none."""
 
 
 class DataSourceSpec(AssetSpec):

@@ -44,17 +44,17 @@ class Kind:
     short_names: tuple[str, ...]
     model: type[CustomResource]
     asset: bool = False
-    """Can be referred to by workloads and shared by scope."""
+    """Workloads can refer to it, and a scope can share it."""
     workload: bool = False
     """Always runs. A kind with `runs` that is no workload runs where `spec.run` is set."""
     runs: WorkloadTraits | None = None
     """How its pods run; None for a kind without pods."""
     on_demand: bool = False
-    """Made by the operator where another object needs one and nobody wrote it."""
+    """The operator creates one if another object needs it and no user wrote it."""
     status_matters: tuple[str, ...] = ()
-    """Fields of its status on which others act: they are due when one changes, not only when the spec does."""
+    """Fields of its status that other objects depend on: a change requeues them."""
     mute_at_first: bool = False
-    """One that has no status yet is to others as if it were not there: it wakes nobody before it has one."""
+    """Without a status, it counts as absent for other objects and requeues none of them."""
 
     @property
     def singular(self) -> str:

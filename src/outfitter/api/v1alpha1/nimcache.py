@@ -104,7 +104,7 @@ class NimCacheSpec(Model):
     `staticPV`: they mount the same volume, read-only; only with storage drivers that an admin listed.
     """
     retain: bool = False
-    """Keep the cache when nobody uses it any more. Default: false, it goes some time after its last user if the
+    """Keep the cache after its last user. Default: false: it is deleted some time after its last user if the
     operator made it. The claim is deleted with the cache.
     """
 

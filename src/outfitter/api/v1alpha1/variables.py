@@ -66,11 +66,11 @@ class VariableFields(Model):
     exclude: bool | None = None
     """Drop the variable of this name that would otherwise be inherited. Default: false."""
     description: Annotated[str, Field(min_length=1, max_length=250)] | None = None
-    """What the variable is for; for one without a source, the instruction to whoever must fill it in."""
+    """What the variable is for; without a source, the instruction for the user who sets it."""
 
 
 class EnvironmentVariable(VariableFields):
-    """One environment variable. Without any source, whoever submits a workload is asked for the value."""
+    """One environment variable. Without a source, the user who submits a workload must set the value."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(_SOURCES, "give at most one of value, credential, configMap and podFieldRef"),

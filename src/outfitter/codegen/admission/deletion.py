@@ -7,7 +7,7 @@ from typing import Any, Final
 from outfitter.api.v1alpha1 import GROUP, kind_of
 from outfitter.naming import ANNOTATION_FORCE_DELETE
 
-OPERATOR: Final = "system:serviceaccount:OPERATOR"  # filled in by whoever installs it: namespace and account
+OPERATOR: Final = "system:serviceaccount:OPERATOR"  # the installation fills in namespace and account
 
 # Whose deletion breaks what refers to them. Environments are not among them: what runs keeps its pin.
 _PROTECTED: Final = (

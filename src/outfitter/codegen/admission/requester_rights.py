@@ -1,4 +1,4 @@
-"""The ValidatingAdmissionPolicy that asks for the requester's own rights: nobody gets more through us than directly.
+"""The ValidatingAdmissionPolicy that checks the own rights of the requester: no user gains rights through Outfitter.
 
 Each check of a right costs a third of what one expression may cost the API server: hence one expression for each.
 """
@@ -18,7 +18,7 @@ from outfitter.render.artifactrepository import RBAC, SHARE
 
 VERB: Final = "elevate"
 MOST: Final = 8
-"""Secrets that are asked for one by one; whoever names more needs the right to read all of the namespace."""
+"""Secrets that are checked one by one; a user who names more needs the right to read all of the namespace."""
 _RUNS: Final = ("inferences", "nimcaches", "workspaces")  # environments and artifacts only with spec.run
 
 Path = tuple[str, ...]
@@ -154,7 +154,7 @@ def _sharing() -> Iterator[dict[str, Any]]:
 
 
 def _sharing_check() -> dict[str, Any]:
-    """Whoever shares hands out rights through us: somebody who could do it directly, or an owner of the repository."""
+    """A user who shares a repository grants rights: allowed for role binders and owners of the repository."""
     told = f"verb {SHARE} on it, or create on rolebindings, and update and delete on artifacts,"
     return {
         "expression": "!variables.shares || (variables.bindsRoles && variables.ownsArtifacts) || "

@@ -159,7 +159,7 @@ def manifest(revision: Revision, resource: Resource) -> dict[str, Any]:
 def trusted(live: CachedObject, workload: str, published: str) -> bool:
     """Return whether a ControllerRevision is ours: the status of the workload names it, and its name fits its content.
 
-    Others may write ControllerRevisions in a namespace; nobody else writes status.
+    Users can write ControllerRevisions in a namespace, but only the operator writes the status.
     """
     return live.name == published == _name(workload, live.body.get("data") or {})
 
