@@ -1,4 +1,4 @@
-"""What a pass does in the situations that clusters bring: unmanaged objects, namesakes, deletions, pauses, rotation, time."""
+"""Reconciliations in the situations that clusters bring: unmanaged objects, namesakes, deletions, pauses, rotation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_one_write_per_child_and_one_status_per_state() -> None:
     assert phases == ["Creating", "Running"]
 
 
-async def test_unmanaged objects_are_never_adopted() -> None:
+async def test_unmanaged_objects_are_never_adopted() -> None:
     """Objects of the names we need that nobody made for us stay as they are, and the status names them."""
     service = unmanaged("Service", "w", spec={"selector": {"app": "theirs"}, "ports": [{"port": 80}]})
     claim = unmanaged(

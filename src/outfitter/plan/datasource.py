@@ -13,7 +13,8 @@ from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
-from outfitter.policy.capabilities import SHARED_VOLUMES, VOLUMES
+from outfitter.policy.capabilities import SHARED_VOLUMES
+from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim
@@ -42,7 +43,7 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     if volume is None:
         problems.append(stalled(Reason.INVALID_SPEC, "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
     elif isinstance(volume, UnsupportedVolume):
-        problems.append(VOLUMES[source_type].problem(f"spec.{source_type}"))
+        problems.append(volume_capability(volume.LACKS).problem(f"spec.{source_type}"))
     if volume is None or problems:
         return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
     where = targets(reader, asset)

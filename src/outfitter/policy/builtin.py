@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from outfitter.api.v1alpha1.environment import Environment
-from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, VOLUMES, unsupported
+from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, unsupported
+from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated
 from outfitter.problems import Problem, stalled
@@ -115,7 +116,7 @@ def _capabilities(candidate: Candidate) -> Iterator[Problem]:
         yield from unsupported(candidate.resolved.artifact.definition.spec_fields, ARTIFACT, settings)
     for volume in candidate.resolved.volumes:
         if isinstance(volume, UnsupportedVolume):
-            yield VOLUMES[volume.SOURCE_TYPE].problem(volume.use.field)
+            yield volume_capability(volume.LACKS).problem(volume.use.field)
 
 
 BUILTIN: Final = (

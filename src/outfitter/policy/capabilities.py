@@ -44,14 +44,16 @@ REQUEST_METRICS: Final = Capability(
 )
 BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")
 SHARED_VOLUMES: Final = Capability("One volume for several namespaces is not supported.")
-GIT: Final = Capability("A volume with a Git repository is not supported.", "Use another data source.")
-S3: Final = Capability("A volume with an S3 bucket is not supported.", "Use another data source.")
-DATA_VOLUMES: Final = Capability("Data volumes are not supported.", "Use another data source.")
 SHARED_ROLES: Final = Capability(
     "This operator does not share artifacts.",
     "Ask an administrator to set sharedRoles (OUTFITTER_SHARED_ROLES), or remove the field.",
     setting="shared_roles",
 )
+
+
+def volume(lacks: str) -> Capability:
+    """Return the capability that a type of volume needs; the type itself says what is missing."""
+    return Capability(lacks, "Use another data source.")
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,6 @@ ARTIFACT: Final = (
     Field("containerGroups[].containers[].environmentVars[].source", IDENTITY, only=("apiToken",)),
 )
 """Fields of the containers of an Artifact."""
-VOLUMES: Final[Mapping[str, Capability]] = {"git": GIT, "s3": S3, "dataVolume": DATA_VOLUMES}
-"""Source types of volumes that cannot be mounted."""
 CREDENTIAL: Final = (Field("private", IDENTITY),)
 """Fields of a Credential."""
 REPOSITORY: Final = (Field("sharedRoles", SHARED_ROLES),)

@@ -71,5 +71,5 @@ class StandaloneVolume(BaseVolume):
 class UnsupportedVolume(StandaloneVolume):
     """A volume that the API accepts, but that this version cannot mount."""
 
-    SOURCE_TYPE: ClassVar[str]
-    """The name of the type in the API; the table of capabilities says what it needs."""
+    LACKS: ClassVar[str]
+    """Why it cannot be mounted, as a sentence."""

@@ -12,7 +12,7 @@ from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
 class DataVolume(UnsupportedVolume):
     """A claim that another project shares."""
 
-    SOURCE_TYPE = "dataVolume"
+    LACKS = "Data volumes are not supported."
 
     @staticmethod
     def create(source: datasource.DataVolume | storage.DataVolume, use: VolumeUse) -> DataVolume:

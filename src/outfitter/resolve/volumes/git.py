@@ -12,7 +12,7 @@ from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
 class GitVolume(UnsupportedVolume):
     """A Git repository."""
 
-    SOURCE_TYPE = "git"
+    LACKS = "A volume with a Git repository is not supported."
 
     @staticmethod
     def create(source: GitFields, use: VolumeUse) -> GitVolume:

@@ -12,7 +12,7 @@ from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
 class S3Volume(UnsupportedVolume):
     """A bucket of an S3 object store."""
 
-    SOURCE_TYPE = "s3"
+    LACKS = "A volume with an S3 bucket is not supported."
 
     @staticmethod
     def create(source: S3Fields, use: VolumeUse) -> S3Volume:
