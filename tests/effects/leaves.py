@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.types import matches
@@ -15,6 +15,7 @@ Body = dict[str, Any]
 Schema = Mapping[str, Any]
 Place = tuple[str | int, ...]
 ITEM = "[]"
+VALUES = 3
 # For strings whose pattern takes no longer text.
 TEXTS = ("other", "/other", "0400", "0640", "2g.10gb", "metadata.uid", "metadata.name", "example.com/other")
 
@@ -59,18 +60,29 @@ def within(leaf: str, field: str) -> bool:
     return leaf == field or leaf.startswith((f"{field}.", f"{field}["))
 
 
-def mutants(subject: Body, place: Place, schema: Schema) -> Iterator[tuple[str, Body]]:
-    """Valid objects that differ from `subject` in one place of the spec, each with what was changed."""
-    old = _at(subject["spec"], place)
+class Change(NamedTuple):
+    """A valid object that differs from another in one place of the spec."""
+
+    text: str
+    subject: Body
+    removal: bool = False
+
+
+def changes(subject: Body, place: Place, schema: Schema) -> Iterator[Change]:
+    """A few other values of one place, then its removal, as far as the object stays valid."""
+    old, found = _at(subject["spec"], place), 0
     for new in _others(old, schema):
         changed = deepcopy(subject)
         _at(changed["spec"], place[:-1])[place[-1]] = new
         if not strict_errors(changed):
-            yield f"{old!r} -> {new!r}", changed
+            yield Change(f"{old!r} -> {new!r}", changed)
+            found += 1
+        if found == VALUES:
+            break
     removed = deepcopy(subject)
     del _at(removed["spec"], place[:-1])[place[-1]]
     if not strict_errors(removed):
-        yield f"without {old!r}", removed
+        yield Change(f"without {old!r}", removed, removal=True)
 
 
 def _at(value: Any, place: Place) -> Any:

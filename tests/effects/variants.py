@@ -13,7 +13,7 @@ import yaml
 
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION
 from outfitter.simulator.caches import OUR_KINDS
-from world import World, complete
+from world import World, complete, condition
 
 from .leaves import within
 
@@ -81,11 +81,18 @@ class Variant:
             number += 1
         return number < len(original)
 
+    async def stalled(self) -> bool:
+        """Whether the subject is refused."""
+        world, _ = await self.original()
+        return condition(self._status(world), "Stalled") is not None
+
+    def _status(self, world: World) -> Body:
+        return world.status(self.subject["kind"], SUBJECT, self.subject["metadata"]["namespace"])
+
     async def not_honoured(self, leaf: str) -> bool:
         """Whether the status of the subject says that a leaf, or a field around it, has no effect."""
         world, _ = await self.original()
-        status = world.status(self.subject["kind"], SUBJECT, self.subject["metadata"]["namespace"])
-        issues = [item["message"] for item in status.get("issues", ()) if item["issue"] in NOT_HONOURED]
+        issues = [item["message"] for item in self._status(world).get("issues", ()) if item["issue"] in NOT_HONOURED]
         fields = {re.sub(r"\[[^]]*\]", "[]", text.partition(": ")[0]).removeprefix("spec.") for text in issues}
         # The fields of `run` are merged with those of the definition, and reported as if they were theirs.
         return any(within(name, field) for name in (leaf, leaf.removeprefix("run.")) for field in fields)
