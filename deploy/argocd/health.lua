@@ -1,5 +1,5 @@
--- Health of every kind in outfitter.dev. The CRDs follow kstatus: Ready is always there once the operator has looked,
--- Stalled only while a person must act. Plain Lua 5.1, no libraries.
+-- Health of every kind in outfitter.dev. The statuses follow kstatus: Ready is present after the first reconciliation,
+-- Stalled only while a user must fix something. Plain Lua 5.1, no libraries.
 local health = {status = "Progressing", message = "waiting for the operator"}
 local meta = obj.metadata
 
@@ -16,7 +16,7 @@ if obj.status == nil or obj.status.conditions == nil then
   return health
 end
 if meta.generation ~= nil and obj.status.observedGeneration ~= meta.generation then
-  health.message = "waiting for the operator to look at the newest version"
+  health.message = "waiting for the operator to reconcile the newest version"
   return health
 end
 

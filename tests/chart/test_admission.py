@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from outfitter.codegen.admission.policies import POLICIES
-from outfitter.codegen.admission.requester_rights import MOST
+from outfitter.codegen.admission.requester_rights import CHECKED_SECRETS
 from outfitter.errors import Forbidden
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.connection import MERGE_PATCH, Connection
@@ -114,17 +114,19 @@ def test_our_namespace_labels_need_a_right(guarded: Sandbox, person: Person) -> 
     becomes(
         lena,
         space("new-1", department="research"),
-        "you need the verb assign on departments.outfitter.dev named research",
+        "You need the verb assign on departments.outfitter.dev named research",
     )
     assert tries(lena, space("new-1")) == ""
     for labels in ({"project": "p"}, {"elevation": "allowed"}):
-        assert "you need the verb assign" in tries(lena, space("new-1", **labels))
+        assert "You need the verb assign" in tries(lena, space("new-1", **labels))
     grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], ["research"]))
     becomes(lena, space("new-1", department="research", project="p"), "")
     assert "named finance" in tries(lena, space("new-1", department="finance"))
-    assert "you need the verb assign" in tries(lena, space("new-1", project="p"))
+    assert "You need the verb assign" in tries(lena, space("new-1", project="p"))
     apply(guarded, space("owned", department="finance"))
-    assert "named finance, which it leaves" in tries_update(lena, "owned", {"outfitter.dev/department": "research"})
+    assert "named finance, the department that it leaves" in tries_update(
+        lena, "owned", {"outfitter.dev/department": "research"}
+    )
     assert "named finance" in tries_update(lena, "owned", {"outfitter.dev/department": None})
     assert tries_update(lena, "owned", {"example.com/team": "a"}) == ""
     grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], []))
@@ -143,7 +145,7 @@ def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Per
     """A definition runs nothing; a workload, or a definition with run, does."""
     ron = person("ron", *OURS)
     box = custom("Workspace", "box", "team-x", {"image": IMAGE})
-    becomes(ron, box, "you need the verb create on pods in namespace team-x")
+    becomes(ron, box, "You need the verb create on pods in namespace team-x")
     defined = {"image": IMAGE}
     assert tries(ron, custom("Environment", "e", "team-x", defined)) == ""
     assert "runs pods" in tries(ron, custom("Environment", "e", "team-x", {**defined, "run": {}}))
@@ -167,21 +169,23 @@ def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Perso
         volumes = [{"secret": name, "mountPath": f"/s/{number}"} for number, name in enumerate(secrets)]
         return custom("Workspace", "w", "team-x", {"image": IMAGE, "storage": {"secretVolume": volumes}})
 
-    becomes(sara, credential("other"), "Secret other is named, which you may not read yourself")
+    becomes(sara, credential("other"), "Credential c names Secret other. You need the verb get on that Secret")
     assert tries(sara, credential("mine")) == ""
     assert tries(sara, reading("mine", "also-mine")) == ""
-    assert "Secret other is named" in tries(sara, reading("mine", "also-mine", "other"))
+    assert "names Secret other. You need" in tries(sara, reading("mine", "also-mine", "other"))
     for spec in (
         {"environmentVariables": [{"name": "A", "secret": {"name": "other", "key": "k"}}]},
         {"imagePullSecrets": [{"name": "other"}]},
         {"storage": {"s3": [{"bucket": "data", "path": "/b", "accessKeySecret": "other"}]}},
     ):
-        assert "Secret other is named" in tries(sara, custom("Workspace", "w", "team-x", {"image": IMAGE, **spec}))
-    many = reading(*["mine"] * MOST)
+        assert "names Secret other. You need" in tries(
+            sara, custom("Workspace", "w", "team-x", {"image": IMAGE, **spec})
+        )
+    many = reading(*["mine"] * CHECKED_SECRETS)
     assert tries(sara, many) == "", "the API server allows that many checks"
-    assert f"more than {MOST} Secrets" in tries(sara, reading(*["mine"] * (MOST + 1)))
+    assert f"more than {CHECKED_SECRETS} Secrets" in tries(sara, reading(*["mine"] * (CHECKED_SECRETS + 1)))
     grant(guarded, "sara", *OURS, pods, ("", "secrets", ["get"], []))
-    becomes(sara, reading(*["mine"] * MOST, "other"), "")
+    becomes(sara, reading(*["mine"] * CHECKED_SECRETS, "other"), "")
 
 
 @cluster
@@ -202,7 +206,7 @@ def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
     ]  # fmt: skip
     eventually(lambda: tries(ella, elevated[0]))
     for manifest in elevated:
-        assert "you need the verb elevate on" in tries(ella, manifest), manifest
+        assert "You need the verb elevate on" in tries(ella, manifest), manifest
     grant(guarded, "ella", *OURS, pods, *(("outfitter.dev", plural, ["elevate"], []) for plural in PLURAL.values()))
     becomes(ella, elevated[0], "")
     for manifest in elevated:
@@ -219,7 +223,7 @@ def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person
     def repository(name: str, *entries: Manifest, **spec: Any) -> Manifest:
         return custom("ArtifactRepository", name, "team-x", {"sharedRoles": list(entries), **spec})
 
-    told = "sharedRoles of ArtifactRepository r hands out rights: you need the verb share on it, or create on"
+    told = "ArtifactRepository r grants rights by sharedRoles. You need the verb share on it, or create on"
     becomes(tom, repository("r", ann), told)
     assert tries(tom, custom("ArtifactRepository", "r", "team-x", {"description": "d"})) == ""
     apply(guarded, repository("r", ann))
@@ -228,7 +232,7 @@ def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person
     assert told in tries(tom, repository("r")), "nor does he take away"
     grant(guarded, "tom", *OURS, ("outfitter.dev", "artifactrepositories", ["share"], ["r"]))
     becomes(tom, repository("r", ann, eve), "")
-    assert "ArtifactRepository q hands out rights" in tries(tom, repository("q", ann))
+    assert "ArtifactRepository q grants rights" in tries(tom, repository("q", ann))
     binds = (RBAC, "rolebindings", ["create"], list[str]())
     grant(guarded, "tom", *some, binds)
     becomes(tom, repository("r", ann, eve), told)  # he would give away what he does not have
@@ -260,7 +264,7 @@ def test_what_others_wrote_may_still_be_labelled(guarded: Sandbox, person: Perso
     eventually(
         lambda: patch({"metadata": {"annotations": {"outfitter.dev/restartedAt": "1"}}}), lambda seen: seen == ""
     )
-    assert "you need the verb" in patch({"spec": {"description": "changed"}})
+    assert "You need the verb" in patch({"spec": {"description": "changed"}})
 
 
 @cluster
@@ -268,7 +272,7 @@ def test_with_the_policies_off_only_rbac_decides(guarded: Sandbox, person: Perso
     """Each is switched off by itself; here by its binding, as `admission.<name>.enabled=false` leaves it out."""
     olga = person("olga", *OURS, NAMESPACES)
     box = custom("Workspace", "box", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
-    becomes(olga, box, "you need the verb")
+    becomes(olga, box, "You need the verb")
     bindings = [item for item in install if item["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert len(bindings) == len(POLICIES)
     for binding in bindings:
@@ -279,7 +283,7 @@ def test_with_the_policies_off_only_rbac_decides(guarded: Sandbox, person: Perso
     finally:
         for binding in bindings:
             apply(guarded, binding)
-    becomes(olga, box, "you need the verb")
+    becomes(olga, box, "You need the verb")
 
 
 def test_every_policy_is_a_value_and_a_file(values: Manifest) -> None:
@@ -315,7 +319,7 @@ def test_what_is_used_or_locked_is_not_deleted(guarded: Sandbox, person: Person)
         status, body = dora.answer("DELETE", path(manifest) + "?dryRun=All")
         return "" if status < 300 else str(body["message"])
 
-    eventually(lambda: delete(small), lambda seen: "is used by team-y/alice: change or delete those first" in seen)
+    eventually(lambda: delete(small), lambda seen: "is used by team-y/alice. Change or delete those first" in seen)
     assert "is version 3 of a, and versions are kept" in delete(version)
     for manifest in (small, version):
         forced = {"metadata": {"annotations": {"outfitter.dev/force-delete": "true"}}}

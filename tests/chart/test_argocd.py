@@ -34,7 +34,7 @@ def _recorded(name: str) -> Manifest:
 
 @pytest.mark.parametrize("item", RECORDED, ids=lambda item: item["object"]["metadata"]["name"])
 def test_recorded_statuses(item: dict[str, Any]) -> None:
-    """The health, and the operator's own words."""
+    """The health, and the message of condition Ready."""
     status, message = health(item["object"])
     assert status == item["want"]
     ready = next(each for each in item["object"]["status"]["conditions"] if each["type"] == "Ready")
@@ -42,12 +42,12 @@ def test_recorded_statuses(item: dict[str, Any]) -> None:
 
 
 def test_every_outcome_is_recorded() -> None:
-    """The recording is not of fair weather only."""
+    """Each health that Argo CD shows occurs."""
     assert {item["want"] for item in RECORDED} == {"Healthy", "Degraded", "Progressing", "Suspended"}
 
 
-def test_an_object_nobody_looked_at_yet() -> None:
-    """Without a status it is not healthy: else a sync wave would go on too early."""
+def test_an_object_before_its_first_reconciliation() -> None:
+    """Progressing, so that a sync wave waits for it."""
     manifest = _recorded("small")
     del manifest["status"]
     assert health(manifest)[0] == "Progressing"
@@ -59,7 +59,7 @@ def test_a_status_of_an_older_generation_does_not_count(name: str) -> None:
     """Neither a good one nor a bad one."""
     manifest = _recorded(name)
     manifest["metadata"]["generation"] += 1
-    assert health(manifest) == ("Progressing", "waiting for the operator to look at the newest version")
+    assert health(manifest) == ("Progressing", "waiting for the operator to reconcile the newest version")
     del manifest["status"]["observedGeneration"]
     assert health(manifest)[0] == "Progressing"
 
@@ -72,7 +72,7 @@ def test_an_object_that_is_being_deleted() -> None:
 
 
 def test_a_paused_object_is_suspended() -> None:
-    """Its status may be old, but nobody is going to write a newer one."""
+    """Its status may be old, and is not updated."""
     manifest = _recorded("wide")
     manifest["metadata"]["generation"] += 1
     manifest["metadata"]["annotations"] = {"outfitter.dev/reconcile": "disabled"}
@@ -82,7 +82,7 @@ def test_a_paused_object_is_suspended() -> None:
 
 
 def test_the_configuration_block_carries_the_script() -> None:
-    """Under the one key that knows wildcards."""
+    """Under the only key that accepts wildcards."""
     manifest = yaml.safe_load((ROOT / "deploy" / "argocd" / "argocd-cm.yaml").read_text(encoding="utf-8"))
     rules = yaml.safe_load(manifest["data"]["resource.customizations"])
     assert rules == {"outfitter.dev/*": {"health.lua": SCRIPT}}

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
 from outfitter.cluster.store import Caches
-from outfitter.codegen.admission.deletion import OPERATOR
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.chart_settings import FIELD_SETTINGS, variable
 from outfitter.operator.metrics import EngineGauges, Metrics
@@ -220,7 +220,7 @@ def test_install_yaml_holds_the_admission_policies(install: list[Manifest], name
     by_kind = {item["kind"]: item["spec"] for item in install if item["metadata"]["name"] == f"outfitter-{name}"}
     account = "system:serviceaccount:outfitter-system:outfitter"
     assert by_kind == {
-        "ValidatingAdmissionPolicy": json.loads(json.dumps(POLICIES[name]()).replace(OPERATOR, account)),
+        "ValidatingAdmissionPolicy": json.loads(json.dumps(POLICIES[name]()).replace(OPERATOR_ACCOUNT, account)),
         "ValidatingAdmissionPolicyBinding": {"policyName": f"outfitter-{name}", "validationActions": ["Deny"]},
     }
 

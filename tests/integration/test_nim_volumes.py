@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from outfitter.codegen.admission.deletion import OPERATOR, policy_spec
+from outfitter.codegen.admission.deletion import policy_spec
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT
 from outfitter.errors import Forbidden
 
 from .conftest import Stack
@@ -105,7 +106,7 @@ def test_a_cache_deleted_in_use_stops_nothing_and_comes_back(space: Space) -> No
 def protected(stack: Stack, space: Space) -> Iterator[Space]:
     """A namespace for which the policy of the chart counts."""
     name = f"protect-{space.name}"
-    spec = json.loads(json.dumps(policy_spec()).replace(OPERATOR, rights.USER))
+    spec = json.loads(json.dumps(policy_spec()).replace(OPERATOR_ACCOUNT, rights.USER))
     where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space.name}}}
     parts = {
         "ValidatingAdmissionPolicy": spec,

@@ -101,7 +101,7 @@ def test_versions_and_what_is_used_stay(stack: Stack, protected: Space) -> None:
     assert "Artifact scorer-1 is version 1 of scorers" in said
     assert "outfitter.dev/force-delete=true" in said
     said = refused(space, "ArtifactRepository", "scorers")
-    assert "ArtifactRepository scorers holds 1 artifacts: delete them first" in said
+    assert "ArtifactRepository scorers holds 1 artifact. Delete its artifacts first" in said
     # Nor all at once.
     with pytest.raises(Forbidden, match="is version 1 of scorers"):
         stack.api.connection.request("DELETE", path_of(resource_of("Artifact"), space.name))

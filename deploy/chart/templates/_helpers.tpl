@@ -20,7 +20,7 @@
 {{- end -}}
 {{- end }}
 
-{{- /* What selects pods: never changes, a Deployment's selector cannot. */ -}}
+{{- /* Labels that select the pods. They are fixed, because the selector of a Deployment is immutable. */ -}}
 {{- define "outfitter.selector" -}}
 app.kubernetes.io/name: {{ include "outfitter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{- /* A setting as text. Helm reads numbers as floats, and would write large ones as 1e+06. */ -}}
+{{- /* A setting as text. Helm parses numbers as floats and prints large ones as 1e+06. */ -}}
 {{- define "outfitter.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}
 {{- printf "%.0f" . -}}
@@ -55,7 +55,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{- /* The namespaces to work in, the release's own included; empty where all are. */ -}}
+{{- /* The namespaces to watch, with that of the release; an empty list for all namespaces. */ -}}
 {{- define "outfitter.namespaces" -}}
 {{- if .Values.watchNamespaces -}}
 {{- append .Values.watchNamespaces .Release.Namespace | uniq | sortAlpha | toJson -}}
@@ -64,7 +64,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{- /* The generated rules, with the name of the Lease filled in. */ -}}
+{{- /* The generated rules with the name of the Lease. */ -}}
 {{- define "outfitter.rules" -}}
 {{- tpl (.Files.Get "files/rules.yaml") . -}}
 {{- end }}

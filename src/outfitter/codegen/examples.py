@@ -9,7 +9,7 @@ spec:
   image: quay.io/jupyter/pytorch-notebook:2026-10-01
   connections:
   - {name: lab, toolType: jupyter-notebook, connectionType: ExternalUrl, containerPort: 8888}
-  run:                          # leave this out and the Environment is only a definition
+  run:                          # without run, the Environment is only a definition
     compute: {name: one-gpu}
 """,
     "ComputeResource": """\
@@ -41,7 +41,7 @@ spec:
   scope: {type: department, name: research}
   type: dockerRegistry
   secretRef: {name: registry-login}
-  keys: {password: token}       # read the password from key `token`
+  keys: {password: token}       # read the password from the key `token`
 """,
     "Workspace": """\
 apiVersion: outfitter.dev/v1alpha1
@@ -54,7 +54,7 @@ spec:
     dataSources: [{name: imagenet}, {name: models, mountPath: /mnt/models}]
   environmentVariables: [{name: TEAM_TOKEN, value: abc}]
   connections: [{name: board, nodePort: 30600}]
-  compute: {cpuCoreRequest: 8}  # inline fields win over the asset's
+  compute: {cpuCoreRequest: 8}  # inline fields override those of the asset
 """,
     "Inference": """\
 apiVersion: outfitter.dev/v1alpha1
@@ -99,6 +99,6 @@ spec:
   credential: {name: ngc}
   scope: {type: department, name: research}
   size: 50Gi
-  retain: true                  # keep it without users
+  retain: true                  # keep it when no workload uses it
 """,
 }

@@ -1,1 +1,1 @@
-"""ValidatingAdmissionPolicies of the chart."""
+"""ValidatingAdmissionPolicies of the chart, one module each."""

@@ -1,4 +1,4 @@
-"""The ValidatingAdmissionPolicy on our Namespace labels: they open shared assets and elevation, so not every editor."""
+"""The policy `labels`: our labels on Namespaces need a right, because they open shared assets and elevation."""
 
 from __future__ import annotations
 
@@ -8,28 +8,16 @@ from outfitter.api.v1alpha1 import GROUP
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 
 LABELS: Final = (LABEL_PROJECT, LABEL_DEPARTMENT, LABEL_ELEVATION)
-RESOURCE: Final = "departments"  # virtual: nothing of that name is stored, rights on it are
+RESOURCE: Final = "departments"
+"""A virtual resource: the API server stores no such object, RBAC grants rights on it."""
 VERB: Final = "assign"
 
 
-def _label(side: str, name: str) -> str:
-    """CEL: the value of a label, "" where there is none. `side`: object, or oldObject, which a new Namespace lacks."""
-    return (
-        f"({side} != null && has({side}.metadata.labels) && '{name}' in {side}.metadata.labels ? "
-        f"{side}.metadata.labels['{name}'] : '')"
-    )
-
-
 def policy_spec() -> dict[str, Any]:
-    """The spec of the policy."""
+    """Return the spec of the policy."""
     changed = " || ".join(f"{_label('object', name)} != {_label('oldObject', name)}" for name in LABELS)
-    check = f"authorizer.group('{GROUP}').resource('{RESOURCE}')"
-    # A name is asked for only where there is one: a right without names covers all, also what is in no department.
-    allowed = "({0} == '' ? {1}.check('{2}').allowed() : {1}.name({0}).check('{2}').allowed())"
-    told = (
-        f"labels {', '.join(LABELS)} decide what Namespace ' + object.metadata.name + ' may use: you need the verb "
-        f"{VERB} on {RESOURCE}.{GROUP}"
-    )
+    need = f"You need the verb {VERB} on {RESOURCE}.{GROUP}"
+    control = f"Labels {', '.join(LABELS)} control what Namespace ' + object.metadata.name + ' may use. {need}"
     return {
         "failurePolicy": "Fail",
         "matchConstraints": {
@@ -49,18 +37,34 @@ def policy_spec() -> dict[str, Any]:
         ],
         "validations": [
             {
-                "expression": "(variables.now == '' && variables.before != '') || "
-                + allowed.format("variables.now", check, VERB),
+                "expression": f"(variables.now == '' && variables.before != '') || {_allowed('variables.now')}",
                 "reason": "Forbidden",
-                "messageExpression": f"'{told}' + (variables.now == '' ? '' : ' named ' + variables.now)",
+                "messageExpression": f"'{control}' + (variables.now == '' ? '.' : ' named ' + variables.now + '.')",
                 "message": f"you need the verb {VERB} on {RESOURCE}.{GROUP}",
             },
             {
                 "expression": "variables.before == '' || variables.before == variables.now || "
-                + allowed.format("variables.before", check, VERB),
+                + _allowed("variables.before"),
                 "reason": "Forbidden",
-                "messageExpression": f"'{told} named ' + variables.before + ', which it leaves'",
+                "messageExpression": f"'{control} named ' + variables.before + ', the department that it leaves.'",
                 "message": f"you need the verb {VERB} on the department that the Namespace leaves",
             },
         ],
     }
+
+
+def _label(side: str, name: str) -> str:
+    """CEL: the value of a label, "" where it is absent. `side` is object, or oldObject, which is null on CREATE."""
+    return (
+        f"({side} != null && has({side}.metadata.labels) && '{name}' in {side}.metadata.labels ? "
+        f"{side}.metadata.labels['{name}'] : '')"
+    )
+
+
+def _allowed(department: str) -> str:
+    """CEL: whether the user may assign to a department; without one, a right on all departments is needed."""
+    check = f"authorizer.group('{GROUP}').resource('{RESOURCE}')"
+    return (
+        f"({department} == '' ? {check}.check('{VERB}').allowed() : "
+        f"{check}.name({department}).check('{VERB}').allowed())"
+    )

@@ -1,24 +1,22 @@
-"""The ValidatingAdmissionPolicies that the chart installs, by the value that switches each on, and what they share."""
+"""The ValidatingAdmissionPolicies of the chart, by the value that switches each on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from outfitter.codegen.admission import deletion as protect
-from outfitter.codegen.admission import namespace_labels as assign
-from outfitter.codegen.admission import requester_rights as requester
+from outfitter.codegen.admission import deletion, namespace_labels, requester_rights
 
 POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
-    "protect": protect.policy_spec,
-    "labels": assign.policy_spec,
-    "requester": requester.policy_spec,
+    "protect": deletion.policy_spec,
+    "labels": namespace_labels.policy_spec,
+    "requester": requester_rights.policy_spec,
 }
-"""`admission.<name>.enabled` in the values -> the spec of the policy."""
+"""NAME of `admission.NAME.enabled` in the values -> spec of the policy. Clusters hold policies of these names."""
 
 
 def files() -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Name of each policy's file in the chart, the module that it is made by, and its content."""
+    """Yield the name of each policy's file in the chart, the path of its module, and its content."""
     for name, spec in POLICIES.items():
         module = spec.__module__.replace(".", "/")
         yield f"{name}.yaml", f"src/{module}.py", spec()
