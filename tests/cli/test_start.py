@@ -99,5 +99,5 @@ def test_a_cluster_that_does_not_answer_is_told_clearly(tmp_path: Path) -> None:
     kubeconfig.write_text(json.dumps({**config, "users": [{"name": "u", "user": {}}]}))
     seen = process("status", "--kubeconfig", kubeconfig)
     assert seen.returncode == 1
-    assert "http://127.0.0.1:9: no answer from the API server" in seen.stderr
+    assert "http://127.0.0.1:9: no response from the API server" in seen.stderr
     assert "is this the right kubeconfig?" in seen.stderr

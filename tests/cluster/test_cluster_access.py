@@ -1,4 +1,4 @@
-"""The table of rights, and the rules made of it."""
+"""The table of rights, and the RBAC rules from it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ def test_every_watch_and_every_child_is_granted() -> None:
         assert granted(kind.group, kind.plural, "patch") is (kind.kind not in REPLACED), kind
 
 
-def test_nothing_is_granted_wholesale() -> None:
+def test_there_is_no_wildcard() -> None:
     assert all("*" not in (row.group, row.resource, *row.verbs) and row.why for row in table())
     assert not granted("outfitter.dev", "environments", "patch"), "the operator never writes a spec"
     assert not granted("", "secrets", "deletecollection")
     assert not granted("", "pods", "create")
 
 
-def test_what_is_lent_is_apart_and_not_for_our_own_use() -> None:
-    """Rights that only stand in Roles come with the setting that makes those, and the simulator refuses to use them."""
+def test_lent_rights_are_separate_and_not_used() -> None:
+    """Rights for Roles come with the setting that creates those Roles, and the operator does not use them."""
     lent = [row for row in table() if row.lent]
     assert {(row.resource, row.scope) for row in lent} == {("artifacts", "roles"), ("artifactrepositories", "roles")}
     assert not any(granted(row.group, row.resource, verb) for row in lent for verb in row.verbs)
     for rules in (cluster_rules(), namespaced_rules()):
-        assert "'share'" not in str(rules), "only where an admin turned it on"
-        assert "rbac.authorization.k8s.io" not in str(rules), "only where an admin turned it on"
+        assert "'share'" not in str(rules), "only if an admin turned it on"
+        assert "rbac.authorization.k8s.io" not in str(rules), "only if an admin turned it on"
     assert "'share'" in str(role_rules())
 
 
 def test_the_lease_is_in_the_system_namespace_only() -> None:
     assert "leases" not in str(cluster_rules())
     assert "leases" not in str(namespaced_rules())
-    assert "'persistentvolumes'" not in f"{cluster_rules()} {namespaced_rules()}", "only where an admin named drivers"
+    assert "'persistentvolumes'" not in f"{cluster_rules()} {namespaced_rules()}", "only if an admin named drivers"
     assert system_rules("other") == [
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
         {

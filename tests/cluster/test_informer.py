@@ -121,7 +121,7 @@ async def test_gone_lists_again_and_finds_the_deletion(
     async with running(informer):
         await eventually(lambda: names(caches) == {"y", "late"})
     assert script.starts == ["10", "30"]
-    assert relisted == [1], "told of the second list only"
+    assert relisted == [1], "called after the second list only"
     assert [(change.live.name, change.new is None) for change in changes] == [
         ("x", False),
         ("y", False),
@@ -152,7 +152,7 @@ async def test_silence_is_a_dead_connection(scripted: Start, transport_to: Conne
     assert hangs.is_set()
 
 
-async def test_a_refused_list_is_tried_for_ever(scripted: Start, transport_to: Connect) -> None:
+async def test_a_rejected_list_is_retried(scripted: Start, transport_to: Connect) -> None:
     async def answer(request: web.Request, number: int) -> web.StreamResponse:
         if number <= 8:
             return web.json_response({"message": "not yet"}, status=403)
@@ -239,14 +239,14 @@ def _version(caches: Caches, namespace: str) -> int:
     return live.resource_version if live else 0
 
 
-async def test_our_own_writes_are_not_news(server: Transport, namespace: str) -> None:
-    caches, news = Caches(), list[str]()
-    caches.listen(lambda change: news.append(change.live.name))
+async def test_our_own_writes_are_no_changes(server: Transport, namespace: str) -> None:
+    caches, changed = Caches(), list[str]()
+    caches.listen(lambda change: changed.append(change.live.name))
     writer = WriteThrough(Client(server), caches)
     async with running(informer := Informer(server, caches, api_resource("ConfigMap"), namespace)):
         await informer.synced.wait()
         await eventually(lambda: informer.watches > 0)
-        news.clear()
+        changed.clear()
         for number in range(20):
             await writer.create(
                 {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"own-{number}", "namespace": namespace}}
@@ -254,8 +254,8 @@ async def test_our_own_writes_are_not_news(server: Transport, namespace: str) ->
         await Client(server).create(
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "foreign", "namespace": namespace}}
         )
-        await eventually(lambda: "foreign" in news)
-    assert [name for name in news if name.startswith("own")] == []
+        await eventually(lambda: "foreign" in changed)
+    assert [name for name in changed if name.startswith("own")] == []
 
 
 async def test_one_namespace_object_by_its_own_path(server: Transport, namespace: str) -> None:
@@ -287,14 +287,14 @@ async def test_listings_see_what_there_is(server: Transport, namespace: str) -> 
 
 
 async def test_write_through_over_the_simulator() -> None:
-    caches, news, written = Caches(), list[str](), list[str]()
-    caches.listen(lambda change: news.append(change.live.name))
+    caches, changed, written = Caches(), list[str](), list[str]()
+    caches.listen(lambda change: changed.append(change.live.name))
     caches.listen_written(lambda change: written.append(change.live.name))
     memory = SimulatedCluster(caches=caches)
     writer = WriteThrough(memory, caches)
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "a"}}
     await writer.create(manifest)
-    assert (news, written) == (["a"], ["x"])
+    assert (changed, written) == (["a"], ["x"])
     memory.fail_next("patch", "ConfigMap", Unavailable("down"))
     with pytest.raises(Unavailable):
         await writer.apply(manifest, "uid-000001")

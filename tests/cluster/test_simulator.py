@@ -63,13 +63,13 @@ async def test_foreign_fields_stay_and_a_forced_field_changes_hands() -> None:
     assert stored["data"] == {"b": "1"}
 
 
-async def test_the_caches_hear_at_once() -> None:
-    cluster, heard = SimulatedCluster(), list[Change]()
-    cluster.caches.listen(heard.append)
+async def test_the_caches_change_at_once() -> None:
+    cluster, changes = SimulatedCluster(), list[Change]()
+    cluster.caches.listen(changes.append)
     cluster.user_apply(ENVIRONMENT)
     cluster.user_status("Environment", "a", "e", {"message": "m"})
     cluster.user_delete("Environment", "a", "e")
-    ours = [(change.old is None, change.new is None) for change in heard if change.kind == "Environment"]
+    ours = [(change.old is None, change.new is None) for change in changes if change.kind == "Environment"]
     assert ours == [(True, False), (False, False), (False, True)]
     assert cluster.caches["Namespace"].get("", "a") is not None, "made along with the first object in it"
 

@@ -1,4 +1,4 @@
-"""Store and Caches: what is news, what is not."""
+"""Store and Caches: the changes that they report, and those that they ignore."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def live(
     return CachedObject.of({"metadata": meta}, kind)
 
 
-def test_older_and_equal_versions_are_no_news() -> None:
+def test_older_and_equal_versions_are_ignored() -> None:
     store = Store("Service")
     first = store.put(live("x", 5))
     assert first is not None
@@ -43,7 +43,7 @@ def test_a_deleted_uid_is_not_resurrected() -> None:
 
 
 def test_an_object_that_matches_its_selector_again_comes_back() -> None:
-    """A watch by label reports the loss of the label as a deletion; only newer news can mean the same object again."""
+    """A watch by label reports the loss of the label as a deletion; only a newer version brings the object back."""
     store = Store("Service")
     store.put(live("x", 5))
     store.remove(live("x", 7))
@@ -124,31 +124,31 @@ def body(name: str, version: int, **more: Any) -> dict[str, Any]:
     return {"kind": "Secret", "metadata": {**meta, **more.pop("metadata", {})}, **more}
 
 
-def test_the_echo_of_a_write_is_no_news_even_when_it_comes_first() -> None:
-    caches, news, written = Caches(), list[Change](), list[Change]()
-    caches.listen(news.append)
+def test_the_event_of_a_write_changes_nothing_even_if_it_comes_first() -> None:
+    caches, changes, written = Caches(), list[Change](), list[Change]()
+    caches.listen(changes.append)
     caches.listen_written(written.append)
     with caches.writing("Service", "a", "x"):
         caches.put(live("x", 5))  # the watch is quicker than the answer
         assert caches["Service"].get("a", "x") is None
         caches.wrote("Service", body("x", 5))
-    assert news == []
+    assert changes == []
     assert [change.live.name for change in written] == ["x"]
     caches.put(live("x", 6))
-    assert len(news) == 1
+    assert len(changes) == 1
 
 
-def test_news_held_back_by_a_failed_write_is_delivered() -> None:
-    caches, news = Caches(), list[Change]()
-    caches.listen(news.append)
+def test_events_that_wait_for_a_failed_write_are_applied() -> None:
+    caches, changes = Caches(), list[Change]()
+    caches.listen(changes.append)
     with caches.writing("Service", "a", "x"), caches.writing("Service", "a", "x"):
         caches.put(live("x", 5))
         caches.put(live("other", 6))
-        assert [change.live.name for change in news] == ["other"]
-    assert [change.live.name for change in news] == ["other", "x"]
+        assert [change.live.name for change in changes] == ["other"]
+    assert [change.live.name for change in changes] == ["other", "x"]
 
 
-def test_no_data_of_a_secret_is_kept_whoever_brings_it() -> None:
+def test_no_data_of_a_secret_is_cached_from_any_source() -> None:
     caches = Caches()
     applied = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "aHVudGVyMg==", "team": "a"}}
     caches.wrote(

@@ -1,4 +1,4 @@
-"""One object that cannot be read must not keep out the others."""
+"""One unreadable object must not keep out the others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_one_object_that_cannot_be_read_keeps_out_no_other(
     assert "uid-deep" in unreadable
     assert counted == ["Service", "Service"], "in the list and in the watch"
     assert [record.getMessage() for record in caplog.records if "Service a/deep" in record.getMessage()] == [
-        "Service a/deep: cannot be read and is left out. Repair or delete it."
+        "Service a/deep: cannot be read and is ignored. Correct or delete it."
     ]
 
 
@@ -123,7 +123,7 @@ async def test_half_an_answer_is_no_list(scripted: Start, transport_to: Connect)
     assert names(caches) == {"x"}
 
 
-async def test_a_host_that_nobody_serves_any_more_leaves_nothing() -> None:
+async def test_the_last_ingress_of_a_host_leaves_no_index_entry() -> None:
     caches = Caches()
     lookup = CacheLookup(caches)
     ingress = CachedObject.of({**item("i", 1, spec={"rules": [{"host": "h"}]}), "kind": "Ingress"})

@@ -1,10 +1,11 @@
-"""Whole operators on a real API server, with passes that are small enough to count."""
+"""Whole operators on a real API server, with a reconciler that counts its writes."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -32,7 +33,7 @@ from outfitter_sandbox import Sandbox
 
 CHILDREN = 2
 DEADLINE = 30.0
-GARBAGE = 90.0  # the garbage collector looks for new kinds every 30 seconds
+COLLECTION = 90.0  # the garbage collector looks for new kinds every 30 seconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Result:
     also_reconcile: frozenset[Key] = frozenset()
 
 
-class Passes:
+class Counting:
     """Each Environment gets two ConfigMaps, a copy in the system namespace, and a status."""
 
     def __init__(self, cluster: Cluster, caches: Caches, settings: Settings, *_: Any) -> None:
@@ -131,7 +132,7 @@ async def team(sandbox: Sandbox) -> AsyncIterator[Team]:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Operator]:
     """An operator that leads; stopped in order afterwards."""
-    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Counting)
     task = asyncio.create_task(operator.run())
     leading = asyncio.create_task(operator.leading.wait())
     await asyncio.wait({task, leading}, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
@@ -154,17 +155,17 @@ async def until(check: Callable[[], Any], seconds: float = DEADLINE) -> None:
             await asyncio.sleep(0.02)
 
 
-def passes(operator: Operator) -> Passes:
-    assert isinstance(operator.reconciler, Passes)
+def reconciler_of(operator: Operator) -> Counting:
+    assert isinstance(operator.reconciler, Counting)
     return operator.reconciler
 
 
-async def test_one_pass_per_new_object_and_none_for_its_echoes(team: Team) -> None:
+async def test_one_reconciliation_per_new_object_and_none_for_our_own_writes(team: Team) -> None:
     async with running(team.settings()) as operator:
-        work = passes(operator)
+        reconciler = reconciler_of(operator)
         for number in range(5):
             await team.environment(f"e{number}")
-        await until(lambda: work.written == 5 * (CHILDREN + 2))
+        await until(lambda: reconciler.written == 5 * (CHILDREN + 2))
         # A foreign object on the same watches: once it is here, so are the echoes of everything before it.
         for kind in ("ConfigMap", "Environment"):
             meta = {"name": "mark", "namespace": team.name}
@@ -172,30 +173,30 @@ async def test_one_pass_per_new_object_and_none_for_its_echoes(team: Team) -> No
             spec = {"spec": {"image": "busybox"}} if kind == "Environment" else {}
             await team.client.create({"apiVersion": versions[kind], "kind": kind, "metadata": meta, **spec})
             await until(lambda kind=kind: operator.caches[kind].get(team.name, "mark") is not None)  # type: ignore[misc]
-        counts = {key.name: count for key, count in work.counted.items() if key.name != "mark"}
+        counts = {key.name: count for key, count in reconciler.counted.items() if key.name != "mark"}
         assert counts == {f"e{number}": 1 for number in range(5)}
 
 
-async def test_repair_wake_and_removal(team: Team) -> None:
+async def test_repair_requeue_and_removal(team: Team) -> None:
     async with running(team.settings()) as operator:
-        work, key = passes(operator), Key("Environment", team.name, "e")
+        reconciler, key = reconciler_of(operator), Key("Environment", team.name, "e")
         made = await team.environment("e")
-        await until(lambda: work.written == CHILDREN + 2)
+        await until(lambda: reconciler.written == CHILDREN + 2)
         lost = await team.client.get("ConfigMap", team.name, "e-0")
         assert lost is not None
         await team.client.delete("ConfigMap", team.name, "e-0", lost["metadata"]["uid"])
-        await until(lambda: work.written == CHILDREN + 3)
-        before = work.counted[key]
+        await until(lambda: reconciler.written == CHILDREN + 3)
+        before = reconciler.counted[key]
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "input", "namespace": team.name}}
         await team.client.create(secret)
-        await until(lambda: work.counted[key] == before + 1)
+        await until(lambda: reconciler.counted[key] == before + 1)
         meta = {"name": "kept", "namespace": team.system}
         labels = {**owner_labels("Environment", "e", made["metadata"]["uid"]), LABEL_RETAINED: "true"}
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {**meta, "labels": labels}}
         await team.client.create({**claim, "spec": spec})
         await team.client.delete("Environment", team.name, "e", made["metadata"]["uid"])
-        await until(lambda: _only(team, team.name, set()), GARBAGE)
+        await until(lambda: _only(team, team.name, set()), COLLECTION)
         await until(lambda: _only(team, team.system, set()))
         assert await team.client.get("PersistentVolumeClaim", team.system, "kept") is not None
 
@@ -204,21 +205,21 @@ async def _only(team: Team, namespace: str, names: set[str]) -> bool:
     return await team.names(namespace) == names
 
 
-async def test_a_restart_writes_nothing_and_sweeps_what_was_orphaned_meanwhile(team: Team) -> None:
+async def test_a_restart_writes_nothing_and_collects_orphans(team: Team) -> None:
     async with running(team.settings()) as operator:
         made = [await team.environment(f"e{number}") for number in range(3)]
-        await until(lambda: passes(operator).written == 3 * (CHILDREN + 2))
+        await until(lambda: reconciler_of(operator).written == 3 * (CHILDREN + 2))
     await team.client.delete("Environment", team.name, "e0", made[0]["metadata"]["uid"])
     async with running(team.settings()) as operator:
-        await until(lambda: len(passes(operator).counted) == 2)
+        await until(lambda: len(reconciler_of(operator).counted) == 2)
         await until(lambda: _only(team, team.system, {f"{team.name}-e1", f"{team.name}-e2"}))
-        assert passes(operator).written == 0
+        assert reconciler_of(operator).written == 0
 
 
 async def test_deletions_that_kopf_missed_are_found_after_it_lists_again(team: Team) -> None:
     async with running(team.settings()) as operator:
         await team.environment("e")
-        await until(lambda: passes(operator).written == CHILDREN + 2)
+        await until(lambda: reconciler_of(operator).written == CHILDREN + 2)
         ghost = operator.caches["Environment"].get(team.name, "e")
         assert ghost is not None
         body = {**ghost.body, "metadata": {**ghost.body["metadata"], "name": "ghost", "uid": "never-existed"}}
@@ -244,7 +245,7 @@ async def test_settled_means_no_request_but_watches_and_the_lease(team: Team) ->
 async def test_probes_and_metrics(team: Team) -> None:
     async with running(team.settings()) as operator, aiohttp.ClientSession() as session:
         await team.environment("e")
-        await until(lambda: passes(operator).written == CHILDREN + 2)
+        await until(lambda: reconciler_of(operator).written == CHILDREN + 2)
         url = f"http://127.0.0.1:{operator.probes.port}"
         texts = {}
         for path in ("/healthz", "/readyz", "/metrics"):
@@ -255,12 +256,14 @@ async def test_probes_and_metrics(team: Team) -> None:
         assert 'outfitter_objects{kind="Environment",sync_status="No issues found"} 1.0' in lines
         assert 'outfitter_pass_seconds_count{kind="Environment",outcome="Ready"} 1.0' in lines
         assert "outfitter_leader 1.0" in lines
+        assert re.search(r'^outfitter_watch_idle_seconds{kind="custom resources"} [0-9]', lines, re.MULTILINE)
+        assert 0 <= operator.custom_resources.idle < DEADLINE
 
 
 async def serve() -> int:
     """An operator in a process of its own: kopf, when it stops, ends all younger tasks of its event loop."""
     settings = Settings()
-    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Counting)
     stop = functools.partial(asyncio.get_running_loop().add_signal_handler, signal.SIGTERM, operator.stop)
     return await operator.run(stop)
 
@@ -290,7 +293,7 @@ async def test_a_standby_is_ready_and_takes_over(team: Team, how: signal.Signals
         await team.environment("e")
         await until(lambda: _only(team, team.name, {"e-0", "e-1"}))
         await until(lambda: _status(team, "e"))
-        standby = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+        standby = Operator(settings, await Authentication.load(settings.kubeconfig), Counting)
         task = asyncio.create_task(standby.run())
         await asyncio.wait_for(standby.synced.wait(), DEADLINE)
         assert not standby.elector.holds()
@@ -298,8 +301,8 @@ async def test_a_standby_is_ready_and_takes_over(team: Team, how: signal.Signals
         first.send_signal(how)
         assert await asyncio.wait_for(first.wait(), DEADLINE) == (0 if how is signal.SIGTERM else -how)
         await asyncio.wait_for(standby.leading.wait(), DEADLINE)
-        await until(lambda: passes(standby).counted)
-        assert passes(standby).written == 0
+        await until(lambda: reconciler_of(standby).counted)
+        assert reconciler_of(standby).written == 0
         lists = [entry for entry in team.sandbox.audit(mark) if entry.verb == "list" and entry.resource == "secrets"]
         assert not [entry for entry in lists if "admin" in entry.user], "its caches were warm"
         standby.stop()
@@ -312,7 +315,7 @@ async def _status(team: Team, name: str) -> bool:
 
 async def test_a_stolen_lease_ends_the_process_with_1(team: Team) -> None:
     settings = team.settings(lease_seconds=3)
-    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Passes)
+    operator = Operator(settings, await Authentication.load(settings.kubeconfig), Counting)
     task = asyncio.create_task(operator.run())
     await asyncio.wait_for(operator.leading.wait(), DEADLINE)
     path = f"/apis/coordination.k8s.io/v1/namespaces/{team.system}/leases/outfitter"
@@ -346,7 +349,7 @@ async def test_the_granted_access_is_enough(team: Team, limited: bool) -> None:
         await until(lambda: _status(team, "e"))
         await until(lambda: operator.caches["Namespace"].get("", team.name) is not None)
         await team.client.delete("Environment", team.name, "e", made["metadata"]["uid"])
-        await until(lambda: _only(team, team.name, set()), GARBAGE)
+        await until(lambda: _only(team, team.name, set()), COLLECTION)
         await until(lambda: _without(team, team.system, f"{team.name}-e"))
     refused = [entry for entry in team.sandbox.audit(mark) if entry.user == user and entry.code == 403]
     assert refused == []
@@ -372,4 +375,4 @@ async def _bind(team: Team, user: str, limited: bool) -> None:
             await bind(f"{rbac}/namespaces/{namespace}", "Role", user, namespaced_rules())
     else:
         await bind(rbac, "ClusterRole", user, cluster_rules())
-    await asyncio.sleep(0.3)  # the authorizer's own informer; a refusal before that would count as ours
+    await asyncio.sleep(0.3)  # the authorizer's own informer; a 403 before that would count

@@ -1,4 +1,4 @@
-"""What an Operator wires together, without a cluster."""
+"""The connections between the parts of an Operator, without a cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outfitter.snapshot import CachedObject, Key
 
 
 class Idle:
-    """Passes that do nothing."""
+    """A reconciler that does nothing."""
 
     def __init__(self, *_: Any) -> None:
         self.forgotten: list[Key] = []
@@ -29,7 +29,7 @@ class Idle:
         self.forgotten.append(key)
 
 
-async def test_a_task_that_began_late_and_fails_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_task_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
     operator = Operator(Settings(), authentication(), Idle)
     ending = asyncio.create_task(operator._until_end())
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_a_task_that_began_late_and_fails_ends_the_process(caplog: pytest.
     assert "orphan collector ended: a defect" in caplog.text
 
 
-async def test_a_deleted_object_is_forgotten_by_the_passes() -> None:
+async def test_the_reconciler_forgets_a_deleted_object() -> None:
     operator = Operator(Settings(), authentication(), Idle)
     operator.caches.listen(operator.event_router.changed)
     live = CachedObject.of(workspace())

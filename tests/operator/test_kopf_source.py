@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
-from outfitter.errors import NotFound
+from outfitter.errors import ConfigurationError, NotFound
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.operator.cache_auditor import CacheAuditor
 from outfitter.operator.kopf_source import KopfSource, event_handler
@@ -106,6 +108,12 @@ async def test_an_object_that_cannot_be_cached_does_not_block_the_start() -> Non
     assert (len(caches["Workspace"]), counted) == (0, ["Workspace"])
     auditor = CacheAuditor(Lists(ONE), caches, ["Workspace"], unreadable=unreadable)
     await asyncio.wait_for(auditor.wait_complete(), 10)
+
+
+async def test_a_missing_crd_is_an_error_of_the_installation() -> None:
+    auditor = CacheAuditor(Lists(NotFound("no such kind", status=404)), Caches(), ["Workspace"])
+    with pytest.raises(ConfigurationError, match="does not serve Workspace"):
+        await auditor.wait_complete()
 
 
 async def test_a_source_that_the_server_does_not_answer_is_idle() -> None:

@@ -63,7 +63,7 @@ class Client:
 
 
 class Time:
-    """Virtual seconds: sleepers wake in order."""
+    """Virtual seconds: sleeps end in order."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -137,7 +137,7 @@ async def test_one_of_two_leads_and_keeps_leading(time: Time) -> None:
 
 
 async def test_renewing_costs_one_request(time: Time) -> None:
-    """Who leads knows the Lease: it is read again only where somebody else wrote or deleted it."""
+    """A leader has the Lease: it reads it again only if another client changed or deleted it."""
     lease = Lease()
     replica = Replica(lease, time, "one")
     await time.advance(1)
@@ -148,7 +148,7 @@ async def test_renewing_costs_one_request(time: Time) -> None:
     assert replica.client.reads == 1
     lease.version += 1
     assert lease.stored is not None
-    lease.stored["metadata"] = {"resourceVersion": str(lease.version), "annotations": {"seen": "by somebody"}}
+    lease.stored["metadata"] = {"resourceVersion": str(lease.version), "annotations": {"seen": "by a user"}}
     await time.advance(4)
     assert replica.client.reads == 2
     lease.stored = None
@@ -199,7 +199,7 @@ async def test_a_leader_without_network_stops_before_another_may_start(time: Tim
     first.client.cut = True
     await time.advance(14)
     assert not first.elector.holds()
-    assert first.task.done(), "the process is told to exit"
+    assert first.task.done(), "the process has to exit"
 
 
 async def test_a_stalled_process_finds_its_gate_closed(time: Time) -> None:
@@ -224,7 +224,7 @@ async def test_release_lets_the_next_one_in_at_once(time: Time) -> None:
 
 
 async def test_release_after_an_answer_that_got_lost(time: Time) -> None:
-    """The Lease is newer than we know, and still ours."""
+    """The Lease is newer than the known one, and still held."""
     lease = Lease()
     replica = Replica(lease, time, "one")
     await time.advance(1)
@@ -236,7 +236,7 @@ async def test_release_after_an_answer_that_got_lost(time: Time) -> None:
     assert lease.stored["spec"]["holderIdentity"] == ""
 
 
-async def test_losing_the_lease_to_a_stranger_ends_leadership(time: Time) -> None:
+async def test_losing_the_lease_to_another_replica_ends_leadership(time: Time) -> None:
     lease = Lease()
     first = Replica(lease, time, "one")
     await time.advance(1)

@@ -42,7 +42,7 @@ _DEPS = st.frozensets(st.builds(Dep, st.sampled_from("SC"), st.sampled_from("ab*
 
 
 @given(st.lists(st.tuples(_KEYS, _DEPS), max_size=20))
-def test_the_index_is_what_the_last_records_say(records: list[tuple[Key, frozenset[Dep]]]) -> None:
+def test_the_index_matches_the_last_records(records: list[tuple[Key, frozenset[Dep]]]) -> None:
     index, model = ReverseIndex(), dict[Key, frozenset[Dep]]()
     for key, deps in records:
         index.record(key, deps)

@@ -1,1 +1,1 @@
-"""The only door to the API server."""
+"""Access to the API server: client, watches and caches."""

@@ -1,4 +1,4 @@
-"""How to reach the API server and authenticate: parsed by kubernetes.aio.config, used by our client and by kopf."""
+"""Address and credentials of the API server, parsed by kubernetes.aio.config, for our client and for kopf."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT_PATH: Final = os.path.expanduser("~/.kube/config")
 
 
 class Authentication:
-    """Server address, TLS context and the current Authorization header. `kubeconfig` is None in a pod."""
+    """Address, TLS context and the current Authorization header. `kubeconfig` is None in a pod."""
 
     def __init__(self, configuration: Any, kubeconfig: str | None) -> None:
         self._kubeconfig = kubeconfig
@@ -30,13 +30,13 @@ class Authentication:
 
     @classmethod
     async def load(cls, kubeconfig: str = "") -> Authentication:
-        """From `kubeconfig`; else in-cluster; else the usual KUBECONFIG. ConfigurationError where there is none."""
+        """Load `kubeconfig`, else the ServiceAccount of the pod, else KUBECONFIG. ConfigurationError if none exists."""
         in_pod = not kubeconfig and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
         path = None if in_pod else kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT_PATH
         return cls(await _parse(path), path)
 
     def headers(self) -> dict[str, str]:
-        """The Authorization header; empty where a client certificate authenticates. In a pod re-read once a minute."""
+        """The Authorization header; empty with a client certificate. In a pod it is read again each minute."""
         configuration = self._configuration
         if self._kubeconfig is None and time.monotonic() - self._loaded > _TOKEN_SECONDS:
             configuration.refresh_api_key_hook(configuration)
@@ -45,7 +45,7 @@ class Authentication:
         return {"Authorization": f"{(scheme or 'Bearer').capitalize()} {token}"} if token else {}
 
     async def reload(self) -> None:
-        """Read the credentials again after a 401: tokens rotate, and exec plugins hand out short-lived ones."""
+        """Read the credentials again after a 401, because tokens rotate and those of exec plugins expire soon."""
         if time.monotonic() - self._loaded < _RELOAD_SECONDS:
             return
         self._loaded = time.monotonic()
@@ -54,7 +54,7 @@ class Authentication:
             self._ssl.load_cert_chain(configuration.cert_file, configuration.key_file)
 
     def session(self, *, limit: int = 0, trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
-        """A session for this server whose requests carry the current Authorization header."""
+        """A session whose requests have the current Authorization header."""
 
         async def authorize(
             request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

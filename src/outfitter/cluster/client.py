@@ -1,4 +1,4 @@
-"""The verbs of Cluster over HTTP: POST to create, server-side apply to change, JSON patch for status."""
+"""The Cluster protocol over HTTP: POST to create, server-side apply to change, JSON patch for the status."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipL
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject
 
-PAGE: Final = 100  # objects per list request: a page is parsed as a whole, and its memory is not given back
-_TRIES: Final = 4  # controllers write the status at the same time
+PAGE: Final = 100  # objects per list request; a whole page is parsed at once, and Python does not return its memory
+_TRIES: Final = 4  # a controller can write the status between our read and our write
 _CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
 _APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
@@ -27,14 +27,14 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 _UID_MISMATCH: Final = re.compile("UID in (the )?precondition")
 
 
-# What the server itself says of a refused Secret; what follows a webhook's name is the webhook's text.
+# The part of an error about a Secret that is the server's own text. The text of a webhook can quote the Secret.
 _OWN_WORDS: Final = re.compile(
     r'admission webhook "[^"]*" denied the request|secrets (?:"[^"]*" )?is forbidden: (?:exceeded quota|User ).*'
 )
 
 
 def path_of(res: ApiResource, namespace: str = "", name: str = "") -> str:
-    """URL path of a collection or of one object."""
+    """The URL path of a collection or of one object."""
     parts = [f"/apis/{res.group}/{res.version}" if res.group else f"/api/{res.version}"]
     if res.namespaced and namespace:
         parts.append(f"/namespaces/{quote(namespace, safe='')}")
@@ -45,7 +45,7 @@ def path_of(res: ApiResource, namespace: str = "", name: str = "") -> str:
 
 
 class Client:
-    """The real Cluster. `namespaces` limits lists without a namespace; empty means all."""
+    """The Cluster on a real API server. `namespaces` limits lists without a namespace; empty means all."""
 
     def __init__(
         self, transport: Transport, namespaces: Iterable[str] = (), kinds: Iterable[ChildKind] = CHILD_KINDS
@@ -56,14 +56,14 @@ class Client:
         self._events = EventLimit()
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """The object, or None where there is none."""
+        """See Cluster.get."""
         try:
             return parsed(await self.transport.request("GET", path_of(self._resources[kind], namespace, name)))
         except NotFound:
             return None
 
     async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
-        """All objects of a kind, in one namespace or in all that we may work in, page by page."""
+        """See Cluster.list. Lists page by page, and with `namespaces` one namespace after the other."""
         res = self._resources[kind]
         spaces = (namespace,) if namespace or not res.namespaced else self._namespaces or ("",)
         found: list[dict[str, Any]] = []
@@ -81,48 +81,49 @@ class Client:
         return found
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """POST; AlreadyExists where the name is taken. Returns the stored object."""
+        """See Cluster.create."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(self._resources[kind], meta.get("namespace", "")) + _CREATE
         with _scrubbing(kind):
             return parsed(await self.transport.request("POST", path, manifest))
 
     async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
-        """Server-side apply with force on the live object with `uid`; Conflict where the live object is another one."""
+        """See Cluster.apply."""
         kind, meta = manifest["kind"], manifest["metadata"]
         path = path_of(self._resources[kind], meta.get("namespace", ""), meta["name"])
-        # The uid in the body makes the server itself refuse should the object be replaced in between.
-        if_unchanged = {**manifest, "metadata": {**meta, "uid": uid}}
+        # With the uid in the body, the server rejects the request if the object has been replaced meanwhile.
+        with_uid = {**manifest, "metadata": {**meta, "uid": uid}}
         with _scrubbing(kind):
             if manager == FIELD_MANAGER:
                 await self._move_to_apply(path, kind, uid)
             try:
                 how = path + _APPLY.format(manager)
-                return parsed(await self.transport.request("PATCH", how, if_unchanged, content_type=_APPLY_PATCH))
+                return parsed(await self.transport.request("PATCH", how, with_uid, content_type=_APPLY_PATCH))
             except Invalid as error:
                 if "metadata.uid: Invalid value" in error.message:
-                    text = f"{kind} {meta['name']} is another object now"
+                    text = f"{kind} {meta['name']} was replaced by another object"
                     raise Conflict(text, status=409, reason="Conflict") from None
-                return await self._replace_lists(path, if_unchanged, error)
+                return await self._replace_lists(path, with_uid, error)
 
-    async def _replace_lists(self, path: str, if_unchanged: Mapping[str, Any], refused: Invalid) -> dict[str, Any]:
-        """Change by merge patch what apply cannot: apply keeps the items that others put into a keyed list, and the
-        server may refuse them beside ours (two ports of one name). A merge patch takes our lists as the whole truth.
+    async def _replace_lists(self, path: str, manifest: Mapping[str, Any], error: Invalid) -> dict[str, Any]:
+        """Replace whole lists by a merge patch, because apply keeps the items of other field managers.
+
+        The server can reject such items together with ours, for example two ports of one name.
         """
         try:
             query = f"?fieldManager={FIELD_MANAGER}"
-            return parsed(await self.transport.request("PATCH", path + query, if_unchanged, content_type=_MERGE_PATCH))
+            return parsed(await self.transport.request("PATCH", path + query, manifest, content_type=_MERGE_PATCH))
         except Invalid:
-            raise refused from None
+            raise error from None
 
     async def _move_to_apply(self, path: str, kind: str, uid: str) -> None:
-        """Record as applied what a POST of ours recorded as updated; most often there is nothing to do."""
+        """Move our managedFields from operation Update, which a POST records, to Apply. Usually it is done already."""
         for attempt in range(1, _TRIES + 1):
             live = parsed(await self.transport.request("GET", path))["metadata"]
             if live["uid"] != uid:
-                raise Conflict(f"{kind} {live['name']} is another object now", status=409, reason="Conflict")
+                raise Conflict(f"{kind} {live['name']} was replaced by another object", status=409, reason="Conflict")
             entries = live.get("managedFields") or ()
-            number = next((number for number, entry in enumerate(entries) if _made_by_post(entry)), None)
+            number = next((number for number, entry in enumerate(entries) if _is_ours_by_post(entry)), None)
             if number is None:
                 return
             field = f"/metadata/managedFields/{number}"
@@ -140,7 +141,7 @@ class Client:
                 return
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
-        """Delete with a uid precondition; an object already gone is success. `orphan` leaves its dependents."""
+        """See Cluster.delete."""
         options = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
@@ -153,14 +154,14 @@ class Client:
         except NotFound:
             return
         except Conflict as error:
-            # The name belongs to another object now: the one we meant is gone.
+            # The name belongs to another object, so the object with this uid does not exist.
             if not _UID_MISMATCH.search(error.message):
                 raise
 
     async def write_status(
         self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
     ) -> dict[str, Any]:
-        """Replace `status` of one of our objects, guarded by uid and, if given, by its version: else Conflict."""
+        """See Cluster.write_status."""
         unchanged = [{"op": "test", "path": "/metadata/resourceVersion", "value": str(version)}] if version else []
         steps: list[dict[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
@@ -173,13 +174,13 @@ class Client:
         try:
             return parsed(await self.transport.request("PATCH", path, steps, content_type=_JSON_PATCH))
         except Invalid as error:
-            # A failed test is 422 without a cause; a value that the schema refuses names its field.
+            # A failed test is a 422 without a cause; a value that violates the schema names its field.
             if error.status == 422 and error.reason == "Invalid" and "is invalid:" not in error.message:
-                raise Conflict("the object changed meanwhile", status=409, reason="Conflict") from None
+                raise Conflict("the object has changed meanwhile", status=409, reason="Conflict") from None
             raise
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
-        """Write an Event about one of our objects: rate-limited, and never an error."""
+        """See Cluster.emit. Rate-limited, and never an error."""
         if not self._events.admits(regarding.uid, reason, message):
             return
         body = event(regarding, type_=type_, reason=reason, message=message, action=action)
@@ -187,22 +188,22 @@ class Client:
         try:
             await self.transport.request("POST", path, body, attempts=1)
         except (ApiError, LeadershipLost):
-            return  # an Event is a courtesy; the status says the same
+            return  # the status has the same information
 
 
-def _made_by_post(entry: Mapping[str, Any]) -> bool:
+def _is_ours_by_post(entry: Mapping[str, Any]) -> bool:
     ours = entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
     return ours and entry.get("operation") == "Update"
 
 
 @contextmanager
 def _scrubbing(kind: str) -> Iterator[None]:
-    """The server quotes refused values, and webhooks may quote anything: a Secret's must not reach logs or status."""
+    """Keep the data of Secrets out of errors: servers quote rejected values, and webhooks can quote anything."""
     try:
         yield
     except ApiError as error:
         if kind != "Secret" or not (isinstance(error, Forbidden | Invalid) or "denied" in error.message):
             raise
         own = _OWN_WORDS.match(error.message)
-        text = "the server refuses this Secret" + (f": {own[0]}" if own else "")
+        text = "the server rejects this Secret" + (f": {own[0]}" if own else "")
         raise type(error)(text, status=error.status, reason=error.reason, retry_after=error.retry_after) from None

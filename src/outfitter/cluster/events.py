@@ -1,4 +1,4 @@
-"""Kubernetes Events about our objects."""
+"""Kubernetes Events about custom resources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MESSAGE_LIMIT: Final = 1024  # of the API server, for the message of an Event
 
 
 def event(regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> dict[str, Any]:
-    """The manifest. Its name follows from its content, so that a repeat meets the one that is there."""
+    """The manifest of an Event. Its name is derived from its content, so that a repetition has the same name."""
     now = datetime.now(UTC)
     namespace = regarding.namespace or "default"
     digest = short_hash(f"{regarding.uid}/{type_}/{reason}/{message}", 12)
@@ -54,27 +54,27 @@ def event(regarding: CachedObject, *, type_: str, reason: str, message: str, act
 
 
 class EventLimit:
-    """A token bucket over all Events, and a memory of those written lately."""
+    """A token bucket for all Events, and a record of the recent ones."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._tokens = _BURST
         self._refilled = clock()
-        self._lately: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
     def admits(self, uid: str, reason: str, message: str) -> bool:
         """Whether this Event may be written now."""
         now = self._clock()
         key = (uid, reason, message)
-        if now - self._lately.get(key, float("-inf")) < _SAME_SECONDS:
+        if now - self._recent.get(key, float("-inf")) < _SAME_SECONDS:
             return False
         self._tokens = min(_BURST, self._tokens + (now - self._refilled) * _PER_SECOND)
         self._refilled = now
         if self._tokens < 1:
             return False
         self._tokens -= 1
-        self._lately[key] = now
-        self._lately.move_to_end(key)
-        while len(self._lately) > _REMEMBERED:
-            self._lately.popitem(last=False)
+        self._recent[key] = now
+        self._recent.move_to_end(key)
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
         return True

@@ -1,4 +1,4 @@
-"""List and watch of one kind into the caches: never gives up, and finds what was deleted while it was not looking."""
+"""List and watch of one kind into the caches, with retries, and with the deletions that happened between watches."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ from outfitter.errors import ApiError, Forbidden, Gone, NotFound, Unavailable
 
 _log = logging.getLogger(__name__)
 
-IDLE_SECONDS: Final = 75.0  # bookmarks come every 60: silence for longer means a dead connection
+IDLE_SECONDS: Final = 75.0  # bookmarks come every 60 seconds, so a longer silence means a dead connection
 _WATCH_SECONDS: Final = (300, 360)
 _SHORT_WATCH: Final = 1.0
 _BACKOFF: Final = (0.2, 30.0)  # seconds: first and longest
 _DELETED: Final = re.compile(rb'\{"type"\s*:\s*"DELETED"')
 _NO_RIGHT: Final = (
-    "Nothing is done before it may: install the roles of this version with the settings that it runs with (helm "
-    "upgrade does both), or turn off the setting that needs this right"
+    "The operator does nothing without this right. Install the roles of this version with its settings (helm upgrade "
+    "does both), or turn off the setting that needs the right."
 )
 _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 
 class Informer:
-    """List and watch of one kind in one namespace ("" for all). `synced`: the first list is in the caches."""
+    """List and watch of one kind in one namespace ("" for all). `synced`: the first list is cached.
+
+    `optional`: `run` ends with NotFound if the server does not serve the kind, instead of a retry.
+    """
 
     def __init__(
         self,
@@ -78,11 +81,11 @@ class Informer:
 
     @property
     def idle(self) -> float:
-        """Seconds since anything was heard, bookmarks included."""
+        """Seconds since the last page, event or bookmark."""
         return self._clock() - self._active
 
     async def run(self) -> None:
-        """List, then watch without end; list again only if the API server has forgotten the position."""
+        """List, then watch from there until cancelled. List again only if the version is too old for the server."""
         version = 0
         while True:
             try:
@@ -91,7 +94,7 @@ class Informer:
                 started = self._clock()
                 version = await self._follow(version)
                 if self._clock() - started < _SHORT_WATCH:
-                    await self._pause()  # something between us and the server ends every watch at once
+                    await self._pause()  # a proxy may end every watch at once
                 else:
                     self._failures = 0
             except Gone:
@@ -118,24 +121,24 @@ class Informer:
     # -- list ----------------------------------------------------------------------------------------------------
 
     async def _list(self) -> int:
-        """Page by page into the caches, then drop what was not in it. Returns the list's version."""
+        """Cache a list page by page, then remove the objects that it lacks. Returns its version."""
         seen: set[str] = set()
         token, version = "", 0
-        singly = 0  # how many objects are yet to be listed one by one
+        singly = 0  # the number of objects that are left to list one by one
         while True:
             content = await self._page(token, 1 if singly else PAGE)
             try:
                 page = orjson.loads(content)
             except orjson.JSONDecodeError as error:
                 if not singly:
-                    singly = PAGE  # one of them cannot be read: find out which
+                    singly = PAGE  # one object of the page cannot be parsed: list them one by one
                     continue
                 page, about = split(content)
                 self._unreadable.skipped(self.kind, about, error)
                 seen.add(about.get("uid", ""))
             singly = max(0, singly - 1)
             meta = page.get("metadata") or {}
-            # Pages of one list share one version; what was written after the first may be absent from the later ones.
+            # All pages have the version of the first one. Later writes are in the watch.
             version = version or int(meta.get("resourceVersion") or 0)
             for item in page.get("items") or ():
                 seen.add(item["metadata"]["uid"])
@@ -159,7 +162,7 @@ class Informer:
             live = self._caches.project(self.kind, item)
             if live is not None:
                 self._caches.put(live)
-        except Exception as error:  # whatever is wrong with one object must not keep out the others
+        except Exception as error:  # one unreadable object must not keep out the others
             self._unreadable.skipped(self.kind, item["metadata"], error)
 
     async def _page(self, token: str, limit: int) -> bytes:
@@ -190,7 +193,7 @@ class Informer:
     # -- watch ---------------------------------------------------------------------------------------------------
 
     async def _follow(self, version: int) -> int:
-        """One watch request from `version` until the server ends it; returns the version to go on from."""
+        """Watch from `version` until the server ends the request. Returns the version to continue from."""
         seconds = round(jitter(*_WATCH_SECONDS))
         query = {
             "watch": "true",
@@ -210,14 +213,14 @@ class Informer:
                     self._active = self._clock()
                     *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
                     if lines:
-                        version = self._take(lines, version)
+                        version = self._apply_lines(lines, version)
                         self._failures = 0
         except Unavailable as error:
             raise _Restart(error.message, version) from None
         return version
 
-    def _take(self, lines: Iterable[bytes], version: int) -> int:
-        """Events of one chunk into the caches; returns the newest version seen."""
+    def _apply_lines(self, lines: Iterable[bytes], version: int) -> int:
+        """Apply the events of one chunk to the caches. Returns the newest version."""
         for line in filter(None, lines):
             try:
                 event = orjson.loads(line)
@@ -225,10 +228,10 @@ class Informer:
                 meta = identity(line)
                 if not meta.get("uid"):
                     raise Gone("the watch cannot be read") from None
-                self._lost(_DELETED.match(line) is not None, meta, error)
+                self._skip(_DELETED.match(line) is not None, meta, error)
                 continue
-            what, item = event["type"], event["object"]
-            if what == "ERROR":
+            type_, item = event["type"], event["object"]
+            if type_ == "ERROR":
                 raise Gone(
                     item.get("message") or "the watch position is too old",
                     status=item.get("code") or 410,
@@ -236,25 +239,25 @@ class Informer:
             meta = item["metadata"]
             number = int(meta["resourceVersion"])
             version = max(version, number)
-            if what == "BOOKMARK":
+            if type_ == "BOOKMARK":
                 continue
             try:
-                self._learn(what == "DELETED", item, number)
-            except Exception as error:  # as in a list
-                self._lost(what == "DELETED", meta, error)
+                self._apply(type_ == "DELETED", item, number)
+            except Exception as error:  # one unreadable object must not end the watch
+                self._skip(type_ == "DELETED", meta, error)
         return version
 
-    def _learn(self, deleted: bool, item: Mapping[str, Any], version: int) -> None:
+    def _apply(self, deleted: bool, item: Mapping[str, Any], version: int) -> None:
         kind, meta, caches = self.kind, item["metadata"], self._caches
         known = caches[kind].get(meta.get("namespace", ""), meta["name"])
         if known is not None and known.resource_version >= version and not deleted:
-            return  # the echo of our own write, most often: not worth a projection
+            return  # usually the event of our own write, which is cached already
         live = caches.project(kind, item)
         if live is not None:
             (caches.remove if deleted else caches.put)(live)
 
-    def _lost(self, deleted: bool, meta: Mapping[str, Any], error: Exception) -> None:
-        """An event that cannot be taken in; that its object is gone can be believed all the same."""
+    def _skip(self, deleted: bool, meta: Mapping[str, Any], error: Exception) -> None:
+        """Skip the event of an unreadable object, but remove the object if the event is its deletion."""
         kind = self.kind
         self._unreadable.skipped(kind, meta, error)
         known = self._caches[kind].by_uid(meta.get("uid", ""))
@@ -263,7 +266,7 @@ class Informer:
 
 
 class _Restart(Unavailable):
-    """The watch broke after `version`."""
+    """The watch broke after `version` and can continue from there."""
 
     def __init__(self, message: str, version: int) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Random factors that keep replicas and keys from acting all at once."""
+"""Random factors, so that replicas and keys do not act at the same time."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import random
 
 
 def jitter(low: float, high: float) -> float:
-    """A number between `low` and `high`."""
+    """A random number between `low` and `high`."""
     return random.uniform(low, high)  # noqa: S311 - spreads load, guards nothing

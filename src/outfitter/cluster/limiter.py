@@ -1,4 +1,4 @@
-"""How many requests may be under way: halved while the server says it is busy, grown back slowly."""
+"""The limit of concurrent requests: halved when the server is busy, and raised again slowly."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
-_HALVE_AT_MOST_EVERY: Final = 1.0  # seconds; one burst of refusals is one signal
+_HALVE_AT_MOST_EVERY: Final = 1.0  # seconds; one burst of rejected requests is one signal
 
 
 class Limiter:
-    """An async context manager around one request, with additive increase and multiplicative decrease of its width."""
+    """An async context manager around each request. The limit follows additive increase, multiplicative decrease."""
 
     def __init__(self, maximum: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = float(maximum)
@@ -45,14 +45,14 @@ class Limiter:
         self._release()
 
     def busy(self) -> None:
-        """The server refused or did not answer in time."""
+        """Lower the limit: the server rejected a request as too many, or did not respond in time."""
         now = self._clock()
         if now - self._halved >= _HALVE_AT_MOST_EVERY:
             self._halved = now
             self.limit = max(1.0, self.limit / 2)
 
     def answered(self) -> None:
-        """The server did what it was asked."""
+        """Raise the limit: a request succeeded."""
         if self.limit < self._maximum:
             self.limit = min(self._maximum, self.limit + 1 / self.limit)
 

@@ -1,4 +1,4 @@
-"""The caches as a pass reads them, with indexes of what passes ask for by something else than its name."""
+"""The caches as a Reader uses them, with indexes for look-ups by other values than names."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from outfitter.snapshot import CachedObject
 
 
 class CacheLookup:
-    """The caches as a View reads them, with the indexes of INDEXES."""
+    """A Lookup over the caches, with the indexes of INDEXES."""
 
     def __init__(self, caches: Caches) -> None:
         self._caches = caches
         self._index: dict[str, dict[str, dict[str, CachedObject]]] = {kind: {} for kind in INDEXES}
         for kind in INDEXES:
             for live in caches[kind].all():
-                self.learn(Change(kind, None, live))
-        caches.listen(self.learn)
-        caches.listen_written(self.learn)
+                self.update(Change(kind, None, live))
+        caches.listen(self.update)
+        caches.listen_written(self.update)
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
-        """One object."""
+        """See Lookup.get."""
         return self._caches[kind].get(namespace, name)
 
     def owned(self, uid: str) -> Iterable[CachedObject]:
-        """Objects of any kind whose owner-uid label is `uid`."""
+        """See Lookup.owned."""
         return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
 
     def serves(self, kind: str) -> bool:
-        """Whether the API server serves a kind."""
+        """See Lookup.serves."""
         return self._caches.serves(kind)
 
     def in_namespace(self, kind: str, namespace: str) -> Iterable[CachedObject]:
-        """Objects of one kind in one namespace."""
+        """See Lookup.in_namespace."""
         return self._caches[kind].in_namespace(namespace)
 
     def all(self, kind: str) -> Iterable[CachedObject]:
-        """All objects of one kind."""
+        """See Lookup.all."""
         return self._caches[kind].all()
 
     def owner(self, uid: str) -> CachedObject | None:
-        """The object of ours with that uid."""
+        """See Lookup.owner."""
         return next((live for kind in KINDS if (live := self._caches[kind.name].by_uid(uid))), None)
 
     def indexed(self, kind: str, value: str) -> Iterable[CachedObject]:
-        """Objects of a kind in INDEXES that have this value."""
+        """See Lookup.indexed."""
         return list(self._index[kind].get(value, {}).values())
 
-    def learn(self, change: Change) -> None:
-        """Listener: keep the indexes up to date."""
+    def update(self, change: Change) -> None:
+        """Update the indexes by a change of the caches."""
         values = INDEXES.get(change.kind)
         if values is None:
             return
@@ -72,7 +72,7 @@ def _hosts(body: Mapping[str, Any]) -> list[str]:
 
 
 def _repositories(body: Mapping[str, Any]) -> set[str]:
-    """Repositories that an Artifact belongs to, as namespace/name: what it names, and what a clone took over."""
+    """The repository of an Artifact, as namespace/name. A clone has that of its source in its status."""
     meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     named = (spec.get("repositoryRef") or {}).get("name")
     if not named:
@@ -89,4 +89,4 @@ INDEXES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "Artifact": _repositories,
     "NimCache": _images,
 }
-"""Kind -> the values that its objects are found by: hosts, repositories, images."""
+"""Kind -> the values that its objects are found by."""

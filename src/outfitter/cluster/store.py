@@ -1,7 +1,7 @@
-"""What the operator has seen of the cluster: one Store per kind, kept by watches and by our own writes.
+"""The caches: one Store per kind, filled by watches and by our own writes.
 
-News older than what is known never wins, not even over a deletion. Newer news does: an object that lost the label
-which its watch selects by is reported as deleted, and comes back when it has the label again.
+A change with an older resourceVersion never replaces a newer one, nor a deletion. A newer one does: an object without
+the label of its watch is reported as deleted, and comes back when it has the label again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from outfitter.children import CHILD_KINDS, ChildKind, whole
 from outfitter.snapshot import CachedObject
 
-_TOMBSTONES = 4096  # deleted uids remembered per kind: far more than can be in flight on one watch
+_TOMBSTONES = 4096  # deleted uids kept per kind, far more than one watch can have in flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ Listener = Callable[[Change], None]
 
 
 class Store:
-    """All known objects of one kind."""
+    """The cached objects of one kind."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -52,7 +52,7 @@ class Store:
         return len(self._uids)
 
     def get(self, namespace: str, name: str) -> CachedObject | None:
-        """The object of that name, or None."""
+        """The object with that name, or None."""
         space = self._spaces.get(namespace)
         return space.get(name) if space else None
 
@@ -61,31 +61,31 @@ class Store:
         return self._uids.get(uid)
 
     def knows(self, uid: str) -> bool:
-        """Whether the object with that uid is here, or was and is gone."""
+        """Whether the object with that uid is cached, or was and has been deleted."""
         return uid in self._uids or uid in self._tombstones
 
     def deleted(self, uid: str) -> bool:
-        """Whether the object with that uid is known to be gone."""
+        """Whether the object with that uid has been deleted."""
         return uid in self._tombstones
 
     def owned(self, uid: str) -> tuple[CachedObject, ...]:
-        """Objects whose owner-uid is `uid`, in any namespace."""
+        """The objects whose owner-uid label is `uid`, in any namespace."""
         return tuple(self._owned.get(uid, {}).values())
 
     def owners(self) -> tuple[str, ...]:
-        """Every owner uid that some object here names."""
+        """The owner uids of all objects."""
         return tuple(self._owned)
 
     def in_namespace(self, namespace: str) -> tuple[CachedObject, ...]:
-        """Objects of one namespace."""
+        """The objects of one namespace."""
         return tuple(self._spaces.get(namespace, {}).values())
 
     def all(self) -> tuple[CachedObject, ...]:
-        """Every object."""
+        """All objects."""
         return tuple(self._uids.values())
 
     def put(self, live: CachedObject) -> Change | None:
-        """Learn of an object; None where it is no news."""
+        """Add or replace an object. Returns None if a newer version is cached."""
         old = self.get(live.namespace, live.name)
         if live.resource_version <= self._tombstones.get(live.uid, -1):
             return None
@@ -103,7 +103,7 @@ class Store:
         return Change(self.kind, old, live)
 
     def remove(self, live: CachedObject, version: int = 0) -> Change | None:
-        """Learn by its last event, or a list at `version`, that an object is gone; None where its name is another's."""
+        """Remove an object after its deletion event, or a list at `version`. None if its name has another uid."""
         self._remember_deletion(live.uid, max(live.resource_version, version))
         old = self.get(live.namespace, live.name)
         if old is None or old.uid != live.uid:
@@ -112,10 +112,10 @@ class Store:
         return Change(self.kind, old, None)
 
     def retain(self, uids: Collection[str], *, namespace: str = "", version: int = 0) -> list[Change]:
-        """Remove what a complete list taken at `version` does not have; objects written after it stay."""
+        """Remove the objects that a complete list at `version` lacks, unless they were written later."""
         known = self.in_namespace(namespace) if namespace else self.all()
-        gone = [live for live in known if live.uid not in uids and (not version or live.resource_version <= version)]
-        return [change for live in gone if (change := self.remove(live, version))]
+        lacking = [live for live in known if live.uid not in uids and (not version or live.resource_version <= version)]
+        return [change for live in lacking if (change := self.remove(live, version))]
 
     def _drop(self, live: CachedObject) -> None:
         space = self._spaces[live.namespace]
@@ -136,10 +136,10 @@ class Store:
 
 
 class Caches(Mapping[str, Store]):
-    """kind -> Store, and who is told of changes.
+    """The Store of each kind, and the listeners to their changes.
 
-    Listeners of `listen` hear news from outside; those of `listen_written` hear what our own writes changed. While a
-    write to an object is in flight (`writing`), news of it waits, so that the write's echo is recognised as such.
+    `listen` is for changes that a watch or list reports, `listen_written` for those of our own writes. While a write to
+    an object is in flight (`writing`), its events wait, so that the event of the write changes nothing.
     """
 
     def __init__(self, kinds: Iterable[ChildKind] = CHILD_KINDS) -> None:
@@ -166,11 +166,11 @@ class Caches(Mapping[str, Store]):
         return len(self._stores)
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` of every change that a watch or list brings."""
+        """Call `listener` with each change that a watch or list reports."""
         self._listeners.append(listener)
 
     def listen_written(self, listener: Listener) -> None:
-        """Tell `listener` of every change that our own writes made."""
+        """Call `listener` with each change by our own writes."""
         self._written.append(listener)
 
     def serves(self, kind: str) -> bool:
@@ -199,33 +199,33 @@ class Caches(Mapping[str, Store]):
         return self._projections.get(kind, whole)(kind, body)
 
     def put(self, live: CachedObject) -> None:
-        """An object as a watch or list shows it."""
+        """Cache an object that a watch or list reports."""
         if self._in_flight and self._hold(True, live):
             return
         if change := self[live.kind].put(live):
-            self._tell(self._listeners, change)
+            self._notify(self._listeners, change)
 
     def remove(self, live: CachedObject) -> None:
-        """An object that a watch reports deleted."""
+        """Remove an object that a watch reports as deleted."""
         if self._in_flight and self._hold(False, live):
             return
         if change := self[live.kind].remove(live):
-            self._tell(self._listeners, change)
+            self._notify(self._listeners, change)
 
     def retain(self, kind: str, uids: Collection[str], *, namespace: str = "", version: int = 0) -> None:
-        """Drop what a complete list of `kind` does not have."""
+        """Remove the objects that a complete list of `kind` lacks."""
         for change in self[kind].retain(uids, namespace=namespace, version=version):
-            self._tell(self._listeners, change)
+            self._notify(self._listeners, change)
 
     def wrote(self, kind: str, body: Mapping[str, Any]) -> None:
-        """The server's answer to our own write."""
+        """Cache the response to our own write."""
         live = self.project(kind, body) if self.serves(kind) else None
         if live is not None and (change := self[kind].put(live)):
-            self._tell(self._written, change)
+            self._notify(self._written, change)
 
     @contextmanager
     def writing(self, kind: str, namespace: str, name: str) -> Iterator[None]:
-        """While the block runs, news of this object waits."""
+        """Delay the events of an object while the block runs."""
         place = (kind, namespace, name)
         self._in_flight[place] = self._in_flight.get(place, 0) + 1
         try:
@@ -245,6 +245,6 @@ class Caches(Mapping[str, Store]):
         return True
 
     @staticmethod
-    def _tell(listeners: list[Listener], change: Change) -> None:
+    def _notify(listeners: list[Listener], change: Change) -> None:
         for listener in listeners:
             listener(change)

@@ -1,4 +1,4 @@
-"""HTTP to the API server: one session, bounded and adaptive concurrency, retries, and errors of our own tree."""
+"""HTTP requests to the API server: one session, limited concurrency, retries, and errors of outfitter.errors."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 REQUEST_SECONDS: Final = 10.0
 _ATTEMPTS: Final = 5
 _BACKOFF: Final = 0.1  # seconds before the second attempt; doubles, jittered
-_LONGEST_WAIT: Final = 10.0  # a server that asks for more gets the key back in the queue instead
+_LONGEST_WAIT: Final = 10.0  # for a longer Retry-After the request fails, and the key is requeued
 
 Recorder = Callable[[str, int], None]
 _BROKEN: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
 
 class Transport:
-    """Requests to one API server. `record` hears verb and code (0: no answer).
+    """Requests to one API server. `record` is called with verb and status (0: no response).
 
-    `gate` allows writes; `remaining` is for how many seconds from now one that is sent may still be under way.
+    `gate` returns whether writes are allowed, and `remaining` the seconds until a write must have ended.
     """
 
     def __init__(
@@ -79,18 +79,18 @@ class Transport:
         within: aiohttp.ClientTimeout | None = None,
         urgent: bool = False,
     ) -> bytes:
-        """The answer's body. ApiError on refusal or after all attempts; LeadershipLost for a write at a closed gate.
+        """Return the body of the response. LeadershipLost for a write while `gate` returns False.
 
-        `urgent`: it does not wait for others that are under way.
+        ApiError if the server rejects the request, or after all attempts. `urgent`: the limiter does not apply.
         """
         data = None if body is None else orjson.dumps(body)
         headers = {"Accept": accept} if data is None else {"Accept": accept, "Content-Type": content_type}
-        if_unchanged = verb != "GET" if write is None else write
+        needs_lease = verb != "GET" if write is None else write
         attempt = 1
         while True:
             try:
                 async with nullcontext() if urgent else self.limiter:
-                    return await self._once(verb, path, data, headers, if_unchanged, within or self._timeout)
+                    return await self._once(verb, path, data, headers, needs_lease, within or self._timeout)
             except (Throttled, Unavailable) as error:
                 wait = _BACKOFF * 2 ** (attempt - 1) * jitter(0.5, 1.5)
                 wait = max(wait, error.retry_after or 0)
@@ -110,12 +110,12 @@ class Transport:
         path: str,
         data: bytes | None,
         headers: Mapping[str, str],
-        if_unchanged: bool,
+        needs_lease: bool,
         within: aiohttp.ClientTimeout,
     ) -> bytes:
-        if if_unchanged and not self.gate():
+        if needs_lease and not self.gate():
             raise LeadershipLost(f"{verb} {path}: this replica does not hold the Lease")
-        if if_unchanged:
+        if needs_lease:
             within = _at_most(within, self.remaining())
         try:
             async with self.session.request(
@@ -131,7 +131,7 @@ class Transport:
         except _BROKEN as error:
             self._record(verb, 0)
             self.limiter.busy()
-            raise Unavailable(f"no answer from the API server: {type(error).__name__}") from None
+            raise Unavailable(f"no response from the API server: {type(error).__name__}") from None
         self._record(verb, code)
         if code < 300:
             self.limiter.answered()
@@ -142,7 +142,7 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, path: str, *, accept: str, total: float, idle: float) -> AsyncIterator[aiohttp.StreamReader]:
-        """The body of a watch. ApiError on refusal; Unavailable when it breaks or is silent for `idle` seconds."""
+        """The body of a watch. Unavailable if it breaks, or sends nothing for `idle` seconds."""
         timeout = aiohttp.ClientTimeout(total=total, sock_read=idle, connect=REQUEST_SECONDS)
         try:
             async with self.session.get(
@@ -169,11 +169,11 @@ class Transport:
 
 
 def parsed(content: bytes) -> dict[str, Any]:
-    """The JSON of an answer; Unavailable where it is none, or nested deeper than the parser goes."""
+    """The JSON of a response; Unavailable if it is invalid, or nested too deeply for the parser."""
     try:
         return orjson.loads(content)  # type: ignore[no-any-return]
     except orjson.JSONDecodeError as error:
-        raise Unavailable(f"the answer of the API server cannot be read: {error.msg}") from None
+        raise Unavailable(f"the response of the API server cannot be parsed: {error.msg}") from None
 
 
 def _at_most(timeout: aiohttp.ClientTimeout, seconds: float) -> aiohttp.ClientTimeout:
@@ -183,7 +183,7 @@ def _at_most(timeout: aiohttp.ClientTimeout, seconds: float) -> aiohttp.ClientTi
 
 
 def refusal(code: int, content: bytes, retry_after: str | None = None) -> ApiError:
-    """The error for an answer that is not success; its body is a Status object, or anything at all from a proxy."""
+    """The error of a failed request. Its body is a Status object, or any text if a proxy answered."""
     try:
         status = orjson.loads(content)
     except orjson.JSONDecodeError:

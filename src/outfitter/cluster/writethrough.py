@@ -1,4 +1,4 @@
-"""A Cluster that puts the answer to each write into the caches, so that the watch's echo of it is no news."""
+"""A Cluster that caches the response to each write, so that the later event of the watch changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from outfitter.snapshot import CachedObject
 
 
 class WriteThrough:
-    """What passes write with."""
+    """The Cluster of the reconciler."""
 
     def __init__(self, cluster: Cluster, caches: Caches) -> None:
         self._cluster = cluster
@@ -43,7 +43,7 @@ class WriteThrough:
         return stored
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
-        """See Cluster.delete. What it did comes by the watch: finalizers may keep the object for a while."""
+        """See Cluster.delete. The watch reports the deletion, because finalizers can delay it."""
         await self._cluster.delete(kind, namespace, name, uid, orphan=orphan)
 
     async def write_status(
