@@ -10,7 +10,7 @@ import yaml
 
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
 from outfitter.api.validation import strict_errors
-from outfitter.codegen.examples import EXAMPLES
+from outfitter.codegen.examples import EXAMPLES, example
 from outfitter.codegen.reference_pages import all_pages
 
 from .conftest import Server
@@ -55,7 +55,7 @@ def test_examples_hold_what_they_refer_to() -> None:
 @pytest.mark.parametrize("kind", OURS)
 def test_reference_examples(kind: str) -> None:
     """What opens the page of a kind is valid."""
-    assert strict_errors(yaml.safe_load(EXAMPLES[kind])) == []
+    assert strict_errors(yaml.safe_load(example(kind))) == []
 
 
 def test_reference_shows_every_field() -> None:
@@ -64,3 +64,12 @@ def test_reference_shows_every_field() -> None:
     assert "| `run.replicas` | integer 0..1 | 1 | 1 runs, 0 stops. Default: 1. |" in page
     assert "| `connections[].name` | string | required |" in page
     assert "tty needs stdin: true" in page
+
+
+def test_a_kind_without_a_row_takes_its_example_from_the_examples() -> None:
+    """So that a new kind needs its example once."""
+    for kind in EXAMPLES:
+        assert yaml.safe_load(example(kind))["kind"] == kind
+    with pytest.raises(LookupError, match="has no example"):
+        example("Nothing")
+    assert yaml.safe_load(example("Namespace"))["kind"] == "Namespace"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -67,15 +68,18 @@ def backend_of(traits: WorkloadTraits) -> Backend:
     return _load(traits.backend)
 
 
+@cache
 def _load(name: str) -> Backend:
     return cast(Backend, import_module(f"outfitter.backends.{name}").BACKEND)
 
 
+@cache
 def controller_kinds() -> tuple[str, ...]:
     """Return the kinds that create pods, over all backends."""
     return tuple(dict.fromkeys(kind for name in BACKENDS for kind in _load(name).controllers))
 
 
+@cache
 def child_kinds() -> tuple[str, ...]:
     """Return the kinds of children, over all backends, and claims."""
     made = (kind for name in BACKENDS for kind in _load(name).children)

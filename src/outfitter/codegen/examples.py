@@ -1,6 +1,16 @@
 """One small example of each kind, for the reference pages."""
 
-EXAMPLES = {
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+_FOLDER: Final = Path(__file__).parents[3] / "deploy" / "examples"
+
+EXAMPLES: Final[Mapping[str, str]] = {
     "Environment": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: Environment
@@ -102,3 +112,16 @@ spec:
   retain: true                  # keep it when no workload uses it
 """,
 }
+"""Examples that are shorter, or better commented, than those in deploy/examples."""
+
+
+def example(kind: str) -> str:
+    """Return the example of a kind: from this table, else the first object of the kind in deploy/examples."""
+    if kind in EXAMPLES:
+        return EXAMPLES[kind]
+    for path in sorted(_FOLDER.glob("*.yaml")):
+        for text in path.read_text(encoding="utf-8").split("\n---\n"):
+            body = yaml.load(text, yaml.CSafeLoader)
+            if body and body.get("kind") == kind:
+                return "\n".join(line for line in text.splitlines() if not line.startswith(("#", "---")))
+    raise LookupError(f"kind {kind} has no example: add an object to {_FOLDER.name}/")

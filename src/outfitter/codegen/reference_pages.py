@@ -6,7 +6,7 @@ from typing import Any
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import API_VERSION, KINDS, Kind
-from outfitter.codegen.examples import EXAMPLES
+from outfitter.codegen.examples import example
 from outfitter.codegen.reason_tables import reference_table
 from outfitter.codegen.shown_reasons import REASONS, read_shown
 from outfitter.codegen.states import MEANINGS, phases, steps
@@ -26,7 +26,7 @@ def page(kind: Kind) -> str:
     schema = resource_schema(kind.model)
     names = ", ".join(f"`{name}`" for name in (kind.plural, *kind.short_names))
     lines = [f"# {kind.name}", "", _summary(kind), "", f"`kubectl get` takes {names}.", ""]
-    lines += ["```yaml", EXAMPLES[kind.name].rstrip(), "```", ""]
+    lines += ["```yaml", example(kind.name).rstrip(), "```", ""]
     for part in ("spec", "status"):
         lines += [f"## {part}", "", "| field | type | default | description |", "|---|---|---|---|"]
         lines += [_row(*field) for field in _fields(schema["properties"][part], "", "")]
