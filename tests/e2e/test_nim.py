@@ -49,7 +49,7 @@ def test_a_wrong_key_is_told_and_a_right_one_taken_up(team: Team) -> None:
         "name"
     ]
     failed = team.wait("NimCache", cache, lambda item: item["status"]["failure"]["reason"] == "KeyRejected", 240)
-    assert "the key was rejected" in failed["status"]["failure"]["message"]
+    assert "rejected the key" in failed["status"]["failure"]["message"]
     assert condition(failed, "Ready")["status"] == "False"
     assert "some-other-key" not in str(failed["status"])
     team.edit("Secret", "ngc-key", {"stringData": {"NGC_API_KEY": KEY}})

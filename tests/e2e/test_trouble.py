@@ -73,7 +73,7 @@ def test_a_quota_that_refuses_and_then_does_not(team: Team) -> None:
     team.wait("ResourceQuota", "small", lambda item: "hard" in (item or {}).get("status", {}))
     team.make("Workspace", "box", {"image": WEB, "compute": {"cpuMemoryRequest": "128Mi"}})
     seen = team.wait("Workspace", "box", told("QuotaExceeded"))
-    assert "free some of the quota" in words(seen)
+    assert "Free some of the quota" in words(seen)
     assert "requests.memory" in words(seen)
     team.edit("ResourceQuota", "small", {"spec": {"hard": {"requests.memory": "1Gi"}}})
     team.ready("Workspace", "box")

@@ -211,7 +211,7 @@ def test_quota_refuses_the_pod(space: Space) -> None:
     space.make("Workspace", "box", {"image": IMAGE, "compute": {"cpuCoreRequest": 4}})
     said = space.wait("Workspace", "box", lambda item: condition(item, "Ready").get("reason") == "QuotaExceeded")
     assert "exceeded quota: tight" in message(said)
-    assert "ask for less compute" in message(said)
+    assert "request less compute" in message(said)
     space.spec("Workspace", "box", compute={"cpuCoreRequest": 0.5})
     space.ready("Workspace", "box", 60)
 

@@ -66,7 +66,7 @@ def test_extended_resources_and_shared_memory(space: Space) -> None:
     assert template["volumes"] == [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "4Gi"}}]
     # The node has none of it: the scheduler's own words reach the status.
     said = space.wait("Workspace", "box", lambda item: "Insufficient rdma.example.com/hca" in message(item))
-    assert "fits no node" in message(said)
+    assert "cannot be scheduled" in message(said)
 
 
 def test_inline_compute_overrides_the_asset(space: Space) -> None:

@@ -155,7 +155,7 @@ def test_scopes_reach_exactly_the_projects_in_them(stack: Stack, spaces: Callabl
         # Whoever holds the name keeps it; the others are served.
         said = home.wait("Credential", "shared", stalls("ReplicationError"))["status"]
         assert said["targets"] == {"desired": 2, "synced": 1}
-        assert said["message"] == "1 of 2 projects failed"
+        assert said["message"] == "1 of 2 projects failed. See issues."
         assert said["syncStatus"] == "Issues found"
         assert [(each["scopeId"], each["issue"]) for each in said["issues"]] == [(blocked.name, "ReplicationError")]
         assert decoded(blocked.need("Secret", "cred-shared")) == {"theirs": "1"}

@@ -37,9 +37,9 @@ def jobs_made(stack: Stack, space: Space, since: int = 0) -> list[str]:
 @pytest.mark.parametrize(
     ("behaviour", "log", "reason", "fix"),
     [
-        ("fail", "HTTP 401 Unauthorized for nvapi-s3cr3t", "KeyRejected", "correct the Secret"),
-        ("fail", "[Errno 28] No space left on device", "NoSpace", "raise size"),
-        ("oom", None, "OutOfMemory", "raise compute.cpuMemoryLimit"),
+        ("fail", "HTTP 401 Unauthorized for nvapi-s3cr3t", "KeyRejected", "Correct the Secret"),
+        ("fail", "[Errno 28] No space left on device", "NoSpace", "Raise size"),
+        ("oom", None, "OutOfMemory", "Raise compute.cpuMemoryLimit"),
         ("fail", "what is this", "DownloadFailed", "kubectl logs"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_download_that_takes_too_long(operator: Operator, space: Space) -> Non
     )
     space.annotate("NimCache", CACHE, reconcile=None)
     space.wait("NimCache", CACHE, failed("DeadlineExceeded"))
-    space.wait("Artifact", "llama", lambda item: "it took too long" in message(item))
+    space.wait("Artifact", "llama", lambda item: "download took too long" in message(item))
 
 
 def test_a_missing_key_and_no_right_to_the_model(space: Space) -> None:

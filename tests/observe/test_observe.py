@@ -1,7 +1,8 @@
-"""Objects as clusters show them, and what is read out of them."""
+"""Observations of child objects: their state, the reason and the message."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,11 @@ from world import complete
 def live(kind: str, status: dict[str, Any] | None = None, **body: Any) -> CachedObject:
     meta = {"name": "w", "generation": 2, "uid": "u", "resourceVersion": "1", **body.pop("metadata", {})}
     return CachedObject.of(complete({"kind": kind, "metadata": meta, "status": status or {}, **body}))
+
+
+def is_readable(message: str) -> bool:
+    """Whether a message is short and consists of sentences; a command at its end has no full stop."""
+    return len(message) < 200 and re.fullmatch(r"[A-Z0-9].*(\.|: kubectl [^.]+)", message) is not None
 
 
 SEEN = {"observedGeneration": 2, "currentRevision": "a", "updateRevision": "a"}
@@ -33,7 +39,7 @@ STATEFULSETS = [
 
 @pytest.mark.parametrize(("status", "replicas", "state", "reason"), STATEFULSETS)
 def test_statefulsets(status: dict[str, Any], replicas: int, state: State, reason: str) -> None:
-    """By replicas, revisions and the generation that its controller has seen."""
+    """By replicas, revisions and the observed generation."""
     found = observe(live("StatefulSet", status, spec={"replicas": replicas}))
     assert (found.state, found.reason) == (state, reason)
 
@@ -62,6 +68,7 @@ def test_deployments(status: dict[str, Any], replicas: int, state: State, reason
     """By replicas, the rollout and its deadline."""
     found = observe(live("Deployment", status, spec={"replicas": replicas}))
     assert (found.state, found.reason) == (state, reason)
+    assert found.state is State.READY or is_readable(found.message)
 
 
 def ended_job(kind: str, reason: str = "", value: str = "True") -> dict[str, Any]:
@@ -112,6 +119,7 @@ def test_downloads(job: dict[str, Any], pod_status: dict[str, Any], state: State
     found = observe_download(live("Job", job), [pod(status=terminated or pod_status)])
     assert (found.state, found.reason) == (state, reason)
     assert pod_status.get("message", "?") not in found.message
+    assert found.state is State.READY or is_readable(found.message)
 
 
 CLAIMS = [
@@ -126,13 +134,13 @@ CLAIMS = [
 
 @pytest.mark.parametrize(("status", "late", "state", "reason"), CLAIMS)
 def test_claims(status: dict[str, Any], late: bool, state: State, reason: str) -> None:
-    """A claim that waits for its first pod is where it should be."""
+    """A claim that is bound by its first pod is ready before it is bound."""
     found = observe(live("PersistentVolumeClaim", status, spec={}), first_consumer=late)
     assert (found.state, found.reason) == (state, reason)
 
 
 def test_kinds_without_a_state_are_ready() -> None:
-    """A Service is there or not."""
+    """A Service has no readiness."""
     assert observe(live("Service", spec={})).state is State.READY
 
 
@@ -165,7 +173,7 @@ FAILURES = [
     (status(waits("ImagePullBackOff", "back-off")), "ImagePullFailed", "example.com/u:1"),
     (status(waits("ErrImagePull", "unauthorized")), "ImagePullFailed", "dockerRegistry"),
     (status(waits("ErrImageNeverPull")), "ImagePullFailed", "IfNotPresent"),
-    (status(waits("InvalidImageName")), "ImagePullFailed", "correct the image's name"),
+    (status(waits("InvalidImageName")), "ImagePullFailed", "Correct the name of the image"),
     (
         status(waits("CreateContainerConfigError", 'secret "x" not found')),
         "ContainerConfigInvalid",
@@ -178,14 +186,14 @@ FAILURES = [
             )
         ),
         "RunsAsRoot",
-        "image will run as root; set security.runAsUid",
+        "image will run as root. Set security.runAsUid",
     ),
     (
         status(
             waits("CreateContainerConfigError", "container has runAsNonRoot and image has non-numeric user (app), c")
         ),
         "RunsAsRoot",
-        "non-numeric user (app); set security.runAsUid",
+        "non-numeric user (app). Set security.runAsUid",
     ),
     (status(waits("RunContainerError", "exec: no such file")), "ContainerStartFailed", "no such file"),
     (
@@ -209,30 +217,31 @@ FAILURES = [
             ],
         },
         "Unschedulable",
-        "3 Insufficient nvidia.com/gpu; ask for less",
+        "3 Insufficient nvidia.com/gpu. Request less",
     ),
     ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, "PodFailed", "low on memory"),
     ({"phase": "Failed"}, "PodFailed", "container ended"),
     (
         status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]),
         "NodeLost",
-        "does not answer; it goes on when the node is back",
+        "does not answer. Restore the node",
     ),
 ]
 
 
 @pytest.mark.parametrize(("found", "reason", "text"), FAILURES)
 def test_pod_failures(found: dict[str, Any], reason: str, text: str) -> None:
-    """The kubelet's words, and what to do."""
+    """The message holds the pod, the kubelet's text and the remedy."""
     failure = observe_pods([pod(status=found)]).failure
     assert failure is not None
     assert (failure.state, failure.reason) == (State.FAILED, reason)
     assert text in failure.message
     assert "w-0" in failure.message
+    assert is_readable(failure.message)
 
 
-def test_a_pod_that_a_lost_node_keeps_from_going_is_told() -> None:
-    """After five minutes without its node a pod is Terminating for good; one that goes as it should is no news."""
+def test_a_pod_whose_deletion_waits_for_a_lost_node_is_a_failure() -> None:
+    """A pod that ends on a healthy node is none."""
     meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
     lost = status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])
     failure = observe_pods([pod(status=lost, **meta)]).failure
@@ -256,13 +265,13 @@ FINE = [
 
 
 @pytest.mark.parametrize("found", FINE)
-def test_pods_on_their_way(found: dict[str, Any]) -> None:
-    """Starting, running, recovered, or about to be started again: no failure."""
+def test_pods_that_start(found: dict[str, Any]) -> None:
+    """Starting, running, recovered or restarting: no failure."""
     assert observe_pods([pod(status=found)]).failure is None
 
 
-def test_counters_and_back_off_times_are_not_told() -> None:
-    """Messages that change by themselves would cost a status write each."""
+def test_messages_have_no_counters_and_back_off_times() -> None:
+    """Each change of a message costs a status write."""
     texts = set()
     for message in ("back-off 10s restarting", "back-off 20s restarting"):
         container = waits("CrashLoopBackOff", message, restartCount=len(message), lastState=ended("Error", 1))
@@ -273,7 +282,7 @@ def test_counters_and_back_off_times_are_not_told() -> None:
 
 
 def test_scheduled() -> None:
-    """All pods, at least one, and only those that stay."""
+    """All pods are scheduled, and there is at least one. Pods that are being deleted do not count."""
     there = pod(status={"conditions": [{"type": "PodScheduled", "status": "True"}]})
     not_yet = pod("w-1", status={})
     going = pod("w-2", status={"phase": "Failed"}, deletionTimestamp="2026-01-01T00:00:00Z")
@@ -285,7 +294,7 @@ def test_scheduled() -> None:
 
 
 def test_pods_that_block_a_rollout() -> None:
-    """Of an old revision and not ready; never one that is ready, current, going, or of a controller not yet seen."""
+    """Unready pods of an old revision, unless they are being deleted or the newest revision is unknown."""
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     stuck = pod("w-0", status={}, revision="old")
     fine = [
@@ -299,7 +308,7 @@ def test_pods_that_block_a_rollout() -> None:
 
 
 def test_refusals() -> None:
-    """Quota, Pod Security and admission: the server's words without the controller's prefix, and a way out."""
+    """The server's answer without the prefix of the controller, and a remedy."""
     prefix = "create Pod w-0 in StatefulSet w failed error: "
     quota = refusal(prefix + 'pods "w-0" is forbidden: exceeded quota: q, requested: pods=1')
     must = refusal(prefix + 'pods "w-0" is forbidden: failed quota: q: must specify limits.cpu')
@@ -315,5 +324,5 @@ def test_refusals() -> None:
         assert item.state is State.FAILED
         assert not item.message.startswith("create Pod")
     assert "requested: pods=1" in quota.message
-    assert "set it in compute" in must.message
+    assert "Set them in compute" in must.message
     assert "pod-security.kubernetes.io/enforce" in security.message

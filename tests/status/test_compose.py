@@ -137,8 +137,8 @@ def test_deleting() -> None:
     [
         ((0, 1), "Failed", "spec.x: s"),
         ((1, 1), "Issues found", "spec.x: s"),
-        ((2, 3), "Issues found", "1 of 3 projects failed"),
-        ((0, 3), "Failed", "3 of 3 projects failed"),
+        ((2, 3), "Issues found", "1 of 3 projects failed. See issues."),
+        ((0, 3), "Failed", "3 of 3 projects failed. See issues."),
         ((3, 3), "Issues found", "spec.x: s"),
     ],
 )

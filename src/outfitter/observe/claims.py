@@ -15,8 +15,11 @@ def observe_claim(body: Mapping[str, Any]) -> Observation:
     if phase == "Bound":
         return READY
     if phase == "Lost":
-        return failed(Reason.LOST_PHASE, "its PersistentVolume is gone; restore the volume or make a new claim")
-    return progressing(Reason.PENDING, "no volume is bound yet")
+        return failed(
+            Reason.LOST_PHASE,
+            "The PersistentVolume no longer exists. Restore it, or delete the claim to get a new, empty one.",
+        )
+    return progressing(Reason.PENDING, "No volume is bound yet.")
 
 
 def binding_late(state: Observation) -> Observation:

@@ -17,9 +17,9 @@ def observe_stateful_set(body: Mapping[str, Any]) -> Observation:
     if unseen := _unseen(body, status):
         return unseen
     if wanted == 0:
-        return progressing(Reason.STOPPING, "the pod is being stopped") if status.get("replicas", 0) else READY
+        return progressing(Reason.STOPPING, "The pod is being stopped.") if status.get("replicas", 0) else READY
     if status.get("updateRevision") and status.get("updateRevision") != status.get("currentRevision"):
-        return progressing(Reason.UPDATING, "the pod is being replaced")
+        return progressing(Reason.UPDATING, "The pod is being replaced.")
     return _ready_replicas(status, wanted)
 
 
@@ -30,15 +30,15 @@ def observe_deployment(body: Mapping[str, Any]) -> Observation:
     if unseen := _unseen(body, status):
         return unseen
     if wanted == 0:
-        return progressing(Reason.STOPPING, "the pods are being stopped") if status.get("replicas", 0) else READY
+        return progressing(Reason.STOPPING, "The pods are being stopped.") if status.get("replicas", 0) else READY
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     if conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
-        text = "its pods did not become ready in time: look at their log, or raise initializationTimeoutSeconds"
+        text = "The pods did not become ready in time. Check their log, or raise initializationTimeoutSeconds."
         return failed(Reason.INITIALIZATION_TIMEOUT, text)
     ready, updated, total = (status.get(name, 0) for name in ("readyReplicas", "updatedReplicas", "replicas"))
     # A rollout shows two of these three; one alone is a first start, or a scale-up.
     if sum((ready >= wanted, updated < wanted, total > updated)) >= 2:
-        return progressing(Reason.UPDATING, "the pods are being replaced")
+        return progressing(Reason.UPDATING, "The pods are being replaced.")
     return _ready_replicas(status, wanted)
 
 
@@ -52,7 +52,7 @@ def observe_job(body: Mapping[str, Any]) -> Observation:
         if condition["type"] == "Failed":
             late = condition.get("reason") == "DeadlineExceeded"
             return failed(Reason.DEADLINE_EXCEEDED if late else Reason.POD_FAILED, condition.get("message", ""))
-    return progressing(Reason.PROGRESSING, "it is running")
+    return progressing(Reason.PROGRESSING, "The Job is running.")
 
 
 def _unseen(body: Mapping[str, Any], status: Mapping[str, Any]) -> Observation | None:
@@ -64,4 +64,4 @@ def _unseen(body: Mapping[str, Any], status: Mapping[str, Any]) -> Observation |
 
 def _ready_replicas(status: Mapping[str, Any], wanted: int) -> Observation:
     ready = status.get("readyReplicas", 0)
-    return progressing(Reason.PROGRESSING, f"{ready} of {wanted} pods are ready") if ready < wanted else READY
+    return progressing(Reason.PROGRESSING, f"{ready} of {wanted} pods are ready.") if ready < wanted else READY

@@ -16,12 +16,12 @@ _LOG_FAILURES: tuple[tuple[str, Reason, str], ...] = (
     (
         r"no space left|disk quota exceeded|enospc",
         Reason.NO_SPACE,
-        "the volume is full: raise size where its storage class allows growth, or make a larger cache",
+        "The volume of the download is full. Raise size if its StorageClass allows growth, or create a larger cache.",
     ),
     (
         r"\b40[13]\b|unauthori[sz]ed|forbidden|invalid (api )?key|authentication (failed|error)|access denied",
         Reason.KEY_REJECTED,
-        "the key was rejected: correct the Secret of the ngcApiKey Credential, or use one that may have this model",
+        "The registry rejected the key. Correct the Secret of the ngcApiKey Credential, or use a key for this model.",
     ),
 )
 
@@ -36,20 +36,20 @@ def observe_download(job: CachedObject, pods: Iterable[CachedObject]) -> Observa
         failure = observe_pods(pod for pod in pods if (pod.body.get("status") or {}).get("phase") != "Failed").failure
         return progressing(failure.reason, failure.message) if failure else state
     if state.reason == Reason.DEADLINE_EXCEEDED:
-        text = "it took too long: look at the network, or let an admin raise the operator's nimDownloadSeconds"
+        text = "The download took too long. Check the network, or ask an administrator to raise nimDownloadSeconds."
         return failed(Reason.DEADLINE_EXCEEDED, text)
     for pod in pods:
         if found := _terminated(pod):
             return found
-    log = f"look at its log: kubectl logs job/{job.name} -n {job.namespace}"
-    return failed(Reason.DOWNLOAD_FAILED, f"the download failed; {log}")
+    command = f"kubectl logs job/{job.name} -n {job.namespace}"
+    return failed(Reason.DOWNLOAD_FAILED, f"The download failed. Read its log: {command}")
 
 
 def _terminated(pod: CachedObject) -> Observation | None:
     for container in (pod.body.get("status") or {}).get("containerStatuses") or ():
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":
-            return failed(Reason.OUT_OF_MEMORY, "it ran out of memory: raise compute.cpuMemoryLimit")
+            return failed(Reason.OUT_OF_MEMORY, "The download exceeded its memory limit. Raise compute.cpuMemoryLimit.")
         for pattern, reason, fix in _LOG_FAILURES:
             if re.search(pattern, ended.get("message") or "", re.IGNORECASE):
                 return failed(reason, fix)

@@ -11,42 +11,41 @@ from outfitter.observe.state import Observation, failed
 from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject
 
-# Reasons for which a container waits, and what a person can do. The kubelet's words, not ours.
-_WAITING: Mapping[str, tuple[Reason, str]] = {
-    "ImagePullBackOff": (
-        Reason.IMAGE_PULL_FAILED,
-        "check the image's name and tag, and that a dockerRegistry Credential covers its registry",
-    ),
-    "ErrImagePull": (
-        Reason.IMAGE_PULL_FAILED,
-        "check the image's name and tag, and that a dockerRegistry Credential covers its registry",
-    ),
+_IMAGE_REMEDY: Final = (
+    "Check the name and tag of the image, and whether a dockerRegistry Credential covers its registry."
+)
+_WAITING: Final[Mapping[str, tuple[Reason, str]]] = {
+    "ImagePullBackOff": (Reason.IMAGE_PULL_FAILED, _IMAGE_REMEDY),
+    "ErrImagePull": (Reason.IMAGE_PULL_FAILED, _IMAGE_REMEDY),
     "ErrImageNeverPull": (
         Reason.IMAGE_PULL_FAILED,
-        "the image is not on the node: choose imagePullPolicy IfNotPresent",
+        "The node does not have the image. Set imagePullPolicy IfNotPresent.",
     ),
-    "InvalidImageName": (Reason.IMAGE_PULL_FAILED, "correct the image's name"),
+    "InvalidImageName": (Reason.IMAGE_PULL_FAILED, "Correct the name of the image."),
     "CreateContainerConfigError": (
         Reason.CONTAINER_CONFIG_INVALID,
-        "a Secret, ConfigMap or key that the container needs is missing",
+        "Create the Secret, ConfigMap or key that the container needs.",
     ),
-    "CreateContainerError": (Reason.CONTAINER_CONFIG_INVALID, "correct the container's settings"),
+    "CreateContainerError": (Reason.CONTAINER_CONFIG_INVALID, "Correct the settings of the container."),
     "RunContainerError": (
         Reason.CONTAINER_START_FAILED,
-        "check command, workingDir and whether the image fits this user",
+        "Check command, workingDir, and whether the image works with its user.",
     ),
-    "CrashLoopBackOff": (Reason.CRASH_LOOP_BACK_OFF, "look at its log: kubectl logs"),
+    "CrashLoopBackOff": (Reason.CRASH_LOOP_BACK_OFF, "Read its log: kubectl logs --previous"),
 }
+"""The kubelet's reason for a container that waits -> reason and remedy."""
 
 _RUNS_AS_ROOT: Final = re.compile(
     r"container has runAsNonRoot and image (will run as root|has non-numeric user \([^)]*\))"
     r"|container's runAsUser breaks non-root policy"
 )
 
+Conditions = Mapping[str, Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class PodSummary:
-    """What the pods of a workload say together."""
+    """The state of all pods of a workload. `unready_outdated`: unready pods of an old StatefulSet revision."""
 
     scheduled: bool = False
     failure: Observation | None = None
@@ -54,79 +53,84 @@ class PodSummary:
 
 
 def observe_pods(pods: Iterable[CachedObject], update_revision: str = "") -> PodSummary:
-    """The first failure among pods, whether all are scheduled, and not-ready pods of an old StatefulSet revision."""
-    scheduled, failure, stuck = True, None, []
+    """The first failure, whether all pods are scheduled, and unready pods without `update_revision`."""
+    scheduled, failure, unready_outdated = True, None, []
     any_pod = False
     for pod in pods:
         body = pod.body
         conditions = {item["type"]: item for item in (body.get("status") or {}).get("conditions") or ()}
         if pod.deleting:
-            # After five minutes its pods are told to go, which only the lost node itself could confirm.
+            # Five minutes after a node is lost, its pods are deleted, which only that node could confirm.
             failure = failure or _node_lost(body, conditions)
             continue
         any_pod = True
-        if conditions.get("PodScheduled", {}).get("status") != "True":
-            scheduled = False
-        found = _pod_failure(body, conditions)
-        failure = failure or found
-        revision = (body["metadata"].get("labels") or {}).get("controller-revision-hash", "")
-        ready = conditions.get("Ready", {}).get("status") == "True"
-        if update_revision and revision and revision != update_revision and not ready:
-            stuck.append(pod)
-    return PodSummary(scheduled and any_pod, failure, tuple(stuck))
+        scheduled = scheduled and conditions.get("PodScheduled", {}).get("status") == "True"
+        failure = failure or _pod_failure(body, conditions)
+        if _outdated(body, update_revision) and conditions.get("Ready", {}).get("status") != "True":
+            unready_outdated.append(pod)
+    return PodSummary(scheduled and any_pod, failure, tuple(unready_outdated))
 
 
-def _pod_failure(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> Observation | None:
+def _outdated(body: Mapping[str, Any], update_revision: str) -> bool:
+    revision = (body["metadata"].get("labels") or {}).get("controller-revision-hash", "")
+    return bool(update_revision and revision and revision != update_revision)
+
+
+def _pod_failure(body: Mapping[str, Any], conditions: Conditions) -> Observation | None:
     name, status = body["metadata"]["name"], body.get("status") or {}
     scheduling = conditions.get("PodScheduled", {})
     if scheduling.get("reason") == "Unschedulable":
-        text = scheduling.get("message", "no node fits").partition(" no new claims to deallocate")[0]
-        text = text.partition(" preemption:")[0].rstrip(" .,")
-        fix = "ask for less in compute, for another nodeType or nodePools, or wait for room"
-        return failed(Reason.UNSCHEDULABLE, f"pod {name} fits no node: {text}; {fix}")
+        return _unschedulable(name, scheduling.get("message", "no node fits it"))
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        found = _container_failure(name, container)
-        if found:
-            return found
+        failure = _container_failure(name, container)
+        if failure:
+            return failure
     if status.get("phase") == "Failed":
-        why = ": ".join(part for part in (status.get("reason"), status.get("message")) if part) or "its container ended"
-        return failed(Reason.POD_FAILED, f"pod {name} failed: {why}")
+        cause = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
+        return failed(Reason.POD_FAILED, f"Pod {name} failed: {(cause or 'a container ended').rstrip('.')}.")
     return _node_lost(body, conditions)
 
 
-def _node_lost(body: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> Observation | None:
+def _unschedulable(pod: str, message: str) -> Observation:
+    cause = message.partition(" no new claims to deallocate")[0].partition(" preemption:")[0].rstrip(" .,")
+    remedy = "Request less in compute, choose another nodeType or other nodePools, or free capacity."
+    return failed(Reason.UNSCHEDULABLE, f"Pod {pod} cannot be scheduled: {cause}. {remedy}")
+
+
+def _node_lost(body: Mapping[str, Any], conditions: Conditions) -> Observation | None:
     name, ready = body["metadata"]["name"], conditions.get("Ready", {})
-    contained = conditions.get("ContainersReady", {}).get("status") == "True"
-    # The kubelet gives a reason. Without one it was the node controller, which no kubelet has answered for 40 s.
-    if ready.get("status") != "False" or not contained or ready.get("reason"):
+    containers_ready = conditions.get("ContainersReady", {}).get("status") == "True"
+    # A kubelet sets a reason. The node controller sets none, after 40 s without an answer of the kubelet.
+    if ready.get("status") != "False" or not containers_ready or ready.get("reason"):
         return None
     node = (body.get("spec") or {}).get("nodeName", "?")
-    fix = f"it goes on when the node is back; if it is gone for good, an admin deletes it: kubectl delete node {node}"
-    return failed(Reason.NODE_LOST, f"pod {name}: its node {node} does not answer; {fix}")
+    remedy = f"Restore the node. If it is lost, ask an administrator to run: kubectl delete node {node}"
+    return failed(Reason.NODE_LOST, f"Pod {name} is on node {node}, which does not answer. {remedy}")
 
 
 def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | None:
-    last = (
-        (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
-    )
-    waiting = (container.get("state") or {}).get("waiting") or {}
+    state = container.get("state") or {}
+    last = (container.get("lastState") or {}).get("terminated") or state.get("terminated") or {}
+    waiting = state.get("waiting") or {}
     if last.get("reason") == "OOMKilled" and not container.get("ready"):
-        return failed(
-            Reason.OOM_KILLED, f"pod {pod} ran out of memory: raise compute.cpuMemoryLimit (and cpuMemoryRequest)"
-        )
+        remedy = "Raise compute.cpuMemoryLimit, and cpuMemoryRequest with it."
+        return failed(Reason.OOM_KILLED, f"Pod {pod} exceeded its memory limit. {remedy}")
     known = _WAITING.get(waiting.get("reason", ""))
     if known is None:
         return None
     if found := _RUNS_AS_ROOT.search(waiting.get("message", "")):
-        # The kubelet checks the user of the image only now; no earlier check is possible.
-        fix = (
-            "set security.runAsUid (with uidGidSource: custom) to a user of the image, take another image, "
-            "or set security.runAsNonRoot: false where the namespace allows root"
-        )
-        return failed(Reason.RUNS_AS_ROOT, f"pod {pod}: {found[0]}; {fix}")
-    reason, fix = known
-    code = f" (exit code {last['exitCode']})" if waiting["reason"] == "CrashLoopBackOff" and "exitCode" in last else ""
-    text = waiting.get("message", "") if reason not in (Reason.CRASH_LOOP_BACK_OFF, Reason.IMAGE_PULL_FAILED) else ""
-    said = f": {text}" if text else ""
-    image = f" of image {container['image']}" if reason == Reason.IMAGE_PULL_FAILED and container.get("image") else ""
-    return failed(reason, f"pod {pod}: {waiting['reason']}{image}{code}{said}; {fix}")
+        # The kubelet reads the user of the image only here, so no earlier check can report it.
+        remedy = "Set security.runAsUid with uidGidSource: custom, or runAsNonRoot: false, or use another image."
+        return failed(Reason.RUNS_AS_ROOT, f"Pod {pod} cannot start: {found[0]}. {remedy}")
+    reason, remedy = known
+    return failed(reason, f"Pod {pod} is in {waiting['reason']}{_detail(reason, container, waiting, last)}. {remedy}")
+
+
+def _detail(reason: Reason, container: Mapping[str, Any], waiting: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    """What is known of the cause, without counters and times: each change of a message costs a write."""
+    if reason is Reason.CRASH_LOOP_BACK_OFF:
+        return f" (exit code {last['exitCode']})" if "exitCode" in last else ""
+    if reason is Reason.IMAGE_PULL_FAILED:
+        return f" for image {container['image']}" if container.get("image") else ""
+    message = waiting.get("message", "").rstrip(".")
+    return f": {message}" if message else ""

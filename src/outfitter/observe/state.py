@@ -26,7 +26,7 @@ class Observation:
 
 
 READY = Observation(State.READY)
-UNSEEN = Observation(State.PROGRESSING, Reason.PROGRESSING, "the controller has not seen the newest version yet")
+UNSEEN = Observation(State.PROGRESSING, Reason.PROGRESSING, "The controller has not observed the latest version yet.")
 """State of a new object, before its controller reports on it."""
 
 

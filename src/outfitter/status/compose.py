@@ -18,10 +18,11 @@ from outfitter.reasons import Level, Reason
 
 @dataclass(frozen=True)
 class StatusInput:
-    """What a pass found, before it becomes a status.
+    """The result of a reconciliation, from which a status is composed.
 
-    `ready` is about what runs now; `reason` and `message` explain the Ready condition. `facts` are the kind's own
-    status fields. `targets` is (fine, wanted) for kinds that fan out, and decides between Failed and Issues found.
+    `ready`: whether the current children are ready. `reason` and `message` explain the Ready condition where no problem
+    does. `facts`: status fields of the kind. `targets`: (synced, desired) namespaces, for the choice between Failed and
+    Issues found.
     """
 
     ready: bool
@@ -38,12 +39,12 @@ def timestamp(now: datetime) -> str:
 
 
 def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The whole status of the object `body`; times of conditions that did not change are kept."""
+    """The whole status of the object `body`. A condition that does not change keeps its time."""
     meta, previous = body["metadata"], body.get("status") or {}
     generation = int(meta.get("generation") or 0)
     conditions = _conditions(draft, generation, previous.get("conditions") or (), timestamp(now))
-    # A problem of the user's spec comes before what follows from it.
-    told = sorted(draft.problems, key=lambda problem: -problem.level)
+    # A problem of the spec comes before its consequences.
+    ordered = sorted(draft.problems, key=lambda problem: -problem.level)
     sync = _sync(draft, meta, previous)
     status: dict[str, Any] = {
         **{key: _bounded(key, value) for key, value in draft.facts.items() if value is not None},
@@ -51,17 +52,17 @@ def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[
         "syncStatus": sync.value,
         "conditions": conditions,
     }
-    issues = [problem for problem in told if problem.level is not Level.UNDER_WAY]
+    issues = [problem for problem in ordered if problem.level is not Level.UNDER_WAY]
     if issues:
         status["issues"] = _bounded("issues", [_issue(problem, meta.get("namespace", "")) for problem in issues])
-    message = _message(draft, told)
+    message = _message(draft, ordered)
     if message:
         status["message"] = message
     return status
 
 
 def unfinished(draft: StatusInput, problems: Sequence[Problem]) -> StatusInput:
-    """The draft of a pass in which some writes failed: where they failed, nothing is synced."""
+    """The input after some writes failed: their namespaces are not synced."""
     facts, targets = draft.facts, draft.targets
     if "targets" in facts:
         targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
@@ -93,28 +94,28 @@ _COMPOSED = frozenset({"conditions", "observedGeneration", "syncStatus", "issues
 
 
 def known(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts in an object's status: its pin and its version number must outlive every trouble."""
+    """The facts in an object's status. Its revision and version must survive every failure."""
     return {key: value for key, value in (body.get("status") or {}).items() if key not in _COMPOSED}
 
 
 def least(status: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is left of a status that the server refused: its conditions and one word, beside the facts stored before."""
-    told = {key: status[key] for key in ("observedGeneration", "syncStatus", "conditions") if key in status}
-    return {**known(body), **told}
+    """The minimum of a status that the server rejected: conditions and syncStatus, with the stored facts."""
+    composed = {key: status[key] for key in ("observedGeneration", "syncStatus", "conditions") if key in status}
+    return {**known(body), **composed}
 
 
 def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The status of an object that somebody's finalizer holds: what was known of it stays."""
+    """The status of an object that a finalizer of another tool holds: its facts stay."""
     facts = known(body)
     if "phase" in facts:
         facts["phase"] = "Deleting"
-    return compose(StatusInput(False, Reason.DELETING, "being deleted", (), facts), body, now)
+    return compose(StatusInput(False, Reason.DELETING, "The object is being deleted.", (), facts), body, now)
 
 
 def unreadable(body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
-    """The status of an object that the models refuse; errors are (field, what is wrong)."""
-    found = tuple(stalled(Reason.INVALID_SPEC, message, field) for field, message in errors)
-    return compose(StatusInput(False, Reason.INVALID_SPEC, "", found, known(body), (0, 1)), body, now)
+    """The status of an object that the models reject. `errors`: pairs of field and message."""
+    problems = tuple(stalled(Reason.INVALID_SPEC, message, field) for field, message in errors)
+    return compose(StatusInput(False, Reason.INVALID_SPEC, "", problems, known(body), (0, 1)), body, now)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:
@@ -123,7 +124,7 @@ def is_ready(status: Mapping[str, Any]) -> bool:
 
 
 def is_stalled(status: Mapping[str, Any]) -> bool:
-    """Whether a status says that a person must act."""
+    """Whether the Stalled condition of a status is True."""
     return any(item["type"] == STALLED and item["status"] == "True" for item in status.get("conditions") or ())
 
 
@@ -172,28 +173,27 @@ def _sync(draft: StatusInput, meta: Mapping[str, Any], previous: Mapping[str, An
         return SyncStatus.ISSUES_FOUND
     if draft.ready and not worst:
         return SyncStatus.NO_ISSUES_FOUND
-    known = previous.get("syncStatus", SyncStatus.CREATING)
-    if known == SyncStatus.CREATING or previous.get("observedGeneration", 0) == 0:
+    before = previous.get("syncStatus", SyncStatus.CREATING)
+    if before == SyncStatus.CREATING or previous.get("observedGeneration", 0) == 0:
         return SyncStatus.CREATING
     return SyncStatus.UPDATING
 
 
 def _issue(problem: Problem, namespace: str) -> dict[str, str]:
-    where = problem.namespace or namespace
     return {
         "scopeType": "project",
-        "scopeId": where,
+        "scopeId": problem.namespace or namespace,
         "issue": str(problem.reason),
         "message": problem.text[:MESSAGE_LIMIT],
     }
 
 
-def _message(draft: StatusInput, told: Sequence[Problem]) -> str:
-    fine, wanted = draft.targets
-    if told and wanted > 1:
-        failed = wanted - fine
-        return f"{failed} of {wanted} projects failed" if failed else told[0].text[:MESSAGE_LIMIT]
-    if told:
-        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-        return told[0].text[: MESSAGE_LIMIT - len(more)] + more
+def _message(draft: StatusInput, ordered: Sequence[Problem]) -> str:
+    synced, desired = draft.targets
+    if ordered and desired > 1:
+        failed = desired - synced
+        return f"{failed} of {desired} projects failed. See issues." if failed else ordered[0].text[:MESSAGE_LIMIT]
+    if ordered:
+        more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
+        return ordered[0].text[: MESSAGE_LIMIT - len(more)] + more
     return draft.message[:MESSAGE_LIMIT]
