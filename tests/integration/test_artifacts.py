@@ -136,7 +136,7 @@ def test_a_lock_that_cannot_be_is_told_and_taken_back(space: Space) -> None:
     said = space.wait("Artifact", "scorer", stalls("Unsupported"))
     assert said["status"]["phase"] == "LockFailed"
     assert "imageBuildConfig" in message(said)
-    assert "give imageUri" in message(said)
+    assert "Set imageUri instead" in message(said)
     space.spec("Artifact", "scorer", locked=False)
     space.wait("Artifact", "scorer", lambda item: ready(item) and item["status"]["phase"] == "Draft")
     space.spec("Artifact", "scorer", containerGroups=groups(), locked=True)
