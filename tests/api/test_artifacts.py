@@ -99,7 +99,7 @@ def test_a_field_that_is_left_out_takes_its_rules_along() -> None:
 
 
 def test_an_artifact_replaces_the_image() -> None:
-    """What is missing after the merge depends on whether an artifact says what runs."""
+    """What is missing after the merge depends on whether there is an artifact."""
     assert [str(error) for error in incomplete("Inference", {"servingPort": {}})] == [
         "image: is required without artifact, and no asset or policy gives it",
         "servingPort.container: is required without artifact, and no asset or policy gives it",

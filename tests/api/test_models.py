@@ -134,9 +134,9 @@ def test_all_errors_are_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"kind": "Workspce"}, "kind: 'Workspce' is not a kind of ours; did you mean Workspace?"),
-        ({"kind": ["Workspace"]}, "kind: ['Workspace'] is not a kind of ours; did you mean Workspace?"),
-        ({}, "kind: None is not a kind of ours"),
+        ({"kind": "Workspce"}, "kind: 'Workspce' is not a kind of outfitter.dev; did you mean Workspace?"),
+        ({"kind": ["Workspace"]}, "kind: ['Workspace'] is not a kind of outfitter.dev; did you mean Workspace?"),
+        ({}, "kind: None is not a kind of outfitter.dev"),
     ],
 )
 def test_other_kinds_are_named(body: dict[str, Any], message: str) -> None:

@@ -125,7 +125,7 @@ def test_a_version_that_is_not_there_and_one_that_goes(space: Space) -> None:
 
 def test_what_an_artifact_says_already_is_refused(space: Space) -> None:
     for spec, what in (
-        ({"artifact": {"name": "a"}, "image": "i"}, "image is said by the artifact"),
+        ({"artifact": {"name": "a"}, "image": "i"}, "image is set by the artifact"),
         ({"artifact": {"name": "a", "repository": "r", "version": 1}}, "by name, or by repository and version"),
         ({"artifact": {"repository": "r"}}, "repository and version need each other"),
         (

@@ -1,4 +1,4 @@
-"""Bases of every model: how fields are named, read and written back."""
+"""Base classes of all models: names of fields, parsing and serialization."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -15,7 +15,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 
 def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:
-    """Tell the schema of a model what pydantic does not know: fields left out, mandatory fields and rules."""
+    """Complete the schema of a model: remove absent fields, add mandatory fields and rules."""
     for name in model.without():
         schema.get("properties", {}).pop(to_camel(name), None)
     if not model.PARTIAL:
@@ -32,7 +32,7 @@ def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:
 class Model(BaseModel):
     """A part of the API.
 
-    Reading ignores unknown fields (an older operator must survive a newer object) and takes null as absent.
+    Parsing ignores unknown fields, because an older operator reads newer objects, and treats null as absent.
     """
 
     model_config = ConfigDict(
@@ -47,16 +47,18 @@ class Model(BaseModel):
     RULES: ClassVar[tuple[Rule, ...]] = ()
     """Cross-field rules of this class; those of its bases apply as well."""
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = ()
-    """What may not change after creation; those of its bases apply as well."""
+    """Changes that are forbidden after creation; those of its bases apply as well."""
     MANDATORY: ClassVar[tuple[str, ...]] = ()
-    """Fields without which nothing can be made of the object, although they may be absent in a partial one."""
+    """Fields that a complete object must have; a partial one may omit them."""
     PARTIAL: ClassVar[bool] = False
-    """True for inline fields: assets and policies may fill what is absent, so mandatory fields are judged later."""
+    """True for inline fields: assets and policies may set absent fields, so mandatory fields are checked after the
+    merge.
+    """
     REFERS: ClassVar[Mapping[str, str]] = {}
     """String fields that name another object in the same namespace, with its kind."""
     WITHOUT: ClassVar[tuple[str, ...]] = ()
-    """Optional fields of the bases that this part of the API does not have. Code that works on the base still finds
-    them, unset; rules of the bases about them do not apply.
+    """Optional fields of the bases that this class does not have. Code for the base class reads them as unset, and the
+    rules of the bases about them do not apply.
     """
 
     @model_validator(mode="before")
@@ -71,7 +73,7 @@ class Model(BaseModel):
 
     @classmethod
     def without(cls) -> tuple[str, ...]:
-        """Return the fields that the class or one of its bases leaves out."""
+        """Return the fields that the class or one of its bases omits."""
         return tuple(name for base in reversed(cls.__mro__) for name in vars(base).get("WITHOUT", ()))
 
     @classmethod
@@ -88,13 +90,13 @@ class Model(BaseModel):
         return list(dict.fromkeys(found))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object as a user would write it: camelCase, only what was set."""
+        """Return the object as a manifest: camelCase, only fields that are set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
 
 
 @cache
 def _spellings(model: type[Model]) -> frozenset[str]:
-    """Return the fields that a model leaves out, in both spellings."""
+    """Return the fields that a model omits, in both spellings."""
     return frozenset(spelling for name in model.without() for spelling in (name, to_camel(name)))
 
 
@@ -122,12 +124,12 @@ class Column(Model):
 
 
 class CustomResource(Model):
-    """An object of one of our kinds, as stored by the API server."""
+    """A custom resource as the API server stores it."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
     """Columns of `kubectl get`, before Age."""
     SELECTABLE: ClassVar[tuple[str, ...]] = ()
-    """Fields that `kubectl get --field-selector` can name."""
+    """Fields that `kubectl get --field-selector` accepts."""
     SCALE: ClassVar[str | None] = None
     """Path of the replicas that `kubectl scale` sets, if any."""
 

@@ -14,7 +14,7 @@ STALLED = "Stalled"
 
 
 class SyncStatus(StrEnum):
-    """One word for people: did the object arrive everywhere it should."""
+    """One word for users: whether the object is synchronized to all its targets."""
 
     CREATING = "Creating"
     UPDATING = "Updating"
@@ -36,9 +36,9 @@ class Condition(Model):
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$")]
-    """Why, in one CamelCase word that scripts may compare."""
+    """Reason in CamelCase, which scripts may compare."""
     message: Message = ""
-    """Why, in a sentence, with what to do about it where a person must act."""
+    """Cause, and the remedy where a user must act."""
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The `metadata.generation` that this condition was computed from."""
     last_transition_time: Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})] = ""
@@ -46,15 +46,15 @@ class Condition(Model):
 
 
 class Issue(Model):
-    """One thing that is wrong in one place."""
+    """One problem in one scope."""
 
     scope_type: Literal["project", "department", "cluster", "tenant"]
-    """Width of the place that is affected."""
+    """Type of the affected scope."""
     scope_id: StatusName
-    """Name of the place: for a project, its namespace."""
+    """Name of the scope: for a project, its namespace."""
     issue: Annotated[str, Field(min_length=1, max_length=63)]
-    """NotCreated: an object it needs is missing or could not be made. ReplicationError: the copy failed or is blocked.
-    LostPhase: its volume is gone. Other words name problems of the object itself.
+    """NotCreated: a dependency is missing or was not created. ReplicationError: the copy failed or is blocked.
+    LostPhase: its volume is gone. Other reasons are about the object itself.
     """
     message: Message = ""
-    """What is wrong and how to put it right."""
+    """Cause and remedy."""

@@ -12,18 +12,18 @@ class ObjectRef(Model):
     """A reference to one object."""
 
     TARGET: ClassVar[str] = ""
-    """Kind that the reference points at."""
+    """Kind of the object."""
 
     name: Name
-    """Name of the object. It is looked up by name only; a reference never names a namespace."""
+    """Name of the object. A reference never names a namespace."""
 
 
 class AssetRef(ObjectRef):
-    """A reference to an asset: looked up in the same namespace first, then among the assets shared with it."""
+    """A reference to an asset: in the same namespace, or shared with it."""
 
     scope: ScopeType | None = None
-    """Look only at this level: `project` is the same namespace, the others are shared assets of exactly that width.
-    Without it the narrowest asset of that name wins, so that a local asset shadows a shared one.
+    """Search only this scope: `project` is the same namespace, the others are assets shared with exactly that scope.
+    Without it, the narrowest asset of that name is used: a local asset overrides a shared one.
     """
 
 
@@ -45,7 +45,7 @@ class DataSourceRef(AssetRef):
     TARGET: ClassVar[str] = "DataSource"
 
     mount_path: AbsolutePath | None = None
-    """Mount it here instead of at the path that the data source itself names."""
+    """Mount path. Default: that of the data source."""
 
 
 class CredentialRef(AssetRef):

@@ -6,24 +6,24 @@ from typing import Any, Literal
 
 Node = Mapping[str, Any]
 Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
-"""FieldValueDuplicate is left out: with it the API server drops the message."""
+"""FieldValueDuplicate is excluded: the API server drops its message."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """One rule over one object of the API.
 
-    `cel` and `check` say the same thing; both see the object as it was written (absent fields are absent).
+    `cel` and `check` are equivalent; both get the object without defaults.
     """
 
     cel: str
     message: str
     check: Callable[[Node], bool]
     field: str | None = None
-    """Field, relative to the object, that the error is reported at; dotted camelCase."""
+    """Field of the error, relative to the object, in dotted camelCase."""
     reason: Reason = "FieldValueInvalid"
     complete: bool = False
-    """Holds only for a complete object: not asked of inline fields, which an asset or a policy may still fill."""
+    """Applies only to a complete object, not to inline fields, which an asset or a policy may complete."""
 
     def manifest(self) -> dict[str, str]:
         """Render the entry of `x-kubernetes-validations`."""
@@ -35,7 +35,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Transition:
-    """One rule over the change of an object: what may not be edited once it is created."""
+    """One rule about a change of an object after its creation."""
 
     cel: str
     message: str

@@ -1,4 +1,4 @@
-"""Model -> structural OpenAPI schema, as a CRD wants it."""
+"""Model -> structural OpenAPI schema of a CRD."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -13,7 +13,7 @@ _KEYWORDS = (
     "minItems", "maxItems", "maxProperties", "required", "x-kubernetes-int-or-string", "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys", "x-kubernetes-validations",
 )  # fmt: skip
-"""What may stand in the schema of one field, in the order it is written; anything else pydantic says is left out."""
+"""Keywords in the schema of one field, in their order; other keywords of pydantic are omitted."""
 
 NAME_RULE = {
     "rule": "size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
@@ -23,16 +23,16 @@ NAME_RULE = {
 }
 
 
-@cache  # pydantic takes tens of milliseconds for it, and `validate` asks for each object
+@cache  # pydantic takes tens of milliseconds, and `validate` calls it for each object
 def schema_of(model: type[Model]) -> dict[str, Any]:
-    """Return the structural schema of a model, all references inlined. Shared: not to be changed."""
+    """Return the structural schema of a model, all references inlined. Shared: do not modify it."""
     raw = model.model_json_schema(by_alias=True)
     return _structural(raw, raw.get("$defs", {}))
 
 
 @cache
 def resource_schema(model: type[CustomResource]) -> dict[str, Any]:
-    """Return the schema of a whole object of a kind. Shared: not to be changed."""
+    """Return the schema of a whole object of a kind. Shared: do not modify it."""
     schema = schema_of(model)
     properties = schema["properties"]
     return {
@@ -72,7 +72,7 @@ def _structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, A
 
 
 def _flatten(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
-    """Resolve references and optional fields, until the node describes one value itself."""
+    """Resolve references and optional fields, until the node describes one value."""
     flat = dict(node)
     while True:
         alternatives = [entry for entry in flat.get("anyOf") or () if entry.get("type") != "null"]
@@ -87,7 +87,7 @@ def _flatten(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _map_values(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of the values of a map; CRDs know no patterns for its keys."""
+    """Return the schema of the values of a map; CRDs support no patterns for keys."""
     values = node.get("additionalProperties")
     if isinstance(values, Mapping):
         return values

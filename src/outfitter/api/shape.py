@@ -1,4 +1,4 @@
-"""A value against a structural schema: types, bounds, required and unknown fields, said in words for users."""
+"""Validation against a structural schema: types, bounds, required and unknown fields, with messages for users."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Scalar types of the API: every string and number has its bounds here, once."""
+"""Scalar types of the API: the bounds of all strings and numbers."""
 
 import re
 from typing import Annotated, Any
@@ -31,31 +31,31 @@ PATTERN_WORDS = {
     VOLUME_SIZE_PATTERN: "must be a number with Mi, Gi or Ti, such as 150Gi or 1.5Ti",
     FILE_MODE_PATTERN: 'must be an octal mode in quotes with a leading zero, such as "0644"',
 }
-"""What a pattern means, for people."""
+"""Pattern -> description for error messages."""
 STORED_DEFAULT = "x-stored-default"
-"""Schema key of the few defaults that the API server writes into the object; all others stay in the models."""
+"""Schema key of the few defaults that the API server stores in the object; the models apply all others."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether a text matches as the API server would say: `$` is the end, not before a final newline."""
+    """Return whether a text matches as on the API server: `$` is the end, not before a final newline."""
     return (
         re.search(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern, text, re.ASCII) is not None
     )
 
 
 def list_map(key: str, at_most: int) -> Any:
-    """Describe a list whose items are told apart by one required field."""
+    """Describe a list that merges by one required field of its items."""
     extra: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
     return Field(max_length=at_most, json_schema_extra=extra)
 
 
 def list_set(at_most: int) -> Any:
-    """Describe a list of different scalars whose order has no meaning."""
+    """Describe a set of scalars."""
     return Field(max_length=at_most, json_schema_extra={"x-kubernetes-list-type": "set"})
 
 
 def list_atomic(at_most: int) -> Any:
-    """Describe a list that is always written as a whole."""
+    """Describe a list that is always replaced as a whole."""
     return Field(max_length=at_most, json_schema_extra={"x-kubernetes-list-type": "atomic"})
 
 
@@ -70,7 +70,7 @@ def list_bound(field: FieldInfo) -> tuple[int, tuple[str, ...]] | None:
 
 
 def shortened(limit: int) -> BeforeValidator:
-    """Cut a text that the operator itself writes, so that a long message never makes a status write fail."""
+    """Cut a text of the operator, so that the API server never rejects a status for a long message."""
 
     def cut(value: object) -> object:
         return value[: limit - 1] + "…" if isinstance(value, str) and len(value) > limit else value

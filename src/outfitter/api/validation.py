@@ -1,4 +1,4 @@
-"""Every error of an object at once, without a server: the CRD's schema, its rules, and what only Python can check."""
+"""Offline validation: all errors of an object, by the schema and rules of its CRD and by checks in Python."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic.alias_generators import to_camel
 
-from outfitter.api.base import API_VERSION, Model
+from outfitter.api.base import API_VERSION, GROUP, Model
 from outfitter.api.rules import Rule
 from outfitter.api.schema import NAME_RULE, resource_schema
 from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors
@@ -23,16 +23,18 @@ _METADATA_FIELDS = (
 
 
 def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = None) -> list[FieldError]:
-    """Return everything that is wrong with an object; with `previous`, also what may not change.
+    """Return all errors of an object; with `previous`, also forbidden changes.
 
-    The API server answers the same, except that it stops at the first layer that has errors.
+    The API server reports the same, but stops at the first layer with errors.
     """
     body = _without_nulls(body)
     previous = None if previous is None else _without_nulls(previous)
     names = [kind.name for kind in KINDS]
     if body.get("kind") not in names:
         return [
-            FieldError(("kind",), f"{body.get('kind')!r} is not a kind of ours{did_you_mean(body.get('kind'), names)}")
+            FieldError(
+                ("kind",), f"{body.get('kind')!r} is not a kind of {GROUP}{did_you_mean(body.get('kind'), names)}"
+            )
         ]
     errors = []
     if body.get("apiVersion") != API_VERSION:
@@ -53,7 +55,7 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
 
 
 def incomplete(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
-    """Return what is still missing or contradictory once assets and policies are merged into a workload's spec.
+    """Return what is missing or contradictory in the spec of a workload after the merge of assets and policies.
 
     Paths are relative to the spec.
     """
@@ -61,7 +63,7 @@ def incomplete(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
 
 
 def runtime_violations(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
-    """Return what no schema can check; paths are relative to the spec."""
+    """Return errors that no schema can express; paths are relative to the spec."""
     plain = _plain(spec)
     del kind  # the fields have the same meaning wherever they occur
     return [error for check in _RUNTIME_CHECKS for error in check(plain)]
@@ -127,7 +129,7 @@ _RUNTIME_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[FieldError]], ...]
     _duplicate_names,
     _made_container_names,
 )
-"""Checks that are the same for every kind; each looks only at fields that it knows."""
+"""Checks for all kinds; each reads only its own fields."""
 
 
 def _metadata_errors(metadata: object) -> list[FieldError]:
@@ -153,7 +155,7 @@ def _spec_model(kind: str) -> type[Model]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Drop fields that are null, as the API server does; a null item of a list stays, and is an error."""
+    """Drop fields that are null, as the API server does; a null item of a list stays, because it is an error."""
     if isinstance(value, Mapping):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
@@ -164,13 +166,13 @@ def _plain(spec: Mapping[str, Any] | Model) -> Mapping[str, Any]:
 
 
 def _model_in(annotation: object) -> type[Model] | None:
-    """Find the model inside `M | None`, `tuple[M, ...]` and their like."""
+    """Return the model inside `M | None`, `tuple[M, ...]` and similar annotations."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
-@cache  # by class: asked for at every node of every pass
+@cache  # called for every node of an object in each reconciliation
 def _inner_models(model: type[Model]) -> tuple[tuple[str, type[Model]], ...]:
     found = ((to_camel(name), _model_in(field.annotation)) for name, field in model.model_fields.items())
     return tuple((key, inner) for key, inner in found if inner)
@@ -224,7 +226,7 @@ def _completeness(model: type[Model], spec: object, root: Path) -> Iterator[Fiel
 
 
 def _change_errors(model: type[Model], new: object, old: object, path: Path, bad: list[Path]) -> Iterator[FieldError]:
-    """Compare along fields only: items of lists have no identity that a rule could rely on."""
+    """Compare along fields only: items of lists have no stable identity."""
     if not isinstance(new, Mapping) or not isinstance(old, Mapping):
         return
     if any(other[: len(path)] == path for other in bad):

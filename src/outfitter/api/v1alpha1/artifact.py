@@ -1,4 +1,4 @@
-"""Artifact: what a team serves. Tried as a draft, then locked as a version; with `run`, also running."""
+"""Artifact: container groups to serve. A draft, or a locked version; with `run`, also a workload."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -14,11 +14,11 @@ from outfitter.api.v1alpha1.asset import AssetStatus
 from outfitter.api.v1alpha1.running import Phase, PodsStatus
 
 DESCRIBING = ("repositoryRef", "description", "displayName", "tags", "containerGroups", "storage", "templateId")
-"""What is frozen once the artifact has its number, beside what never changes: all but `run`."""
+"""Fields that become immutable with the version number, in addition to those that never change: all but `run`."""
 
 
 class ArtifactPhase(StrEnum):
-    """Where an artifact stands between draft and version."""
+    """Phase of an artifact between draft and version."""
 
     DRAFT = "Draft"
     LOCKING = "Locking"
@@ -28,31 +28,31 @@ class ArtifactPhase(StrEnum):
 
 
 class ClonedFrom(Model):
-    """What a clone was made from."""
+    """Source of a clone."""
 
     name: StatusName
     """Name of the artifact."""
     uid: StatusName | None = None
     """Its uid."""
     generation: int | None = None
-    """The `metadata.generation` that was taken."""
+    """The `metadata.generation` that was copied."""
 
 
 class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
-    """State of the artifact and, with `run`, of what runs."""
+    """State of the artifact and, with `run`, of its workload."""
 
     phase: ArtifactPhase | None = None
     """Draft, Locking, Locked or LockFailed; Deleting at the end."""
     run_phase: Phase | None = None
-    """Where what `run` asks for stands, for people. Scripts should read the conditions."""
+    """Phase of the workload of `run`, for users. Scripts should read the conditions."""
     type: ArtifactType | None = None
-    """Type, also where the spec leaves it out."""
+    """Type, also if the spec omits it."""
     version: Annotated[int, Field(ge=1)] | None = None
-    """Number of the version, once locked. Numbers are never given twice."""
+    """Number of the version, once locked. A number is never assigned twice."""
     repository: StatusName | None = None
-    """ArtifactRepository that counts the versions."""
+    """ArtifactRepository that numbers the versions."""
     cloned_from: ClonedFrom | None = None
-    """What it was cloned from, and when that was taken."""
+    """Source of the clone, and its generation."""
 
 
 _NUMBERED = "has(oldSelf.status) && has(oldSelf.status.version)"
@@ -79,7 +79,7 @@ def _kept_once_numbered(field: str) -> Transition:
 
 
 class Artifact(CustomResource):
-    """What a team serves: container groups, tried as a draft, locked as a version. With `spec.run` it also runs."""
+    """Container groups to serve: a draft, or a locked version. With `spec.run`, also a workload."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -135,6 +135,6 @@ class Artifact(CustomResource):
     SCALE: ClassVar[str | None] = ".spec.run.replicas"
 
     spec: ArtifactSpec
-    """What to serve."""
+    """Desired state."""
     status: ArtifactStatus = ArtifactStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

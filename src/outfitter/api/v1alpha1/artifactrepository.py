@@ -1,4 +1,4 @@
-"""ArtifactRepository: counts the versions of an artifact, and says who may use them."""
+"""ArtifactRepository: versions of an artifact, and access to them."""
 
 import re
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +12,7 @@ from outfitter.api.v1alpha1.artifactspec import ArtifactType, Tags
 from outfitter.api.v1alpha1.asset import AssetStatus, DisplayName
 
 LISTED_VERSIONS = 2048
-"""How many versions a repository can hold at the same time."""
+"""Most versions of one repository."""
 Role = Literal[
     "OWNER", "ADMIN", "READ_WRITE", "EDITOR", "DATA_SCIENTIST", "USER", "CONSUMER", "READ_ONLY", "OBSERVER", "NO_ROLE"
 ]
@@ -22,7 +22,7 @@ _ACCOUNT = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 
 
 class RoleSubject(Model):
-    """A person, a group or a service account."""
+    """A user, a group or a service account."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -36,22 +36,22 @@ class RoleSubject(Model):
     )
 
     kind: Literal["User", "Group", "ServiceAccount"]
-    """What it is."""
+    """Kind of the subject."""
     name: Subject
-    """Its name, as the API server knows it; of a service account, in this namespace. One of another namespace is the
-    User `system:serviceaccount:NAMESPACE:NAME`.
+    """Its name on the API server; of a service account, in this namespace. A service account of another namespace is
+    the User `system:serviceaccount:NAMESPACE:NAME`.
     """
 
 
 class SharedRole(Model):
-    """What one subject may do with the artifacts of the repository."""
+    """Access of one subject to the artifacts of the repository."""
 
     subject: RoleSubject
-    """Who."""
+    """Subject."""
     role: Role
     """`OWNER`, `ADMIN`: everything, and share the repository with others. `READ_WRITE`, `EDITOR`, `DATA_SCIENTIST`:
     read and change, and delete drafts. `USER`, `CONSUMER`, `READ_ONLY`: read. `OBSERVER`: read, without watching.
-    `NO_ROLE`: nothing, as if it were not listed. To create artifacts is in none of them.
+    `NO_ROLE`: no access, as if it were not listed. No role allows creating artifacts.
     """
 
 
@@ -65,7 +65,7 @@ def _type(spec: Node) -> object:
 
 
 class ArtifactRepositorySpec(Model):
-    """Which artifacts it counts, and who may use them."""
+    """Type of its artifacts, and access to them."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -95,17 +95,17 @@ class ArtifactRepositorySpec(Model):
     )
 
     type: ArtifactType = "service"
-    """Type of the artifacts in it: `service` (default) or `nim`. Artifacts of another type are refused. Cannot change.
+    """Type of the artifacts in it: `service` (default) or `nim`. Artifacts of another type are rejected. Cannot change.
     """
     description: Annotated[str, Field(max_length=1024)] = ""
-    """What it is for."""
+    """Purpose."""
     display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
-    """Name for people. Default: the object's name."""
+    """Display name. Default: the name of the object."""
     tags: Tags = ()
-    """Names and values to find it by."""
+    """Names and values for catalogs."""
     shared_roles: Annotated[tuple[SharedRole, ...], list_atomic(100)] = ()
-    """Who may do what with its artifacts, one by one by their names, and with the repository itself. Only where an
-    admin has turned on the operator's setting sharedRoles; elsewhere the repository says Unsupported.
+    """Access to each of its artifacts by name, and to the repository. Needs the setting sharedRoles of the operator;
+    without it, the repository has an issue with reason Unsupported.
     """
 
 
@@ -115,30 +115,30 @@ class Version(Model):
     version: Annotated[int, Field(ge=1)]
     """Its number."""
     name: StatusName
-    """Artifact that it is."""
+    """Artifact of this version."""
     uid: StatusName
     """Uid of that artifact."""
     locked: bool = False
-    """The artifact shows the number and is frozen. Until then it is being locked."""
+    """The artifact has the number in its status and is immutable. Until then it is being locked."""
 
 
 class ArtifactRepositoryStatus(AssetStatus):
-    """The versions there are."""
+    """State of the repository."""
 
     type: ArtifactType | None = None
     """Type of the artifacts in it."""
     last_version_number: Annotated[int, Field(ge=0)] | None = None
-    """The highest number that was ever given. It never falls, so that no number is given twice."""
+    """The highest number that was ever assigned. It never decreases, so that no number is assigned twice."""
     num_artifacts: Annotated[int, Field(ge=0)] | None = None
     """Artifacts in it, drafts included."""
     versions: Annotated[tuple[Version, ...], list_map("version", LISTED_VERSIONS)] = ()
-    """Every version that exists, by number."""
+    """All versions, by number."""
     retired_versions: Annotated[tuple[Annotated[int, Field(ge=1)], ...], list_set(LISTED_VERSIONS)] = ()
-    """Numbers of versions whose artifact was deleted. They are not given again."""
+    """Numbers of versions whose artifact was deleted. They are not assigned again."""
 
 
 class ArtifactRepository(CustomResource):
-    """The versions of an artifact, and who may use them. Made by the operator for an artifact that names none."""
+    """Versions of an artifact, and access to them. Outfitter creates one for an artifact without repositoryRef."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Status", path=".status.syncStatus"),
@@ -152,6 +152,6 @@ class ArtifactRepository(CustomResource):
     SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.type", ".status.syncStatus")
 
     spec: ArtifactRepositorySpec
-    """Which artifacts it counts."""
+    """Desired state."""
     status: ArtifactRepositoryStatus = ArtifactRepositoryStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

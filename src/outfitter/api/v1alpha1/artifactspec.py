@@ -1,4 +1,4 @@
-"""What an Artifact says: its container groups, where a model is kept, how it runs, and when it may be locked."""
+"""Spec of an Artifact: container groups, storage of the model, how it runs, and when it may be locked."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,12 +15,12 @@ from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizings, ServingCon
 
 ArtifactType = Literal["service", "nim"]
 HIGHEST_VERSION = 1_000_000_000
-"""The highest number that may be asked for: above it there is room for those that are given in turn."""
+"""The highest number that a spec may request; higher ones remain for automatic numbers."""
 VolumeSize = Annotated[str, Field(max_length=32, pattern=VOLUME_SIZE_PATTERN)]
 
 
 class Tag(Model):
-    """A name and value to find the artifact by."""
+    """A name and value for catalogs."""
 
     id: Text | None = None
     """Id of the tag in a catalog outside the cluster. Default: none."""
@@ -34,7 +34,7 @@ Tags = Annotated[tuple[Tag, ...], list_map("name", 64)]
 
 
 class ArtifactStorage(Model):
-    """Where a nim artifact keeps its model."""
+    """Storage of the model of a nim artifact."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -61,36 +61,37 @@ class ArtifactStorage(Model):
     REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
 
     mode: Literal["dedicatedPvc", "nimCache"] = "dedicatedPvc"
-    """`dedicatedPvc` (default): a volume of its own for whatever runs the artifact, removed with it. `nimCache`: one
-    volume per model image, filled once and shared by all that run it.
+    """`dedicatedPvc` (default): one volume for each workload that runs the artifact, deleted with it. `nimCache`: one
+    volume for each model image, downloaded once and shared by all workloads with that image.
     """
     pvc_size: VolumeSize | None = None
-    """Size of the volume, such as 150Gi or 1.5Ti. Default: as the operator is set, 150Gi. Only for dedicatedPvc."""
+    """Size of the volume, such as 150Gi or 1.5Ti. Default: the setting of the operator, 150Gi. Only for dedicatedPvc.
+    """
     claim_name: Label | None = None
-    """Use this claim of the namespace, which holds the model already: nothing is downloaded, no key is needed, and it
-    is never changed or deleted. Default: a new claim. Only for dedicatedPvc.
+    """Use this claim of the namespace, which holds the model: nothing is downloaded, no key is needed, and the claim is
+    never changed or deleted. Default: a new claim. Only for dedicatedPvc.
     """
 
 
 class ArtifactRun(Model):
-    """Run this artifact, draft or locked, under its own name. Never frozen by a lock."""
+    """Run this artifact, draft or locked, under its name. A lock does not freeze these fields."""
 
     compute: ComputeRef | None = None
     """ComputeResource for the primary container of each group. Default: none, no requests and no limits."""
     data_sources: DataSourceRefs = ()
     """DataSources to mount, in every container."""
     replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
-    """Pods of each container group that neither says otherwise nor is scaled by load; 0 stops. Default: 1. This is what
-    `kubectl scale` sets.
+    """Pods of each container group without `replicas` or autoscaling of its own; 0 stops them. Default: 1. `kubectl
+    scale` sets this field.
     """
     suspend: bool = False
-    """Stop it without removing anything but the pods. Default: false."""
+    """Stop it: delete only its pods. Default: false."""
     container_groups: GroupSizings = ()
-    """How many pods of each group there are, and how much their containers get."""
+    """Replicas of each group, and resources of its containers."""
     autoscaling: Autoscaling | None = None
     """Scale every group by load, instead of `replicas`."""
     serving_port: ServingPort | None = None
-    """Who may reach the primary container, and how."""
+    """Access to the primary container."""
     serving_configuration: ServingConfiguration | None = None
     """Time limits of serving."""
 
@@ -122,7 +123,7 @@ _EVERY = "self.containerGroups.all(g, g.containers.all(c,"
 
 
 class ArtifactSpec(Model):
-    """What to serve."""
+    """Desired state."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -196,35 +197,35 @@ class ArtifactSpec(Model):
 
     type: ArtifactType | None = None
     """`service` (default): any image that answers requests. `nim`: an NVIDIA inference microservice, which also gets a
-    volume for its model. Default of a clone: that of the artifact it is cloned from. Cannot change.
+    volume for its model. Default of a clone: that of its source. Cannot change.
     """
     repository_ref: RepositoryRef | None = None
-    """ArtifactRepository that counts the versions. Default: that of the artifact it is cloned from, else one of its own
-    name. It is made where it does not exist.
+    """ArtifactRepository that numbers the versions. Default: that of the source of a clone, else one with the name of
+    the artifact. Outfitter creates it if it does not exist.
     """
     locked: bool = False
-    """Make it a version: it gets a number, and everything but `run` is frozen for good. Default: false, a draft. Once
-    it has its number it cannot be unlocked; go on with a clone.
+    """Make it a version: it gets a number, and all fields but `run` become immutable. Default: false, a draft. An
+    artifact with a number cannot be unlocked; continue with a clone.
     """
     version: Annotated[int, Field(ge=1, le=HIGHEST_VERSION)] | None = None
-    """Number to get when locked, where it must be the same everywhere, as with GitOps. Default: the one after the
-    highest that the repository ever gave.
+    """Number of the version, where it must be the same in several clusters, as with GitOps. Default: the one after the
+    highest number that the repository ever assigned.
     """
     clone_from: CloneRef | None = None
-    """Artifact to take over everything from that is not given here: a new draft in the same repository. Taken once:
-    later edits of the other artifact are not followed. Cannot change.
+    """Artifact to copy all fields from that are absent here: a new draft in the same repository. It is copied once:
+    later edits of the source have no effect. Cannot change.
     """
     description: Annotated[str, Field(max_length=1024)] = ""
-    """What this is for."""
+    """Purpose."""
     display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
-    """Name for people, up to 5000 characters. Default: the object's name."""
+    """Display name, up to 5000 characters. Default: the name of the object."""
     tags: Tags = ()
-    """Names and values to find it by."""
+    """Names and values for catalogs."""
     container_groups: ContainerGroups = ()
-    """What runs: each group is one pod, scaled by itself. Most artifacts have one."""
+    """Container groups: each is one pod, and has its own replicas. Most artifacts have one."""
     storage: ArtifactStorage | None = None
-    """Where the model is kept. Default: a volume of its own for whatever runs it. Only for type nim."""
+    """Storage of the model. Default: one volume for each workload that runs it. Only for type nim."""
     template_id: Text | None = None
-    """Id of the template it was made from, for people and catalogs. Default: none. Only for type nim."""
+    """Id of its template in a catalog. Default: none. Only for type nim."""
     run: ArtifactRun | None = None
-    """Also run it, here and now. Default: it is only a definition."""
+    """Also run it. Default: it is only a definition."""

@@ -1,4 +1,4 @@
-"""The parts of a status that belong to what runs from container groups and model caches."""
+"""Status of container groups and model caches."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-ti
 
 
 class CachePhase(StrEnum):
-    """Where a model cache stands."""
+    """Phase of a model cache."""
 
     PENDING = "Pending"
     DOWNLOADING = "Downloading"
@@ -30,32 +30,32 @@ class GroupStatus(Model):
     deployment: StatusName | None = None
     """Deployment that runs it."""
     replicas: Count | None = None
-    """Pods there are."""
+    """Number of pods."""
     ready_replicas: Count | None = None
-    """Pods that are ready."""
+    """Number of ready pods."""
 
 
 class UsedCache(Model):
-    """The model cache that a nim artifact runs from."""
+    """The model cache of a nim artifact."""
 
     name: StatusName
     """Name of the NimCache."""
     namespace: StatusName | None = None
-    """Its namespace, where that is another one."""
+    """Its namespace, if it is another one."""
     claim_name: StatusName | None = None
     """Claim with the model, in the namespace of the pods."""
     phase: CachePhase | None = None
-    """Where the cache stands."""
+    """Phase of the cache."""
 
 
 class ServingStatus(Model):
-    """What is known of anything that serves requests."""
+    """Observed state of a workload that serves requests."""
 
     url: StatusUrl | None = None
-    """Where requests are answered; the address inside the cluster if there is no other."""
+    """URL for requests; without a public one, the address inside the cluster."""
     container_groups: Annotated[tuple[GroupStatus, ...], list_map("name", 8)] = ()
     """State of each container group."""
     claim_name: StatusName | None = None
-    """Claim with the model, for a nim artifact with a volume of its own."""
+    """Claim with the model, for a nim artifact with its own volume."""
     nim_cache: UsedCache | None = None
     """The shared model cache, for a nim artifact that uses one."""

@@ -1,4 +1,4 @@
-"""What every asset has: description, scope, supported workload types, and the common part of every status."""
+"""Common parts of assets and of all statuses."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -14,13 +14,13 @@ WorkloadType = Literal["workspace", "training", "distributed", "inference"]
 Description = Annotated[str, Field(min_length=1, max_length=250)]
 DisplayName = Annotated[str, Field(min_length=1, max_length=253)]
 LISTED_USERS = 50
-"""How many users of one kind `status.usedBy` lists; the rest is only counted."""
+"""Most users of one kind in `status.usedBy`; the others are only counted."""
 LISTED_ISSUES = 50
-"""How many issues a status lists; the rest is counted in the message."""
+"""Most issues in a status; the others are counted in the message."""
 
 
 class Scope(Model):
-    """Who may use a shared asset."""
+    """Namespaces that may use an asset."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -33,8 +33,8 @@ class Scope(Model):
 
     type: ScopeType
     """`project`: this namespace only. `department`: the namespaces labelled `outfitter.dev/department: <name>`.
-    `cluster` and `tenant`: every namespace that opted in. Wider than project counts only in the operator's own
-    namespace.
+    `cluster` and `tenant`: every namespace with a project label. Scopes wider than project need an asset in the
+    operator's namespace.
     """
     name: Name | None = None
     """Name of the department."""
@@ -53,12 +53,12 @@ SCOPE_KEPT = Transition(
 
 
 class AssetSpec(Model):
-    """The part of the spec that every asset has."""
+    """Common part of the spec of all assets."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.distributedFramework) || !has(self.supportedTypes) || 'distributed' in self.supportedTypes",
-            "distributedFramework says nothing unless supportedTypes contains distributed",
+            "distributedFramework has no effect unless supportedTypes contains distributed",
             lambda spec: (
                 "distributedFramework" not in spec
                 or "supportedTypes" not in spec
@@ -70,17 +70,17 @@ class AssetSpec(Model):
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (SCOPE_KEPT,)
 
     description: Description | None = None
-    """What this is for, in 1 to 250 characters. Shown to the people who choose it."""
+    """Purpose, in 1 to 250 characters. Shown to users who choose an asset."""
     display_name: DisplayName | None = None
-    """Name for people, where the object's own name is too narrow. Default: the object's name."""
+    """Display name. Default: the name of the object."""
     scope: Scope | None = None
-    """Who may use this asset. Default: the namespace it is in; in the operator's own namespace, the whole cluster.
-    Cannot change after creation.
+    """Namespaces that may use this asset. Default: its own; for an asset in the operator's namespace, the whole
+    cluster. Cannot change after creation.
     """
     supported_types: Annotated[tuple[WorkloadType, ...], list_set(4)] = ()
     """Workload types that may use this asset. Default: all."""
     distributed_framework: Literal["MPI", "PyTorch", "TF", "XGBoost", "JAX"] | None = None
-    """The one distributed framework this asset is made for. Default: any."""
+    """The only distributed framework that may use this asset. Default: any."""
 
 
 class UserRef(Model):
@@ -96,10 +96,10 @@ Users = Annotated[tuple[UserRef, ...], list_atomic(LISTED_USERS)]
 
 
 class UsedBy(Model):
-    """Who uses an asset."""
+    """Users of an asset."""
 
     total: Annotated[int, Field(ge=0)] = 0
-    """How many objects use it, also those not listed."""
+    """Number of users, including those that are not listed."""
     environments: Users = ()
     """Environments, at most 50 of them."""
     data_sources: Users = ()
@@ -121,31 +121,32 @@ class UsedBy(Model):
 
 
 class Targets(Model):
-    """Progress of copying into namespaces."""
+    """Progress of the copies in namespaces."""
 
     desired: Annotated[int, Field(ge=0)] = 0
     """Namespaces that should hold a copy."""
     synced: Annotated[int, Field(ge=0)] = 0
-    """Namespaces that do."""
+    """Namespaces that hold one."""
 
 
 class Status(Model):
-    """The part of the status that every kind has."""
+    """Common part of the status of all kinds."""
 
     observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The `metadata.generation` that this status describes. Lower means: not looked at yet."""
+    """The `metadata.generation` that this status describes. If it is lower, the operator has not reconciled the newest.
+    """
     conditions: Annotated[tuple[Condition, ...], list_map("type", 8)] = ()
-    """Ready always; Reconciling while work goes on; Stalled when a person must act."""
+    """Ready is always present, Reconciling while the operator works, Stalled while a user must fix something."""
     sync_status: SyncStatus | None = None
-    """One word for people; `message` and `issues` say the rest."""
+    """State in one word; `message` and `issues` hold the details."""
     message: Message | None = None
-    """What is going on, in a sentence."""
+    """State in one sentence."""
     issues: Annotated[tuple[Issue, ...], list_atomic(LISTED_ISSUES)] = ()
-    """What is wrong and where, at most 50 entries."""
+    """Problems and the scopes that they affect, at most 50."""
 
 
 class AssetStatus(Status):
-    """The part of the status that every asset has."""
+    """Common part of the status of all assets."""
 
     used_by: UsedBy | None = None
-    """Who uses this asset. Refreshed every few seconds at most."""
+    """Users of this asset. Updated at most every few seconds."""

@@ -11,13 +11,13 @@ from outfitter.api.types import Int32, Number, Portion, Quantity, list_map
 
 
 class ExtendedResource(Model):
-    """An amount of a device or other resource that a device plugin advertises."""
+    """A quantity of a resource that a device plugin advertises."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("quantity",)
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.resource != 'nvidia.com/gpu'",
-            "ask for NVIDIA GPUs with gpuDevicesRequest, not as an extended resource",
+            "request NVIDIA GPUs with gpuDevicesRequest, not as an extended resource",
             lambda item: item.get("resource") != "nvidia.com/gpu",
             field="resource",
         ),
@@ -39,13 +39,13 @@ class ExtendedResource(Model):
     ]
     """Full name of the resource with its domain, such as `rdma.example.com/hca`."""
     quantity: Quantity | None = None
-    """How many, a whole number; request and limit are the same."""
+    """A whole number; it is both request and limit."""
     exclude: bool | None = None
     """Drop the resource of this name that would otherwise be inherited. Default: false."""
 
 
 class InlineExtendedResource(ExtendedResource):
-    """An amount of a device or other resource that a device plugin advertises."""
+    """A quantity of a resource that a device plugin advertises."""
 
     PARTIAL: ClassVar[bool] = True
 
@@ -104,7 +104,7 @@ class ComputeFields(Model):
         _at_least("gpuMemoryRequest", "gpuMemoryLimit", quantity=True),
         Rule(
             "!has(self.gpuRequestType) || !has(self.gpuDevicesRequest) || self.gpuDevicesRequest == 1",
-            "a part of a GPU can be asked of one device only: set gpuDevicesRequest to 1, or remove gpuRequestType",
+            "a part of a GPU is possible for one device only: set gpuDevicesRequest to 1, or remove gpuRequestType",
             _one_device,
             field="gpuDevicesRequest",
         ),
@@ -130,40 +130,37 @@ class ComputeFields(Model):
     cpu_core_request: Number | None = None
     """CPU cores to reserve, such as 0.5 or 4. Default: none."""
     cpu_core_limit: Number | None = None
-    """CPU cores that may be used at most. Default: no limit."""
+    """Limit of CPU cores. Default: no limit."""
     cpu_memory_request: Quantity | None = None
     """Memory to reserve, such as 512Mi or 20G. Default: none."""
     cpu_memory_limit: Quantity | None = None
-    """Memory that may be used at most; a process that needs more is killed. Default: no limit."""
+    """Limit of memory; a process that exceeds it is killed. Default: no limit."""
     gpu_devices_request: Annotated[Int32, Field(le=1024)] | None = None
-    """Whole GPUs per pod. 0 (default) is none. With gpuRequestType it must be 1."""
+    """Whole GPUs per pod. Default: 0. With gpuRequestType it must be 1."""
     gpu_request_type: Literal["portion", "memory", "migProfile"] | None = None
-    """Ask for a part of one GPU instead of whole ones: by `portion`, by `memory`, or by `migProfile` (deprecated).
-    Needs a scheduler that shares GPUs; without one the workload is refused with reason FractionsUnsupported.
+    """Request a part of one GPU instead of whole ones: by `portion`, by `memory`, or by `migProfile` (deprecated).
+    Needs a scheduler that shares GPUs; without one, the workload is rejected with reason FractionsUnsupported.
     """
     gpu_portion_request: Portion | None = None
     """Part of the GPU to reserve, 0 to 1. Required with gpuRequestType portion."""
     gpu_portion_limit: Portion | None = None
-    """Part of the GPU that may be used at most, 0 to 1. A ceiling that the open scheduler records but does not enforce.
-    """
+    """Limit of the part of the GPU, 0 to 1. The open-source scheduler records it and does not enforce it."""
     gpu_memory_request: Quantity | None = None
     """GPU memory to reserve, such as 8Gi. Required with gpuRequestType memory."""
     gpu_memory_limit: Quantity | None = None
-    """GPU memory that may be used at most. A ceiling that the open scheduler records but does not enforce."""
+    """Limit of GPU memory. The open-source scheduler records it and does not enforce it."""
     mig_profile: Annotated[str, Field(max_length=32, pattern=r"^[1-7]g[.][0-9]+gb([+]me)?$")] | None = None
-    """Slice of a multi-instance GPU, such as 1g.5gb. Deprecated; off unless the operator allows it."""
+    """Slice of a multi-instance GPU, such as 1g.5gb. Deprecated; disabled unless the operator allows it."""
     extended_resources: Annotated[tuple[ExtendedResource, ...], list_map("resource", 32)] = ()
-    """Other devices, by the names that device plugins advertise."""
+    """Other devices, by their resource names."""
     large_shm_request: bool | None = None
-    """Give /dev/shm as much room as the memory limit instead of 64 MiB, as data loaders want. It counts as memory.
-    Default: false.
-    """
+    """Size /dev/shm like the memory limit instead of 64 MiB, for data loaders. It counts as memory. Default: false."""
 
 
 class InlineCompute(ComputeFields):
-    """CPU, memory, GPUs and other devices of one pod; each field overrides the compute resource's own."""
+    """CPU, memory, GPUs and other devices of one pod; each field overrides that of the compute resource."""
 
     PARTIAL: ClassVar[bool] = True
 
     extended_resources: Annotated[tuple[InlineExtendedResource, ...], list_map("resource", 32)] = ()
-    """Other devices, by the names that device plugins advertise."""
+    """Other devices, by their resource names."""

@@ -1,4 +1,4 @@
-"""ComputeResource: how much CPU, memory and GPU a workload gets."""
+"""ComputeResource: CPU, memory and GPUs for a workload."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from outfitter.api.v1alpha1.compute import ComputeFields
 
 
 class ComputeResourceSpec(ComputeFields, AssetSpec):
-    """How much CPU, memory and GPU a pod gets."""
+    """CPU, memory and GPUs for one pod."""
 
 
 class ComputeResourceStatus(AssetStatus):
@@ -16,7 +16,7 @@ class ComputeResourceStatus(AssetStatus):
 
 
 class ComputeResource(CustomResource):
-    """How much CPU, memory, GPU and other devices one pod gets. A definition: it makes nothing by itself."""
+    """CPU, memory, GPUs and other devices for one pod. A definition: Outfitter creates no object for it."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Status", path=".status.syncStatus"),
@@ -37,6 +37,6 @@ class ComputeResource(CustomResource):
     )
 
     spec: ComputeResourceSpec
-    """How much a pod gets."""
+    """Desired state."""
     status: ComputeResourceStatus = ComputeResourceStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

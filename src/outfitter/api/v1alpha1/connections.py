@@ -1,4 +1,4 @@
-"""Connections: the tools inside a workload and how people reach them."""
+"""Connections: tools inside a workload and access to them."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -28,7 +28,7 @@ def _only_with(node: Node, field: str, connection_type: str) -> bool:
 
 
 def _shape_rules(guard: str) -> tuple[Rule, ...]:
-    """Return the rules of a whole connection; where `guard` (CEL) does not hold, nothing is asked."""
+    """Return the rules of a complete connection; they apply where `guard` (CEL) is true."""
     skip = f"!({guard}) || " if guard else ""
 
     def asked(node: Node) -> bool:
@@ -49,7 +49,7 @@ def _shape_rules(guard: str) -> tuple[Rule, ...]:
         ),
         Rule(
             f"{skip}{_EXTERNAL} || (has(self.connectionType) && has(self.containerPort))",
-            "give connectionType and containerPort: how people reach the tool, and the port it listens on",
+            "give connectionType and containerPort: the access to the tool, and the port that it listens on",
             lambda node: not asked(node) or _external(node) or ("connectionType" in node and "containerPort" in node),
             field="toolType",
             reason="FieldValueRequired",
@@ -76,32 +76,32 @@ def _shape_rules(guard: str) -> tuple[Rule, ...]:
 
 
 class _ConnectionFields(Model):
-    """How one tool is reached."""
+    """Access to one tool."""
 
     name: Label
-    """Name of the connection, unique in its list; part of the names and URLs made for it."""
+    """Name of the connection, unique in its list; part of the generated names and URLs."""
     connection_type: ConnectionType | None = None
-    """How people reach the tool. `ExternalUrl`: a URL through the ingress. `NodePort`: a port on every node.
-    `LoadBalancer`: an address of its own. `ServingPort`: the endpoint of an inference workload.
+    """Access to the tool. `ExternalUrl`: a URL through the ingress. `NodePort`: a port on every node. `LoadBalancer`:
+    an external address. `ServingPort`: the endpoint of an inference workload.
     """
     container_port: Port | None = None
     """Port that the tool listens on, 1 to 65535."""
     custom_node_port: bool | None = None
-    """The submitter chooses the node port, and must. Default: false, the cluster chooses. Only for NodePort."""
+    """Each workload must set the node port. Default: false, the cluster chooses it. Only for NodePort."""
     custom_url: bool | None = None
-    """The URL is given (here as `externalUrl`, or by the submitter) instead of generated. Default: false. Only for
+    """The URL is set here as `externalUrl`, or by each workload, instead of generated. Default: false. Only for
     ExternalUrl.
     """
     external_url: Url | None = None
-    """URL of the tool. For wandb and comet it may hold `${NAME}` placeholders, filled from plain environment variables,
-    never from secrets. For a tool in the workload it needs customUrl.
+    """URL of the tool. For wandb and comet it may hold `${NAME}` placeholders for environment variables with plain
+    values, not for secrets. For a tool in the workload it needs customUrl.
     """
     protocol: Literal["http", "grpc"] | None = None
-    """What a serving port speaks. Default: http. Only for ServingPort."""
+    """Protocol of a serving port. Default: http. Only for ServingPort."""
 
 
 class Connection(_ConnectionFields):
-    """One tool and how people reach it."""
+    """One tool and access to it."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *_shape_rules(""),
@@ -114,11 +114,11 @@ class Connection(_ConnectionFields):
     )
 
     tool_type: ToolType
-    """The tool. `wandb` and `comet` run elsewhere and have only an externalUrl; all others run in the workload."""
+    """The tool. `wandb` and `comet` run outside the workload and have only an externalUrl; all others run inside it."""
 
 
 class ConnectionOverride(_ConnectionFields):
-    """Settings for a connection of the environment by its name, or with `toolType` a whole connection."""
+    """Settings for a connection of the environment by its name, or with `toolType` an additional connection."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *_shape_rules("has(self.toolType)"),
@@ -158,9 +158,9 @@ class ConnectionOverride(_ConnectionFields):
     )
 
     tool_type: ToolType | None = None
-    """The tool, for a connection that the environment does not have. Leave it out to set values of one it has."""
+    """The tool, for an additional connection. Without it, the entry sets values of a connection of the environment."""
     node_port: Port | None = None
-    """Node port to use. Required where the environment says customNodePort, refused where it does not."""
+    """Node port. Required with customNodePort of the environment, rejected without it."""
     authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
     """Users that may open the URL. Default: anyone who is signed in. Needs an ingress that checks logins."""
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
@@ -168,14 +168,14 @@ class ConnectionOverride(_ConnectionFields):
 
 
 class ConnectionStatus(Model):
-    """Where a connection can be reached."""
+    """Address of a connection."""
 
     name: StatusName
     """Name of the connection."""
     tool_type: Annotated[str, Field(max_length=63)] | None = None
     """The tool."""
     connection_type: Annotated[str, Field(max_length=63)] | None = None
-    """How it is reached; absent for tools that run elsewhere."""
+    """Type of access; absent for tools outside the workload."""
     container_port: int | None = None
     """Port that the tool listens on."""
     node_port: int | None = None
@@ -183,7 +183,7 @@ class ConnectionStatus(Model):
     url: StatusUrl | None = None
     """Address to open."""
     message: Message | None = None
-    """Why it cannot be reached, or what to know about it."""
+    """Cause of a missing address, or a note."""
 
 
 Connections = Annotated[tuple[Connection, ...], list_map("name", 32)]

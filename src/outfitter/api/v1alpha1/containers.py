@@ -1,4 +1,4 @@
-"""Container groups: what an artifact runs. Each group is one pod, made of one or more containers."""
+"""Container groups of an artifact. Each group is one pod with one or more containers."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
@@ -26,7 +26,7 @@ from outfitter.api.v1alpha1.variables import VariableName
 
 DEFAULT_GROUP = "default"
 PRIMARY_CONTAINER = "main"
-"""Name of a primary container that was given none."""
+"""Name of a primary container without a name."""
 
 
 class ArtifactVariable(Model):
@@ -51,7 +51,7 @@ class ArtifactVariable(Model):
     """Name of the variable."""
     source: Literal["string", "credential", "apiToken"] = "string"
     """Where the value comes from. `string` (default): `value`. `credential`: one key of a Credential. `apiToken`: a
-    token made for the workload; not available yet, refused with reason Unsupported.
+    token made for the workload; not available yet, rejected with reason Unsupported.
     """
     value: LongText | None = None
     """The value itself, for string; may be empty. `$(OTHER)` is replaced by the kubelet."""
@@ -60,16 +60,16 @@ class ArtifactVariable(Model):
 
 
 class Probe(Model):
-    """An HTTP request that tells how a container is; any answer from 200 to 399 is success."""
+    """An HTTP request that checks a container; a status from 200 to 399 is success."""
 
     path: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^/[^ ]*$")]
     """Path to request, such as /health."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Port to ask, 1 to 65535. Default: the port of the container, or 8080 where it has none."""
+    """Port of the request, 1 to 65535. Default: the port of the container, or 8080 if it has none."""
     scheme: Literal["HTTP", "HTTPS"] = "HTTP"
     """HTTP (default) or HTTPS; a certificate is not checked."""
     host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.:]*)$")] | None = None
-    """Host to ask. Default: the pod itself."""
+    """Host of the request. Default: the pod."""
     http_headers: Annotated[
         dict[
             Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-A-Za-z0-9!#$%&'*+.^_`|~]+$")],
@@ -79,26 +79,26 @@ class Probe(Model):
     ] = Field(default_factory=dict)
     """Headers of the request. Default: none."""
     initial_delay_seconds: Seconds = 30
-    """Seconds to wait after the container started. Default: 30."""
+    """Seconds between the start of the container and the first probe. Default: 30."""
     period_seconds: PositiveInt32 = 30
     """Seconds between two requests. Default: 30."""
     timeout_seconds: PositiveInt32 = 30
-    """Seconds after which a request has failed. Default: 30."""
+    """Timeout of a request in seconds. Default: 30."""
     failure_threshold: PositiveInt32 = 3
-    """Failures in a row that count. Default: 3."""
+    """Consecutive failures after which the probe fails. Default: 3."""
 
 
 class ContainerCapabilities(Model):
     """Linux capabilities, without the CAP_ prefix."""
 
     add: Annotated[tuple[Capability, ...], list_set(38)] = ()
-    """Capabilities to add. Elevated: refused unless an admin allowed elevation in the namespace."""
+    """Capabilities to add. Elevated: rejected unless an administrator allows elevation in the namespace."""
     drop: Annotated[tuple[Literal[Capability, "ALL"], ...], list_set(39)] = ()
     """Capabilities to drop. All are dropped by default."""
 
 
 class SeccompProfile(Model):
-    """Which system calls a container may make."""
+    """Seccomp profile of a container."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -118,7 +118,7 @@ class SeccompProfile(Model):
 
 
 class ContainerSecurityContext(Model):
-    """What a container may do. It never runs as root, and needs nothing beyond Pod Security restricted by default."""
+    """Privileges of a container. By default it meets Pod Security level restricted. It never runs as root."""
 
     allow_privilege_escalation: bool | None = None
     """Let a process gain more privileges than its parent. Default: false. Elevated."""
@@ -143,44 +143,44 @@ class Container(Model):
 
     name: RootLabel | None = None
     """Name of the container, unique in its group; sizing refers to it. Default: main for the primary container, else
-    container- and its place in the list, counted from 1.
+    container- and its position in the list, counted from 1.
     """
     description: Annotated[str, Field(max_length=1024)] = ""
-    """What the container does."""
+    """Purpose."""
     image_uri: Image | None = None
-    """Container image. Required unless imageBuildConfig says how to build one."""
+    """Container image. Required without imageBuildConfig."""
     entrypoint: Entrypoint = ()
-    """Program and arguments, one item each; no shell runs. Default: the image's."""
+    """Program and arguments, one item each; no shell runs. Default: that of the image."""
     primary: bool | None = None
-    """This container answers the requests; exactly one of a group does. Default: true for the only container of a
-    group, else false.
+    """This container receives the requests; a group has exactly one. Default: true for the only container of a group,
+    else false.
     """
     port: UserPort | None = None
-    """Port it listens on, 1024 to 65535. Required for the primary container, refused for others."""
+    """Port that it listens on, 1024 to 65535. Required for the primary container, rejected for others."""
     environment_vars: Annotated[tuple[ArtifactVariable, ...], list_map("name", 200)] = ()
     """Environment variables."""
     startup_probe: Probe | None = None
-    """The other probes wait until this one has succeeded; for nim the default allows 20 minutes."""
+    """The other probes start after this one succeeds; for nim the default allows 20 minutes."""
     readiness_probe: Probe | None = None
     """Requests are sent to the container only while this one succeeds."""
     liveness_probe: Probe | None = None
     """The container is restarted when this one fails."""
     security_context: ContainerSecurityContext = ContainerSecurityContext()
-    """What the container may do."""
+    """Privileges of the container."""
     image_build_config: ImageBuildConfig | None = None
-    """How to build the image from source. Not available yet: an artifact that needs a build can neither run nor be
-    locked, and says so with reason Unsupported.
+    """How to build the image from source. Not available yet: an artifact that needs a build cannot run or be locked,
+    and has an issue with reason Unsupported.
     """
 
 
 def primaries(containers: Sequence[Node]) -> list[int]:
-    """Return the places of the primary containers of a group, as written: exactly one in a valid group."""
+    """Return the positions of the primary containers of a group: exactly one in a valid group."""
     only = len(containers) == 1
     return [place for place, item in enumerate(containers) if item.get("primary", only)]
 
 
 def container_names(containers: Sequence[Node]) -> list[str]:
-    """Return the name of each container of a group, given or made."""
+    """Return the name of each container of a group, written or generated."""
     first = primaries(containers)
     made = (PRIMARY_CONTAINER if place in first else f"container-{place + 1}" for place in range(len(containers)))
     return [item.get("name", name) for item, name in zip(containers, made, strict=True)]
@@ -199,7 +199,7 @@ _PRIMARY = "(has(c.primary) ? c.primary : size(self.containers) == 1)"
 
 
 class ContainerGroup(Model):
-    """Containers that run together in one pod. Each group is scaled by itself."""
+    """Containers that run together in one pod. Each group has its own replicas."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -240,12 +240,12 @@ class ContainerGroup(Model):
 
     @property
     def primary(self) -> int:
-        """Place of the primary container."""
+        """Position of the primary container."""
         return primaries(self.to_dict()["containers"])[0]
 
     @property
     def container_names(self) -> tuple[str, ...]:
-        """Name of each container, given or made."""
+        """Name of each container, written or generated."""
         return tuple(container_names(self.to_dict()["containers"]))
 
 

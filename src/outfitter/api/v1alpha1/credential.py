@@ -1,4 +1,4 @@
-"""Credential: a reference to a Secret, and the Secret made from it in every namespace in scope. Never material."""
+"""Credential: a reference to a Secret, and copies of it in the namespaces in scope. It holds no secret data."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -17,7 +17,7 @@ WANTED_KEYS = {
     "password": ("User", "Password"),
     "ngcApiKey": ("NGC_API_KEY",),
 }
-"""Keys that a Secret of each type is read for; genericSecret takes whatever the Secret holds."""
+"""Keys that each type reads from its Secret; genericSecret reads all keys."""
 
 
 def _keys_rule(kind: str, wanted: tuple[str, ...]) -> Rule:
@@ -31,7 +31,7 @@ def _keys_rule(kind: str, wanted: tuple[str, ...]) -> Rule:
 
 
 class CredentialSpec(AssetSpec):
-    """Which Secret, and what it is for."""
+    """Desired state."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *(_keys_rule(kind, wanted) for kind, wanted in WANTED_KEYS.items()),
@@ -50,41 +50,41 @@ class CredentialSpec(AssetSpec):
     )
 
     type: CredentialType
-    """What it is. `accessKey`: for an object store. `password`: user and password. `dockerRegistry`: login to an image
-    registry, attached to every workload in scope. `ngcApiKey`: key for NVIDIA's catalog, also usable to pull images.
+    """Type. `accessKey`: for an object store. `password`: user and password. `dockerRegistry`: login to an image
+    registry, used by every workload in scope. `ngcApiKey`: key for NVIDIA's catalog, also usable to pull images.
     `genericSecret`: any keys; key `ssh` is a private key for Git. Cannot change.
     """
     secret_ref: SecretRef
-    """Secret in this namespace that holds the value. It may arrive later; when it changes, the copies follow. Cannot be
-    pointed at another one.
+    """Secret of this namespace with the data. You can create it later. When it changes, Outfitter updates the copies.
+    The name cannot change.
     """
     keys: Annotated[dict[DataKey, DataKey], Field(max_length=32)] = Field(default_factory=dict)
-    """Which key of the Secret to read for each key that the type needs, where they differ: `{password: token}` reads
-    the password from key `token`. accessKey needs AccessKeyId and SecretKey; password User and Password; dockerRegistry
-    url, user and password (or .dockerconfigjson); ngcApiKey NGC_API_KEY; genericSecret publishes all keys, or only
-    those named here. Cannot change.
+    """Key of the Secret for each key of the type, where the names differ: `{password: token}` reads the password from
+    the key `token`. accessKey needs AccessKeyId and SecretKey; password User and Password; dockerRegistry url, user and
+    password (or .dockerconfigjson); ngcApiKey NGC_API_KEY; genericSecret publishes all keys, or only those in this map.
+    Cannot change.
     """
     private: bool = False
-    """Only the creator's own workloads may use it. Default: false. Only for dockerRegistry and genericSecret. Not
-    available yet: refused with reason Unsupported.
+    """Only workloads of its creator may use it. Default: false. Only for dockerRegistry and genericSecret. Not
+    available yet: rejected with reason Unsupported.
     """
 
 
 class CredentialStatus(AssetStatus):
-    """Where the credential has arrived."""
+    """State of the credential."""
 
     targets: Targets | None = None
-    """Namespaces that should hold a copy, and those that do."""
+    """Namespaces that should hold a copy, and those that hold one."""
     secret_name: StatusName | None = None
     """Name of the Secret that workloads use, the same in every namespace in scope."""
     pull_secret_name: StatusName | None = None
     """Name of the Secret to pull images with, for types that have one."""
     keys: Annotated[tuple[StatusName, ...], list_set(64)] = ()
-    """Names of the keys in that Secret; what `credential: {name, key}` can name."""
+    """Keys of that Secret, for `credential: {name, key}`."""
 
 
 class Credential(CustomResource):
-    """A reference to a Secret, shared with every namespace in scope as Secret `cred-<name>`. Never holds material."""
+    """A reference to a Secret, copied to each namespace in scope as Secret `cred-<name>`. It holds no secret data."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Status", path=".status.syncStatus"),
@@ -106,6 +106,6 @@ class Credential(CustomResource):
     )
 
     spec: CredentialSpec
-    """Which Secret, and what it is for."""
+    """Desired state."""
     status: CredentialStatus = CredentialStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

@@ -1,4 +1,4 @@
-"""DataSource: data that workloads mount. Exactly one of eight kinds of volume."""
+"""DataSource: data that workloads mount. Exactly one of eight volume types."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -29,7 +29,7 @@ class Git(GitFields):
     """A Git repository, cloned when the pod starts."""
 
     credential: CredentialRef | None = None
-    """Credential to log in with: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
+    """Credential for the login: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
     repositories.
     """
 
@@ -48,7 +48,7 @@ def _size_kept_or_grown(new: Node, old: Node) -> bool:
 
 
 class Claim(ClaimInfo):
-    """The claim to make."""
+    """The new claim."""
 
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
@@ -66,7 +66,9 @@ class Claim(ClaimInfo):
 
 
 class Pvc(PvcFields):
-    """A persistent volume claim, made at once and kept; or one that exists. Only path and a growing size may change."""
+    """A persistent volume claim: a new one, created at once, or one that exists. Only path and a larger size may
+    change.
+    """
 
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         frozen("existingPvc", NEW_SOURCE),
@@ -83,7 +85,7 @@ class Pvc(PvcFields):
     )
 
     claim_info: Claim | None = None
-    """The claim to make."""
+    """The new claim."""
 
 
 class ConfigMapVolume(ConfigMapVolumeFields):
@@ -103,11 +105,11 @@ class SecretVolume(SecretVolumeFields):
     )
 
     credential: CredentialRef | None = None
-    """Credential whose keys to mount."""
+    """Credential with the keys."""
 
 
 class SharedScope(Model):
-    """A place that may use the data volume."""
+    """A scope that may use the data volume."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -119,13 +121,13 @@ class SharedScope(Model):
     )
 
     type: Literal["cluster", "department", "project"]
-    """Width of the place."""
+    """Type of the scope."""
     name: Name | None = None
     """Name of the project or department."""
 
 
 class DataVolume(Model):
-    """An existing claim of this namespace, offered read-only to other projects without copying the data."""
+    """An existing claim of this namespace, which other projects mount read-only, without a copy of the data."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("mount_path",)
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -145,17 +147,17 @@ class DataVolume(Model):
     origin_pvc_name: Label
     """Claim of this namespace that holds the data."""
     mount_path: AbsolutePath | None = None
-    """Where it appears in the container, read-only."""
+    """Mount path, read-only."""
     use_original_volume: bool = True
     """Share the volume itself instead of a copy. Default: true."""
     should_delete_original_volume: bool = False
-    """Delete the origin once shared. Only false is supported."""
+    """Delete the original claim after sharing. Only false is supported."""
     shared_scopes: Annotated[tuple[SharedScope, ...], list_atomic(64)] = ()
     """Other users of the claim. Default: none."""
 
 
 class DataSourceSpec(AssetSpec):
-    """What to mount: exactly one kind of volume."""
+    """The volume: exactly one volume type."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
@@ -173,41 +175,42 @@ class DataSourceSpec(AssetSpec):
     )
 
     nfs: NfsFields | None = None
-    """A directory of an NFS server. Inline NFS volumes are outside the `restricted` pod security level."""
+    """A directory of an NFS server. Pod Security level restricted does not allow inline NFS volumes."""
     host_path: HostPathFields | None = None
-    """A directory of the node. Elevated: refused unless an admin allowed elevation in the namespace."""
+    """A directory of the node. Elevated: rejected unless an administrator allows elevation in the namespace."""
     git: Git | None = None
     """A Git repository, cloned when the pod starts."""
     s3: S3 | None = None
     """A bucket of an S3 object store. Not for inference."""
     pvc: Pvc | None = None
-    """A persistent volume claim, made at once and kept; or one that exists. Only `path` and a growing size may change.
+    """A persistent volume claim: a new one, created at once, or one that exists. Only `path` and a larger size may
+    change.
     """
     config_map_volume: ConfigMapVolume | None = None
     """The keys of a ConfigMap of this namespace as files; copied to other namespaces in scope. Cannot change."""
     secret_volume: SecretVolume | None = None
     """The keys of a Credential's Secret as files. Cannot change."""
     data_volume: DataVolume | None = None
-    """An existing claim of this namespace, offered read-only to other projects without copying the data."""
+    """An existing claim of this namespace, which other projects mount read-only, without a copy of the data."""
     reclaim_policy: Literal["Retain", "Delete"] = "Retain"
-    """What happens to the data when this object is deleted. `Retain` (default) keeps the claims it made, and a new
-    DataSource of the same name takes them up again; `Delete` removes them. Existing claims are never deleted.
+    """Effect of deleting this object on its data. `Retain` (default) keeps the claims that it created, and a new
+    DataSource of the same name uses them again; `Delete` deletes them. Existing claims are never deleted.
     """
 
 
 class DataSourceStatus(AssetStatus):
-    """Where the data source has arrived."""
+    """State of the data source."""
 
     type: Annotated[str, Field(max_length=63)] | None = None
-    """Which kind of volume it is, by the name of the field in the spec."""
+    """Volume type: the name of its field in the spec."""
     targets: Targets | None = None
-    """Namespaces that should hold a claim or copy, and those that do."""
+    """Namespaces that should hold a claim or copy, and those that hold one."""
     claim_name: StatusName | None = None
     """Claim that workloads mount, the same in every namespace in scope."""
 
 
 class DataSource(CustomResource):
-    """Data that workloads mount: exactly one kind of volume."""
+    """Data that workloads mount: exactly one volume type."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Status", path=".status.syncStatus"),
@@ -223,6 +226,6 @@ class DataSource(CustomResource):
     SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.scope.type", ".status.type", ".status.syncStatus")
 
     spec: DataSourceSpec
-    """What to mount."""
+    """Desired state."""
     status: DataSourceStatus = DataSourceStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

@@ -1,4 +1,4 @@
-"""Environment: what to run. Image, command, variables, security, probes and connections; with `run`, also running."""
+"""Environment: image, command, variables, security, probes and connections; with `run`, also a workspace."""
 
 from typing import Annotated, ClassVar
 
@@ -29,15 +29,15 @@ class Run(Model):
     replicas: Annotated[int, Field(ge=0, le=1, json_schema_extra={STORED_DEFAULT: 1})] = 1
     """1 runs, 0 stops. Default: 1."""
     suspend: bool = False
-    """Stop it without removing anything but the pod. Default: false."""
+    """Stop it: delete only its pod. Default: false."""
     environment_variables: WorkloadEnvironmentVariables = ()
-    """Values for variables that the definition leaves to the submitter, and overrides of others."""
+    """Values for variables without a value in the definition, and overrides of others."""
     connections: ConnectionOverrides = ()
-    """Node ports and URLs for connections that leave them to the submitter."""
+    """Node ports and URLs for connections that need them."""
 
 
 class EnvironmentSpec(AssetSpec):
-    """What to run."""
+    """Desired state."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -79,40 +79,41 @@ class EnvironmentSpec(AssetSpec):
     )
 
     image: Image | None = None
-    """Container image. May be left to the workload."""
+    """Container image. Default: that of the workload."""
     image_pull_policy: ImagePullPolicy | None = None
     """When to pull the image. Default: Always for the tag latest or none, else IfNotPresent."""
     command: Shell | None = None
-    """Program to run, as one line: split into words like a POSIX shell would, but no shell runs. Default: the image's.
+    """Program to run, as one line: split into words as a POSIX shell does, without running a shell. Default: that of
+    the image.
     """
     args: Shell | None = None
     """Arguments of the program, as one line: split like `command`. `$(NAME)` is replaced by the kubelet."""
     working_dir: AbsolutePath | None = None
-    """Directory in which the program starts. Default: the image's."""
+    """Directory in which the program starts. Default: that of the image."""
     create_home_dir: bool | None = None
-    """Make a writable home directory that is lost with the pod. Default: true if runAsUid is set, else false."""
+    """Create a writable home directory that is deleted with the pod. Default: true if runAsUid is set, else false."""
     tty: bool | None = None
     """Give the program a terminal. Default: false. Needs stdin. Not for inference."""
     stdin: bool | None = None
     """Keep standard input open. Default: false. Not for inference."""
     environment_variables: EnvironmentVariables = ()
-    """Environment variables. One without a source asks the submitter for its value."""
+    """Environment variables. For one without a source, each workload must set the value."""
     security: EnvironmentSecurity = EnvironmentSecurity()
-    """Under which user the container runs and what it may do on its node."""
+    """User and privileges of the container."""
     probes: Probes = Probes()
-    """When the container counts as ready."""
+    """Probes of the container."""
     connections: Connections = ()
-    """Tools inside the workload and how people reach them."""
+    """Tools inside the workload and access to them."""
     run: Run | None = None
-    """Also run it, here and now: one file gives one pod. Without it the Environment is only a definition."""
+    """Also run it as a workspace. Default: the Environment is only a definition."""
 
 
 class EnvironmentStatus(AssetStatus, RunningStatus):
-    """State of the definition and, with `run`, of what runs."""
+    """State of the definition and, with `run`, of its workload."""
 
 
 class Environment(CustomResource):
-    """What to run: image, command, variables, security, probes and connections. With `spec.run` also a workspace."""
+    """Image, command, variables, security, probes and connections. With `spec.run`, also a workspace."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Status", path=".status.syncStatus"),
@@ -134,6 +135,6 @@ class Environment(CustomResource):
     SCALE: ClassVar[str | None] = ".spec.run.replicas"
 
     spec: EnvironmentSpec
-    """What to run."""
+    """Desired state."""
     status: EnvironmentStatus = EnvironmentStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

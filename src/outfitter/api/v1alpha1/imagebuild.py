@@ -1,4 +1,4 @@
-"""How the image of a container is built from source. Modelled and validated; building itself is not available yet."""
+"""Builds of images from source. The fields are validated; builds are not available yet."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -20,9 +20,9 @@ class GitSource(Model):
     url: Url
     """URL of the repository: https or ssh."""
     revision: Branch | None = None
-    """Branch, tag or commit. Default: the head of the repository's own branch."""
+    """Branch, tag or commit. Default: the head of the default branch."""
     credential: CredentialRef | None = None
-    """Credential to log in with: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
+    """Credential for the login: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
     repositories.
     """
 
@@ -55,7 +55,7 @@ class ConfigMapSource(Model):
 
 
 class CodeRef(Model):
-    """Where the source is: exactly one of git, oci, pvc and configMap."""
+    """The source: exactly one of git, oci, pvc and configMap."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(SOURCES, "give exactly one of git, oci, pvc and configMap", exactly=True),
@@ -108,15 +108,15 @@ class Dockerfile(Model):
     path: Path | None = None
     """Dockerfile in the source, for provided. Default: ./Dockerfile"""
     environment: EnvironmentRef | None = None
-    """Environment whose image to build upon, for generated."""
+    """Environment with the base image, for generated."""
     entrypoint: Entrypoint = ()
-    """What the image starts, for generated: program and arguments, one item each."""
+    """Program and arguments of the image, one item each, for generated."""
 
 
 class ImageBuildConfig(Model):
     """How to build an image from source."""
 
     code_ref: CodeRef | None = None
-    """Where the source is. May come later, but not after the artifact is locked."""
+    """The source. You can add it later, but not after the artifact is locked."""
     dockerfile: Dockerfile = Dockerfile()
     """The Dockerfile. Default: ./Dockerfile of the source."""

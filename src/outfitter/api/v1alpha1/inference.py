@@ -1,4 +1,4 @@
-"""Inference: a workload that answers requests, made of an artifact, of assets, of inline fields or of both."""
+"""Inference: a workload that answers requests, made from an artifact, from assets, from inline fields or from both."""
 
 from typing import Annotated, ClassVar
 
@@ -21,11 +21,11 @@ OF_THE_ARTIFACT = (
     "image", "imagePullPolicy", "command", "args", "workingDir", "createHomeDir", "environmentVariables", "security",
     "probes",
 )  # fmt: skip
-"""Inline fields that say what runs, which an artifact says already."""
+"""Inline fields that an artifact sets already."""
 
 
 class InferenceSecurity(Security):
-    """Under which user a container runs and what it may do on its node."""
+    """User and privileges of a container."""
 
     WITHOUT: ClassVar[tuple[str, ...]] = ("allow_privilege_escalation", "host_ipc", "host_network")
 
@@ -37,7 +37,7 @@ class InferencePvcVolume(PvcVolume):
 
 
 class InferenceStorage(Storage):
-    """Inline volumes, by what they mount."""
+    """Inline volumes, by type."""
 
     WITHOUT: ClassVar[tuple[str, ...]] = ("s3",)
 
@@ -64,8 +64,8 @@ class ArtifactRef(Model):
     REFERS: ClassVar[dict[str, str]] = {"name": "Artifact", "repository": "ArtifactRepository"}
 
     name: Name | None = None
-    """Name of the Artifact of this namespace, draft or locked. An edit of a draft is only told under
-    `status.outdated`; a restart takes it up.
+    """Name of the Artifact of this namespace, draft or locked. An edit of a draft appears under `status.outdated`; a
+    restart applies it.
     """
     repository: Name | None = None
     """Name of the ArtifactRepository of this namespace, together with `version`."""
@@ -76,7 +76,7 @@ class ArtifactRef(Model):
 def _beside_artifact(field: str) -> Rule:
     return Rule(
         f"!has(self.artifact) || !has(self.{field})",
-        f"{field} is said by the artifact: remove it, or artifact",
+        f"{field} is set by the artifact: remove it, or artifact",
         lambda spec: "artifact" not in spec or field not in spec,
         field=field,
         reason="FieldValueForbidden",
@@ -88,7 +88,7 @@ def _port(spec: Node) -> bool:
 
 
 class InferenceSpec(WorkloadFields):
-    """What the inference is made of: an artifact, or assets, inline fields or both. Inline fields win over assets."""
+    """An artifact, or assets, inline fields or both. Inline fields override assets."""
 
     WITHOUT: ClassVar[tuple[str, ...]] = (
         "tty",
@@ -104,7 +104,7 @@ class InferenceSpec(WorkloadFields):
         *map(_beside_artifact, OF_THE_ARTIFACT),
         Rule(
             "!has(self.artifact) || !has(self.assets) || !has(self.assets.environment)",
-            "an artifact says what runs: remove assets.environment, or artifact",
+            "an artifact replaces the environment: remove assets.environment, or artifact",
             lambda spec: "artifact" not in spec or "environment" not in spec.get("assets", {}),
             field="assets.environment",
             reason="FieldValueForbidden",
@@ -142,33 +142,33 @@ class InferenceSpec(WorkloadFields):
     )
 
     description: Description | None = None
-    """What this is for, in 1 to 250 characters."""
+    """Purpose, in 1 to 250 characters."""
     display_name: DisplayName | None = None
-    """Name for people. Default: the object's name."""
+    """Display name. Default: the name of the object."""
     artifact: ArtifactRef | None = None
-    """Artifact to run, instead of an image. A locked one may only be replaced by a locked one."""
+    """Artifact to run, instead of an image. Only a locked artifact can replace a locked one."""
     assets: Assets = Assets()
-    """The assets it is made of: an environment (not with an artifact), a compute resource, data sources."""
+    """Assets: an environment (not with an artifact), a compute resource, data sources."""
     replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
-    """Pods of each container group that neither says otherwise nor is scaled by load; 0 stops. Default: 1. This is what
-    `kubectl scale` sets.
+    """Pods of each container group without `replicas` or autoscaling of its own; 0 stops them. Default: 1. `kubectl
+    scale` sets this field.
     """
     container_groups: GroupSizings = ()
-    """How many pods of each group of the artifact there are, and how much their containers get."""
+    """Replicas of each group of the artifact, and resources of its containers."""
     autoscaling: InlineAutoscaling | None = None
     """Scale by load, instead of `replicas`."""
     serving_port: ServingPort | None = None
-    """The port that answers requests, and who may ask."""
+    """The port for requests, and its users."""
     serving_configuration: ServingConfiguration | None = None
     """Time limits of serving."""
     connections: ConnectionOverrides = ()
-    """Settings for connections of the environment, such as a node port, and whole connections of your own."""
+    """Settings for connections of the environment, such as a node port, and additional connections."""
     suspend: bool = False
-    """Stop it without removing anything but its pods. Default: false."""
+    """Stop it: delete only its pods. Default: false."""
     security: InferenceSecurity = InferenceSecurity()
-    """Under which user the container runs and what it may do on its node."""
+    """User and privileges of the container."""
     storage: InferenceStorage = InferenceStorage()
-    """Inline volumes, beside the data sources."""
+    """Inline volumes, in addition to the data sources."""
     priority_class: Name | None = None
     """Priority: very-low, low, medium-low, medium, medium-high, high or very-high. Default: very-high."""
 
@@ -194,7 +194,7 @@ class InferenceStatus(Status, ServingStatus, RunningStatus):
 
 
 class Inference(CustomResource):
-    """A workload that answers requests, made of an artifact, of assets, of inline fields or of both."""
+    """A workload that answers requests, made from an artifact, from assets, from inline fields or from both."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Phase", path=".status.phase"),
@@ -220,6 +220,6 @@ class Inference(CustomResource):
     SCALE: ClassVar[str | None] = ".spec.replicas"
 
     spec: InferenceSpec
-    """What the inference is made of."""
+    """Desired state."""
     status: InferenceStatus = InferenceStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

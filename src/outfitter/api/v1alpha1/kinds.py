@@ -103,7 +103,7 @@ _BY_TYPE = {kind.runs.name: kind.runs for kind in KINDS if kind.runs is not None
 
 
 def kind_of(name: str) -> Kind:
-    """Return the kind of that name; KeyError for a kind that is not ours."""
+    """Return the kind of that name; KeyError for other kinds."""
     return _BY_NAME[name]
 
 

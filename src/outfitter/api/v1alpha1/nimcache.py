@@ -1,4 +1,4 @@
-"""NimCache: the model of one image, downloaded once and shared by all that run it."""
+"""NimCache: the model of one image, downloaded once and shared by all workloads with that image."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -24,7 +24,7 @@ def _not_shrunk(new: Node, old: Node) -> bool:
 
 
 class NimCacheSpec(Model):
-    """Which model to keep, where, and for whom."""
+    """The model, its storage and its scope."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *(
@@ -64,31 +64,30 @@ class NimCacheSpec(Model):
     )
 
     image: Image
-    """Model image, exactly as artifacts write it: the cache serves those whose image is the same text. Cannot change.
-    """
+    """Model image. The cache serves artifacts whose `imageUri` is the same text. Cannot change."""
     description: Description | None = None
-    """What this is for, in 1 to 250 characters."""
+    """Purpose, in 1 to 250 characters."""
     credential: CredentialRef | None = None
-    """Credential of type ngcApiKey: to pull the image and to download the model. Default: none, for what needs no key.
+    """Credential of type ngcApiKey, to pull the image and to download the model. Default: none, where no key is needed.
     """
     scope: Scope | None = None
-    """Who may use this cache. Default: the namespace it is in; in the operator's own namespace, the whole cluster.
+    """Namespaces that may use this cache. Default: its own; for a cache in the operator's namespace, the whole cluster.
     Cannot change after creation.
     """
     claim_name: Label | None = None
-    """Use this claim of the namespace, which holds the model already: nothing is downloaded, no key is needed, and it
-    is never changed or deleted. Default: a new claim. Cannot change.
+    """Use this claim of the namespace, which holds the model: nothing is downloaded, no key is needed, and the claim is
+    never changed or deleted. Default: a new claim. Cannot change.
     """
     size: Quantity | None = None
-    """Capacity of the claim, such as 150Gi. Default: as the operator is set, 150Gi. May grow later where the storage
-    class allows, never shrink.
+    """Capacity of the claim, such as 150Gi. Default: the setting of the operator, 150Gi. It can be increased where the
+    storage class allows, and never decreased.
     """
     storage_class: Name | None = None
     """Storage class. Default: the cluster's default class. Cannot change."""
     access_modes: AccessModes | None = None
-    """How many nodes may mount it. Default: many, reading and writing. Cannot change."""
+    """Access modes. Default: readWriteMany. Cannot change."""
     profiles: Annotated[tuple[Text, ...], list_set(32)] = ()
-    """Profiles of the model to download, by id. Default: the one that the image chooses for the GPUs it finds."""
+    """Profiles of the model to download, by id. Default: the one that the image chooses for its GPUs."""
     environment_variables: EnvironmentVariables = ()
     """Environment variables of the download, such as a proxy or NIM_REPOSITORY_OVERRIDE for a mirror."""
     compute: ComputeFields = ComputeFields()
@@ -96,41 +95,41 @@ class NimCacheSpec(Model):
     node_type: LabelValue | None = None
     """Download only on nodes of this type. Default: any node."""
     node_pools: NodePools = ()
-    """Node pools to download in, most wanted first. Default: any."""
+    """Node pools to download in, in order of preference. Default: any."""
     tolerations: Tolerations = ()
     """Taints of nodes that the download tolerates."""
     sharing: Literal["download", "staticPV"] | None = None
-    """How other namespaces get it. `download` (default): each has a cache of its own, filled with its own key.
-    `staticPV`: they mount the same volume, read-only; only with storage drivers that an admin listed.
+    """Access from other namespaces. `download` (default): each has a cache of its own, downloaded with its own key.
+    `staticPV`: they mount the same volume, read-only; only with storage drivers that an administrator lists.
     """
     retain: bool = False
-    """Keep the cache after its last user. Default: false: it is deleted some time after its last user if the
-    operator made it. The claim is deleted with the cache.
+    """Keep the cache after its last user. Default: false: a cache that the operator created is deleted some time after
+    its last user. The claim is deleted with the cache.
     """
 
 
 class DownloadProgress(Model):
-    """How far a download is. What the image does not tell is absent."""
+    """Progress of a download. Figures that the image does not report are absent."""
 
     bytes: Count | None = None
-    """Bytes there are."""
+    """Bytes downloaded."""
     total_bytes: Count | None = None
-    """Bytes there will be."""
+    """Bytes in total."""
     files: Count | None = None
-    """Files there are."""
+    """Files downloaded."""
     total_files: Count | None = None
-    """Files there will be."""
+    """Files in total."""
     started_at: Time | None = None
     """When the download began, RFC 3339 in UTC."""
 
 
 class DownloadFailure(Model):
-    """Why the last attempt failed."""
+    """Cause of the last failure."""
 
     reason: Annotated[str, Field(max_length=128)]
-    """One word: ImagePullFailed, KeyRejected, NoSpace, OutOfMemory, DeadlineExceeded, else DownloadFailed."""
+    """ImagePullFailed, KeyRejected, NoSpace, OutOfMemory, DeadlineExceeded or DownloadFailed."""
     message: Message = ""
-    """What went wrong and what to do about it."""
+    """Cause and remedy."""
     time: Time | None = None
     """When, RFC 3339 in UTC."""
 
@@ -139,31 +138,30 @@ class NimCacheStatus(AssetStatus):
     """State of the cache."""
 
     phase: CachePhase | None = None
-    """Pending, Downloading, Ready or Failed; Deleting at the end. Failed attempts are repeated, each later than the one
-    before.
+    """Pending, Downloading, Ready or Failed; Deleting at the end. Failed attempts are retried with increasing delays.
     """
     claim_name: StatusName | None = None
     """Claim that holds the model."""
     job_name: StatusName | None = None
-    """Job that downloads it, or did last."""
+    """Job of the current or last download."""
     progress: DownloadProgress | None = None
-    """How far the download is."""
+    """Progress of the download."""
     attempts: Count | None = None
-    """Downloads begun since the last success."""
+    """Downloads started since the last success."""
     failure: DownloadFailure | None = None
-    """Why the last attempt failed; absent once one succeeded."""
+    """Cause of the last failure; absent after a success."""
     next_attempt_at: Time | None = None
-    """When the next attempt begins, RFC 3339 in UTC."""
+    """Time of the next attempt, RFC 3339 in UTC."""
     completed_at: Time | None = None
-    """When the model was complete, RFC 3339 in UTC."""
+    """Time at which the model was complete, RFC 3339 in UTC."""
     unused_since: Time | None = None
-    """When the last user went, RFC 3339 in UTC; absent while there is one."""
+    """Time at which the last user was removed, RFC 3339 in UTC; absent while the cache has users."""
     targets: Targets | None = None
-    """Namespaces that should mount the same volume, and those that can, for staticPV."""
+    """Namespaces that should mount the same volume, and those that can mount it, for staticPV."""
 
 
 class NimCache(CustomResource):
-    """The model of one image, downloaded once into a volume and shared by all that run it."""
+    """The model of one image, downloaded once into a volume and shared by all workloads with that image."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Phase", path=".status.phase"),
@@ -182,6 +180,6 @@ class NimCache(CustomResource):
     SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.image", ".spec.scope.type", ".status.phase", ".status.syncStatus")
 
     spec: NimCacheSpec
-    """Which model to keep."""
+    """Desired state."""
     status: NimCacheStatus = NimCacheStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""

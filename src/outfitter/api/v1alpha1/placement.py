@@ -10,7 +10,7 @@ from outfitter.api.types import ItemName, LabelValue, PositiveInt32, QualifiedNa
 
 
 class MatchExpression(Model):
-    """One demand on a label of the node."""
+    """One requirement on a label of the node."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -29,18 +29,18 @@ class MatchExpression(Model):
     )
 
     key: QualifiedName
-    """Label to look at."""
+    """Key of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
-    """How to compare."""
+    """Operator of the comparison."""
     values: Annotated[tuple[LabelValue, ...], list_atomic(64)] = ()
-    """What to compare with."""
+    """Values of the comparison."""
 
 
 class NodeSelectorTerm(Model):
-    """Demands that a node must all meet."""
+    """Requirements that a node must all meet."""
 
     match_expressions: Annotated[tuple[MatchExpression, ...], list_atomic(32)] = ()
-    """Demands on labels of the node."""
+    """Requirements on labels of the node."""
 
 
 class NodeAffinityRequired(Model):
@@ -51,12 +51,12 @@ class NodeAffinityRequired(Model):
 
 
 class PodAffinity(Model):
-    """How close the pods of a workload keep together."""
+    """Affinity between the pods of a workload."""
 
     type: Literal["Required", "Preferred"] | None = None
-    """Whether a pod waits for such a place (`Required`) or only prefers it (`Preferred`)."""
+    """`Required`: the pod waits for such a node. `Preferred`: it prefers one."""
     key: QualifiedName | None = None
-    """Label of nodes that says what counts as close, such as `topology.kubernetes.io/zone`."""
+    """Label of nodes with the topology domain, such as `topology.kubernetes.io/zone`."""
 
 
 class Toleration(Model):
@@ -95,17 +95,17 @@ class Toleration(Model):
     )
 
     name: ItemName
-    """Name by which policies know this toleration, unique in the list."""
+    """Name of this toleration for policies, unique in the list."""
     operator: Literal["Equal", "Exists"] | None = None
     """`Equal` (default): the taint has this value. `Exists`: any value."""
     key: QualifiedName | None = None
     """Key of the taint."""
     value: LabelValue | None = None
-    """Value of the taint. Required for Equal, refused for Exists."""
+    """Value of the taint. Required for Equal, rejected for Exists."""
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule", "Any"] | None = None
     """Effect of the taint. Default: Any."""
     seconds: PositiveInt32 | None = None
-    """Stay for so many seconds after the taint appears. Default: forever. Only for effect NoExecute."""
+    """Seconds that the pod stays after the taint appears. Default: no limit. Only for effect NoExecute."""
     exclude: bool | None = None
     """Drop the toleration of this name that would otherwise be inherited. Default: false."""
 

@@ -1,4 +1,4 @@
-"""The status of something that runs."""
+"""Status of workloads."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from outfitter.api.v1alpha1.connections import ConnectionStatuses
 
 
 class Phase(StrEnum):
-    """Where a workload stands."""
+    """Phase of a workload."""
 
     CREATING = "Creating"
     PENDING = "Pending"
@@ -30,7 +30,7 @@ class Phase(StrEnum):
 
 
 class Outdated(Model):
-    """Something the workload was built from that has changed since. Restart to take it up."""
+    """A dependency of the workload that changed after its start. A restart applies the change."""
 
     kind: StatusName
     """Kind of the object."""
@@ -41,10 +41,10 @@ class Outdated(Model):
     used_generation: int | None = None
     """The generation in use."""
     generation: int | None = None
-    """The generation there is now; absent if it was deleted."""
+    """The newest generation; absent if it was deleted."""
     reason: Literal["Edited", "Rotated", "Deleted", "Replaced"] | None = None
-    """`Edited`: its spec changed. `Rotated`: its secret changed. `Deleted`: it is gone. `Replaced`: another object has
-    its name now.
+    """`Edited`: its spec changed. `Rotated`: its secret changed. `Deleted`: it was deleted. `Replaced`: another object
+    has its name.
     """
 
 
@@ -54,36 +54,36 @@ class RelatedUrlStatus(Model):
     name: StatusName
     """Name of the link."""
     url: StatusUrl
-    """Where it leads, with placeholders filled."""
+    """URL, with values for its placeholders."""
     type: Annotated[str, Field(max_length=63)] | None = None
-    """What it leads to."""
+    """Type of the target."""
 
 
 class Phased(Model):
-    """Where a workload stands."""
+    """Phase of a workload."""
 
     phase: Phase | None = None
-    """Where it stands, for people. Scripts should read the conditions."""
+    """Phase, for users. Scripts should read the conditions."""
 
 
 class PodsStatus(Model):
-    """What is known of the pods of anything that runs."""
+    """Observed state of the pods of a workload."""
 
     replicas: Annotated[int, Field(ge=0)] | None = None
-    """Pods there are."""
+    """Number of pods."""
     ready_replicas: Annotated[int, Field(ge=0)] | None = None
-    """Pods that are ready."""
+    """Number of ready pods."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
     """Label selector of the pods, as a string, for the scale subresource."""
     revision: StatusName | None = None
-    """ControllerRevision that holds what runs: the submission, the assets and the pod template as they were used."""
+    """ControllerRevision with the submission, the assets and the pod template that run."""
     outdated: Annotated[tuple[Outdated, ...], list_atomic(64)] = ()
-    """What changed since the workload started. Nothing of it is taken up before a restart."""
+    """Dependencies that changed after the start of the workload. A restart applies the changes."""
     connections: ConnectionStatuses = ()
-    """Where the tools can be reached."""
+    """URLs and ports of the tools."""
     related_urls: Annotated[tuple[RelatedUrlStatus, ...], list_map("name", 64)] = ()
     """Links that belong to the workload."""
 
 
 class RunningStatus(PodsStatus, Phased):
-    """The part of the status of anything that runs."""
+    """Common part of the status of workloads."""

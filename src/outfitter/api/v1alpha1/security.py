@@ -1,4 +1,4 @@
-"""Under which user a container runs and what it may do on its node."""
+"""User and privileges of a container."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -38,7 +38,7 @@ def _no_ids_from_the_image(security: Node) -> bool:
 
 
 class Security(Model):
-    """Under which user a container runs and what it may do on its node."""
+    """User and privileges of a container."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -58,28 +58,28 @@ class Security(Model):
     )
 
     uid_gid_source: UidGidSource | None = None
-    """Where user, group and supplementary groups come from. `fromTheImage` (default): as the image says. `custom`: from
-    the fields below. `fromIdpToken`: from the login of the submitter, which is not available yet and is refused with
-    reason Unsupported. `idpToken` is taken as the same.
+    """Source of user, group and supplementary groups. `fromTheImage` (default): the image. `custom`: the fields below.
+    `fromIdpToken`: the login of the submitter, which is not available yet and is rejected with reason Unsupported.
+    `idpToken` is a synonym.
     """
     run_as_uid: Id64 | None = None
-    """User id of the process. Default: the image's."""
+    """User id of the process. Default: that of the image."""
     run_as_gid: Id64 | None = None
-    """Primary group id of the process. Default: the image's."""
+    """Primary group id of the process. Default: that of the image."""
     supplemental_groups: (
         Annotated[str, Field(max_length=1024, pattern=r"^([0-9]{1,10}( *, *[0-9]{1,10})*)?$")] | None
     ) = None
-    """Further group ids, separated by commas, such as "10,20". An empty string returns to the groups of the image and
-    clears an inherited list.
-    """
+    """Additional group ids, separated by commas, such as "10,20". An empty string clears an inherited list."""
     capabilities: Annotated[tuple[Capability, ...], list_set(38)] = ()
-    """Linux capabilities to add, without the CAP_ prefix. Elevated: refused unless an admin allowed elevation in the
-    namespace.
+    """Linux capabilities to add, without the CAP_ prefix. Elevated: rejected unless an administrator allows elevation
+    in the namespace.
     """
     seccomp_profile_type: Literal["RuntimeDefault", "Unconfined"] | None = None
     """Seccomp profile. Default: RuntimeDefault. `Unconfined` is elevated; local profiles are not supported."""
     run_as_non_root: bool | None = None
-    """Refuse to start a process as root. Default: true. `false` needs a namespace without restricted pod security."""
+    """Reject processes that run as root. Default: true. `false` needs a namespace without Pod Security level
+    restricted.
+    """
     read_only_root_filesystem: bool | None = None
     """Make the root file system of the container read-only. Default: false."""
     allow_privilege_escalation: bool | None = None
@@ -91,7 +91,7 @@ class Security(Model):
 
 
 class EnvironmentSecurity(Security):
-    """Under which user the containers of this environment run and what they may do on their node."""
+    """User and privileges of the containers of this environment."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -109,6 +109,4 @@ class EnvironmentSecurity(Security):
     )
 
     override_uid_gid_in_workspace: bool = False
-    """Let a workload set runAsUid, runAsGid and supplementalGroups itself. Default: false. Matters only with
-    uidGidSource custom.
-    """
+    """Let a workload set runAsUid, runAsGid and supplementalGroups. Default: false. Only for uidGidSource custom."""

@@ -1,4 +1,4 @@
-"""How a workload that answers requests is sized, scaled and reached."""
+"""Sizing, scaling and access of workloads that serve requests."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -10,7 +10,7 @@ from outfitter.api.types import Int32, Port, PositiveInt32, RootLabel, Subject, 
 from outfitter.api.v1alpha1.compute import InlineCompute
 
 LOAD_METRICS = ("throughput", "concurrency")
-"""Metrics that can tell that there is no load at all."""
+"""Metrics that can be zero."""
 AutoscalingSeconds = Annotated[int, Field(ge=0, le=3600)]
 
 _LOAD = "self.metric in ['throughput', 'concurrency']"
@@ -23,7 +23,7 @@ def _needs_metric(node: Node) -> bool:
 
 
 class Autoscaling(Model):
-    """Between how many replicas the pods are scaled, and by what measure."""
+    """Limits and metric of scaling by load."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -74,39 +74,39 @@ class Autoscaling(Model):
     )
 
     min_replicas: Int32 | None = None
-    """Replicas at least. Default: 1. 0 needs a cluster that can scale to zero, else it is
-    refused: ScaleToZeroUnsupported.
+    """Fewest replicas. Default: 1. 0 needs a cluster that can scale to zero, else it is rejected with reason
+    ScaleToZeroUnsupported.
     """
     max_replicas: PositiveInt32 | None = None
-    """Replicas at most. Default: minReplicas, or 1."""
+    """Most replicas. Default: minReplicas, or 1."""
     initial_replicas: Int32 | None = None
-    """Replicas to start with. Default: minReplicas."""
+    """Initial replicas. Default: minReplicas."""
     activation_replicas: PositiveInt32 | None = None
-    """Replicas to go to when leaving zero. Default: 1."""
+    """Replicas after a scale-up from zero. Default: 1."""
     metric: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
-    """What to measure. `cpu` and `memory`: use in percent of what is requested. `throughput`: requests per second.
-    `concurrency`: requests at the same time. `latency`: milliseconds. Any other word names a custom metric of the pods.
+    """Metric. `cpu` and `memory`: usage in percent of the requests. `throughput`: requests per second. `concurrency`:
+    requests at the same time. `latency`: milliseconds. Any other value is the name of a custom metric of the pods.
     """
     metric_threshold: PositiveInt32 | None = None
-    """How much of the metric one replica takes. Required with metric."""
+    """Value of the metric for one replica. Required with metric."""
     metric_threshold_percentage: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Part of the threshold to aim at, in percent. Default: 70. Only for throughput and concurrency."""
+    """Target in percent of the threshold. Default: 70. Only for throughput and concurrency."""
     concurrency_hard_limit: Int32 | None = None
-    """Requests at the same time that one replica gets at most. Default: 0, no limit."""
+    """Most concurrent requests for one replica. Default: 0, no limit."""
     scale_to_zero_retention_seconds: AutoscalingSeconds | None = None
     """Seconds to keep the last replica, 0 to 3600. Default: 0. Only for minReplicas 0."""
     scale_down_delay_seconds: AutoscalingSeconds | None = None
-    """Seconds that load must stay low before replicas are removed, 0 to 3600. Default: the cluster's own."""
+    """Seconds that load must stay low before replicas are removed, 0 to 3600. Default: that of the cluster."""
 
 
 class InlineAutoscaling(Autoscaling):
-    """Between how many replicas the pods are scaled, and by what measure; policies may fill what is absent."""
+    """Limits and metric of scaling by load; policies may set absent fields."""
 
     PARTIAL: ClassVar[bool] = True
 
 
 class ServingPort(Model):
-    """The port that answers requests, and who may ask."""
+    """The port for requests, and its users."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -132,43 +132,43 @@ class ServingPort(Model):
     )
 
     container: Port | None = None
-    """Port that the process listens on, 1 to 65535. Of an artifact it is the port of the primary container."""
+    """Port that the process listens on, 1 to 65535. For an artifact, it is the port of the primary container."""
     protocol: Literal["http", "grpc"] | None = None
-    """What it speaks. Default: http."""
+    """Protocol. Default: http."""
     authorization_type: (
         Literal["public", "authenticatedUsers", "authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups"] | None
     ) = None
-    """Who may ask. Default: public, anyone who can reach it. The others need an ingress that checks logins."""
+    """Access to the port. Default: public, all clients. The others need an ingress that checks logins."""
     authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
-    """Users that may ask, for authorizedUsers and authorizedUsersOrGroups."""
+    """Users with access, for authorizedUsers and authorizedUsersOrGroups."""
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
-    """Groups whose members may ask, for authorizedGroups and authorizedUsersOrGroups."""
+    """Groups with access, for authorizedGroups and authorizedUsersOrGroups."""
     cluster_local_access_only: bool | None = None
-    """Give it no address outside the cluster. Default: false."""
+    """Publish no address outside the cluster. Default: false."""
 
 
 class ServingConfiguration(Model):
     """Time limits of serving."""
 
     initialization_timeout_seconds: PositiveInt32 | None = None
-    """Seconds in which a new replica must become ready, or the workload counts as failed. Default: 600 seconds, or as
-    long as the startup probes allow where that is longer.
+    """Seconds after which a workload fails if a new replica is not ready. Default: 600 seconds, or the longer time that
+    the startup probes allow.
     """
     request_timeout_seconds: PositiveInt32 | None = None
-    """Seconds in which a request must be answered. Default: that of the ingress."""
+    """Timeout of a request in seconds. Default: that of the ingress."""
 
 
 class ContainerSizing(Model):
-    """How much one container of an artifact gets."""
+    """Resources of one container of an artifact."""
 
     name: RootLabel
     """Name of the container; main for a primary container without a name."""
     compute: InlineCompute = InlineCompute()
-    """CPU, memory and GPUs of the container; each field wins over the compute resource."""
+    """CPU, memory and GPUs of the container; each field overrides that of the compute resource."""
 
 
 class GroupSizing(Model):
-    """How many pods of a container group there are, and how much its containers get."""
+    """Replicas of a container group, and resources of its containers."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(("replicas", "autoscaling"), "give replicas or autoscaling, not both"),
@@ -177,11 +177,11 @@ class GroupSizing(Model):
     name: RootLabel
     """Name of the container group; default for a group without a name."""
     replicas: Int32 | None = None
-    """Pods of this group. Default: as many as `replicas` of the workload says, which `kubectl scale` sets."""
+    """Pods of this group. Default: `replicas` of the workload, which `kubectl scale` sets."""
     containers: Annotated[tuple[ContainerSizing, ...], list_map("name", 16)] = ()
-    """How much each container gets. Default: the primary container gets what the workload's compute says."""
+    """Resources of each container. Default: `compute` of the workload applies to the primary container."""
     autoscaling: Autoscaling | None = None
-    """Scale this group by load. Default: as the workload says."""
+    """Scale this group by load. Default: `autoscaling` of the workload."""
 
 
 GroupSizings = Annotated[tuple[GroupSizing, ...], list_map("name", 8)]

@@ -18,29 +18,29 @@ from outfitter.api.v1alpha1.volumes import (
 
 
 class VolumeItem(Model):
-    """What every inline volume has."""
+    """Common fields of inline volumes."""
 
     PARTIAL: ClassVar[bool] = True
 
     name: ItemName | None = None
-    """Name by which policies know this volume. Default: made from what it mounts."""
+    """Name of this volume for policies. Default: derived from its source."""
     exclude: bool | None = None
     """Drop the volume of this name that would otherwise be inherited. Default: false."""
 
 
 class NfsVolume(VolumeItem, NfsFields):
-    """A directory of an NFS server. Inline NFS volumes are outside the `restricted` pod security level."""
+    """A directory of an NFS server. Pod Security level restricted does not allow inline NFS volumes."""
 
 
 class HostPathVolume(VolumeItem, HostPathFields):
-    """A directory of the node. Elevated: refused unless an admin allowed elevation in the namespace."""
+    """A directory of the node. Elevated: rejected unless an administrator allows elevation in the namespace."""
 
 
 class GitSecretRef(SecretRef):
     """A Secret of this namespace that holds the login for a repository."""
 
     authentication_method: Literal["password", "ssh-key"] | None = None
-    """What the Secret holds. Default: password."""
+    """Type of the login. Default: password."""
     secret_key_of_user: DataKey | None = None
     """Key with the user name. Default: User."""
     secret_key_of_password: DataKey | None = None
@@ -55,7 +55,7 @@ class GitVolume(VolumeItem, GitFields):
     )
 
     credential: CredentialRef | None = None
-    """Credential to log in with: password for https, genericSecret with key `ssh` for ssh."""
+    """Credential for the login: password for https, genericSecret with key `ssh` for ssh."""
     secret_ref: GitSecretRef | None = None
     """Secret of this namespace to log in with, instead of a Credential."""
 
@@ -106,7 +106,7 @@ class DataVolume(Model):
     id: Name
     """Name of the DataSource with a dataVolume."""
     mount_path: AbsolutePath | None = None
-    """Where it appears in the container, read-only."""
+    """Mount path, read-only."""
     exclude: bool | None = None
     """Drop the data volume of this name that would otherwise be inherited. Default: false."""
 
@@ -117,15 +117,15 @@ class EmptyDirVolume(VolumeItem):
     MANDATORY: ClassVar[tuple[str, ...]] = ("path",)
 
     path: AbsolutePath | None = None
-    """Where it appears in the container."""
+    """Mount path."""
     medium: Literal["Memory"] | None = None
-    """`Memory` keeps it in memory, where it counts towards the memory limit. Default: the disk of the node."""
+    """`Memory` stores it in memory, where it counts towards the memory limit. Default: the disk of the node."""
     size_limit: Quantity | None = None
-    """How much it may hold, such as 10Gi. Default: no limit."""
+    """Largest size, such as 10Gi. Default: no limit."""
 
 
 class Storage(Model):
-    """Inline volumes, by what they mount."""
+    """Inline volumes, by type."""
 
     host_path: Annotated[tuple[HostPathVolume, ...], list_atomic(32)] = ()
     """Directories of the node."""

@@ -1,4 +1,4 @@
-"""Environment variables: a value, or where to read one."""
+"""Environment variables: a value, or its source."""
 
 from typing import Annotated, ClassVar
 
@@ -42,10 +42,10 @@ class PodFieldRef(Model):
 
 
 class UserCredentialRef(Model):
-    """One key of a credential that belongs to the person who submits the workload."""
+    """One key of a credential of the user who submits the workload."""
 
     name: Name
-    """Name of that person's credential."""
+    """Name of the credential of the user."""
     key: DataKey
     """Key to read."""
 
@@ -62,11 +62,11 @@ class VariableFields(Model):
     config_map: ConfigMapKeyRef | None = None
     """Read the value from one key of a ConfigMap in the namespace where the pod runs."""
     pod_field_ref: PodFieldRef | None = None
-    """Take the value from a field of the pod."""
+    """Read the value from a field of the pod."""
     exclude: bool | None = None
     """Drop the variable of this name that would otherwise be inherited. Default: false."""
     description: Annotated[str, Field(min_length=1, max_length=250)] | None = None
-    """What the variable is for; without a source, the instruction for the user who sets it."""
+    """Purpose; without a source, the instruction for the user who sets it."""
 
 
 class EnvironmentVariable(VariableFields):
@@ -79,7 +79,7 @@ class EnvironmentVariable(VariableFields):
 
 
 class WorkloadEnvironmentVariable(VariableFields):
-    """One environment variable of a workload. It replaces the asset's or policy's variable of the same name."""
+    """One environment variable of a workload. It replaces the variable of the same name of an asset or policy."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
@@ -92,8 +92,8 @@ class WorkloadEnvironmentVariable(VariableFields):
     secret: SecretKeyRef | None = None
     """Read the value from one key of a Secret in this namespace."""
     user_credential: UserCredentialRef | None = None
-    """Read the value from a credential of the person who submits the workload. Not available yet: the workload is
-    refused with reason Unsupported.
+    """Read the value from a credential of the user who submits the workload. Not available yet: the workload is
+    rejected with reason Unsupported.
     """
 
 

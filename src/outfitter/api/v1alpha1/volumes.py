@@ -1,4 +1,4 @@
-"""The nine kinds of volume: the fields that a DataSource and an inline volume of a workload share."""
+"""The nine volume types: fields that DataSources and inline volumes share."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,7 +12,7 @@ Branch = Annotated[str, Field(min_length=1, max_length=253)]
 
 
 class NfsFields(Model):
-    """A directory of an NFS server. Inline NFS volumes are outside the `restricted` pod security level."""
+    """A directory of an NFS server. Pod Security level restricted does not allow inline NFS volumes."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("server", "path", "mount_path")
 
@@ -21,25 +21,25 @@ class NfsFields(Model):
     path: AbsolutePath | None = None
     """Directory that the server exports."""
     mount_path: AbsolutePath | None = None
-    """Where it appears in the container."""
+    """Mount path."""
     read_only: bool = True
     """Mount it read-only. Default: true."""
 
 
 class HostPathFields(Model):
-    """A directory of the node. Elevated: refused unless an admin allowed elevation in the namespace."""
+    """A directory of the node. Elevated: rejected unless an administrator allows elevation in the namespace."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("path", "mount_path")
 
     path: AbsolutePath | None = None
     """Directory on the node."""
     mount_path: AbsolutePath | None = None
-    """Where it appears in the container."""
+    """Mount path."""
     read_only: bool = True
     """Mount it read-only. Default: true."""
     mount_propagation: Literal["None", "HostToContainer"] | None = None
-    """Whether mounts made later on the node appear too (`HostToContainer`). Default: None. All host paths of one
-    workload must agree.
+    """`HostToContainer`: later mounts on the node appear too. Default: None. All host paths of one workload must have
+    the same value.
     """
 
 
@@ -51,9 +51,9 @@ class GitFields(Model):
     repository: Url | None = None
     """URL of the repository: https or ssh."""
     path: AbsolutePath | None = None
-    """Where the clone appears in the container."""
+    """Mount path of the clone."""
     branch: Branch | None = None
-    """Branch to clone. Default: the repository's own."""
+    """Branch to clone. Default: the default branch."""
     revision: Branch | None = None
     """Branch, tag or commit to check out. Default: the head of the branch."""
 
@@ -66,13 +66,13 @@ class S3Fields(Model):
     bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")] | None = None
     """Name of the bucket."""
     path: AbsolutePath | None = None
-    """Where the objects appear in the container."""
+    """Mount path of the objects."""
     url: Url | None = None
     """URL of the object store. Default: Amazon S3."""
 
 
 class AccessModes(Model):
-    """How many nodes may mount a claim. Default: readWriteOnce, if no mode is true."""
+    """Access modes of a claim. Default: readWriteOnce, if no mode is true."""
 
     read_write_once: bool | None = None
     """One node, reading and writing."""
@@ -92,19 +92,20 @@ class AddedAttribute(Model):
 
 
 class ClaimInfo(Model):
-    """The claim to make."""
+    """The new claim."""
 
     size: Quantity | None = None
-    """Capacity, such as 500Gi. Required for a new claim. May grow later where the storage class allows, never shrink.
+    """Capacity, such as 500Gi. Required for a new claim. It can be increased where the storage class allows, and never
+    decreased.
     """
     storage_class: Name | None = None
     """Storage class. Default: the cluster's default class."""
     access_modes: AccessModes | None = None
-    """How many nodes may mount it. Default: one, reading and writing."""
+    """Access modes. Default: readWriteOnce."""
     volume_mode: Literal["Filesystem", "Block"] | None = None
     """`Filesystem` (default), or `Block` for a raw device."""
     added_attr_values: Annotated[tuple[AddedAttribute, ...], list_map("key", 16)] = ()
-    """Annotations for the claim, as some storage drivers read them."""
+    """Annotations for the claim, for storage drivers."""
 
 
 class PvcFields(Model):
@@ -138,21 +139,21 @@ class PvcFields(Model):
     )
 
     path: AbsolutePath | None = None
-    """Where it appears in the container; for volumeMode Block, the path of the device."""
+    """Mount path; for volumeMode Block, the path of the device."""
     existing_pvc: bool = False
     """Use the claim named by claimName, which must exist. It is never changed or deleted. Default: false."""
     claim_name: Label | None = None
-    """Name of the claim. Default for a new one: made from the object's name."""
+    """Name of the claim. Default for a new one: derived from the name of the object."""
     read_only: bool = False
     """Mount it read-only. Default: false."""
     ephemeral: bool = False
     """Delete the claim and its data when the workload stops (not when its pod restarts). Default: false."""
     data_sharing: bool = False
-    """For a shared asset: one volume for all namespaces instead of one claim in each. Needs a storage class that can.
-    Default: false.
+    """For a shared asset: one volume for all namespaces instead of one claim in each. The storage class must support
+    it. Default: false.
     """
     claim_info: ClaimInfo | None = None
-    """The claim to make."""
+    """The new claim."""
 
 
 class ConfigMapVolumeFields(Model):
@@ -164,7 +165,7 @@ class ConfigMapVolumeFields(Model):
     config_map: Name | None = None
     """Name of the ConfigMap, which must exist."""
     mount_path: AbsolutePath | None = None
-    """Where the files appear in the container."""
+    """Mount path of the files."""
     sub_path: Path | None = None
     """Mount only this key, as a single file at mountPath."""
     default_mode: FileMode | None = None
@@ -177,6 +178,6 @@ class SecretVolumeFields(Model):
     MANDATORY: ClassVar[tuple[str, ...]] = ("mount_path",)
 
     mount_path: AbsolutePath | None = None
-    """Where the files appear in the container."""
+    """Mount path of the files."""
     default_mode: FileMode | None = None
     """Permissions of the files, octal with a leading zero. Default: "0644"."""

@@ -1,4 +1,4 @@
-"""The inline fields of a workload: the same tree that policies speak about."""
+"""Inline fields of a workload; policies use the same tree."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -70,8 +70,7 @@ class ImagePullSecret(Model):
     name: Name
     """Name of the Secret, in the namespace of the workload."""
     user_credential: bool | None = None
-    """The name is that of a credential of the submitter. Default: false. Not available yet: refused with reason
-    Unsupported.
+    """The name of a credential of the submitter. Default: false. Not available yet: rejected with reason Unsupported.
     """
     exclude: bool | None = None
     """Drop the pull secret of this name that would otherwise be inherited. Default: false."""
@@ -84,7 +83,7 @@ class PortItem(Model):
     MANDATORY: ClassVar[tuple[str, ...]] = ("container",)
 
     name: ItemName | None = None
-    """Name by which policies know this port. Default: made from the container port."""
+    """Name of this port for policies. Default: derived from the container port."""
     container: Port | None = None
     """Port that the process listens on, 1 to 65535."""
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] | None = None
@@ -92,9 +91,9 @@ class PortItem(Model):
     external: Port | None = None
     """Port of the load balancer or node. Default: chosen by the cluster."""
     tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Tool behind the port, shown to people."""
+    """Tool behind the port, for display."""
     tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Name of the tool, shown to people."""
+    """Name of the tool, for display."""
     exclude: bool | None = None
     """Drop the port of this name that would otherwise be inherited. Default: false."""
 
@@ -128,7 +127,7 @@ class ExposedUrl(Model):
     )
 
     name: ItemName | None = None
-    """Name by which policies know this URL. Default: made from the container port."""
+    """Name of this URL for policies. Default: derived from the container port."""
     container: Port | None = None
     """Port that the process listens on, 1 to 65535."""
     url: Url | None = None
@@ -140,9 +139,9 @@ class ExposedUrl(Model):
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
     """Groups whose members may open it, for authorizedGroups."""
     tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Tool behind the URL, shown to people."""
+    """Tool behind the URL, for display."""
     tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Name of the tool, shown to people."""
+    """Name of the tool, for display."""
     exclude: bool | None = None
     """Drop the URL of this name that would otherwise be inherited. Default: false."""
 
@@ -156,15 +155,15 @@ class RelatedUrl(Model):
     name: ItemName
     """Name of the link, unique in the list."""
     url: Url | None = None
-    """Where it leads."""
+    """URL."""
     type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """What it leads to, such as wandb."""
+    """Type of the target, such as wandb."""
     exclude: bool | None = None
     """Drop the link of this name that would otherwise be inherited. Default: false."""
 
 
 class WorkloadFields(Model):
-    """Inline fields of a workload; each wins over what assets and policies give."""
+    """Inline fields of a workload; each overrides the values of assets and policies."""
 
     PARTIAL: ClassVar[bool] = True
     MANDATORY: ClassVar[tuple[str, ...]] = ("image",)
@@ -185,18 +184,19 @@ class WorkloadFields(Model):
     )
 
     image: Image | None = None
-    """Container image. A workload needs one by the time assets and policies are merged."""
+    """Container image. Required unless an asset or a policy sets it."""
     image_pull_policy: ImagePullPolicy | None = None
     """When to pull the image. Default: Always for the tag latest or none, else IfNotPresent."""
     command: Shell | None = None
-    """Program to run, as one line: split into words like a POSIX shell would, but no shell runs. Default: the image's.
+    """Program to run, as one line: split into words as a POSIX shell does, without running a shell. Default: that of
+    the image.
     """
     args: Shell | None = None
     """Arguments of the program, as one line: split like `command`. `$(NAME)` is replaced by the kubelet."""
     working_dir: AbsolutePath | None = None
-    """Directory in which the program starts. Default: the image's."""
+    """Directory in which the program starts. Default: that of the image."""
     create_home_dir: bool | None = None
-    """Make a writable home directory that is lost with the pod. Default: true if runAsUid is set, else false."""
+    """Create a writable home directory that is deleted with the pod. Default: true if runAsUid is set, else false."""
     tty: bool | None = None
     """Give the program a terminal. Default: false. Needs stdin."""
     stdin: bool | None = None
@@ -204,19 +204,19 @@ class WorkloadFields(Model):
     environment_variables: WorkloadEnvironmentVariables = ()
     """Environment variables; each replaces the inherited one of the same name."""
     security: Security = Security()
-    """Under which user the container runs and what it may do on its node."""
+    """User and privileges of the container."""
     probes: InlineProbes = InlineProbes()
-    """When the container counts as ready."""
+    """Probes of the container."""
     compute: InlineCompute = InlineCompute()
-    """CPU, memory and GPUs; each field wins over the compute resource."""
+    """CPU, memory and GPUs; each field overrides that of the compute resource."""
     storage: Storage = Storage()
-    """Inline volumes, beside the data sources."""
+    """Inline volumes, in addition to the data sources."""
     labels: Annotated[tuple[LabelItem, ...], list_map("name", 64)] = ()
     """Labels for the pods."""
     annotations: Annotated[tuple[AnnotationItem, ...], list_map("name", 64)] = ()
     """Annotations for the pods."""
     image_pull_secrets: Annotated[tuple[ImagePullSecret, ...], list_map("name", 16)] = ()
-    """Secrets with logins to image registries, beside the dockerRegistry credentials in scope."""
+    """Secrets with logins to image registries, in addition to the dockerRegistry credentials in scope."""
     ports: Annotated[tuple[PortItem, ...], list_atomic(32)] = ()
     """Ports that Services offer."""
     exposed_urls: Annotated[tuple[ExposedUrl, ...], list_atomic(32)] = ()
@@ -226,31 +226,31 @@ class WorkloadFields(Model):
     node_type: LabelValue | None = None
     """Run only on nodes of this type."""
     node_pools: NodePools = ()
-    """Node pools to run in, most wanted first. Default: those of the policy."""
+    """Node pools to run in, in order of preference. Default: those of the policy."""
     node_affinity_required: NodeAffinityRequired | None = None
-    """Demands on the node, beside the node pools."""
+    """Requirements on the node, in addition to the node pools."""
     pod_affinity: PodAffinity | None = None
-    """How close the pods of the workload keep together."""
+    """Affinity between the pods of the workload."""
     tolerations: Tolerations = ()
     """Taints of nodes that the pods tolerate."""
     category: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Category for reports, free text."""
+    """Category for reports."""
     priority_class: Name | None = None
     """Priority: very-low, low, medium-low, medium, medium-high, high or very-high. Default: high for workspaces."""
     preemptibility: Literal["preemptible", "non-preemptible"] | None = None
     """Whether the scheduler may stop it for a more important workload. Default: non-preemptible for workspaces."""
     terminate_after_preemption: bool | None = None
-    """Once preempted, stay stopped instead of waiting for room. Default: false."""
+    """Stay stopped after a preemption instead of waiting for resources. Default: false."""
     restart_policy: Literal["Always", "OnFailure", "Never"] | None = None
-    """What happens when the program ends. Default: Always, which keeps a workspace running; the others make it a job
-    that runs once.
+    """Effect of the end of the program. Default: Always, which keeps a workspace running; the others make it a job that
+    runs once.
     """
     backoff_limit: Int32 | None = None
-    """Failures after which the workload counts as failed. Default: 6."""
+    """Failures after which the workload fails. Default: 6."""
     auto_deletion_time_after_completion_seconds: Seconds | None = None
-    """Delete the object so many seconds after it completed or failed. 0 is at once. Default: never."""
+    """Seconds after which the object is deleted when it completed or failed; 0 deletes it at once. Default: never."""
     termination_grace_period_seconds: Seconds | None = None
-    """Seconds between asking the program to end and killing it. Default: 30."""
+    """Seconds between SIGTERM and SIGKILL. Default: 30."""
 
     if TYPE_CHECKING:  # each kind of workload declares it with a description of its own
         connections: ConnectionOverrides = ()

@@ -1,4 +1,4 @@
-"""Workspace: an interactive workload, made of assets, inline fields or both."""
+"""Workspace: an interactive workload, made from assets, inline fields or both."""
 
 from typing import ClassVar
 
@@ -13,18 +13,18 @@ from outfitter.api.v1alpha1.workload import WorkloadFields
 
 
 class Assets(Model):
-    """The assets a workload is made of."""
+    """Assets of a workload."""
 
     environment: EnvironmentRef | None = None
-    """Environment: what to run."""
+    """Environment."""
     compute: ComputeRef | None = None
-    """ComputeResource: how much of the cluster it gets."""
+    """ComputeResource."""
     data_sources: DataSourceRefs = ()
     """DataSources to mount."""
 
 
 class WorkspaceSpec(WorkloadFields):
-    """What the workspace is made of: assets, inline fields or both. Inline fields win."""
+    """Assets, inline fields or both. Inline fields override assets."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -37,15 +37,15 @@ class WorkspaceSpec(WorkloadFields):
     )
 
     description: Description | None = None
-    """What this is for, in 1 to 250 characters."""
+    """Purpose, in 1 to 250 characters."""
     display_name: DisplayName | None = None
-    """Name for people. Default: the object's name."""
+    """Display name. Default: the name of the object."""
     assets: Assets = Assets()
-    """The assets the workspace is made of: an environment, a compute resource, data sources."""
+    """Assets: an environment, a compute resource, data sources."""
     connections: ConnectionOverrides = ()
-    """Settings for connections of the environment, such as a node port, and whole connections of your own."""
+    """Settings for connections of the environment, such as a node port, and additional connections."""
     suspend: bool = False
-    """Stop the workspace without removing anything but its pod. Default: false."""
+    """Stop the workspace: delete only its pod. Default: false."""
 
 
 class WorkspaceStatus(Status, RunningStatus):
@@ -53,7 +53,7 @@ class WorkspaceStatus(Status, RunningStatus):
 
 
 class Workspace(CustomResource):
-    """An interactive workload, such as a notebook, made of assets, inline fields or both."""
+    """An interactive workload, such as a notebook, made from assets, inline fields or both."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Phase", path=".status.phase"),
@@ -75,6 +75,6 @@ class Workspace(CustomResource):
     )
 
     spec: WorkspaceSpec
-    """What the workspace is made of."""
+    """Desired state."""
     status: WorkspaceStatus = WorkspaceStatus()
-    """What the operator made of it. Written by the operator only."""
+    """Observed state. Only the operator writes it."""
