@@ -75,7 +75,7 @@ def test_issues_are_told_below_the_table_and_by_the_exit_code(world: World, invo
     seen = eventually(lambda: (found := invoke(*arguments)).exit_code == 1 and found)
     assert "Workspace red/lost: spec.assets.environment: no Environment nowhere in red" in seen.stdout
     absent = invoke("status", "workspace/none", "-n", "red", "--kubeconfig", world.kubeconfig)
-    assert (absent.exit_code, "no Workspace none in namespace red" in absent.stderr) == (1, True)
+    assert (absent.exit_code, "Workspace none does not exist in namespace red." in absent.stderr) == (1, True)
 
 
 def test_the_user_s_own_rights_decide(world: World) -> None:
@@ -84,7 +84,7 @@ def test_the_user_s_own_rights_decide(world: World) -> None:
         seen = process(*arguments, "--kubeconfig", nobody)
         assert seen.returncode == 1
         assert "is forbidden" in seen.stderr
-        assert "ask for the right" in seen.stderr
+        assert "Ask an administrator for this permission" in seen.stderr
 
 
 def test_watch_tells_each_change_until_it_is_ended(world: World, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_watch_tells_each_change_until_it_is_ended(world: World, tmp_path: Path)
             world.apply(f"{API}/mine/environments/shared", environment("a:1"))
             eventually(lambda: "Environment mine/shared: No issues found" in out.read_text(), out.read_text)
             world.sandbox.connection().request("DELETE", f"{API}/mine/environments/shared")
-            eventually(lambda: "Environment mine/shared: gone" in out.read_text(), out.read_text)
+            eventually(lambda: "Environment mine/shared: deleted" in out.read_text(), out.read_text)
             watching.send_signal(signal.SIGINT)
             assert watching.wait(20) == 130
         finally:
@@ -141,13 +141,13 @@ def test_sigterm_ends_a_second_replica_in_order(world: World, tmp_path: Path) ->
         finally:
             second.kill()
             second.wait()
-    assert "OUTFITTER_DOMIAN is not a setting and has no effect; did you mean OUTFITTER_DOMAIN?" in log.read_text()
+    assert "OUTFITTER_DOMIAN is not a setting and has no effect. Did you mean OUTFITTER_DOMAIN?" in log.read_text()
 
 
 def test_a_cluster_without_outfitter_says_who_installs_it(world: World) -> None:
-    from outfitter.cli.connect import explained
+    from outfitter.cli.connect import error_message
     from outfitter.errors import NotFound
 
     with pytest.raises(NotFound) as caught:
         world.sandbox.connection().request("GET", "/apis/nobody.dev/v1/namespaces/a/things")
-    assert "an administrator has to install it" in explained(caught.value, "https://there")
+    assert "Ask an administrator to install Outfitter" in error_message(caught.value, "https://there")

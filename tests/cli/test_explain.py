@@ -120,11 +120,11 @@ def test_what_serves_is_explained_too(invoke: Invoke, what: str, field: str, ori
 @pytest.mark.parametrize(
     ("what", "code", "message"),
     [
-        ("workspace/bob", 1, "there is no Workspace bob in namespace team-a"),
-        ("environment/torch", 1, "there is no Environment torch in namespace team-a"),
-        ("credential/ngc", 1, "nothing runs of Credential team-a/ngc"),
-        ("worksp/alice", 2, "there is no kind worksp; did you mean workspace?"),
-        ("workspace", 2, "name one object: workspace/NAME"),
+        ("workspace/bob", 1, "Workspace bob does not exist in namespace team-a."),
+        ("environment/torch", 1, "Environment torch does not exist in namespace team-a."),
+        ("credential/ngc", 1, "Credential team-a/ngc has no revision. "),
+        ("worksp/alice", 2, "Kind worksp does not exist. Did you mean workspace?"),
+        ("workspace", 2, "The name is missing. Use workspace/NAME."),
     ],
 )
 def test_what_cannot_be_explained(invoke: Invoke, what: str, code: int, message: str) -> None:

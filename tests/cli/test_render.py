@@ -108,7 +108,7 @@ def test_kinds_that_nobody_here_knows_are_counted(invoke: Invoke, write: Write) 
     file = write("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: a}\n")
     seen = invoke("render", "-f", file)
     assert (seen.exit_code, seen.stdout) == (0, "")
-    assert "1 object of kinds that Outfitter does not use: skipped" in seen.stderr
+    assert "Skipped 1 object of kinds that Outfitter does not use." in seen.stderr
 
 
 async def test_a_conflict_is_looked_at_again_and_an_endless_one_is_told() -> None:
@@ -130,9 +130,9 @@ async def test_a_conflict_is_looked_at_again_and_an_endless_one_is_told() -> Non
 def test_a_settled_simulation_writes_nothing_more(invoke: Invoke) -> None:
     import asyncio
 
-    from outfitter.cli.render import rendered
+    from outfitter.cli.render import simulate
 
-    simulation = rendered([str(EXAMPLES)], "default")
+    simulation = simulate([str(EXAMPLES)], "default")
     assert isinstance(simulation.cluster, SimulatedCluster)
     before = len(simulation.cluster.writes)
     asyncio.run(simulation.settle())

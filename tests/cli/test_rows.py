@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from outfitter.cli.live_table import LiveTable
-from outfitter.cli.table import age, details, row, settled, table, troubled
+from outfitter.cli.table import age, details, has_problem, row, settled, table
 from outfitter.cluster.store import Caches
 from outfitter.snapshot import CachedObject
 
@@ -38,7 +38,7 @@ def workspace(version: int = 1, **status: Any) -> dict[str, Any]:
     ],
 )
 def test_trouble_is_what_somebody_has_to_look_at(status: dict[str, Any], expected: bool) -> None:
-    assert troubled(status) is expected
+    assert has_problem(status) is expected
 
 
 def test_settled_is_ready_in_the_newest_version() -> None:
@@ -109,7 +109,10 @@ def test_outdated_says_what_and_how_far() -> None:
             syncStatus="No issues found", outdated=[entry, {"kind": "Credential", "name": "c", "reason": "Rotated"}]
         )
     )
-    assert seen.outdated == ("Environment torch was edited: 3 in use, 4 there", "Credential c was rotated")
+    assert seen.outdated == (
+        "Environment torch was edited: generation 3 is in use, generation 4 is the newest",
+        "Credential c was rotated",
+    )
 
 
 def test_without_a_terminal_each_news_is_a_line_and_no_news_is_none() -> None:
@@ -121,4 +124,4 @@ def test_without_a_terminal_each_news_is_a_line_and_no_news_is_none() -> None:
         caches.put(CachedObject.of(workspace(version, **status)))
     caches.remove(CachedObject.of(workspace(9)))
     said = [line.partition(" ")[2] for line in file.getvalue().splitlines()]
-    assert said == [f"Workspace team-a/alice: {what}" for what in ("Creating", "Failed", "gone")]
+    assert said == [f"Workspace team-a/alice: {what}" for what in ("Creating", "Failed", "deleted")]

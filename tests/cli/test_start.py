@@ -100,4 +100,4 @@ def test_a_cluster_that_does_not_answer_is_told_clearly(tmp_path: Path) -> None:
     seen = process("status", "--kubeconfig", kubeconfig)
     assert seen.returncode == 1
     assert "http://127.0.0.1:9: no response from the API server" in seen.stderr
-    assert "is this the right kubeconfig?" in seen.stderr
+    assert "Check that the cluster is running" in seen.stderr

@@ -55,8 +55,8 @@ def test_keys_given_twice_are_errors_where_they_stand(invoke: Invoke, write: Wri
     file = write("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {x: '1', x: '2'}\n  name: b\n")
     seen = invoke("validate", "-f", file)
     assert seen.exit_code == 1
-    assert f"{file}:5:20: metadata.labels.x: the key x is given twice, first in line 5" in seen.stdout
-    assert f"{file}:6:3: metadata.name: the key name is given twice, first in line 4" in seen.stdout
+    assert f"{file}:5:20: metadata.labels.x: the key x occurs twice, first in line 5" in seen.stdout
+    assert f"{file}:6:3: metadata.name: the key name occurs twice, first in line 4" in seen.stdout
 
 
 def test_merged_keys_are_not_given_twice(invoke: Invoke, write: Write) -> None:

@@ -1,4 +1,7 @@
-"""The `outfitter` command. Commands import what they need when they run, so that help and completion stay quick."""
+"""The `outfitter` command.
+
+Commands import their dependencies when they run, so that help and completion stay quick.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Workload assets for Kubernetes: declare environments, compute, data and credentials once, run workloads made "
-    "from them. Also as [bold]kubectl outfitter[/].\n\n"
+    help="Workload assets for Kubernetes: declare environments, compute, data and credentials once, then run "
+    "workloads that combine them. Also available as [bold]kubectl outfitter[/].\n\n"
     "Try: [bold]outfitter validate -f FILE[/] before applying, [bold]outfitter status -A[/] afterwards.",
     epilog=console.EXIT_CODES,
 )
@@ -48,9 +51,7 @@ for _extension in entry_points(group="outfitter.commands"):
 
 @app.command(rich_help_panel=_ADMINS)
 def version(
-    form: Annotated[
-        Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="How the versions are printed.")
-    ] = "text",
+    form: Annotated[Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="Output format.")] = "text",
 ) -> None:
     """Print the versions of the command and of its API.
 
@@ -68,6 +69,6 @@ def version(
 
 
 def main() -> None:
-    """Entry point of `outfitter` and `kubectl outfitter`."""
+    """Run the command line of `outfitter` and `kubectl outfitter`."""
     name = "kubectl outfitter" if Path(sys.argv[0]).name.startswith("kubectl-") else "outfitter"
     app(prog_name=name)

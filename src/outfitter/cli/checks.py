@@ -1,4 +1,4 @@
-"""Documents -> what is wrong with them for certain, without a server, and what they are."""
+"""Validate documents offline: documents -> valid resources, other objects and findings."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _NAMES = frozenset(kind.name for kind in KINDS)
 
 
 @dataclass
-class Checked:
-    """`ours` are valid objects of ours; `foreign` is everything that belongs to others, not looked at."""
+class CheckResult:
+    """Valid objects of Outfitter's kinds (`resources`), unchecked documents (`others`) and findings."""
 
-    ours: list[Document] = field(default_factory=list)
-    foreign: list[Document] = field(default_factory=list)
+    resources: list[Document] = field(default_factory=list)
+    others: list[Document] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
-    def broken(self) -> int:
-        """How many objects have findings."""
+    def invalid(self) -> int:
+        """Number of objects with findings."""
         return len({(item.file, item.object) for item in self.findings})
 
 
-def check(documents: Iterable[Document], findings: Iterable[Finding] = ()) -> Checked:
-    """Judge documents; `findings` are those of reading them."""
-    checked = Checked(findings=list(findings))
+def check(documents: Iterable[Document], findings: Iterable[Finding] = ()) -> CheckResult:
+    """Validate documents; `findings` are the errors of reading them."""
+    checked = CheckResult(findings=list(findings))
     seen: dict[tuple[Any, ...], Document] = {}
     for document in documents:
-        if _foreign(document.body):
-            checked.foreign.append(document)
+        if _is_other(document.body):
+            checked.others.append(document)
             continue
-        found = list(_identity_findings(document)) or [*_errors(document), *_twice(document, seen)]
-        checked.findings += found
-        if not found:
-            checked.ours.append(document)
+        errors = list(_identity_findings(document)) or [*_schema_findings(document), *_duplicates(document, seen)]
+        checked.findings += errors
+        if not errors:
+            checked.resources.append(document)
     checked.findings.sort(key=lambda item: (item.file, item.line, item.column))
     return checked
 
 
-def _foreign(body: Mapping[str, Any]) -> bool:
-    """Return whether an object is of another API group, or no Kubernetes object at all (a values file)."""
+def _is_other(body: Mapping[str, Any]) -> bool:
+    """Whether a document is outside this check: another API group, or no Kubernetes object (a values file)."""
     version, kind = body.get("apiVersion"), body.get("kind")
     if version is None and kind is None:
         return True
@@ -56,15 +56,15 @@ def _foreign(body: Mapping[str, Any]) -> bool:
         return False
     if kind not in _NAMES:
         return version is not None and kind is not None
-    meant = not slash or bool(difflib.get_close_matches(group, [GROUP], cutoff=0.8))
-    return not meant  # another project's kind of the same name
+    misspelled = not slash or bool(difflib.get_close_matches(group, [GROUP], cutoff=0.8))
+    return not misspelled  # another project's kind of the same name
 
 
 def _identity_findings(document: Document) -> Iterator[Finding]:
-    """What keeps an object from being recognised; further errors would only follow from it."""
+    """Errors of apiVersion and kind. Further errors would only follow from them."""
     version, kind = document.body.get("apiVersion"), document.body.get("kind")
     if version is None:
-        yield document.finding((), "apiVersion is missing", f"ours is {API_VERSION}")
+        yield document.finding((), "apiVersion is missing", f"use {API_VERSION}")
     elif version != API_VERSION and kind in _NAMES:
         yield document.finding(("apiVersion",), f"must be {API_VERSION}, not {version}")
     if kind is None:
@@ -75,34 +75,34 @@ def _identity_findings(document: Document) -> Iterator[Finding]:
         yield document.finding(("kind",), f"{GROUP} has no kind {kind}", suggestion or known)
 
 
-def _errors(document: Document) -> Iterator[Finding]:
+def _schema_findings(document: Document) -> Iterator[Finding]:
     kind = str(document.body["kind"])
     for error in strict_errors(document.body):
         message, _, suggestion = error.message.partition("; did you mean ")
-        hint = f"did you mean {suggestion}" if suggestion else _described(kind, error)
+        hint = f"did you mean {suggestion}" if suggestion else _description(kind, error)
         yield document.finding(error.path, message, hint)
 
 
-def _described(kind: str, error: FieldError) -> str:
-    """What the reference says about the innermost known field of an error's path: its first sentence."""
+def _description(kind: str, error: FieldError) -> str:
+    """First sentence of the description of the innermost known field in an error's path."""
     schema: Any = resource_schema(kind_of(kind).model)
-    said = ""
+    description = ""
     for part in error.path:
         schema = schema.get("items") if isinstance(part, int) else (schema.get("properties") or {}).get(part)
         if not isinstance(schema, Mapping):
             break
-        said = schema.get("description", said)
+        description = schema.get("description", description)
     name = next((part for part in reversed(error.path) if isinstance(part, str)), "")
-    sentence = " ".join(said.split()).split(". ")[0].rstrip(".")
+    sentence = " ".join(description.split()).split(". ")[0].rstrip(".")
     return f"{name} is: {sentence}" if sentence and name not in ("spec", "metadata") else ""
 
 
-def _twice(document: Document, seen: dict[tuple[Any, ...], Document]) -> Iterator[Finding]:
+def _duplicates(document: Document, seen: dict[tuple[Any, ...], Document]) -> Iterator[Finding]:
     meta = document.body.get("metadata") or {}
     if not meta.get("name"):
         return
-    place = (document.body["kind"], meta.get("namespace", ""), meta["name"])
-    first = seen.setdefault(place, document)
+    key = (document.body["kind"], meta.get("namespace", ""), meta["name"])
+    first = seen.setdefault(key, document)
     if first is not document:
         line = first.node.start_mark.line + 1
         yield document.finding(

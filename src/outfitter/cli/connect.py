@@ -1,4 +1,4 @@
-"""A connection with the user's own rights, and what its refusals mean for the user."""
+"""A client with the user's own rights, and its API errors as messages for the user."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from outfitter.errors import ApiError, Forbidden, NotFound, OutfitterError, Unav
 
 @asynccontextmanager
 async def connected(kubeconfig: str = "") -> AsyncIterator[Client]:
-    """A client that only this block uses. ApiErrors that leave the block say what to do."""
+    """Open a client for this block. ApiErrors leave the block as OutfitterErrors that name a remedy."""
     transport = Transport(await Authentication.load(kubeconfig))
     try:
         yield Client(transport)
     except ApiError as error:
-        raise OutfitterError(explained(error, transport.auth.server)) from error
+        raise OutfitterError(error_message(error, transport.auth.server)) from error
     finally:
         await transport.close()
 
 
-def explained(error: ApiError, server: str) -> str:
-    """The server's refusal in the user's terms."""
+def error_message(error: ApiError, server: str) -> str:
+    """Message for an API error: what failed and what the user can do."""
     if isinstance(error, NotFound):
         return (
-            f"{server} does not know Outfitter's kinds: an administrator has to install it (its chart, or install.yaml)"
+            f"{server} does not serve Outfitter's kinds. "
+            "Ask an administrator to install Outfitter with its chart or install.yaml."
         )
     if isinstance(error, Forbidden):
-        return f"{error.message}; ask for the right, or name a namespace of yours with -n"
+        return f"{error.message}. Ask an administrator for this permission, or choose another namespace with -n."
     if isinstance(error, Unavailable):
-        return f"{server}: {error.message}; is the cluster up, and is this the right kubeconfig?"
+        return f"{server}: {error.message}. Check that the cluster is running and that the kubeconfig is correct."
     if error.status == 401:
-        return f"{server} does not accept the credentials of the kubeconfig: log in again"
+        return f"{server} rejects the credentials of the kubeconfig. Log in again."
     return f"{server}: {error.message}"

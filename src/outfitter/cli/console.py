@@ -1,4 +1,4 @@
-"""What all commands share with their user: exit codes, streams, output formats, and errors told in a sentence."""
+"""Shared by all commands: exit codes, output streams, output formats and error handling."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from outfitter.errors import ConfigurationError, OutfitterError
 PROBLEMS: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
-EXIT_CODES: Final = "Exit codes: 0 all is well, 1 problems were found, 2 the command line or a setting is wrong."
+EXIT_CODES: Final = "Exit codes: 0 success, 1 problems were found, 2 the command line or a setting is wrong."
 
-_PIPE_WIDTH: Final = 240  # characters; what a script reads is not to be cut
+_PIPE_WIDTH: Final = 240  # characters; wide enough that a script reads whole cells
 
 Data = Literal["json", "yaml"]
 Format = Literal["table", "json", "yaml"]
@@ -31,45 +31,45 @@ Files = Annotated[
     list[str] | None,
     typer.Option("--file", "-f", metavar="FILE|DIR|-", help="A file, a folder, or - for standard input; repeatable."),
 ]
-Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Also the folders inside a folder.")]
+Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Also read the folders inside a folder.")]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]
 
 
 def help_of(command: Callable[..., None]) -> str:
-    """The help text of a command: its docstring, with the lines of each paragraph joined."""
+    """Help text of a command: its docstring, with the lines of each paragraph joined."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
-def paper() -> Console:
+def stdout_console() -> Console:
     """Standard output: results only. Colours only on a terminal, and never with NO_COLOR."""
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
 
 
-def screen() -> Console:
-    """Standard error: progress, notes, problems."""
+def stderr_console() -> Console:
+    """Standard error: progress, notes and problems."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
 
 
-def say(text: str, style: str = "") -> None:
-    """One line for people, on standard error."""
-    screen().print(text, style=style or None, soft_wrap=True)
+def print_message(text: str, style: str = "") -> None:
+    """Print one message for the user on standard error."""
+    stderr_console().print(text, style=style or None, soft_wrap=True)
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """`1 object`, `2 objects`."""
+    """Return a number with its noun: `1 object`, `2 objects`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def as_json(data: Any) -> str:
-    """Indented JSON with a final newline."""
+    """Return indented JSON with a final newline."""
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def as_yaml(data: Any) -> str:
-    """One YAML document without anchors, keys in their order, long texts as blocks."""
+    """Return one YAML document without anchors, keys in their order, long texts as blocks."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -85,34 +85,34 @@ def as_yaml(data: Any) -> str:
 
 
 def emit(data: Any, form: Data) -> None:
-    """Data to standard output."""
+    """Write data to standard output."""
     sys.stdout.write(as_json(data) if form == "json" else as_yaml(data))
 
 
 @contextlib.contextmanager
-def failing_clearly() -> Iterator[None]:
-    """Errors of ours end the command with one message and the right exit code; Ctrl-C ends it quietly."""
+def error_exit() -> Iterator[None]:
+    """End the command with one message and an exit code on an OutfitterError; without a message on Ctrl-C."""
     try:
         yield
     except ConfigurationError as error:
-        say(str(error), "red")
+        print_message(str(error), "red")
         raise typer.Exit(USAGE) from error
     except OutfitterError as error:
-        say(str(error), "red")
+        print_message(str(error), "red")
         raise typer.Exit(PROBLEMS) from error
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
 
 @contextlib.contextmanager
-def ending_on_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the command as Ctrl-C does, with everything cleaned up."""
+def interrupt_on_signals() -> Iterator[None]:
+    """Treat SIGTERM and a closed terminal like Ctrl-C, so that the command cleans up."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)  # asyncio's own handler of SIGINT cancels the main task in good order
+        signal.raise_signal(signal.SIGINT)  # asyncio's own handler of SIGINT cancels the main task and awaits it
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    # A shell starts what it puts into the background with SIGINT ignored, which would swallow the two above as well.
+    # A shell starts background jobs with SIGINT ignored, which would also ignore the two signals above.
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -123,10 +123,10 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress(text: str = "Starting") -> Iterator[Callable[[str], None]]:
-    """A moving line on a terminal, plain lines elsewhere; on standard error."""
-    console = screen()
+    """Show progress on standard error: one updated line on a terminal, plain lines elsewhere."""
+    console = stderr_console()
     if not console.is_terminal:
-        yield say
+        yield print_message
         return
     with console.status(text) as line:
         yield line.update

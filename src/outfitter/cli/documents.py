@@ -1,4 +1,4 @@
-"""YAML files -> documents that know their lines. Read as Kubernetes' own tools read them, duplicate keys refused."""
+"""Read YAML files into documents with line numbers, by kubectl's rules; duplicate keys are errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLOAT: Final = re.compile(
 
 
 class _Loader(yaml.CSafeLoader):
-    """As kubectl reads: dates are text, 22:22 is text, 1e3 is a number."""
+    """Resolves scalars like kubectl: dates and 22:22 are text, 1e3 is a number."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -36,7 +36,7 @@ _Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong at one place of a file; `line` and `column` count from 1."""
+    """One error at one position of a file; `line` and `column` count from 1."""
 
     file: str
     line: int
@@ -61,20 +61,20 @@ class Document:
 
     @property
     def title(self) -> str:
-        """How the object is named to people, as far as it has a name."""
+        """Kind, namespace and name, as far as the object has them."""
         meta = self.body.get("metadata")
         meta = meta if isinstance(meta, Mapping) else {}
         name = "/".join(str(meta[key]) for key in ("namespace", "name") if meta.get(key))
         return f"{self.body.get('kind') or 'object'} {name}".strip()
 
     def finding(self, path: FieldPath, message: str, hint: str = "") -> Finding:
-        """A Finding at the field `path`, or at what is there of it."""
+        """Return a Finding at the field `path`, or at its innermost part that exists."""
         line, column = position(self.node, path)
         return Finding(self.file, line, column, self.title, dotted(path), message, hint)
 
 
 def dotted(path: FieldPath) -> str:
-    """`spec.connections[0].name`."""
+    """Return a path as text: `spec.connections[0].name`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -82,7 +82,7 @@ def dotted(path: FieldPath) -> str:
 
 
 def position(node: yaml.Node, path: FieldPath) -> tuple[int, int]:
-    """Line and column of a field: of its key where it has one; of the innermost part that exists otherwise."""
+    """Return line and column of a field's key, or of the innermost part of the path that exists."""
     mark = node.start_mark
     for part in path:
         if isinstance(node, yaml.MappingNode):
@@ -99,20 +99,23 @@ def position(node: yaml.Node, path: FieldPath) -> tuple[int, int]:
 
 
 def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Document], list[Finding]]:
-    """All documents of files, folders and `-`, and what is no YAML. ConfigurationError where nothing can be read."""
+    """Read all documents of files, folders and `-`, with findings for invalid YAML.
+
+    Raises ConfigurationError where a source cannot be read.
+    """
     documents: list[Document] = []
     findings: list[Finding] = []
     for name, text in _texts(sources, recursive):
         try:
-            for found, body, node in _parse(name, text):
-                findings += found
-                documents += () if found else _objects(name, body, node, findings)
+            for errors, body, node in _parse(name, text):
+                findings += errors
+                documents += () if errors else _objects(name, body, node, findings)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            said = " ".join(part for part in (error.context, error.problem) if part)
+            detail = " ".join(part for part in (error.context, error.problem) if part)
             findings.append(
-                Finding(name, line, column, "", "", f"not valid YAML: {said}", "check quotes and indentation")
+                Finding(name, line, column, "", "", f"not valid YAML: {detail}", "check quotes and indentation")
             )
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             findings.append(Finding(name, 1, 1, "", "", f"not valid YAML: {error}"))
@@ -129,16 +132,16 @@ def _texts(sources: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]
             files = path.rglob("*") if recursive else path.iterdir()
             chosen = sorted(file for file in files if file.suffix in _SUFFIXES and file.is_file())
             if not chosen:
-                raise ConfigurationError(f"{source} has no .yaml, .yml or .json file in it")
+                raise ConfigurationError(f"{source} contains no .yaml, .yml or .json file.")
         else:
             chosen = [path]
         for file in chosen:
             try:
                 yield str(file), file.read_text(encoding="utf-8")
             except OSError as error:
-                raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+                raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
             except UnicodeDecodeError:
-                raise ConfigurationError(f"{file} is not text in UTF-8") from None
+                raise ConfigurationError(f"{file} is not UTF-8 text.") from None
 
 
 def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node]]:
@@ -148,56 +151,63 @@ def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node
             node = loader.get_node()
             if node is None:
                 break
-            found = _duplicates(name, node)  # before construction, which writes merged keys into the nodes
-            yield found, None if found else loader.construct_document(node), node
+            errors = _key_findings(name, node)  # before construction, which writes merged keys into the nodes
+            yield errors, None if errors else loader.construct_document(node), node
     finally:
         loader.dispose()
 
 
-def _duplicates(file: str, root: yaml.Node) -> list[Finding]:
-    """Keys given twice (the last would win unnoticed), keys that are no text, and anchors within themselves."""
+def _key_findings(file: str, root: yaml.Node) -> list[Finding]:
+    """Duplicate keys (YAML would silently use the last), keys that are not text, and recursive anchors."""
     findings: list[Finding] = []
-    done: set[int] = set()
+    visited: set[int] = set()
 
-    def look(node: yaml.Node, path: FieldPath, above: frozenset[int]) -> None:
+    def visit(node: yaml.Node, path: FieldPath, above: frozenset[int]) -> None:
         mark = node.start_mark
         if id(node) in above:
             findings.append(Finding(file, mark.line + 1, mark.column + 1, "", dotted(path), "contains itself"))
-        if id(node) in done or id(node) in above:
+        if id(node) in visited or id(node) in above:
             return
         inside = above | {id(node)}
         if isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):
-                look(item, (*path, index), inside)
+                visit(item, (*path, index), inside)
         elif isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
             for key, value in node.value:
                 at = key.start_mark
                 here = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
                 if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
-                    message = f"the key {here[-1]} is not text: put it in quotes"
+                    message = f"the key {here[-1]} is not text; put the key in quotes"
                     findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message))
                 elif key.value in seen:
-                    message = f"the key {key.value} is given twice, first in line {seen[key.value]}"
+                    message = f"the key {key.value} occurs twice, first in line {seen[key.value]}"
                     findings.append(
                         Finding(file, at.line + 1, at.column + 1, "", dotted(here), message, "keep one of them")
                     )
                 seen.setdefault(str(key.value), at.line + 1)
-                look(value, here, inside)
-        done.add(id(node))
+                visit(value, here, inside)
+        visited.add(id(node))
 
-    look(root, (), frozenset())
+    visit(root, (), frozenset())
     return findings
 
 
 def _objects(file: str, body: Any, node: yaml.Node, findings: list[Finding]) -> Iterator[Document]:
-    """The object of a document, or the items of a List; nothing of an empty one."""
+    """Yield the object of a document, or the items of a List; nothing for an empty document."""
     if body is None:
         return
     if not isinstance(body, dict):
         mark = node.start_mark
         findings.append(
-            Finding(file, mark.line + 1, mark.column + 1, "", "", "not an object: apiVersion, kind and metadata")
+            Finding(
+                file,
+                mark.line + 1,
+                mark.column + 1,
+                "",
+                "",
+                "not an object; apiVersion, kind and metadata are required",
+            )
         )
     elif body.get("kind") == "List" and body.get("apiVersion") == "v1" and isinstance(node, yaml.MappingNode):
         items = next((value for key, value in node.value if key.value == "items"), None)

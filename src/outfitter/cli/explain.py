@@ -1,4 +1,4 @@
-"""`outfitter explain`: where each value of a workload's pod comes from."""
+"""`outfitter explain`: the source of each value of a workload's pod."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from outfitter.cli import console
 from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
 
 if TYPE_CHECKING:
-    from outfitter.cli.origins import Used
+    from outfitter.cli.origins import UsedAsset
     from outfitter.cli.target import Target
     from outfitter.cluster.protocol import Cluster
     from outfitter.plan.workload.revision import Revision
 
 
 def explain(
-    what: Annotated[
+    workload: Annotated[
         str,
         typer.Argument(metavar="KIND/NAME", help="A Workspace or Inference; an Environment or Artifact with spec.run."),
     ],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Default: that of the current context.")] = "",
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Default: the namespace of the current context.")
+    ] = "",
     files: Files = None,
     recursive: Recursive = False,
-    form: Annotated[Format, typer.Option("--output", "-o", help="How the answer is printed.")] = "table",
+    form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Show every value of a workload's pod with the asset that it comes from, and what has changed since.
+    """Show each value of a workload's pod with the asset that sets it, and the assets that changed since.
 
-    Reads the revision that the workload runs. Values that are kept in Secrets are shown as references. With -f nothing
-    is read from a cluster: the files are rendered as by `outfitter render`, with the settings in OUTFITTER_* variables.
+    Reads the revision that the workload runs. Values from Secrets are shown as references. With -f, no cluster is
+    read: the files are rendered as in `outfitter render`, with the settings in OUTFITTER_* variables.
 
     Examples:
 
@@ -43,24 +45,25 @@ def explain(
 
     outfitter explain envr/jupyter -n team-a -f deploy/examples -o yaml
 
-    Exit codes: 0 explained, 1 there is no such workload or nothing runs of it yet, 2 the command line is wrong.
+    Exit codes: 0 success, 1 the workload does not exist or has no revision yet, 2 the command line is wrong.
     """
-    with console.failing_clearly():
-        from outfitter.cli.origins import entries, used
+    with console.error_exit():
+        from outfitter.cli.origins import pod_values, used_assets
         from outfitter.cli.target import current_namespace, target
 
-        chosen = target(what)
+        chosen = target(workload)
         if not chosen.name:
-            raise typer.BadParameter(f"name one object: {chosen.kind.singular}/NAME")
+            raise typer.BadParameter(f"The name is missing. Use {chosen.kind.singular}/NAME.")
         if files:
-            from outfitter.cli.render import rendered
+            from outfitter.cli.render import simulate
 
-            place = namespace or "default"
-            simulation = rendered(files, place, recursive=recursive)
-            body, revision = asyncio.run(_read_revision(simulation.cluster, chosen, place))
+            namespace = namespace or "default"
+            simulation = simulate(files, namespace, recursive=recursive)
+            body, revision = asyncio.run(_read_revision(simulation.cluster, chosen, namespace))
         else:
-            body, revision = asyncio.run(_live(kubeconfig, chosen, namespace or current_namespace(kubeconfig)))
-        values, assets = entries(revision), used(revision, body.get("status") or {})
+            namespace = namespace or current_namespace(kubeconfig)
+            body, revision = asyncio.run(_read_from_cluster(kubeconfig, chosen, namespace))
+        values, assets = pod_values(revision), used_assets(revision, body.get("status") or {})
         if form == "table":
             _print(body, revision, assets)
             return
@@ -75,7 +78,7 @@ def explain(
         console.emit(data, form)
 
 
-async def _live(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
+async def _read_from_cluster(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
     from outfitter.cli.connect import connected
 
     async with connected(kubeconfig) as client:
@@ -83,16 +86,16 @@ async def _live(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mappin
 
 
 async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
-    """The workload and the pin it runs. OutfitterError where there is none, with the reason that the status gives."""
+    """Read a workload and its revision. OutfitterError, with the message of the status, where either is missing."""
     from outfitter.errors import OutfitterError
     from outfitter.naming import LABEL_OWNER_UID
     from outfitter.plan.workload.revision import read
     from outfitter.snapshot import CachedObject
 
-    found = await cluster.list(chosen.kind.name, namespace)
-    body = next((item for item in found if item["metadata"]["name"] == chosen.name), None)
+    workloads = await cluster.list(chosen.kind.name, namespace)
+    body = next((item for item in workloads if item["metadata"]["name"] == chosen.name), None)
     if body is None:
-        raise OutfitterError(f"there is no {chosen.kind.name} {chosen.name} in namespace {namespace}")
+        raise OutfitterError(f"{chosen.kind.name} {chosen.name} does not exist in namespace {namespace}.")
     selector = f"{LABEL_OWNER_UID}={body['metadata']['uid']}"
     revisions = await cluster.list("ControllerRevision", namespace, label_selector=selector)
     current = (body.get("status") or {}).get("revision")
@@ -100,27 +103,28 @@ async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> tu
     chosen_one = next((item for item in owned if item["metadata"]["name"] == current), None)
     newest = chosen_one or max(owned, key=lambda item: int(item["revision"]), default=None)
     if newest is None:
-        said = (body.get("status") or {}).get("message") or "it has not been looked at yet, or is only a definition"
-        raise OutfitterError(f"nothing runs of {chosen.kind.name} {namespace}/{chosen.name}: {said}")
+        status = body.get("status") or {}
+        detail = status.get("message") or "Outfitter has not reconciled the object yet, or the object runs no pods."
+        raise OutfitterError(f"{chosen.kind.name} {namespace}/{chosen.name} has no revision. {detail}")
     return body, read(CachedObject.of(newest, "ControllerRevision"))
 
 
-def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[Used]) -> None:
+def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[UsedAsset]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from outfitter.cli.origins import entries
+    from outfitter.cli.origins import pod_values
     from outfitter.naming import ANNOTATION_RESTARTED_AT
     from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
-    out = console.paper()
+    out = console.stdout_console()
     meta = body["metadata"]
     out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}\n", style="bold")
     values = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("FIELD", "VALUE", "FROM"):
         values.add_column(head, overflow="fold")
-    for item in entries(revision):
+    for item in pod_values(revision):
         outdated = any(label in changed for label in item.origin.split(", "))
         style = "yellow" if outdated else "dim" if item.origin == BUILT_IN else ""
         values.add_row(
@@ -133,11 +137,11 @@ def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[Used]) 
         for head in ("ASSET", "NAMESPACE", "GENERATION", "NEWEST", ""):
             table.add_column(head, no_wrap=True)
         for asset in assets:
-            newest = "gone" if asset.newest is None else str(asset.newest)
+            newest = "deleted" if asset.newest is None else str(asset.newest)
             table.add_row(asset.label, asset.namespace, str(asset.generation), newest, Text(asset.change, "yellow"))
         out.print(table)
     if changed:
-        what = f"{body['kind'].lower()}/{meta['name']} -n {meta['namespace']}"
+        workload = f"{body['kind'].lower()}/{meta['name']} -n {meta['namespace']}"
         out.print(
-            f"\nTo take up what changed: kubectl annotate --overwrite {what} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
+            f"\nTo apply the changes: kubectl annotate --overwrite {workload} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
         )

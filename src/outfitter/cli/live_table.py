@@ -1,4 +1,4 @@
-"""Our objects as they change: a live table on a terminal, a line per change elsewhere."""
+"""Custom resources as they change: a live table on a terminal, one line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _REFRESHES: float = 4  # per second, at most
 
 
 class LiveTable:
-    """The rows of what caches hold, in a terminal's frame or as lines. `target` chooses a kind or one object."""
+    """Prints the cached objects as a live table or as lines. `target` selects a kind or one object."""
 
     def __init__(self, caches: Caches, out: Console, *, target: Target | None = None, wide: bool = False) -> None:
         self._caches = caches
         self._out = out
         self._target = target
         self._wide = wide
-        self._told: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._printed: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._frame: Screen | None = None
         self.namespaces = True
 
     def rows(self) -> list[Row]:
-        """What there is now, by kind, namespace and name."""
+        """Return the current objects, by kind, namespace and name."""
         kinds = [self._target.kind.name] if self._target else [kind.name for kind in KINDS]
         name = self._target.name if self._target else ""
         return [
@@ -50,7 +50,7 @@ class LiveTable:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """While the block runs, changes are shown; at its end the last table stays."""
+        """Show changes while the block runs; the last table stays on the terminal."""
         if not self._out.is_terminal:
             yield
             return
@@ -64,7 +64,7 @@ class LiveTable:
                 self._frame = None
 
     def changed(self, change: Change) -> None:
-        """Listener of the caches: without a terminal, one line for each object that says something new."""
+        """Cache listener: without a terminal, print one line for each object whose state changed."""
         if self._frame is not None or self._out.is_terminal or all(kind.name != change.kind for kind in KINDS):
             return
         live = change.live
@@ -72,14 +72,14 @@ class LiveTable:
             return
         key = (live.kind, live.namespace, live.name)
         if change.new is None:
-            self._told.pop(key, None)
-            self._line(f"{live.kind} {live.namespace}/{live.name}: gone")
+            self._printed.pop(key, None)
+            self._line(f"{live.kind} {live.namespace}/{live.name}: deleted")
             return
         item = row(live.body, live.kind)
-        said = tuple(dict.fromkeys(part for part in (item.sync, item.phase, item.ready, item.message) if part))
-        if "status" in live.body and self._told.get(key) != said:
-            self._told[key] = said
-            self._line(f"{item.title}: {', '.join(said)}")
+        state = tuple(dict.fromkeys(part for part in (item.sync, item.phase, item.ready, item.message) if part))
+        if "status" in live.body and self._printed.get(key) != state:
+            self._printed[key] = state
+            self._line(f"{item.title}: {', '.join(state)}")
 
     def _line(self, text: str) -> None:
         self._out.print(f"{datetime.now().astimezone():%H:%M:%S} {text}", soft_wrap=True)
@@ -96,17 +96,17 @@ async def follow(kubeconfig: str, namespace: str, target: Target | None, *, wide
         kinds = [target.kind.name] if target else [kind.name for kind in KINDS]
         for kind in kinds:
             path = f"{path_of(api_resource(kind), namespace)}?limit=1"
-            await client.transport.request("GET", path)  # a refusal is reported now; a watch would retry it without end
+            await client.transport.request("GET", path)  # fails here with a message; a watch would only retry
         caches = Caches()
-        board = LiveTable(caches, console.paper(), target=target, wide=wide)
-        board.namespaces = not namespace
-        caches.listen(board.changed)
+        live_table = LiveTable(caches, console.stdout_console(), target=target, wide=wide)
+        live_table.namespaces = not namespace
+        caches.listen(live_table.changed)
         tasks = [
             asyncio.create_task(Informer(client.transport, caches, api_resource(kind), namespace).run())
             for kind in kinds
         ]
         try:
-            with board.shown():
+            with live_table.shown():
                 await asyncio.gather(*tasks)
         finally:
             for task in tasks:

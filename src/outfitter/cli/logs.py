@@ -1,4 +1,4 @@
-"""Log lines of the operator: for people, or one JSON object a line."""
+"""Log formats of the operator: plain text, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Literal
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message, and the traceback where there is one."""
+    """Formats a record as JSON: time, level, logger, message, and exception with a traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return one line of JSON."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -26,13 +26,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(form: Literal["plain", "json"], level: str) -> None:
-    """All loggers of the process, to standard error."""
+    """Send all loggers of the process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else plain)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Their own chatter is about their inner life; what matters of it comes as a warning.
+    # These libraries log their internals at INFO; their relevant messages are warnings.
     for name in ("kopf", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

@@ -1,4 +1,4 @@
-"""A pinned workload -> where each value of its pod comes from. Reads the pin's own record; decides nothing."""
+"""A revision -> the source of each value of its pod, as the revision records it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _POD_ROWS: Final = frozenset({"containers", "volumes", "imagePullSecrets", "secu
 
 
 @dataclass(frozen=True)
-class Entry:
+class PodValue:
     """One value of the pod. `origin` names the asset, the workload itself, or Outfitter for a built-in default."""
 
     field: str
@@ -50,8 +50,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Used:
-    """One asset that the pin was made from. `newest` is its generation now; `change` says what happened to it since."""
+class UsedAsset:
+    """One asset of a revision: its recorded generation, its `newest` one (None: deleted) and the kind of `change`."""
 
     kind: str
     namespace: str
@@ -62,75 +62,83 @@ class Used:
 
     @property
     def label(self) -> str:
-        """How origins name it."""
+        """Name of the asset in origins."""
         return f"{self.kind} {self.name}"
 
 
-def used(revision: Revision, status: Mapping[str, Any]) -> list[Used]:
-    """The pin's assets, with what the workload's status says is newer."""
+def used_assets(revision: Revision, status: Mapping[str, Any]) -> list[UsedAsset]:
+    """Assets of a revision, compared with `outdated` in the workload's status."""
     newer = {(item["kind"], item.get("namespace", ""), item["name"]): item for item in status.get("outdated") or ()}
-    return [_used(source, newer.get((source.kind, source.namespace, source.name))) for source in revision.sources]
+    return [_used_asset(source, newer.get((source.kind, source.namespace, source.name))) for source in revision.sources]
 
 
-def _used(source: Source, newer: Mapping[str, Any] | None) -> Used:
+def _used_asset(source: Source, newer: Mapping[str, Any] | None) -> UsedAsset:
     newest = source.generation if newer is None else newer.get("generation")
     change = str(newer.get("reason", "Changed")).lower() if newer else ""
     if change == "rotated":
         newest = source.generation
-    return Used(source.kind, source.namespace, source.name, source.generation, newest, change)
+    return UsedAsset(source.kind, source.namespace, source.name, source.generation, newest, change)
 
 
-def entries(revision: Revision) -> list[Entry]:
-    """Every value of the pod template, the main container first."""
+def pod_values(revision: Revision) -> list[PodValue]:
+    """All values of the pod template, the main container first."""
     spec = revision.template["spec"]
     main, *others = spec["containers"]
     volumes = {item["name"]: item for item in spec.get("volumes", ())}
-    found = [*_container(revision, main, volumes), *_pod(revision, spec)]
+    values = [*_container(revision, main, volumes), *_pod(revision, spec)]
     for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
-        found += [_other(revision, "", f"{group}[{item['name']}]", item) for item in items]
-    for each in revision.groups[1:]:
-        first, *rest = each.template["spec"]["containers"]
-        place = f"groups[{each.name}]"
-        found.append(_other(revision, place, "", first))
-        found += [_other(revision, place, f"containers[{item['name']}]", item) for item in rest]
-    return found
+        values += [_other(revision, "", f"{group}[{item['name']}]", item) for item in items]
+    for pod_group in revision.groups[1:]:
+        first, *rest = pod_group.template["spec"]["containers"]
+        prefix = f"groups[{pod_group.name}]"
+        values.append(_other(revision, prefix, "", first))
+        values += [_other(revision, prefix, f"containers[{item['name']}]", item) for item in rest]
+    return values
 
 
-def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> Entry:
-    """A container that is not the main one of the first group: its image."""
-    place = ".".join(part for part in (group, name) if part)
-    return Entry(place, str(container.get("image", "")), _first(revision, f"pod.{place}.image"))
+def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> PodValue:
+    """Image of a container that is not the main container of the first group."""
+    path = ".".join(part for part in (group, name) if part)
+    return PodValue(path, str(container.get("image", "")), _first_origin(revision, f"pod.{path}.image"))
 
 
-def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Entry]:
+def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[PodValue]:
     for field, value in main.items():
         if field not in _OWN_ROWS:
-            yield Entry(field, _shown(field, value), _origin(revision, field))
+            yield PodValue(field, _formatted(field, value), _origin(revision, field))
     for item in main.get("env", ()):
         field = f"env[{item['name']}]"
-        yield Entry(field, _variable(item), _first(revision, f"environmentVariables[{item['name']}]", f"pod.{field}"))
+        yield PodValue(
+            field, _variable(item), _first_origin(revision, f"environmentVariables[{item['name']}]", f"pod.{field}")
+        )
     for group in ("requests", "limits"):
         for name, amount in (main.get("resources") or {}).get(group, {}).items():
             field = f"resources.{group}.{name}"
             extended = f"compute.extendedResources[{name}]"
-            yield Entry(
-                field, str(amount), _first(revision, _RENDERED_FROM.get(field, extended), extended, f"pod.{field}")
+            yield PodValue(
+                field,
+                str(amount),
+                _first_origin(revision, _RENDERED_FROM.get(field, extended), extended, f"pod.{field}"),
             )
     for item in main.get("ports", ()):
         port = item["containerPort"]
         names = [f"connections[{each['name']}]" for each in revision.submission.get("connections", ())
                  if each.get("containerPort") == port]  # fmt: skip
-        yield Entry(f"ports[{port}]", item.get("protocol", "TCP"), _first(revision, *names, f"pod.ports[{port}]"))
+        yield PodValue(
+            f"ports[{port}]", item.get("protocol", "TCP"), _first_origin(revision, *names, f"pod.ports[{port}]")
+        )
     for group, key in (("volumeMounts", "mountPath"), ("volumeDevices", "devicePath")):
         for item in main.get(group, ()):
             field = f"{group}[{item[key]}]"
             writable = ", read-only" if item.get("readOnly") else ""
-            yield Entry(field, _volume(volumes.get(item["name"], {})) + writable, _first(revision, f"pod.{field}"))
+            yield PodValue(
+                field, _volume(volumes.get(item["name"], {})) + writable, _first_origin(revision, f"pod.{field}")
+            )
     for name, value in (main.get("securityContext") or {}).items():
-        yield Entry(f"securityContext.{name}", _shown(name, value), _origin(revision, f"securityContext.{name}"))
+        yield PodValue(f"securityContext.{name}", _formatted(name, value), _origin(revision, f"securityContext.{name}"))
 
 
-def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[Entry]:
+def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[PodValue]:
     credentials = {
         name: f"{source.kind} {source.name}"
         for source in revision.sources
@@ -138,25 +146,27 @@ def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[Entry]:
         for name in (credential_secret(source.name), credential_pull_secret(source.name))
     }
     for name, value in (spec.get("securityContext") or {}).items():
-        yield Entry(f"pod.securityContext.{name}", _shown(name, value), _origin(revision, f"securityContext.{name}"))
+        yield PodValue(
+            f"pod.securityContext.{name}", _formatted(name, value), _origin(revision, f"securityContext.{name}")
+        )
     for item in spec.get("imagePullSecrets", ()):
         name = item["name"]
-        origin = credentials.get(name) or _first(revision, f"imagePullSecrets[{name}]")
-        yield Entry(f"pod.imagePullSecrets[{name}]", f"Secret {name}", origin)
+        origin = credentials.get(name) or _first_origin(revision, f"imagePullSecrets[{name}]")
+        yield PodValue(f"pod.imagePullSecrets[{name}]", f"Secret {name}", origin)
     for field, value in spec.items():
         if field not in _POD_ROWS and field != "initContainers":
-            yield Entry(f"pod.{field}", _shown(field, value), _origin(revision, field))
+            yield PodValue(f"pod.{field}", _formatted(field, value), _origin(revision, field))
 
 
 def _origin(revision: Revision, field: str) -> str:
-    return _first(revision, _RENDERED_FROM.get(field, field), field)
+    return _first_origin(revision, _RENDERED_FROM.get(field, field), field)
 
 
-def _first(revision: Revision, *paths: str) -> str:
-    """The origins of the first path that has any, or of what lies below it."""
+def _first_origin(revision: Revision, *paths: str) -> str:
+    """Origins of the first path that has any; the paths below it count too."""
     for path in paths:
         below = (f"{path}.", f"{path}[")
-        names = [name for place, name in revision.origins.items() if place == path or place.startswith(below)]
+        names = [name for field, name in revision.origins.items() if field == path or field.startswith(below)]
         if names:
             return ", ".join(dict.fromkeys(names))
     return BUILT_IN
@@ -174,7 +184,7 @@ def _variable(item: Mapping[str, Any]) -> str:
 
 
 def _volume(volume: Mapping[str, Any]) -> str:
-    """What a volume is, in a few words."""
+    """Short description of a volume."""
     kind = next((key for key in volume if key != "name"), "")
     what = volume.get(kind) or {}
     match kind:
@@ -193,7 +203,7 @@ def _volume(volume: Mapping[str, Any]) -> str:
     return kind
 
 
-def _shown(field: str, value: Any) -> str:
+def _formatted(field: str, value: Any) -> str:
     if field in ("command", "args") and isinstance(value, list):
         return shlex.join(value)
     if isinstance(value, str):

@@ -23,23 +23,25 @@ def run(
         str, typer.Option(metavar="FILE", help="Default: the pod's ServiceAccount, else $KUBECONFIG.")
     ] = "",
     watch_namespace: Annotated[
-        list[str] | None, typer.Option(metavar="NAMESPACE", help="Work only here; repeatable. Default: everywhere.")
+        list[str] | None,
+        typer.Option(metavar="NAMESPACE", help="Reconcile only this namespace; repeatable. Default: all namespaces."),
     ] = None,
     log_format: Annotated[Literal["plain", "json"] | None, typer.Option(help="Format of log lines.")] = None,
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Least severe level that is logged.")
+        Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Lowest level that is logged.")
     ] = None,
 ) -> None:
     """Run the operator until SIGTERM or Ctrl-C.
 
-    Every setting is an environment variable OUTFITTER_<NAME>, for instance OUTFITTER_DOMAIN=apps.example.com; the
-    options here are the most used ones and win over the environment. In a cluster the chart sets all of them.
+    Every setting is an environment variable OUTFITTER_<NAME>, for instance OUTFITTER_DOMAIN=apps.example.com. These
+    options override the environment. In a cluster, the chart sets the variables.
 
     Example:  OUTFITTER_DOMAIN=apps.example.com outfitter run --kubeconfig admin.kubeconfig --log-format json
 
-    Exit codes: 0 stopped as asked, 1 it could not go on (the Lease was lost, a watch ended), 2 a setting is wrong.
+    Exit codes: 0 stopped by a signal, 1 the operator failed (it lost the Lease, or a watch ended), 2 a setting is
+    wrong.
     """
-    with console.failing_clearly():
+    with console.error_exit():
         given = {
             "kubeconfig": kubeconfig,
             "watch_namespaces": tuple(watch_namespace or ()),
@@ -50,15 +52,15 @@ def run(
         from outfitter.cli.logs import configure
 
         configure(settings.log_format, settings.log_level)
-        for sentence in misspelt():
-            logging.getLogger(__name__).warning(sentence)
+        for warning in misspelled_settings():
+            logging.getLogger(__name__).warning(warning)
         from outfitter.operator.app import run as operate
 
         raise typer.Exit(_run(operate(settings)))
 
 
 def settings_from(overrides: Mapping[str, Any]) -> Settings:
-    """Settings out of the environment. ConfigurationError names each wrong variable, what it was and what it may be."""
+    """Read settings from the environment. ConfigurationError lists each wrong variable with its value."""
     from pydantic import ValidationError
 
     from outfitter.settings import Settings
@@ -69,11 +71,11 @@ def settings_from(overrides: Mapping[str, Any]) -> Settings:
         lines = [
             f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}" for item in error.errors()
         ]
-        raise ConfigurationError("\n".join(["settings are wrong:", *lines])) from None
+        raise ConfigurationError("\n".join(["Settings are invalid:", *lines])) from None
 
 
-def misspelt(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Sentences about OUTFITTER_* variables that are no setting but nearly one."""
+def misspelled_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a warning for each OUTFITTER_* variable whose name is close to a setting."""
     import difflib
 
     from outfitter.settings import Settings
@@ -82,9 +84,9 @@ def misspelt(environment: Mapping[str, str] = os.environ) -> list[str]:
     given = [name.removeprefix("OUTFITTER_") for name in environment if name.startswith("OUTFITTER_")]
     close = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in given if name not in known}
     return [
-        f"OUTFITTER_{name} is not a setting and has no effect; did you mean OUTFITTER_{found[0]}?"
-        for name, found in close.items()
-        if found
+        f"OUTFITTER_{name} is not a setting and has no effect. Did you mean OUTFITTER_{matches[0]}?"
+        for name, matches in close.items()
+        if matches
     ]
 
 

@@ -1,4 +1,4 @@
-"""One of our objects -> the line that people read about it. Used by status, its live view and the demo."""
+"""A custom resource -> its row in the status table. Used by status, its live table and the demo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MESSAGE_WIDTH: Final = 60  # characters; the whole text is below the table
 
 @dataclass(frozen=True)
 class Row:
-    """What one object says of itself. `issues` are whole sentences, `troubled` says that somebody has to look."""
+    """State of one object. `issues` are whole sentences; `has_problem` means that a user must act or wait longer."""
 
     kind: str
     namespace: str
@@ -37,7 +37,7 @@ class Row:
     ready: str
     message: str
     created: str
-    troubled: bool
+    has_problem: bool
     issues: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
     revision: str = ""
@@ -46,12 +46,12 @@ class Row:
 
     @property
     def title(self) -> str:
-        """How the object is named in a sentence."""
+        """Kind, namespace and name, for use in a sentence."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
 def row(body: Mapping[str, Any], kind: str = "") -> Row:
-    """The Row of an object as the server or a cache has it; `kind` where the body does not say it."""
+    """Return the Row of an object; `kind` is used where the body has none, as in a list."""
     meta, status = body["metadata"], body.get("status") or {}
     issues = tuple(str(item.get("message") or item.get("issue")) for item in status.get("issues") or ())
     outdated = tuple(_outdated(item) for item in status.get("outdated") or ())
@@ -65,7 +65,7 @@ def row(body: Mapping[str, Any], kind: str = "") -> Row:
         ready=_ready(status),
         message=issues[0] if issues else str(status.get("message") or ("; ".join(outdated))),
         created=meta.get("creationTimestamp") or "",
-        troubled=troubled(status),
+        has_problem=has_problem(status),
         issues=issues,
         outdated=outdated,
         revision=status.get("revision") or "",
@@ -75,13 +75,13 @@ def row(body: Mapping[str, Any], kind: str = "") -> Row:
 
 
 def settled(body: Mapping[str, Any]) -> bool:
-    """Whether the newest version of an object was looked at and is Ready."""
+    """Whether the newest generation of an object is reconciled and Ready."""
     status = body.get("status") or {}
     return is_ready(status) and status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
 
 
-def troubled(status: Mapping[str, Any]) -> bool:
-    """Whether a status reports something that is in the way, not only something worth knowing."""
+def has_problem(status: Mapping[str, Any]) -> bool:
+    """Whether a status reports a problem that keeps the object from being Ready, not only a note."""
     if is_stalled(status):
         return True
     ready = next((item for item in status.get("conditions") or () if item.get("type") == "Ready"), None)
@@ -90,7 +90,7 @@ def troubled(status: Mapping[str, Any]) -> bool:
 
 
 def _phase(status: Mapping[str, Any]) -> str:
-    """`Running`; of an artifact also its number and how what it runs is: `Locked 3, Running`."""
+    """Return the phase; for an artifact also its version number and run phase: `Locked 3, Running`."""
     numbered = f"{status.get('phase') or ''} {status.get('version') or ''}".strip()
     return ", ".join(part for part in (numbered, status.get("runPhase")) if part)
 
@@ -106,12 +106,15 @@ def _ready(status: Mapping[str, Any]) -> str:
 def _outdated(item: Mapping[str, Any]) -> str:
     name = f"{item.get('kind')} {item.get('name')}"
     if item.get("reason") == "Edited":
-        return f"{name} was edited: {item.get('usedGeneration')} in use, {item.get('generation')} there"
+        return (
+            f"{name} was edited: generation {item.get('usedGeneration')} is in use, "
+            f"generation {item.get('generation')} is the newest"
+        )
     return f"{name} was {str(item.get('reason', 'changed')).lower()}"
 
 
 def age(created: str, now: datetime) -> str:
-    """`5m`, `3h`; "" where the time is not known."""
+    """Return an age such as `5m` or `3h`; "" where the time is not known."""
     try:
         seconds = int((now - datetime.fromisoformat(created)).total_seconds())
     except (ValueError, TypeError):
@@ -121,7 +124,7 @@ def age(created: str, now: datetime) -> str:
 
 
 def table(rows: Iterable[Row], now: datetime | None = None, *, namespaces: bool = False, wide: bool = False) -> Table:
-    """The table of `outfitter status`."""
+    """Return the table of `outfitter status`."""
     now = now or datetime.now(UTC)
     result = Table(box=None, pad_edge=False, header_style="bold")
     heads = ["KIND", *(["NAMESPACE"] if namespaces else []), "NAME", "SYNC STATUS", "PHASE", "READY"]
@@ -146,10 +149,10 @@ def _cut(text: str) -> str:
 
 
 def details(rows: Iterable[Row]) -> list[tuple[str, str]]:
-    """(style, line) of everything that the table had to leave out: whole issues, and what a restart would take up."""
+    """Return (style, line) for all that the table shortens or omits: whole issues and outdated assets."""
     lines: list[tuple[str, str]] = []
     for item in rows:
-        style = "red" if item.troubled else "yellow"
+        style = "red" if item.has_problem else "yellow"
         lines += [(style, f"{item.title}: {text}") for text in item.issues]
         if item.outdated:
             lines += [("cyan", f"{item.title}: outdated: {text}") for text in item.outdated]

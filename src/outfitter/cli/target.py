@@ -23,17 +23,18 @@ class Target:
 
 
 def target(text: str) -> Target:
-    """`workspace/alice`, `wsp/alice`, `Workspace`; kinds in any case, in the plural or by their short name."""
+    """Parse `workspace/alice`, `wsp/alice` or `Workspace`; kinds in any case, plural or short name."""
     word, _, name = text.partition("/")
     for kind in KINDS:
         if word.lower() in (kind.singular, kind.plural, *kind.short_names):
             return Target(kind, name)
     known = [kind.singular for kind in KINDS]
-    raise ConfigurationError(f"there is no kind {word}{did_you_mean(word, known)}. Kinds are: {', '.join(known)}")
+    hint = did_you_mean(word, known).removeprefix("; ").replace("did", " Did")
+    raise ConfigurationError(f"Kind {word} does not exist.{hint} Kinds are: {', '.join(known)}.")
 
 
 def current_namespace(kubeconfig: str = "") -> str:
-    """The namespace of the current context, `default` where it names none."""
+    """Return the namespace of the current context, `default` where the context sets none."""
     import yaml
 
     files = [kubeconfig] if kubeconfig else (os.environ.get("KUBECONFIG") or _DEFAULT_PATH).split(os.pathsep)
@@ -43,7 +44,7 @@ def current_namespace(kubeconfig: str = "") -> str:
         try:
             content = yaml.load(Path(file).expanduser().read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except (OSError, yaml.YAMLError):
-            continue  # the client that connects tells what is wrong with it
+            continue  # connecting reports the error
         if isinstance(content, dict):
             current = current or content.get("current-context") or ""
             for item in content.get("contexts") or ():

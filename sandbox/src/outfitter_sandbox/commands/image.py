@@ -39,11 +39,11 @@ def image(
 
     started = time.monotonic()
     target = output or Path(f"{which.replace(':', '-')}.tar")
-    with console.failing_clearly(), console.ending_on_signals(), console.progress() as progress:
+    with console.error_exit(), console.interrupt_on_signals(), console.progress() as progress:
         if which == _OPERATOR:
             names = operator_image(target, progress, names=name or ())
         else:
             names = write_sample(target, which, progress, names=name or ())
     for image_name in names:
         typer.echo(image_name)
-    console.say(f"{target}: {target.stat().st_size >> 20} MiB in {time.monotonic() - started:.0f} s")
+    console.print_message(f"{target}: {target.stat().st_size >> 20} MiB in {time.monotonic() - started:.0f} s")

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outfitter.cli.console import ending_on_signals, progress, say
+from outfitter.cli.console import interrupt_on_signals, print_message, progress
 from outfitter.errors import OutfitterError
 from outfitter_sandbox import Sandbox, nodes
 from outfitter_sandbox.binaries import SOURCES, find
@@ -94,7 +94,7 @@ def up(
     if node and no_node:
         raise typer.BadParameter("--no-node conflicts with --node. Use one of them.")
     kind = nodes.NONE if no_node else node or nodes.AUTO
-    with _failing_clearly(), ending_on_signals():
+    with _error_exit(), interrupt_on_signals():
         with progress() as step:
             started, slices = time.monotonic(), _slices(mig or ())
             sandbox = Sandbox.up(
@@ -103,12 +103,12 @@ def up(
             )  # fmt: skip
             if crds is not None:
                 _apply(sandbox, crds, step)
-        say(f"Started in {time.monotonic() - started:.1f} s with node {sandbox.state['node']}.")
+        print_message(f"Started in {time.monotonic() - started:.1f} s with node {sandbox.state['node']}.")
         if not detach:
             _wait_for_end(sandbox)
             return
         typer.echo(sandbox.kubeconfig)
-        say(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
+        print_message(f"Running at {sandbox.url}. Stop it with: outfitter sandbox down --name {name}")
 
 
 @app.command()
@@ -121,11 +121,11 @@ def build(
 
     This can take minutes, once. Example: outfitter sandbox build --source build
     """
-    with _failing_clearly(), progress() as step:
+    with _error_exit(), progress() as step:
         found = find(source, step)
         if node:
             found |= nodes.build(step)
-    say("Ready: " + ", ".join(sorted(found)) + ".")
+    print_message("Ready: " + ", ".join(sorted(found)) + ".")
 
 
 @app.command()
@@ -143,13 +143,13 @@ def down(
 
     Example: outfitter sandbox down --name demo
     """
-    with _failing_clearly(), progress() as step:
+    with _error_exit(), progress() as step:
         step(f"Stopping the sandbox {name}")
         found = remove(name, root)
         left = nodes.clean_machine() if force else ""
     if left:
-        say(f"Removed leftovers of a crash: {left}.")
-    say(f"The sandbox {name} is removed." if found else f"There is no sandbox {name}.")
+        print_message(f"Removed leftovers of a crash: {left}.")
+    print_message(f"The sandbox {name} is removed." if found else f"There is no sandbox {name}.")
 
 
 @app.command()
@@ -164,7 +164,7 @@ def status(
     """
     table = Table("sandbox", "component", "state", "address", box=None)
     known, healthy = dict(names(root)), True
-    with _failing_clearly():
+    with _error_exit():
         for shown in [name] if name else known:
             if not known.get(shown):
                 text = (
@@ -181,7 +181,7 @@ def status(
                 text = f"runs, process {state['pid']}" if runs else ended
                 table.add_row(shown, component, text, sandbox.url if component == "kube-apiserver" else "")
     if not name and not known:
-        say("No sandbox. Start one with: outfitter sandbox up")
+        print_message("No sandbox. Start one with: outfitter sandbox up")
         raise typer.Exit(NOT_RUNNING)
     Console(width=None if sys.stdout.isatty() else 200).print(table)  # do not shorten lines for scripts
     if not healthy:
@@ -211,7 +211,7 @@ def kubeconfig(
     """
     if group and not user:
         raise typer.BadParameter("--group requires --as.")
-    with _failing_clearly():
+    with _error_exit():
         sandbox = Sandbox.attach(name=name, root=root)
         file = sandbox.kubeconfig_for(user, group or ()) if user else sandbox.kubeconfig
         sys.stdout.write(f"{file}\n" if path else file.read_text())
@@ -242,8 +242,8 @@ def _wait_for_end(sandbox: Sandbox) -> None:
     """
     try:
         typer.echo(sandbox.kubeconfig)
-        say(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")
-        say("Ctrl-C stops and removes it.")
+        print_message(f"Running at {sandbox.url}. In another shell: export KUBECONFIG={sandbox.kubeconfig}")
+        print_message("Ctrl-C stops and removes it.")
         while True:
             ended = {name: state["exit"] for name, state in sandbox.status().items() if state["exit"] is not None}
             if ended:
@@ -261,18 +261,18 @@ def _report_ended(sandbox: Sandbox, ended: dict[str, int]) -> NoReturn:
     from outfitter_sandbox.processes import last_lines
 
     for component, code in ended.items():
-        say(f"{component} ended with exit code {code}. The end of its log:")
-        say(last_lines(sandbox.layout.log(component)))
+        print_message(f"{component} ended with exit code {code}. The end of its log:")
+        print_message(last_lines(sandbox.layout.log(component)))
     raise typer.Exit(1)
 
 
 @contextlib.contextmanager
-def _failing_clearly() -> Iterator[None]:
+def _error_exit() -> Iterator[None]:
     try:
         yield
     except OutfitterError as error:
-        say(str(error), "red")
+        print_message(str(error), "red")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        say("Interrupted; nothing is left running.")
+        print_message("Interrupted; nothing is left running.")
         raise typer.Exit(130) from None

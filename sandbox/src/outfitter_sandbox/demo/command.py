@@ -56,8 +56,8 @@ def demo(
 
     if in_memory and node != "auto":
         raise typer.BadParameter("--in-memory has no node. Remove --node.")
-    with console.failing_clearly(), console.ending_on_signals():
-        report = Report(console.paper())
+    with console.error_exit(), console.interrupt_on_signals():
+        report = Report(console.stdout_console())
         try:
             _run(report, examples, install, None if in_memory else node, seconds)
         except ConfigurationError:
@@ -66,7 +66,7 @@ def demo(
             report.failure(str(error))
             raise typer.Exit(console.PROBLEMS) from error
         except KeyboardInterrupt:
-            console.say("Interrupted; nothing is left running.")
+            console.print_message("Interrupted; nothing is left running.")
             raise
 
 

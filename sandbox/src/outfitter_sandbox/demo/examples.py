@@ -24,6 +24,6 @@ def load(folder: Path) -> list[Object]:
     checked = check(documents, findings)
     if checked.findings:
         raise ConfigurationError("\n".join(str(finding) for finding in checked.findings))
-    if not checked.ours:
+    if not checked.resources:
         raise ConfigurationError(f"{folder} contains no object of Outfitter.")
     return [with_namespace(document.body, "default") for document in documents if supports(document.body)]
