@@ -19,7 +19,7 @@ LINES = (
     r"17 objects are ready",
     r"Service team-a/alice, uid \S+: created \d+ ms later",
     r"nvcr.io/nvidia/pytorch:26.09-py3: restored \d+ ms later",
-    r"Environment torch was edited: 1 in use, 2 there",
+    r"Environment torch was edited: generation 1 is in use, generation 2 is the newest",
     r"its pod is unchanged",
     r"a new pod runs nvcr.io/nvidia/pytorch:26.09-py3-next, and the workload is not outdated",
     r"Artifact team-a/llama is version 1 of llama; its pod did not restart",
