@@ -62,4 +62,4 @@ def test_several_violations_are_reported_together() -> None:
         "preemptibility": "preemptible",
     }
     found = evaluate(candidate(spec, NamespaceFacts(restricted=True)), BUILTIN)
-    assert [problem.reason for problem in found] == [Reason.UNSUPPORTED, Reason.NFS_OUTSIDE_RESTRICTED]
+    assert [problem.reason for problem in found] == [Reason.NFS_OUTSIDE_RESTRICTED, Reason.UNSUPPORTED]

@@ -120,7 +120,6 @@ def _capabilities(candidate: Candidate) -> Iterator[Problem]:
 
 
 BUILTIN: Final = (
-    Check("capabilities", _capabilities),
     Check("supported-types", _supported_types),
     Check("user-override", _user_override),
     Check("not-for-serving", _not_for_serving),
@@ -128,5 +127,6 @@ BUILTIN: Final = (
     Check("nfs-under-restricted", _nfs_under_restricted),
     Check("one-mount-propagation", _one_propagation),
     Check("locked-replaces-locked", _locked_replaces_locked),
+    Check("capabilities", _capabilities),
 )
 """In the order in which their problems are reported."""

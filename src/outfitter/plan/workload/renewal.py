@@ -57,9 +57,9 @@ def _problems(
 ) -> Iterator[Problem]:
     yield from resolved.problems
     yield from rendered.problems
+    run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
+    yield from backend_of(request.traits).limits(run)
     facts = NamespaceFacts(elevation_allowed(reader, request.namespace), restricted(reader, request.namespace))
     templates = [group.template for group in rendered.groups]
     candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)
     yield from evaluate(candidate, BUILTIN)
-    run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
-    yield from backend_of(request.traits).limits(run)
