@@ -9,21 +9,44 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import aiohttp
 import orjson
 
-from outfitter.cluster.auth import Authentication
 from outfitter.cluster.transport import JSON, Transport, parsed
 from outfitter.errors import ApiError, Gone, api_error
-from outfitter_sandbox.connection import MERGE_PATCH
+from outfitter_sandbox.connection import MERGE_PATCH, Connection
 
 Object = dict[str, Any]
 RETRY_SECONDS = 0.5
 WATCH_SECONDS = 300
 IDLE_SECONDS = 75.0  # the API server sends a bookmark every minute
 _log = logging.getLogger(__name__)
+
+
+class ConnectionCredentials:
+    """Credentials of a Connection.
+
+    The kubeconfig parser of the operator writes keys to temporary files, which remain when the process is killed.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.server = f"https://{connection.host}"
+        self._connection = connection
+
+    async def reload(self) -> None:
+        """Do nothing: client certificates of a sandbox do not change."""
+
+    def session(self, *, limit: int = 0, trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
+        """See Credentials."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self._connection.context),
+            headers=[("User-Agent", "outfitter-sandbox"), *self._connection.headers],
+            trace_configs=[trace] if trace else None,
+        )
 
 
 class ObjectApi:
@@ -90,9 +113,9 @@ class ObjectApi:
 
 
 @contextlib.asynccontextmanager
-async def connected(kubeconfig: str) -> AsyncIterator[ObjectApi]:
+async def connected(kubeconfig: Path) -> AsyncIterator[ObjectApi]:
     """Connect with a kubeconfig for the time of the block."""
-    transport = Transport(await Authentication.load(kubeconfig))
+    transport = Transport(ConnectionCredentials(Connection.from_kubeconfig(kubeconfig)))
     try:
         yield ObjectApi(transport)
     finally:

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from outfitter.cluster.auth import Authentication
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.limiter import Limiter
 from outfitter.errors import ApiError, LeadershipLost, Throttled, Unavailable, api_error
@@ -30,6 +29,18 @@ Recorder = Callable[[str, int], None]
 _BROKEN: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
 
+class Credentials(Protocol):
+    """The address of an API server, and sessions that authenticate to it."""
+
+    server: str
+
+    async def reload(self) -> None:
+        """Read the credentials again, after the server has answered 401."""
+
+    def session(self, *, limit: int = 0, trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
+        """A session for the server; `limit` is the number of connections, 0 for no limit."""
+
+
 class Transport:
     """Requests to one API server. `record` is called with verb and status (0: no response).
 
@@ -38,7 +49,7 @@ class Transport:
 
     def __init__(
         self,
-        auth: Authentication,
+        auth: Credentials,
         *,
         max_requests: int = 32,
         gate: Callable[[], bool] = lambda: True,

@@ -138,7 +138,7 @@ class Agent:
 async def main() -> None:
     """Parse the command line and run the agent."""
     parser = argparse.ArgumentParser(description="Agent beside the kubelet in the Outfitter sandbox")
-    parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--kubeconfig", required=True, type=Path)
     parser.add_argument("--volumes", required=True, type=Path)
     parser.add_argument("--resource", action="append", default=[], metavar="NAME=COUNT")
     arguments = parser.parse_args()

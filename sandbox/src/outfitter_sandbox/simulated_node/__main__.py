@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+from pathlib import Path
 
 from outfitter_sandbox.object_api import connected
 from outfitter_sandbox.simulated_node.node import SimulatedNode
@@ -16,7 +17,7 @@ from outfitter_sandbox.simulated_node.node import SimulatedNode
 async def main() -> None:
     """Parse the command line and run the node."""
     parser = argparse.ArgumentParser(description="Simulated node of the Outfitter sandbox")
-    parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--kubeconfig", required=True, type=Path)
     parser.add_argument("--gpus", type=int, default=16)
     parser.add_argument("--mig", action="append", default=[], metavar="PROFILE=COUNT")
     arguments = parser.parse_args()
