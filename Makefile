@@ -42,7 +42,7 @@ PHASE = $(BIN)/pytest tests tests/e2e --sandbox-tests $(SANDBOX_TESTS) --evidenc
 test: $(STAMP) parts ## all tests, each once; slow tests of the sandbox only where it changed
 	@rm -rf build/runs build/evidence
 	@$(PHASE) --run-name parallel -m parallel -n 2 --dist loadfile || true
-	@$(PHASE) --run-name shared_node -m shared_node || true
+	@$(PHASE) --run-name shared_node -m shared_node -n 2 --dist loadfile || true
 	@$(PHASE) --run-name alone -m alone || true
 	@$(BIN)/python tests/summary.py parallel shared_node alone
 
