@@ -6,10 +6,11 @@ from .conftest import Stack
 from .harness.client import Object, ready
 from .harness.space import Space
 
-CONNECTIONS = [
-    {"name": "lab", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8888},
-    {"name": "out", "toolType": "custom", "connectionType": "NodePort", "containerPort": 9000},
-]
+
+def made(space: Space) -> Object:
+    """A Workspace that runs, with an Ingress and a Service of type NodePort."""
+    space.create("connections-of-two-types.yaml")
+    return space.ready("Workspace", "box")
 
 
 def image(item: Object | None) -> str:
@@ -17,7 +18,7 @@ def image(item: Object | None) -> str:
 
 
 def test_deleted_children_come_back(space: Space) -> None:
-    space.running("box", connections=CONNECTIONS)
+    made(space)
     for kind, name in (("Service", "box-lab"), ("Ingress", "box-lab"), ("Service", "box"), ("StatefulSet", "box")):
         old = space.need(kind, name)["metadata"]["uid"]
         space.delete(kind, name)
@@ -35,7 +36,7 @@ def test_a_deleted_pin_does_not_stop_what_runs(space: Space) -> None:
 
 
 def test_edited_fields_of_ours_are_restored(space: Space) -> None:
-    space.running("box", connections=CONNECTIONS)
+    made(space)
     wanted = image(space.need("StatefulSet", "box"))
     edits = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "evil.example.com/x:1"}]
     space.api.patch("StatefulSet", space.name, "box", edits, type_="application/json-patch+json")
@@ -54,7 +55,7 @@ def test_edited_fields_of_ours_are_restored(space: Space) -> None:
 
 def test_children_that_lost_their_label_are_found_again(stack: Stack, space: Space) -> None:
     """Children are watched by a label; without it they seem to be gone, and their names to be taken."""
-    item = space.running("box", connections=CONNECTIONS)
+    item = made(space)
     label = "outfitter.dev/owner-uid"
     for kind, name in (("Service", "box-out"), ("Ingress", "box-lab"), ("StatefulSet", "box")):
         uid = space.need(kind, name)["metadata"]["uid"]
@@ -85,7 +86,7 @@ def test_an_env_variable_that_somebody_adds_to_the_stateful_set_goes(space: Spac
 
 
 def test_what_we_do_not_own_is_left_alone(stack: Stack, space: Space) -> None:
-    space.running("box", connections=CONNECTIONS)
+    made(space)
     stack.operator.quiet()
     since = stack.mark()
     space.edit("Service", "box-out", {"metadata": {"annotations": {"example.com/note": "x"}}})
@@ -109,7 +110,7 @@ def test_labels_of_the_workspace_are_not_copied(space: Space) -> None:
 
 
 def test_a_paused_object_is_left_alone(stack: Stack, space: Space) -> None:
-    space.running("box", connections=CONNECTIONS)
+    made(space)
     space.annotate("Workspace", "box", reconcile="disabled")
     stack.operator.quiet()
     since = stack.mark()
@@ -130,7 +131,7 @@ def test_a_paused_object_is_left_alone(stack: Stack, space: Space) -> None:
 
 
 def test_deleting_takes_everything_along(space: Space) -> None:
-    space.running("box", connections=CONNECTIONS)
+    made(space)
     item = space.need("Workspace", "box")
     assert "finalizers" not in item["metadata"]
     revision = item["status"]["revision"]

@@ -12,9 +12,8 @@ from .harness.client import eventually, ready
 from .harness.proxy import Fault
 from .harness.rights import SYSTEM
 from .harness.space import Space
-from .test_artifacts import groups, locked
+from .test_artifacts import locked
 
-LAB = {"name": "lab", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8888}
 CHILDREN = (
     "controllerrevisions", "statefulsets", "services", "ingresses", "persistentvolumeclaims", "secrets", "deployments",
     "poddisruptionbudgets", "artifactrepositories",
@@ -32,17 +31,7 @@ def space(line: Line, spaces: Callable[..., Space]) -> Space:
 
 def everything(space: Space) -> None:
     """An object of every kind, so that every kind of child is made."""
-    space.secret("source", AccessKeyId="a", SecretKey="b")
-    space.make("Credential", "bucket", {"type": "accessKey", "secretRef": {"name": "source"}})
-    space.make("DataSource", "data", {"pvc": {"path": "/data", "claimInfo": {"size": "1Gi"}}})
-    space.make("ComputeResource", "shape", {"cpuCoreRequest": 0.1})
-    space.make("Environment", "base", {"image": "registry.example.com/box:1", "connections": [LAB]})
-    space.make("Workspace", "box", {
-        "assets": {"environment": {"name": "base"}, "compute": {"name": "shape"}, "dataSources": [{"name": "data"}]},
-        "environmentVariables": [{"name": "K", "credential": {"name": "bucket", "key": "SecretKey"}}],
-    })  # fmt: skip
-    space.make("Artifact", "scorer", {"containerGroups": groups(), "locked": True})
-    space.make("Inference", "serving", {"artifact": {"repository": "scorer", "version": 1}, "replicas": 2})
+    space.create("every-child.yaml")
 
 
 def settled(space: Space) -> None:

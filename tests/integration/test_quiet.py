@@ -19,39 +19,15 @@ KINDS = (
     "Credential", "DataSource", "ComputeResource", "Environment", "Workspace", "Artifact", "ArtifactRepository",
     "Inference",
 )  # fmt: skip
-SCALING = {"minReplicas": 2, "maxReplicas": 4, "metric": "cpu", "metricThreshold": 80}
 
 
 def one_of_each(space: Space) -> None:
     """A little of everything, settled."""
-    space.secret("source", AccessKeyId="a", SecretKey="b")
-    space.make("Credential", "bucket", {"type": "accessKey", "secretRef": {"name": "source"}})
-    space.make("DataSource", "data", {"pvc": {"path": "/data", "claimInfo": {"size": "1Gi"}}})
-    space.make("ComputeResource", "shape", {"cpuCoreRequest": 0.1})
-    space.make("Environment", "base", {"image": "registry.example.com/box:1", "connections": [CONNECTION], "run": {}})
-    space.make("Workspace", "box", {
-        "assets": {"environment": {"name": "base"}, "compute": {"name": "shape"}, "dataSources": [{"name": "data"}]},
-        "environmentVariables": [{"name": "K", "credential": {"name": "bucket", "key": "SecretKey"}}],
-    })  # fmt: skip
-    side = {"name": "side", "containers": [{"imageUri": "registry.example.com/side:1", "port": 9090}]}
-    scorer = {"containers": [{"imageUri": "registry.example.com/scorer:1", "port": 8080}]}
-    space.make("Artifact", "scorer", {"locked": True, "containerGroups": [scorer, side], "run": {"servingPort": {}}})
-    space.make("Artifact", "clone", {"cloneFrom": {"name": "scorer"}, "run": {"compute": {"name": "shape"}}})
+    space.create("one-of-each.yaml")
     space.ready("Artifact", "scorer")
+    scorer = {"containers": [{"imageUri": "registry.example.com/scorer:1", "port": 8080}]}
     rival = {"containerGroups": [scorer], "locked": True, "version": 1, "repositoryRef": {"name": "scorer"}}
     space.make("Artifact", "rival", rival)
-    space.make("Artifact", "lost", {"cloneFrom": {"name": "nowhere"}})
-    space.make("Inference", "serving", {"artifact": {"repository": "scorer", "version": 1}, "replicas": 2})
-    space.make("Inference", "trial", {"artifact": {"name": "clone"}})
-    space.make("Inference", "scaled", {
-        "image": "registry.example.com/echo:1", "servingPort": {"container": 8080}, "autoscaling": SCALING,
-        "assets": {"compute": {"name": "shape"}},
-    })  # fmt: skip
-    space.make("Inference", "nothing", {"artifact": {"repository": "scorer", "version": 9}})
-    # Waiting, stalled and stopped objects are looked at again too.
-    space.make("Workspace", "waiting", {"image": "i", "assets": {"compute": {"name": "nowhere"}}})
-    space.make("Workspace", "stalled", {"image": "i", "command": "'"})
-    space.make("Workspace", "stopped", {"image": "i", "suspend": True})
     for kind, name in (
         ("Credential", "bucket"), ("DataSource", "data"), ("ComputeResource", "shape"), ("Environment", "base"),
         ("Workspace", "box"), ("Workspace", "stopped"), ("Artifact", "scorer"), ("Artifact", "clone"),

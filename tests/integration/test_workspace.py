@@ -18,18 +18,7 @@ def connections(item: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_connections_of_every_type(space: Space) -> None:
-    tool = {"toolType": "custom"}
-    variables = [{"name": "TEAM", "value": "a"}]
-    space.make("Workspace", "box", {"image": IMAGE, "environmentVariables": variables, "connections": [
-        {"name": "lab", "toolType": "jupyter-notebook", "connectionType": "ExternalUrl", "containerPort": 8888},
-        {"name": "mine", **tool, "connectionType": "ExternalUrl", "containerPort": 8889, "customUrl": True,
-         "externalUrl": "https://mine.apps.example.com/x"},
-        {"name": "auto", **tool, "connectionType": "NodePort", "containerPort": 9000},
-        {"name": "fixed", **tool, "connectionType": "NodePort", "containerPort": 9001, "customNodePort": True,
-         "nodePort": 31007},
-        {"name": "out", **tool, "connectionType": "LoadBalancer", "containerPort": 9002},
-        {"name": "wandb", "toolType": "wandb", "externalUrl": "https://wandb.example.com/${TEAM}/${NOBODY}"},
-    ]})  # fmt: skip
+    space.create("connections.yaml")
     item = space.wait("Workspace", "box", lambda item: ready(item) and "url" in connections(item).get("out", {}))
     found = connections(item)
     assert found["lab"]["url"] == f"https://box-lab-{space.name}.apps.example.com"
@@ -82,15 +71,8 @@ def test_a_host_belongs_to_the_oldest_claimant(spaces: Callable[..., Space]) -> 
 
 
 def test_prompts_excludes_and_overrides(space: Space) -> None:
-    space.make("Environment", "base", {"image": IMAGE, "environmentVariables": [
-        {"name": "KEPT", "value": "env"}, {"name": "CHANGED", "value": "env"}, {"name": "DROPPED", "value": "env"},
-        {"name": "TOKEN", "description": "Paste the token of your team"}, {"name": "EMPTY", "value": ""},
-        {"name": "NODE", "podFieldRef": {"path": "spec.nodeName"}},
-    ]})  # fmt: skip
+    space.create("prompts.yaml")
     space.ready("Environment", "base")
-    space.make("Workspace", "box", {"assets": {"environment": {"name": "base"}}, "environmentVariables": [
-        {"name": "CHANGED", "value": "sub"}, {"name": "DROPPED", "exclude": True},
-    ]})  # fmt: skip
     # An unanswered prompt is told, and does not stop the workspace.
     status = space.ready("Workspace", "box")["status"]
     assert [(each["issue"], "Paste the token" in each["message"]) for each in status["issues"]] == [
@@ -242,14 +224,8 @@ def test_running_then_broken_is_degraded(space: Space) -> None:
 
 
 def test_inline_volumes(space: Space) -> None:
-    space.secret("files", a="1")
-    space.native("ConfigMap", "conf", data={"a": "1"})
-    space.running("box", storage={
-        "pvc": [{"name": "work", "path": "/work", "claimInfo": {"size": "1Gi"}}],
-        "emptyDirVolume": [{"name": "tmp", "path": "/scratch", "sizeLimit": "1Gi"}],
-        "secretVolume": [{"name": "s", "secret": "files", "mountPath": "/s", "defaultMode": "0400"}],
-        "configMapVolume": [{"name": "c", "configMap": "conf", "mountPath": "/c"}],
-    })  # fmt: skip
+    space.create("inline-volumes.yaml")
+    space.ready("Workspace", "box")
     mounts = {each["mountPath"] for each in space.template()["containers"][0]["volumeMounts"]}
     assert mounts == {"/work", "/scratch", "/s", "/c"}
     (name,) = space.claims()

@@ -217,6 +217,19 @@ async def test_a_status_field_that_dependents_read_requeues_them(bench: Bench) -
     assert await bench.due() == set()
 
 
+async def test_a_clone_that_took_over_its_source_requeues_what_runs_it(bench: Bench) -> None:
+    """Until then an Inference waits; the rest of an Artifact's status does not concern it."""
+    clone, serving = Key("Artifact", "a", "x"), Key("Inference", "a", "i")
+    for key in (clone, serving):
+        bench.create(key)
+    bench.reverse_index.record(serving, frozenset({Dep(*clone)}))
+    await bench.due()
+    bench.cluster.user_status(*clone, {"phase": "Draft"})
+    assert await bench.due() == set()
+    bench.cluster.user_status(*clone, {"phase": "Draft", "clonedFrom": {"name": "y", "uid": "u", "generation": 1}})
+    assert await bench.due() == {serving}
+
+
 async def test_a_cache_without_a_status_requeues_no_dependent(bench: Bench) -> None:
     """All workloads that wait for the cache would be reconciled without a result."""
     cache, art = Key("NimCache", "a", "nim-1"), Key("Artifact", "a", "x")

@@ -58,4 +58,4 @@ def test_the_index_matches_the_last_records(records: list[tuple[Key, frozenset[D
         assert index.dependents(kind, namespace, name) == expected
     for key in model:
         index.forget(key)
-    assert not index._users
+    assert len(index) == 0

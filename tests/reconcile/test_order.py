@@ -10,7 +10,6 @@ import pytest
 from doors import Door, Refusing
 
 from outfitter.cluster.protocol import Cluster
-from outfitter.cluster.store import Store
 from outfitter.errors import Forbidden, LeadershipLost, Unavailable
 from world import TEAM, World, asset, reason
 
@@ -190,8 +189,7 @@ async def test_what_a_failed_pass_made_is_remembered() -> None:
     assert live is not None
     for kind in ("Service", "Workspace"):
         world.cluster.user_delete(kind, TEAM, "w")
-    world.caches._stores["Workspace"] = store = Store("Workspace")
-    store.put(live)
+    world.caches["Workspace"].put(live)
     door.times = 0
     assert (await world.once("Workspace", "w")).outcome == "Gone"
     assert not world.all("Service")

@@ -298,7 +298,7 @@ async def test_planning_is_pure(case: Path) -> None:
             assert plan(world.reader(key), asset) == first
             assert first == kept
             assert asset.body == body
-            assert reader._keyed_data == keyed_data
+            assert {dep: reader.keyed_data(*dep, data=True) for dep in keyed_data} == keyed_data
             assert asset.key == Key(*key)
         await world.settle()
 

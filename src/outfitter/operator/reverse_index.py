@@ -17,6 +17,10 @@ class ReverseIndex:
         self._users: dict[Dep, set[Key]] = {}
         self._running: dict[Key, set[tuple[str, str, str]]] = {}  # the objects that changed meanwhile
 
+    def __len__(self) -> int:
+        """The number of objects that have dependents."""
+        return len(self._users)
+
     def begin(self, key: Key) -> None:
         """Start to record changes: a reconciliation of `key` starts, and its dependencies are not known yet."""
         self._running[key] = set()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from .client import DEADLINE, Api, Object, Predicate, ready
 
 GROUP = "outfitter.dev"
+OBJECTS = Path(__file__).parents[1] / "objects"
 
 
 class Space:
@@ -20,6 +24,11 @@ class Space:
         """One of our objects."""
         meta = {"name": name, "namespace": self.name, "labels": labels or {}, "annotations": annotations or {}}
         return self.api.create({"apiVersion": f"{GROUP}/v1alpha1", "kind": kind, "metadata": meta, "spec": spec or {}})
+
+    def create(self, file: str) -> None:
+        """Create the objects of a file in `objects/`."""
+        for item in yaml.safe_load_all((OBJECTS / file).read_text()):
+            self.api.create({**item, "metadata": {**item["metadata"], "namespace": self.name}})
 
     def native(self, kind: str, name: str, **fields: Any) -> Object:
         """Somebody else's object."""

@@ -77,7 +77,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("Credential", "credentials", ("cred",), Credential, asset=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
-    Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE),
+    Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom",)),
     Kind(
         "ArtifactRepository",
         "artifactrepositories",
