@@ -20,7 +20,7 @@ from world import START, World, asset, complete
 
 
 def kstatus(body: Mapping[str, Any]) -> str:
-    """What a tool that waits for an object reads out of it."""
+    """The state that a tool which waits for an object computes from its conditions."""
     status = body.get("status") or {}
     if body["metadata"].get("deletionTimestamp"):
         return "Terminating"
@@ -77,7 +77,7 @@ def test_states(ready: bool, problems: tuple[Problem, ...], verdict: str, sync: 
 @pytest.mark.parametrize("ready", [True, False])
 @pytest.mark.parametrize("targets", [(0, 1), (1, 1), (2, 3), (0, 3)])
 def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, targets: tuple[int, int]) -> None:
-    """Whatever comes: one Ready, never Reconciling beside Stalled, neither with a value other than True."""
+    """There is one Ready. Reconciling and Stalled exclude each other, and are True or absent."""
     problems = tuple(Problem(Reason.CONFLICT, "text", level) for level in levels if level)
     status = compose(StatusInput(ready, Reason.RUNNING, "", problems, targets=targets), body(), START)
     found = {item["type"]: item for item in status["conditions"]}
@@ -93,7 +93,7 @@ def test_rules_hold_everywhere(levels: tuple[Level | None, ...], ready: bool, ta
 
 
 def test_times_of_conditions_are_kept() -> None:
-    """A transition is a change of status, not of reason or of the time of looking."""
+    """The time of a condition changes with its status, not with its reason."""
     first = compose(StatusInput(False, Reason.PENDING), body(), START)
     later = START + timedelta(hours=1)
     second = compose(StatusInput(False, Reason.PROGRESSING), body(first, generation=2), later)
@@ -114,7 +114,7 @@ def test_times_of_conditions_are_kept() -> None:
 
 
 def test_creating_becomes_updating_after_the_first_success() -> None:
-    """Creating until it was once well, Updating afterwards."""
+    """It is Creating until it is ready for the first time, and Updating afterwards."""
     first = compose(StatusInput(False, Reason.PROGRESSING), body(), START)
     assert first["syncStatus"] == "Creating"
     assert compose(StatusInput(False, Reason.PROGRESSING), body(first), START)["syncStatus"] == "Creating"
@@ -125,7 +125,7 @@ def test_creating_becomes_updating_after_the_first_success() -> None:
 
 
 def test_deleting() -> None:
-    """A deletion is told whatever else is the case."""
+    """A deletion hides every other state."""
     meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
     status = compose(StatusInput(False, Reason.DELETING, "", (STALLED,)), body(**meta), START)
     assert status["syncStatus"] == "Deleting"
@@ -143,13 +143,13 @@ def test_deleting() -> None:
     ],
 )
 def test_fan_out(targets: tuple[int, int], sync: str, message: str) -> None:
-    """Failed is for nothing at all; a part is Issues found, with the count in the message."""
+    """Failed means that no namespace is synced. Otherwise the message counts the failed ones."""
     status = compose(StatusInput(False, Reason.PROGRESSING, "", (STALLED,), targets=targets), body(), START)
     assert (status["syncStatus"], status["message"]) == (sync, message)
 
 
 def test_issues_are_capped_ordered_and_placed() -> None:
-    """At most fifty, worst first, each with its namespace; long texts are cut."""
+    """At most fifty, the worst first, each with its namespace. Long texts are cut."""
     many = tuple(waiting(Reason.WAITING, f"number {number}", namespace=f"team-{number}") for number in range(80))
     status = compose(
         StatusInput(False, Reason.PROGRESSING, "", (*many, stalled(Reason.CONFLICT, "x" * 5000)), targets=(1, 1)),
@@ -185,53 +185,12 @@ def test_lists_and_addresses_of_facts_fit_the_schema() -> None:
 
 
 def test_absent_facts_are_absent() -> None:
-    """None is no value."""
+    """None means that the field is left out."""
     status = compose(StatusInput(True, Reason.RUNNING, facts={"phase": "Running", "outdated": None}), body(), START)
     assert "outdated" not in status
     assert status["phase"] == "Running"
     assert "message" not in status
     assert "issues" not in status
-
-
-def event(world: World, message: str) -> dict[str, Any]:
-    about = {
-        "kind": "StatefulSet",
-        "name": "w",
-        "namespace": "team-a",
-        "uid": world.get("StatefulSet", "w")["metadata"]["uid"],
-    }
-    return complete(
-        {
-            "kind": "Event",
-            "metadata": {"name": "w.1"},
-            "involvedObject": about,
-            "reason": "FailedCreate",
-            "message": message,
-            "lastTimestamp": "2026-01-01T00:00:00Z",
-        }
-    )
-
-
-REFUSALS = [
-    ("exceeded quota: count, requested: pods=1", "QuotaExceeded", "InProgress"),
-    ('violates PodSecurity "restricted:latest": runAsNonRoot', "PodSecurityViolation", "Failed"),
-    ("admission webhook denied the request", "PodRefused", "Failed"),
-]
-
-
-@pytest.mark.parametrize(("message", "word", "verdict"), REFUSALS)
-async def test_refused_pods(message: str, word: str, verdict: str) -> None:
-    """What keeps the pod from being made is in the workload's own status."""
-    world = World(asset("Workspace", "w", {"image": "i"}))
-    await world.once("Workspace", "w")
-    text = f'create Pod w-0 in StatefulSet w failed error: pods "w-0" is forbidden: {message}'
-    world.cluster.user_apply(event(world, text))
-    await world.once("Workspace", "w")
-    found = world.get("Workspace", "w")
-    assert kstatus(found) == verdict
-    assert found["status"]["issues"][0]["issue"] == word
-    assert message in found["status"]["message"]
-    assert "create Pod" not in found["status"]["message"]
 
 
 async def test_phases_of_a_life() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from reason_cases import NAME, POD_STATUSES, RUNNING, add_pod, controller_kind, suspend, workload
 
+from outfitter.status import is_stalled
 from world import TEAM, World, asset, complete, issues, reason
 
 GRACE = 60  # seconds, longer than a loss of readiness is held back
@@ -49,6 +50,12 @@ def refuse_pods(world: World, kind: str, message: str) -> None:
     """Let the API server reject the pods of a workload's controller."""
     controller = controller_kind(kind)
     body = world.get(controller, NAME)
+    prefix = (
+        "Error creating: "
+        if controller == "Deployment"
+        else f"create Pod {NAME}-0 in StatefulSet {NAME} failed error: "
+    )
+    message = f'{prefix}pods "{NAME}-0" is forbidden: {message}'
     if controller == "Deployment":
         failure = {"type": "ReplicaFailure", "status": "True", "message": message}
         world.cluster.user_status(controller, TEAM, NAME, {**body["status"], "replicas": 0, "conditions": [failure]})
@@ -62,10 +69,13 @@ def refuse_pods(world: World, kind: str, message: str) -> None:
 @pytest.mark.parametrize(("message", "expected"), REFUSALS)
 @pytest.mark.parametrize("kind", RUNNING)
 async def test_rejected_pods(kind: str, message: str, expected: str) -> None:
-    """From an Event about a StatefulSet, and from the condition of a Deployment."""
+    """From an Event about a StatefulSet, and from the condition of a Deployment, without the controller's prefix."""
     world = await unready(kind)
     refuse_pods(world, kind, message)
-    assert reason(await reconcile(world, kind)) == expected
+    status = await reconcile(world, kind)
+    assert reason(status) == issues(status)[0] == expected
+    assert status["message"].startswith(f'The API server rejected a pod: pods "{NAME}-0" is forbidden: {message}')
+    assert is_stalled(status) == (expected != "QuotaExceeded")
 
 
 @pytest.mark.parametrize("kind", ["Inference", "Artifact"])
