@@ -244,7 +244,7 @@ def test_off_it_is_refused_with_what_an_admin_can_do(stack: Stack, operator: Ope
     since = stack.mark()
     repository(space, ANN)
     said = space.wait("ArtifactRepository", "scorers", stalls("Unsupported"))
-    assert "spec.sharedRoles: this operator does not share artifacts" in message(said)
+    assert "spec.sharedRoles: This operator does not share artifacts" in message(said)
     assert "OUTFITTER_SHARED_ROLES" in message(said)
     artifact(space, "one", locked=True)
     space.wait("Artifact", "one", locked(1))
@@ -274,8 +274,8 @@ def test_on_without_its_rights_it_waits_and_says_what_to_do(stack: Stack, operat
 
         for plural in ("roles", "rolebindings"):
             eventually(said, lambda text, plural=plural: f'cannot list resource "{plural}"' in text, 60)
-        assert "install the roles of this version" in said()
-        assert "turn off the setting that needs this right" in said()
+        assert "Install the roles of this version" in said()
+        assert "turn off the setting that needs the right" in said()
         assert (operator.probe("/readyz"), operator.probe("/healthz")) == (503, 200)
         repository(space, ANN)
         stack.api.apply(whole)
