@@ -138,7 +138,8 @@ def test_a_lock_that_cannot_be_is_told_and_taken_back(space: Space) -> None:
     assert "imageBuildConfig" in message(said)
     assert "Set imageUri instead" in message(said)
     space.spec("Artifact", "scorer", locked=False)
-    space.wait("Artifact", "scorer", lambda item: ready(item) and item["status"]["phase"] == "Draft")
+    # A draft reports the field as well.
+    space.wait("Artifact", "scorer", lambda item: stalls("Unsupported")(item) and item["status"]["phase"] == "Draft")
     space.spec("Artifact", "scorer", containerGroups=groups(), locked=True)
     space.wait("Artifact", "scorer", locked(1))
 
