@@ -7,6 +7,7 @@ import http.client
 import json
 import ssl
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TIMEOUT_SECONDS = 15.0
+ATTEMPTS = 10  # of a request that the server answers with 429 and a time to wait, as in client-go
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -81,10 +83,18 @@ class Connection:
             raise Unavailable(f"{method} {path} on {self.host}: {error}") from error
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> Any:
-        """The decoded body. ApiError for every status that is not success."""
-        status, content = self.answer(method, path, body, content_type)
-        if 200 <= status < 300:
-            return content
+        """The decoded body. ApiError for every status that is not success.
+
+        A 429 with a time to wait is tried again: the server sends it while it opens the storage of a changed CRD.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            status, content = self.answer(method, path, body, content_type)
+            if 200 <= status < 300:
+                return content
+            seconds = _retry_after(status, content)
+            if seconds is None or attempt == ATTEMPTS:
+                break
+            time.sleep(seconds)
         raise _refusal(f"{method} {path}", status, content)
 
     def watch(self, path: str, seconds: float, **query: str) -> Iterator[dict[str, Any]]:
@@ -136,6 +146,14 @@ def _decoded(content: bytes) -> Any:
         return json.loads(content)
     except ValueError:
         return content.decode(errors="replace")
+
+
+def _retry_after(status: int, content: Any) -> float | None:
+    """Seconds that the server asks to wait; None where it asks for nothing."""
+    if status != 429 or not isinstance(content, dict):
+        return None
+    seconds = (content.get("details") or {}).get("retryAfterSeconds")
+    return None if seconds is None else float(seconds)
 
 
 def _refusal(request: str, status: int, content: Any) -> Exception:

@@ -1,0 +1,91 @@
+"""The client of the sandbox against a TLS server of its own."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outfitter.errors import Throttled
+from outfitter_sandbox import certificates
+from outfitter_sandbox.connection import ATTEMPTS, Connection
+
+INITIALIZING = {"reason": "TooManyRequests", "message": "storage is (re)initializing"}
+
+
+class Server(HTTPServer):
+    """Gives the prepared answers in order, the last one for ever."""
+
+    answers: list[tuple[int, Any]]
+    requests: int = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        status, body = self.server.answers[min(self.server.requests, len(self.server.answers) - 1)]
+        self.server.requests += 1
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates") / "pki"
+    certificates.create_control_plane(folder, "10.96.0.1")
+    return folder
+
+
+@pytest.fixture
+def server(pki: Path) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki / "apiserver.crt", pki / "apiserver.key")
+    server = Server(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def connection(pki: Path, server: Server) -> Connection:
+    return Connection.with_certificate(
+        f"https://127.0.0.1:{server.server_port}",
+        authority=pki / "ca.crt",
+        certificate=pki / "admin.crt",
+        key=pki / "admin.key",
+    )
+
+
+def throttled(seconds: float | None) -> tuple[int, Any]:
+    details = {} if seconds is None else {"details": {"retryAfterSeconds": seconds}}
+    return 429, INITIALIZING | details
+
+
+def test_a_request_is_repeated_after_the_time_that_the_server_asks_for(server: Server, connection: Connection) -> None:
+    server.answers = [throttled(0.01), throttled(0.01), (200, {"items": []})]
+    assert connection.request("GET", "/apis") == {"items": []}
+    assert server.requests == 3
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(0.01, ATTEMPTS), (None, 1)])
+def test_it_is_refused_in_the_end(server: Server, connection: Connection, seconds: float | None, requests: int) -> None:
+    """After ten attempts, and at once where the server asks for no time."""
+    server.answers = [throttled(seconds)]
+    with pytest.raises(Throttled, match="initializing"):
+        connection.request("GET", "/apis")
+    assert server.requests == requests
