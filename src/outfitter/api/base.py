@@ -64,10 +64,10 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
+        if data.__class__ is not dict and not isinstance(data, Mapping):  # an abstract class is slow to ask about
             return data
         gone = _spellings(cls)
-        if gone.isdisjoint(data) and not any(value is None for value in data.values()):
+        if None not in data.values() and gone.isdisjoint(data):
             return data
         return {key: value for key, value in data.items() if value is not None and key not in gone}
 

@@ -28,7 +28,7 @@ class CacheLookup:
 
     def owned(self, uid: str) -> Iterable[CachedObject]:
         """See Lookup.owned."""
-        return [live for kind in self._caches for live in self._caches[kind].owned(uid)]
+        return self._caches.owned(uid)
 
     def serves(self, kind: str) -> bool:
         """See Lookup.serves."""

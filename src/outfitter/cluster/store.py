@@ -70,7 +70,8 @@ class Store:
 
     def owned(self, uid: str) -> tuple[CachedObject, ...]:
         """The objects whose owner-uid label is `uid`, in any namespace."""
-        return tuple(self._owned.get(uid, {}).values())
+        found = self._owned.get(uid)
+        return tuple(found.values()) if found else ()
 
     def owners(self) -> tuple[str, ...]:
         """The owner uids of all objects."""
@@ -164,6 +165,10 @@ class Caches(Mapping[str, Store]):
 
     def __len__(self) -> int:
         return len(self._stores)
+
+    def owned(self, uid: str) -> list[CachedObject]:
+        """The objects of all kinds whose owner-uid label is `uid`."""
+        return [live for store in self._stores.values() for live in store.owned(uid)]
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with each change that a watch or list reports."""

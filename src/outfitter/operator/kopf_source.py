@@ -134,7 +134,15 @@ class KopfSource:
         for kind in self._kinds:
             resource = api_resource(kind)
             handler = event_handler(kind, self._caches, self._unreadable)
-            kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=kind)(handler)
+            watch = kopf.on.event(
+                resource.group,
+                resource.version,
+                resource.plural,
+                registry=registry,
+                id=kind,
+                when=is_news(kind, self._caches),
+            )
+            watch(handler)
         return registry
 
     def _trace(self) -> aiohttp.TraceConfig:
@@ -154,6 +162,18 @@ class KopfSource:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(answered)
         return trace
+
+
+def is_news(kind: str, caches: Caches) -> Callable[..., bool]:
+    """The filter of kopf's events of one kind: not those of our own writes, whose responses are cached already."""
+    store = caches[kind]
+
+    def news(event: Mapping[str, Any], **_: Any) -> bool:
+        meta = event["object"]["metadata"]
+        known = store.by_uid(meta.get("uid", ""))
+        return known is None or event["type"] == "DELETED" or known.resource_version < int(meta["resourceVersion"])
+
+    return news
 
 
 def event_handler(kind: str, caches: Caches, unreadable: Unreadable) -> Callable[..., Any]:

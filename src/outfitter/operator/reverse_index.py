@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from outfitter.snapshot import Dep, Key
 
@@ -15,7 +17,9 @@ class ReverseIndex:
     def __init__(self) -> None:
         self._deps: dict[Key, frozenset[Dep]] = {}
         self._users: dict[Dep, set[Key]] = {}
-        self._running: dict[Key, set[tuple[str, str, str]]] = {}  # the objects that changed meanwhile
+        self._running: dict[Key, int] = {}  # the number of changes before its reconciliation started
+        self._changes: deque[tuple[Key | None, tuple[str, str, str]]] = deque()  # since the first of those started
+        self._dropped = 0  # changes before those
 
     def __len__(self) -> int:
         """The number of objects that have dependents."""
@@ -23,18 +27,29 @@ class ReverseIndex:
 
     def begin(self, key: Key) -> None:
         """Start to record changes: a reconciliation of `key` starts, and its dependencies are not known yet."""
-        self._running[key] = set()
+        self._running[key] = self._dropped + len(self._changes)
 
     def changed(self, kind: str, namespace: str, name: str, but: Key | None = None) -> None:
         """Record that an object changed, for all running reconciliations except that of `but`."""
-        for key, changes in self._running.items():
-            if key != but:
-                changes.add((kind, namespace, name))
+        if self._running:
+            self._changes.append((but, (kind, namespace, name)))
 
     def end(self, key: Key, gained: Collection[Dep] = ()) -> bool:
         """Stop to record changes. Returns whether one of the `gained` dependencies changed meanwhile."""
-        changes = self._running.pop(key, set())
-        return bool(gained) and any(dep in gained for place in changes for dep in _matching(*place))
+        start = self._running.pop(key, None)
+        if start is None:
+            return False
+        changes = islice(self._changes, start - self._dropped, None) if gained else ()
+        found = any(dep in gained for but, place in changes if but != key for dep in _matching(*place))
+        self._drop_changes()
+        return found
+
+    def _drop_changes(self) -> None:
+        """Drop the changes from before every running reconciliation."""
+        oldest = min(self._running.values(), default=self._dropped + len(self._changes))
+        while self._dropped < oldest:
+            self._changes.popleft()
+            self._dropped += 1
 
     def record(self, key: Key, deps: frozenset[Dep] | None) -> frozenset[Dep]:
         """Replace the dependencies of `key`; None keeps them. Returns those that were added or removed."""
