@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from outfitter.api.v1alpha1 import KINDS, kind_of
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.plan.artifact import plan_artifact
 from outfitter.plan.artifactrepository import plan_repository
 from outfitter.plan.assets import plan_compute_resource, plan_environment
@@ -14,7 +14,6 @@ from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
 from outfitter.resolve.request import request_for
-from outfitter.resolve.serving import resolve
 from outfitter.snapshot import Reader, Resource
 
 
@@ -37,18 +36,6 @@ _PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
 PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
     kind.name: _workload if kind.workload else _PLANNERS[kind.name] for kind in KINDS
 }
-
-
-def read_references(reader: Reader, resource: Resource) -> None:
-    """Read every custom resource that `plan` would read, without a plan where that is possible. Raises NeedsData.
-
-    A workload without a revision is only resolved: its pods and children refer to no further custom resources.
-    """
-    request = request_for(resource) if kind_of(resource.live.kind).workload else None
-    if request is None or (resource.body.get("status") or {}).get("revision"):
-        plan(reader, resource)
-    else:
-        resolve(reader, request)
 
 
 def plan(reader: Reader, resource: Resource) -> Plan:

@@ -16,7 +16,7 @@ from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import Conflict, Invalid, NotFound
 from outfitter.naming import ANNOTATION_RECONCILE, LABEL_OWNER_UID
-from outfitter.plan.planners import plan, read_references
+from outfitter.plan.planners import plan
 from outfitter.plan.writes import Create, Plan
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.state import EngineState
@@ -72,10 +72,10 @@ class Reconciler:
         No I/O. What else it would read is known once it ran.
         """
         live = self._caches[key.kind].get(key.namespace, key.name)
-        reader = Reader(self._lookup, self._settings, now=self._clock(), assume_keys=True)
+        reader = Reader(self._lookup, self._settings, now=self._clock(), references_only=True)
         try:
             if live is not None:
-                read_references(reader, read_resource(live))
+                plan(reader, read_resource(live))
         except NeedsData:
             pass
         except Exception:  # one object that cannot be read must not keep the operator from starting

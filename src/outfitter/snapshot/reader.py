@@ -57,7 +57,10 @@ class Reader:
     """The caches at one instant, for one reconciliation. Records in `deps` what was read, found or not.
 
     The caches hold no keys of Secrets and ConfigMaps. `keyed_data` holds those that were fetched for this
-    reconciliation; reading another one raises NeedsData. With `assume_keys`, every key counts as present instead.
+    reconciliation; reading another one raises NeedsData.
+
+    `references_only`: the plan is not wanted, only the references in `deps`. Every key counts as present then, and a
+    workload is resolved but not rendered.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Reader:
         users: tuple[Key, ...] = (),
         now: datetime | None = None,
         *,
-        assume_keys: bool = False,
+        references_only: bool = False,
     ) -> None:
         self.settings = settings
         self.users = users
@@ -76,7 +79,7 @@ class Reader:
         self.deps: set[Dep] = set()
         self._lookup = lookup
         self._keyed_data = keyed_data or {}
-        self._assume_keys = assume_keys
+        self.references_only = references_only
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
         """Return an object by name."""
@@ -168,7 +171,7 @@ class Reader:
         fetched = self._keyed_data.get(dep)
         if fetched is not None and (not data or fetched.data is not None):
             return fetched
-        if self._assume_keys and not data:
+        if self.references_only and not data:
             return KeyedData(kind, namespace, name, str(found.resource_version), _EveryKey())
         raise NeedsData({dep: data})
 

@@ -38,7 +38,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     if current is not None and current.inputs == revisions.inputs(request) and not resumed:
         return Renewal(current)
     resolved = resolve(reader, request)
-    if not resolved.groups:
+    if not resolved.groups or reader.references_only:
         return Renewal(current, problems=resolved.problems, resolved=resolved)
     rendered = workload.pods(resolved, reader.settings)
     problems = tuple(_problems(reader, request, resolved, rendered, current))
