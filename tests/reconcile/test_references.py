@@ -27,8 +27,9 @@ async def test_the_start_finds_the_references_that_a_reconciliation_reads(path: 
     """Of new objects, where a workload is resolved only, and of those that run, where its revision counts."""
     world = World(*objects(path))
     for _ in range(2):
-        found = {key: references(world.reconciler.dependencies(key)) for key in world.keys()}
-        results = {key: await world.reconcile(key) for key in world.keys()}
+        keys = world.keys()
+        found = {key: references(world.reconciler.dependencies(key)) for key in keys}
+        results = {key: await world.reconcile(key) for key in keys}
         missing = {key: references(result.deps) - found[key] for key, result in results.items() if result.deps}
         assert {key: deps for key, deps in missing.items() if deps} == {}
         await world.settle()

@@ -246,7 +246,7 @@ class Informer:
             if type_ == "BOOKMARK":
                 continue
             try:
-                self._apply(type_ == "DELETED", item, number)
+                self._apply(type_ == "DELETED", item)
             except Exception as error:  # one unreadable object must not end the watch
                 self._skip(type_ == "DELETED", meta, error)
         return version
@@ -263,11 +263,10 @@ class Informer:
         version = int(meta.get("resourceVersion") or 0)
         return version if known is not None and 0 < version <= known.resource_version else None
 
-    def _apply(self, deleted: bool, item: Mapping[str, Any], version: int) -> None:
-        kind, meta, caches = self.kind, item["metadata"], self._caches
-        live = caches.project(kind, item)
+    def _apply(self, deleted: bool, item: Mapping[str, Any]) -> None:
+        live = self._caches.project(self.kind, item)
         if live is not None:
-            (caches.remove if deleted else caches.put)(live)
+            (self._caches.remove if deleted else self._caches.put)(live)
 
     def _skip(self, deleted: bool, meta: Mapping[str, Any], error: Exception) -> None:
         """Skip the event of an unreadable object, but remove the object if the event is its deletion."""
