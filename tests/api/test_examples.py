@@ -63,7 +63,7 @@ def test_reference_shows_every_field() -> None:
     page = all_pages()["environment.md"]
     assert "| `run.replicas` | integer 0..1 | 1 | 1 runs, 0 stops. Default: 1. |" in page
     assert "| `connections[].name` | string | required |" in page
-    assert "tty needs stdin: true" in page
+    assert "tty needs stdin. Set stdin to true, or remove tty." in page
 
 
 def test_a_kind_without_a_row_takes_its_example_from_the_examples() -> None:

@@ -114,29 +114,30 @@ def test_all_errors_are_reported_at_once() -> None:
         "extra": 1,
     }
     assert [str(error) for error in strict_errors(body)] == [
-        "apiVersion: must be outfitter.dev/v1alpha1",
-        "extra: unknown field",
-        "metadata.label: unknown field; did you mean labels?",
-        "metadata.name: must have at most 50 characters: lower case letters, digits and hyphens, "
-        "starting with a letter and ending with a letter or digit",
-        "spec.compute.gpuDevicesRequest: must be a whole number, without quotes",
-        "spec.imagePulPolicy: unknown field; did you mean imagePullPolicy?",
-        "spec.restartPolicy: must be one of Always, OnFailure, Never; did you mean Always?",
+        "apiVersion: The value must be outfitter.dev/v1alpha1.",
+        "extra: The field is unknown.",
+        "metadata.label: The field is unknown. Did you mean labels?",
+        "metadata.name: The name is not valid. Use at most 50 lower case letters, digits and hyphens, "
+        "with a letter first and a letter or digit last.",
+        "spec.compute.gpuDevicesRequest: The value must be a whole number, without quotes.",
+        "spec.imagePulPolicy: The field is unknown. Did you mean imagePullPolicy?",
+        "spec.restartPolicy: The value must be one of Always, OnFailure, Never. Did you mean Always?",
     ]
     spec = body["spec"]
     del spec["imagePulPolicy"], spec["restartPolicy"], spec["compute"]["gpuDevicesRequest"]
     assert [str(error) for error in strict_errors(body)][-2:] == [
-        "spec.compute.cpuMemoryLimit: cpuMemoryLimit must not be less than cpuMemoryRequest",
-        "spec.tty: tty needs stdin: true",
+        "spec.compute.cpuMemoryLimit: cpuMemoryLimit is less than cpuMemoryRequest. Raise cpuMemoryLimit, or lower "
+        "cpuMemoryRequest.",
+        "spec.tty: tty needs stdin. Set stdin to true, or remove tty.",
     ]
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"kind": "Workspce"}, "kind: 'Workspce' is not a kind of outfitter.dev; did you mean Workspace?"),
-        ({"kind": ["Workspace"]}, "kind: ['Workspace'] is not a kind of outfitter.dev; did you mean Workspace?"),
-        ({}, "kind: None is not a kind of outfitter.dev"),
+        ({"kind": "Workspce"}, "kind: 'Workspce' is not a kind of outfitter.dev. Did you mean Workspace?"),
+        ({"kind": ["Workspace"]}, "kind: ['Workspace'] is not a kind of outfitter.dev. Did you mean Workspace?"),
+        ({}, "kind: None is not a kind of outfitter.dev."),
     ],
 )
 def test_other_kinds_are_named(body: dict[str, Any], message: str) -> None:
@@ -186,5 +187,5 @@ def test_quotes_are_checked_at_runtime_too() -> None:
     """The same answer for a model as for a manifest."""
     spec = Environment.parse({"spec": {"command": "say 'hi", "args": "fine 'too'"}}).spec
     assert [str(error) for error in runtime_violations("Environment", spec)] == [
-        "command: cannot be split into words: a quote is not closed"
+        "command: The text cannot be split into words. A quote is not closed. Close it."
     ]

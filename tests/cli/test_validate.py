@@ -55,8 +55,8 @@ def test_keys_given_twice_are_errors_where_they_stand(invoke: Invoke, write: Wri
     file = write("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {x: '1', x: '2'}\n  name: b\n")
     seen = invoke("validate", "-f", file)
     assert seen.exit_code == 1
-    assert f"{file}:5:20: metadata.labels.x: the key x occurs twice, first in line 5" in seen.stdout
-    assert f"{file}:6:3: metadata.name: the key name occurs twice, first in line 4" in seen.stdout
+    assert f"{file}:5:20: metadata.labels.x: The key x occurs twice, first in line 5." in seen.stdout
+    assert f"{file}:6:3: metadata.name: The key name occurs twice, first in line 4." in seen.stdout
 
 
 def test_merged_keys_are_not_given_twice(invoke: Invoke, write: Write) -> None:
@@ -71,19 +71,19 @@ def test_merged_keys_are_not_given_twice(invoke: Invoke, write: Write) -> None:
     [
         (
             "kind: Workspce\napiVersion: outfitter.dev/v1alpha1",
-            "outfitter.dev has no kind Workspce\n    hint: did you mean Workspace?",
+            "outfitter.dev has no kind Workspce.\n    hint: did you mean Workspace?",
         ),
         (
             "kind: Workspace\napiVersion: outfiter.dev/v1alpha1",
-            "apiVersion: must be outfitter.dev/v1alpha1, not outfiter.dev/v1alpha1",
+            "apiVersion: The value must be outfitter.dev/v1alpha1, not outfiter.dev/v1alpha1.",
         ),
-        ("kind: Workspace\napiVersion: outfitter.dev/v1", "must be outfitter.dev/v1alpha1, not outfitter.dev/v1"),
-        ("kind: Workspace", "apiVersion is missing"),
-        ("apiVersion: outfitter.dev/v1alpha1", "kind is missing"),
-        ("- a\n- b", "not an object"),
-        ("a: [1", "not valid YAML"),
-        ("1: x", "the key 1 is not text"),
-        ("a: &a [*a]", "contains itself"),
+        ("kind: Workspace\napiVersion: outfitter.dev/v1", "must be outfitter.dev/v1alpha1, not outfitter.dev/v1."),
+        ("kind: Workspace", "apiVersion is missing."),
+        ("apiVersion: outfitter.dev/v1alpha1", "kind is missing."),
+        ("- a\n- b", "The document is not an object."),
+        ("a: [1", "The file is not valid YAML: "),
+        ("1: x", "The key 1 is not text."),
+        ("a: &a [*a]", "The value contains itself"),
     ],
 )
 def test_what_cannot_be_recognised(invoke: Invoke, write: Write, text: str, message: str) -> None:
@@ -103,7 +103,7 @@ def test_an_object_defined_twice_names_the_first(invoke: Invoke, write: Write) -
     file = write(f"{one}---\n{one}")
     seen = invoke("validate", "-f", file)
     assert seen.exit_code == 1
-    assert f"{file}:8:12: Workspace t/a metadata.name: is defined twice, first in {file}:1" in seen.stdout
+    assert f"{file}:8:12: Workspace t/a metadata.name: The object is defined twice, first in {file}:1." in seen.stdout
 
 
 def test_items_of_a_list_keep_their_lines(invoke: Invoke, write: Write) -> None:
@@ -135,7 +135,7 @@ def test_findings_as_data(invoke: Invoke, write: Write, form: str) -> None:
         "column": 3,
         "object": "Workspace team-a/Alice",
         "field": "spec.imge",
-        "message": "unknown field",
+        "message": "The field is unknown.",
         "hint": "did you mean image?",
     }
 

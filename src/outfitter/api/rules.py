@@ -52,14 +52,14 @@ class Transition:
         return entry
 
 
-def frozen(field: str, why: str) -> Transition:
+def frozen(field: str, remedy: str) -> Transition:
     """Forbid setting, changing or removing one optional field after creation."""
 
     def same(new: Node, old: Node) -> bool:
         return (field in new) == (field in old) and new.get(field) == old.get(field)
 
     cel = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    return Transition(cel, f"{field} cannot change after creation: {why}", same, field)
+    return Transition(cel, f"{field} cannot change after creation. {remedy}", same, field)
 
 
 def exclusive(fields: tuple[str, ...], message: str, *, exactly: bool = False, complete: bool = False) -> Rule:

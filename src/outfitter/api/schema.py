@@ -17,8 +17,8 @@ _KEYWORDS = (
 
 NAME_RULE = {
     "rule": "size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-    "message": "metadata.name must have at most 50 characters: lower case letters, digits and hyphens, "
-    "starting with a letter and ending with a letter or digit",
+    "message": "metadata.name is not valid. Use at most 50 lower case letters, digits and hyphens, with a letter "
+    "first and a letter or digit last.",
     "reason": "FieldValueInvalid",
 }
 

@@ -29,18 +29,18 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return a suggestion to append to a message, or nothing."""
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(word).lower(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[close[0]]}?" if close else ""
+    return f" Did you mean {folded[close[0]]}?" if close else ""
 
 
 def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterator[FieldError]:
     """Yield every difference between a value and its schema."""
     if value is None:
-        yield FieldError(path, "has no value: give one or remove the field")
+        yield FieldError(path, "The field has no value. Set a value, or remove the field.")
     elif schema.get("x-kubernetes-int-or-string"):
         if isinstance(value, str):
             yield from _string_errors(schema, value, path)
         elif isinstance(value, bool) or not isinstance(value, int):
-            yield FieldError(path, 'must be a whole number or a quantity in quotes, such as "1.5Gi"')
+            yield FieldError(path, 'The value must be a whole number, or a quantity in quotes such as "1.5Gi".')
         else:
             yield from _number_errors(schema, value, path)
     elif wrong := _type_error(schema.get("type"), value):
@@ -58,17 +58,21 @@ def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterat
 def _type_error(wanted: object, value: object) -> str | None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if wanted == "string" and not isinstance(value, str):
-        return "must be text: put it in quotes" if number or isinstance(value, bool) else "must be text"
+        return (
+            ("The value must be text. Put it in quotes.")
+            if number or isinstance(value, bool)
+            else "The value must be text."
+        )
     if wanted == "boolean" and not isinstance(value, bool):
-        return "must be true or false, without quotes"
+        return "The value must be true or false, without quotes."
     if wanted == "integer" and not (number and (isinstance(value, int) or float(str(value)).is_integer())):
-        return "must be a whole number, without quotes"
+        return "The value must be a whole number, without quotes."
     if wanted == "number" and not number:
-        return "must be a number, without quotes"
+        return "The value must be a number, without quotes."
     if wanted == "array" and not isinstance(value, list):
-        return "must be a list"
+        return "The value must be a list."
     if wanted == "object" and not isinstance(value, Mapping):
-        return "must be an object with fields of its own"
+        return "The value must be an object with fields of its own."
     return None
 
 
@@ -76,21 +80,21 @@ def _object_errors(schema: Mapping[str, Any], value: Mapping[str, Any], path: Pa
     properties = schema.get("properties")
     for name in schema.get("required", ()):
         if name not in value:
-            yield FieldError((*path, name), "is required")
+            yield FieldError((*path, name), "The field is required.")
     if len(value) > schema.get("maxProperties", len(value)):
-        yield FieldError(path, f"has {len(value)} entries, at most {schema['maxProperties']} are allowed")
+        yield FieldError(path, f"The field has {len(value)} entries. At most {schema['maxProperties']} are allowed.")
     for key, item in value.items():
         if properties is None:
             yield from shape_errors(schema["additionalProperties"], item, (*path, key))
         elif key in properties:
             yield from shape_errors(properties[key], item, (*path, key))
         else:
-            yield FieldError((*path, key), f"unknown field{did_you_mean(key, properties)}")
+            yield FieldError((*path, key), f"The field is unknown.{did_you_mean(key, properties)}")
 
 
 def _list_errors(schema: Mapping[str, Any], value: list[Any], path: Path) -> Iterator[FieldError]:
     if len(value) > schema.get("maxItems", len(value)):
-        yield FieldError(path, f"has {len(value)} items, at most {schema['maxItems']} are allowed")
+        yield FieldError(path, f"The list has {len(value)} items. At most {schema['maxItems']} are allowed.")
     keys = schema.get("x-kubernetes-list-map-keys", ())
     seen: list[object] = []
     for index, item in enumerate(value):
@@ -103,24 +107,31 @@ def _list_errors(schema: Mapping[str, Any], value: list[Any], path: Path) -> Ite
             continue
         if identity in seen:
             shown = ", ".join(map(str, identity)) if isinstance(identity, list) else identity
-            yield FieldError((*path, index), f"{shown!r} occurs twice in this list")
+            yield FieldError((*path, index), f"{shown!r} occurs twice in the list. Keep one of them.")
         seen.append(identity)
 
 
 def _string_errors(schema: Mapping[str, Any], value: str, path: Path) -> Iterator[FieldError]:
     if "enum" in schema and value not in schema["enum"]:
-        yield FieldError(path, f"must be one of {', '.join(schema['enum'])}{did_you_mean(value, schema['enum'])}")
+        yield FieldError(
+            path, f"The value must be one of {', '.join(schema['enum'])}.{did_you_mean(value, schema['enum'])}"
+        )
     if len(value) < schema.get("minLength", 0):
-        yield FieldError(path, "must not be empty" if not value else f"needs {schema['minLength']} characters or more")
+        yield FieldError(
+            path,
+            ("The value must not be empty.")
+            if not value
+            else (f"The value needs {schema['minLength']} characters or more."),
+        )
     elif len(value) > schema.get("maxLength", len(value)):
-        yield FieldError(path, f"has {len(value)} characters, at most {schema['maxLength']} are allowed")
+        yield FieldError(path, f"The value has {len(value)} characters. At most {schema['maxLength']} are allowed.")
     elif "pattern" in schema and not matches(schema["pattern"], value):
-        words = PATTERN_WORDS.get(schema["pattern"], f"must match {schema['pattern']}")
-        yield FieldError(path, f"{value!r} is not allowed here: {words}" if len(value) < 100 else words)
+        words = PATTERN_WORDS.get(schema["pattern"], f"The value must match {schema['pattern']}.")
+        yield FieldError(path, f"{value!r} is not valid. {words}" if len(value) < 100 else words)
 
 
 def _number_errors(schema: Mapping[str, Any], value: float, path: Path) -> Iterator[FieldError]:
     if "minimum" in schema and value < schema["minimum"]:
-        yield FieldError(path, f"must be {schema['minimum']} or more")
+        yield FieldError(path, f"The value must be {schema['minimum']} or more.")
     if "maximum" in schema and value > schema["maximum"]:
-        yield FieldError(path, f"must be {schema['maximum']} or less")
+        yield FieldError(path, f"The value must be {schema['maximum']} or less.")

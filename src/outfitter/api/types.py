@@ -19,17 +19,19 @@ FILE_MODE_PATTERN = r"^0[0-7]{3}$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 VOLUME_SIZE_PATTERN = r"^[0-9]+([.][0-9]+)?(Gi|Mi|Ti)$"
 PATTERN_WORDS = {
-    QUANTITY_PATTERN: "must be a quantity such as 500m, 20Gi or 4 (no final B)",
-    LABEL_PATTERN: "must be lower case letters, digits and hyphens, with a letter or digit at both ends",
-    NAME_PATTERN: "must be lower case letters, digits, hyphens and dots, with a letter or digit at both ends",
-    QUALIFIED_PATTERN: "must be a label key such as example.com/name, with at most 63 characters after the slash",
-    ABSOLUTE_PATH_PATTERN: "must be an absolute path without a colon",
-    DATA_KEY_PATTERN: "must be letters, digits, hyphens, underscores and dots",
-    LABEL_VALUE_PATTERN: "must be a label value: letters, digits, hyphens, underscores and dots",
-    ROOT_NAME_PATTERN: "must be lower case letters, digits and hyphens, starting with a letter and ending with a "
-    "letter or digit",
-    VOLUME_SIZE_PATTERN: "must be a number with Mi, Gi or Ti, such as 150Gi or 1.5Ti",
-    FILE_MODE_PATTERN: 'must be an octal mode in quotes with a leading zero, such as "0644"',
+    QUANTITY_PATTERN: "The value must be a quantity such as 500m, 20Gi or 4 (no final B).",
+    LABEL_PATTERN: "The value must be lower case letters, digits and hyphens, with a letter or digit at both ends.",
+    NAME_PATTERN: "The value must be lower case letters, digits, hyphens and dots, with a letter or "
+    "digit at both ends.",
+    QUALIFIED_PATTERN: "The value must be a label key such as example.com/name, with at most 63 characters "
+    "after the slash.",
+    ABSOLUTE_PATH_PATTERN: "The value must be an absolute path without a colon.",
+    DATA_KEY_PATTERN: "The value must be letters, digits, hyphens, underscores and dots.",
+    LABEL_VALUE_PATTERN: "The value must be a label value: letters, digits, hyphens, underscores and dots.",
+    ROOT_NAME_PATTERN: "The value must be lower case letters, digits and hyphens, with a letter first and a letter or "
+    "digit last.",
+    VOLUME_SIZE_PATTERN: "The value must be a number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
+    FILE_MODE_PATTERN: 'The value must be an octal mode in quotes with a leading zero, such as "0644".',
 }
 """Pattern -> description for error messages."""
 STORED_DEFAULT = "x-stored-default"

@@ -33,12 +33,12 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
     if body.get("kind") not in names:
         return [
             FieldError(
-                ("kind",), f"{body.get('kind')!r} is not a kind of {GROUP}{did_you_mean(body.get('kind'), names)}"
+                ("kind",), f"{body.get('kind')!r} is not a kind of {GROUP}.{did_you_mean(body.get('kind'), names)}"
             )
         ]
     errors = []
     if body.get("apiVersion") != API_VERSION:
-        errors.append(FieldError(("apiVersion",), f"must be {API_VERSION}"))
+        errors.append(FieldError(("apiVersion",), f"The value must be {API_VERSION}."))
     kind = kind_of(body["kind"])
     schema = resource_schema(kind.model)
     errors += shape_errors(schema, {key: value for key, value in body.items() if key not in ("status", "metadata")}, ())
@@ -76,8 +76,12 @@ def _unbalanced_quotes(spec: Mapping[str, Any]) -> Iterator[FieldError]:
             if isinstance(line, str):
                 shlex.split(line)
         except ValueError as error:
-            what = "a quote is not closed" if "quotation" in str(error) else "a backslash ends the line"
-            yield FieldError((field,), f"cannot be split into words: {what}")
+            cause = (
+                "A quote is not closed. Close it."
+                if "quotation" in str(error)
+                else ("A backslash ends the line. Remove it.")
+            )
+            yield FieldError((field,), f"The text cannot be split into words. {cause}")
 
 
 def _propagation_differs(spec: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -91,7 +95,10 @@ def _propagation_differs(spec: Mapping[str, Any]) -> Iterator[FieldError]:
         if isinstance(volume, Mapping) and not volume.get("exclude")
     }
     if len(modes) > 1:
-        yield FieldError(("storage", "hostPath"), "all host paths of one workload need the same mountPropagation")
+        yield FieldError(
+            ("storage", "hostPath"),
+            "The hostPath volumes have different values of mountPropagation. Set one value for all.",
+        )
 
 
 def _duplicate_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -104,7 +111,7 @@ def _duplicate_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
         for index, item in enumerate(items if isinstance(items, list) else ()):
             name = item.get("name") if isinstance(item, Mapping) else None
             if isinstance(name, str) and name in seen:
-                yield FieldError((*path, index, "name"), f"another item has the name {name!r}")
+                yield FieldError((*path, index, "name"), f"Another item has the name {name!r}. Rename one of them.")
             seen.add(name)
 
 
@@ -119,7 +126,7 @@ def _made_container_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
             if item.get("name") in made:
                 yield FieldError(
                     ("containerGroups", index, "containers", place, "name"),
-                    f"another item has the name {item['name']!r} because it was given none: name that one too",
+                    f"Another container without a name gets the name {item['name']!r}. Set a name for that container.",
                 )
 
 
@@ -134,17 +141,17 @@ _RUNTIME_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[FieldError]], ...]
 
 def _metadata_errors(metadata: object) -> list[FieldError]:
     if not isinstance(metadata, Mapping):
-        return [FieldError(("metadata",), "is required: an object with at least a name")]
+        return [FieldError(("metadata",), "The field is required. Set an object with at least a name.")]
     errors = [
-        FieldError(("metadata", field), f"unknown field{did_you_mean(field, _METADATA_FIELDS)}")
+        FieldError(("metadata", field), f"The field is unknown.{did_you_mean(field, _METADATA_FIELDS)}")
         for field in metadata
         if field not in _METADATA_FIELDS
     ]
     name = metadata.get("name")
     if name is None and "generateName" not in metadata:
-        errors.append(FieldError(("metadata", "name"), "is required"))
+        errors.append(FieldError(("metadata", "name"), "The field is required."))
     elif name is not None and not (isinstance(name, str) and len(name) <= 50 and matches(ROOT_NAME_PATTERN, name)):
-        errors.append(FieldError(("metadata", "name"), NAME_RULE["message"].removeprefix("metadata.name ")))
+        errors.append(FieldError(("metadata", "name"), NAME_RULE["message"].replace("metadata.name", "The name", 1)))
     return errors
 
 
@@ -219,7 +226,9 @@ def _completeness(model: type[Model], spec: object, root: Path) -> Iterator[Fiel
             continue
         for name in owner.MANDATORY:
             if to_camel(name) not in node:
-                yield FieldError((*path, to_camel(name)), "is required, and no asset or policy gives it")
+                yield FieldError(
+                    (*path, to_camel(name)), "The field is required, and no asset or policy sets it. Set the field."
+                )
         for rule in _rules(owner):
             if not rule.check(node):
                 yield _error(rule, path)

@@ -64,21 +64,21 @@ def _identity_findings(document: Document) -> Iterator[Finding]:
     """Errors of apiVersion and kind. Further errors would only follow from them."""
     version, kind = document.body.get("apiVersion"), document.body.get("kind")
     if version is None:
-        yield document.finding((), "apiVersion is missing", f"use {API_VERSION}")
+        yield document.finding((), "apiVersion is missing.", f"use {API_VERSION}")
     elif version != API_VERSION and kind in _NAMES:
-        yield document.finding(("apiVersion",), f"must be {API_VERSION}, not {version}")
+        yield document.finding(("apiVersion",), f"The value must be {API_VERSION}, not {version}.")
     if kind is None:
-        yield document.finding((), "kind is missing", f"one of {', '.join(sorted(_NAMES))}")
+        yield document.finding((), "kind is missing.", f"one of {', '.join(sorted(_NAMES))}")
     elif version is not None and kind not in _NAMES:
-        suggestion = did_you_mean(kind, _NAMES).removeprefix("; ")
+        suggestion = did_you_mean(kind, _NAMES).strip().replace("Did", "did")
         known = f"one of {', '.join(sorted(_NAMES))}"
-        yield document.finding(("kind",), f"{GROUP} has no kind {kind}", suggestion or known)
+        yield document.finding(("kind",), f"{GROUP} has no kind {kind}.", suggestion or known)
 
 
 def _schema_findings(document: Document) -> Iterator[Finding]:
     kind = str(document.body["kind"])
     for error in strict_errors(document.body):
-        message, _, suggestion = error.message.partition("; did you mean ")
+        message, _, suggestion = error.message.partition(" Did you mean ")
         hint = f"did you mean {suggestion}" if suggestion else _description(kind, error)
         yield document.finding(error.path, message, hint)
 
@@ -106,5 +106,5 @@ def _duplicates(document: Document, seen: dict[tuple[Any, ...], Document]) -> It
     if first is not document:
         line = first.node.start_mark.line + 1
         yield document.finding(
-            ("metadata", "name"), f"is defined twice, first in {first.file}:{line}", "keep one of them"
+            ("metadata", "name"), f"The object is defined twice, first in {first.file}:{line}.", "keep one of them"
         )

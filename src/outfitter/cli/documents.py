@@ -115,10 +115,12 @@ def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Docum
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             detail = " ".join(part for part in (error.context, error.problem) if part)
             findings.append(
-                Finding(name, line, column, "", "", f"not valid YAML: {detail}", "check quotes and indentation")
+                Finding(
+                    name, line, column, "", "", f"The file is not valid YAML: {detail}.", "check quotes and indentation"
+                )
             )
         except (yaml.YAMLError, RecursionError, ValueError) as error:
-            findings.append(Finding(name, 1, 1, "", "", f"not valid YAML: {error}"))
+            findings.append(Finding(name, 1, 1, "", "", f"The file is not valid YAML: {error}."))
     return documents, findings
 
 
@@ -165,7 +167,16 @@ def _key_findings(file: str, root: yaml.Node) -> list[Finding]:
     def visit(node: yaml.Node, path: FieldPath, above: frozenset[int]) -> None:
         mark = node.start_mark
         if id(node) in above:
-            findings.append(Finding(file, mark.line + 1, mark.column + 1, "", dotted(path), "contains itself"))
+            findings.append(
+                Finding(
+                    file,
+                    mark.line + 1,
+                    mark.column + 1,
+                    "",
+                    dotted(path),
+                    "The value contains itself by an alias. Remove the alias.",
+                )
+            )
         if id(node) in visited or id(node) in above:
             return
         inside = above | {id(node)}
@@ -178,10 +189,10 @@ def _key_findings(file: str, root: yaml.Node) -> list[Finding]:
                 at = key.start_mark
                 here = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
                 if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
-                    message = f"the key {here[-1]} is not text; put the key in quotes"
+                    message = f"The key {here[-1]} is not text. Put the key in quotes."
                     findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message))
                 elif key.value in seen:
-                    message = f"the key {key.value} occurs twice, first in line {seen[key.value]}"
+                    message = f"The key {key.value} occurs twice, first in line {seen[key.value]}."
                     findings.append(
                         Finding(file, at.line + 1, at.column + 1, "", dotted(here), message, "keep one of them")
                     )
@@ -206,7 +217,7 @@ def _objects(file: str, body: Any, node: yaml.Node, findings: list[Finding]) -> 
                 mark.column + 1,
                 "",
                 "",
-                "not an object; apiVersion, kind and metadata are required",
+                "The document is not an object. Set apiVersion, kind and metadata.",
             )
         )
     elif body.get("kind") == "List" and body.get("apiVersion") == "v1" and isinstance(node, yaml.MappingNode):

@@ -29,7 +29,7 @@ def target(text: str) -> Target:
         if word.lower() in (kind.singular, kind.plural, *kind.short_names):
             return Target(kind, name)
     known = [kind.singular for kind in KINDS]
-    hint = did_you_mean(word, known).removeprefix("; ").replace("did", " Did")
+    hint = did_you_mean(word, known)
     raise ConfigurationError(f"Kind {word} does not exist.{hint} Kinds are: {', '.join(known)}.")
 
 

@@ -71,8 +71,8 @@ def _kept_once_numbered(field: str) -> Transition:
 
     return Transition(
         f"!({_NUMBERED}) || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
-        f"{field} is frozen: the artifact is a locked version, of which only run may change; clone it with cloneFrom "
-        "to go on",
+        f"{field} cannot change, because the Artifact is a locked version. Clone the Artifact with cloneFrom, "
+        "and edit the clone.",
         check,
         f"spec.{field}",
     )
@@ -84,7 +84,7 @@ class Artifact(CustomResource):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.spec.cloneFrom) || self.spec.cloneFrom.name != self.metadata.name",
-            "an artifact cannot be cloned from itself: name another one",
+            "An Artifact cannot be cloned from itself. Name another Artifact.",
             lambda body: (
                 "cloneFrom" not in body["spec"]
                 or body["spec"]["cloneFrom"].get("name") != body.get("metadata", {}).get("name")
@@ -95,13 +95,13 @@ class Artifact(CustomResource):
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
             f"!({_NUMBERED}) || (has(self.spec.locked) && self.spec.locked)",
-            "a locked version cannot become a draft again: clone it with cloneFrom to go on",
+            "A locked version cannot become a draft again. Clone the Artifact with cloneFrom, and edit the clone.",
             lambda new, old: not _numbered(old) or new.get("spec", {}).get("locked") is True,
             "spec.locked",
         ),
         Transition(
             f"!({_NUMBERED}) || !has(self.spec.version) || self.spec.version == oldSelf.status.version",
-            "version must stay the number that the artifact has",
+            "version must stay the number in status.version. Set that number, or remove version.",
             lambda new, old: (
                 not _numbered(old) or new.get("spec", {}).get("version", 0) in (0, old["status"]["version"])
             ),

@@ -27,7 +27,7 @@ class RoleSubject(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             f"self.kind != 'ServiceAccount' || self.name.matches('{_ACCOUNT}')",
-            "a ServiceAccount has the name of an object: small letters, digits, - and .",
+            "The name of a ServiceAccount has only lower case letters, digits, hyphens and dots. Correct the name.",
             lambda subject: (
                 subject.get("kind") != "ServiceAccount" or re.fullmatch(_ACCOUNT, str(subject.get("name"))) is not None
             ),
@@ -71,7 +71,7 @@ class ArtifactRepositorySpec(Model):
         Rule(
             "!has(self.sharedRoles) || size(self.sharedRoles) == 0 || "
             "self.sharedRoles.exists(entry, entry.role == 'OWNER')",
-            "sharedRoles needs at least one OWNER",
+            "sharedRoles has no OWNER. Add at least one.",
             lambda spec: (
                 not spec.get("sharedRoles") or any(entry.get("role") == "OWNER" for entry in spec["sharedRoles"])
             ),
@@ -80,7 +80,7 @@ class ArtifactRepositorySpec(Model):
         Rule(
             "!has(self.sharedRoles) || self.sharedRoles.all(a, self.sharedRoles.exists_one(b, "
             "a.subject.kind == b.subject.kind && a.subject.name == b.subject.name))",
-            "sharedRoles must name each subject once",
+            "sharedRoles names a subject twice. Keep one entry for each subject.",
             lambda spec: len(set(_named(spec))) == len(_named(spec)),
             field="sharedRoles",
         ),
@@ -88,7 +88,7 @@ class ArtifactRepositorySpec(Model):
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
             "(has(self.type) ? self.type : 'service') == (has(oldSelf.type) ? oldSelf.type : 'service')",
-            "type cannot change after creation: make a new ArtifactRepository",
+            "type cannot change after creation. Create a new ArtifactRepository.",
             lambda new, old: _type(new) == _type(old),
             "type",
         ),

@@ -39,21 +39,21 @@ class ArtifactStorage(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.mode) || self.mode == 'dedicatedPvc' || !has(self.pvcSize)",
-            "pvcSize is only for mode dedicatedPvc: the size of a shared cache is the cache's own",
+            "pvcSize is valid only for mode dedicatedPvc. Remove pvcSize, because a shared cache has its own size.",
             lambda storage: storage.get("mode", "dedicatedPvc") == "dedicatedPvc" or "pvcSize" not in storage,
             field="pvcSize",
             reason="FieldValueForbidden",
         ),
         Rule(
             "!has(self.mode) || self.mode == 'dedicatedPvc' || !has(self.claimName)",
-            "claimName is only for mode dedicatedPvc",
+            "claimName is valid only for mode dedicatedPvc. Remove claimName, or change mode.",
             lambda storage: storage.get("mode", "dedicatedPvc") == "dedicatedPvc" or "claimName" not in storage,
             field="claimName",
             reason="FieldValueForbidden",
         ),
         Rule(
             "!has(self.claimName) || !has(self.pvcSize)",
-            "a claim that exists has its size: give claimName or pvcSize, not both",
+            "An existing claim has its own size. Remove claimName or pvcSize.",
             lambda storage: "claimName" not in storage or "pvcSize" not in storage,
             field="pvcSize",
         ),
@@ -128,20 +128,20 @@ class ArtifactSpec(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             f"!has(self.version) || ({_LOCKED})",
-            "version is the number of a locked artifact: set locked to true, or remove version",
+            "version is the number of a locked Artifact. Set locked to true, or remove version.",
             lambda spec: "version" not in spec or spec.get("locked") is True,
             field="version",
         ),
         Rule(
             f"!({_LOCKED}) || {_SOME_GROUP}",
-            "there is nothing to lock: give containerGroups or cloneFrom",
+            "The Artifact has no containers to lock. Set containerGroups or cloneFrom.",
             lambda spec: spec.get("locked") is not True or "cloneFrom" in spec or bool(_groups(spec)),
             field="containerGroups",
             reason="FieldValueRequired",
         ),
         Rule(
             f"!has(self.run) || {_SOME_GROUP}",
-            "there is nothing to run: give containerGroups or cloneFrom",
+            "The Artifact has no containers to run. Set containerGroups or cloneFrom.",
             lambda spec: "run" not in spec or "cloneFrom" in spec or bool(_groups(spec)),
             field="containerGroups",
             reason="FieldValueRequired",
@@ -149,7 +149,8 @@ class ArtifactSpec(Model):
         Rule(
             f"!({_LOCKED}) || !has(self.containerGroups) || {_EVERY} has(c.imageUri) || "
             "(has(c.imageBuildConfig) && has(c.imageBuildConfig.codeRef))))",
-            "to be locked, every container needs imageUri, or imageBuildConfig with codeRef",
+            "A container of a locked Artifact has no image. Set imageUri, or imageBuildConfig with codeRef, in "
+            "each container.",
             lambda spec: (
                 spec.get("locked") is not True
                 or all(
@@ -162,14 +163,14 @@ class ArtifactSpec(Model):
         Rule(
             "!has(self.containerGroups) || self.containerGroups.all(g, self.containerGroups.exists_one(h, "
             "(has(g.name) ? g.name : 'default') == (has(h.name) ? h.name : 'default')))",
-            "two container groups must not have the same name (a group without one is named default)",
+            "Two container groups have the same name (default for a group without a name). Rename one of them.",
             _groups_named_once,
             field="containerGroups",
         ),
         Rule(
             "!has(self.type) || self.type != 'nim' || !has(self.containerGroups) || "
             f"{_EVERY} !has(c.imageBuildConfig)))",
-            "the image of a nim artifact is not built: give imageUri instead of imageBuildConfig",
+            "The image of a nim Artifact cannot be built. Set imageUri in place of imageBuildConfig.",
             lambda spec: _type(spec) != "nim" or not any("imageBuildConfig" in item for item in _containers(spec)),
             field="containerGroups",
             reason="FieldValueForbidden",
@@ -177,7 +178,7 @@ class ArtifactSpec(Model):
         *(
             Rule(
                 f"!has(self.{field}) || (has(self.type) && self.type == 'nim')",
-                f"{field} is only for type nim",
+                f"{field} is valid only for type nim. Remove {field}, or set type to nim.",
                 lambda spec, field=field: field not in spec or _type(spec) == "nim",  # type: ignore[misc]
                 field=field,
                 reason="FieldValueForbidden",
@@ -188,11 +189,11 @@ class ArtifactSpec(Model):
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
             "(has(self.type) ? self.type : 'service') == (has(oldSelf.type) ? oldSelf.type : 'service')",
-            "type cannot change after creation: make a new Artifact",
+            "type cannot change after creation. Create a new Artifact.",
             lambda new, old: _type(new) == _type(old),
             "type",
         ),
-        frozen("cloneFrom", "make a new Artifact"),
+        frozen("cloneFrom", "Create a new Artifact."),
     )
 
     type: ArtifactType | None = None

@@ -25,7 +25,7 @@ class Scope(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "(self.type == 'department') == has(self.name)",
-            "name is required for type department, and allowed only there",
+            "name is required for type department, and no other type allows it. Set or remove name.",
             lambda scope: (scope.get("type") == "department") == ("name" in scope),
             field="name",
         ),
@@ -46,7 +46,7 @@ def _scope_kept(new: Node, old: Node) -> bool:
 
 SCOPE_KEPT = Transition(
     "has(self.scope) == has(oldSelf.scope) && (!has(self.scope) || self.scope == oldSelf.scope)",
-    "scope cannot change after creation; make a new asset with the scope you want",
+    "scope cannot change after creation. Create a new object with the other scope.",
     _scope_kept,
     "scope",
 )
@@ -58,7 +58,8 @@ class AssetSpec(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.distributedFramework) || !has(self.supportedTypes) || 'distributed' in self.supportedTypes",
-            "distributedFramework has no effect unless supportedTypes contains distributed",
+            "distributedFramework has no effect, because supportedTypes does not contain distributed. Add "
+            "distributed, or remove distributedFramework.",
             lambda spec: (
                 "distributedFramework" not in spec
                 or "supportedTypes" not in spec

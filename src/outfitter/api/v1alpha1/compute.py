@@ -17,13 +17,13 @@ class ExtendedResource(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.resource != 'nvidia.com/gpu'",
-            "request NVIDIA GPUs with gpuDevicesRequest, not as an extended resource",
+            "NVIDIA GPUs cannot be requested as an extended resource. Set gpuDevicesRequest.",
             lambda item: item.get("resource") != "nvidia.com/gpu",
             field="resource",
         ),
         Rule(
             f"!has(self.quantity) || {quantity_cel('self.quantity')}.isInteger()",
-            "quantity must be a whole number: devices cannot be shared",
+            "quantity must be a whole number, because devices cannot be shared. Correct quantity.",
             lambda item: "quantity" not in item or is_whole(item["quantity"]),
             field="quantity",
         ),
@@ -63,7 +63,7 @@ def _at_least(request: str, limit: str, *, quantity: bool = False) -> Rule:
 
     return Rule(
         f"!has({low}) || !has({high}) || {compare}",
-        f"{limit} must not be less than {request}",
+        f"{limit} is less than {request}. Raise {limit}, or lower {request}.",
         check,
         field=limit,
     )
@@ -78,7 +78,7 @@ def _required_iff(kind: str, request: str, limit: str) -> tuple[Rule, ...]:
     return (
         Rule(
             f"!({chosen}) || has(self.{request})",
-            f"gpuRequestType {kind} needs {request}",
+            f"gpuRequestType {kind} needs {request}. Set {request}.",
             lambda node: node.get("gpuRequestType") != kind or request in node,
             field=request,
             reason="FieldValueRequired",
@@ -86,7 +86,7 @@ def _required_iff(kind: str, request: str, limit: str) -> tuple[Rule, ...]:
         ),
         Rule(
             f"({chosen}) || (!has(self.{request}) && !has(self.{limit}))",
-            f"{request} and {limit} are only for gpuRequestType {kind}",
+            f"{request} and {limit} are valid only for gpuRequestType {kind}. Remove them, or change gpuRequestType.",
             lambda node: node.get("gpuRequestType") == kind or (request not in node and limit not in node),
             field="gpuRequestType",
             complete=True,
@@ -104,13 +104,13 @@ class ComputeFields(Model):
         _at_least("gpuMemoryRequest", "gpuMemoryLimit", quantity=True),
         Rule(
             "!has(self.gpuRequestType) || !has(self.gpuDevicesRequest) || self.gpuDevicesRequest == 1",
-            "a part of a GPU is possible for one device only: set gpuDevicesRequest to 1, or remove gpuRequestType",
+            "A part of a GPU is possible for one device only. Set gpuDevicesRequest to 1, or remove gpuRequestType.",
             _one_device,
             field="gpuDevicesRequest",
         ),
         Rule(
             "!has(self.gpuRequestType) || has(self.gpuDevicesRequest)",
-            "gpuRequestType needs gpuDevicesRequest: 1",
+            "gpuRequestType needs gpuDevicesRequest. Set gpuDevicesRequest to 1.",
             lambda node: "gpuRequestType" not in node or "gpuDevicesRequest" in node,
             field="gpuDevicesRequest",
             reason="FieldValueRequired",
@@ -120,7 +120,7 @@ class ComputeFields(Model):
         *_required_iff("memory", "gpuMemoryRequest", "gpuMemoryLimit"),
         Rule(
             "(has(self.gpuRequestType) && self.gpuRequestType == 'migProfile') == has(self.migProfile)",
-            "gpuRequestType migProfile and the field migProfile are only for each other",
+            "gpuRequestType migProfile and the field migProfile need each other. Set both, or neither.",
             lambda node: (node.get("gpuRequestType") == "migProfile") == ("migProfile" in node),
             field="migProfile",
             complete=True,

@@ -38,8 +38,8 @@ def _shape_rules(guard: str) -> tuple[Rule, ...]:
     return (
         Rule(
             f"{skip}!({_EXTERNAL}) || (has(self.externalUrl) && {none_inside})",
-            "wandb and comet run elsewhere: give externalUrl, and no connectionType, containerPort, customNodePort, "
-            "customUrl or protocol",
+            "wandb and comet run outside the cluster. Set externalUrl, and remove connectionType, containerPort, "
+            "customNodePort, customUrl and protocol.",
             lambda node: (
                 not asked(node)
                 or not _external(node)
@@ -49,26 +49,28 @@ def _shape_rules(guard: str) -> tuple[Rule, ...]:
         ),
         Rule(
             f"{skip}{_EXTERNAL} || (has(self.connectionType) && has(self.containerPort))",
-            "give connectionType and containerPort: the access to the tool, and the port that it listens on",
+            "The connection has no connectionType or no containerPort. Set the access to the tool, and the port "
+            "on which it listens.",
             lambda node: not asked(node) or _external(node) or ("connectionType" in node and "containerPort" in node),
             field="toolType",
             reason="FieldValueRequired",
         ),
         Rule(
             "!has(self.customNodePort) || (has(self.connectionType) && self.connectionType == 'NodePort')",
-            "customNodePort is only for connectionType NodePort",
+            "customNodePort is valid only for connectionType NodePort. Remove customNodePort, or change "
+            "connectionType.",
             lambda node: _only_with(node, "customNodePort", "NodePort"),
             field="customNodePort",
         ),
         Rule(
             "!has(self.customUrl) || (has(self.connectionType) && self.connectionType == 'ExternalUrl')",
-            "customUrl is only for connectionType ExternalUrl",
+            "customUrl is valid only for connectionType ExternalUrl. Remove customUrl, or change connectionType.",
             lambda node: _only_with(node, "customUrl", "ExternalUrl"),
             field="customUrl",
         ),
         Rule(
             "!has(self.protocol) || (has(self.connectionType) && self.connectionType == 'ServingPort')",
-            "protocol is only for connectionType ServingPort",
+            "protocol is valid only for connectionType ServingPort. Remove protocol, or change connectionType.",
             lambda node: _only_with(node, "protocol", "ServingPort"),
             field="protocol",
         ),
@@ -107,7 +109,8 @@ class Connection(_ConnectionFields):
         *_shape_rules(""),
         Rule(
             f"!has(self.externalUrl) || {_EXTERNAL} || (has(self.customUrl) && self.customUrl)",
-            "externalUrl of a tool in the workload needs connectionType ExternalUrl and customUrl: true",
+            "externalUrl of a tool in the workload needs connectionType ExternalUrl and customUrl: true. Set "
+            "both, or remove externalUrl.",
             lambda node: "externalUrl" not in node or _external(node) or node.get("customUrl") is True,
             field="externalUrl",
         ),
@@ -124,8 +127,8 @@ class ConnectionOverride(_ConnectionFields):
         *_shape_rules("has(self.toolType)"),
         Rule(
             "has(self.toolType) || (!has(self.connectionType) && !has(self.containerPort))",
-            "connectionType and containerPort belong to a whole connection: give toolType too, or leave them to the "
-            "environment",
+            "connectionType and containerPort are valid only with toolType. Set toolType, or remove them to use "
+            "the values of the Environment.",
             lambda node: "toolType" in node or ("connectionType" not in node and "containerPort" not in node),
             field="toolType",
             reason="FieldValueRequired",
@@ -133,14 +136,15 @@ class ConnectionOverride(_ConnectionFields):
         Rule(
             "!has(self.nodePort) || !has(self.toolType) || "
             "(has(self.connectionType) && self.connectionType == 'NodePort')",
-            "nodePort is only for connectionType NodePort",
+            "nodePort is valid only for connectionType NodePort. Remove nodePort, or change connectionType.",
             lambda node: "nodePort" not in node or "toolType" not in node or node.get("connectionType") == "NodePort",
             field="nodePort",
         ),
         Rule(
             f"!has(self.externalUrl) || !has(self.toolType) || {_EXTERNAL} || "
             "(has(self.connectionType) && self.connectionType == 'ExternalUrl')",
-            "externalUrl is only for connectionType ExternalUrl, wandb and comet",
+            "externalUrl is valid only for connectionType ExternalUrl, wandb and comet. Remove externalUrl, or "
+            "change connectionType.",
             lambda node: (
                 "externalUrl" not in node
                 or "toolType" not in node
@@ -151,7 +155,7 @@ class ConnectionOverride(_ConnectionFields):
         ),
         Rule(
             "!has(self.authorizedUsers) || !has(self.authorizedGroups)",
-            "give authorizedUsers or authorizedGroups, not both",
+            "authorizedUsers and authorizedGroups exclude each other. Remove one of them.",
             lambda node: "authorizedUsers" not in node or "authorizedGroups" not in node,
             field="authorizedGroups",
         ),

@@ -35,13 +35,13 @@ class ArtifactVariable(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "(!has(self.source) || self.source == 'string') == has(self.value)",
-            "value is required for source string (the default), and allowed only there",
+            "value is required for source string (the default), and no other source allows it. Set or remove value.",
             lambda item: (item.get("source", "string") == "string") == ("value" in item),
             field="value",
         ),
         Rule(
             "(has(self.source) && self.source == 'credential') == has(self.credential)",
-            "credential is required for source credential, and allowed only there",
+            "credential is required for source credential, and no other source allows it. Set or remove credential.",
             lambda item: (item.get("source") == "credential") == ("credential" in item),
             field="credential",
         ),
@@ -103,7 +103,8 @@ class SeccompProfile(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "(self.type == 'Localhost') == has(self.localhostProfile)",
-            "localhostProfile is required for type Localhost, and allowed only there",
+            "localhostProfile is required for type Localhost, and no other type allows it. Set or remove "
+            "localhostProfile.",
             lambda profile: (profile.get("type") == "Localhost") == ("localhostProfile" in profile),
             field="localhostProfile",
         ),
@@ -136,7 +137,8 @@ class Container(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
             ("imageUri", "imageBuildConfig"),
-            "give exactly one of imageUri (an image that exists) and imageBuildConfig (how to build one)",
+            "A container needs exactly one of imageUri (an existing image) and imageBuildConfig (an image to "
+            "build). Set one of them.",
             exactly=True,
         ),
     )
@@ -204,20 +206,21 @@ class ContainerGroup(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             f"self.containers.filter(c, {_PRIMARY}).size() == 1",
-            "exactly one container of a group must have primary: true (a single container is primary by itself)",
+            "A container group needs exactly one primary container. Set primary: true in one container, and "
+            "remove it from the others.",
             lambda group: len(_primaries(group)) == 1,
             field="containers",
         ),
         Rule(
             f"self.containers.all(c, !{_PRIMARY} || has(c.port))",
-            "the primary container needs port: where it answers requests, 1024 to 65535",
+            "The primary container has no port. Set the port at which it answers requests, from 1024 to 65535.",
             lambda group: all("port" in group["containers"][place] for place in _primaries(group)),
             field="containers",
             reason="FieldValueRequired",
         ),
         Rule(
             f"self.containers.all(c, {_PRIMARY} || !has(c.port))",
-            "only the primary container has a port: remove port from the others",
+            "Only the primary container has a port. Remove port from the other containers.",
             lambda group: all(
                 "port" not in item or place in _primaries(group)
                 for place, item in enumerate(group.get("containers", ()))
@@ -227,7 +230,7 @@ class ContainerGroup(Model):
         ),
         Rule(
             "self.containers.all(c, !has(c.name) || self.containers.exists_one(d, has(d.name) && d.name == c.name))",
-            "two containers of a group must not have the same name",
+            "Two containers of a group have the same name. Rename one of them.",
             _named_once,
             field="containers",
         ),

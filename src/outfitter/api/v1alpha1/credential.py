@@ -24,7 +24,7 @@ def _keys_rule(kind: str, wanted: tuple[str, ...]) -> Rule:
     listed = ", ".join(f"'{key}'" for key in wanted)
     return Rule(
         f"self.type != '{kind}' || !has(self.keys) || self.keys.all(key, key in [{listed}])",
-        f"{kind} reads the keys {', '.join(wanted)}: remove other entries of keys",
+        f"{kind} reads only the keys {', '.join(wanted)}. Remove the other entries of keys.",
         lambda spec: spec.get("type") != kind or all(key in wanted for key in spec.get("keys", {})),
         field="keys",
     )
@@ -37,16 +37,16 @@ class CredentialSpec(AssetSpec):
         *(_keys_rule(kind, wanted) for kind, wanted in WANTED_KEYS.items()),
         Rule(
             "!has(self.private) || !self.private || self.type in ['dockerRegistry', 'genericSecret']",
-            "private is only for dockerRegistry and genericSecret",
+            "private is valid only for types dockerRegistry and genericSecret. Remove private.",
             lambda spec: spec.get("private") is not True or spec.get("type") in ("dockerRegistry", "genericSecret"),
             field="private",
         ),
     )
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
-        frozen("type", "make a new Credential; the value itself may be rotated in the Secret"),
-        frozen("secretRef", "make a new Credential, or change the value inside the Secret"),
-        frozen("keys", "make a new Credential, or change the value inside the Secret"),
-        frozen("private", "make a new Credential"),
+        frozen("type", "Create a new Credential. To rotate the value, change the Secret."),
+        frozen("secretRef", "Create a new Credential, or change the content of the Secret."),
+        frozen("keys", "Create a new Credential, or change the content of the Secret."),
+        frozen("private", "Create a new Credential."),
     )
 
     type: CredentialType

@@ -22,7 +22,7 @@ from outfitter.api.v1alpha1.volumes import (
 )
 
 SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
-NEW_SOURCE = "make a new DataSource"
+NEW_SOURCE = "Create a new DataSource."
 
 
 class Git(GitFields):
@@ -54,7 +54,7 @@ class Claim(ClaimInfo):
         Transition(
             "has(self.size) == has(oldSelf.size) && (!has(self.size) || "
             f"{quantity_cel('self.size')}.compareTo({quantity_cel('oldSelf.size')}) >= 0)",
-            "size may grow but never shrink",
+            "size cannot shrink. Set the current size, or a larger one.",
             _size_kept_or_grown,
             "size",
         ),
@@ -78,7 +78,7 @@ class Pvc(PvcFields):
         frozen("dataSharing", NEW_SOURCE),
         Transition(
             "has(self.claimInfo) == has(oldSelf.claimInfo)",
-            f"claimInfo cannot be added or removed after creation: {NEW_SOURCE}",
+            f"claimInfo cannot be added or removed after creation. {NEW_SOURCE}",
             lambda new, old: ("claimInfo" in new) == ("claimInfo" in old),
             "claimInfo",
         ),
@@ -92,7 +92,7 @@ class ConfigMapVolume(ConfigMapVolumeFields):
     """The keys of a ConfigMap of this namespace as files; copied to other namespaces in scope. Cannot change."""
 
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
-        Transition("self == oldSelf", f"configMapVolume cannot change: {NEW_SOURCE}", lambda new, old: new == old),
+        Transition("self == oldSelf", f"configMapVolume cannot change. {NEW_SOURCE}", lambda new, old: new == old),
     )
 
 
@@ -101,7 +101,7 @@ class SecretVolume(SecretVolumeFields):
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("credential", "mount_path")
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
-        Transition("self == oldSelf", f"secretVolume cannot change: {NEW_SOURCE}", lambda new, old: new == old),
+        Transition("self == oldSelf", f"secretVolume cannot change. {NEW_SOURCE}", lambda new, old: new == old),
     )
 
     credential: CredentialRef | None = None
@@ -114,7 +114,7 @@ class SharedScope(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.type == 'cluster' ? !has(self.name) : has(self.name)",
-            "name is required for project and department, and refused for cluster",
+            "name is required for project and department, and cluster does not allow it. Set or remove name.",
             lambda scope: (scope.get("type") == "cluster") != ("name" in scope),
             field="name",
         ),
@@ -133,7 +133,7 @@ class DataVolume(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.shouldDeleteOriginalVolume) || !self.shouldDeleteOriginalVolume",
-            "shouldDeleteOriginalVolume: true is not supported; remove it",
+            "shouldDeleteOriginalVolume: true is not supported. Remove shouldDeleteOriginalVolume.",
             lambda volume: volume.get("shouldDeleteOriginalVolume") is not True,
             field="shouldDeleteOriginalVolume",
         ),
@@ -162,14 +162,15 @@ class DataSourceSpec(AssetSpec):
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
             SOURCE_TYPES,
-            "give exactly one of nfs, hostPath, git, s3, pvc, configMapVolume, secretVolume and dataVolume",
+            "A DataSource needs exactly one source. Set one of nfs, hostPath, git, s3, pvc, configMapVolume, "
+            "secretVolume and dataVolume.",
             exactly=True,
         ),
     )
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
             " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in SOURCE_TYPES),
-            "the kind of a data source cannot change after creation; make a new DataSource",
+            "The source of a DataSource cannot change to another type. Create a new DataSource.",
             lambda new, old: all((name in new) == (name in old) for name in SOURCE_TYPES),
         ),
     )

@@ -42,34 +42,35 @@ class EnvironmentSpec(AssetSpec):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.tty) || !self.tty || (has(self.stdin) && self.stdin)",
-            "tty needs stdin: true",
+            "tty needs stdin. Set stdin to true, or remove tty.",
             lambda spec: spec.get("tty") is not True or spec.get("stdin") is True,
             field="tty",
         ),
         Rule(
             "!has(self.run) || has(self.image)",
-            "run needs image: there is nothing to run without one",
+            "run needs image. Set image, or remove run.",
             lambda spec: "run" not in spec or "image" in spec,
             field="image",
             reason="FieldValueRequired",
         ),
         Rule(
             "!has(self.run) || !has(self.scope) || self.scope.type == 'project'",
-            "run is refused on a shared environment: make a Workspace that uses it",
+            "A shared Environment cannot run. Create a Workspace that uses the Environment.",
             lambda spec: "run" not in spec or spec.get("scope", {}).get("type", "project") == "project",
             field="run",
             reason="FieldValueForbidden",
         ),
         Rule(
             "!has(self.run) || !has(self.supportedTypes) || 'workspace' in self.supportedTypes",
-            "run makes a workspace, which supportedTypes does not contain",
+            "run creates a workspace, and supportedTypes does not contain workspace. Add workspace, or remove run.",
             lambda spec: "run" not in spec or "supportedTypes" not in spec or "workspace" in spec["supportedTypes"],
             field="supportedTypes",
         ),
         Rule(
             "!has(self.run) || !has(self.connections) || "
             "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
-            "connectionType ServingPort is for inference only, and run makes a workspace",
+            "connectionType ServingPort is valid only for an Inference, and run creates a workspace. Use another "
+            "connectionType.",
             lambda spec: (
                 "run" not in spec
                 or all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ()))

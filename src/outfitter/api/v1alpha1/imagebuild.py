@@ -58,7 +58,9 @@ class CodeRef(Model):
     """The source: exactly one of git, oci, pvc and configMap."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(SOURCES, "give exactly one of git, oci, pvc and configMap", exactly=True),
+        exclusive(
+            SOURCES, "The source code needs exactly one of git, oci, pvc and configMap. Set one of them.", exactly=True
+        ),
     )
 
     git: GitSource | None = None
@@ -77,25 +79,25 @@ class Dockerfile(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.path) || !has(self.type) || self.type == 'provided'",
-            "path is only for type provided",
+            "path is valid only for type provided. Remove path, or change type.",
             lambda file: "path" not in file or file.get("type", "provided") == "provided",
             field="path",
         ),
         Rule(
             "!has(self.path) || !self.path.startsWith('/') && !self.path.split('/').exists(part, part == '..')",
-            "path must stay inside the source: relative, and without ..",
+            "path leaves the source. Set a relative path without `..`.",
             lambda file: not file.get("path", "").startswith("/") and ".." not in file.get("path", "").split("/"),
             field="path",
         ),
         Rule(
             "(has(self.type) && self.type == 'generated') == has(self.environment)",
-            "environment is required for type generated, and allowed only there",
+            "environment is required for type generated, and no other type allows it. Set or remove environment.",
             lambda file: (file.get("type") == "generated") == ("environment" in file),
             field="environment",
         ),
         Rule(
             "(has(self.type) && self.type == 'generated') == (has(self.entrypoint) && size(self.entrypoint) > 0)",
-            "entrypoint is required for type generated, and allowed only there",
+            "entrypoint is required for type generated, and no other type allows it. Set or remove entrypoint.",
             lambda file: (file.get("type") == "generated") == bool(file.get("entrypoint")),
             field="entrypoint",
         ),

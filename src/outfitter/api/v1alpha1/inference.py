@@ -51,12 +51,12 @@ class ArtifactRef(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "has(self.name) != has(self.repository)",
-            "name the artifact by name, or by repository and version",
+            "The reference needs either name, or repository and version. Set one of the two.",
             lambda ref: ("name" in ref) != ("repository" in ref),
         ),
         Rule(
             "has(self.repository) == has(self.version)",
-            "repository and version need each other",
+            "repository and version need each other. Set both, or neither.",
             lambda ref: ("repository" in ref) == ("version" in ref),
             field="version",
         ),
@@ -76,7 +76,7 @@ class ArtifactRef(Model):
 def _beside_artifact(field: str) -> Rule:
     return Rule(
         f"!has(self.artifact) || !has(self.{field})",
-        f"{field} is set by the artifact: remove it, or artifact",
+        f"The Artifact sets {field}. Remove {field} or artifact.",
         lambda spec: "artifact" not in spec or field not in spec,
         field=field,
         reason="FieldValueForbidden",
@@ -104,28 +104,29 @@ class InferenceSpec(WorkloadFields):
         *map(_beside_artifact, OF_THE_ARTIFACT),
         Rule(
             "!has(self.artifact) || !has(self.assets) || !has(self.assets.environment)",
-            "an artifact replaces the environment: remove assets.environment, or artifact",
+            "An Artifact replaces the Environment. Remove assets.environment or artifact.",
             lambda spec: "artifact" not in spec or "environment" not in spec.get("assets", {}),
             field="assets.environment",
             reason="FieldValueForbidden",
         ),
         Rule(
             "!has(self.artifact) || !has(self.servingPort) || !has(self.servingPort.container)",
-            "the port of an artifact is that of its primary container: remove servingPort.container",
+            "The primary container of the Artifact sets the port. Remove servingPort.container.",
             lambda spec: "artifact" not in spec or not _port(spec),
             field="servingPort.container",
             reason="FieldValueForbidden",
         ),
         Rule(
             "has(self.artifact) || !has(self.containerGroups) || size(self.containerGroups) == 0",
-            "containerGroups sizes the groups of an artifact: without one use replicas, compute and autoscaling",
+            "containerGroups sets sizes for the groups of an Artifact. Without artifact, use replicas, compute "
+            "and autoscaling.",
             lambda spec: "artifact" in spec or not spec.get("containerGroups"),
             field="containerGroups",
             reason="FieldValueForbidden",
         ),
         Rule(
             "has(self.artifact) || has(self.image)",
-            "is required without artifact, and no asset or policy gives it",
+            "image is required without artifact, and no asset or policy sets it. Set image or artifact.",
             lambda spec: "artifact" in spec or "image" in spec,
             field="image",
             reason="FieldValueRequired",
@@ -133,7 +134,7 @@ class InferenceSpec(WorkloadFields):
         ),
         Rule(
             "has(self.artifact) || !has(self.servingPort) || has(self.servingPort.container)",
-            "is required without artifact, and no asset or policy gives it",
+            "servingPort.container is required without artifact, and no asset or policy sets it. Set the port.",
             lambda spec: "artifact" in spec or "servingPort" not in spec or _port(spec),
             field="servingPort.container",
             reason="FieldValueRequired",

@@ -16,7 +16,7 @@ from outfitter.api.v1alpha1.placement import NodePools, Tolerations
 from outfitter.api.v1alpha1.variables import EnvironmentVariables
 from outfitter.api.v1alpha1.volumes import AccessModes
 
-NEW_CACHE = "make a new NimCache"
+NEW_CACHE = "Create a new NimCache."
 
 
 def _not_shrunk(new: Node, old: Node) -> bool:
@@ -30,7 +30,7 @@ class NimCacheSpec(Model):
         *(
             Rule(
                 f"!has(self.claimName) || !has(self.{field})",
-                f"{field} describes a new claim: remove it, or claimName",
+                f"{field} describes a new claim. Remove {field} or claimName.",
                 lambda spec, field=field: "claimName" not in spec or field not in spec,  # type: ignore[misc]
                 field=field,
             )
@@ -38,7 +38,7 @@ class NimCacheSpec(Model):
         ),
         Rule(
             "!has(self.sharing) || !has(self.scope) || self.scope.type != 'project'",
-            "sharing is for a cache of wider scope: remove it, or scope project",
+            "sharing is valid only for a NimCache of wider scope. Remove sharing, or change scope.",
             lambda spec: "sharing" not in spec or spec.get("scope", {}).get("type") != "project",
             field="sharing",
         ),
@@ -47,14 +47,14 @@ class NimCacheSpec(Model):
         SCOPE_KEPT,
         Transition(
             "self.image == oldSelf.image",
-            f"image cannot change after creation: {NEW_CACHE}, one for each image",
+            "image cannot change after creation. Create a new NimCache for each image.",
             lambda new, old: new.get("image") == old.get("image"),
             "image",
         ),
         Transition(
             "!has(self.size) || !has(oldSelf.size) || "
             f"{quantity_cel('self.size')}.compareTo({quantity_cel('oldSelf.size')}) >= 0",
-            "size may grow but never shrink",
+            "size cannot shrink. Set the current size, or a larger one.",
             _not_shrunk,
             "size",
         ),

@@ -16,13 +16,13 @@ class MatchExpression(Model):
         Rule(
             "self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 : "
             "has(self.values) && size(self.values) > 0",
-            "In, NotIn, Gt and Lt need values; Exists and DoesNotExist have none",
+            "In, NotIn, Gt and Lt need values, and Exists and DoesNotExist allow none. Set or remove values.",
             lambda item: (item.get("operator") in ("Exists", "DoesNotExist")) != bool(item.get("values")),
             field="values",
         ),
         Rule(
             "!(self.operator in ['Gt', 'Lt']) || (has(self.values) && size(self.values) == 1)",
-            "Gt and Lt compare with exactly one value, a whole number",
+            "Gt and Lt compare with exactly one value, a whole number. Correct values.",
             lambda item: item.get("operator") not in ("Gt", "Lt") or len(item.get("values", ())) == 1,
             field="values",
         ),
@@ -66,19 +66,19 @@ class Toleration(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
-            "operator Exists takes no value",
+            "operator Exists allows no value. Remove value.",
             lambda item: item.get("operator") != "Exists" or "value" not in item,
             field="value",
         ),
         Rule(
             "!has(self.seconds) || !has(self.effect) || self.effect == 'NoExecute'",
-            "seconds is only for effect NoExecute",
+            "seconds is valid only for effect NoExecute. Remove seconds, or change effect.",
             lambda item: "seconds" not in item or item.get("effect", "NoExecute") == "NoExecute",
             field="seconds",
         ),
         Rule(
             "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
-            "a toleration needs key, or operator Exists to tolerate every taint",
+            "The toleration has no key. Set key, or set operator to Exists to tolerate every taint.",
             lambda item: "key" in item or item.get("operator") == "Exists",
             field="key",
             reason="FieldValueRequired",
@@ -86,7 +86,7 @@ class Toleration(Model):
         ),
         Rule(
             "(has(self.operator) && self.operator == 'Exists') || has(self.value)",
-            "operator Equal needs value",
+            "operator Equal needs value. Set value, or change operator.",
             lambda item: item.get("operator") == "Exists" or "value" in item,
             field="value",
             reason="FieldValueRequired",

@@ -39,7 +39,7 @@ class ReadinessProbe(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "has(self.handler) && has(self.handler.httpGet) && has(self.handler.httpGet.port)",
-            "a readiness probe needs handler.httpGet.port: the port of the request",
+            "The readiness probe has no handler.httpGet.port. Set the port of the request.",
             _has_port,
             field="handler",
             reason="FieldValueRequired",

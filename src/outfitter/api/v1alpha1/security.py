@@ -43,15 +43,15 @@ class Security(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.runAsUid) || self.runAsUid != 0 || !has(self.runAsNonRoot) || !self.runAsNonRoot",
-            "runAsUid 0 is root: set runAsNonRoot to false, or another runAsUid",
+            "runAsUid 0 is root, and runAsNonRoot is true. Set runAsNonRoot to false, or set another runAsUid.",
             lambda security: security.get("runAsUid") != 0 or not security.get("runAsNonRoot", False),
             field="runAsUid",
         ),
         Rule(
             "!has(self.uidGidSource) || self.uidGidSource != 'fromTheImage' || "
             "(!has(self.runAsUid) && !has(self.runAsGid) && !has(self.supplementalGroups))",
-            "runAsUid, runAsGid and supplementalGroups are not used with uidGidSource fromTheImage: "
-            "remove them or set uidGidSource to custom",
+            "runAsUid, runAsGid and supplementalGroups have no effect with uidGidSource fromTheImage. Remove "
+            "them, or set uidGidSource to custom.",
             _no_ids_from_the_image,
             field="uidGidSource",
         ),
@@ -96,13 +96,13 @@ class EnvironmentSecurity(Security):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "has(self.uidGidSource) || (!has(self.runAsUid) && !has(self.runAsGid) && !has(self.supplementalGroups))",
-            "runAsUid, runAsGid and supplementalGroups need uidGidSource: custom",
+            "runAsUid, runAsGid and supplementalGroups need uidGidSource: custom. Set uidGidSource, or remove them.",
             _ids_have_a_source,
             field="uidGidSource",
         ),
         Rule(
             "!has(self.runAsUid) || self.runAsUid != 0 || has(self.runAsNonRoot)",
-            "runAsUid 0 is root, and root is refused by default: set runAsNonRoot to false, or another runAsUid",
+            "runAsUid 0 is root, which is rejected by default. Set runAsNonRoot to false, or set another runAsUid.",
             lambda security: security.get("runAsUid") != 0 or "runAsNonRoot" in security,
             field="runAsUid",
         ),

@@ -28,7 +28,7 @@ class Autoscaling(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.minReplicas) || !has(self.maxReplicas) || self.maxReplicas >= self.minReplicas",
-            "maxReplicas must not be less than minReplicas",
+            "maxReplicas is less than minReplicas. Raise maxReplicas, or lower minReplicas.",
             lambda node: (
                 "minReplicas" not in node or "maxReplicas" not in node or node["maxReplicas"] >= node["minReplicas"]
             ),
@@ -37,7 +37,8 @@ class Autoscaling(Model):
         Rule(
             f"has(self.metric) || !has(self.maxReplicas) || self.maxReplicas <= {_MINIMUM} || "
             f"({_MINIMUM} == 0 && self.maxReplicas == 1)",
-            "metric is required where minReplicas and maxReplicas differ, except from 0 to 1",
+            "metric is required where minReplicas and maxReplicas differ, except from 0 to 1. Set metric and "
+            "metricThreshold.",
             lambda node: "metric" in node or not _needs_metric(node),
             field="metric",
             reason="FieldValueRequired",
@@ -45,14 +46,15 @@ class Autoscaling(Model):
         ),
         Rule(
             "has(self.metric) == has(self.metricThreshold)",
-            "metric and metricThreshold need each other",
+            "metric and metricThreshold need each other. Set both, or neither.",
             lambda node: ("metric" in node) == ("metricThreshold" in node),
             field="metricThreshold",
             complete=True,
         ),
         Rule(
             f"!has(self.metricThresholdPercentage) || !has(self.metric) || {_LOAD}",
-            "metricThresholdPercentage is only for metric throughput and concurrency",
+            "metricThresholdPercentage is valid only for metrics throughput and concurrency. Remove "
+            "metricThresholdPercentage, or change metric.",
             lambda node: (
                 "metricThresholdPercentage" not in node or "metric" not in node or node["metric"] in LOAD_METRICS
             ),
@@ -60,14 +62,15 @@ class Autoscaling(Model):
         ),
         Rule(
             f"!has(self.minReplicas) || self.minReplicas > 0 || !has(self.metric) || {_LOAD}",
-            "only metric throughput and concurrency can scale to zero: use one of them, or minReplicas 1",
+            "Only metrics throughput and concurrency can scale to zero. Use one of them, or set minReplicas to 1.",
             lambda node: node.get("minReplicas") != 0 or "metric" not in node or node["metric"] in LOAD_METRICS,
             field="minReplicas",
         ),
         Rule(
             "!has(self.scaleToZeroRetentionSeconds) || self.scaleToZeroRetentionSeconds == 0 || "
             "!has(self.minReplicas) || self.minReplicas == 0",
-            "scaleToZeroRetentionSeconds is only for minReplicas 0",
+            "scaleToZeroRetentionSeconds is valid only for minReplicas 0. Remove scaleToZeroRetentionSeconds, or "
+            "set minReplicas to 0.",
             lambda node: not node.get("scaleToZeroRetentionSeconds") or node.get("minReplicas", 0) == 0,
             field="scaleToZeroRetentionSeconds",
         ),
@@ -112,7 +115,8 @@ class ServingPort(Model):
         Rule(
             "!has(self.authorizedUsers) || (has(self.authorizationType) && "
             "self.authorizationType in ['authorizedUsers', 'authorizedUsersOrGroups'])",
-            "authorizedUsers needs authorizationType authorizedUsers or authorizedUsersOrGroups",
+            "authorizedUsers needs authorizationType authorizedUsers or authorizedUsersOrGroups. Change "
+            "authorizationType, or remove authorizedUsers.",
             lambda port: (
                 "authorizedUsers" not in port
                 or port.get("authorizationType") in ("authorizedUsers", "authorizedUsersOrGroups")
@@ -122,7 +126,8 @@ class ServingPort(Model):
         Rule(
             "!has(self.authorizedGroups) || (has(self.authorizationType) && "
             "self.authorizationType in ['authorizedGroups', 'authorizedUsersOrGroups'])",
-            "authorizedGroups needs authorizationType authorizedGroups or authorizedUsersOrGroups",
+            "authorizedGroups needs authorizationType authorizedGroups or authorizedUsersOrGroups. Change "
+            "authorizationType, or remove authorizedGroups.",
             lambda port: (
                 "authorizedGroups" not in port
                 or port.get("authorizationType") in ("authorizedGroups", "authorizedUsersOrGroups")
@@ -171,7 +176,7 @@ class GroupSizing(Model):
     """Replicas of a container group, and resources of its containers."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(("replicas", "autoscaling"), "give replicas or autoscaling, not both"),
+        exclusive(("replicas", "autoscaling"), "replicas and autoscaling exclude each other. Remove one of them."),
     )
 
     name: RootLabel

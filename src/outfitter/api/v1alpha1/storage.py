@@ -51,7 +51,7 @@ class GitVolume(VolumeItem, GitFields):
     """A Git repository, cloned when the pod starts."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(("credential", "secretRef"), "give credential or secretRef, not both"),
+        exclusive(("credential", "secretRef"), "credential and secretRef exclude each other. Remove one of them."),
     )
 
     credential: CredentialRef | None = None
@@ -64,7 +64,9 @@ class S3Volume(VolumeItem, S3Fields):
     """A bucket of an S3 object store."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(("credential", "accessKeySecret"), "give credential or accessKeySecret, not both"),
+        exclusive(
+            ("credential", "accessKeySecret"), "credential and accessKeySecret exclude each other. Remove one of them."
+        ),
     )
     REFERS: ClassVar[dict[str, str]] = {"access_key_secret": "Secret"}
 

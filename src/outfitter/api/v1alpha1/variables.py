@@ -18,7 +18,7 @@ def _exclude_rule(sources: tuple[str, ...]) -> Rule:
     none = " && ".join(f"!has(self.{source})" for source in sources)
     return Rule(
         f"!has(self.exclude) || !self.exclude || ({none})",
-        "exclude: true drops an inherited variable, so it cannot have a value of its own",
+        "exclude: true removes an inherited variable, so the entry cannot have a source. Remove exclude or the source.",
         lambda variable: not variable.get("exclude") or not any(source in variable for source in sources),
         field="exclude",
     )
@@ -73,7 +73,9 @@ class EnvironmentVariable(VariableFields):
     """One environment variable. Without a source, the user who submits a workload must set the value."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(_SOURCES, "give at most one of value, credential, configMap and podFieldRef"),
+        exclusive(
+            _SOURCES, "A variable has at most one source. Keep one of value, credential, configMap and podFieldRef."
+        ),
         _exclude_rule(_SOURCES),
     )
 
@@ -84,7 +86,8 @@ class WorkloadEnvironmentVariable(VariableFields):
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
             _WORKLOAD_SOURCES,
-            "give at most one of value, credential, configMap, podFieldRef, secret and userCredential",
+            "A variable has at most one source. Keep one of value, credential, configMap, podFieldRef, secret and "
+            "userCredential.",
         ),
         _exclude_rule(_WORKLOAD_SOURCES),
     )

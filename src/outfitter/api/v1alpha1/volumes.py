@@ -116,7 +116,8 @@ class PvcFields(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "(has(self.existingPvc) && self.existingPvc) || (has(self.claimInfo) && has(self.claimInfo.size))",
-            "a new claim needs claimInfo.size; to use a claim that exists set existingPvc: true and claimName",
+            "A new claim needs claimInfo.size. Set the size, or set existingPvc: true and claimName to use an "
+            "existing claim.",
             lambda pvc: pvc.get("existingPvc") is True or "size" in pvc.get("claimInfo", {}),
             field="claimInfo",
             reason="FieldValueRequired",
@@ -124,7 +125,7 @@ class PvcFields(Model):
         ),
         Rule(
             "!has(self.existingPvc) || !self.existingPvc || has(self.claimName)",
-            "existingPvc needs claimName: the claim to use",
+            "existingPvc needs claimName. Set claimName to the name of the existing claim.",
             lambda pvc: pvc.get("existingPvc") is not True or "claimName" in pvc,
             field="claimName",
             reason="FieldValueRequired",
@@ -132,7 +133,7 @@ class PvcFields(Model):
         ),
         Rule(
             "!has(self.existingPvc) || !self.existingPvc || !has(self.claimInfo)",
-            "claimInfo describes a new claim: remove it, or existingPvc",
+            "claimInfo describes a new claim. Remove claimInfo or existingPvc.",
             lambda pvc: pvc.get("existingPvc") is not True or "claimInfo" not in pvc,
             field="claimInfo",
         ),

@@ -106,7 +106,7 @@ class ExposedUrl(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.authorizedUsers) || !has(self.authorizedGroups)",
-            "give authorizedUsers or authorizedGroups, not both",
+            "authorizedUsers and authorizedGroups exclude each other. Remove one of them.",
             lambda item: "authorizedUsers" not in item or "authorizedGroups" not in item,
             field="authorizedGroups",
         ),
@@ -114,7 +114,8 @@ class ExposedUrl(Model):
             "!has(self.authorizationType) || "
             "(self.authorizationType == 'authorizedUsers' || !has(self.authorizedUsers)) && "
             "(self.authorizationType == 'authorizedGroups' || !has(self.authorizedGroups))",
-            "authorizationType does not fit the list: authorizedUsers and authorizedGroups each need their own type",
+            "authorizedUsers and authorizedGroups need the authorizationType of the same name. Change "
+            "authorizationType.",
             lambda item: (
                 "authorizationType" not in item
                 or all(
@@ -170,13 +171,13 @@ class WorkloadFields(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.tty) || !self.tty || !has(self.stdin) || self.stdin",
-            "tty needs stdin: true",
+            "tty needs stdin. Set stdin to true, or remove tty.",
             lambda spec: spec.get("tty") is not True or spec.get("stdin", True) is True,
             field="tty",
         ),
         Rule(
             "!has(self.tty) || !self.tty || (has(self.stdin) && self.stdin)",
-            "tty needs stdin: true",
+            "tty needs stdin. Set stdin to true, or remove tty.",
             lambda spec: spec.get("tty") is not True or spec.get("stdin") is True,
             field="tty",
             complete=True,

@@ -30,7 +30,7 @@ class WorkspaceSpec(WorkloadFields):
         Rule(
             "!has(self.connections) || "
             "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
-            "connectionType ServingPort is for inference only",
+            "connectionType ServingPort is valid only for an Inference. Use another connectionType.",
             lambda spec: all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ())),
             field="connections",
         ),
