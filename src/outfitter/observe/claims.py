@@ -17,7 +17,7 @@ def observe_claim(body: Mapping[str, Any]) -> Observation:
     if phase == "Lost":
         return failed(
             Reason.LOST_PHASE,
-            "The PersistentVolume no longer exists. Restore it, or delete the claim to get a new, empty one.",
+            "The PersistentVolume no longer exists. Restore the volume, or delete the claim to get a new, empty one.",
         )
     return progressing(Reason.PENDING, "No volume is bound yet.")
 

@@ -80,7 +80,7 @@ def _pod_failure(body: Mapping[str, Any], conditions: Conditions) -> Observation
     name, status = body["metadata"]["name"], body.get("status") or {}
     scheduling = conditions.get("PodScheduled", {})
     if scheduling.get("reason") == "Unschedulable":
-        return _unschedulable(name, scheduling.get("message", "no node fits it"))
+        return _unschedulable(name, scheduling.get("message", "no node fits the pod"))
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         failure = _container_failure(name, container)
         if failure:

@@ -106,7 +106,7 @@ def _running(
     )
     serious = any(problem.level > Level.NOTE for problem in lock.problems)
     ready = not serious and lock.phase != "Locking"
-    text = "waiting for its number" if lock.phase == "Locking" else ""
+    text = "The Artifact waits for its version number." if lock.phase == "Locking" else ""
     reason = _REASONS.get(lock.phase) or lock.problems[0].reason
     draft = StatusInput(ready, reason, text, tuple(lock.problems), facts, (0 if serious else 1, 1))
     return Plan(draft, ended)
@@ -156,14 +156,21 @@ def _taken(repository: Resource | None, version: int | None) -> Problem | None:
     name = repository.live.name
     owner = next((item["name"] for item in versions(repository) if item["version"] == version), None)
     if owner is not None:
-        text = f"version {version} of ArtifactRepository {name} is Artifact {owner}: choose another number, or none"
+        text = (
+            f"Version {version} of ArtifactRepository {name} belongs to Artifact {owner}. Choose another number, "
+            "or remove the field."
+        )
         return stalled(Reason.VERSION_TAKEN, text, "spec.version")
     if spent(status.get("retiredVersions") or (), version):
         text = (
-            f"version {version} of ArtifactRepository {name} was an artifact that is deleted, and no number is given "
-            f"twice: choose one above {status.get('lastVersionNumber', 0)}, or none"
+            f"Version {version} of ArtifactRepository {name} belonged to a deleted Artifact and cannot be reused. "
+            f"Choose a number above {status.get('lastVersionNumber', 0)}, or remove the field."
         )
         return stalled(Reason.VERSION_TAKEN, text, "spec.version")
     if repository.live.deleting:
-        return waiting(Reason.REPOSITORY_DELETING, f"ArtifactRepository {name} is being deleted", "spec.repositoryRef")
+        return waiting(
+            Reason.REPOSITORY_DELETING,
+            f"ArtifactRepository {name} is being deleted. Check its finalizers, or use another repository.",
+            "spec.repositoryRef",
+        )
     return None

@@ -70,7 +70,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     writes = tuple(sharing.writes)
-    ready, text = not problems and not writes, "its roles are being written" if writes else ""
+    ready, text = not problems and not writes, "Outfitter is writing the Roles and RoleBindings." if writes else ""
     reason = Reason.SHARING if writes else Reason.COUNTING
     status = StatusInput(ready, reason, text, tuple(problems), facts, (1, 1))
     # The status reports zero artifacts first: the admission policy for deletions reads it.

@@ -46,7 +46,7 @@ def plan_environment(reader: Reader, asset: Resource) -> Plan:
     if is_wide(asset, reader.settings.system_namespace):
         problem = stalled(
             Reason.SCOPE_FORBIDDEN,
-            "run is refused on an environment of wide scope: make a Workspace that refers to it",
+            f"{asset.key} is shared and cannot run. Create a Workspace that uses the Environment.",
             "spec.run",
         )
         return Plan(StatusInput(False, problem.reason, "", (*_scope(reader, asset), problem), facts, (0, 1)))

@@ -76,18 +76,18 @@ def _material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem
     source = reader.keyed_data("Secret", namespace, name, data=True)
     if source is None:
         return None, waiting(
-            Reason.NOT_CREATED, f"Secret {namespace}/{name} does not exist: create it", "spec.secretRef"
+            Reason.NOT_CREATED, f"Secret {namespace}/{name} does not exist. Create it.", "spec.secretRef"
         )
     if _is_copy(reader, namespace, name):
-        text = f"Secret {namespace}/{name} is a copy that Outfitter made: refer to what it was copied from"
+        text = f"Secret {namespace}/{name} is a copy that Outfitter created. Use the Secret that it was copied from."
         return None, stalled(Reason.INVALID_SPEC, text, "spec.secretRef")
     material = compose(spec, source)
     if material.missing:
         keys = ", ".join(material.missing)
-        text = f"Secret {namespace}/{name} has no key {keys}: add it, or name the right key under spec.keys"
+        text = f"Secret {namespace}/{name} lacks these keys: {keys}. Add them, or set their names in spec.keys."
         return None, waiting(Reason.KEY_NOT_FOUND, text, "spec.secretRef")
     if material.malformed:
         return None, stalled(
-            Reason.MALFORMED_SECRET, f"Secret {namespace}/{name}: {material.malformed}", "spec.secretRef"
+            Reason.MALFORMED_SECRET, f"Secret {namespace}/{name} is malformed. {material.malformed}", "spec.secretRef"
         )
     return material, None

@@ -41,7 +41,14 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     problem = scope_problem(asset, reader.settings.system_namespace)
     problems = [problem] if problem else []
     if volume is None:
-        problems.append(stalled(Reason.INVALID_SPEC, "choose one of nfs, hostPath, git, s3, pvc ...", "spec"))
+        problems.append(
+            stalled(
+                Reason.INVALID_SPEC,
+                "The DataSource has no source. Set one of nfs, hostPath, git, s3, pvc, configMapVolume, secretVolume "
+                "and dataVolume.",
+                "spec",
+            )
+        )
     elif isinstance(volume, UnsupportedVolume):
         problems.append(volume_capability(volume.LACKS).problem(f"spec.{source_type}"))
     if volume is None or problems:
@@ -72,7 +79,7 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
     if source is None:
         problem = waiting(
             Reason.NOT_CREATED,
-            f"ConfigMap {namespace}/{name} does not exist: create it",
+            f"ConfigMap {namespace}/{name} does not exist. Create it.",
             "spec.configMapVolume.configMap",
         )
         facts["targets"] = {"desired": len(where), "synced": 0}
@@ -109,7 +116,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
     if volume.ephemeral and not volume.existing:
         del facts["claimName"]
-        return Plan(StatusInput(True, Reason.VALID, "each workload makes its own claim", (), facts, (1, 1)))
+        return Plan(StatusInput(True, Reason.VALID, "Each workload creates its own claim.", (), facts, (1, 1)))
     if volume.existing:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
         return _report(reader, facts, Diff(problems=missing), where, name)
@@ -118,7 +125,8 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
     result.problems += [
         note(
             Reason.CLAIM_LEFT,
-            f"PersistentVolumeClaim {live.namespace}/{live.name} is out of scope now: delete it by hand",
+            f"PersistentVolumeClaim {live.namespace}/{live.name} is outside the scope of the DataSource. Delete "
+            "the claim if you do not need its data.",
         )
         for live in (write.live for write in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
     ]
@@ -138,11 +146,15 @@ def _claim(asset: Resource, volume: PvcVolume, namespace: str) -> dict[str, Any]
 def _existing(reader: Reader, namespace: str, name: str) -> Problem | None:
     live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
-        text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it, or leave existingPvc out"
+        text = f"PersistentVolumeClaim {namespace}/{name} does not exist. Create it, or remove existingPvc."
         return waiting(Reason.NOT_CREATED, text, "spec.pvc.claimName", namespace)
     seen = observe(live, first_consumer=reader.binds_late(live))
     if seen.state is State.FAILED:
-        return stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", namespace=namespace)
+        return stalled(
+            seen.reason,
+            f"PersistentVolumeClaim {namespace}/{name} is in phase Lost. {seen.message}",
+            namespace=namespace,
+        )
     return None
 
 
@@ -152,13 +164,13 @@ def _report(reader: Reader, facts: dict[str, Any], result: Diff, where: list[str
     for namespace in where:
         live = reader.get("PersistentVolumeClaim", namespace, name)
         if live is None:
-            message = message or "no volume is bound yet"
+            message = message or "No volume is bound yet."
             continue
         seen = observe(live, first_consumer=reader.binds_late(live))
         bound += seen.state is State.READY
         message = message or (seen.message if seen.state is not State.READY else "")
         if seen.state is State.FAILED and not any(problem.namespace == namespace for problem in problems):
-            text = f"PersistentVolumeClaim {namespace}/{name}: {seen.message}"
+            text = f"PersistentVolumeClaim {namespace}/{name} is in phase Lost. {seen.message}"
             problems.append(stalled(seen.reason, text, namespace=namespace))
     broken = {problem.namespace or where[0] for problem in problems if problem.level > Level.NOTE} if where else set()
     fine = len(where) - len(broken)

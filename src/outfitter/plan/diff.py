@@ -53,7 +53,7 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
     where = place(found.kind, found.namespace, found.name)
     if found.owner == owner.live.uid:
         return (
-            waiting(Reason.REPLACING, f"{where} is being deleted and is created again afterwards")
+            waiting(Reason.REPLACING, f"{where} is being deleted. Outfitter then creates it again.")
             if found.deleting
             else None
         )
@@ -64,7 +64,8 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
         return None  # retained data of a former owner is taken over
     if former:
         return waiting(
-            Reason.REPLACING, f"{where} belongs to a deleted {owner.live.kind} of this name: waiting until it is gone"
+            Reason.REPLACING,
+            f"{where} belongs to a deleted {owner.live.kind} of this name. Outfitter continues when it is gone.",
         )
     return name_conflict(found.kind, found.namespace, found.name, labels)
 
@@ -78,9 +79,15 @@ def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str
     """Return the problem of a name that an unmanaged object holds. `labels`: those of that object."""
     where = place(kind, namespace, name)
     if LABEL_OWNER_KIND in labels and LABEL_OWNER_NAME in labels:
-        text = f"{where} belongs to {labels[LABEL_OWNER_KIND]} {labels[LABEL_OWNER_NAME]}: choose another name here"
+        text = (
+            f"{where} belongs to {labels[LABEL_OWNER_KIND]} {labels[LABEL_OWNER_NAME]}. Choose another name for "
+            "your object."
+        )
     else:
-        text = f"{where} exists and is not Outfitter's: delete or rename it, or choose another name here"
+        text = (
+            f"{where} exists, and Outfitter does not manage it. Delete or rename it, or choose another name for "
+            "your object."
+        )
     return stalled(Reason.NAME_TAKEN, text, namespace=namespace)
 
 
@@ -142,25 +149,27 @@ def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterabl
 
 
 def refused(write: Write, error: ApiError) -> Problem:
-    """Return the problem of a rejected write: the words of the API server and the remedy."""
+    """Return the problem of a rejected write: the answer of the API server and the remedy."""
     if isinstance(write, Delete):
-        kind, namespace, name, verb = write.live.kind, write.live.namespace, write.live.name, "delete"
+        kind, namespace, name, change = write.live.kind, write.live.namespace, write.live.name, "deletion"
     else:
         meta = write.manifest["metadata"]
         kind, namespace, name = write.manifest["kind"], meta.get("namespace", ""), meta["name"]
-        verb = "create" if isinstance(write, Create) else "change"
-    where = place(kind, namespace, name)
-    text = f"the API server refused to {verb} {where}: {error.message}"
+        change = "creation" if isinstance(write, Create) else "change"
+    where, answer = place(kind, namespace, name), error.message.rstrip(".")
+    text = f"The API server rejected the {change} of {where}: {answer}."
     if isinstance(error, NotFound):
-        return waiting(Reason.NOT_CREATED, f"{where} cannot be made: {error.message}", namespace=namespace)
+        return waiting(Reason.NOT_CREATED, f"{where} cannot be created: {answer}.", namespace=namespace)
     if isinstance(error, Forbidden) and "exceeded quota" in error.message:
         return waiting(
-            Reason.QUOTA_EXCEEDED, f"{text}; free some of the quota, or let an admin raise it", namespace=namespace
+            Reason.QUOTA_EXCEEDED,
+            f"{text} Free some of the quota, or ask an administrator to raise the quota.",
+            namespace=namespace,
         )
     if isinstance(error, Forbidden) and "being terminated" in error.message:
-        return waiting(Reason.NAMESPACE_TERMINATING, f"namespace {namespace} is being deleted", namespace=namespace)
+        return waiting(Reason.NAMESPACE_TERMINATING, f"Namespace {namespace} is being deleted.", namespace=namespace)
     if isinstance(error, Forbidden):
-        return stalled(Reason.FORBIDDEN, f"{text}; an admin must allow it", namespace=namespace)
+        return stalled(Reason.FORBIDDEN, f"{text} Ask an administrator to permit the request.", namespace=namespace)
     if isinstance(error, Invalid):
-        return stalled(Reason.REFUSED, f"{text}; correct the field that it names", namespace=namespace)
-    return waiting(Reason.UNAVAILABLE, text, namespace=namespace)
+        return stalled(Reason.REFUSED, f"{text} Correct the field that the API server names.", namespace=namespace)
+    return waiting(Reason.UNAVAILABLE, f"{text} Outfitter retries.", namespace=namespace)

@@ -46,9 +46,7 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
     if is_wide(resource, reader.settings.system_namespace) and spec.claim_name is None and not one_volume:
         facts["phase"] = "Ready"
         return Plan(
-            StatusInput(
-                True, Reason.VALID, "each namespace fills a cache of its own as this one says", (), facts, (1, 1)
-            )
+            StatusInput(True, Reason.VALID, "Each namespace fills its own cache from this spec.", (), facts, (1, 1))
         )
     idle = _IdleTimer.of(reader, resource)
     if idle.over:
@@ -92,12 +90,14 @@ def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dic
     facts["claimName"] = name
     live = reader.get("PersistentVolumeClaim", namespace, name)
     if live is None:
-        text = f"PersistentVolumeClaim {namespace}/{name} does not exist: create it"
+        text = f"PersistentVolumeClaim {namespace}/{name} does not exist. Create it."
         problem = waiting(Reason.NOT_CREATED, text, "spec.claimName")
         return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Pending"}, (0, 1)))
     seen = observe(live, first_consumer=reader.binds_late(live))
     if seen.state is State.FAILED:
-        problem = stalled(seen.reason, f"PersistentVolumeClaim {namespace}/{name}: {seen.message}", "spec.claimName")
+        problem = stalled(
+            seen.reason, f"PersistentVolumeClaim {namespace}/{name} is in phase Lost. {seen.message}", "spec.claimName"
+        )
         return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Failed"}, (0, 1)))
     return Plan(StatusInput(True, Reason.READY, "", (), {**facts, "phase": "Ready"}, (1, 1)))
 
@@ -160,7 +160,9 @@ def _claim_problems(reader: Reader, held: CachedObject | None) -> list[Problem]:
     seen = observe(held, first_consumer=reader.binds_late(held))
     if seen.state is not State.FAILED:
         return []
-    return [stalled(seen.reason, f"PersistentVolumeClaim {held.name}: {seen.message}")]
+    return [
+        stalled(seen.reason, f"PersistentVolumeClaim {held.namespace}/{held.name} is in phase Lost. {seen.message}")
+    ]
 
 
 def _download(
@@ -240,10 +242,10 @@ def _pods(reader: Reader, resource: Resource, job: CachedObject) -> list[CachedO
 
 
 def _draft(facts: Mapping[str, Any], problems: list[Problem], reason: Reason) -> StatusInput:
-    text = "the model is being downloaded" if reason == Reason.DOWNLOADING else ""
+    text = "The model is being downloaded." if reason == Reason.DOWNLOADING else ""
     before = (facts.get("failure") or {}).get("message")
     if text and before:
-        text = f"{text} again; the attempt before failed: {before}"
+        text = f"The model is being downloaded again after a failure. {before}"
     return StatusInput(False, reason, text, tuple(problems), facts, (0, 1))
 
 

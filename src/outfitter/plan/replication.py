@@ -51,7 +51,7 @@ def _blocked(asset: Resource, place: tuple[str, str, str], problem: Problem) -> 
     kind, namespace, name = place
     if problem.reason != Reason.NAME_TAKEN or namespace == asset.live.namespace:
         return replace(problem, namespace=namespace)
-    text = f"{kind} {namespace}/{name} exists and is not Outfitter's: delete or rename it"
+    text = f"{kind} {namespace}/{name} exists, and Outfitter does not manage it. Delete or rename it."
     return stalled(Reason.REPLICATION_ERROR, text, namespace=namespace)
 
 

@@ -26,18 +26,18 @@ def unshareable(reader: Reader, resource: Resource) -> Problem | None:
     """Return why a cache cannot be mounted in other namespaces."""
     settings = reader.settings
     if not is_wide(resource, settings.system_namespace):
-        text = f"only a cache of wider scope in namespace {settings.system_namespace} is shared: remove sharing"
+        text = f"Only a NimCache of wider scope in namespace {settings.system_namespace} is shared. Remove the field."
         return stalled(Reason.INVALID_SPEC, text, _FIELD)
     if settings.watch_namespaces:
         text = (
-            "PersistentVolumes belong to the whole cluster, and this operator serves only some namespaces "
-            "(watchNamespaces): use sharing download"
+            "PersistentVolumes are cluster-scoped, and this operator serves only the namespaces in "
+            "watchNamespaces. Set the field to download."
         )
         return stalled(Reason.UNSUPPORTED, text, _FIELD)
     if not settings.shared_drivers:
         text = (
-            "no storage driver may be shared: an admin must name it in the operator's staticPvDrivers, "
-            "or use sharing download"
+            "No storage driver is permitted for sharing. Ask an administrator to add one to staticPvDrivers, or "
+            "set the field to download."
         )
         return stalled(Reason.UNSUPPORTED, text, _FIELD)
     return None
@@ -98,14 +98,22 @@ def _source(reader: Reader, resource: Resource, name: str) -> Mapping[str, Any] 
     volume = (held.body["spec"].get("volumeName") or "") if held else ""
     live = reader.get("PersistentVolume", "", volume) if volume else None
     if live is None:
-        return waiting(Reason.PENDING, f"PersistentVolumeClaim {resource.live.namespace}/{name} is not bound yet")
+        return waiting(Reason.PENDING, f"PersistentVolumeClaim {resource.live.namespace}/{name} is not bound yet.")
     body = live.body
     driver = (body["spec"].get("csi") or {}).get("driver", "")
     if driver in reader.settings.shared_drivers:
         return body
-    what = f"of CSI driver {driver}, which is not among" if driver else "not of a CSI driver, and only such are among"
-    text = f"PersistentVolume {volume} is {what} the operator's staticPvDrivers: an admin can add a driver that lets "
-    return stalled(Reason.UNSUPPORTED, f"{text}several namespaces mount one volume, or use sharing download", _FIELD)
+    if driver:
+        text = (
+            f"PersistentVolume {volume} uses CSI driver {driver}, which is not in staticPvDrivers. Ask an "
+            "administrator to add the driver if it can share volumes, or set the field to download."
+        )
+    else:
+        text = (
+            f"PersistentVolume {volume} does not use a CSI driver. Use a StorageClass with a driver in "
+            "staticPvDrivers, or set the field to download."
+        )
+    return stalled(Reason.UNSUPPORTED, text, _FIELD)
 
 
 def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespace: str, found: _Shares) -> None:

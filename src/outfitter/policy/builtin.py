@@ -12,7 +12,6 @@ from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
-from outfitter.resolve.references import label
 from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
 
 _USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
@@ -26,7 +25,7 @@ def _supported_types(candidate: Candidate) -> Iterator[Problem]:
     assert isinstance(environment.model, Environment)
     supported = environment.model.spec.supported_types
     if supported and request.type not in supported:
-        text = f"{label(environment)} supports {', '.join(supported)}, not {request.type}"
+        text = f"{environment.key} supports {', '.join(supported)}, not {request.type}. Use another Environment."
         yield stalled(Reason.TYPE_NOT_SUPPORTED, text, "spec.assets")
 
 
@@ -39,9 +38,7 @@ def _user_override(candidate: Candidate) -> Iterator[Problem]:
         return
     given = request.inline.get("security") or {}
     for name in (name for name in _USER_AND_GROUPS if name in given):
-        text = (
-            f"{label(environment)} does not allow this override (overrideUidGidInWorkspace is false). Remove the field."
-        )
+        text = f"{environment.key} does not allow this override (overrideUidGidInWorkspace is false). Remove the field."
         yield stalled(Reason.OVERRIDE_FORBIDDEN, text, f"spec.security.{name}")
 
 
@@ -54,7 +51,7 @@ def _not_for_serving(candidate: Candidate) -> Iterator[Problem]:
     given = [f"security.{name}" for name in _NOT_SERVING if security.get(name)]
     given += [name for name in ("tty", "stdin") if fields.get(name)]
     for name in given:
-        text = "an inference cannot have it: use another environment"
+        text = "An Inference cannot have this field. Use another Environment."
         yield stalled(Reason.TYPE_NOT_SUPPORTED, text, f"spec.{name}")
     yield from not_for_inference(candidate.resolved.volumes)
 
@@ -64,8 +61,8 @@ def _elevation(candidate: Candidate) -> Iterator[Problem]:
     if found and not candidate.namespace.elevation_allowed:
         namespace = candidate.request.namespace
         text = (
-            f"the pod would have {', '.join(found)}: remove it, or an admin must label namespace {namespace} "
-            "outfitter.dev/elevation=allowed"
+            f"The pod exceeds Pod Security level restricted: {', '.join(found)}. Remove these settings, or ask an "
+            f"administrator to label namespace {namespace} outfitter.dev/elevation=allowed."
         )
         yield stalled(Reason.ELEVATION_FORBIDDEN, text)
 
@@ -76,9 +73,9 @@ def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:
     for volume in candidate.resolved.volumes:
         if isinstance(volume, NfsVolume):
             text = (
-                f"{volume.use.origin} is an inline nfs volume, which Pod Security restricted forbids in "
-                f"{candidate.request.namespace}: an admin can set the operator's nfs.backend to csi, or relax the "
-                "namespace's level to baseline"
+                f"{volume.use.origin} is an inline nfs volume, which Pod Security level restricted forbids. Ask an "
+                f"administrator to set nfsBackend to csi, or to relax namespace {candidate.request.namespace} to "
+                "baseline."
             )
             yield stalled(Reason.NFS_OUTSIDE_RESTRICTED, text, volume.use.field)
 
@@ -87,7 +84,7 @@ def _one_propagation(candidate: Candidate) -> Iterator[Problem]:
     volumes = candidate.resolved.volumes
     modes = {volume.mount_propagation or "None" for volume in volumes if isinstance(volume, HostPathVolume)}
     if len(modes) > 1:
-        text = "all hostPath volumes of one workload must have the same mountPropagation"
+        text = "The hostPath volumes have different values of mountPropagation. Set one value for all."
         yield stalled(Reason.CONFLICT, text, "spec.storage.hostPath")
 
 
@@ -98,8 +95,8 @@ def _locked_replaces_locked(candidate: Candidate) -> Iterator[Problem]:
     live = target.definition.resource.live
     if running and running["locked"] and running["uid"] != live.uid:
         text = (
-            f"Artifact {live.name} is a draft, and Artifact {running['name']}, which runs, is locked: "
-            f"lock {live.name} first"
+            f"Artifact {live.name} is a draft and cannot replace Artifact {running['name']}, which is locked and "
+            f"runs. Lock Artifact {live.name} first."
         )
         yield stalled(Reason.DRAFT_FORBIDDEN, text, "spec.artifact")
 

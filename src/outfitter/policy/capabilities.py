@@ -32,14 +32,14 @@ class Capability:
 
 
 PROXY: Final = Capability("Limiting access to some users needs an identity-aware proxy, which is not supported.")
-IDENTITY: Final = Capability("This needs the identity of the requester, which the operator does not have.")
+IDENTITY: Final = Capability("The field needs the identity of the requester, which the operator does not have.")
 JOBS: Final = Capability("A workspace that runs to completion is not supported.")
 RETRIES: Final = Capability("Counting the restarts of a workspace is not supported.")
 PREEMPTION: Final = Capability("Stopping after a preemption is not supported.")
 COMPLETION: Final = Capability("A workspace that is kept running never completes.")
-SCHEDULER: Final = Capability("This needs a scheduler backend, and none is configured.")
+SCHEDULER: Final = Capability("The field needs a scheduler backend, and none is configured.")
 REQUEST_METRICS: Final = Capability(
-    "This metric needs a backend that counts requests, and none is configured.",
+    "The metric needs a backend that counts requests, and none is configured.",
     "Use cpu, memory or a metric of the pods.",
 )
 BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")

@@ -176,7 +176,8 @@ class Executor:
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
         if former:
             text = (
-                f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name: waiting until it is gone"
+                f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name. Outfitter continues when "
+                "it is gone."
             )
             return waiting(Reason.REPLACING, text)
         self._unmanaged.add(place)

@@ -59,17 +59,25 @@ def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
         problems.append(
             stalled(
                 Reason.FRACTIONS_UNSUPPORTED,
-                "parts of a GPU need a scheduler backend that can share one, and none is configured: ask for whole "
-                "devices (gpuDevicesRequest without gpuRequestType) or a MIG profile",
+                "A part of a GPU needs a scheduler backend that shares devices, and none is configured. Request whole "
+                "devices without gpuRequestType, or a MIG profile.",
                 f"{prefix}.gpuRequestType",
             )
         )
     for item in compute.extended_resources:
         if not item.exclude and item.quantity is None:
             where = f"{prefix}.extendedResources[{item.resource}].quantity"
-            problems.append(stalled(Reason.INVALID_SPEC, "give the quantity", where))
+            problems.append(
+                stalled(
+                    Reason.INVALID_SPEC, f"Extended resource {item.resource} has no quantity. Set the field.", where
+                )
+            )
     if whole_portion and compute.gpu_portion_limit not in (None, 1):
         problems.append(
-            note(Reason.NOT_ENFORCED, "a GPU limit is not enforced for a whole device", f"{prefix}.gpuPortionLimit")
+            note(
+                Reason.NOT_ENFORCED,
+                "The GPU limit is not enforced for a whole device. Remove the field.",
+                f"{prefix}.gpuPortionLimit",
+            )
         )
     return problems

@@ -66,7 +66,8 @@ def endpoints(spec: Spec, workload: str, namespace: str, settings: Settings) -> 
             problems.append(
                 stalled(
                     Reason.INVALID_SPEC,
-                    "the environment has no connection of this name: correct it, or describe it whole",
+                    f"Connection {item.name} does not exist in the Environment. Correct the name, or set toolType, "
+                    "connectionType and containerPort.",
                     field,
                 )
             )
@@ -95,14 +96,19 @@ def _connection(
     if kind == "ServingPort" and serving and port is not None:
         return None  # the Service of the container group
     if kind is None or port is None or kind == "ServingPort":
-        text = "a workspace has no serving port" if kind == "ServingPort" else "give connectionType and containerPort"
+        text = f"Connection {item.name} has no connectionType or no containerPort. Set both."
+        if kind == "ServingPort":
+            text = f"Connection {item.name} of type ServingPort needs an Inference and containerPort. Change the type."
         problems.append(stalled(Reason.INVALID_SPEC, text, field))
         return None
     if item.node_port is not None and (kind != "NodePort" or not item.custom_node_port):
-        text = "nodePort counts only for connectionType NodePort with customNodePort: true: remove it, or set that"
+        text = (
+            "The node port is valid only with connectionType NodePort and customNodePort: true. Remove the field, "
+            "or set both."
+        )
         problems.append(stalled(Reason.INVALID_SPEC, text, f"{field}.nodePort"))
     if kind == "NodePort" and item.custom_node_port and item.node_port is None:
-        text = "the environment leaves the port to you (customNodePort): set nodePort for this connection"
+        text = f"Connection {item.name} has customNodePort: true and no node port. Set the field."
         problems.append(stalled(Reason.NODE_PORT_MISSING, text, f"{field}.nodePort"))
     url = ""
     if kind == "ExternalUrl":
@@ -131,18 +137,30 @@ def _url(
 ) -> str:
     """Return the URL of a connection under the domain of the operator; "" and a problem if it cannot have one."""
     if not settings.domain:
-        text = "connection URLs are off: an admin must set the operator's domain, or use another connectionType"
+        text = (
+            "The operator has no domain for URLs. Ask an administrator to set the domain, or use another "
+            "connectionType."
+        )
         problems.append(stalled(Reason.DOMAIN_MISSING, text, field))
         return ""
     if not custom:
         scheme = "https" if settings.ingress_tls else "http"
         return f"{scheme}://{connection_host(workload, name, namespace, settings.domain)}"
     if not given:
-        problems.append(stalled(Reason.URL_MISSING, "customUrl is set, so give externalUrl", f"{field}.externalUrl"))
+        problems.append(
+            stalled(
+                Reason.URL_MISSING,
+                "The connection has customUrl: true and no URL. Set the field.",
+                f"{field}.externalUrl",
+            )
+        )
         return ""
     host = host_of(given)
     if not host.endswith(f".{settings.domain}"):
-        text = f"give a URL like https://name.{settings.domain}/path: no other domain is served here"
+        text = (
+            f"Outfitter serves only hosts below {settings.domain}. Use a URL such as "
+            f"https://name.{settings.domain}/path."
+        )
         problems.append(stalled(Reason.HOST_FORBIDDEN, text, f"{field}.externalUrl"))
         return ""
     return given
@@ -163,7 +181,9 @@ def _link(item: Any, spec: Spec, field: str, problems: list[Problem]) -> dict[st
     url = _PLACEHOLDER.sub(fill, item.external_url or "")
     entry = {"name": item.name, "toolType": item.tool_type, "url": url}
     if left:
-        text = f"{', '.join(left)} of the link is not a variable with a plain value: left as it is"
+        text = (
+            f"The link names variables without a plain value: {', '.join(left)}. Set their values, or change the link."
+        )
         problems.append(note(Reason.PLACEHOLDER_UNRESOLVED, text, f"{field}.externalUrl"))
         entry["message"] = text
     return entry
@@ -176,7 +196,13 @@ def _ports(spec: Spec, problems: list[Problem]) -> list[Endpoint]:
             continue
         name = item.name or f"port-{item.container}"
         if item.container is None:
-            problems.append(stalled(Reason.INVALID_SPEC, "give the container port", f"spec.ports[{name}].container"))
+            problems.append(
+                stalled(
+                    Reason.INVALID_SPEC,
+                    f"Port {name} has no container port. Set the field.",
+                    f"spec.ports[{name}].container",
+                )
+            )
             continue
         kind = item.service_type or "ClusterIP"
         node_port = item.external if kind == "NodePort" else None
@@ -195,7 +221,9 @@ def _exposed(spec: Spec, workload: str, namespace: str, settings: Settings, prob
         name = dns_label(item.name or f"url-{item.container}")
         field = f"spec.exposedUrls[{name}]"
         if item.container is None:
-            problems.append(stalled(Reason.INVALID_SPEC, "give the container port", f"{field}.container"))
+            problems.append(
+                stalled(Reason.INVALID_SPEC, f"URL {name} has no container port. Set the field.", f"{field}.container")
+            )
             continue
         url = _url(item.url, item.url is not None, name, field, workload, namespace, settings, problems)
         found.append(Endpoint(name, "ExternalUrl", item.container, item.container, url=url, tool=item.tool_type or ""))
@@ -211,16 +239,19 @@ def _clashes(inside: list[Endpoint], problems: list[Problem]) -> None:
         if names[item.name] == 2:
             problems.append(
                 stalled(
-                    Reason.CONFLICT, f"two connections or ports are named {item.name}: rename one", "spec.connections"
+                    Reason.CONFLICT,
+                    f"Two connections or ports have the name {item.name}. Rename one of them.",
+                    "spec.connections",
                 )
             )
         if item.node_port is not None and node_ports.setdefault(item.node_port, item.name) != item.name:
             text = (
-                f"node port {item.node_port} is asked for by {node_ports[item.node_port]} and {item.name}: change one"
+                f"Node port {item.node_port} is set by {node_ports[item.node_port]} and {item.name}. Change one of "
+                "them."
             )
             problems.append(stalled(Reason.CONFLICT, text, f"spec.connections[{item.name}].nodePort"))
         if item.url and hosts.setdefault(item.url, item.name) != item.name:
-            text = f"{item.url} is asked for by {hosts[item.url]} and {item.name}: change one"
+            text = f"URL {item.url} is set by {hosts[item.url]} and {item.name}. Change one of them."
             problems.append(stalled(Reason.CONFLICT, text, f"spec.connections[{item.name}].externalUrl"))
 
 

@@ -77,7 +77,7 @@ def _published(kind: str, picked: dict[str, str]) -> Material:
             pull = {DOCKER_CONFIG: _docker_config(NGC_REGISTRY, "$oauthtoken", key)}
             return Material({"NGC_API_KEY": _base64(key)}, pull=pull)
     except (UnicodeDecodeError, binascii.Error):
-        return Material(malformed="it must be text in UTF-8")
+        return Material(malformed="Its content must be text in UTF-8.")
     return Material(picked)
 
 

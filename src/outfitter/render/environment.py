@@ -99,7 +99,7 @@ def _readiness(spec: Spec, problems: list[Problem]) -> dict[str, Any] | None:
         problems.append(
             stalled(
                 Reason.INVALID_SPEC,
-                "say what to ask: handler.httpGet with a port",
+                "The readiness probe has no HTTP request with a port. Set the field.",
                 "spec.probes.readiness.handler.httpGet.port",
             )
         )
@@ -122,7 +122,7 @@ def _container_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
     if source == "fromTheImage":
         for name, value in given.items():
             if value is not None:
-                text = "ids come from the image here: set uidGidSource to custom, or remove it"
+                text = "The user and group IDs come from the image. Set uidGidSource to custom, or remove the field."
                 problems.append(stalled(Reason.INVALID_SPEC, text, f"spec.security.{name}"))
     custom = source == "custom"
     context: dict[str, Any] = {

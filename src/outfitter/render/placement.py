@@ -47,12 +47,12 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
     }
     labels = {item.name: item.value or "" for item in spec.labels if not item.exclude}
     annotations = {item.name: item.value or "" for item in spec.annotations if not item.exclude}
-    for what, names in (("labels", labels), ("annotations", annotations)):
+    for field, what, names in (("labels", "Label", labels), ("annotations", "Annotation", annotations)):
         for name in list(names):
             if name in _RESERVED_NAMES or name.startswith(_RESERVED):
                 del names[name]
-                text = "belongs to a tool that would prune or take over the pod: left out"
-                problems.append(note(Reason.RESERVED, text, f"spec.{what}[{name}]"))
+                text = f"{what} {name} belongs to another tool, and the pod does not get it. Remove it from the spec."
+                problems.append(note(Reason.RESERVED, text, f"spec.{field}[{name}]"))
     if spec.category:
         # Free text that is no label value becomes an annotation.
         where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations

@@ -119,8 +119,10 @@ class _Parts:
         if first is None:
             self.claims[place] = part.source
             return True
-        both = f"{first} and {part.source}" if first != part.source else f"{part.source}, twice"
-        self.problems.append(stalled(Reason.CONFLICT, f"{what} {name} is set by {both}: change one of them"))
+        both = f"by {first} and {part.source}" if first != part.source else f"twice by {part.source}"
+        self.problems.append(
+            stalled(Reason.CONFLICT, f"{what[0].upper()}{what[1:]} {name} is set {both}. Change one of them.")
+        )
         return False
 
     def add(self, part: PodPatch) -> None:

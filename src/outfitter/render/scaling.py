@@ -76,7 +76,7 @@ def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Prob
     if own is not None and own.autoscaling is not None:
         where = f"{field}.containerGroups[{group.name}].autoscaling"
     if scaling.min_replicas == 0:
-        text = "scaling to zero needs a backend that keeps requests meanwhile, and there is none: set 1 or more"
+        text = "Scale to zero needs a backend that holds requests, and none is configured. Set 1 or more."
         yield stalled(Reason.SCALE_TO_ZERO_UNSUPPORTED, text, f"{where}.minReplicas")
     if scaling.metric in _RESOURCES:
         lacking = [
@@ -86,7 +86,7 @@ def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Prob
         ]
         if lacking:
             name = "cpuCoreRequest" if scaling.metric == "cpu" else "cpuMemoryRequest"
-            text = f"{scaling.metric} is measured against requests: give {name} for {', '.join(lacking)}"
+            text = f"Metric {scaling.metric} needs {name}. Set it in these containers: {', '.join(lacking)}."
             yield stalled(Reason.INVALID_SPEC, text, f"{where}.metric")
     for name, value in (
         ("initialReplicas", scaling.initial_replicas),
@@ -96,4 +96,8 @@ def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Prob
         ("scaleToZeroRetentionSeconds", scaling.scale_to_zero_retention_seconds or None),
     ):
         if value is not None:
-            yield note(Reason.NOT_ENFORCED, "it needs a backend that sees requests: ignored", f"{where}.{name}")
+            yield note(
+                Reason.NOT_ENFORCED,
+                "The field needs a backend that counts requests, and none is configured. Outfitter ignores the field.",
+                f"{where}.{name}",
+            )

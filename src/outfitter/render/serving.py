@@ -94,16 +94,22 @@ def limits(
     for item in exposure.inside:
         name = connection_service(request.name, item.name)
         if name in services:
-            text = f"it would have the Service {name} of container group {services[name]}: rename the connection"
+            text = (
+                f"Connection {item.name} needs Service {name}, which belongs to container group {services[name]}. "
+                "Rename the connection."
+            )
             yield stalled(Reason.CONFLICT, text, f"{field}.connections[{item.name}]")
     serving = _serving(spec)
     if serving is not None and request.own_artifact and "container" in serving:
-        text = "the port is that of the primary container: ignored"
+        text = "The primary container sets the port. Outfitter ignores the field."
         yield note(Reason.NOT_ENFORCED, text, f"{field}.servingPort.container")
     if serving is not None and not serving.get("clusterLocalAccessOnly") and not settings.domain:
-        text = "an admin has set no domain, so it can be reached inside the cluster only"
+        text = (
+            "The operator has no domain, so the workload is reachable only inside the cluster. Ask an "
+            "administrator to set the domain."
+        )
         yield note(Reason.CLUSTER_LOCAL, text, f"{field}.servingPort")
     timeouts = spec.serving_configuration if isinstance(spec, InferenceSpec) else None
     if timeouts and timeouts.request_timeout_seconds is not None and not settings.ingress_class.startswith("nginx"):
-        text = "this cluster's ingress takes no such limit from us"
+        text = "The Ingress controller of this cluster does not support a request timeout. Outfitter ignores the field."
         yield note(Reason.NOT_ENFORCED, text, f"{field}.servingConfiguration.requestTimeoutSeconds")

@@ -73,17 +73,24 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
     if lost is not None:
         return lost
     if found is None:
-        text = f"no Artifact {source.name} in {resource.live.namespace} to clone: create it, or name another one"
+        text = f"Artifact {resource.live.namespace}/{source.name} does not exist. Create it, or clone another Artifact."
         return waiting(Reason.REFERENCE_NOT_FOUND, text, "spec.cloneFrom")
     assert isinstance(found.model, Artifact)
     if found.model.spec.clone_from is not None:
         snapshot = reader.get("ControllerRevision", found.live.namespace, clone_snapshot(found.live.name))
         if snapshot is None or snapshot.owner != found.live.uid:
-            text = f"Artifact {source.name} is a clone that has not taken over its own source yet: see its status"
+            text = (
+                f"Artifact {resource.live.namespace}/{source.name} has not copied the fields of its own clone source "
+                "yet. See the status of that Artifact."
+            )
             return waiting(Reason.SOURCE_NOT_READY, text, "spec.cloneFrom")
     origin = definition(reader, found)
     if isinstance(origin, Problem):
-        return waiting(Reason.SOURCE_NOT_READY, f"Artifact {source.name}: {origin.text}", "spec.cloneFrom")
+        return waiting(
+            Reason.SOURCE_NOT_READY,
+            f"Artifact {resource.live.namespace}/{source.name} cannot be cloned yet. {origin.message}",
+            "spec.cloneFrom",
+        )
     given = {**(origin.taken["spec"] if origin.taken else {}), **(found.body.get("spec") or {})}
     taken = {
         "spec": {
@@ -105,8 +112,9 @@ def _lost(resource: Resource, source: Resource | None) -> Problem | None:
     if now == taken:
         return None
     text = (
-        f"ControllerRevision {clone_snapshot(resource.live.name)} with what version {status['version']} took over was "
-        f"deleted, and Artifact {taken['name']} is not as it was: restore it from a backup, or lock a new artifact"
+        f"ControllerRevision {clone_snapshot(resource.live.name)} of version {status['version']} was deleted, "
+        f"and Artifact {taken['name']} changed or was deleted. Restore the ControllerRevision, or lock a new "
+        "Artifact."
     )
     return stalled(Reason.SNAPSHOT_LOST, text, "spec.cloneFrom")
 
@@ -125,7 +133,9 @@ def _defined(
 def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
     """Yield why an artifact cannot become a version."""
     if not found.groups:
-        yield stalled(Reason.NOTHING_TO_LOCK, "it has no container group: give containerGroups", "spec.containerGroups")
+        yield stalled(
+            Reason.NOTHING_TO_LOCK, "The Artifact has no container group. Add at least one.", "spec.containerGroups"
+        )
 
 
 def versions(repository: Resource | None) -> list[Mapping[str, Any]]:
@@ -154,8 +164,8 @@ def spent(retired: Sequence[int], number: int) -> bool:
 def full_problem(repository: str) -> Problem:
     """Return the problem of a repository that can list no more versions."""
     text = (
-        f"ArtifactRepository {repository} holds {LISTED_VERSIONS} versions, the most there can be: delete old ones, or "
-        "use another one"
+        f"ArtifactRepository {repository} holds {LISTED_VERSIONS} versions, which is the maximum. Delete old "
+        "versions, or use another repository."
     )
     return stalled(Reason.REPOSITORY_FULL, text)
 
@@ -168,7 +178,10 @@ def type_problem(found: ResolvedArtifact, repository: Resource | None) -> Proble
     wanted = repository.model.spec.type
     if wanted == found.type:
         return None
-    text = f"ArtifactRepository {found.repository} is for type {wanted}, not {found.type}: name another repository"
+    text = (
+        f"ArtifactRepository {found.repository} holds type {wanted}, and the Artifact has type {found.type}. "
+        "Use another repository."
+    )
     return stalled(Reason.TYPE_MISMATCH, text, "spec.repositoryRef")
 
 
@@ -187,31 +200,40 @@ def find_target(reader: Reader, namespace: str, ref: ArtifactRef) -> ArtifactTar
         resource = reader.resource("Artifact", namespace, ref.name)
         if resource is None:
             return waiting(
-                Reason.REFERENCE_NOT_FOUND, f"no Artifact {ref.name} in {namespace}: create it", f"{field}.name"
+                Reason.REFERENCE_NOT_FOUND,
+                f"Artifact {namespace}/{ref.name} does not exist. Create it, or correct the name.",
+                f"{field}.name",
             )
         return _chosen(reader, resource, field)
     repository = reader.resource("ArtifactRepository", namespace, ref.repository or "")
     if repository is None:
-        text = f"no ArtifactRepository {ref.repository} in {namespace}: correct the name, or lock an artifact in it"
+        text = (
+            f"ArtifactRepository {namespace}/{ref.repository} does not exist. Correct the name, or lock an "
+            "Artifact in that repository."
+        )
         return waiting(Reason.REFERENCE_NOT_FOUND, text, f"{field}.repository")
     entry = next((item for item in versions(repository) if item["version"] == ref.version), None)
     resource = reader.resource("Artifact", namespace, entry["name"]) if entry else None
     if entry is None or resource is None or resource.live.uid != entry["uid"]:
-        has = ", ".join(str(item["version"]) for item in versions(repository)[-10:]) or "no version"
-        text = f"ArtifactRepository {ref.repository} has no version {ref.version} (any more), it has {has}"
+        newest = ", ".join(str(item["version"]) for item in versions(repository)[-10:])
+        remedy = f"Use one of its versions: {newest}." if newest else "Lock an Artifact in that repository."
+        text = f"ArtifactRepository {namespace}/{ref.repository} has no version {ref.version}. {remedy}"
         return waiting(Reason.VERSION_NOT_FOUND, text, f"{field}.version")
     return _chosen(reader, resource, field)
 
 
 def _chosen(reader: Reader, resource: Resource, field: str) -> ArtifactTarget | Problem:
     found = definition(reader, resource)
-    name = f"Artifact {resource.live.name}"
     if isinstance(found, Problem):
-        return waiting(Reason.SOURCE_NOT_READY, f"{name}: {found.text}", field)
+        return waiting(Reason.SOURCE_NOT_READY, f"{resource.key} cannot be used yet. {found.message}", field)
     if found.fresh:
-        return waiting(Reason.SOURCE_NOT_READY, f"{name} has not taken over its source yet: see its status", field)
+        return waiting(
+            Reason.SOURCE_NOT_READY,
+            f"{resource.key} has not copied the fields of its clone source yet. See the status of that Artifact.",
+            field,
+        )
     if resource.live.deleting:
-        return waiting(Reason.REFERENCE_DELETING, f"{name} is being deleted: refer to another one", field)
+        return waiting(Reason.REFERENCE_DELETING, f"{resource.key} is being deleted. Use another Artifact.", field)
     repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
     number = number_of(repository, resource.live.uid) if found.locked else None
     return ArtifactTarget(found, number)

@@ -46,7 +46,7 @@ def model_volume(
     name = found.storage.claim_name
     if name is not None:
         if reader.get("PersistentVolumeClaim", request.namespace, name) is None:
-            text = f"PersistentVolumeClaim {request.namespace}/{name} does not exist yet: create it"
+            text = f"PersistentVolumeClaim {request.namespace}/{name} does not exist. Create it."
             notes.problems.append(waiting(Reason.NOT_CREATED, text, "spec.storage.claimName"))
         use = PvcVolume(_use(who, "spec.storage.claimName"), name, existing=True)
         return ModelVolume(CACHE_PATH, use, True, {"claimName": name})
@@ -76,17 +76,19 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
     if cache is None or not status:
         # Missing, or not reconciled yet: its users wait in both cases.
         name = cache.live.name if cache else nim_cache(image)
-        notes.problems.append(under_way(Reason.CACHE_NOT_READY, f"NimCache {name} is being made", field_name))
+        notes.problems.append(
+            under_way(Reason.CACHE_NOT_READY, f"NimCache {request.namespace}/{name} is being created.", field_name)
+        )
         missing = None if cache else _new_cache(reader, request, found, image)
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
     facts = {"nimCache": {key: value for key, value in named.items() if value}}
     if phase != "Ready":
-        why = status.get("message") or "it is not filled yet"
+        why = status.get("message") or "The model is not downloaded yet."
         smooth = phase in ("Pending", "Downloading") and not status.get("issues") and not status.get("failure")
         say = under_way if smooth else waiting
-        notes.problems.append(say(Reason.CACHE_NOT_READY, f"NimCache {cache.live.name}: {why}", field_name))
+        notes.problems.append(say(Reason.CACHE_NOT_READY, f"{cache.key} is not ready. {why}", field_name))
         return ModelVolume(CACHE_PATH, None, True, facts)
     notes.keep(cache)
     use = PvcVolume(_use(label(cache), field_name), claim, existing=True)
@@ -104,8 +106,8 @@ def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource
     if not bound:
         told = {item.get("scopeId"): item["message"] for item in reversed(status.get("issues", ()))}
         why = told.get(request.namespace) or told.get(cache.live.namespace) or status.get("message")
-        why = why or "its volume is being brought here"
-        text = f"NimCache {cache.live.name} of {cache.live.namespace}: {why}"
+        why = why or "Outfitter is creating the volume."
+        text = f"{cache.key} is not available in namespace {request.namespace} yet. {why}"
         notes.problems.append(waiting(Reason.CACHE_NOT_READY, text, field_name))
         return ModelVolume(CACHE_PATH, None, True, {"nimCache": named})
     notes.keep(cache)

@@ -61,18 +61,18 @@ def credential_key(
     name = credential_secret(asset.live.name)
     live = reader.get("Secret", namespace, name)
     if live is None or live.owner != asset.live.uid:
-        text = f"{label(asset)} has not delivered Secret {name} yet: see its status"
+        text = f"{asset.key} has not published Secret {namespace}/{name} yet. See the status of the Credential."
         at_home = asset.live.namespace == namespace == reader.settings.system_namespace
         if at_home and LABEL_PROJECT not in reader.labels(namespace):
             text = (
-                f"{label(asset)} is shared with projects only: label namespace {namespace} {LABEL_PROJECT} to use it "
-                "there"
+                f"Namespace {namespace} cannot use shared {label(asset)}. Ask an administrator to add the label "
+                f"{LABEL_PROJECT} to the namespace."
             )
         return waiting(Reason.CREDENTIAL_NOT_READY, text, path)
     keys = _keys(reader, "Secret", namespace, name) if key else frozenset()
     if key and key not in keys:
-        has = ", ".join(sorted(keys)) or "no key"
-        return waiting(Reason.KEY_NOT_FOUND, f"{label(asset)} has no key {key}, it has {has}", path)
+        remedy = f"Use one of its keys: {', '.join(sorted(keys))}." if keys else "Add the key to the source Secret."
+        return waiting(Reason.KEY_NOT_FOUND, f"{asset.key} has no key {key}. {remedy}", path)
     return asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
 
 
@@ -103,8 +103,9 @@ def check_variables(
                 found.problems += [problem] if problem else []
         sources = (variable.value, variable.credential, variable.config_map, variable.pod_field_ref, variable.secret)
         if all(source is None for source in sources) and variable.user_credential is None:
-            text = f": {variable.description}" if variable.description else ""
-            found.problems.append(note(Reason.PROMPT_UNSET, f"the environment asks you to set it{text}", path))
+            purpose = f" Description: {variable.description.rstrip('.')}." if variable.description else ""
+            text = f"Variable {variable.name} has no value. Set a value in the workload.{purpose}"
+            found.problems.append(note(Reason.PROMPT_UNSET, text, path))
 
 
 def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:
@@ -120,9 +121,9 @@ def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:
 def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:
     """Return why a key of a Secret or ConfigMap cannot be read; None if it can."""
     if reader.get(kind, namespace, name) is None:
-        return waiting(Reason.NOT_CREATED, f"{kind} {namespace}/{name} does not exist: create it", path)
+        return waiting(Reason.NOT_CREATED, f"{kind} {namespace}/{name} does not exist. Create it.", path)
     if key and key not in _keys(reader, kind, namespace, name):
-        return waiting(Reason.KEY_NOT_FOUND, f"{kind} {namespace}/{name} has no key {key}: add it", path)
+        return waiting(Reason.KEY_NOT_FOUND, f"{kind} {namespace}/{name} has no key {key}. Add the key.", path)
     return None
 
 

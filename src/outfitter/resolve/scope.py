@@ -42,7 +42,8 @@ def scope_problem(asset: Resource, system_namespace: str) -> Problem | None:
     if wide != "project" and asset.live.namespace != system_namespace:
         return stalled(
             Reason.SCOPE_FORBIDDEN,
-            f"scope {wide} counts only in namespace {system_namespace}: create the asset there, or leave scope out",
+            f"{asset.key} has scope {wide}, which is valid only in namespace {system_namespace}. Create the object "
+            "there, or remove the field.",
             "spec.scope",
         )
     return None
@@ -64,20 +65,23 @@ def find(reader: Reader, kind: str, namespace: str, ref: AssetRef, field: str) -
         if not opted_in:
             return waiting(
                 Reason.REFERENCE_NOT_FOUND,
-                f"{kind} {ref.name} is shared from {system}, but namespace {namespace} does not take part: "
-                f"an admin must label it {LABEL_PROJECT}",
+                f"Namespace {namespace} cannot use shared {kind} {ref.name}. Ask an administrator to add the label "
+                f"{LABEL_PROJECT} to the namespace.",
                 field,
             )
         if not covered:
+            only = f"{where.type} {where.name}" if where.name else f"namespace {system}"
             return waiting(
                 Reason.REFERENCE_NOT_FOUND,
-                f"{kind} {ref.name} of {system} is shared with {where.type} {where.name} only",
+                f"{kind} {system}/{ref.name} is shared only with {only}. Use another {kind}, or ask an administrator "
+                "to change its scope.",
                 field,
             )
-    level = f" at scope {ref.scope}" if ref.scope else ""
+    level = f" with scope {ref.scope}" if ref.scope else ""
     return waiting(
         Reason.REFERENCE_NOT_FOUND,
-        f"no {kind} {ref.name}{level} in {namespace}, nor shared with it from {system}",
+        f"{kind} {ref.name}{level} does not exist in namespace {namespace}, and namespace {system} does not "
+        "share one. Create it, or correct the name.",
         field,
     )
 
@@ -99,11 +103,17 @@ def _own_level(asset: Resource, system: str) -> str:
 
 
 def _usable(asset: Resource, system: str, field: str) -> Resource | Problem:
-    name = f"{asset.live.kind} {asset.live.name}"
     if asset.live.deleting:
-        return waiting(Reason.REFERENCE_DELETING, f"{name} is being deleted: refer to another one", field)
+        return waiting(
+            Reason.REFERENCE_DELETING, f"{asset.key} is being deleted. Use another {asset.live.kind}.", field
+        )
     if scope_problem(asset, system) is not None:
-        return stalled(Reason.REFERENCE_INVALID, f"{name} has a scope that counts only in {system}", field)
+        return stalled(
+            Reason.REFERENCE_INVALID,
+            f"{asset.key} has a scope that is valid only in namespace {system}. Correct the scope of that "
+            f"{asset.live.kind}.",
+            field,
+        )
     return asset
 
 

@@ -182,13 +182,15 @@ def _unknown_sizings(request: WorkloadRequest, found: ResolvedArtifact) -> Itera
     names = {group.name: group.container_names for group in found.groups}
     for sizing in request.sizings:
         if sizing.name not in names:
-            text = f"{label(found.resource)} has no container group {sizing.name}, it has {', '.join(names)}"
+            text = (
+                f"{found.resource.key} has no container group {sizing.name}. Use one of its groups: {', '.join(names)}."
+            )
             yield stalled(Reason.INVALID_SPEC, text, f"{field}[{sizing.name}]")
             continue
         for item in sizing.containers:
             if item.name not in names[sizing.name]:
                 text = (
-                    f"group {sizing.name} of {label(found.resource)} has no container {item.name}, "
-                    f"it has {', '.join(names[sizing.name])}"
+                    f"Container group {sizing.name} of {found.resource.key} has no container {item.name}. Use one of "
+                    f"its containers: {', '.join(names[sizing.name])}."
                 )
                 yield stalled(Reason.INVALID_SPEC, text, f"{field}[{sizing.name}].containers[{item.name}]")

@@ -28,7 +28,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
         if _published(resource.body, host) and not _published(_owner(reader, first), host):
             continue  # a labelled Ingress of a user cannot take a host that a status published before
         reader.track(first.kind, first.namespace, first.name)
-        text = f"{host} already belongs to another workload: choose another host"
+        text = f"Host {host} belongs to another workload. Choose another host."
         conflicts[name] = waiting(Reason.HOST_TAKEN, text, field)
     return conflicts
 
@@ -84,6 +84,6 @@ def reached(
         if name in conflicts:
             entry |= {"url": None, "message": conflicts[name].message}
         if item.type == "LoadBalancer" and not address:
-            entry["message"] = "the load balancer has not given an address yet"
+            entry["message"] = "The load balancer has no address yet."
         result.append({key: value for key, value in entry.items() if value is not None})
     return result

@@ -121,7 +121,7 @@ def _draft_note(reader: Reader, request: WorkloadRequest, revision: Revision) ->
         and resource.live.uid == revision.artifact["uid"]
         and not resource.body["spec"].get("locked")
     ):
-        text = f"Artifact {resource.live.name} is a draft: lock it to run it for good"
+        text = f"{resource.key} is a draft, which can change. Lock the Artifact to run a fixed version."
         yield note(Reason.DRAFT, text, "spec.artifact")
 
 

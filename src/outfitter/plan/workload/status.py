@@ -22,7 +22,7 @@ from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader, Resource
 from outfitter.status import StatusInput
 
-_STOPPED = "suspended: set suspend to false to start it"
+_STOPPED = "The workload is suspended. Set suspend to false to start it."
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,9 @@ def claim_problems(reader: Reader, claims: Iterable[CachedObject]) -> Iterator[P
     for live in claims:
         seen = observe(live, first_consumer=reader.binds_late(live))
         if seen.state is State.FAILED:
-            yield stalled(seen.reason, f"PersistentVolumeClaim {live.name}: {seen.message}")
+            yield stalled(
+                seen.reason, f"PersistentVolumeClaim {live.namespace}/{live.name} is in phase Lost. {seen.message}"
+            )
 
 
 def serving_facts(reader: Reader, run: Run, observed: ObservedState, revision: Revision) -> dict[str, Any]:

@@ -32,5 +32,5 @@ def not_for_inference(volumes: Iterable[Volume]) -> Iterator[Problem]:
     for volume in volumes:
         phrase = volume.not_for_inference()
         if phrase:
-            text = f"an inference cannot mount {phrase}: use another data source"
+            text = f"An Inference cannot mount {phrase}. Use another data source."
             yield stalled(Reason.TYPE_NOT_SUPPORTED, text, volume.use.field)

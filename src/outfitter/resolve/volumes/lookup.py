@@ -38,7 +38,13 @@ def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
         use = VolumeUse(label(asset), asset.live.name, field, request.name, ref.mount_path or "", asset, copied)
         _, volume = source_volume(asset, use)
         if volume is None:
-            found.problems.append(stalled(Reason.REFERENCE_INVALID, f"{label(asset)} has no data source in it", field))
+            found.problems.append(
+                stalled(
+                    Reason.REFERENCE_INVALID,
+                    f"{asset.key} has no source. Set one of its source fields, such as nfs or pvc.",
+                    field,
+                )
+            )
         else:
             yield volume
 

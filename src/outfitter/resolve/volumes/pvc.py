@@ -61,9 +61,12 @@ class PvcVolume(BaseVolume):
             return None
         claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name)
         if claim is None:
-            return waiting(Reason.NOT_CREATED, f"{name} does not exist yet", self.use.field)
+            remedy = "Create it." if self.existing else f"See the status of {self.use.origin}."
+            return waiting(Reason.NOT_CREATED, f"{name} does not exist. {remedy}", self.use.field)
         if not self.existing and asset is not None and claim.owner != asset.live.uid:
-            text = f"{self.use.origin} has no claim here: {name} is not Outfitter's"
+            text = (
+                f"{name} exists and does not belong to {self.use.origin}. Delete the claim, or use another DataSource."
+            )
             return waiting(Reason.NOT_CREATED, text, self.use.field)
         return None
 

@@ -21,4 +21,4 @@ class S3Volume(UnsupportedVolume):
 
     def not_for_inference(self) -> str:
         """Return the noun phrase: replicas would copy the bucket one by one."""
-        return "an s3 bucket"
+        return "an S3 bucket"
