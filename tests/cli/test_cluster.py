@@ -73,7 +73,10 @@ def test_issues_are_told_below_the_table_and_by_the_exit_code(world: World, invo
     world.apply(f"{API}/red/workspaces/lost", body)
     arguments = ("status", "-n", "red", "--kubeconfig", world.kubeconfig)
     seen = eventually(lambda: (found := invoke(*arguments)).exit_code == 1 and found)
-    assert "Workspace red/lost: spec.assets.environment: no Environment nowhere in red" in seen.stdout
+    assert (
+        "Workspace red/lost: spec.assets.environment: Environment nowhere does not exist in namespace red"
+        in seen.stdout
+    )
     absent = invoke("status", "workspace/none", "-n", "red", "--kubeconfig", world.kubeconfig)
     assert (absent.exit_code, "Workspace none does not exist in namespace red." in absent.stderr) == (1, True)
 

@@ -95,7 +95,7 @@ def test_missing_and_invalid_examples(invoke: Invoke, tmp_path: Path) -> None:
         "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {imge: x}\n"
     )
     wrong = invoke("demo", "--examples", tmp_path)
-    assert (wrong.exit_code, "spec.imge: unknown field" in wrong.stderr) == (2, True)
+    assert (wrong.exit_code, "spec.imge: The field is unknown." in wrong.stderr) == (2, True)
 
 
 def test_an_object_that_does_not_become_ready_fails_the_demo_with_the_reason(invoke: Invoke, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_an_object_that_does_not_become_ready_fails_the_demo_with_the_reason(inv
     seen = invoke("demo", "--in-memory", "--examples", tmp_path)
     assert seen.exit_code == 1
     assert "The demo failed: all examples are ready: did not happen" in seen.stdout
-    assert "no Environment nowhere in default" in seen.stdout
+    assert "Environment nowhere does not exist in namespace default" in seen.stdout
 
 
 @pytest.mark.cluster

@@ -73,7 +73,10 @@ def test_what_is_missing_is_told_and_the_rest_rendered(invoke: Invoke, write: Wr
     missing = write(WORKSPACE + "  assets: {environment: {name: nowhere}}\n")
     seen = invoke("render", "-f", EXAMPLES, "-f", missing, "-n", "team-a")
     assert seen.exit_code == 1
-    assert "Workspace team-a/a: spec.assets.environment: no Environment nowhere in team-a" in seen.stderr
+    assert (
+        "Workspace team-a/a: spec.assets.environment: Environment nowhere does not exist in namespace team-a"
+        in seen.stderr
+    )
     assert "name: alice" in seen.stdout
 
 
@@ -87,7 +90,7 @@ def test_what_is_only_worth_knowing_is_no_failure(invoke: Invoke, write: Write) 
 def test_what_the_server_would_refuse_is_not_rendered(invoke: Invoke, write: Write) -> None:
     seen = invoke("render", "-f", write(WORKSPACE + "  imge: x\n"))
     assert (seen.exit_code, seen.stdout) == (1, "")
-    assert "spec.imge: unknown field" in seen.stderr
+    assert "spec.imge: The field is unknown." in seen.stderr
 
 
 def test_namespace_and_environment_are_the_operator_s(write: Write) -> None:

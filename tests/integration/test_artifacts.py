@@ -40,37 +40,41 @@ def locked(number: int) -> Callable[[Any], object]:
     [
         pytest.param(
             {"containerGroups": groups({**WEB, "primary": True}, {**WEB, "name": "b", "primary": True})},
-            "exactly one container of a group must have primary",
+            "A container group needs exactly one primary container",
             id="two-primaries",
         ),
         pytest.param(
-            {"containerGroups": groups(TAIL, {**TAIL, "name": "other"})}, "exactly one container", id="no-primary"
+            {"containerGroups": groups(TAIL, {**TAIL, "name": "other"})},
+            "exactly one primary container",
+            id="no-primary",
         ),
         pytest.param(
             {"containerGroups": groups({**WEB, "primary": True}, {**TAIL, "port": 9000})},
-            "only the primary container has a port",
+            "Only the primary container has a port",
             id="other-with-port",
         ),
-        pytest.param({"containerGroups": groups(TAIL)}, "the primary container needs port", id="primary-without-port"),
+        pytest.param({"containerGroups": groups(TAIL)}, "The primary container has no port", id="primary-without-port"),
         pytest.param({"containerGroups": groups({**WEB, "port": 80})}, "1024", id="port-80"),
         pytest.param({"containerGroups": groups({**WEB, **BUILD})}, "exactly one of imageUri", id="image-and-build"),
-        pytest.param({"containerGroups": groups(WEB) + groups(WEB)}, "two container groups", id="same-group-twice"),
+        pytest.param({"containerGroups": groups(WEB) + groups(WEB)}, "Two container groups", id="same-group-twice"),
         pytest.param(
             {"type": "nim", "containerGroups": groups(NIM), "storage": {"pvcSize": "150GB"}}, "pvcSize", id="pvc-size"
         ),
         pytest.param(
             {"type": "nim", "containerGroups": groups(NIM), "storage": {"mode": "nimCache", "pvcSize": "150Gi"}},
-            "pvcSize is only for mode dedicatedPvc",
+            "pvcSize is valid only for mode dedicatedPvc",
             id="pvc-size-with-cache",
         ),
-        pytest.param({"containerGroups": groups(WEB), "storage": {}}, "storage is only for type nim", id="storage"),
-        pytest.param({"locked": True}, "there is nothing to lock", id="lock-nothing"),
+        pytest.param(
+            {"containerGroups": groups(WEB), "storage": {}}, "storage is valid only for type nim", id="storage"
+        ),
+        pytest.param({"locked": True}, "The Artifact has no containers to lock", id="lock-nothing"),
         pytest.param(
             {"locked": True, "containerGroups": groups({"imageBuildConfig": {}, "port": 8080})},
-            "every container needs imageUri, or imageBuildConfig with codeRef",
+            "Set imageUri, or imageBuildConfig with codeRef, in each container",
             id="lock-without-image",
         ),
-        pytest.param({"run": {}}, "there is nothing to run", id="run-nothing"),
+        pytest.param({"run": {}}, "The Artifact has no containers to run", id="run-nothing"),
         pytest.param(
             {"version": 3, "containerGroups": groups(WEB)}, "version is the number of a locked", id="draft-version"
         ),
@@ -87,7 +91,13 @@ def test_all_that_is_wrong_is_told_at_once(space: Space) -> None:
     spec = {"containerGroups": both + both, "storage": {"mode": "nimCache", "pvcSize": "1Gi"}, "templateId": "t"}
     with pytest.raises(Invalid) as refused:
         space.make("Artifact", "bad", spec)
-    for what in ("exactly one container", "two container groups", "storage is only", "templateId is only", "pvcSize"):
+    for what in (
+        "exactly one primary container",
+        "Two container groups",
+        "storage is valid only",
+        "templateId is valid only",
+        "pvcSize",
+    ):
         assert what in str(refused.value)
 
 
@@ -119,7 +129,7 @@ def test_the_type_must_fit_the_repository(space: Space) -> None:
     space.make("ArtifactRepository", "models", {"type": "nim"})
     space.make("Artifact", "scorer", {"containerGroups": groups(), "repositoryRef": {"name": "models"}})
     said = space.wait("Artifact", "scorer", stalls("TypeMismatch"))
-    assert "ArtifactRepository models is for type nim, not service" in message(said)
+    assert "ArtifactRepository models holds type nim, and the Artifact has type service" in message(said)
     assert said["status"]["phase"] == "Draft"
     space.spec("Artifact", "scorer", locked=True)
     said = space.wait("Artifact", "scorer", stalls("TypeMismatch"))
@@ -201,7 +211,7 @@ def test_a_draft_runs_and_its_edits_roll_it(space: Space) -> None:
 def test_a_clone_waits_for_its_source_and_keeps_what_it_took(space: Space) -> None:
     space.make("Artifact", "next", {"cloneFrom": {"name": "base"}, "run": {}})
     said = space.wait("Artifact", "next", waits("ReferenceNotFound"))
-    assert f"no Artifact base in {space.name} to clone" in message(said)
+    assert f"Artifact {space.name}/base does not exist" in message(said)
     space.make("Artifact", "base", {"containerGroups": groups(), "repositoryRef": {"name": "scorers"}})
     item = space.ready("Artifact", "next")
     assert item["status"]["repository"] == "scorers"
@@ -227,7 +237,7 @@ def test_clones_of_each_other_wait_and_say_so(stack: Stack, space: Space) -> Non
         space.make("Artifact", name, {"cloneFrom": {"name": other}})
     for name in ("one", "two"):
         said = space.wait("Artifact", name, waits("SourceNotReady"))
-        assert "is a clone that has not taken over its own source yet" in message(said)
+        assert "has not copied the fields of its own clone source yet" in message(said)
     stack.operator.quiet()
     since = stack.mark()
     space.touch("Artifact", "one", "again")

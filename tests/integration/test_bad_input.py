@@ -36,15 +36,15 @@ PORT = {"toolType": "custom", "connectionType": "NodePort"}
         pytest.param(
             "DataSource",
             {"nfs": NFS, "hostPath": {"path": "/p", "mountPath": "/m"}},
-            "exactly one of nfs, hostPath",
+            "Set one of nfs, hostPath",
             id="two-of-one",
         ),
-        pytest.param("DataSource", {}, "exactly one of nfs, hostPath", id="none-of-one"),
+        pytest.param("DataSource", {}, "Set one of nfs, hostPath", id="none-of-one"),
         pytest.param("DataSource", {"nfs": {"server": "s"}}, "spec.nfs", id="incomplete"),
         pytest.param(
             "Environment",
             {"environmentVariables": [{"name": "A", "value": "1", "podFieldRef": {"path": "metadata.name"}}]},
-            "at most one of value, credential",
+            "Keep one of value, credential",
             id="two-sources",
         ),
         pytest.param(
@@ -54,7 +54,7 @@ PORT = {"toolType": "custom", "connectionType": "NodePort"}
             id="same-variable-twice",
         ),
         pytest.param(
-            "Workspace", {"connections": [{"name": "a", "containerPort": 80}]}, "give toolType", id="half-a-connection"
+            "Workspace", {"connections": [{"name": "a", "containerPort": 80}]}, "Set toolType", id="half-a-connection"
         ),
         pytest.param(
             "Workspace",
@@ -87,7 +87,7 @@ def test_references_to_nothing_and_to_the_wrong_level(stack: Stack, space: Space
     assert "late" in message(said)
     home.make("Environment", "late", {"image": IMAGE, "scope": {"type": "department", "name": "elsewhere"}})
     try:
-        said = space.wait("Workspace", "box", lambda item: "shared with department elsewhere only" in message(item))
+        said = space.wait("Workspace", "box", lambda item: "shared only with department elsewhere" in message(item))
         assert condition(said, "Ready")["reason"] == "ReferenceNotFound"
         space.make("Environment", "late", {"image": IMAGE})
         space.ready("Workspace", "box")
@@ -116,7 +116,7 @@ def test_clashes_between_assets_name_both(space: Space) -> None:
     space.make("DataSource", "two", {"pvc": {"path": "/data", **claim}})
     space.make("Workspace", "box", {"image": IMAGE, "assets": {"dataSources": [{"name": "one"}, {"name": "two"}]}})
     said = message(space.wait("Workspace", "box", stalls("Conflict")))
-    assert "mount path /data" in said
+    assert "Mount path /data" in said
     assert "DataSource one" in said
     assert "DataSource two" in said
     assert space.get("StatefulSet", "box") is None
@@ -158,7 +158,7 @@ def test_a_service_name_that_is_taken_is_never_adopted(stack: Stack, spaces: Cal
     theirs = space.native("Service", "box", spec={"ports": [{"port": 80}], "selector": {"app": "theirs"}})
     space.make("Workspace", "box", {"image": IMAGE})
     said = space.wait("Workspace", "box", stalls("NameTaken"))
-    assert f"Service {space.name}/box exists and is not Outfitter's" in message(said)
+    assert f"Service {space.name}/box exists, and Outfitter does not manage it" in message(said)
     found = space.need("Service", "box")
     assert found["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
     space.delete("Service", "box")

@@ -112,7 +112,7 @@ def test_shared_from_the_system_namespace_to_projects_only(stack: Stack, spaces:
         project.running("box", assets={"compute": {"name": "shared-shape"}})
         other.make("Workspace", "box", {"image": "i", "assets": {"compute": {"name": "shared-shape"}}})
         said = other.wait("Workspace", "box", lambda item: "outfitter.dev/project" in message(item))
-        assert "does not take part" in message(said)
+        assert "cannot use shared ComputeResource" in message(said)
         other.label(project=other.name)
         other.ready("Workspace", "box")
         # A local asset of the same name shadows the shared one, unless the reference pins the level.

@@ -51,7 +51,7 @@ def test_a_claim_grows_but_never_shrinks(space: Space) -> None:
     space.spec("DataSource", "data", pvc={"claimInfo": {"size": "8Gi"}})
     space.wait("PersistentVolumeClaim", "data", lambda item: size(item) == "8Gi")
     space.ready("DataSource", "data")
-    with pytest.raises(Invalid, match="size may grow but never shrink"):
+    with pytest.raises(Invalid, match="size cannot shrink"):
         space.spec("DataSource", "data", pvc={"claimInfo": {"size": "6Gi"}})
     # Grown by somebody else: left alone.
     space.edit("PersistentVolumeClaim", "data", {"spec": {"resources": {"requests": {"storage": "9Gi"}}}})
@@ -115,7 +115,7 @@ def test_a_name_that_is_taken_is_never_adopted(space: Space) -> None:
     theirs = space.native("PersistentVolumeClaim", "data", spec=body)
     space.make("DataSource", "data", {"pvc": CLAIM})
     said = space.wait("DataSource", "data", stalls("NameTaken"))
-    assert "exists and is not Outfitter's" in message(said)
+    assert "exists, and Outfitter does not manage it" in message(said)
     assert size(space.need("PersistentVolumeClaim", "data")) == size(theirs)
     # Every claim is watched, so its going is seen at once.
     space.delete("PersistentVolumeClaim", "data")
@@ -146,7 +146,7 @@ def test_nfs_is_refused_where_pod_security_would_refuse_it(spaces: Callable[...,
         assert space.ready("DataSource", "models")["status"]["type"] == "nfs"
         space.make("Workspace", "box", {"image": "i", "assets": {"dataSources": [{"name": "models"}]}})
     said = message(strict.wait("Workspace", "box", stalls("NfsOutsideRestricted")))
-    assert "nfs.backend" in said
+    assert "nfsBackend" in said
     assert "baseline" in said
     assert strict.get("StatefulSet", "box") is None
     relaxed.ready("Workspace", "box")

@@ -111,11 +111,11 @@ def test_run_is_refused_on_a_shared_environment(stack: Stack, space: Space) -> N
     home.make("Environment", "wide", {"image": IMAGE, "run": {}})
     try:
         said = home.wait("Environment", "wide", stalls("ScopeForbidden"))
-        assert "make a Workspace" in message(said)
+        assert "Create a Workspace" in message(said)
         assert home.get("StatefulSet", "wide") is None
     finally:
         home.delete("Environment", "wide")
-    with pytest.raises(Invalid, match="run is refused on a shared environment"):
+    with pytest.raises(Invalid, match="A shared Environment cannot run"):
         space.make("Environment", "wide", {"image": IMAGE, "scope": {"type": "cluster"}, "run": {}})
 
 

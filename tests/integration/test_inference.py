@@ -70,7 +70,7 @@ def test_locked_is_replaced_by_locked_only(space: Space) -> None:
     running(space, "scoring", artifact={"name": "scorer-1"})
     space.spec("Inference", "scoring", artifact={"name": "draft"})
     said = space.wait("Inference", "scoring", stalls("DraftForbidden"))
-    assert "Artifact draft is a draft, and Artifact scorer-1, which runs, is locked: lock draft first" in message(said)
+    assert "Artifact draft is a draft and cannot replace Artifact scorer-1, which is locked" in message(said)
     assert image(space.need("Deployment", "scoring")).endswith("scorer:1")
     space.spec("Artifact", "draft", locked=True)
     space.wait("Inference", "scoring", lambda item: ready(item) and item["status"]["artifact"]["name"] == "draft")
@@ -81,7 +81,7 @@ def test_a_draft_runs_with_a_note_and_is_pinned(space: Space) -> None:
     space.make("Artifact", "draft", {"containerGroups": groups(image="registry.example.com/draft:1")})
     item = running(space, "trial", artifact={"name": "draft"})
     assert [each["issue"] for each in item["status"]["issues"]] == ["Draft"]
-    assert "lock it to run it for good" in item["status"]["message"]
+    assert "Lock the Artifact to run a fixed version" in item["status"]["message"]
     space.spec("Artifact", "draft", containerGroups=groups(image="registry.example.com/draft:2"))
     item = space.wait("Inference", "trial", lambda item: item["status"].get("outdated"))
     assert [(each["kind"], each["reason"]) for each in item["status"]["outdated"]] == [("Artifact", "Edited")]
@@ -101,10 +101,10 @@ def test_a_draft_runs_with_a_note_and_is_pinned(space: Space) -> None:
 def test_a_version_that_is_not_there_and_one_that_goes(space: Space) -> None:
     space.make("Inference", "scoring", {"artifact": at(1)})
     said = space.wait("Inference", "scoring", waits("ReferenceNotFound"))
-    assert "no ArtifactRepository scorers" in message(said)
+    assert f"ArtifactRepository {space.name}/scorers does not exist" in message(said)
     version(space, 2)
     said = space.wait("Inference", "scoring", waits("VersionNotFound"))
-    assert "has no version 1 (any more), it has 2" in message(said)
+    assert "has no version 1. Use one of its versions: 2." in message(said)
     version(space, 1)
     item = space.ready("Inference", "scoring")
     revision = item["status"]["revision"]
@@ -125,14 +125,17 @@ def test_a_version_that_is_not_there_and_one_that_goes(space: Space) -> None:
 
 def test_what_an_artifact_says_already_is_refused(space: Space) -> None:
     for spec, what in (
-        ({"artifact": {"name": "a"}, "image": "i"}, "image is set by the artifact"),
-        ({"artifact": {"name": "a", "repository": "r", "version": 1}}, "by name, or by repository and version"),
+        ({"artifact": {"name": "a"}, "image": "i"}, "The Artifact sets image"),
+        ({"artifact": {"name": "a", "repository": "r", "version": 1}}, "either name, or repository and version"),
         ({"artifact": {"repository": "r"}}, "repository and version need each other"),
         (
             {"artifact": {"name": "a"}, "servingPort": {"container": 1}},
-            "the port of an artifact is that of its primary",
+            "The primary container of the Artifact sets the port",
         ),
-        ({**PLAIN, "containerGroups": [{"name": "default"}]}, "containerGroups sizes the groups of an artifact"),
+        (
+            {**PLAIN, "containerGroups": [{"name": "default"}]},
+            "containerGroups sets sizes for the groups of an Artifact",
+        ),
         ({**PLAIN, "terminal": True}, "unknown field"),
         ({**PLAIN, "security": {"hostNetwork": True}}, 'unknown field "spec.security.hostNetwork"'),
     ):
@@ -143,8 +146,8 @@ def test_what_an_artifact_says_already_is_refused(space: Space) -> None:
     space.make("Inference", "scoring", {"artifact": at(1), "containerGroups": sizes})
     said = space.wait("Inference", "scoring", stalls("InvalidSpec"))
     text = " ".join(each["message"] for each in said["status"]["issues"])
-    assert "has no container group other, it has default" in text
-    assert "has no container web, it has main" in text
+    assert "has no container group other. Use one of its groups: default." in text
+    assert "has no container web. Use one of its containers: main." in text
 
 
 def test_strategy_by_volumes_and_gpus(space: Space) -> None:
@@ -225,12 +228,12 @@ def test_names_that_are_taken(space: Space) -> None:
     for name in ("scorer", "scorer-side"):
         space.make("Inference", name, PLAIN)
         said = space.wait("Inference", name, stalls("NameTaken"))
-        assert f"{space.name}/{name} belongs to Artifact scorer: choose another name here" in message(said)
+        assert f"{space.name}/{name} belongs to Artifact scorer. Choose another name for your object." in message(said)
         space.delete("Inference", name)
     port = {"name": "side", "toolType": "custom", "connectionType": "NodePort", "containerPort": 9090}
     space.make("Inference", "twice", {"artifact": {"name": "scorer"}, "connections": [port]})
     said = space.wait("Inference", "twice", stalls("Conflict"))
-    assert "it would have the Service twice-side of container group side" in message(said)
+    assert "needs Service twice-side, which belongs to container group side" in message(said)
     assert space.get("Deployment", "twice") is None
     space.spec("Inference", "twice", connections=[{**port, "name": "other"}])
     space.ready("Inference", "twice")

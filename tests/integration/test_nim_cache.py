@@ -104,9 +104,9 @@ def test_a_download_that_takes_too_long(operator: Operator, space: Space) -> Non
 def test_a_missing_key_and_no_right_to_the_model(space: Space) -> None:
     """Nothing is started without the key; it goes on when the key is there."""
     nim(space, "llama")
-    seen = space.wait("NimCache", CACHE, lambda item: "no Credential ngc" in message(item))
+    seen = space.wait("NimCache", CACHE, lambda item: "Credential ngc does not exist" in message(item))
     assert seen["status"]["phase"] == "Pending"
-    space.wait("Artifact", "llama", lambda item: "no Credential ngc" in message(item))
+    space.wait("Artifact", "llama", lambda item: "Credential ngc does not exist" in message(item))
     assert space.list("Job") == []
     give_key(space)
     running(space, "llama")

@@ -178,7 +178,7 @@ def test_scaling_to_zero_is_refused(space: Space) -> None:
     space.make("Inference", "echo", {**PLAIN, "autoscaling": scaling})
     said = space.wait("Inference", "echo", stalls("ScaleToZeroUnsupported"))
     assert "spec.autoscaling.minReplicas" in message(said)
-    assert "set 1 or more" in message(said)
+    assert "Set 1 or more" in message(said)
     assert space.get("Deployment", "echo") is None
     # Said of what runs already, it changes nothing there.
     space.spec("Inference", "echo", autoscaling=None)
@@ -195,6 +195,6 @@ def test_scaling_to_zero_is_refused(space: Space) -> None:
 def test_cpu_is_measured_against_what_is_requested(space: Space) -> None:
     space.make("Inference", "echo", {**PLAIN, "autoscaling": SCALING})
     said = space.wait("Inference", "echo", stalls("InvalidSpec"))
-    assert "give cpuCoreRequest for" in message(said)
+    assert "Metric cpu needs cpuCoreRequest" in message(said)
     space.spec("Inference", "echo", compute=COMPUTE)
     space.wait("HorizontalPodAutoscaler", "echo", bool)

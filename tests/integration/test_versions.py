@@ -48,7 +48,7 @@ def test_numbers_are_given_in_turn_and_never_again(space: Space) -> None:
     # Nor for the asking.
     make(space, "five", locked=True, version=3)
     said = space.wait("Artifact", "five", stalls("VersionTaken"))
-    assert "no number is given twice: choose one above 4" in message(said)
+    assert "cannot be reused. Choose a number above 4" in message(said)
     assert said["status"]["phase"] == "LockFailed"
     space.spec("Artifact", "five", version=None)
     space.wait("Artifact", "five", locked(5))
@@ -61,7 +61,7 @@ def test_two_claim_one_version(space: Space) -> None:
     space.wait("Artifact", "older", locked(7))
     make(space, "newer", locked=True, version=7)
     said = space.wait("Artifact", "newer", stalls("VersionTaken"))
-    assert "version 7 of ArtifactRepository scorers is Artifact older" in message(said)
+    assert "Version 7 of ArtifactRepository scorers belongs to Artifact older" in message(said)
     space.spec("Artifact", "newer", version=2)
     space.wait("Artifact", "newer", locked(2))
     # Both at the same moment: one of them.

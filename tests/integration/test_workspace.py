@@ -62,7 +62,7 @@ def test_a_host_belongs_to_the_oldest_claimant(spaces: Callable[..., Space]) -> 
         if space is first:
             space.ready("Workspace", "box")
     said = second.wait("Workspace", "box", lambda item: condition(item, "Ready").get("reason") == "HostTaken")
-    assert "shared.apps.example.com already belongs to another workload" in message(said)
+    assert "Host shared.apps.example.com belongs to another workload" in message(said)
     assert first.name not in message(said)  # whose it is, is not everybody's business
     assert second.get("Ingress", "box-web") is None
     first.delete("Workspace", "box")

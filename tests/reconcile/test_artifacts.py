@@ -174,7 +174,7 @@ async def test_two_claim_one_version() -> None:
     await world.settle()
     assert phase(world, "a") == ("Locked", 7)
     assert phase(world, "b") == ("LockFailed", None)
-    assert "version 7 of ArtifactRepository r is Artifact a" in world.status("Artifact", "b")["message"]
+    assert "Version 7 of ArtifactRepository r belongs to Artifact a" in world.status("Artifact", "b")["message"]
     world.edit("Artifact", "b", version=None)
     await world.settle()
     assert phase(world, "b") == ("Locked", 8)

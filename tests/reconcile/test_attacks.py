@@ -57,7 +57,7 @@ async def test_copies_are_not_copied() -> None:
     await world.settle()
     status = world.status("Credential", "one")
     assert condition(status, "Stalled") is not None
-    assert "copy that Outfitter made" in status["message"]
+    assert "copy that Outfitter created" in status["message"]
 
 
 async def test_a_shared_claim_outlives_the_scope() -> None:

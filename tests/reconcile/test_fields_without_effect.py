@@ -22,7 +22,9 @@ async def test_a_host_path_without_a_path_is_incomplete() -> None:
     world, found = await messages(
         "Workspace", {"image": IMAGE, "storage": {"hostPath": [{"mountPath": "/x"}]}}, ELEVATED
     )
-    assert found == ["spec.storage.hostPath[0].path: is required, and no asset or policy gives it"]
+    assert found == [
+        "spec.storage.hostPath[0].path: The field is required, and no asset or policy sets it. Set the field."
+    ]
     assert world.find("StatefulSet", "x") is None
 
 

@@ -112,5 +112,5 @@ async def test_a_second_attempt_tells_why_the_first_failed() -> None:
     await world.settle()
     status = world.status("NimCache", CACHE)
     assert status["phase"] == "Downloading"
-    assert "the attempt before failed: The registry rejected the key" in status["message"]
+    assert "again after a failure. The registry rejected the key" in status["message"]
     assert "rejected the key" in world.status("Artifact", "llama")["message"]

@@ -543,7 +543,7 @@ async def test_a_host_belongs_to_the_first() -> None:
     assert [body["metadata"]["name"] for body in world.all("Ingress")] == ["first-lab"]
     status = world.status("Workspace", "second")
     assert reason(status) == "HostTaken"
-    assert "already belongs to another workload" in status["message"]
+    assert "belongs to another workload" in status["message"]
     result = await world.once("Workspace", "second")
     assert ("Ingress", TEAM, "first-lab") in result.deps
     world.cluster.user_delete("Workspace", TEAM, "first")

@@ -220,7 +220,7 @@ async def test_nobody_is_bound_to_a_strangers_role() -> None:
         await it.round()
     said = it.status("ArtifactRepository", "scorers")
     assert reason(said) == "NameTaken"
-    assert f"Role team-a/{OWNER} exists and is not Outfitter's" in said["message"]
+    assert f"Role team-a/{OWNER} exists, and Outfitter does not manage it" in said["message"]
     assert it.get("Role", OWNER)["rules"] == rules
     assert it.find("RoleBinding", OWNER) is None
     assert subjects(it, EDITOR) == ["rob"], "the others have what they should"

@@ -108,7 +108,7 @@ async def test_a_namespace_that_is_out_of_scope_gets_nothing() -> None:
     [
         ({}, DRIVER, "staticPvDrivers"),
         ({"static_pv_drivers": "other.example.com"}, DRIVER, f"CSI driver {DRIVER}"),
-        (ALLOWED, "", "not of a CSI driver"),
+        (ALLOWED, "", "does not use a CSI driver"),
         ({**ALLOWED, "watch_namespaces": TEAM}, DRIVER, "watchNamespaces"),
     ],
 )
@@ -146,7 +146,7 @@ async def test_strangers_are_never_adopted(kind: str) -> None:
     assert it.get(kind, name, where)["metadata"].get("labels") is None
     assert issues(it.status("NimCache", "llama", SYSTEM)) == ["ReplicationError"]
     assert it.status("NimCache", "llama", SYSTEM)["targets"] == {"desired": 2, "synced": 1}
-    assert "Outfitter's" in it.status("Artifact", "one")["message"]
+    assert "Outfitter does not manage it" in it.status("Artifact", "one")["message"]
     assert it.status("Artifact", "three", OTHER)["runPhase"] == "Running"
 
 

@@ -57,7 +57,7 @@ def test_two_init_containers_of_one_name_conflict() -> None:
     assert [item["name"] for item in assembled.template["spec"]["initContainers"]] == ["clone"]
     [problem] = assembled.problems
     assert problem.reason == "Conflict"
-    assert problem.message == "container clone is set by DataSource a and DataSource b: change one of them"
+    assert problem.message == "Container clone is set by DataSource a and DataSource b. Change one of them."
 
 
 def test_an_init_container_with_the_name_of_a_container_conflicts() -> None:
@@ -65,7 +65,7 @@ def test_an_init_container_with_the_name_of_a_container_conflicts() -> None:
     patch = PodPatch("DataSource code", init=[{"name": "main", "image": IMAGE}])
     for patches in ([MAIN, patch], [patch, MAIN]):
         [problem] = assemble(patches).problems
-        assert "container main is set by" in problem.message
+        assert "Container main is set by" in problem.message
 
 
 def test_a_sidecar_has_init_containers_of_its_own() -> None:

@@ -88,8 +88,8 @@ def test_the_way_out_is_named() -> None:
     other = look(World(DEPARTMENTS))
     assert isinstance(closed, Problem)
     assert isinstance(other, Problem)
-    assert "must label it outfitter.dev/project" in closed.message
-    assert "department research only" in other.message
+    assert "add the label outfitter.dev/project" in closed.message
+    assert "only with department research" in other.message
 
 
 def test_deleting_assets_are_not_used() -> None:

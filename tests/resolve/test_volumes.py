@@ -237,5 +237,5 @@ async def test_a_volume_without_a_name_is_incomplete(name: str) -> None:
     world = World(asset("Workspace", "box", workspace))
     await world.settle()
     status = world.status("Workspace", "box")
-    assert "is required, and no asset or policy gives it" in status["message"]
+    assert "The field is required, and no asset or policy sets it." in status["message"]
     assert f"spec.storage.{name}[0]" in status["message"]
