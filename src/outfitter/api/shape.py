@@ -58,11 +58,8 @@ def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterat
 def _type_error(wanted: object, value: object) -> str | None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if wanted == "string" and not isinstance(value, str):
-        return (
-            ("The value must be text. Put it in quotes.")
-            if number or isinstance(value, bool)
-            else "The value must be text."
-        )
+        quoted = number or isinstance(value, bool)
+        return "The value must be text. Put it in quotes." if quoted else "The value must be text."
     if wanted == "boolean" and not isinstance(value, bool):
         return "The value must be true or false, without quotes."
     if wanted == "integer" and not (number and (isinstance(value, int) or float(str(value)).is_integer())):
@@ -117,12 +114,8 @@ def _string_errors(schema: Mapping[str, Any], value: str, path: Path) -> Iterato
             path, f"The value must be one of {', '.join(schema['enum'])}.{did_you_mean(value, schema['enum'])}"
         )
     if len(value) < schema.get("minLength", 0):
-        yield FieldError(
-            path,
-            ("The value must not be empty.")
-            if not value
-            else (f"The value needs {schema['minLength']} characters or more."),
-        )
+        few = f"The value needs {schema['minLength']} characters or more."
+        yield FieldError(path, few if value else "The value must not be empty.")
     elif len(value) > schema.get("maxLength", len(value)):
         yield FieldError(path, f"The value has {len(value)} characters. At most {schema['maxLength']} are allowed.")
     elif "pattern" in schema and not matches(schema["pattern"], value):

@@ -76,11 +76,9 @@ def _unbalanced_quotes(spec: Mapping[str, Any]) -> Iterator[FieldError]:
             if isinstance(line, str):
                 shlex.split(line)
         except ValueError as error:
-            cause = (
-                "A quote is not closed. Close it."
-                if "quotation" in str(error)
-                else ("A backslash ends the line. Remove it.")
-            )
+            cause = "A backslash ends the line. Remove it."
+            if "quotation" in str(error):
+                cause = "A quote is not closed. Close it."
             yield FieldError((field,), f"The text cannot be split into words. {cause}")
 
 

@@ -31,7 +31,7 @@ def page(kind: Kind) -> str:
         lines += [f"## {part}", "", "| field | type | default | description |", "|---|---|---|---|"]
         lines += [_row(*field) for field in _fields(schema["properties"][part], "", "")]
         lines.append("")
-    lines += ["## Rules", "", "| where | rule |", "|---|---|"]
+    lines += ["## Rules", "", "| where | error message |", "|---|---|"]
     lines += [f"| {f'`{path}`' if path else 'object'} | {_cell(message)} |" for path, message in _rules(schema, "")]
     lines += ["", *_states(kind), "", "## When it does not work", ""]
     lines += [f"{number}. {step}" for number, step in enumerate(steps(kind), 1)]

@@ -73,7 +73,7 @@ def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:
     for volume in candidate.resolved.volumes:
         if isinstance(volume, NfsVolume):
             text = (
-                f"{volume.use.origin} is an inline nfs volume, which Pod Security level restricted forbids. Ask an "
+                f"{volume.use.origin} has an inline nfs volume, which Pod Security level restricted forbids. Ask an "
                 f"administrator to set nfsBackend to csi, or to relax namespace {candidate.request.namespace} to "
                 "baseline."
             )
