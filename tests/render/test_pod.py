@@ -65,7 +65,7 @@ def test_an_init_container_with_the_name_of_a_container_conflicts() -> None:
     patch = PodPatch("DataSource code", init=[{"name": "main", "image": IMAGE}])
     for patches in ([MAIN, patch], [patch, MAIN]):
         [problem] = assemble(patches).problems
-        assert "Container main is set by" in problem.message
+        assert "Container main is set " in problem.message
 
 
 def test_a_sidecar_has_init_containers_of_its_own() -> None:
