@@ -158,10 +158,10 @@ def test_a_version_is_frozen_but_for_how_it_runs(space: Space) -> None:
     space.make("Artifact", "scorer", {"locked": True, "containerGroups": groups()})
     space.wait("Artifact", "scorer", locked(1))
     for fields, what in (
-        ({"containerGroups": groups(image="registry.example.com/scorer:2")}, "containerGroups is frozen"),
-        ({"description": "another"}, "description is frozen"),
-        ({"tags": [{"name": "a", "value": "b"}]}, "tags is frozen"),
-        ({"repositoryRef": {"name": "other"}}, "repositoryRef is frozen"),
+        ({"containerGroups": groups(image="registry.example.com/scorer:2")}, "containerGroups cannot change"),
+        ({"description": "another"}, "description cannot change"),
+        ({"tags": [{"name": "a", "value": "b"}]}, "tags cannot change"),
+        ({"repositoryRef": {"name": "other"}}, "repositoryRef cannot change"),
         ({"locked": False}, "cannot become a draft again"),
         ({"locked": None}, "cannot become a draft again"),
         ({"version": 7}, "version must stay"),

@@ -92,8 +92,8 @@ def test_parts_of_a_gpu_need_a_backend(space: Space) -> None:
 @pytest.mark.parametrize(
     ("spec", "what"),
     [
-        ({"cpuCoreRequest": 2, "cpuCoreLimit": 1}, "cpuCoreLimit must not be less"),
-        ({"cpuMemoryRequest": "2Gi", "cpuMemoryLimit": "1Gi"}, "cpuMemoryLimit must not be less"),
+        ({"cpuCoreRequest": 2, "cpuCoreLimit": 1}, "cpuCoreLimit is less than"),
+        ({"cpuMemoryRequest": "2Gi", "cpuMemoryLimit": "1Gi"}, "cpuMemoryLimit is less than"),
         ({"gpuDevicesRequest": 2, "gpuRequestType": "portion", "gpuPortionRequest": 0.5}, "one device only"),
         ({"gpuDevicesRequest": 1, "gpuRequestType": "portion"}, "needs gpuPortionRequest"),
         ({"extendedResources": [{"resource": "nvidia.com/gpu", "quantity": 1}]}, "gpuDevicesRequest"),
