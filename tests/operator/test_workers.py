@@ -84,7 +84,7 @@ class Bench:
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     found = Bench()
-    found.workers.start()
+    await found.workers.start()
     yield found
     await found.workers.cancel()
 
@@ -166,7 +166,7 @@ async def test_drain_finishes_reconciliations_and_cancels_those_that_hang(bench:
 
     other = Bench()
     other.hold = asyncio.Event()
-    other.workers.start()
+    await other.workers.start()
     other.queue.add(ALICE)
     while not other.queue.processing:  # noqa: ASYNC110 - what is waited for has no event
         await asyncio.sleep(0)
@@ -282,7 +282,7 @@ async def test_at_the_start_changes_come_before_existing_resources() -> None:
         return Result()
 
     bench.does = does
-    bench.workers.start(old)
+    await bench.workers.start(old)
     await bench.reconciled(21)
     await bench.workers.cancel()
     assert sorted(order) == sorted([*old, new])

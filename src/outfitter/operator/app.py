@@ -145,13 +145,17 @@ class Operator:
         self.gc_tuner.freeze_startup()
         _log.info("caches synced; waiting for the Lease as %s", self.elector.identity)
         await self.elector.acquire()
-        self.orphan_collector.check_all()
-        self._spawn(self.orphan_collector.run(), "orphan collector")
-        resources = (live for kind in self.kinds for live in self.caches[kind].all())
-        self.workers.start(Key(live.kind, live.namespace, live.name) for live in resources)
-        self.leading.set()
-        _log.info("leading")
-        await self.elector.keep()
+        keeping = asyncio.create_task(self.elector.keep(), name="Lease")
+        try:
+            self.orphan_collector.check_all()
+            self._spawn(self.orphan_collector.run(), "orphan collector")
+            resources = (live for kind in self.kinds for live in self.caches[kind].all())
+            await self.workers.start(Key(live.kind, live.namespace, live.name) for live in resources)
+            self.leading.set()
+            _log.info("leading")
+            await keeping
+        finally:
+            keeping.cancel()
 
     async def _close(self) -> None:
         for task in self._tasks:

@@ -17,6 +17,7 @@ from outfitter.cluster.store import Caches, Change
 from outfitter.errors import OutfitterError
 from outfitter.naming import LABEL_OWNER_KIND, keeps_data
 from outfitter.operator.event_router import metadata
+from outfitter.operator.pause import Pause
 from outfitter.snapshot import CachedObject
 
 _log = logging.getLogger(__name__)
@@ -100,8 +101,10 @@ class OrphanCollector:
     async def _deleted_owner_uids(self) -> set[str]:
         """The owners of children that exist neither in the caches nor on the server."""
         suspects: dict[str, set[str]] = {}  # uid -> kinds that it can be of
+        pause = Pause()
         for kind in self._child_kinds:
             for uid in self._caches[kind].owners():
+                await pause()
                 if any(self._caches[custom].by_uid(uid) for custom in self._kinds):
                     continue
                 # A user can change the labels of a copy in his namespace, which must not keep the other copies.

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
 from outfitter.operator.event_router import CURRENT_KEY, EventRouter
+from outfitter.operator.pause import Pause
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import Dep, Key
@@ -79,15 +80,17 @@ class Workers:
         self._quiet = quiet
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, keys: Iterable[Key] = ()) -> None:
+    async def start(self, keys: Iterable[Key] = ()) -> None:
         """Start the tasks. `keys`: all custom resources, each due once.
 
         They are queued already, by the first lists. They move to the end, behind every change from now on.
         """
+        pause = Pause()
         for key in keys:
             self._reverse_index.record(key, self._reconciler.dependencies(key))
             self._queue.discard(key)
             self._queue.add(key, Priority.RESYNC)
+            await pause()
         self._tasks = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._count)]
 
     async def drain(self, seconds: float) -> bool:
