@@ -181,6 +181,7 @@ async def test_users_of_an_asset_requeue_it_once_per_window(bench: Bench) -> Non
     deps = frozenset(
         {Dep(*TORCH), Dep("Environment", "a", "*"), Dep("Secret", "a", "s"), Dep("Environment", "a", "none")}
     )
+    bench.reverse_index.record(Key("Workspace", "a", "another"), frozenset({Dep(*TORCH)}))
     for _ in range(3):
         bench.event_router.users_changed(bench.reverse_index.record(ALICE, deps) | bench.reverse_index.forget(ALICE))
     assert await bench.due() == set()
@@ -188,6 +189,17 @@ async def test_users_of_an_asset_requeue_it_once_per_window(bench: Bench) -> Non
     assert await bench.due() == {TORCH}
     bench.clock.advance(10)
     assert await bench.due() == set()
+
+
+async def test_the_loss_of_the_last_user_requeues_an_asset_at_once(bench: Bench) -> None:
+    """It can be deleted from then on: `kubectl delete -f` of both must not fail."""
+    bench.create(TORCH)
+    bench.create(ALICE)
+    await bench.due()
+    bench.event_router.users_changed(bench.reverse_index.record(ALICE, frozenset({Dep(*TORCH)})))
+    assert await bench.due() == set()
+    bench.event_router.users_changed(bench.reverse_index.forget(ALICE))
+    assert await bench.due() == {TORCH}
 
 
 async def test_a_re_created_object_is_due_although_its_name_is_the_same(bench: Bench) -> None:

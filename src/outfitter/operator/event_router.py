@@ -89,10 +89,18 @@ class EventRouter:
         return self._caches[key.kind].get(key.namespace, key.name) is not None
 
     def users_changed(self, resources: Iterable[tuple[str, str, str]]) -> None:
-        """Requeue custom resources whose set of users changed, for their usedBy: at most once per window."""
+        """Requeue custom resources whose set of users changed, for their usedBy: at most once per window.
+
+        One that lost its last user is requeued at once, because it can be deleted from now on.
+        """
         for kind, namespace, name in resources:
-            if kind in self._kinds and name != "*" and self._caches[kind].get(namespace, name) is not None:
-                self._queue.add_after(Key(kind, namespace, name), self._used_by_seconds)
+            if kind not in self._kinds or name == "*" or self._caches[kind].get(namespace, name) is None:
+                continue
+            key = Key(kind, namespace, name)
+            if self._reverse_index.users(key):
+                self._queue.add_after(key, self._used_by_seconds)
+            else:
+                self._queue.add(key)
 
     def _custom_resource_changed(self, change: Change) -> None:
         live = change.live
