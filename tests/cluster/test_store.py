@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,7 +159,20 @@ def test_no_data_of_a_secret_is_cached_from_any_source() -> None:
     assert kept is not None
     assert b"aHVudGVyMg" not in kept.raw
     assert b"hunter2" not in kept.raw
-    assert kept.body["metadata"]["annotations"] == {"team": "a"}
+    assert "annotations" not in kept.body["metadata"]
+
+
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_what_users_can_make_large_is_not_cached(kind: str) -> None:
+    """Annotations of 255 KiB on every Secret and ConfigMap cost no memory; our own annotations are kept."""
+    caches = Caches()
+    meta = {"annotations": {"big": "x" * 255_000, "outfitter.dev/source-version": "7"}, "finalizers": ["y" * 1000]}
+    meta["ownerReferences"] = [{"uid": "z" * 1000}]
+    caches.wrote(kind, body("x", 5, metadata=meta, data={"key": "v" * 1000}))
+    kept = caches[kind].get("a", "x")
+    assert kept is not None
+    assert len(kept.raw) < 300
+    assert kept.body["metadata"]["annotations"] == {"outfitter.dev/source-version": "7"}
 
 
 def test_revisions_of_the_statefulset_controller_are_dropped() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from outfitter.api.base import GROUP
+from outfitter.naming import LABEL_OWNER_UID
 from outfitter.snapshot import CachedObject
 
 Body = Mapping[str, Any]
@@ -25,6 +27,8 @@ _NAMESPACE_META: Final = (
     "deletionTimestamp",
     "creationTimestamp",
 )
+_OWN_META: Final = ("namespace", *_NAMESPACE_META, "ownerReferences", "generation")
+_OURS: Final = f"{GROUP}/"
 _CLAIM_STATUS: Final = ("phase", "capacity", "conditions")
 _VOLUME_SPEC: Final = ("capacity", "claimRef", "csi", "mountOptions", "nodeAffinity", "volumeMode")
 _EVENT_META: Final = ("name", "namespace", "uid", "resourceVersion")
@@ -37,8 +41,12 @@ def whole(kind: str, body: Body) -> CachedObject:
 
 
 def metadata_only(kind: str, body: Body) -> CachedObject:
-    """The metadata alone."""
-    return _of(kind, body)
+    """The metadata alone; of objects that are not ours only what users cannot make large."""
+    meta = _pick(body["metadata"], _OWN_META)
+    if LABEL_OWNER_UID not in (meta.get("labels") or {}):
+        meta.pop("ownerReferences", None)
+    kept = {key: value for key, value in (meta.pop("annotations", None) or {}).items() if key.startswith(_OURS)}
+    return CachedObject.of({"metadata": {**meta, "annotations": kept} if kept else meta}, kind)
 
 
 def namespace(kind: str, body: Body) -> CachedObject:
