@@ -18,10 +18,20 @@ class Problem:
     field: str = ""
     namespace: str = ""  # where, if not in the object's own namespace
 
+    def __post_init__(self) -> None:
+        """Clean the message: parts of it come from events, images and other programs."""
+        if not self.message.isprintable():
+            object.__setattr__(self, "message", printable(self.message))
+
     @property
     def text(self) -> str:
         """Return the message with its field in front."""
         return f"{self.field}: {self.message}" if self.field else self.message
+
+
+def printable(text: str) -> str:
+    """Return a text in which control characters and marks of writing direction are spaces: safe on a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def stalled(reason: Reason, message: str, field: str = "", namespace: str = "") -> Problem:

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
 from outfitter.api.types import MESSAGE_LIMIT, URL_LIMIT, list_bound
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.problems import Problem, stalled
+from outfitter.problems import Problem, printable, stalled
 from outfitter.reasons import Level, Reason
 
 
@@ -139,7 +139,7 @@ def _conditions(
     worst = _worst(draft.problems)
     ready = draft.ready and worst is None
     reason = str(worst.reason if worst else draft.reason)
-    message = (worst.text if worst else draft.message)[:MESSAGE_LIMIT]
+    message = (worst.text if worst else printable(draft.message))[:MESSAGE_LIMIT]
     wanted = [(READY, "True" if ready else "False")]
     if worst and worst.level is Level.STALLED:
         wanted.append((STALLED, "True"))
@@ -196,4 +196,4 @@ def _message(draft: StatusInput, ordered: Sequence[Problem]) -> str:
     if ordered:
         more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
         return ordered[0].text[: MESSAGE_LIMIT - len(more)] + more
-    return draft.message[:MESSAGE_LIMIT]
+    return printable(draft.message)[:MESSAGE_LIMIT]
