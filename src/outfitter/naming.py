@@ -118,7 +118,12 @@ def workload_volume(workload: str, volume: str) -> str:
 
 
 def revision(workload: str, content: bytes) -> str:
-    """Name of the ControllerRevision with `content`: its digest is too long to find other content for it."""
+    """Name of the ControllerRevision with `content`: its digest is too long to find two contents with the same one."""
+    return f"{workload}-{short_hash(content, 32)}"
+
+
+def former_revision(workload: str, content: bytes) -> str:
+    """Name that versions up to 0.1 gave to a ControllerRevision with `content`."""
     return f"{workload}-{short_hash(content, 16)}"
 
 

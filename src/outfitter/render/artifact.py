@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.api.base import API_VERSION
+from outfitter.canonical import without_nulls
 from outfitter.naming import LABEL_ON_DEMAND, clone_snapshot
 from outfitter.render.owner import child_meta
 from outfitter.resolve.artifact import ResolvedArtifact
@@ -30,6 +31,6 @@ def snapshot(found: ResolvedArtifact) -> dict[str, Any]:
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {**child_meta(found.resource), "name": clone_snapshot(found.resource.live.name)},
-        "data": dict(found.taken or {}),
+        "data": without_nulls(dict(found.taken or {})),
         "revision": 1,
     }

@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 
+from outfitter import naming
 from outfitter.api.v1alpha1 import traits_of
-from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, revision, short_hash
+from outfitter.canonical import without_nulls
+from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, short_hash
 from outfitter.problems import Problem
 from outfitter.reasons import Level
 from outfitter.render.claims import claims, short_lived
@@ -99,11 +101,11 @@ def make(resolved: Resolved, rendered: Rendered, number: int) -> Revision:
         _artifact(resolved),
         resolved.facts or None,
     )
-    return replace(revision, name=_name(resolved.request.name, _data(revision)))
+    return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
 
 
-def _name(workload: str, data: Mapping[str, Any]) -> str:
-    return revision(workload, orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+def _content(data: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 
 def _origins(resolved: Resolved, rendered: Rendered) -> dict[str, str]:
@@ -128,7 +130,7 @@ def _artifact(resolved: Resolved) -> dict[str, Any] | None:
 
 
 def _data(revision: Revision) -> dict[str, Any]:
-    return {
+    stored = {
         "inputs": revision.inputs,
         "type": revision.type,
         "submission": revision.submission,
@@ -143,6 +145,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "artifact": revision.artifact,
         "facts": revision.facts,
     }
+    return {key: without_nulls(value) for key, value in stored.items() if value is not None}
 
 
 def manifest(revision: Revision, resource: Resource) -> dict[str, Any]:
@@ -161,7 +164,10 @@ def trusted(live: CachedObject, workload: str, published: str) -> bool:
 
     Users can write ControllerRevisions in a namespace, but only the operator writes the status.
     """
-    return live.name == published == _name(workload, live.body.get("data") or {})
+    if live.name != published:
+        return False
+    content = _content(live.body.get("data") or {})
+    return live.name in (naming.revision(workload, content), naming.former_revision(workload, content))
 
 
 def read(live: CachedObject) -> Revision:
