@@ -80,7 +80,8 @@ def _pod_failure(body: Mapping[str, Any], conditions: Conditions) -> Observation
     name, status = body["metadata"]["name"], body.get("status") or {}
     scheduling = conditions.get("PodScheduled", {})
     if scheduling.get("reason") == "Unschedulable":
-        return _unschedulable(name, scheduling.get("message", "no node fits the pod"))
+        since = scheduling.get("lastTransitionTime") or ""
+        return _unschedulable(name, scheduling.get("message", "no node fits the pod"), since)
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         failure = _container_failure(name, container)
         if failure:
@@ -91,10 +92,10 @@ def _pod_failure(body: Mapping[str, Any], conditions: Conditions) -> Observation
     return _node_lost(body, conditions)
 
 
-def _unschedulable(pod: str, message: str) -> Observation:
+def _unschedulable(pod: str, message: str, since: str) -> Observation:
     cause = message.partition(" no new claims to deallocate")[0].partition(" preemption:")[0].rstrip(" .,")
     remedy = "Request less in compute, choose another nodeType or other nodePools, or free capacity."
-    return failed(Reason.UNSCHEDULABLE, f"Pod {pod} cannot be scheduled: {cause}. {remedy}")
+    return failed(Reason.UNSCHEDULABLE, f"Pod {pod} cannot be scheduled: {cause}. {remedy}", since)
 
 
 def _node_lost(body: Mapping[str, Any], conditions: Conditions) -> Observation | None:

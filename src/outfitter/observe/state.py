@@ -23,6 +23,7 @@ class Observation:
     state: State
     reason: Reason = Reason.READY
     message: str = ""
+    since: str = ""  # RFC 3339, where the live object says so
 
 
 READY = Observation(State.READY)
@@ -30,9 +31,9 @@ UNSEEN = Observation(State.PROGRESSING, Reason.PROGRESSING, "The controller has 
 """State of a new object, before its controller reports on it."""
 
 
-def failed(reason: Reason, message: str) -> Observation:
+def failed(reason: Reason, message: str, since: str = "") -> Observation:
     """An observation that needs a change by a user, a retry, or another object."""
-    return Observation(State.FAILED, reason, message)
+    return Observation(State.FAILED, reason, message, since)
 
 
 def progressing(reason: Reason, message: str) -> Observation:

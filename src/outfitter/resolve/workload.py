@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -33,6 +33,8 @@ from outfitter.resolve.volumes import (
 from outfitter.snapshot import Reader, Resource
 
 MAIN = "main"
+_ABSENT: Final = (Reason.REFERENCE_NOT_FOUND, Reason.REFERENCE_DELETING)
+_LAYERS: Final = (".environment", ".compute", ".artifact")
 NGC_HOST = "nvcr.io/"
 
 Spec = WorkloadFields
@@ -76,6 +78,14 @@ class Resolved:
     environment: Resource | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache to create
+
+    @property
+    def incomplete(self) -> bool:
+        """Return whether a layer is missing, because the asset or artifact that it comes from is not there."""
+        return any(
+            problem.reason in _ABSENT and problem.field.removesuffix(".name").endswith(_LAYERS)
+            for problem in self.problems
+        )
 
 
 def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from outfitter.backends import Run, backend_of
 from outfitter.plan.workload import revision as revisions
@@ -14,11 +15,14 @@ from outfitter.policy.checks import Candidate, NamespaceFacts, evaluate
 from outfitter.problems import Problem, serious
 from outfitter.render import workload
 from outfitter.render.workload import Rendered
+from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import elevation_allowed, restricted
 from outfitter.resolve.serving import resolve
-from outfitter.resolve.workload import Resolved
+from outfitter.resolve.workload import Resolved, pull_secrets
 from outfitter.snapshot import Reader
+
+_PULL_FAILURES: Final = (b'"ImagePullBackOff"', b'"ErrImagePull"')
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     """Return the current revision, or a new one where the workload's own spec changed or it is started again."""
     current = observed.revision
     resumed = not request.stopped and observed.was_stopped
-    if current is not None and current.inputs == revisions.inputs(request) and not resumed:
+    unchanged = current is not None and current.inputs == revisions.inputs(request) and not resumed
+    if current is not None and unchanged and not _lacks_pull_secret(reader, request, observed, current):
         return Renewal(current)
     resolved = resolve(reader, request)
     if not resolved.groups or reader.references_only:
@@ -52,10 +57,22 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     return Renewal(new, new=True, problems=problems, resolved=resolved)
 
 
+def _lacks_pull_secret(reader: Reader, request: WorkloadRequest, observed: ObservedState, current: Revision) -> bool:
+    """Return whether a pod cannot pull its image, and a Credential that could help came after the revision."""
+    if not any(state in pod.raw for pod in observed.pods for state in _PULL_FAILURES):
+        return False
+    pods = [group.template["spec"] for group in current.groups]
+    images = [container["image"] for pod in pods for container in pod["containers"]]
+    wanted = set(pull_secrets(reader, request.namespace, current.spec, images, Found()))
+    return any(wanted - {item["name"] for item in pod.get("imagePullSecrets") or ()} for pod in pods)
+
+
 def _problems(
     reader: Reader, request: WorkloadRequest, resolved: Resolved, rendered: Rendered, current: Revision | None
 ) -> Iterator[Problem]:
     yield from resolved.problems
+    if resolved.incomplete:  # what would follow from a missing layer may not be true once it is there
+        return
     yield from rendered.problems
     run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
     yield from backend_of(request.traits).limits(run)

@@ -139,6 +139,8 @@ def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) ->
 
 
 def _failure(reader: Reader, observed: ObservedState, pods: PodSummary, request: WorkloadRequest) -> Observation | None:
+    if pods.failure is not None and reader.held(pods.failure.since):
+        return None  # for example a claim that is bound a moment later
     if pods.failure is not None or not observed.controllers or request.stopped:
         return pods.failure
     for live in observed.controllers:
