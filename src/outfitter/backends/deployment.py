@@ -70,7 +70,11 @@ def _group(run: Run, group: PodSet, name: str, meta: Mapping[str, Any]) -> Itera
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
             "metadata": {**meta, "name": name},
-            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(selector)}},
+            "spec": {
+                "maxUnavailable": 1,
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",  # pods that never become ready must not block a drain
+                "selector": {"matchLabels": dict(selector)},
+            },
         }
 
 
