@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -30,7 +30,7 @@ entry by entry are in `resolve.merge.KEYED`: those merges happen before there is
 """
 
 # Maps that are compared whole: an added key changes what the object does.
-_WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector", "data"})
+_WHOLE_MAPS = frozenset({"selector", "matchLabels", "nodeSelector"})
 # The content of a Secret or ConfigMap: kept to the letter, and never hashed.
 _CONTENT = frozenset({"data", "stringData", "binaryData"})
 _SCALARS = frozenset({str, int, float, bool})
@@ -83,6 +83,20 @@ def digest(manifest: Mapping[str, Any]) -> str:
     return short_hash(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), 16)
 
 
+def without_nulls(value: Any) -> Any:
+    """Return the value without nulls in maps: no client can apply a manifest with nulls a second time."""
+    if value.__class__ is dict or isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if value.__class__ is list or isinstance(value, (list, tuple)):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def fingerprint(manifest: Mapping[str, Any]) -> str:
+    """Return a digest of a whole manifest, content of Secrets included: for memory only, it is never stored."""
+    return short_hash(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS), 32)
+
+
 def stamp(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest with its digest as an annotation, so that a removed field is noticed."""
     # Content is kept to the letter: an empty value in a Secret is a value.
@@ -108,6 +122,36 @@ def covers(want: Any, live: Any, field: str = "") -> bool:
             return not want
         return isinstance(live, Sequence) and not isinstance(live, str) and _covers_list(want, live, field)
     return field in _QUANTITY_FIELDS and _same_quantity(want, live)
+
+
+Step = str | MergeKey
+"""One step of a path: the name of a field, or the merge key of a list's entry."""
+
+
+def differences(want: Any, live: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """Yield the path of each field in which `live` does not have the value of `want`."""
+    field = next((step for step in reversed(path) if isinstance(step, str)), "")
+    if covers(want, live, "storage" if len(path) > 1 and path[-2] in _QUANTITY_MAPS else field):
+        return
+    if isinstance(want, Mapping) and isinstance(live, Mapping):
+        inner = [each for key, item in want.items() for each in differences(item, live.get(key), (*path, key))]
+        yield from inner or [path]  # only added keys: a map that is compared whole
+        return
+    if isinstance(want, (list, tuple)) and isinstance(live, list):
+        wanted, present = entries_by_key(field, want), entries_by_key(field, live)
+        if wanted is not None and present is not None:
+            for key, entry in wanted.items():
+                yield from differences(entry, present.get(key), (*path, key))
+            return
+    yield path
+
+
+def path_text(path: Sequence[Step]) -> str:
+    """Return a path as users write it, such as `spec.template.spec.containers[main].image`."""
+    text = ""
+    for step in path:
+        text += f".{step}" if isinstance(step, str) else f"[{','.join(str(value) for _, value in step)}]"
+    return text.removeprefix(".")
 
 
 def _covers_list(want: Sequence[Any], live: Sequence[Any], field: str) -> bool:

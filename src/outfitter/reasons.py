@@ -495,6 +495,14 @@ class Reason(StrEnum):
         Level.NOTE,
         "The Artifact is a draft, which can change. Lock it before others run it.",
     )
+    FIELD_OVERRIDDEN = (
+        "FieldOverridden",
+        Level.NOTE,
+        "Another writer changes a field of a child object back after each write: an admission policy, a controller, or "
+        "a second installation of Outfitter. Outfitter keeps that value, and tries again after 30 seconds, then after "
+        "growing times up to 10 minutes.",
+        "Change the writer that the message names, or set the same value in the asset.",
+    )
     NOT_ENFORCED = (
         "NotEnforced",
         Level.NOTE,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from outfitter.api.quantities import parse_quantity
-from outfitter.canonical import covers, stamp
+from outfitter.canonical import covers, differences, fingerprint, path_text, stamp
 from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
 from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject, Reader, Resource
+
+_POLICY: Final = re.compile(r"""ValidatingAdmissionPolicy '([^']+)'|admission webhook "([^"]+)\"""")
 
 
 @dataclass
@@ -43,8 +46,13 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
             continue
         result.live[found.kind, found.namespace, found.name] = found
         change = _change(want, found)
-        if change is not None:
+        if change is None:
+            continue
+        futile = overridden(reader, want, found)
+        if futile is None:
             result.writes.append(change)
+        else:
+            result.problems.append(futile)
     return result
 
 
@@ -68,6 +76,22 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
             f"{where} belongs to a deleted {owner.live.kind} of this name. Outfitter continues when it is gone.",
         )
     return name_conflict(found.kind, found.namespace, found.name, labels)
+
+
+def overridden(reader: Reader, want: Mapping[str, Any], found: CachedObject) -> Problem | None:
+    """Return the note that another writer keeps changing a child back, while it is no use to write it again."""
+    known = reader.override(found.kind, found.namespace, found.name)
+    if known is None or known.fingerprint != fingerprint(want):
+        return None
+    if found.kind not in ("Secret", "ConfigMap") and not known.fields.issuperset(differences(want, found.body)):
+        return None  # something else changed too
+    fields = ", ".join(sorted(path_text(path) for path in known.fields)) or "keys"
+    who = " and ".join(known.managers) or "An admission policy or webhook"
+    text = (
+        f"{who} changes {fields} of {place(found.kind, found.namespace, found.name)} after each write. "
+        "Outfitter keeps the change, and tries again later. Change that writer, or set the same value here."
+    )
+    return note(Reason.FIELD_OVERRIDDEN, text, namespace=found.namespace)
 
 
 def place(kind: str, namespace: str, name: str) -> str:
@@ -160,6 +184,14 @@ def refused(write: Write, error: ApiError) -> Problem:
     text = f"The API server rejected the {change} of {where}: {answer}."
     if isinstance(error, NotFound):
         return waiting(Reason.NOT_CREATED, f"{where} cannot be created: {answer}.", namespace=namespace)
+    policy = _POLICY.search(error.message)
+    if policy is not None:
+        who = policy[1] or policy[2]
+        text = (
+            f"The admission policy {who} rejected the {change} of {where}: {answer}. "
+            "Follow the policy's text, or ask its owner. Outfitter retries every minute."
+        )
+        return stalled(Reason.FORBIDDEN, text, namespace=namespace)
     if isinstance(error, Forbidden) and "exceeded quota" in error.message:
         return waiting(
             Reason.QUOTA_EXCEEDED,

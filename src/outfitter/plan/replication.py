@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.canonical import covers, stamp
 from outfitter.naming import owner_labels
-from outfitter.plan.diff import check_ownership
+from outfitter.plan.diff import check_ownership, overridden
 from outfitter.plan.writes import Apply, Create, Delete, Write
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
@@ -43,7 +43,12 @@ def keep_copies(
             reader.track(*place)
             problems.append(_blocked(asset, place, problem))
         else:
-            writes += _changes(reader, manifest, found)
+            write = _change(reader, manifest, found)
+            futile = overridden(reader, write.manifest, found) if isinstance(write, Apply) else None
+            if futile is not None:
+                problems.append(futile)
+            elif write is not None:
+                writes.append(write)
     return writes, problems
 
 
@@ -55,16 +60,20 @@ def _blocked(asset: Resource, place: tuple[str, str, str], problem: Problem) -> 
     return stalled(Reason.REPLICATION_ERROR, text, namespace=namespace)
 
 
-def _changes(reader: Reader, manifest: Mapping[str, Any], found: CachedObject) -> list[Write]:
+def _change(reader: Reader, manifest: Mapping[str, Any], found: CachedObject) -> Write | None:
     held = reader.keyed_data(found.kind, found.namespace, found.name, data=True)
     assert held is not None
     if held.type != manifest.get("type", ""):
-        return [Delete(found)]
+        return Delete(found)
     meta = manifest["metadata"]
-    content = (dict(held.data or {}), dict(held.binary))
+    wanted = (manifest.get("data", {}), manifest.get("binaryData", {}))
+    content = (_own(held.data or {}, held.foreign, wanted[0]), _own(held.binary, held.foreign, wanted[1]))
     owned = {"labels": meta["labels"], "ownerReferences": meta.get("ownerReferences", [])}
-    if content == (manifest.get("data", {}), manifest.get("binaryData", {})) and covers(owned, found.body["metadata"]):
-        return []
-    extra = set(content[0]) - set(manifest.get("data", {})) | set(content[1]) - set(manifest.get("binaryData", {}))
-    # An apply keeps keys of other field managers, so a copy with such keys is created again.
-    return [Delete(found) if extra else Apply(stamp(dict(manifest)), found.uid)]
+    if content == wanted and covers(owned, found.body["metadata"]):
+        return None
+    return Apply(stamp(dict(manifest)), found.uid)
+
+
+def _own(content: Mapping[str, str], foreign: frozenset[str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the content without the keys that others added, for example an admission policy."""
+    return {key: value for key, value in content.items() if key in wanted or key not in foreign}

@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
+from outfitter.canonical import differences, fingerprint
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from outfitter.managed_fields import managers
 from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_OWNER_UID, keeps_data
 from outfitter.plan.diff import name_conflict, refused
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write, WritePhase
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
+from outfitter.reconcile.overrides import Overrides, Place
 from outfitter.snapshot import CachedObject
+
+_OVERRIDDEN: Final = object()
 
 
 @dataclass
@@ -27,6 +32,7 @@ class Outcome:
     writes: int = 0
     retry: bool = False
     without_revision: bool = False
+    overridden: bool = False  # another writer changed a child back
 
     def add(self, other: Outcome) -> None:
         """Add the result of other writes."""
@@ -34,23 +40,29 @@ class Outcome:
         self.writes += other.writes
         self.retry = self.retry or other.retry
         self.without_revision = self.without_revision or other.without_revision
+        self.overridden = self.overridden or other.overridden
 
     def prevented(self, write: Write, problem: Problem) -> None:
         """Note a write that did not happen."""
         self.problems.append(problem)
-        # The same manifest is refused again; everything else may end without an event.
-        self.retry = self.retry or problem.reason != Reason.REFUSED
+        # A policy, a quota or a port that is in use can change without an event.
+        self.retry = True
         self.without_revision = self.without_revision or (
             not isinstance(write, Delete) and write.kind == "ControllerRevision"
         )
 
 
 class Executor:
-    """Executes plans. Remembers only the names that unmanaged objects hold, and the creations in progress."""
+    """Executes plans.
 
-    def __init__(self, cluster: Cluster, caches: Caches) -> None:
+    Remembers the names that unmanaged objects hold, the creations in progress, and the children that others change.
+    """
+
+    def __init__(self, cluster: Cluster, caches: Caches, overrides: Overrides) -> None:
         self._cluster = cluster
         self._caches = caches
+        self._overrides = overrides
+        self._replaced: set[tuple[str, str, str]] = set()  # children that were deleted to be created again
         self._unmanaged: set[tuple[str, str, str]] = set()
         self._creating: dict[tuple[str, str, str], asyncio.Event] = {}
 
@@ -97,19 +109,23 @@ class Executor:
                 outcome.retry = True
             elif isinstance(result, BaseException):
                 raise result
-            elif result is not None:
+            elif result is _OVERRIDDEN:
+                outcome.overridden = True
+            elif isinstance(result, Problem):
                 outcome.prevented(write, result)
         return outcome
 
-    async def _attempt(self, write: Write) -> Problem | None:
+    async def _attempt(self, write: Write) -> Problem | object | None:
         try:
             match write:
                 case Create(manifest):
                     owned = LABEL_OWNER_UID in (manifest["metadata"].get("labels") or {})
                     return await (self._create(manifest) if owned else self._create_once(manifest))
-                case Apply(manifest, uid, manager):
-                    await self._cluster.apply(manifest, uid, manager)
-                case Delete(live, orphan):
+                case Apply():
+                    return await self._apply(write)
+                case Delete(live, orphan, phase):
+                    if phase is not WritePhase.CLEANUP:
+                        self._replaced.add((live.kind, live.namespace, live.name))
                     await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
         except (Forbidden, Invalid) as error:
             return refused(write, error)
@@ -118,7 +134,33 @@ class Executor:
                 return refused(write, error)
         return None
 
-    async def _create_once(self, manifest: Mapping[str, Any]) -> Problem | None:
+    async def _apply(self, write: Apply) -> object | None:
+        """Apply a manifest, and compare the answer: what another writer changes back is left alone for a while."""
+        manifest, meta = write.manifest, write.manifest["metadata"]
+        place = (write.kind, meta.get("namespace", ""), meta["name"])
+        content = fingerprint(manifest)
+        if self._overrides.futile(place, content):
+            stored = await self._cluster.get(*place)
+        else:
+            stored = await self._cluster.apply(manifest, write.uid, write.manager)
+            if stored and not any(differences(manifest, stored)):
+                self._overrides.lasted(place, content)
+                return None
+        if stored is None:
+            return None
+        return self._override(place, manifest, stored)
+
+    def _compare(self, manifest: Mapping[str, Any], place: Place, stored: Mapping[str, Any]) -> object | None:
+        """Compare a child that replaces one with other immutable fields: a policy may change the new one as well."""
+        self._replaced.discard(place)
+        return self._override(place, manifest, stored) if any(differences(manifest, stored)) else None
+
+    def _override(self, place: Place, manifest: Mapping[str, Any], stored: Mapping[str, Any]) -> object:
+        paths = frozenset(differences(manifest, stored))
+        self._overrides.overridden(place, fingerprint(manifest), paths, managers(stored, paths))
+        return _OVERRIDDEN
+
+    async def _create_once(self, manifest: Mapping[str, Any]) -> Problem | object | None:
         """Create an object without an owner that several objects can ask for: the second waits for the first."""
         meta = manifest["metadata"]
         place = (manifest["kind"], meta["namespace"], meta["name"])
@@ -133,16 +175,16 @@ class Executor:
             del self._creating[place]
             done.set()
 
-    async def _create(self, manifest: Mapping[str, Any]) -> Problem | None:
+    async def _create(self, manifest: Mapping[str, Any]) -> Problem | object | None:
         meta = manifest["metadata"]
         place = (manifest["kind"], meta.get("namespace", ""), meta["name"])
         if place not in self._unmanaged:
             try:
-                await self._cluster.create(manifest)
+                stored = await self._cluster.create(manifest)
             except AlreadyExists:
                 pass
             else:
-                return None
+                return self._compare(manifest, place, stored) if place in self._replaced else None
         return await self._meet(manifest, place)
 
     async def _meet(self, manifest: Mapping[str, Any], place: tuple[str, str, str]) -> Problem | None:

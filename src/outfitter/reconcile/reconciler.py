@@ -15,10 +15,11 @@ from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import Conflict, Invalid, NotFound
-from outfitter.naming import ANNOTATION_RECONCILE, LABEL_OWNER_UID
+from outfitter.naming import ANNOTATION_RECONCILE
 from outfitter.plan.planners import plan
 from outfitter.plan.writes import Create, Plan
 from outfitter.reconcile.executor import Executor, Outcome
+from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.state import EngineState
 from outfitter.resolve.request import request_for
 from outfitter.settings import Settings
@@ -64,7 +65,8 @@ class Reconciler:
         self._clock = clock
         self._lookup = CacheLookup(caches)
         self._state = EngineState()
-        self._executor = Executor(cluster, caches)
+        self._overrides = Overrides(clock)
+        self._executor = Executor(cluster, caches, self._overrides)
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """The custom resources that a reconciliation of `key` would read: at start, all users of all assets are known.
@@ -126,12 +128,14 @@ class Reconciler:
                 previous = (resource.body.get("status") or {}).get("revision")
                 status = replace(status, facts={**status.facts, "revision": previous})
             return replace(planned, status=status), reader
-        return self._replan(resource, planned, reader) if planned.replan_after_write else (planned, reader)
+        if planned.replan_after_write or outcome.overridden:
+            return self._replan(resource, planned, reader, outcome)
+        return planned, reader
 
     async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> Result:
         key, status = resource.key, planned.status
         held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
-        delays = [planned.requeue, held, self._state.backoff(key, prevented=outcome.retry)]
+        delays = [planned.requeue, reader.retry_after, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
             outcome_of(status),
             frozenset(reader.deps),
@@ -146,7 +150,7 @@ class Reconciler:
         # An asset reads its namesakes to find which one shadows the other; that is no use.
         users = tuple(user for user in self._users(resource.key) if user.kind != resource.key.kind)
         for _ in range(_FETCHES):
-            reader = Reader(self._lookup, self._settings, fetched, users, self._clock())
+            reader = Reader(self._lookup, self._settings, fetched, users, self._clock(), overrides=self._overrides)
             try:
                 return plan(reader, resource), reader
             except NeedsData as request:
@@ -171,15 +175,15 @@ class Reconciler:
         found = await self._cluster.get(live.kind, live.namespace, live.name)
         return found is None or found["metadata"]["uid"] != live.uid
 
-    def _replan(self, resource: Resource, planned: Plan, before: Reader) -> tuple[Plan, Reader]:
+    def _replan(self, resource: Resource, planned: Plan, before: Reader, outcome: Outcome) -> tuple[Plan, Reader]:
         """Plan over the server's answers, which the caches now hold: the status that a second run would write."""
-        reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock())
+        reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock(), overrides=self._overrides)
         known = {key: planned.status.facts[key] for key in ("revision",) if key in planned.status.facts}
         status = {**(resource.body.get("status") or {}), **known}  # the new revision is the one to keep to
         try:
             second = plan(reader, replace(resource, body={**resource.body, "status": status}))
         except NeedsData:
-            return planned, before
+            return (replace(planned, requeue=_NEXT_STEP) if outcome.overridden else planned), before
         soon = _NEXT_STEP if second.writes else second.requeue  # writes that became possible only now
         also = second.also_reconcile | planned.also_reconcile
         return replace(second, also_reconcile=also, requeue=soon), reader
@@ -188,19 +192,7 @@ class Reconciler:
         body = await self._cluster.get(*dep)
         if body is None:
             return None
-        content, binary = body.get("data") or {}, body.get("binaryData") or {}
-        return KeyedData(
-            dep.kind,
-            dep.namespace,
-            dep.name,
-            body["metadata"]["resourceVersion"],
-            frozenset(content) | frozenset(binary),
-            body.get("type", ""),
-            body["metadata"].get("annotations") or {},
-            (body["metadata"].get("labels") or {}).get(LABEL_OWNER_UID, ""),
-            content if data else None,
-            binary if data else {},
-        )
+        return KeyedData.of(body, dep.kind, data=data)
 
     async def _unreadable(self, live: CachedObject, error: ValidationError) -> Result:
         """An object that the models refuse although it is stored: an older or laxer CRD accepted it."""

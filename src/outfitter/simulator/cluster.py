@@ -5,7 +5,7 @@ It also checks preconditions, collects garbage by ownerReferences, and rejects w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -15,7 +15,7 @@ from outfitter.cluster.resources import RESOURCES, api_resource
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import FIELD_MANAGER
-from outfitter.simulator.managed_fields import Path, merged, owned_paths, without
+from outfitter.simulator.managed_fields import Path, merged, owned_paths, recorded, without
 from outfitter.simulator.manifests import (
     Body,
     Place,
@@ -77,6 +77,7 @@ class SimulatedCluster:
         self.caches = caches if caches is not None else Caches()
         self.writes: list[Write] = []
         self.events: list[Body] = []
+        self.admission: Callable[[Body], Body] = lambda body: body  # a mutating admission policy
         self._strict = strict_namespaces
         self._objects: dict[Place, Body] = {}
         self._owners: dict[Place, dict[str, frozenset[Path]]] = {}
@@ -102,7 +103,10 @@ class SimulatedCluster:
     async def get(self, kind: str, namespace: str, name: str) -> Body | None:
         """See Cluster.get."""
         self._check("get", kind)
-        return copied(self._objects.get((kind, namespace, name)))
+        found = copied(self._objects.get((kind, namespace, name)))
+        if found is not None:
+            found["metadata"]["managedFields"] = recorded(self._owners.get((kind, namespace, name), {}))
+        return found
 
     async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[Body]:
         """See Cluster.list. Selectors: `key`, `!key`, `key=value`, `key!=value`, joined by commas."""
@@ -234,8 +238,9 @@ class SimulatedCluster:
             raise Invalid("an empty namespace may not be set during creation", status=400, reason="BadRequest")
         if namespace and not self._strict and ("Namespace", "", namespace) not in self._objects:
             self.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        body = as_sent(manifest)
+        body = {"kind": kind, **as_sent(manifest)}
         self._owners[place] = {manager: owned_paths(body)}
+        body = self.admission(body)  # its changes belong to no field manager, as on the API server
         if kind == "Secret":
             encode_secret(body)
         self._uids += 1
@@ -255,7 +260,7 @@ class SimulatedCluster:
             frozenset().union(*(owned for who, owned in owners.items() if who != manager)) if owners else frozenset()
         )
         dropped = owners.get(manager, frozenset()) - paths - others
-        body = merged(without(live, dropped), wanted)
+        body = self.admission(merged(without(live, dropped), wanted))
         for who in owners:
             owners[who] = owners[who] - paths if who != manager else owners[who]
         owners[manager] = paths

@@ -5,7 +5,8 @@ A path is a tuple of steps; a step is a key of a map, or an entry of a list that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from outfitter.canonical import MergeKey, entries_by_key
@@ -30,6 +31,21 @@ _UNOWNED: Final = frozenset(
 def owned_paths(manifest: dict[str, Any]) -> frozenset[Path]:
     """Return the paths that an apply of `manifest` owns: its leaves, and the entries of merged lists."""
     return frozenset(_paths(manifest, ())) - _UNOWNED
+
+
+def recorded(owners: Mapping[str, frozenset[Path]]) -> list[dict[str, Any]]:
+    """Return `metadata.managedFields` of an object."""
+    return [{"manager": manager, "operation": "Apply", "fieldsV1": _tree(paths)} for manager, paths in owners.items()]
+
+
+def _tree(paths: Iterable[Path]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path in paths:
+        node = tree
+        for step in path:
+            name = f"f:{step}" if isinstance(step, str) else f"k:{json.dumps(dict(step.key))}"
+            node = node.setdefault(name, {})
+    return tree
 
 
 def _paths(value: Any, at: Path) -> Iterator[Path]:

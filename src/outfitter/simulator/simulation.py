@@ -16,7 +16,6 @@ from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.resources import RESOURCES
 from outfitter.cluster.store import Caches
 from outfitter.errors import ApiError, OutfitterError
-from outfitter.naming import LABEL_OWNER_UID
 from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.reconcile.reconciler import Reconciler, Result
@@ -199,18 +198,8 @@ class Simulation:
         """The content of every Secret and ConfigMap."""
         found = {}
         for body in (*self.cluster.objects("Secret"), *self.cluster.objects("ConfigMap")):
-            kind, meta, data = body["kind"], body["metadata"], body.get("data") or {}
-            found[Dep(kind, meta["namespace"], meta["name"])] = KeyedData(
-                kind,
-                meta["namespace"],
-                meta["name"],
-                meta["resourceVersion"],
-                frozenset(data),
-                body.get("type", ""),
-                meta.get("annotations") or {},
-                (meta.get("labels") or {}).get(LABEL_OWNER_UID, ""),
-                data,
-            )
+            kind, meta = body["kind"], body["metadata"]
+            found[Dep(kind, meta["namespace"], meta["name"])] = KeyedData.of(body, kind)
         return found
 
     def reader(self, key: Key | None = None) -> Reader:

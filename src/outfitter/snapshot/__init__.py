@@ -1,6 +1,6 @@
 """What one reconciliation knows."""
 
-from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Resource, read_resource, readable
+from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, read_resource, readable
 from outfitter.snapshot.reader import Lookup, NeedsData, Reader
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "KeyedData",
     "Lookup",
     "NeedsData",
+    "Override",
     "Reader",
     "Resource",
     "read_resource",

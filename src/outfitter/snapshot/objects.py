@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from outfitter.api.base import CustomResource
 from outfitter.api.v1alpha1 import kind_of
+from outfitter.managed_fields import foreign_keys
 from outfitter.naming import LABEL_OWNER_UID
 
 
@@ -99,6 +101,35 @@ class KeyedData:
     owner: str = ""
     data: Mapping[str, str] | None = field(default=None, repr=False)  # of Secrets base64, as stored; never logged
     binary: Mapping[str, str] = field(default_factory=dict, repr=False)  # base64, of ConfigMaps only
+    foreign: frozenset[str] = frozenset()  # the keys that another field manager added
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], kind: str, *, data: bool = True) -> KeyedData:
+        """Create it from the object as the API server returns it."""
+        meta, content, binary = body["metadata"], body.get("data") or {}, body.get("binaryData") or {}
+        return cls(
+            kind,
+            meta["namespace"],
+            meta["name"],
+            meta["resourceVersion"],
+            frozenset(content) | frozenset(binary),
+            body.get("type", ""),
+            meta.get("annotations") or {},
+            (meta.get("labels") or {}).get(LABEL_OWNER_UID, ""),
+            content if data else None,
+            binary if data else {},
+            foreign_keys(body),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A child object that another writer changes back: further writes of the same content are futile until a time."""
+
+    fingerprint: str  # of the content that does not last
+    fields: frozenset[tuple[Any, ...]]  # paths as of canonical.differences
+    managers: tuple[str, ...]  # field managers that set them; none for an admission policy or webhook
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from outfitter.settings import Settings
-from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Resource, readable
+from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, readable
 
 
 class Lookup(Protocol):
@@ -72,6 +72,7 @@ class Reader:
         now: datetime | None = None,
         *,
         references_only: bool = False,
+        overrides: Mapping[tuple[str, str, str], Override] | None = None,
     ) -> None:
         self.settings = settings
         self.users = users
@@ -79,6 +80,8 @@ class Reader:
         self.deps: set[Dep] = set()
         self._lookup = lookup
         self._keyed_data = keyed_data or {}
+        self.retry_after: float | None = None  # seconds until the result changes with time alone
+        self._overrides = overrides or {}
         self.references_only = references_only
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
@@ -150,6 +153,31 @@ class Reader:
     def events(self, uid: str) -> list[CachedObject]:
         """Return the Events about pods that a controller could not create. A new one requeues the owner."""
         return [live for live in self._lookup.owned(uid) if live.kind == "Event"]
+
+    def override(self, kind: str, namespace: str, name: str) -> Override | None:
+        """Return why a child is not written for now, if another writer changes it back."""
+        known = self._overrides.get((kind, namespace, name))
+        if known is None or known.until <= self.now:
+            return None
+        self._look_again(known.until)
+        return known
+
+    def held(self, since: str) -> bool:
+        """Return whether a state began less than the hold time ago, so that it may end by itself. Requeues at its end.
+
+        `since`: RFC 3339, "" for an unknown time.
+        """
+        if not since:
+            return False
+        end = datetime.fromisoformat(since.replace("Z", "+00:00")) + timedelta(seconds=self.settings.hold_seconds)
+        if end <= self.now:
+            return False
+        self._look_again(end)
+        return True
+
+    def _look_again(self, when: datetime) -> None:
+        left = (when - self.now).total_seconds()
+        self.retry_after = left if self.retry_after is None else min(left, self.retry_after)
 
     def binds_late(self, claim: CachedObject) -> bool:
         """Return whether the storage class of a claim binds it only once a pod uses it."""

@@ -29,6 +29,15 @@ _MORE = {
     ),
     "PersistentVolume": ApiResource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
     "StorageClass": ApiResource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
+    **{
+        kind: ApiResource(kind, "admissionregistration.k8s.io", "v1", plural, namespaced=False)
+        for kind, plural in (
+            ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+            ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
+            ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+            ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+        )
+    },
     "ClusterRole": ApiResource("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
     "ClusterRoleBinding": ApiResource(
         "ClusterRoleBinding", "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
