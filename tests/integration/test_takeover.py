@@ -103,6 +103,9 @@ def test_the_archive_holds_every_kind(taken: Takeover) -> None:
 
 def test_no_child_is_written_and_no_pod_restarts(taken: Takeover) -> None:
     children = [entry for entry in taken.written if entry.subresource != "status"]
+    # 0.1.0 let a workload that is not ready block the drain of a node.
+    budgets = [entry for entry in children if entry.resource == "poddisruptionbudgets"]
+    children = [entry for entry in children if entry not in budgets]
     assert [(entry.verb, entry.uri) for entry in children] == []
     assert uids(taken.api, "Pod") == taken.pods
 

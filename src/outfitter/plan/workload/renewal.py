@@ -52,7 +52,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     new = revisions.make(resolved, rendered, observed.newest + 1)
     if any(live.name == new.name and int(live.body["revision"]) == observed.newest for live in observed.revisions):
         new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet
-    if current is not None and new.name == current.name:
+    if current is not None and revisions.same(new, current):
         return Renewal(current, resolved=resolved)
     return Renewal(new, new=True, problems=problems, resolved=resolved)
 

@@ -65,6 +65,12 @@ class Revision:
         return self.groups[0].template
 
 
+def same(new: Revision, old: Revision) -> bool:
+    """Return whether two revisions have the same content. A version may word notes in another way."""
+    first, second = (_content({**_data(each), "notes": ()}) for each in (new, old))
+    return first == second
+
+
 def inputs(request: WorkloadRequest) -> str:
     """Return the digest of the own spec of a workload, with restarts and without the number of pods."""
     spec = _made_from(request.resource.body.get("spec") or {})
