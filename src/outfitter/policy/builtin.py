@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from posixpath import normpath
 from typing import Final
 
 from outfitter.api.v1alpha1.environment import Environment
@@ -15,6 +16,8 @@ from outfitter.reasons import Reason
 from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
 
 _USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
+_HIDING: Final = ("/", "/dev")  # a volume there would hide the system of the container
+_RESERVED: Final = ("/proc", "/sys", "/var/run/secrets", "/run/secrets")  # of the kernel and of Kubernetes
 _NOT_SERVING: Final = ("allowPrivilegeEscalation", "hostIpc", "hostNetwork")
 
 
@@ -80,6 +83,23 @@ def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:
             yield stalled(Reason.NFS_OUTSIDE_RESTRICTED, text, volume.use.field)
 
 
+def _reserved_mount_paths(candidate: Candidate) -> Iterator[Problem]:
+    """Yield volumes that would hide the system of the container, or what Kubernetes mounts."""
+    for volume in candidate.resolved.volumes:
+        path = volume.use.mount_path
+        real = normpath(f"/{path.lstrip('/')}")
+        if ".." in path.split("/") or real in _HIDING or any(_below(real, each) for each in _RESERVED):
+            text = (
+                f"{volume.use.origin} cannot be mounted at {path}. Choose a path outside /, /proc, /sys, /dev and "
+                "/var/run/secrets, without `..`."
+            )
+            yield stalled(Reason.INVALID_SPEC, text, volume.use.field)
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
 def _one_propagation(candidate: Candidate) -> Iterator[Problem]:
     volumes = candidate.resolved.volumes
     modes = {volume.mount_propagation or "None" for volume in volumes if isinstance(volume, HostPathVolume)}
@@ -122,6 +142,7 @@ BUILTIN: Final = (
     Check("not-for-serving", _not_for_serving),
     Check("elevation", _elevation),
     Check("nfs-under-restricted", _nfs_under_restricted),
+    Check("reserved-mount-paths", _reserved_mount_paths),
     Check("one-mount-propagation", _one_propagation),
     Check("locked-replaces-locked", _locked_replaces_locked),
     Check("capabilities", _capabilities),
