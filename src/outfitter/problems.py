@@ -54,6 +54,11 @@ def note(reason: Reason, message: str, field: str = "", namespace: str = "") -> 
     return Problem(reason, message, Level.NOTE, field, namespace)
 
 
+def without_notes(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems that are more than a note."""
+    return [problem for problem in problems if problem.level > Level.NOTE]
+
+
 def serious(problems: Iterable[Problem]) -> bool:
     """Return whether any of the problems is more than a note."""
     return any(problem.level > Level.NOTE for problem in problems)

@@ -14,7 +14,7 @@ from outfitter.plan.sharing_roles import share_roles
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Delete, Plan
 from outfitter.policy.capabilities import BUILT_IMAGE, unsupported
-from outfitter.problems import Problem
+from outfitter.problems import Problem, serious
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Reader, Resource
@@ -70,7 +70,8 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     writes = tuple(sharing.writes)
-    ready, text = not problems and not writes, "Outfitter is writing the Roles and RoleBindings." if writes else ""
+    ready = not serious(problems) and not writes
+    text = "Outfitter is writing the Roles and RoleBindings." if writes else ""
     reason = Reason.SHARING if writes else Reason.COUNTING
     status = StatusInput(ready, reason, text, tuple(problems), facts, (1, 1))
     # The status reports zero artifacts first: the admission policy for deletions reads it.

@@ -11,8 +11,8 @@ from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.capabilities import CREDENTIAL, unsupported
-from outfitter.problems import Problem, stalled, waiting
-from outfitter.reasons import Level, Reason
+from outfitter.problems import Problem, serious, stalled, waiting, without_notes
+from outfitter.reasons import Reason
 from outfitter.render.credential import Material, compose, secrets
 from outfitter.resolve.scope import scope_problem, targets
 from outfitter.snapshot import Reader, Resource
@@ -52,11 +52,10 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     problems += blocked
     # A namespace that left the scope loses its copy at once, even if another namespace does not answer.
     gone = prune(reader, asset, ("Secret",), copies)
-    fine = len(where) - len({problem.namespace for problem in blocked})
+    fine = len(where) - len({problem.namespace for problem in without_notes(blocked)})
     facts["targets"] = {"desired": len(where), "synced": fine}
     facts["keys"] = sorted(material.data)
-    serious = any(problem.level > Level.NOTE for problem in problems)
-    status = StatusInput(not serious, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
+    status = StatusInput(not serious(problems), Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
     return Plan(status, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 

@@ -15,7 +15,7 @@ from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.capabilities import SHARED_VOLUMES
 from outfitter.policy.capabilities import volume as volume_capability
-from outfitter.problems import Problem, note, stalled, waiting
+from outfitter.problems import Problem, note, serious, stalled, waiting, without_notes
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.owner import owner_reference
@@ -102,9 +102,9 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
     ]
     writes, problems = keep_copies(reader, asset, copies)
     gone = prune(reader, asset, ("ConfigMap",), copies)
-    fine = len(where) - len(problems)
+    fine = len(where) - len(without_notes(problems))
     facts["targets"] = {"desired": len(where), "synced": fine}
-    draft = StatusInput(not problems, Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
+    draft = StatusInput(not serious(problems), Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
     return Plan(draft, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 

@@ -12,7 +12,7 @@ from outfitter.naming import shared_claim, shared_volume
 from outfitter.observe import State
 from outfitter.plan.diff import check_ownership, diff
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.problems import Problem, serious, stalled, waiting, without_notes
 from outfitter.reasons import Reason
 from outfitter.render import nimcache
 from outfitter.resolve.scope import covers as reaches
@@ -71,11 +71,12 @@ def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
             for namespace in where:
                 _keep(reader, resource, source, namespace, found)
     facts = {**draft.facts, "targets": {"desired": len(where), "synced": found.synced}}
-    everywhere = any(not problem.namespace for problem in found.problems)
-    broken = len(where) if everywhere else len({problem.namespace for problem in found.problems})
+    failures = without_notes(found.problems)
+    everywhere = any(not problem.namespace for problem in failures)
+    broken = len(where) if everywhere else len({problem.namespace for problem in failures})
     draft = replace(
         draft,
-        ready=draft.ready and not found.problems,
+        ready=draft.ready and not failures,
         facts=facts,
         problems=(*draft.problems, *found.problems),
         targets=(0, 1) if everywhere else (draft.targets[0] + len(where) - broken, len(where) + 1),
@@ -122,8 +123,8 @@ def _keep(reader: Reader, resource: Resource, source: Mapping[str, Any], namespa
     size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
     wanted, volume = nimcache.shared(resource, source, namespace, size)
     result = diff(reader, resource, [wanted])
-    if result.problems:
-        found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
+    found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
+    if serious(result.problems):
         return
     live = reader.get_untracked("PersistentVolume", "", volume["metadata"]["name"])
     verdict = check_ownership(reader, live, resource) if live else None
