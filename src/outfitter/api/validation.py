@@ -62,6 +62,11 @@ def incomplete(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
     return list(_completeness(_spec_model(kind), _plain(spec), ()))
 
 
+def incomplete_part(part: Model) -> list[FieldError]:
+    """Return what is missing or contradictory in a part of a spec; paths are relative to the part."""
+    return list(_completeness(type(part), part.to_dict(), ()))
+
+
 def runtime_violations(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
     """Return errors that no schema can express; paths are relative to the spec."""
     plain = _plain(spec)
