@@ -518,6 +518,12 @@ class Reason(StrEnum):
         Level.NOTE,
         "The Environment asks its users to set a variable.",
     )
+    SIZE_KEPT = (
+        "SizeKept",
+        Level.NOTE,
+        "A size was reduced, but the volume of the claim already has its former size. A volume cannot shrink.",
+        "Set the size that the message names, or create another claim and copy the data.",
+    )
     RESERVED = (
         "Reserved",
         Level.NOTE,

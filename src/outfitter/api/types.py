@@ -17,7 +17,19 @@ DATA_KEY_PATTERN = r"^[-._A-Za-z0-9]+$"
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 FILE_MODE_PATTERN = r"^0[0-7]{3}$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
-VOLUME_SIZE_PATTERN = r"^[0-9]+([.][0-9]+)?(Gi|Mi|Ti)$"
+VOLUME_SIZE_PATTERN = r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)(Gi|Mi|Ti)$"
+_HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*"
+_REPOSITORY = r"[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
+# As the container runtimes read it: https://github.com/distribution/reference.
+IMAGE_PATTERN = (
+    rf"^(({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_REPOSITORY}(/{_REPOSITORY})*"
+    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
+)
+_ID = (
+    "([0-9]{1,9}|1[0-9]{9}|20[0-9]{8}|21[0-3][0-9]{7}|214[0-6][0-9]{6}|2147[0-3][0-9]{5}|21474[0-7][0-9]{4}|"
+    "214748[0-2][0-9]{3}|2147483[0-5][0-9]{2}|21474836[0-3][0-9]|214748364[0-7])"
+)
+IDS_PATTERN = f"^({_ID}( *, *{_ID})*)?$"
 PATTERN_WORDS = {
     QUANTITY_PATTERN: "The value must be a quantity such as 500m, 20Gi or 4 (no final B).",
     LABEL_PATTERN: "The value must be lower case letters, digits and hyphens, with a letter or digit at both ends.",
@@ -30,7 +42,10 @@ PATTERN_WORDS = {
     LABEL_VALUE_PATTERN: "The value must be a label value: letters, digits, hyphens, underscores and dots.",
     ROOT_NAME_PATTERN: "The value must be lower case letters, digits and hyphens, with a letter first and a letter or "
     "digit last.",
-    VOLUME_SIZE_PATTERN: "The value must be a number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
+    IMAGE_PATTERN: "The value must be an image such as registry.example.com/team/image:tag: without a scheme, with a "
+    "repository in lower case, and with a tag or a whole digest after it.",
+    IDS_PATTERN: "The value must be numbers from 0 to 2147483647, separated by commas.",
+    VOLUME_SIZE_PATTERN: "The value must be a positive number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
     FILE_MODE_PATTERN: 'The value must be an octal mode in quotes with a leading zero, such as "0644".',
 }
 """Pattern -> description for error messages."""
@@ -95,7 +110,9 @@ ItemName = Annotated[str, Field(min_length=1, max_length=63)]
 Text = Annotated[str, Field(min_length=1, max_length=253)]
 LongText = Annotated[str, Field(max_length=32768)]
 Shell = Annotated[str, Field(min_length=1, max_length=16384)]
-Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^ ]+$")]
+Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
+Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
+"""User or group ids, separated by commas."""
 Path = Annotated[str, Field(min_length=1, max_length=1024)]
 AbsolutePath = Annotated[str, Field(min_length=1, max_length=1024, pattern=ABSOLUTE_PATH_PATTERN)]
 URL_LIMIT = 2048

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
             reader.track(found.kind, found.namespace, found.name)
             continue
         result.live[found.kind, found.namespace, found.name] = found
+        result.problems += _size_kept(want, found)
         change = _change(want, found)
         if change is None:
             continue
@@ -142,9 +143,19 @@ def _change(want: dict[str, Any], found: CachedObject) -> Write | None:
 
 
 def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Write | None:
-    """Return the write that takes over a claim, repairs its labels or grows it; a claim never shrinks."""
+    """Return the write that takes over a claim, repairs its labels or changes its size.
+
+    A volume never shrinks. A growth that has not happened yet can be taken back, and a claim that was never bound holds
+    no data, so it is created again with its new size.
+    """
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
-    if parse_quantity(requested["storage"]) <= parse_quantity(has["storage"]):
+    status = live.get("status") or {}
+    wanted, current = parse_quantity(requested["storage"]), parse_quantity(has["storage"])
+    if wanted != current and status.get("phase") == "Pending" and not live["spec"].get("volumeName"):
+        return Delete(found)
+    capacity = (status.get("capacity") or {}).get("storage")
+    smallest = parse_quantity(capacity) if capacity else current
+    if wanted <= current and (wanted < smallest or wanted == current):
         requested["storage"] = has["storage"]
         labels, owners = live["metadata"].get("labels") or {}, live["metadata"].get("ownerReferences") or []
         if covers(want["metadata"]["labels"], labels) and covers(
@@ -156,6 +167,21 @@ def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -
         if name in live["spec"]:
             want["spec"][name] = live["spec"][name]
     return Apply(want, found.uid)
+
+
+def _size_kept(want: Mapping[str, Any], found: CachedObject) -> Iterator[Problem]:
+    """Yield the note that a claim stays larger than what is asked for."""
+    if found.kind != "PersistentVolumeClaim":
+        return
+    asked = want["spec"]["resources"]["requests"]["storage"]
+    capacity = ((found.body.get("status") or {}).get("capacity") or {}).get("storage")
+    has = found.body["spec"]["resources"]["requests"]["storage"]
+    if capacity and parse_quantity(asked) < min(parse_quantity(capacity), parse_quantity(has)):
+        where = place(found.kind, found.namespace, found.name)
+        text = (
+            f"{where} keeps its size of {has}, because a volume cannot shrink to {asked}. Set {has}, or create another."
+        )
+        yield note(Reason.SIZE_KEPT, text, namespace=found.namespace)
 
 
 def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:

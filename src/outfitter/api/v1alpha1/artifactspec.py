@@ -7,7 +7,7 @@ from pydantic import Field
 from outfitter.api.base import Model
 from outfitter.api.refs import ArtifactNameRef, ComputeRef, RepositoryRef
 from outfitter.api.rules import Node, Rule, Transition, frozen
-from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Label, Text, list_map
+from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Name, Text, list_map
 from outfitter.api.v1alpha1.asset import DisplayName
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
 from outfitter.api.v1alpha1.environment import DataSourceRefs
@@ -67,7 +67,7 @@ class ArtifactStorage(Model):
     pvc_size: VolumeSize | None = None
     """Size of the volume, such as 150Gi or 1.5Ti. Default: the setting of the operator, 150Gi. Only for dedicatedPvc.
     """
-    claim_name: Label | None = None
+    claim_name: Name | None = None
     """Use this claim of the namespace, which holds the model: nothing is downloaded, no key is needed, and the claim is
     never changed or deleted. Default: a new claim. Only for dedicatedPvc.
     """

@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
-from outfitter.api.quantities import parse_quantity, quantity_cel
 from outfitter.api.refs import CredentialRef
-from outfitter.api.rules import Node, Rule, Transition, exclusive, frozen
+from outfitter.api.rules import Rule, Transition, exclusive, frozen
 from outfitter.api.types import AbsolutePath, Label, Name, StatusName, list_atomic
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
 from outfitter.api.v1alpha1.volumes import (
@@ -41,23 +40,10 @@ class S3(S3Fields):
     """Credential of type accessKey. Default: none, for public buckets."""
 
 
-def _size_kept_or_grown(new: Node, old: Node) -> bool:
-    if ("size" in new) != ("size" in old):
-        return False
-    return "size" not in new or parse_quantity(new["size"]) >= parse_quantity(old["size"])
-
-
 class Claim(ClaimInfo):
     """The new claim."""
 
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
-        Transition(
-            "has(self.size) == has(oldSelf.size) && (!has(self.size) || "
-            f"{quantity_cel('self.size')}.compareTo({quantity_cel('oldSelf.size')}) >= 0)",
-            "size cannot shrink. Set the current size, or a larger one.",
-            _size_kept_or_grown,
-            "size",
-        ),
         frozen("storageClass", NEW_SOURCE),
         frozen("accessModes", NEW_SOURCE),
         frozen("volumeMode", NEW_SOURCE),

@@ -7,7 +7,7 @@ from pydantic import Field
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, EnvironmentRef
 from outfitter.api.rules import Rule, exclusive
-from outfitter.api.types import Label, Name, Path, Url, list_atomic
+from outfitter.api.types import Name, Path, Url, list_atomic
 from outfitter.api.v1alpha1.volumes import Branch
 
 SOURCES = ("git", "oci", "pvc", "configMap")
@@ -39,7 +39,7 @@ class PvcSource(Model):
 
     REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
 
-    claim_name: Label
+    claim_name: Name
     """Name of the claim, which must exist."""
     sub_path: Path | None = None
     """Directory in the volume. Default: its root."""

@@ -5,10 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
-from outfitter.api.quantities import parse_quantity, quantity_cel
 from outfitter.api.refs import CredentialRef
-from outfitter.api.rules import Node, Rule, Transition, frozen
-from outfitter.api.types import Image, Label, LabelValue, Message, Name, Quantity, StatusName, Text, list_set
+from outfitter.api.rules import Rule, Transition, frozen
+from outfitter.api.types import Image, LabelValue, Message, Name, Quantity, StatusName, Text, list_set
 from outfitter.api.v1alpha1.artifactstatus import CachePhase, Count, Time
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, Scope, Targets
 from outfitter.api.v1alpha1.compute import ComputeFields
@@ -17,10 +16,6 @@ from outfitter.api.v1alpha1.variables import EnvironmentVariables
 from outfitter.api.v1alpha1.volumes import AccessModes
 
 NEW_CACHE = "Create a new NimCache."
-
-
-def _not_shrunk(new: Node, old: Node) -> bool:
-    return "size" not in new or "size" not in old or parse_quantity(new["size"]) >= parse_quantity(old["size"])
 
 
 class NimCacheSpec(Model):
@@ -51,13 +46,6 @@ class NimCacheSpec(Model):
             lambda new, old: new.get("image") == old.get("image"),
             "image",
         ),
-        Transition(
-            "!has(self.size) || !has(oldSelf.size) || "
-            f"{quantity_cel('self.size')}.compareTo({quantity_cel('oldSelf.size')}) >= 0",
-            "size cannot shrink. Set the current size, or a larger one.",
-            _not_shrunk,
-            "size",
-        ),
         frozen("storageClass", NEW_CACHE),
         frozen("accessModes", NEW_CACHE),
         frozen("claimName", NEW_CACHE),
@@ -74,7 +62,7 @@ class NimCacheSpec(Model):
     """Namespaces that may use this cache. Default: its own; for a cache in the operator's namespace, the whole cluster.
     Cannot change after creation.
     """
-    claim_name: Label | None = None
+    claim_name: Name | None = None
     """Use this claim of the namespace, which holds the model: nothing is downloaded, no key is needed, and the claim is
     never changed or deleted. Default: a new claim. Cannot change.
     """

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from outfitter.api.base import Model
 from outfitter.api.rules import Node, Rule
-from outfitter.api.types import Id64, list_set
+from outfitter.api.types import Id64, Ids, list_set
 
 Capability = Literal[
     "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
@@ -66,9 +66,7 @@ class Security(Model):
     """User id of the process. Default: that of the image."""
     run_as_gid: Id64 | None = None
     """Primary group id of the process. Default: that of the image."""
-    supplemental_groups: (
-        Annotated[str, Field(max_length=1024, pattern=r"^([0-9]{1,10}( *, *[0-9]{1,10})*)?$")] | None
-    ) = None
+    supplemental_groups: Ids | None = None
     """Additional group ids, separated by commas, such as "10,20". An empty string clears an inherited list."""
     capabilities: Annotated[tuple[Capability, ...], list_set(38)] = ()
     """Linux capabilities to add, without the CAP_ prefix. Elevated: rejected unless an administrator allows elevation

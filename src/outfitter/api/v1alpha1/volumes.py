@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.rules import Rule
-from outfitter.api.types import AbsolutePath, FileMode, Label, Name, Path, Quantity, Text, Url, list_map
+from outfitter.api.types import AbsolutePath, FileMode, Name, Path, Quantity, Text, Url, list_map
 
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -143,7 +143,7 @@ class PvcFields(Model):
     """Mount path; for volumeMode Block, the path of the device."""
     existing_pvc: bool = False
     """Use the claim named by claimName, which must exist. It is never changed or deleted. Default: false."""
-    claim_name: Label | None = None
+    claim_name: Name | None = None
     """Name of the claim. Default for a new one: derived from the name of the object."""
     read_only: bool = False
     """Mount it read-only. Default: false."""
