@@ -28,7 +28,7 @@ _VARIABLE = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?"), "TIME"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UID"),
     (re.compile(r"-[a-z0-9]{8,10}-[a-z0-9]{5}\b"), "-HASH"),
-    (re.compile(r"-[0-9a-f]{8,16}(?:-[a-z0-9]{5})?\b"), "-HASH"),
+    (re.compile(r"-[0-9a-f]{8,32}(?:-[a-z0-9]{5})?\b"), "-HASH"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
     (re.compile(r"\b10(?:\.\d+){3}\b"), "ADDRESS"),
     (re.compile(r"\b(?:\d+d)?(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)? ?s\b"), "AGE"),
