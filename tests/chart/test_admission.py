@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.v1alpha1 import kind_of
+from outfitter.codegen.admission.namespace_labels import SYSTEM
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.admission.requester_rights import CHECKED_SECRETS
 from outfitter.errors import Forbidden
@@ -134,26 +136,101 @@ def test_our_namespace_labels_need_a_right(guarded: Sandbox, person: Person) -> 
     assert tries_update(lena, "owned", {"outfitter.dev/department": None}) == ""
 
 
-def tries_update(who: Connection, name: str, labels: dict[str, Any]) -> str:
-    where = f"/api/v1/namespaces/{name}?dryRun=All"
+@cluster
+def test_a_department_lead_cannot_keep_elevation_on_a_foreign_namespace(guarded: Sandbox, person: Person) -> None:
+    """To join needs a right on both sides, to leave may only remove, and Kubernetes' own namespaces never take part."""
+    lead = ("outfitter.dev", "departments", ["assign"], ["research"])
+    subresources = [("", f"namespaces/{sub}", ["update", "patch"], list[str]()) for sub in ("status", "finalize")]
+    leo = person("leo", NAMESPACES, *subresources, lead)
+    apply(guarded, space("foreign"))
+    becomes(leo, space("new-3", department="research", elevation="allowed"), "")
+    joining = {"outfitter.dev/department": "research", "outfitter.dev/elevation": "allowed"}
+    assert "You need the verb assign" in tries_update(leo, "foreign", joining)
+    apply(guarded, space("left", department="research", elevation="allowed", project="p"))
+    assert "You need the verb assign" in tries_update(leo, "left", {"outfitter.dev/department": None})
+    gone = dict.fromkeys(("outfitter.dev/department", "outfitter.dev/elevation", "outfitter.dev/project"))
+    assert tries_update(leo, "left", gone) == ""
+    elevated = {"outfitter.dev/elevation": "allowed"}
+    for sub in ("status", "finalize"):
+        assert "You need the verb assign" in tries_update(leo, "foreign", elevated, sub)
+    grant(guarded, "leo", NAMESPACES, ("outfitter.dev", "departments", ["assign"], []))
+    eventually(lambda: tries_update(leo, "foreign", elevated), lambda seen: seen == "")
+    for name in SYSTEM:
+        assert "belongs to Kubernetes" in tries_update(leo, name, elevated)
+
+
+def tries_update(who: Connection, name: str, labels: dict[str, Any], sub: str = "") -> str:
+    if sub == "finalize":  # has no PATCH
+        found = who.request("GET", f"/api/v1/namespaces/{name}")
+        found["metadata"]["labels"] |= labels
+        status, body = who.answer("PUT", f"/api/v1/namespaces/{name}/finalize?dryRun=All", found)
+        return "" if status < 300 else str(body["message"])
+    where = f"/api/v1/namespaces/{name}{'/' if sub else ''}{sub}?dryRun=All"
     status, body = who.answer("PATCH", where, {"metadata": {"labels": labels}}, "application/merge-patch+json")
     return "" if status < 300 else str(body["message"])
 
 
 @cluster
 def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Person) -> None:
-    """A definition runs nothing; a workload, or a definition with run, does."""
+    """A workload runs pods; a definition decides what others run at their next restart."""
     ron = person("ron", *OURS)
     box = custom("Workspace", "box", "team-x", {"image": IMAGE})
     becomes(ron, box, "You need the verb create on pods in namespace team-x")
-    defined = {"image": IMAGE}
-    assert tries(ron, custom("Environment", "e", "team-x", defined)) == ""
-    assert "runs pods" in tries(ron, custom("Environment", "e", "team-x", {**defined, "run": {}}))
     served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
-    assert tries(ron, custom("Artifact", "a", "team-x", served)) == ""
-    assert "runs pods" in tries(ron, custom("Artifact", "a", "team-x", {**served, "run": {}}))
+    objects = [box]
+    for more in ({}, {"run": {}}):
+        objects.append(custom("Environment", "e", "team-x", {"image": IMAGE, **more}))
+        objects.append(custom("Artifact", "a", "team-x", {**served, **more}))
+    for item in objects:
+        assert "runs pods" in tries(ron, item)
+    assert (
+        tries(ron, custom("DataSource", "d", "team-x", {"nfs": {"server": "s", "path": "/", "mountPath": "/d"}})) == ""
+    )
     grant(guarded, "ron", *OURS, ("", "pods", ["create"], []))
-    becomes(ron, box, "")
+    for item in objects:
+        becomes(ron, item, "")
+
+
+RUNNING = {
+    "Workspace": {"image": IMAGE},
+    "Inference": {"image": IMAGE, "servingPort": {"container": 8000}},
+    "Environment": {"image": IMAGE},
+    "Artifact": {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]},
+    "NimCache": {"image": IMAGE},
+}
+WAYS = {
+    "an edit": ("", {"spec": {"description": "changed"}}),
+    "a restart": ("", {"metadata": {"annotations": {"outfitter.dev/restartedAt": "1"}}}),
+    "scale": ("/scale", {"spec": {"replicas": 2}}),
+}
+
+
+MATRIX = [(kind, way) for kind in RUNNING for way in WAYS if way != "scale" or kind_of(kind).model.SCALE]
+
+
+@cluster
+@pytest.mark.parametrize(("kind", "way"), MATRIX)
+def test_every_write_that_makes_something_run_needs_the_right(
+    guarded: Sandbox, person: Person, kind: str, way: str
+) -> None:
+    """Each kind, on each subresource, by each field that has pods start or restart."""
+    sub, body = WAYS[way]
+    if way == "scale" and kind == "Environment":
+        body = {"spec": {"replicas": 1}}
+    plural, name = kind_of(kind).plural, f"matrix-{kind.lower()}"
+    apply(guarded, custom(kind, name, "team-x", RUNNING[kind]))
+    ours = [("outfitter.dev", each, ["get", "update", "patch"], list[str]()) for each in (plural, f"{plural}/scale")]
+    who = f"runner-{kind.lower()}"
+    runner = person(who, *ours)
+    where = f"/apis/outfitter.dev/v1alpha1/namespaces/team-x/{plural}/{name}{sub}?dryRun=All"
+
+    def tried() -> str:
+        status, answer = runner.answer("PATCH", where, body, MERGE_PATCH)
+        return "" if status < 300 else str(answer["message"])
+
+    eventually(tried, lambda seen: "You need the verb create on pods" in seen)
+    grant(guarded, who, *ours, ("", "pods", ["create"], []))
+    eventually(tried, lambda seen: seen == "")
 
 
 @cluster
@@ -252,9 +329,9 @@ def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person
 
 @cluster
 def test_what_others_wrote_may_still_be_labelled(guarded: Sandbox, person: Person) -> None:
-    """Rights are asked for when a spec changes, not when metadata does: pausing and restarting is for all editors."""
+    """Rights are asked for when a spec changes or a workload restarts, not when other metadata changes."""
     apply(guarded, custom("Workspace", "lasting", "team-y", {"image": IMAGE, "security": {"hostIpc": True}}))
-    mia = person("mia", *OURS)
+    mia = person("mia", *OURS, ("", "pods", ["create"], []))
     where = "/apis/outfitter.dev/v1alpha1/namespaces/team-y/workspaces/lasting"
 
     def patch(body: Manifest) -> str:

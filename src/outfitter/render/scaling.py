@@ -76,11 +76,11 @@ def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Prob
     where = f"{field}.autoscaling"
     if own is not None and own.autoscaling is not None:
         where = f"{field}.containerGroups[{group.name}].autoscaling"
-    for error in incomplete_part(scaling):
-        yield stalled(Reason.INVALID_SPEC, error.message, f"{where}.{'.'.join(map(str, error.path))}")
     if scaling.min_replicas == 0:
         text = "Scale to zero needs a backend that holds requests, and none is configured. Set 1 or more."
         yield stalled(Reason.SCALE_TO_ZERO_UNSUPPORTED, text, f"{where}.minReplicas")
+    for error in incomplete_part(scaling):
+        yield stalled(Reason.INVALID_SPEC, error.message, f"{where}.{'.'.join(map(str, error.path))}")
     if scaling.metric in _RESOURCES:
         lacking = [
             item["name"]

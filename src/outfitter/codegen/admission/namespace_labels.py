@@ -13,6 +13,10 @@ RESOURCE: Final = "departments"
 VERB: Final = "assign"
 
 
+SYSTEM: Final = ("kube-node-lease", "kube-public", "kube-system")
+"""Namespaces of Kubernetes: elevation there would give away the cluster."""
+
+
 def policy_spec() -> dict[str, Any]:
     """Return the spec of the policy."""
     changed = " || ".join(f"{_label('object', name)} != {_label('oldObject', name)}" for name in LABELS)
@@ -26,18 +30,32 @@ def policy_spec() -> dict[str, Any]:
                     "apiGroups": [""],
                     "apiVersions": ["v1"],
                     "operations": ["CREATE", "UPDATE"],
-                    "resources": ["namespaces"],
+                    "resources": ["namespaces", "namespaces/finalize", "namespaces/status"],
                 }
             ]
         },
         "matchConditions": [{"name": "our-labels", "expression": changed}],
         "variables": [
+            {
+                "name": "labels",
+                "expression": "object != null && has(object.metadata.labels) ? object.metadata.labels : {}",
+            },
             {"name": "now", "expression": _label("object", LABEL_DEPARTMENT)},
             {"name": "before", "expression": _label("oldObject", LABEL_DEPARTMENT)},
         ],
         "validations": [
             {
-                "expression": f"(variables.now == '' && variables.before != '') || {_allowed('variables.now')}",
+                "expression": f"{_ABSENT} || !(object.metadata.name in [{', '.join(repr(name) for name in SYSTEM)}])",
+                "reason": "Forbidden",
+                "messageExpression": "'Namespace ' + object.metadata.name + ' belongs to Kubernetes and cannot take "
+                "part. Use another Namespace.'",
+                "message": "a namespace of Kubernetes cannot take part",
+            },
+            {
+                # To leave a department may only remove; to join one from none needs a right on the side of none too.
+                "expression": f"(variables.now == '' && variables.before != '' && {_ABSENT}) || "
+                f"({_allowed('variables.now')} && (oldObject == null || variables.before != '' || "
+                f"variables.now == '' || {_allowed_everywhere()}))",
                 "reason": "Forbidden",
                 "messageExpression": f"'{control}' + (variables.now == '' ? '.' : ' named ' + variables.now + '.')",
                 "message": f"you need the verb {VERB} on {RESOURCE}.{GROUP}",
@@ -51,6 +69,15 @@ def policy_spec() -> dict[str, Any]:
             },
         ],
     }
+
+
+_ABSENT: Final = " && ".join(f"!('{name}' in variables.labels)" for name in LABELS)
+"""CEL: whether the Namespace has none of our labels."""
+
+
+def _allowed_everywhere() -> str:
+    """CEL: whether the user may assign to every department."""
+    return f"authorizer.group('{GROUP}').resource('{RESOURCE}').check('{VERB}').allowed()"
 
 
 def _label(side: str, name: str) -> str:

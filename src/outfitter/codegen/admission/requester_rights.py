@@ -14,12 +14,14 @@ from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.codegen.admission.exempt import user_or_tool
+from outfitter.naming import ANNOTATION_RESTARTED_AT
 from outfitter.render.artifactrepository import RBAC, SHARE
 
 VERB: Final = "elevate"
 CHECKED_SECRETS: Final = 8
 """Secrets that are checked by name; an object that names more needs the right to read all of the namespace."""
-_WORKLOADS: Final = ("inferences", "nimcaches", "workspaces")  # environments and artifacts only with spec.run
+# A workload runs pods. An Environment or Artifact decides what other workloads run at their next restart.
+_RUNNING: Final = ("artifacts", "environments", "inferences", "nimcaches", "workspaces")
 _INSIDE: Final = "namespace(request.namespace)"
 _NAME: Final = "object.kind + ' ' + object.metadata.name"
 
@@ -36,17 +38,42 @@ def policy_spec() -> dict[str, Any]:
                     "apiGroups": [GROUP],
                     "apiVersions": ["*"],
                     "operations": ["CREATE", "UPDATE"],
-                    "resources": sorted(kind.plural for kind in KINDS),
+                    "resources": resources(),
                 }
             ]
         },
         "matchConditions": [
             user_or_tool(),
-            {"name": "changed", "expression": "oldObject == null || object.spec != oldObject.spec"},
+            {"name": "changed", "expression": f"{_EDITED} || {_RESTARTED}"},
         ],
-        "variables": [_runs(), *_secrets(), {"name": "elevated", "expression": _elevated()}, *_sharing()],
+        "variables": [
+            {"name": "edited", "expression": _EDITED},
+            _runs(),
+            *_secrets(),
+            {"name": "elevated", "expression": f"variables.edited && ({_elevated()})"},
+            *_sharing(),
+        ],
         "validations": [_pods_check(), *_secret_checks(), _sharing_check(), _elevation_check()],
     }
+
+
+def resources() -> list[str]:
+    """Return the resources whose writes are checked: every kind, and its scale subresource."""
+    scaled = (f"{kind.plural}/scale" for kind in KINDS if kind.model.SCALE)
+    return sorted((*(kind.plural for kind in KINDS), *scaled))
+
+
+def _restarted_at(side: str) -> str:
+    """CEL: the value of the annotation that restarts a workload. `side` is object or oldObject."""
+    annotations = f"{side}.metadata.annotations"
+    return (
+        f"(has({annotations}) && '{ANNOTATION_RESTARTED_AT}' in {annotations} ? "
+        f"{annotations}['{ANNOTATION_RESTARTED_AT}'] : '')"
+    )
+
+
+_EDITED: Final = "oldObject == null || object.spec != oldObject.spec"
+_RESTARTED: Final = f"{_restarted_at('object')} != {_restarted_at('oldObject')}"
 
 
 def secret_paths() -> list[Path]:
@@ -150,17 +177,17 @@ def _elevation_check() -> dict[str, Any]:
 
 
 def _runs() -> dict[str, Any]:
-    workloads = ", ".join(f"'{plural}'" for plural in _WORKLOADS)
-    return {"name": "runs", "expression": f"request.resource.resource in [{workloads}] || has(object.spec.run)"}
+    running = ", ".join(f"'{plural}'" for plural in _RUNNING)
+    return {"name": "runs", "expression": f"request.resource.resource in [{running}]"}
 
 
 def _pods_check() -> dict[str, Any]:
     return {
         "expression": f"!variables.runs || authorizer.group('').resource('pods').{_INSIDE}.check('create').allowed()",
         "reason": "Forbidden",
-        "messageExpression": f"{_NAME} + ' runs pods. You need the verb create on pods in namespace ' + "
-        "request.namespace + '.'",
-        "message": "it runs pods: you need the verb create on pods",
+        "messageExpression": f"{_NAME} + ' runs pods, or decides what they run. You need the verb create on pods in "
+        "namespace ' + request.namespace + '.'",
+        "message": "it runs pods, or decides what they run: you need the verb create on pods",
     }
 
 
@@ -168,7 +195,8 @@ def _secrets() -> Iterator[dict[str, Any]]:
     """Variables: the Secrets that the object names, and whether the user may read all Secrets of the namespace."""
     paths = secret_paths()
     yield from ({"name": f"named{number}", "expression": names(path)} for number, path in enumerate(paths))
-    yield {"name": "secrets", "expression": " + ".join(f"variables.named{number}" for number in range(len(paths)))}
+    listed = " + ".join(f"variables.named{number}" for number in range(len(paths)))
+    yield {"name": "secrets", "expression": f"variables.edited ? {listed} : []"}
     yield {
         "name": "readsAll",
         "expression": f"authorizer.group('').resource('secrets').{_INSIDE}.check('get').allowed()",
