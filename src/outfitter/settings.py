@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DOMAIN_PATTERN: Final = f"{_LABEL}([.]{_LABEL})*"
+
+
+def _plain_domain(value: str) -> str:
+    """Reject everything but a DNS name; the message names the first cause."""
+    if not value or re.fullmatch(DOMAIN_PATTERN, value):
+        return value
+    defects = {
+        "it has a scheme": "://" in value,
+        "it has white space": any(character.isspace() for character in value),
+        "it has a slash": "/" in value,
+        "it has upper-case letters": value != value.lower(),
+        "it has a port": re.search(":[0-9]*$", value) is not None,
+        "it has a wildcard": "*" in value,
+        "it begins or ends with a dot": value.startswith(".") or value.endswith("."),
+    }
+    cause = next((text for text, met in defects.items() if met), "it has other characters than a-z, 0-9, - and dots")
+    raise PydanticCustomError("domain", f"The domain is no DNS name: {cause}. Write it like apps.example.com")
 
 
 class Settings(BaseSettings):
@@ -17,8 +39,12 @@ class Settings(BaseSettings):
     """Namespace of the operator and of assets with a wider scope than one project."""
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Namespaces that the operator serves, with Roles instead of ClusterRoles. Empty: all."""
-    domain: str = ""
-    """Host suffix of connection URLs, for instance `apps.example.com`. Empty: ExternalUrl connections are refused."""
+    domain: Annotated[str, AfterValidator(_plain_domain)] = Field(
+        default="", max_length=189, json_schema_extra={"pattern": f"^({DOMAIN_PATTERN})?$"}
+    )
+    """Host suffix of connection URLs, for instance `apps.example.com`: a DNS name in lower case, without scheme, port
+    and slash. Empty: ExternalUrl connections are refused.
+    """
     ingress_class: str = ""
     """ingressClassName of rendered Ingresses. Empty: the cluster's default class."""
     ingress_tls: bool = True
@@ -64,8 +90,8 @@ class Settings(BaseSettings):
     """Seconds after which a leader that did not renew its Lease can be replaced."""
     probe_port: int = Field(default=8080, ge=0, le=65535)
     """Port of /healthz, /readyz and /metrics; 0 chooses a free one."""
-    probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes the pod's own address
-    """Address of the probe port."""
+    probe_host: str = ""
+    """Address of the probe port. Empty: all addresses of the machine, IPv4 and IPv6."""
     kubeconfig: str = ""
     """Path of a kubeconfig. Empty: in-cluster, else the usual KUBECONFIG."""
     identity: str = ""

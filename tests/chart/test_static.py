@@ -167,6 +167,10 @@ def test_the_default_values_satisfy_their_schema(values: Manifest) -> None:
         {"watchNamespaces": "team-a"},
         {"watchNamespaces": ["Team A"]},
         {"settings": {"domian": "apps.example.com"}},
+        {"settings": {"domain": "https://apps.example.com"}},
+        {"settings": {"domain": "apps.example.com/"}},
+        {"settings": {"domain": "Apps.example.com"}},
+        {"settings": {"domain": " apps.example.com"}},
         {"settings": {"nfsBackend": "fuse"}},
         {"settings": {"workers": 0}},
         {"settings": {"probePort": 0}},
@@ -245,5 +249,7 @@ def test_probes_and_metrics_use_the_probe_port(install: list[Manifest]) -> None:
     service = next(item for item in install if item["kind"] == "Service")
     port = int(next(entry["value"] for entry in container["env"] if entry["name"] == "OUTFITTER_PROBE_PORT"))
     assert container["ports"] == [{"name": "http", "containerPort": port, "protocol": "TCP"}]
+    host = next(entry.get("value", "") for entry in container["env"] if entry["name"] == "OUTFITTER_PROBE_HOST")
+    assert host == "", "the address of the pod that the kubelet probes can be of IPv4 or IPv6"
     assert service["spec"]["ports"][0]["targetPort"] == "http"
     assert {container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")} == {"http"}

@@ -70,11 +70,17 @@ def test_a_kubectl_plugin_names_itself_so() -> None:
 
 
 def test_a_wrong_setting_is_told_clearly_before_anything_starts() -> None:
-    seen = process("run", env={"OUTFITTER_WORKERS": "many", "OUTFITTER_NFS_BACKEND": "smb"})
+    domain = "https://apps.example.com"
+    wrong = {"OUTFITTER_WORKERS": "many", "OUTFITTER_NFS_BACKEND": "smb", "OUTFITTER_DOMAIN": domain}
+    seen = process("run", env=wrong)
     assert seen.returncode == 2
     assert "OUTFITTER_WORKERS: Input should be a valid integer" in seen.stderr
     assert "not 'many'" in seen.stderr
     assert "OUTFITTER_NFS_BACKEND: Input should be 'inline' or 'csi', not 'smb'" in seen.stderr
+    assert (
+        f"OUTFITTER_DOMAIN: The domain is no DNS name: it has a scheme. Write it like apps.example.com, not '{domain}'"
+        in (seen.stderr)
+    )
     assert "Traceback" not in seen.stderr
 
 

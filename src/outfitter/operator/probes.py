@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import Iterable
+from typing import Final
 
 from aiohttp import web
 
@@ -11,6 +14,18 @@ from outfitter.cluster.sources import Source
 from outfitter.operator.metrics import Metrics
 
 _IDLE_LIMIT = 8 * IDLE_SECONDS  # a restart does not help against a server that is down for a while
+_NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # the kernel has IPv6, but it is turned off
+
+
+def every_address(port: int) -> socket.socket:
+    """Return a socket that listens on all addresses: of IPv4 and IPv6, or of IPv4 where there is no IPv6."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
+    return socket.create_server(("", port))
 
 
 class Probes:
@@ -23,16 +38,16 @@ class Probes:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on `port`; 0 chooses a free port. `self.port` is the chosen one."""
+        """Listen on `port` of `host`, "" for all addresses. Port 0 chooses a free port, which `self.port` then is."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._exposition)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        runner = self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        site = web.TCPSite(runner, host, port) if host else web.SockSite(runner, every_address(port))
         await site.start()
-        self.port = self._runner.addresses[0][1]
+        self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Close the port."""
