@@ -30,9 +30,9 @@ class DeploymentBackend:
         for number, group in enumerate(run.pods):
             name = group_workload(live.name, group.name, first=number == 0)
             result += _group(run, group, name, meta)
-        url = serving.public_url(run.request, run.spec, run.settings)
-        if url and run.pods[0].port is not None:
-            result.append(serving.ingress(live.name, run.pods[0].port, url, meta, run.spec, run.settings))
+        host = serving.public_host(run.request, run.spec, run.settings)
+        if host and run.pods[0].port is not None:
+            result.append(serving.ingress(live.name, run.pods[0].port, host, meta, run.spec, run.settings))
         selector = group_labels(live.kind, live.name, run.pods[0].name)
         return [*result, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
 

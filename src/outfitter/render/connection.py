@@ -6,19 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from outfitter.api.v1alpha1.connections import EXTERNAL_TOOLS
 from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_host, connection_service, dns_label
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
+from outfitter.render.urls import connection_url, host_of, path_of, uses_tls
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
-_URL = re.compile(
-    r"https?://(?P<host>[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+)(:[0-9]{1,5})?(/[-\w./~%+,;=:]*)?"
-)
 _PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -38,12 +35,6 @@ class Endpoint:
     def host(self) -> str:
         """Return the host of its Ingress, "" without one."""
         return host_of(self.url) if self.type == "ExternalUrl" else ""
-
-
-def host_of(url: str) -> str:
-    """Return the host of a plain web URL; "" for any URL that browsers could read differently."""
-    match = _URL.fullmatch(url)
-    return match["host"] if match else ""
 
 
 @dataclass(frozen=True)
@@ -110,60 +101,15 @@ def _connection(
     if kind == "NodePort" and item.custom_node_port and item.node_port is None:
         text = f"Connection {item.name} has customNodePort: true and no node port. Set the field."
         problems.append(stalled(Reason.NODE_PORT_MISSING, text, f"{field}.nodePort"))
-    url = ""
+    url: str | Problem = ""
     if kind == "ExternalUrl":
-        url = _url(
-            item.external_url if item.custom_url else "",
-            bool(item.custom_url),
-            item.name,
-            field,
-            workload,
-            namespace,
-            settings,
-            problems,
-        )
+        host = connection_host(workload, item.name, namespace, settings.domain)
+        custom = bool(item.custom_url)
+        url = connection_url(item.external_url, host, f"{field}.externalUrl", settings, custom=custom)
+    if isinstance(url, Problem):
+        problems.append(url)
+        url = ""
     return Endpoint(item.name, kind, port, port, item.node_port, url, item.tool_type)
-
-
-def _url(
-    given: str | None,
-    custom: bool,
-    name: str,
-    field: str,
-    workload: str,
-    namespace: str,
-    settings: Settings,
-    problems: list[Problem],
-) -> str:
-    """Return the URL of a connection under the domain of the operator; "" and a problem if it cannot have one."""
-    if not settings.domain:
-        text = (
-            "The operator has no domain for URLs. Ask an administrator to set the domain, or use another "
-            "connectionType."
-        )
-        problems.append(stalled(Reason.DOMAIN_MISSING, text, field))
-        return ""
-    if not custom:
-        scheme = "https" if settings.ingress_tls else "http"
-        return f"{scheme}://{connection_host(workload, name, namespace, settings.domain)}"
-    if not given:
-        problems.append(
-            stalled(
-                Reason.URL_MISSING,
-                "The connection has customUrl: true and no URL. Set the field.",
-                f"{field}.externalUrl",
-            )
-        )
-        return ""
-    host = host_of(given)
-    if not host.endswith(f".{settings.domain}"):
-        text = (
-            f"Outfitter serves only hosts below {settings.domain}. Use a URL such as "
-            f"https://name.{settings.domain}/path."
-        )
-        problems.append(stalled(Reason.HOST_FORBIDDEN, text, f"{field}.externalUrl"))
-        return ""
-    return given
 
 
 def _link(item: Any, spec: Spec, field: str, problems: list[Problem]) -> dict[str, Any]:
@@ -225,7 +171,11 @@ def _exposed(spec: Spec, workload: str, namespace: str, settings: Settings, prob
                 stalled(Reason.INVALID_SPEC, f"URL {name} has no container port. Set the field.", f"{field}.container")
             )
             continue
-        url = _url(item.url, item.url is not None, name, field, workload, namespace, settings, problems)
+        host = connection_host(workload, name, namespace, settings.domain)
+        url = connection_url(item.url, host, f"{field}.url", settings, custom=item.url is not None)
+        if isinstance(url, Problem):
+            problems.append(url)
+            url = ""
         found.append(Endpoint(name, "ExternalUrl", item.container, item.container, url=url, tool=item.tool_type or ""))
     return found
 
@@ -288,9 +238,8 @@ def manifests(
 
 
 def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    url = urlsplit(item.url)
     backend = {"service": {"name": name, "port": {"number": item.service_port}}}
-    path = {"path": url.path or "/", "pathType": "Prefix", "backend": backend}
+    path = {"path": path_of(item.url), "pathType": "Prefix", "backend": backend}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -298,7 +247,7 @@ def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Setti
         "spec": {
             "ingressClassName": settings.ingress_class,
             "rules": [{"host": item.host, "http": {"paths": [path]}}],
-            "tls": [{"hosts": [item.host]}] if url.scheme == "https" else None,
+            "tls": [{"hosts": [item.host]}] if uses_tls(item.url) else None,
         },
     }
 

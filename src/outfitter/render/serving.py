@@ -11,6 +11,7 @@ from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.render.connection import Endpoints
 from outfitter.render.podset import PodSet
+from outfitter.render.urls import build_url, ingress_url
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.settings import Settings
 
@@ -35,9 +36,8 @@ def service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[str
     }
 
 
-def ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any, settings: Settings) -> dict[str, Any]:
+def ingress(name: str, port: int, host: str, meta: Mapping[str, Any], spec: Any, settings: Settings) -> dict[str, Any]:
     """Return the Ingress of the serving port."""
-    host = url.split("://", 1)[1]
     annotations: dict[str, str] = {}
     if settings.ingress_class.startswith("nginx"):
         seconds = spec.serving_configuration.request_timeout_seconds if spec.serving_configuration else None
@@ -53,26 +53,27 @@ def ingress(name: str, port: int, url: str, meta: Mapping[str, Any], spec: Any, 
         "spec": {
             "ingressClassName": settings.ingress_class,
             "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
-            "tls": [{"hosts": [host]}] if url.startswith("https") else None,
+            "tls": [{"hosts": [host]}] if settings.ingress_tls else None,
         },
     }
 
 
-def public_url(request: WorkloadRequest, spec: Any, settings: Settings) -> str:
-    """Return the address outside the cluster; "" where none is requested or no domain is set."""
+def public_host(request: WorkloadRequest, spec: Any, settings: Settings) -> str:
+    """Return the host outside the cluster; "" where none is requested or no domain is set."""
     serving = _serving(spec)
     if serving is None or serving.get("clusterLocalAccessOnly") or not settings.domain:
         return ""
-    scheme = "https" if settings.ingress_tls else "http"
-    return f"{scheme}://{serving_host(request.name, request.namespace, settings.domain)}"
+    return serving_host(request.name, request.namespace, settings.domain)
 
 
 def url(request: WorkloadRequest, groups: Sequence[PodSet], spec: Any, settings: Settings) -> str | None:
     """Return the address that answers requests; the one inside the cluster if there is no other."""
     if not groups or groups[0].port is None:
         return None
-    inside = f"http://{request.name}.{request.namespace}.svc:{groups[0].port}"
-    return public_url(request, spec, settings) or inside
+    host = public_host(request, spec, settings)
+    if host:
+        return ingress_url(host, settings)
+    return build_url("http", f"{request.name}.{request.namespace}.svc", groups[0].port)
 
 
 def _serving(spec: Any) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from outfitter.plan.diff import Diff
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
 from outfitter.render import serving
-from outfitter.render.connection import Endpoints, host_of
+from outfitter.render.connection import Endpoints
+from outfitter.render.urls import build_url, host_of
 from outfitter.snapshot import CachedObject, Reader, Resource
 
 
@@ -39,9 +40,9 @@ def hosts(reader: Reader, run: Run) -> Iterator[tuple[str, str, str]]:
     for item in run.exposure.inside:
         if item.host:
             yield connection_service(request.name, item.name), item.host, f"spec.connections[{item.name}]"
-    url = serving.public_url(request, run.spec, reader.settings)
-    if url:
-        yield request.name, url.split("://", 1)[1], "spec.servingPort"
+    host = serving.public_host(request, run.spec, reader.settings)
+    if host:
+        yield request.name, host, "spec.servingPort"
 
 
 def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:
@@ -79,7 +80,7 @@ def reached(
             "connectionType": item.type,
             "containerPort": item.port,
             "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,
-            "url": item.url or (f"http://{address}:{item.service_port}" if address else None),
+            "url": item.url or (build_url("http", address, item.service_port) if address else None),
         }
         if name in conflicts:
             entry |= {"url": None, "message": conflicts[name].message}
