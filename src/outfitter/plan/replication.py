@@ -44,7 +44,7 @@ def keep_copies(
             problems.append(_blocked(asset, place, problem))
         else:
             write = _change(reader, manifest, found)
-            futile = overridden(reader, write.manifest, found) if isinstance(write, Apply) else None
+            futile = overridden(reader, stamp(dict(manifest)), found) if write is not None else None
             if futile is not None:
                 problems.append(futile)
             elif write is not None:
@@ -71,6 +71,8 @@ def _change(reader: Reader, manifest: Mapping[str, Any], found: CachedObject) ->
     owned = {"labels": meta["labels"], "ownerReferences": meta.get("ownerReferences", [])}
     if content == wanted and covers(owned, found.body["metadata"]):
         return None
+    if held.immutable and content != wanted:
+        return Delete(found)  # the source is rotated: only a new copy can hold the new content
     return Apply(stamp(dict(manifest)), found.uid)
 
 

@@ -20,6 +20,7 @@ from outfitter.simulator.manifests import (
     Body,
     Place,
     as_sent,
+    changes_immutable,
     copied,
     desired,
     encode_secret,
@@ -135,7 +136,8 @@ class SimulatedCluster:
         kind, namespace, name = place = place_of(manifest)
         self._check("patch", kind)
         self.writes.append(Write("apply", kind, namespace, name, copied(dict(manifest))))
-        self._existing(place, uid)
+        if changes_immutable(self._existing(place, uid), manifest):
+            raise Invalid("field is immutable when `immutable` is set", status=422, reason="Invalid")
         return copied(self._apply(place, manifest, manager))
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:

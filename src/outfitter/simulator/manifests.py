@@ -54,6 +54,17 @@ def encode_secret(body: Body) -> None:
     body.setdefault("type", "Opaque")
 
 
+def changes_immutable(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest has other content than a Secret or ConfigMap that is immutable."""
+    if not live.get("immutable"):
+        return False
+    return any(
+        value != (live.get(field) or {}).get(key)
+        for field in ("data", "binaryData")
+        for key, value in (manifest.get(field) or {}).items()
+    )
+
+
 def selects(selector: str, body: Mapping[str, Any]) -> bool:
     """Whether a label selector of `key`, `!key`, `key=value` and `key!=value` terms matches."""
     labels = body["metadata"].get("labels") or {}

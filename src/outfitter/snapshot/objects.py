@@ -102,6 +102,7 @@ class KeyedData:
     data: Mapping[str, str] | None = field(default=None, repr=False)  # of Secrets base64, as stored; never logged
     binary: Mapping[str, str] = field(default_factory=dict, repr=False)  # base64, of ConfigMaps only
     foreign: frozenset[str] = frozenset()  # the keys that another field manager added
+    immutable: bool = False  # the API server rejects other content
 
     @classmethod
     def of(cls, body: Mapping[str, Any], kind: str, *, data: bool = True) -> KeyedData:
@@ -119,6 +120,7 @@ class KeyedData:
             content if data else None,
             binary if data else {},
             foreign_keys(body),
+            bool(body.get("immutable")),
         )
 
 
