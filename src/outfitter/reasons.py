@@ -93,7 +93,7 @@ class Reason(StrEnum):
         "MalformedSecret",
         Level.STALLED,
         "The Secret of a Credential has the expected keys, but their content is malformed.",
-        "Correct the Secret. Outfitter never shows its content.",
+        "Correct the key that the message names. Outfitter never shows its content.",
     )
     NAME_TAKEN = (
         "NameTaken",

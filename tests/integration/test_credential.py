@@ -63,6 +63,42 @@ def test_docker_registry_is_attached_to_every_workload(space: Space) -> None:
     assert space.template()["imagePullSecrets"] == [{"name": "cred-registry"}]
 
 
+def test_material_is_taken_without_what_typing_adds(space: Space) -> None:
+    space.secret("login", url="https://registry.example.com/v2/\n", user=" robot\n", password=f"{MATERIAL}\r\n")
+    space.make("Credential", "registry", {"type": "dockerRegistry", "secretRef": {"name": "login"}})
+    space.ready("Credential", "registry")
+    auths = json.loads(decoded(space.need("Secret", "cred-registry"))[".dockerconfigjson"])["auths"]
+    assert list(auths) == ["registry.example.com"]
+    assert (auths["registry.example.com"]["username"], auths["registry.example.com"]["password"]) == ("robot", MATERIAL)
+
+
+def test_a_login_that_is_encoded_twice_names_secret_and_key(space: Space) -> None:
+    twice = base64.b64encode(b'{"auths": {}}').decode()
+    space.secret("login", **{".dockerconfigjson": twice})
+    space.make("Credential", "registry", {"type": "dockerRegistry", "secretRef": {"name": "login"}})
+    said = message(space.wait("Credential", "registry", stalls("MalformedSecret")))
+    assert f"Key .dockerconfigjson of Secret {space.name}/login is encoded in base64 twice." in said
+    assert space.get("Secret", "cred-registry") is None
+    space.edit("Secret", "login", {"data": {".dockerconfigjson": twice}})
+    space.ready("Credential", "registry")
+
+
+def test_an_immutable_copy_follows_a_rotation(space: Space) -> None:
+    space.secret("source", User="u", Password="old")
+    space.edit("Secret", "source", {"immutable": True})
+    space.make("Credential", "mine", {"type": "password", "secretRef": {"name": "source"}})
+    space.ready("Credential", "mine")
+    copy = space.need("Secret", "cred-mine")
+    assert "immutable" not in copy
+    space.edit("Secret", "cred-mine", {"immutable": True})
+    space.delete("Secret", "source")
+    space.secret("source", User="u", Password="new")
+    after = space.wait("Secret", "cred-mine", lambda item: item and decoded(item)["Password"] == "new")
+    assert after["metadata"]["uid"] != copy["metadata"]["uid"]
+    assert "immutable" not in after
+    space.ready("Credential", "mine")
+
+
 def test_ngc_key_is_a_variable_and_a_pull_secret(space: Space) -> None:
     space.secret("source", token=MATERIAL)
     spec = {"type": "ngcApiKey", "secretRef": {"name": "source"}, "keys": {"NGC_API_KEY": "token"}}
@@ -194,7 +230,7 @@ def test_material_stands_nowhere_but_in_secrets(stack: Stack, space: Space) -> N
     space.make("Credential", "registry", {"type": "dockerRegistry", "secretRef": {"name": "login"}})
     space.secret("key", key=MATERIAL)
     space.make("Credential", "ngc", {"type": "ngcApiKey", "secretRef": {"name": "key"}})
-    # A docker config that the server refuses: its answer quotes what it was given.
+    # A docker config that is not JSON. The server would quote it in its answer.
     bad = {".dockerconfigjson": f"not json {MATERIAL}"}
     space.secret("bad", **bad)
     space.make("Credential", "bad", {"type": "dockerRegistry", "secretRef": {"name": "bad"}})

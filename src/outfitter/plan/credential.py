@@ -86,7 +86,6 @@ def _material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem
         text = f"Secret {namespace}/{name} lacks these keys: {keys}. Add them, or set their names in spec.keys."
         return None, waiting(Reason.KEY_NOT_FOUND, text, "spec.secretRef")
     if material.malformed:
-        return None, stalled(
-            Reason.MALFORMED_SECRET, f"Secret {namespace}/{name} is malformed. {material.malformed}", "spec.secretRef"
-        )
+        text = f"Key {material.malformed.key} of Secret {namespace}/{name} {material.malformed.text}"
+        return None, stalled(Reason.MALFORMED_SECRET, text, "spec.secretRef")
     return material, None

@@ -52,7 +52,8 @@ class CredentialSpec(AssetSpec):
     type: CredentialType
     """Type. `accessKey`: for an object store. `password`: user and password. `dockerRegistry`: login to an image
     registry, used by every workload in scope. `ngcApiKey`: key for NVIDIA's catalog, also usable to pull images.
-    `genericSecret`: any keys; key `ssh` is a private key for Git. Cannot change.
+    `genericSecret`: any keys; key `ssh` is a private key for Git. The copies of all types but genericSecret have no
+    white space around their values. Cannot change.
     """
     secret_ref: SecretRef
     """Secret of this namespace with the data. You can create it later. When it changes, Outfitter updates the copies.
