@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Final, Literal
 
@@ -30,6 +31,17 @@ def _plain_domain(value: str) -> str:
     raise PydanticCustomError("domain", f"The domain is no DNS name: {cause}. Write it like apps.example.com")
 
 
+def _annotations(value: str) -> str:
+    """Reject everything but a JSON object of texts."""
+    try:
+        found = json.loads(value or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise PydanticCustomError("annotations", "The annotations are no JSON object whose keys and values are texts")
+    return value
+
+
 class Settings(BaseSettings):
     """The settings of the operator. The values of the chart fill them."""
 
@@ -49,6 +61,11 @@ class Settings(BaseSettings):
     """ingressClassName of rendered Ingresses. Empty: the cluster's default class."""
     ingress_tls: bool = True
     """Whether connection URLs are https. The certificate is the ingress controller's default one."""
+    ingress_auth_annotations: Annotated[str, AfterValidator(_annotations)] = ""
+    """Annotations that make the ingress controller admit signed-in users only, as a JSON object of texts. Every URL of
+    a connection gets them, and a serving port with `authorizationType: authenticatedUsers`. Empty: nothing checks
+    logins, so everyone who can reach the ingress can open the URLs.
+    """
     home_dir: str = "/home/outfitter"
     """Mount path of the home directory where the environment does not set HOME."""
     nfs_backend: Literal["inline", "csi"] = "inline"
@@ -100,6 +117,11 @@ class Settings(BaseSettings):
     """Format of log lines."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
+
+    @property
+    def ingress_auth(self) -> dict[str, str]:
+        """The annotations of an Ingress for signed-in users; none where nothing checks logins."""
+        return json.loads(self.ingress_auth_annotations or "{}")  # type: ignore[no-any-return]
 
     @property
     def shared_drivers(self) -> frozenset[str]:

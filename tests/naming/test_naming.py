@@ -54,7 +54,7 @@ def test_names_of_children(workload: str, part: str) -> None:
     assert is_label(service)
     assert service[0].isalpha()
     assert is_label(naming.workload_volume(workload, part))
-    assert is_label(naming.revision(workload, part.encode()))
+    assert is_subdomain(naming.revision(workload, part.encode()))
     assert is_subdomain(naming.credential_secret(workload))
     assert is_subdomain(naming.credential_pull_secret(workload))
 

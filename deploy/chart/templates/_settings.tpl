@@ -11,6 +11,8 @@
   value: {{ include "outfitter.text" .Values.settings.ingressClass | quote }}
 - name: OUTFITTER_INGRESS_TLS
   value: {{ include "outfitter.text" .Values.settings.ingressTls | quote }}
+- name: OUTFITTER_INGRESS_AUTH_ANNOTATIONS
+  value: {{ include "outfitter.text" .Values.settings.ingressAuthAnnotations | quote }}
 - name: OUTFITTER_HOME_DIR
   value: {{ include "outfitter.text" .Values.settings.homeDir | quote }}
 - name: OUTFITTER_NFS_BACKEND

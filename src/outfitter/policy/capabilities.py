@@ -32,6 +32,11 @@ class Capability:
 
 
 PROXY: Final = Capability("Limiting access to some users needs an identity-aware proxy, which is not supported.")
+SIGN_IN: Final = Capability(
+    "Nothing in this cluster checks logins for Outfitter.",
+    "Ask an administrator to set ingressAuthAnnotations, or remove the field to let everyone open the URL.",
+    setting="ingress_auth_annotations",
+)
 IDENTITY: Final = Capability("The field needs the identity of the requester, which the operator does not have.")
 JOBS: Final = Capability("A workspace that runs to completion is not supported.")
 RETRIES: Final = Capability("Counting the restarts of a workspace is not supported.")
@@ -77,10 +82,14 @@ class Field:
 SUBMISSION: Final = (
     Field("connections[].authorizedUsers", PROXY),
     Field("connections[].authorizedGroups", PROXY),
-    Field("exposedUrls[].authorizationType", PROXY),
+    Field("exposedUrls[].authorizationType", SIGN_IN, only=("authenticatedUsers",)),
+    Field("exposedUrls[].authorizationType", PROXY, only=("authorizedUsers", "authorizedGroups")),
     Field("exposedUrls[].authorizedUsers", PROXY),
     Field("exposedUrls[].authorizedGroups", PROXY),
-    Field("servingPort.authorizationType", PROXY, free=(None, "public")),
+    Field("servingPort.authorizationType", SIGN_IN, only=("authenticatedUsers",)),
+    Field(
+        "servingPort.authorizationType", PROXY, only=("authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups")
+    ),
     Field("environmentVariables[].userCredential", IDENTITY),
     Field("imagePullSecrets[].userCredential", IDENTITY),
     Field("security.uidGidSource", IDENTITY, only=("fromIdpToken", "idpToken")),

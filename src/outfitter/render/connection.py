@@ -243,7 +243,7 @@ def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Setti
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {**meta, "name": name},
+        "metadata": {**meta, "name": name, **({"annotations": auth} if (auth := settings.ingress_auth) else {})},
         "spec": {
             "ingressClassName": settings.ingress_class,
             "rules": [{"host": item.host, "http": {"paths": [path]}}],

@@ -38,7 +38,8 @@ def service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[str
 
 def ingress(name: str, port: int, host: str, meta: Mapping[str, Any], spec: Any, settings: Settings) -> dict[str, Any]:
     """Return the Ingress of the serving port."""
-    annotations: dict[str, str] = {}
+    signed_in = spec.serving_port is not None and spec.serving_port.authorization_type == "authenticatedUsers"
+    annotations = dict(settings.ingress_auth) if signed_in else {}
     if settings.ingress_class.startswith("nginx"):
         seconds = spec.serving_configuration.request_timeout_seconds if spec.serving_configuration else None
         if seconds is not None:

@@ -166,9 +166,11 @@ class ConnectionOverride(_ConnectionFields):
     node_port: Port | None = None
     """Node port. Required with customNodePort of the environment, rejected without it."""
     authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
-    """Users that may open the URL. Default: anyone who is signed in. Needs an ingress that checks logins."""
+    """Users that may open the URL. Default: anyone who is signed in, where an administrator has set
+    `ingressAuthAnnotations`; else everyone who can reach the ingress. Not supported yet.
+    """
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
-    """Groups whose members may open the URL. Default: anyone who is signed in. Needs an ingress that checks logins."""
+    """Groups whose members may open the URL. Default as for `authorizedUsers`. Not supported yet."""
 
 
 class ConnectionStatus(Model):

@@ -143,7 +143,9 @@ class ServingPort(Model):
     authorization_type: (
         Literal["public", "authenticatedUsers", "authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups"] | None
     ) = None
-    """Access to the port. Default: public, all clients. The others need an ingress that checks logins."""
+    """Access to the port. Default: public, all clients. `authenticatedUsers` needs that an administrator has set
+    `ingressAuthAnnotations`. The others are not supported yet.
+    """
     authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
     """Users with access, for authorizedUsers and authorizedUsersOrGroups."""
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()

@@ -134,7 +134,9 @@ class ExposedUrl(Model):
     url: Url | None = None
     """URL to use. Default: generated."""
     authorization_type: Literal["authenticatedUsers", "authorizedUsers", "authorizedGroups"] | None = None
-    """Who may open it. Default: authenticatedUsers, anyone who is signed in."""
+    """Who may open it. Default: anyone who is signed in, where an administrator has set `ingressAuthAnnotations`;
+    else everyone who can reach the ingress.
+    """
     authorized_users: Annotated[tuple[Subject, ...], list_set(64)] = ()
     """Users that may open it, for authorizedUsers."""
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
