@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
 from outfitter.children import observe
-from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABEL_FILLED, LABEL_ON_DEMAND
+from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABEL_FILLED
 from outfitter.observe import Observation, State, observe_download, refusal
 from outfitter.plan.diff import diff
+from outfitter.plan.idle import IdleTimer, instant
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
@@ -28,7 +29,6 @@ from outfitter.status import StatusInput, timestamp
 
 FIRST_RETRY = 30.0  # seconds after a failed attempt; doubled each time
 LONGEST_RETRY = 1800.0
-_SETTLING = 60.0  # seconds until the first user of a new cache is counted
 
 
 def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
@@ -48,7 +48,7 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
         return Plan(
             StatusInput(True, Reason.VALID, "Each namespace fills its own cache from this spec.", (), facts, (1, 1))
         )
-    idle = _IdleTimer.of(reader, resource)
+    idle = IdleTimer.of(reader, resource)
     if idle.over:
         return Plan(StatusInput(True, Reason.DELETING, "", (), facts), (Delete(resource.live),))
     facts["unusedSince"] = idle.since
@@ -56,32 +56,6 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
     plan = share(reader, resource, plan) if one_volume else plan
     delays = [delay for delay in (plan.requeue, idle.requeue) if delay is not None]
     return replace(plan, requeue=min(delays, default=None))
-
-
-@dataclass(frozen=True)
-class _IdleTimer:
-    """How long a cache on demand has had no user."""
-
-    since: str | None = None
-    over: bool = False
-    requeue: float | None = None
-
-    @classmethod
-    def of(cls, reader: Reader, resource: Resource) -> _IdleTimer:
-        meta = resource.body["metadata"]
-        assert isinstance(resource.model, NimCache)
-        if reader.users or resource.model.spec.retain or LABEL_ON_DEMAND not in (meta.get("labels") or {}):
-            return cls()
-        previous = resource.body.get("status") or {}
-        if not previous:
-            return cls(requeue=_SETTLING)  # new: its first user is not counted yet
-        since = previous.get("unusedSince") or timestamp(reader.now)
-        left = reader.settings.nim_cache_grace_seconds - (reader.now - _time(since, reader.now)).total_seconds()
-        return cls(since, left <= 0, max(left, 1.0))
-
-
-def _time(text: str | None, default: datetime) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else default
 
 
 def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
@@ -282,7 +256,7 @@ def _under_way(
 def _ended(reader: Reader, job: CachedObject) -> datetime:
     conditions = (job.body.get("status") or {}).get("conditions") or ()
     times = [item.get("lastTransitionTime") for item in conditions if item["type"] == "Failed"]
-    return _time(times[0] if times else None, reader.now)
+    return instant(times[0] if times else None, reader.now)
 
 
 def _wait(reader: Reader, job: CachedObject, attempt: int) -> float:
