@@ -46,6 +46,12 @@ class WorkloadRequest:
         return self.traits.name
 
     @property
+    def suspended(self) -> bool:
+        """Return whether `suspend` is set; without it, a stopped workload is scaled to 0."""
+        spec: Any = self.resource.model.spec
+        return bool((spec.run if self.own_definition else spec).suspend)
+
+    @property
     def namespace(self) -> str:
         """Return the namespace in which it runs."""
         return self.resource.live.namespace

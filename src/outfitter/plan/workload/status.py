@@ -22,7 +22,8 @@ from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader, Resource
 from outfitter.status import StatusInput
 
-_STOPPED = "The workload is suspended. Set suspend to false to start it."
+_SUSPENDED = "The workload is suspended. Set suspend to false to start it."
+_SCALED_DOWN = "The workload is scaled to 0. Set replicas to 1 or more to start it."
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def waiting_status(request: WorkloadRequest, problems: Sequence[Problem]) -> Sta
     """Return the status of a workload without a revision."""
     if request.stopped and not any(problem.level > Level.NOTE for problem in problems):
         facts = _facts(request, Phase.STOPPED, 0, 0)
-        return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(problems), facts, (1, 1))
+        return StatusInput(True, Reason.STOPPED, _stopped(request), tuple(problems), facts, (1, 1))
     failed = any(problem.level is Level.STALLED for problem in problems)
     facts = _facts(request, Phase.FAILED if failed else Phase.PENDING, 0, 0)
     return StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, 1))
@@ -123,9 +124,14 @@ def running_status(
     ]
     facts["relatedUrls"] = links or None
     if phase is Phase.STOPPED:
-        return StatusInput(True, Reason.STOPPED, _STOPPED, tuple(found), facts, (1, 1))
+        return StatusInput(True, Reason.STOPPED, _stopped(request), tuple(found), facts, (1, 1))
     ready = now.state is State.READY
     return StatusInput(ready, Reason.RUNNING if ready else now.reason, now.message, tuple(found), facts, (1, 1))
+
+
+def _stopped(request: WorkloadRequest) -> str:
+    """Return why a workload is stopped, and how to start it."""
+    return _SUSPENDED if request.suspended else _SCALED_DOWN
 
 
 def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) -> dict[str, Any]:
