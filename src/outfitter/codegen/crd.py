@@ -6,6 +6,7 @@ from outfitter.api.base import Column
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION, Kind
 from outfitter.codegen.yaml_text import dump, header
+from outfitter.naming import ANNOTATION_RECONCILE
 
 
 def crd_files() -> dict[str, str]:
@@ -27,7 +28,7 @@ def crd_for(kind: Kind) -> dict[str, Any]:
         "served": True,
         "storage": True,
         "subresources": subresources,
-        "additionalPrinterColumns": [*map(_column, kind.model.COLUMNS), _AGE],
+        "additionalPrinterColumns": [*map(_column, (*kind.model.COLUMNS, _PAUSED)), _AGE],
         "selectableFields": [{"jsonPath": path} for path in kind.model.SELECTABLE],
         "schema": {"openAPIV3Schema": resource_schema(kind.model)},
     }
@@ -51,6 +52,8 @@ def crd_for(kind: Kind) -> dict[str, Any]:
     }
 
 
+# "disabled" while the object is paused: its status is the one from before.
+_PAUSED = Column(name="Reconcile", path=".metadata.annotations." + ANNOTATION_RECONCILE.replace(".", "\\."), wide=True)
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 

@@ -119,6 +119,7 @@ class Artifact(CustomResource):
         Column(name="URL", path=".status.url"),
         Column(name="Status", path=".status.syncStatus", wide=True),
         Column(name="Run", path=".status.runPhase", wide=True),
+        Column(name="Outdated", path=".status.outdated[0].reason", wide=True),
         Column(name="Used", path=".status.usedBy.total", type="integer", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )

@@ -124,6 +124,8 @@ class Environment(CustomResource):
         Column(name="Image", path=".spec.image"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
         Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="URL", path=".status.connections[0].url", wide=True),
+        Column(name="Outdated", path=".status.outdated[0].reason", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (

@@ -207,6 +207,7 @@ class Inference(CustomResource):
         Column(name="URL", path=".status.url"),
         Column(name="Status", path=".status.syncStatus", wide=True),
         Column(name="Revision", path=".status.revision", wide=True),
+        Column(name="Outdated", path=".status.outdated[0].reason", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (

@@ -64,6 +64,7 @@ class Workspace(CustomResource):
         Column(name="URL", path=".status.connections[0].url"),
         Column(name="Status", path=".status.syncStatus", wide=True),
         Column(name="Revision", path=".status.revision", wide=True),
+        Column(name="Outdated", path=".status.outdated[0].reason", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
