@@ -22,6 +22,7 @@ from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.state import EngineState
 from outfitter.resolve.request import request_for
+from outfitter.resolve.workload import field_text
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, NeedsData, Reader, Resource, read_resource
 from outfitter.status import StatusInput, compose, deleting, hold, is_stalled, least, unfinished, unreadable
@@ -196,7 +197,10 @@ class Reconciler:
 
     async def _unreadable(self, live: CachedObject, error: ValidationError) -> Result:
         """An object that the models refuse although it is stored: an older or laxer CRD accepted it."""
-        found = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
+        found = [
+            (field_text(item["loc"], ""), f"The stored value is not valid: {item['msg']}. Correct the field.")
+            for item in error.errors()
+        ]
         status = unreadable(live.body, found, self._clock())
         # Its children keep running, so its dependencies stay.
         return Result("Stalled", None, None, await self._put_status(live, status))

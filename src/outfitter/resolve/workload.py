@@ -132,8 +132,8 @@ def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spe
         return model.model_validate(merged.fields)
     except ValidationError as error:
         for item in error.errors():
-            path = ".".join(str(part) for part in item["loc"])
-            found.problems.append(stalled(Reason.INVALID_SPEC, item["msg"], f"spec.{path}"))
+            text = f"The merged value is not valid: {item['msg']}. Correct the field."
+            found.problems.append(stalled(Reason.INVALID_SPEC, text, field_text(item["loc"])))
         return model()
 
 
@@ -148,9 +148,10 @@ def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) ->
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 
-def field_text(path: Iterable[str | int]) -> str:
+def field_text(path: Iterable[str | int], root: str = "spec") -> str:
     """Return the path of a field for messages: ("ports", 0, "name") -> spec.ports[0].name."""
-    return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    steps = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return f"{root}{steps}" if root else steps.removeprefix(".")
 
 
 def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:
