@@ -10,6 +10,7 @@ from outfitter.canonical import without_empty
 from outfitter.naming import fit
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
+from outfitter.render.variables import in_reference_order
 
 MAIN = "main"
 
@@ -90,7 +91,8 @@ class _Container:
     def manifest(self, name: str) -> dict[str, Any]:
         """Return the container as the pod spec lists it."""
         resources = {side: values for side, values in self.resources.items() if values}
-        return {"name": name, **self.fields, **self.lists, "resources": resources or None}
+        lists = {**self.lists, "env": in_reference_order(self.lists["env"])}
+        return {"name": name, **self.fields, **lists, "resources": resources or None}
 
     def init_manifest(self, init: Mapping[str, Any]) -> dict[str, Any]:
         """Return an init container as the pod spec lists it: restricted, with the user of this container."""
