@@ -58,6 +58,17 @@ async def test_a_growth_that_did_not_happen_is_taken_back() -> None:
     assert claim(world)["metadata"]["uid"] == body["metadata"]["uid"]
 
 
+async def test_a_growth_by_somebody_else_is_kept() -> None:
+    """Although it has not happened yet."""
+    world = await bound("10Gi")
+    world.controllers.binding = False
+    body = claim(world)
+    spec = {**body["spec"], "resources": {"requests": {"storage": "1000Gi"}}}
+    world.cluster.user_replace({**body, "spec": spec, "status": GROWING})
+    await edit(world, "20Gi")
+    assert size(world) == "1000Gi"
+
+
 @pytest.mark.parametrize("wanted", ["1Gi", "50Gi"])
 async def test_a_claim_that_was_never_bound_is_created_with_the_new_size(wanted: str) -> None:
     world = World(source("10Gi"), binding=False)

@@ -46,7 +46,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
             continue
         result.live[found.kind, found.namespace, found.name] = found
         result.problems += _size_kept(want, found)
-        change = _change(want, found)
+        change = _change(manifest, want, found)
         if change is None:
             continue
         futile = overridden(reader, want, found)
@@ -116,13 +116,13 @@ def name_conflict(kind: str, namespace: str, name: str, labels: Mapping[str, str
     return stalled(Reason.NAME_TAKEN, text, namespace=namespace)
 
 
-def _change(want: dict[str, Any], found: CachedObject) -> Write | None:
+def _change(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObject) -> Write | None:
     live = found.body
     if found.kind == "ControllerRevision":
         # Its name is a digest of its content. A return to former content needs a new object with the newest number.
         return Delete(found) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
-        return _claim(want, found, live)
+        return _claim(manifest, want, found)
     same = (live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST) == want["metadata"]["annotations"][
         ANNOTATION_DIGEST
     ]
@@ -142,19 +142,20 @@ def _change(want: dict[str, Any], found: CachedObject) -> Write | None:
     return Apply(want, found.uid)
 
 
-def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -> Write | None:
+def _claim(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObject) -> Write | None:
     """Return the write that takes over a claim, repairs its labels or changes its size.
 
-    A volume never shrinks. A growth that has not happened yet can be taken back, and a claim that was never bound holds
-    no data, so it is created again with its new size.
+    A volume never shrinks. Our own growth that has not happened yet can be taken back, and a claim that was never bound
+    holds no data, so it is created again with its new size. A growth by somebody else is kept.
     """
+    live = found.body
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
     status = live.get("status") or {}
     wanted, current = parse_quantity(requested["storage"]), parse_quantity(has["storage"])
     if wanted != current and status.get("phase") == "Pending" and not live["spec"].get("volumeName"):
         return Delete(found)
     capacity = (status.get("capacity") or {}).get("storage")
-    smallest = parse_quantity(capacity) if capacity else current
+    smallest = parse_quantity(capacity) if capacity and _size_is_ours(manifest, live) else current
     if wanted <= current and (wanted < smallest or wanted == current):
         requested["storage"] = has["storage"]
         labels, owners = live["metadata"].get("labels") or {}, live["metadata"].get("ownerReferences") or []
@@ -167,6 +168,14 @@ def _claim(want: dict[str, Any], found: CachedObject, live: Mapping[str, Any]) -
         if name in live["spec"]:
             want["spec"][name] = live["spec"][name]
     return Apply(want, found.uid)
+
+
+def _size_is_ours(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Return whether the current size of a claim is the one that we applied: the digest of that manifest fits."""
+    requests = {"requests": live["spec"]["resources"]["requests"]}
+    applied = stamp({**manifest, "spec": {**manifest["spec"], "resources": requests}})
+    digest = applied["metadata"]["annotations"][ANNOTATION_DIGEST]
+    return bool((live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST) == digest)
 
 
 def _size_kept(want: Mapping[str, Any], found: CachedObject) -> Iterator[Problem]:
