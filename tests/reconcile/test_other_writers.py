@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from outfitter.canonical import MERGE_KEYS
-from world import Body, World, asset, secret
+from world import TEAM, Body, World, asset, issues, secret
 
 IMAGE = "registry.example.com/u:1"
 SPEC = {
@@ -146,6 +146,43 @@ async def test_a_policy_that_changes_a_field_wins(owner: str, kind: str, name: s
     notes = [issue for issue in status.get("issues") or () if issue["issue"] == "FieldOverridden"]
     assert len(notes) == 1
     assert named(path) in notes[0]["message"]
+
+
+async def test_a_controller_that_changes_a_field_back_is_named() -> None:
+    """It wins for a while; an edit of another field is still repaired at once."""
+    world = World(OBJECTS["Workspace"], settings=SETTINGS)
+    await world.settle()
+    before = len(world.cluster.writes)
+    pod = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 7}}}}
+    child = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "w", "namespace": TEAM}}
+    for _ in range(30):
+        world.cluster.user_apply({**child, **pod}, manager="other-controller")
+        await world.step()
+        world.tick(2)
+    assert len([write for write in world.cluster.writes[before:] if write.verb == "apply"]) <= 5
+    status = world.status("Workspace", "w")
+    assert status["phase"] == "Running"
+    (note,) = (issue for issue in status["issues"] if issue["issue"] == "FieldOverridden")
+    assert note["message"].startswith("other-controller changes spec.template.spec.terminationGracePeriodSeconds")
+    world.cluster.user_apply({**child, "spec": {"replicas": 3}}, manager="someone")
+    await world.settle()
+    assert world.get("StatefulSet", "w")["spec"]["replicas"] == 1
+
+
+async def test_a_controller_that_changes_a_copy_back_is_left_alone() -> None:
+    """Although the content of Secrets is not cached."""
+    login = secret("login", {"user": "u", "password": "p"})
+    world = World(login, asset("Credential", "c", {"type": "password", "secretRef": {"name": "login"}}))
+    await world.settle()
+    before = len(world.cluster.writes)
+    theirs = secret("cred-c", {"password": "theirs"})
+    for _ in range(30):
+        world.cluster.user_apply(theirs, manager="other-controller")
+        await world.step()
+        world.tick(2)
+    writes = [write for write in world.cluster.writes[before:] if write.kind == "Secret"]
+    assert len(writes) <= 5
+    assert "FieldOverridden" in issues(world.status("Credential", "c"))
 
 
 async def test_a_foreign_key_of_a_copy_stays() -> None:

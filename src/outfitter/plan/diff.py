@@ -87,7 +87,7 @@ def overridden(reader: Reader, want: Mapping[str, Any], found: CachedObject) -> 
     if found.kind not in ("Secret", "ConfigMap") and not known.fields.issuperset(differences(want, found.body)):
         return None  # something else changed too
     fields = ", ".join(sorted(path_text(path) for path in known.fields)) or "keys"
-    who = " and ".join(known.managers) or "An admission policy or webhook"
+    who = " and ".join(known.managers) or "Another writer, such as an admission policy,"
     text = (
         f"{who} changes {fields} of {place(found.kind, found.namespace, found.name)} after each write. "
         "Outfitter keeps the change, and tries again later. Change that writer, or set the same value here."

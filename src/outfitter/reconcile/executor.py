@@ -18,7 +18,7 @@ from outfitter.plan.diff import name_conflict, refused
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write, WritePhase
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
-from outfitter.reconcile.overrides import Overrides, Place
+from outfitter.reconcile.overrides import Overrides, Path, Place
 from outfitter.snapshot import CachedObject
 
 _OVERRIDDEN: Final = object()
@@ -139,7 +139,7 @@ class Executor:
         manifest, meta = write.manifest, write.manifest["metadata"]
         place = (write.kind, meta.get("namespace", ""), meta["name"])
         content = fingerprint(manifest)
-        if self._overrides.futile(place, content):
+        if self._overrides.futile(place, content, self._differing(place, manifest)):
             stored = await self._cluster.get(*place)
         else:
             stored = await self._cluster.apply(manifest, write.uid, write.manager)
@@ -156,9 +156,18 @@ class Executor:
         return self._override(place, manifest, stored) if any(differences(manifest, stored)) else None
 
     def _override(self, place: Place, manifest: Mapping[str, Any], stored: Mapping[str, Any]) -> object:
-        paths = frozenset(differences(manifest, stored))
+        # None differ any more where the other writer changes them to and fro.
+        paths = frozenset(differences(manifest, stored)) or self._differing(place, manifest)
         self._overrides.overridden(place, fingerprint(manifest), paths, managers(stored, paths))
         return _OVERRIDDEN
+
+    def _differing(self, place: Place, manifest: Mapping[str, Any]) -> frozenset[Path]:
+        """Return the fields of a cached child that differ from its manifest; of a Secret only metadata is cached."""
+        cached = self._caches[place[0]].get(*place[1:])
+        if cached is None:
+            return frozenset()
+        paths = frozenset(differences(manifest, cached.body))
+        return paths if place[0] not in ("Secret", "ConfigMap") else frozenset(filter(_in_metadata, paths))
 
     async def _create_once(self, manifest: Mapping[str, Any]) -> Problem | object | None:
         """Create an object without an owner that several objects can ask for: the second waits for the first."""
@@ -224,6 +233,10 @@ class Executor:
             return waiting(Reason.REPLACING, text)
         self._unmanaged.add(place)
         return name_conflict(*place, has)
+
+
+def _in_metadata(path: Path) -> bool:
+    return path[:1] == ("metadata",)
 
 
 def _phase(write: Write) -> WritePhase:

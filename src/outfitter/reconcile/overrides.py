@@ -40,15 +40,19 @@ class Overrides(Mapping[Place, Override]):
     def __len__(self) -> int:
         return len(self._known)
 
-    def futile(self, place: Place, print_: str) -> bool:
-        """Return whether the same content was written so often lately that another writer must change it back."""
+    def futile(self, place: Place, print_: str, paths: frozenset[Path]) -> bool:
+        """Return whether the same content was written so often lately that another writer must change it back.
+
+        `paths`: the fields that differ now. A field that was not contested before is written.
+        """
         last, times = self._written.get(place, ("", []))
         if last != print_:
             return False
         recent = [when for when in times if self._clock() - when < _WINDOW]
         known = self._known.get(place)
-        tolerated = 1 if known is not None and known[0].fingerprint == print_ else _TOLERATED
-        return len(recent) >= tolerated
+        if known is None or known[0].fingerprint != print_:
+            return len(recent) >= _TOLERATED
+        return bool(recent) and known[0].fields >= paths
 
     def lasted(self, place: Place, print_: str) -> None:
         """Note a write whose answer has the content as it was sent. It may still be changed back afterwards."""
