@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from outfitter.simulator.caches import OUR_KINDS
-from world import World
+from world import TEAM, World
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.yaml"))
 
@@ -33,3 +33,17 @@ async def test_the_start_finds_the_references_that_a_reconciliation_reads(path: 
         missing = {key: references(result.deps) - found[key] for key, result in results.items() if result.deps}
         assert {key: deps for key, deps in missing.items() if deps} == {}
         await world.settle()
+
+
+async def test_an_object_that_is_going_uses_nothing() -> None:
+    """As in its reconciliation: else an asset would gain a user at a restart, and lose it again."""
+    world = World(*objects(EXAMPLES[-1]), *objects(EXAMPLES[0]))
+    await world.settle()
+    key = next(key for key in list(world.keys()) if references(world.reconciler.dependencies(key)))
+    space = world.cluster.find("Namespace", "", key.namespace)
+    assert space is not None
+    assert key.namespace == TEAM
+    space["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    world.cluster.user_replace(space)
+    assert world.reconciler.dependencies(key) == frozenset()
+    assert not (await world.reconcile(key)).deps

@@ -77,7 +77,7 @@ class Reconciler:
         live = self._caches[key.kind].get(key.namespace, key.name)
         reader = Reader(self._lookup, self._settings, now=self._clock(), references_only=True)
         try:
-            if live is not None:
+            if live is not None and not live.deleting and not self._namespace_goes(key):
                 plan(reader, read_resource(live))
         except NeedsData:
             pass
@@ -95,8 +95,7 @@ class Reconciler:
             resource = read_resource(live)
         except ValidationError as error:
             return await self._unreadable(live, error)
-        namespace = self._caches["Namespace"].get("", key.namespace)
-        if namespace is not None and namespace.deleting:
+        if self._namespace_goes(key):
             return Result("Gone")
         if (resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RECONCILE) == "disabled":
             return Result("Paused", frozenset(self.dependencies(key)))
@@ -111,6 +110,10 @@ class Reconciler:
             return self._ended(key, reader, outcome)
         planned, reader = self._after_writes(resource, planned, reader, outcome)
         return await self._report(resource, planned, reader, outcome)
+
+    def _namespace_goes(self, key: Key) -> bool:
+        namespace = self._caches["Namespace"].get("", key.namespace)
+        return namespace is not None and namespace.deleting
 
     def _ended(self, key: Key, reader: Reader, outcome: Outcome) -> Result:
         """The plan deleted the object itself, because nothing needs it any more."""
