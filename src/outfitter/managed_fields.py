@@ -28,6 +28,12 @@ def foreign_keys(body: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
+def made_by_us(body: Mapping[str, Any]) -> bool:
+    """Return whether the operator wrote content of an object, and not only its labels."""
+    ours = [entry for entry in _entries(body) if entry.get("manager") == FIELD_MANAGER]
+    return any(field != "f:metadata" for entry in ours for field in entry.get("fieldsV1") or {})
+
+
 def _entries(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in body["metadata"].get("managedFields") or () if not entry.get("subresource")]
 

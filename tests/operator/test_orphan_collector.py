@@ -9,7 +9,7 @@ import pytest
 from test_event_router import KINDS, Bench, child
 
 from outfitter.errors import ConfigurationError, Forbidden, LeadershipLost
-from outfitter.naming import LABEL_OWNER_KIND, LABEL_RETAINED
+from outfitter.naming import FIELD_MANAGER, LABEL_OWNER_KIND, LABEL_RETAINED
 from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.snapshot import CachedObject, Key
 
@@ -17,6 +17,12 @@ from outfitter.snapshot import CachedObject, Key
 @pytest.fixture
 async def bench() -> Bench:
     return Bench()
+
+
+def made(bench: Bench, body: dict[str, Any], manager: str = FIELD_MANAGER) -> None:
+    """A child as the operator makes it, or as somebody else labels it."""
+    content = {"spec": {"storageClassName": "s"}} if body["kind"] == "PersistentVolumeClaim" else {"type": "Opaque"}
+    bench.cluster.user_apply({**body, **content}, manager)
 
 
 async def collected(bench: Bench, existing: set[str], *, deleted: CachedObject | None = None) -> list[tuple[str, str]]:
@@ -35,11 +41,11 @@ async def collected(bench: Bench, existing: set[str], *, deleted: CachedObject |
 async def test_children_in_other_namespaces_go_with_their_owner_and_volumes_stay(bench: Bench) -> None:
     owner = bench.create(Key("Credential", "a", "c"))
     reference = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Credential", "name": "c", "uid": owner.uid}
-    bench.cluster.user_apply(child(owner, "Secret", "copy", "b"))
-    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "data", labels={LABEL_RETAINED: "true"}))
-    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "unlabelled"))
-    bench.cluster.user_apply(child(owner, "PersistentVolumeClaim", "scratch", "b", labels={LABEL_RETAINED: "false"}))
-    bench.cluster.user_apply(child(owner, "Secret", "collected", "a", ownerReferences=[reference]))
+    made(bench, child(owner, "Secret", "copy", "b"))
+    made(bench, child(owner, "PersistentVolumeClaim", "data", labels={LABEL_RETAINED: "true"}))
+    made(bench, child(owner, "PersistentVolumeClaim", "unlabelled"))
+    made(bench, child(owner, "PersistentVolumeClaim", "scratch", "b", labels={LABEL_RETAINED: "false"}))
+    made(bench, child(owner, "Secret", "collected", "a", ownerReferences=[reference]))
     bench.cluster.user_delete("Credential", "a", "c")
     assert sorted(await collected(bench, set(), deleted=owner)) == [("b", "copy"), ("b", "scratch")]
 
@@ -49,7 +55,7 @@ async def test_a_full_check_reads_owners_from_the_server(bench: Bench) -> None:
     orphan = CachedObject.of({"kind": "Credential", "metadata": {"name": "old", "namespace": "a", "uid": "lost"}})
     present = bench.create(Key("Credential", "a", "here"))
     for number, owner in enumerate((unseen, orphan, present)):
-        bench.cluster.user_apply(child(owner, "Secret", f"copy-{number}", "b"))
+        made(bench, child(owner, "Secret", f"copy-{number}", "b"))
     assert await collected(bench, {"unseen"}) == [("b", "copy-1")]
 
 
@@ -62,7 +68,7 @@ async def test_a_child_that_is_created_while_its_owner_is_deleted_is_collected(b
 
     collector = OrphanCollector(bench.cluster, bench.caches, KINDS, listed)
     bench.caches.listen_written(collector.child_changed)
-    await bench.writer.create(child(owner, "Secret", "late", "b"))
+    await bench.writer.create({**child(owner, "Secret", "late", "b"), "type": "Opaque"})
     await collector.collect()
     assert bench.caches["Secret"].get("b", "late") is None
 
@@ -70,7 +76,7 @@ async def test_a_child_that_is_created_while_its_owner_is_deleted_is_collected(b
 def copies(bench: Bench, namespaces: str, uid: str = "lost", **labels: str) -> None:
     owner = CachedObject.of({"kind": "Credential", "metadata": {"name": "c", "namespace": "a", "uid": uid}})
     for namespace in namespaces:
-        bench.cluster.user_apply(child(owner, "Secret", "copy", namespace, labels=labels))
+        made(bench, child(owner, "Secret", "copy", namespace, labels=labels))
 
 
 def left(bench: Bench) -> set[str]:

@@ -210,11 +210,12 @@ async def test_an_image_that_cannot_be_pulled_is_told_of() -> None:
     (job,) = world.all("Job")
     labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]}
     waiting = {"name": "main", "image": IMAGE, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}}
+    owner = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": True}
     world.cluster.user_apply(
         {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": "p", "namespace": TEAM, "labels": labels},
+            "metadata": {"name": "p", "namespace": TEAM, "labels": labels, "ownerReferences": [owner]},
             "spec": {},
             "status": {"phase": "Pending", "containerStatuses": [waiting]},
         }

@@ -18,6 +18,7 @@ from outfitter.errors import OutfitterError
 from outfitter.naming import LABEL_OWNER_KIND, keeps_data
 from outfitter.operator.event_router import metadata
 from outfitter.operator.pause import Pause
+from outfitter.reconcile.ownership import is_ours
 from outfitter.snapshot import CachedObject
 
 _log = logging.getLogger(__name__)
@@ -127,6 +128,8 @@ class OrphanCollector:
             for live in self._deletable(kind, uid):
                 place = f"{kind} {live.namespace}/{live.name}"
                 try:
+                    if not await is_ours(self._cluster, live):
+                        continue
                     await self._cluster.delete(kind, live.namespace, live.name, live.uid)
                 except OutfitterError as error:
                     _log.info("%s: cannot be deleted, although its owner does not exist: %s", place, error)

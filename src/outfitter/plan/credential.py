@@ -38,7 +38,8 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     if problem:
         problems.append(problem)
     if problems or material is None:
-        synced = len({child.namespace for child in reader.children(live.uid) if child.kind == "Secret"} & set(where))
+        held = {child.namespace for child in reader.children(live) if child.name == credential_secret(live.name)}
+        synced = len(held & set(where))
         facts["targets"] = {"desired": len(where), "synced": synced}
         # A namespace that left the scope loses its copy even if there is nothing to copy now.
         kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]

@@ -198,7 +198,7 @@ def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterabl
     keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
         Delete(child, phase=WritePhase.CLEANUP)
-        for child in reader.children(owner.live.uid)
+        for child in reader.children(owner.live)
         if child.kind in kinds
         and (child.kind, child.namespace, child.name) not in keep
         and not child.deleting

@@ -120,7 +120,9 @@ def _after(job: CachedObject, held: CachedObject | None) -> bool:
 
 
 def _jobs(reader: Reader, resource: Resource) -> list[CachedObject]:
-    found = [child for child in reader.children(resource.live.uid) if child.kind == "Job"]
+    live = resource.live
+    found = [each for each in reader.children(live) if each.kind == "Job" and each.controller == live.uid]
+    found = [each for each in found if each.namespace == live.namespace]
     return sorted(found, key=_attempt)
 
 
@@ -208,8 +210,8 @@ def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple
 def _pods(reader: Reader, resource: Resource, job: CachedObject) -> list[CachedObject]:
     names = ("batch.kubernetes.io/job-name", "job-name")
     found = []
-    for pod in reader.children(resource.live.uid):
-        labels = pod.body["metadata"].get("labels") or {} if pod.kind == "Pod" else {}
+    for pod in reader.children(resource.live):
+        labels = pod.body["metadata"].get("labels") or {} if pod.controller == job.uid else {}
         if job.name in (labels.get(name) for name in names):
             found.append(pod)
     return found

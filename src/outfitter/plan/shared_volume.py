@@ -58,7 +58,7 @@ def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
     }
     keep.add((resource.live.name, resource.live.namespace))
     found = _Shares()
-    for child in reader.children(resource.live.uid):
+    for child in reader.children(resource.live):
         volume = child.kind in ("PersistentVolume", "PersistentVolumeClaim")
         if volume and not child.deleting and (child.name, child.namespace) not in keep:
             found.writes.append(Delete(child))

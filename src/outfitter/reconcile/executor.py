@@ -19,6 +19,7 @@ from outfitter.plan.writes import Apply, Create, Delete, Plan, Write, WritePhase
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
 from outfitter.reconcile.overrides import Overrides, Path, Place
+from outfitter.reconcile.ownership import is_ours
 from outfitter.snapshot import CachedObject
 
 _OVERRIDDEN: Final = object()
@@ -124,6 +125,8 @@ class Executor:
                 case Apply():
                     return await self._apply(write)
                 case Delete(live, orphan, phase):
+                    if not await is_ours(self._cluster, live):
+                        return self._not_ours(live, harmless=phase is WritePhase.CLEANUP)
                     if phase is not WritePhase.CLEANUP:
                         self._replaced.add((live.kind, live.namespace, live.name))
                     await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
@@ -134,10 +137,18 @@ class Executor:
                 return refused(write, error)
         return None
 
+    @staticmethod
+    def _not_ours(live: CachedObject, *, harmless: bool = False) -> Problem | None:
+        """Leave an object alone that carries our labels and is not ours. `harmless`: nothing needs its name."""
+        return None if harmless else name_conflict(live.kind, live.namespace, live.name, {})
+
     async def _apply(self, write: Apply) -> object | None:
         """Apply a manifest, and compare the answer: what another writer changes back is left alone for a while."""
         manifest, meta = write.manifest, write.manifest["metadata"]
         place = (write.kind, meta.get("namespace", ""), meta["name"])
+        known = self._caches[place[0]].get(*place[1:])
+        if known is not None and not await is_ours(self._cluster, known):
+            return self._not_ours(known)
         content = fingerprint(manifest)
         if self._overrides.futile(place, content, self._differing(place, manifest)):
             stored = await self._cluster.get(*place)

@@ -15,7 +15,7 @@ from outfitter.cluster.resources import RESOURCES, api_resource
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import FIELD_MANAGER
-from outfitter.simulator.managed_fields import Path, merged, owned_paths, recorded, without
+from outfitter.simulator.managed_fields import Path, changed, merged, owned_paths, recorded, without
 from outfitter.simulator.manifests import (
     Body,
     Place,
@@ -263,8 +263,9 @@ class SimulatedCluster:
         )
         dropped = owners.get(manager, frozenset()) - paths - others
         body = self.admission(merged(without(live, dropped), wanted))
+        taken = changed(live, wanted, paths)
         for who in owners:
-            owners[who] = owners[who] - paths if who != manager else owners[who]
+            owners[who] -= taken if who != manager else frozenset()
         owners[manager] = paths
         if place[0] == "Secret":
             encode_secret(body)

@@ -68,6 +68,17 @@ def _entries(field: Step, value: Any) -> dict[MergeKey, Any] | None:
     return entries_by_key(field, value) if isinstance(field, str) and isinstance(value, list) else None
 
 
+def changed(live: Any, wanted: Any, paths: Iterable[Path]) -> frozenset[Path]:
+    """Return the paths whose values differ: their former managers lose them, while equal values have several."""
+    return frozenset(path for path in paths if _value(live, path) != _value(wanted, path))
+
+
+def _value(container: Any, path: Path) -> Any:
+    for step in path:
+        container = _child(container, step)
+    return container
+
+
 def merged(live: Any, wanted: Any, field: Step = "") -> Any:
     """Return `live` with every field of `wanted`."""
     if isinstance(live, dict) and isinstance(wanted, dict):

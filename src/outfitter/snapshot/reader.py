@@ -113,9 +113,15 @@ class Reader:
         found = sorted(self._lookup.in_namespace(kind, namespace), key=lambda live: live.name)
         return [asset for live in found if (asset := readable(live))]
 
-    def children(self, uid: str) -> list[CachedObject]:
-        """Return the children of a custom resource. Their changes requeue it without a dependency."""
-        return sorted(self._lookup.owned(uid), key=lambda live: (live.kind, live.namespace, live.name))
+    def children(self, owner: CachedObject) -> list[CachedObject]:
+        """Return the children of a custom resource. Their changes requeue it without a dependency.
+
+        Only a shared asset has children in other namespaces. Labels of other objects there prove nothing.
+        """
+        places = {"", owner.namespace}
+        shared = owner.namespace == self.settings.system_namespace
+        found = [live for live in self._lookup.owned(owner.uid) if shared or live.namespace in places]
+        return sorted(found, key=lambda live: (live.kind, live.namespace, live.name))
 
     def namespaces(self) -> list[CachedObject]:
         """Return all Namespaces, by name."""

@@ -67,7 +67,7 @@ def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
     """Return the existing children of a workload."""
     live = resource.live
     status = resource.body.get("status") or {}
-    children = [child for child in reader.children(live.uid) if child.namespace == live.namespace]
+    children = [child for child in reader.children(live) if child.namespace == live.namespace]
     own = [child for child in children if child.controller == live.uid]
     snapshot = clone_snapshot(live.name)
     found = [child for child in own if child.kind == "ControllerRevision" and child.name != snapshot]
