@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from outfitter.canonical import Step
-from outfitter.naming import FIELD_MANAGER
+from outfitter.naming import FIELD_MANAGER, LABEL_OWNER_UID
 
 
 def managers(body: Mapping[str, Any], paths: Iterable[Sequence[Step]]) -> tuple[str, ...]:
@@ -32,6 +32,12 @@ def made_by_us(body: Mapping[str, Any]) -> bool:
     """Return whether the operator wrote content of an object, and not only its labels."""
     ours = [entry for entry in _entries(body) if entry.get("manager") == FIELD_MANAGER]
     return any(field != "f:metadata" for entry in ours for field in entry.get("fieldsV1") or {})
+
+
+def labelled_by_us(body: Mapping[str, Any]) -> bool:
+    """Return whether the operator wrote the label of the owner."""
+    entries = [entry for entry in _entries(body) if entry.get("manager") == FIELD_MANAGER]
+    return any(_owns(entry, ("metadata", "labels", LABEL_OWNER_UID)) for entry in entries)
 
 
 def _entries(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -106,6 +106,11 @@ def data_source_config_map(data_source: str) -> str:
     return fit(f"dsrc-{data_source}", NAME_LIMIT)
 
 
+def is_copy_name(name: str, owner: str) -> bool:
+    """Return whether a Secret or ConfigMap has the name of a copy that belongs to the asset `owner`."""
+    return name in (credential_secret(owner), credential_pull_secret(owner), data_source_config_map(owner))
+
+
 def connection_service(workload: str, connection: str) -> str:
     """Name of the Service (and Ingress) of one connection."""
     return fit(dns_label(f"{workload}-{connection}"))
@@ -172,9 +177,12 @@ def shared_volume(cache_uid: str, namespace: str) -> str:
     return f"outfitter-{short_hash(f'{namespace}/{cache_uid}', 16)}"
 
 
+SHARED_ROLE_PREFIX: Final = "artrepo-"
+
+
 def shared_role(repository: str, level: str) -> str:
     """Name of the Role and RoleBinding of one level of a shared ArtifactRepository."""
-    return fit(f"artrepo-{repository}-{level}", NAME_LIMIT)
+    return fit(f"{SHARED_ROLE_PREFIX}{repository}-{level}", NAME_LIMIT)
 
 
 def clone_snapshot(artifact: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 # Capabilities that `restricted` lets a container add.
-_FREE_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
+FREE_CAPABILITIES: Final = frozenset({"NET_BIND_SERVICE"})
+
+PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
+_HOOKS: Final = ("postStart", "preStop")
 
 
 def elevated(template: Mapping[str, Any]) -> list[str]:
@@ -20,7 +23,7 @@ def elevated(template: Mapping[str, Any]) -> list[str]:
     contexts = [spec.get("securityContext", {})]
     contexts += [item.get("securityContext", {}) for item in (*spec["containers"], *spec.get("initContainers", ()))]
     for context in contexts:
-        added = set((context.get("capabilities") or {}).get("add") or ()) - _FREE_CAPABILITIES
+        added = set((context.get("capabilities") or {}).get("add") or ()) - FREE_CAPABILITIES
         found += [f"capability {name}" for name in sorted(added)]
         if context.get("allowPrivilegeEscalation"):
             found.append("allowPrivilegeEscalation")
@@ -29,10 +32,19 @@ def elevated(template: Mapping[str, Any]) -> list[str]:
         if (context.get("seccompProfile") or {}).get("type") == "Unconfined":
             found.append("seccomp profile Unconfined")
     for name, value in (template["metadata"].get("annotations") or {}).items():
-        if name.startswith(_APPARMOR) and value != "runtime/default":
+        if name.startswith(APPARMOR) and value != "runtime/default":
             found.append(f"AppArmor profile {value}")
-    probes = [item.get("readinessProbe") or {} for item in spec["containers"]]
     found += [
-        f"probe of host {probe['httpGet']['host']}" for probe in probes if (probe.get("httpGet") or {}).get("host")
+        f"probe of host {host}"
+        for item in (*spec["containers"], *spec.get("initContainers", ()))
+        for host in _hosts(item)
     ]
     return list(dict.fromkeys(found))
+
+
+def _hosts(container: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that the kubelet would ask for a container instead of its pod."""
+    hooks = container.get("lifecycle") or {}
+    handlers = [container.get(name) or {} for name in PROBES] + [hooks.get(name) or {} for name in _HOOKS]
+    actions = [handler.get(kind) or {} for handler in handlers for kind in ("httpGet", "tcpSocket")]
+    return [action["host"] for action in actions if action.get("host")]

@@ -1,13 +1,15 @@
 """Whether Outfitter made an object. Users can write labels, so a label alone proves nothing.
 
 A child with a controller ownerReference would be deleted with its owner anyway. Other children, such as the copies in
-other namespaces, must have content that our field manager wrote. Who can write that could also overwrite the object.
+other namespaces, must have content that our field manager wrote: who can forge that could also overwrite the object. A
+copy whose whole content somebody changed still has its name, and labels of our field manager.
 """
 
 from __future__ import annotations
 
 from outfitter.cluster.protocol import Cluster
-from outfitter.managed_fields import made_by_us
+from outfitter.managed_fields import labelled_by_us, made_by_us
+from outfitter.naming import LABEL_OWNER_NAME, is_copy_name
 from outfitter.snapshot import CachedObject
 
 
@@ -20,4 +22,7 @@ async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
     if live.kind == "Pod" or (live.controller and live.controller == live.owner):
         return True
     stored = await cluster.get(live.kind, live.namespace, live.name)
-    return stored is None or stored["metadata"]["uid"] != live.uid or made_by_us(stored)
+    if stored is None or stored["metadata"]["uid"] != live.uid or made_by_us(stored):
+        return True
+    owner = (stored["metadata"].get("labels") or {}).get(LABEL_OWNER_NAME, "")
+    return is_copy_name(live.name, owner) and labelled_by_us(stored)

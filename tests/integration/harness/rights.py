@@ -19,6 +19,7 @@ ACCOUNT = "outfitter"
 USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 INSTALL = Path(__file__).parents[3] / "deploy" / "install.yaml"
 _INSTALLED = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+_POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 _OPEN = ("/api", "/apis", "/version", "/healthz", "/livez", "/readyz", "/openapi")
 Object = dict[str, Any]
 
@@ -33,13 +34,15 @@ class Right(NamedTuple):
 
 
 def manifests(path: Path = INSTALL) -> list[Object]:
-    """ServiceAccount, roles and bindings, as `kubectl apply -f deploy/install.yaml` would make them.
+    """ServiceAccount, roles, bindings and the policy on this account, as in deploy/install.yaml.
 
     With the rights that the chart adds where an admin names drivers whose volumes may be shared, and has artifacts
     shared.
     """
     with path.open() as file:
-        found = [item for item in yaml.safe_load_all(file) if item and item["kind"] in _INSTALLED]
+        items = [item for item in yaml.safe_load_all(file) if item]
+    found = [item for item in items if item["kind"] in _INSTALLED]
+    found += [item for item in items if item["kind"] in _POLICIES and item["metadata"]["name"] == f"{ACCOUNT}-operator"]
     role = next(item for item in found if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", ACCOUNT))
     role["rules"] += access.volume_rules() + access.role_rules()
     return found

@@ -1,22 +1,37 @@
-"""Accounts that the policies do not judge."""
+"""Accounts that the policies for users do not judge, each only for what it does."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from outfitter.api.v1alpha1 import KINDS
+from outfitter.naming import LABEL_ON_DEMAND
+
 OPERATOR_ACCOUNT: Final = "system:serviceaccount:OPERATOR"
 """Placeholder; the chart replaces it with the operator's ServiceAccount in its namespace."""
 
-# They act for an owner or a whole namespace. The operator deletes what it created on demand.
-_ACCOUNTS: Final = (
+# They act for an owner or a whole namespace.
+_CONTROLLERS: Final = (
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:serviceaccount:kube-system:namespace-controller",
-    OPERATOR_ACCOUNT,
 )
+# Scales what somebody made an autoscaler for, as it does with a Deployment. It starts nothing that has no replicas.
+_AUTOSCALER: Final = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 
 
 def user_or_tool() -> dict[str, Any]:
     """Return the match condition of a policy that is for users and their tools only."""
-    accounts = ", ".join(f"'{account}'" for account in _ACCOUNTS)
-    return {"name": "a-person-or-tool", "expression": f"!(request.userInfo.username in [{accounts}])"}
+    controllers = ", ".join(f"'{account}'" for account in _CONTROLLERS)
+    on_demand = ", ".join(f"'{kind.plural}'" for kind in KINDS if kind.on_demand)
+    labelled = " || ".join(
+        f"({side} != null && has({side}.metadata.labels) && '{LABEL_ON_DEMAND}' in {side}.metadata.labels)"
+        for side in ("object", "oldObject")
+    )
+    expression = (
+        f"!(request.userInfo.username in [{controllers}]) && "
+        f"!(request.userInfo.username == '{_AUTOSCALER}' && request.subResource == 'scale') && "
+        f"!(request.userInfo.username == '{OPERATOR_ACCOUNT}' && request.operation in ['CREATE', 'DELETE'] && "
+        f"request.resource.resource in [{on_demand}] && ({labelled}))"
+    )
+    return {"name": "a-person-or-tool", "expression": expression}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from outfitter.codegen.admission import deletion, namespace_labels, requester_rights
+from outfitter.codegen.admission import deletion, namespace_labels, operator_account, requester_rights
 
 POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "protect": deletion.policy_spec,
     "labels": namespace_labels.policy_spec,
     "requester": requester_rights.policy_spec,
+    "operator": operator_account.policy_spec,
 }
 """NAME of `admission.NAME.enabled` in the values -> spec of the policy. Clusters hold policies of these names."""
 

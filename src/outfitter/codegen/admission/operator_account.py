@@ -1,0 +1,191 @@
+"""The policy `operator`: what the operator's own account may write, so that whoever takes it over gets little.
+
+RBAC gives the account rights on whole kinds. The policy allows only what Outfitter does with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from outfitter.api.v1alpha1 import GROUP, KINDS
+from outfitter.children import CHILD_KINDS
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT
+from outfitter.codegen.admission.namespace_labels import SYSTEM
+from outfitter.naming import LABEL_ELEVATION, LABEL_ON_DEMAND, LABEL_OWNER_UID, SHARED_ROLE_PREFIX
+from outfitter.policy.elevation import APPARMOR, FREE_CAPABILITIES, PROBES
+from outfitter.render.artifactrepository import RBAC
+from outfitter.render.credential import DOCKER_TYPE
+
+_WRITING: Final = frozenset({"create", "delete", "patch", "update"})
+_TEMPLATES: Final = ("deployments", "jobs", "statefulsets")
+_WHAT: Final = "request.operation + ' of ' + request.resource.resource + ' ' + request.name"
+
+
+def policy_spec() -> dict[str, Any]:
+    """Return the spec of the policy."""
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": list(_rules())},
+        "matchConditions": [
+            {"name": "the-operator", "expression": f"request.userInfo.username == '{OPERATOR_ACCOUNT}'"}
+        ],
+        "variables": list(_variables()),
+        "validations": list(_validations()),
+    }
+
+
+def resources() -> list[tuple[str, str]]:
+    """Return group and plural of every kind that the account may write, by RBAC."""
+    children = [(kind.group, kind.plural) for kind in CHILD_KINDS if _WRITING & set(kind.verbs)]
+    return sorted({*children, *((GROUP, kind.plural) for kind in KINDS)})
+
+
+def _rules() -> Iterator[dict[str, Any]]:
+    groups = sorted({group for group, _ in resources()})
+    for group in groups:
+        yield {
+            "apiGroups": [group],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE", "DELETE"],
+            "resources": [plural for each, plural in resources() if each == group],
+        }
+
+
+def _is(*plurals: str) -> str:
+    return f"request.resource.resource in {list(plurals)}"
+
+
+def _labelled(side: str, label: str) -> str:
+    return f"(has({side}.metadata.labels) && '{label}' in {side}.metadata.labels)"
+
+
+def _owned(side: str) -> str:
+    """CEL: whether an object carries our label, or one of our objects controls it. `side` is object or oldObject."""
+    owners = f"{side}.metadata.ownerReferences"
+    controlled = f"(has({owners}) && {owners}.exists(o, o.apiVersion.startsWith('{GROUP}/')))"
+    return f"({_labelled(side, LABEL_OWNER_UID)} || {_labelled(side, LABEL_ON_DEMAND)} || {controlled})"
+
+
+def _variables() -> Iterator[dict[str, Any]]:
+    pod = "object.spec.template.spec"
+    templated = f"object != null && {_is(*_TEMPLATES)}"
+    changed = "(oldObject == null || object.spec.template != oldObject.spec.template)"
+    yield {"name": "runs", "expression": f"{templated} && {changed}"}
+    first = f"(has({pod}.initContainers) ? {pod}.initContainers : [])"
+    yield {"name": "containers", "expression": f"variables.runs ? {pod}.containers + {first} : []"}
+    yield {
+        "name": "volumes",
+        "expression": f"variables.runs && has({pod}.volumes) ? {pod}.volumes : []",
+    }
+    labels = "namespaceObject.metadata.labels"
+    yield {
+        "name": "mayElevate",
+        "expression": f"namespaceObject != null && has({labels}) && '{LABEL_ELEVATION}' in {labels} && "
+        f"{labels}['{LABEL_ELEVATION}'] == 'allowed'",
+    }
+    yield {"name": "elevated", "expression": _elevated()}
+
+
+def _context(side: str) -> str:
+    """CEL: whether a securityContext exceeds Pod Security level restricted."""
+    context = f"{side}.securityContext"
+    free = ", ".join(f"'{name}'" for name in sorted(FREE_CAPABILITIES))
+    return (
+        f"(has({context}) && ("
+        f"(has({context}.privileged) && {context}.privileged) || "
+        f"(has({context}.allowPrivilegeEscalation) && {context}.allowPrivilegeEscalation) || "
+        f"(has({context}.seccompProfile) && {context}.seccompProfile.type == 'Unconfined') || "
+        f"(has({context}.capabilities) && has({context}.capabilities.add) && "
+        f"{context}.capabilities.add.exists(a, !(a in [{free}])))))"
+    )
+
+
+def _elevated() -> str:
+    """CEL: the list of outfitter.policy.elevation, over a pod template."""
+    pod, meta = "object.spec.template.spec", "object.spec.template.metadata"
+    hosts = [f"(has({pod}.{name}) && {pod}.{name})" for name in ("hostNetwork", "hostIPC", "hostPID")]
+    seccomp = f"(has({pod}.securityContext) && has({pod}.securityContext.seccompProfile) && "
+    handlers = [f"c.{name}" for name in PROBES]
+    handlers += [f"c.lifecycle.{name}" for name in ("postStart", "preStop")]
+    probes = []
+    for handler in handlers:
+        start = f"has(c.lifecycle) && has({handler})" if "lifecycle" in handler else f"has({handler})"
+        probes += [
+            f"({start} && has({handler}.{kind}) && has({handler}.{kind}.host) && {handler}.{kind}.host != '')"
+            for kind in ("httpGet", "tcpSocket")
+        ]
+    parts = [
+        *hosts,
+        f"{seccomp}{pod}.securityContext.seccompProfile.type == 'Unconfined')",
+        "variables.volumes.exists(v, has(v.hostPath))",
+        f"variables.containers.exists(c, {_context('c')})",
+        *(f"variables.containers.exists(c, {probe})" for probe in probes),
+        f"(has({meta}) && has({meta}.annotations) && {meta}.annotations.exists(k, k.startsWith('{APPARMOR}') && "
+        f"{meta}.annotations[k] != 'runtime/default'))",
+    ]
+    return f"variables.runs && ({' || '.join(parts)})"
+
+
+def _validations() -> Iterator[dict[str, Any]]:
+    pod = "object.spec.template.spec"
+    system = ", ".join(f"'{name}'" for name in SYSTEM)
+    yield _check(
+        f"!has(request.namespace) || !(request.namespace in [{system}])",
+        "the operator writes nothing in the namespaces of Kubernetes",
+    )
+    yield _check(
+        f"object == null || oldObject != null || {_is('events')} || {_owned('object')}",
+        "the operator labels everything that it creates",
+    )
+    yield _check(
+        f"oldObject == null || {_owned('oldObject')}",
+        "the operator changes and deletes only what it made",
+    )
+    yield _check(
+        f"request.resource.group != '{GROUP}' || request.operation == 'DELETE' && "
+        f"{_labelled('oldObject', LABEL_ON_DEMAND)} || request.operation == 'CREATE' && "
+        f"{_labelled('object', LABEL_ON_DEMAND)}",
+        "the operator creates and deletes custom resources on demand only, and never changes one",
+    )
+    yield _check(
+        f"!variables.runs || (has({pod}.automountServiceAccountToken) && !{pod}.automountServiceAccountToken && "
+        f"(!has({pod}.serviceAccountName) || {pod}.serviceAccountName in ['', 'default']) && "
+        "!variables.volumes.exists(v, has(v.projected) && has(v.projected.sources) && "
+        "v.projected.sources.exists(s, has(s.serviceAccountToken))))",
+        "the pods of the operator have no account of their own and no token",
+    )
+    yield _check(
+        "!variables.elevated || variables.mayElevate",
+        f"pods beyond Pod Security level restricted need label {LABEL_ELEVATION}=allowed on the Namespace",
+    )
+    yield _check(
+        f"!({_is('secrets')}) || object == null || !has(object.type) || object.type in ['Opaque', '{DOCKER_TYPE}']",
+        "the operator writes Secrets of type Opaque and of image registries only",
+    )
+    yield _check(
+        f"!({_is('services')}) || object == null || ((!has(object.spec.externalIPs) || "
+        "object.spec.externalIPs.size() == 0) && (!has(object.spec.type) || object.spec.type != 'ExternalName'))",
+        "the operator claims no external addresses and names",
+    )
+    yield _check(
+        f"!({_is('persistentvolumes')}) || object == null || has(object.spec.csi)",
+        "the operator creates volumes of CSI drivers only",
+    )
+    ours = f"startsWith('{SHARED_ROLE_PREFIX}')"
+    role = f"has(object.rules) && object.rules.all(r, has(r.apiGroups) && r.apiGroups == ['{GROUP}'])"
+    binding = f"object.roleRef.kind == 'Role' && object.roleRef.name.{ours}"
+    yield _check(
+        f"request.resource.group != '{RBAC}' || object == null || "
+        f"(object.metadata.name.{ours} && ({_is('roles')} ? {role} : {binding}))",
+        "the operator grants rights on artifacts only",
+    )
+
+
+def _check(expression: str, message: str) -> dict[str, Any]:
+    return {
+        "expression": expression,
+        "reason": "Forbidden",
+        "messageExpression": f"{_WHAT} + ': {message}.'",
+        "message": message,
+    }

@@ -1,0 +1,271 @@
+"""The admission policy on the operator's own account, as somebody who took the account over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from outfitter.api.v1alpha1 import KINDS
+from outfitter.children import CHILD_KINDS, child_kind
+from outfitter.cluster import access
+from outfitter.cluster.client import path_of
+from outfitter.cluster.resources import api_resource
+from outfitter.codegen.admission import operator_account
+from outfitter.codegen.admission.namespace_labels import SYSTEM
+from outfitter_sandbox import Sandbox
+from outfitter_sandbox.connection import Connection
+
+from .conftest import Manifest, eventually
+from .objects import ACCOUNT, apply, namespace
+
+pytestmark = pytest.mark.cluster
+IMAGE = "registry.example.com/box:1"
+OURS = {"outfitter.dev/owner-uid": "00000000-0000-0000-0000-000000000000"}
+ON_DEMAND = {"outfitter.dev/made-by-operator": "true"}
+REFUSED = "outfitter-operator"
+
+
+@pytest.fixture(scope="module")
+def operator(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Connection]:
+    """Logged in with the account of the operator, every right of every setting included."""
+    for manifest in install:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        if kind in ("Deployment", "Service") or ("Policy" in kind and name != REFUSED):
+            continue
+        more = access.volume_rules() + access.role_rules() if (kind, name) == ("ClusterRole", "outfitter") else []
+        apply(sandbox, {**manifest, "rules": manifest["rules"] + more} if more else manifest)
+    apply(sandbox, namespace("team-o"))
+    apply(sandbox, namespace("team-e", **{"outfitter.dev/elevation": "allowed"}))
+    for place in ("team-o", *SYSTEM):  # what a binding needs
+        apply(sandbox, body("Role", "artrepo-x-owner", place, **SPEC["Role"]))
+    account = Connection.from_kubeconfig(sandbox.kubeconfig_for(ACCOUNT))
+    probe = body("ConfigMap", labels={}, data={})
+    eventually(lambda: create(account, probe), lambda said: "labels everything" in said)
+    yield account
+    for place in ("team-o", *SYSTEM):
+        send(sandbox.connection(), "DELETE", body("Role", "artrepo-x-owner", place), "")
+    path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/outfitter-operator"
+    sandbox.connection().request("DELETE", path)
+
+
+def body(
+    kind: str, name: str = "x", space: str = "team-o", labels: dict[str, str] | None = None, **rest: Any
+) -> Manifest:
+    meta = {"name": name, "labels": OURS if labels is None else labels}
+    row = api_resource(kind)
+    where = {"namespace": space} if row.namespaced else {}
+    return {"apiVersion": row.api_version, "kind": kind, "metadata": {**meta, **where}, **rest}
+
+
+def workload(kind: str, space: str = "team-o", meta: Any = None, **pod: Any) -> Manifest:
+    container = {"name": "main", "image": IMAGE, **pod.pop("container", {})}
+    spec = {"automountServiceAccountToken": False, "containers": [container], **pod}
+    if kind == "Job":
+        spec["restartPolicy"] = "Never"
+        return body(kind, space=space, spec={"template": {"metadata": meta or {}, "spec": spec}})
+    labels = {"metadata": {"labels": {"a": "b"}, **(meta or {})}}
+    name = {"serviceName": "x"} if kind == "StatefulSet" else {}
+    return body(
+        kind, space=space, spec={**name, "selector": {"matchLabels": {"a": "b"}}, "template": {**labels, "spec": spec}}
+    )
+
+
+def send(who: Connection, verb: str, item: Manifest, query: str = "dryRun=All") -> str:
+    """ "" if the server takes it, else its words."""
+    meta = item["metadata"]
+    name = meta["name"] if verb != "POST" else ""
+    path = path_of(api_resource(item["kind"]), meta.get("namespace", ""), name)
+    kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
+    status, answer = who.answer(verb, f"{path}?{query}", item if verb != "DELETE" else None, kind)
+    return "" if status < 300 else str(answer["message"])
+
+
+def create(who: Connection, item: Manifest) -> str:
+    return send(who, "POST", item)
+
+
+WRITTEN = [kind.kind for kind in CHILD_KINDS if {"create", "delete"} & set(kind.verbs)]
+SPEC: dict[str, dict[str, Any]] = {
+    "ConfigMap": {"data": {"a": "b"}},
+    "Secret": {"stringData": {"a": "b"}},
+    "Service": {"spec": {"ports": [{"port": 80}]}},
+    "PersistentVolumeClaim": {
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    },
+    "PersistentVolume": {
+        "spec": {
+            "accessModes": ["ReadOnlyMany"],
+            "capacity": {"storage": "1Gi"},
+            "csi": {"driver": "d", "volumeHandle": "h"},
+        }
+    },
+    "ControllerRevision": {"revision": 1, "data": {"a": 1}},
+    "HorizontalPodAutoscaler": {
+        "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}
+    },
+    "PodDisruptionBudget": {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"a": "b"}}}},
+    "Ingress": {"spec": {"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}},
+    "Role": {"rules": [{"apiGroups": ["outfitter.dev"], "resources": ["artifacts"], "verbs": ["get"]}]},
+    "RoleBinding": {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "artrepo-x-owner"}},
+}
+
+
+def sample(kind: str, **rest: Any) -> Manifest:
+    """What the operator may create of a kind."""
+    if kind in ("StatefulSet", "Deployment", "Job"):
+        return workload(kind, rest.pop("space", "team-o"))
+    name = {"Role": "artrepo-y-owner", "RoleBinding": "artrepo-x-owner"}.get(kind, "x")
+    return body(kind, name, **{**SPEC[kind], **rest})
+
+
+RESTRICTED = {
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "containers": [
+        {
+            "name": "c",
+            "image": IMAGE,
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+    ],
+}
+CREATED = [kind for kind in WRITTEN if kind not in ("Event", "Pod")]
+
+
+def test_every_kind_that_the_account_may_write_is_judged() -> None:
+    """By RBAC and by the policy: the same kinds."""
+    written = {
+        (row.group, row.resource.split("/")[0])
+        for row in access.table()
+        if {"create", "delete", "patch", "update"} & set(row.verbs) and row.resource != "leases"
+    }
+    assert set(operator_account.resources()) == written
+
+
+@pytest.mark.parametrize("kind", CREATED)
+def test_what_outfitter_makes_is_allowed(operator: Connection, kind: str) -> None:
+    assert create(operator, sample(kind)) == ""
+
+
+@pytest.mark.parametrize("kind", CREATED)
+def test_nothing_is_created_without_the_label(operator: Connection, kind: str) -> None:
+    item = sample(kind)
+    item["metadata"]["labels"] = {}
+    assert REFUSED in create(operator, item)
+
+
+@pytest.mark.parametrize("place", SYSTEM)
+@pytest.mark.parametrize("kind", [kind for kind in CREATED if api_resource(kind).namespaced])
+def test_nothing_is_written_in_the_namespaces_of_kubernetes(operator: Connection, place: str, kind: str) -> None:
+    item = sample(kind, space=place) if kind not in ("Role", "RoleBinding") else sample(kind)
+    item["metadata"]["namespace"] = place
+    assert "namespaces of Kubernetes" in create(operator, item)
+
+
+@pytest.mark.parametrize("kind", [*CREATED, "Pod"])
+def test_what_others_made_is_neither_changed_nor_deleted(operator: Connection, sandbox: Sandbox, kind: str) -> None:
+    item = sample(kind) if kind != "Pod" else body("Pod", spec=RESTRICTED)
+    item["metadata"] = {**item["metadata"], "name": "artrepo-theirs", "labels": {}}
+    assert send(sandbox.connection(), "POST", item, "") == ""
+    row = child_kind(kind)
+    assert row is not None
+    try:
+        assert "only what it made" in send(operator, "DELETE", item)
+        if "patch" in row.verbs:
+            item["metadata"]["labels"] = OURS
+            assert "only what it made" in send(operator, "PATCH", item)
+    finally:
+        send(sandbox.connection(), "DELETE", item, "")
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_custom_resources_are_created_on_demand_only(operator: Connection, sandbox: Sandbox, kind: str) -> None:
+    """Also with the rights that the account holds only to hand them out."""
+    specs: dict[str, dict[str, Any]] = {"NimCache": {"image": IMAGE}, "ArtifactRepository": {}}
+    if kind in specs:
+        assert create(operator, body(kind, labels=ON_DEMAND, spec=specs[kind])) == ""
+        assert REFUSED in create(operator, body(kind, labels={}, spec=specs[kind]))
+    if kind not in ("Artifact", "ArtifactRepository"):
+        return
+    served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
+    item = body(kind, "theirs", labels={}, spec=served if kind == "Artifact" else {})
+    assert send(sandbox.connection(), "POST", item, "") == ""
+    assert REFUSED in send(operator, "DELETE", item)
+    assert REFUSED in send(operator, "PATCH", {**item, "spec": {"description": "x"}})
+    send(sandbox.connection(), "DELETE", item, "")
+
+
+TOKEN = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "another account": {"serviceAccountName": "admin"},
+    "a token": {"automountServiceAccountToken": True},
+    "a projected token": {"volumes": [TOKEN]},
+}
+ELEVATED: dict[str, dict[str, Any]] = {
+    "hostNetwork": {"hostNetwork": True},
+    "hostPID": {"hostPID": True},
+    "hostIPC": {"hostIPC": True},
+    "hostPath": {"volumes": [{"name": "h", "hostPath": {"path": "/"}}]},
+    "privileged": {"container": {"securityContext": {"privileged": True}}},
+    "escalation": {"container": {"securityContext": {"allowPrivilegeEscalation": True}}},
+    "capability": {"container": {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}},
+    "seccomp of a container": {"container": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}},
+    "seccomp of the pod": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
+    "an init container": {"initContainers": [{"name": "i", "image": IMAGE, "securityContext": {"privileged": True}}]},
+    "AppArmor": {
+        "meta": {
+            "annotations": {"container.apparmor.security.beta.kubernetes.io/main": "unconfined"},
+            "labels": {"a": "b"},
+        }
+    },
+    **{
+        f"host of {probe} {kind}": {"container": {probe: {kind: {"port": 80, "host": "10.0.0.1"}}}}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+        for kind in ("httpGet", "tcpSocket")
+    },
+    **{
+        f"host of {hook}": {"container": {"lifecycle": {hook: {"httpGet": {"port": 80, "host": "10.0.0.1"}}}}}
+        for hook in ("postStart", "preStop")
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment", "Job"])
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_no_pod_has_an_account(operator: Connection, kind: str, name: str) -> None:
+    """Not even in a Namespace that allows elevation."""
+    for space in ("team-o", "team-e"):
+        assert "no account of their own" in create(operator, workload(kind, space, **ACCOUNTS[name]))
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment", "Job"])
+@pytest.mark.parametrize("name", ELEVATED)
+def test_elevated_pods_need_the_label_of_the_namespace(operator: Connection, kind: str, name: str) -> None:
+    assert "beyond Pod Security level restricted" in create(operator, workload(kind, **ELEVATED[name]))
+    assert REFUSED not in create(operator, workload(kind, "team-e", **ELEVATED[name]))
+
+
+FORBIDDEN = {
+    "a token of an account": body("Secret", type="kubernetes.io/service-account-token"),
+    "a bootstrap token": body("Secret", type="bootstrap.kubernetes.io/token"),
+    "an external address": body("Service", spec={"ports": [{"port": 80}], "externalIPs": ["10.9.9.9"]}),
+    "an external name": body("Service", spec={"type": "ExternalName", "externalName": "kubernetes.default.svc"}),
+    "a volume of a node": body(
+        "PersistentVolume",
+        spec={"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/"}},
+    ),
+    "a Role under another name": body("Role", rules=[]),
+    "a Role over Secrets": body("Role", "artrepo-x", rules=[{"apiGroups": [""], "resources": ["secrets"],
+                                                             "verbs": ["get"]}]),
+    "a binding of a ClusterRole": body(
+        "RoleBinding",
+        "artrepo-x",
+        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "artrepo-x"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_the_account_creates_none_of_this(operator: Connection, name: str) -> None:
+    assert create(operator, FORBIDDEN[name]) != ""
