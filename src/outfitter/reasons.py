@@ -59,6 +59,13 @@ class Reason(StrEnum):
         "Remove the settings that the message lists, or ask an administrator to label the Namespace "
         "`outfitter.dev/elevation=allowed`.",
     )
+    ELEVATION_REVOKED = (
+        "ElevationRevoked",
+        Level.NOTE,
+        "An [elevated](concepts.md#elevation) workload runs, but its Namespace does not allow elevation any more.",
+        "Suspend the workload, remove the settings that the message lists, or ask for the label "
+        "`outfitter.dev/elevation=allowed`.",
+    )
     FORBIDDEN = (
         "Forbidden",
         Level.STALLED,

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     a connection gets them, and a serving port with `authorizationType: authenticatedUsers`. Empty: nothing checks
     logins, so everyone who can reach the ingress can open the URLs.
     """
+    allowed_metadata: str = ""
+    """Names, or beginnings of names, of labels and annotations that give pods privileges in the cluster and that users
+    may set, separated by commas: for cloud identities, service meshes, networks and runtimes, such as
+    `azure.workload.identity/`. Empty: none, they are left out with a note.
+    """
     home_dir: str = "/home/outfitter"
     """Mount path of the home directory where the environment does not set HOME."""
     nfs_backend: Literal["inline", "csi"] = "inline"
@@ -122,6 +127,11 @@ class Settings(BaseSettings):
     def ingress_auth(self) -> dict[str, str]:
         """The annotations of an Ingress for signed-in users; none where nothing checks logins."""
         return json.loads(self.ingress_auth_annotations or "{}")  # type: ignore[no-any-return]
+
+    @property
+    def privileged_names(self) -> tuple[str, ...]:
+        """The beginnings of the labels and annotations that users may set although they give privileges."""
+        return tuple(part.strip() for part in self.allowed_metadata.split(",") if part.strip())
 
     @property
     def shared_drivers(self) -> frozenset[str]:

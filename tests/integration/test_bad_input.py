@@ -192,7 +192,12 @@ def test_elevation_needs_the_namespace_label(spaces: Callable[..., Space]) -> No
     space.label(elevation=None)
     space.make("Workspace", "late", {"image": IMAGE, "security": {"hostIpc": True}})
     space.wait("Workspace", "late", stalls("ElevationForbidden"))
-    assert ready(space.need("Workspace", "ipc"))
+    told = space.wait(
+        "Workspace",
+        "ipc",
+        lambda item: "ElevationRevoked" in [each["issue"] for each in item["status"].get("issues", ())],
+    )
+    assert ready(told)
 
 
 def test_pod_security_refuses_the_pod(spaces: Callable[..., Space]) -> None:

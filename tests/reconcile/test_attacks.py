@@ -150,6 +150,34 @@ async def test_elevation_is_judged_again_on_resume() -> None:
     assert found is None or found["spec"]["replicas"] == 0
 
 
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_revoked_elevation_shows_and_brings_nothing_back(paused: bool) -> None:
+    """What runs is told of; once its StatefulSet is gone it does not come back, also not after a pause."""
+    world = World(workspace(security={"hostNetwork": True}))
+    world.cluster.user_apply(namespace(TEAM, {LABEL_PROJECT: TEAM, LABEL_ELEVATION: "allowed"}))
+    await world.settle()
+    if paused:
+        world.annotate("Workspace", "w", reconcile="disabled")
+        await world.settle()
+    world.cluster.user_apply(namespace(TEAM, {LABEL_PROJECT: TEAM}))
+    await world.settle()
+    if not paused:
+        status = world.status("Workspace", "w")
+        assert issues(status) == ["ElevationRevoked"]
+        assert condition(status, "Ready")["status"] == "True"
+    world.cluster.user_delete("StatefulSet", TEAM, "w")
+    await world.settle()
+    if paused:
+        world.annotate("Workspace", "w", reconcile="")
+        await world.settle()
+    assert reason(world.status("Workspace", "w")) == "ElevationForbidden"
+    assert world.find("StatefulSet", "w") is None
+    world.cluster.user_apply(namespace(TEAM, {LABEL_PROJECT: TEAM, LABEL_ELEVATION: "allowed"}))
+    await world.settle()
+    assert issues(world.status("Workspace", "w")) == []
+    assert world.find("StatefulSet", "w") is not None
+
+
 async def test_data_that_an_edit_keeps_is_kept() -> None:
     """Suspended and made lasting in one edit: the claim that was ephemeral stays."""
     volume = {"name": "d", "path": "/d", "ephemeral": True, "claimInfo": {"size": "1Gi"}}

@@ -13,6 +13,8 @@
   value: {{ include "outfitter.text" .Values.settings.ingressTls | quote }}
 - name: OUTFITTER_INGRESS_AUTH_ANNOTATIONS
   value: {{ include "outfitter.text" .Values.settings.ingressAuthAnnotations | quote }}
+- name: OUTFITTER_ALLOWED_METADATA
+  value: {{ include "outfitter.text" .Values.settings.allowedMetadata | quote }}
 - name: OUTFITTER_HOME_DIR
   value: {{ include "outfitter.text" .Values.settings.homeDir | quote }}
 - name: OUTFITTER_NFS_BACKEND

@@ -17,7 +17,7 @@ from outfitter.policy.capabilities import SHARED_VOLUMES
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.problems import Problem, note, serious, stalled, waiting, without_notes
 from outfitter.reasons import Level, Reason
-from outfitter.render.claims import persistent_volume_claim
+from outfitter.render.claims import persistent_volume_claim, reserved_attributes
 from outfitter.render.owner import owner_reference
 from outfitter.resolve.references import label
 from outfitter.resolve.scope import is_wide, scope_problem, targets
@@ -122,6 +122,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         return _report(reader, facts, Diff(problems=missing), where, name)
     wanted = [_claim(asset, volume, namespace) for namespace in where]
     result = diff(reader, asset, wanted)
+    result.problems += reserved_attributes(volume.info or ClaimInfo(), "spec.pvc.claimInfo")
     result.problems += [
         note(
             Reason.CLAIM_LEFT,

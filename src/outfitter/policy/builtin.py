@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1.environment import Environment
 from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, unsupported
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.policy.checks import Candidate, Check
-from outfitter.policy.elevation import elevated
+from outfitter.policy.elevation import elevated, forbidden
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
@@ -60,14 +60,9 @@ def _not_for_serving(candidate: Candidate) -> Iterator[Problem]:
 
 
 def _elevation(candidate: Candidate) -> Iterator[Problem]:
-    found = list(dict.fromkeys(field for template in candidate.templates for field in elevated(template)))
+    found = elevated(candidate.templates)
     if found and not candidate.namespace.elevation_allowed:
-        namespace = candidate.request.namespace
-        text = (
-            f"The pod exceeds Pod Security level restricted: {', '.join(found)}. Remove these settings, or ask an "
-            f"administrator to label namespace {namespace} outfitter.dev/elevation=allowed."
-        )
-        yield stalled(Reason.ELEVATION_FORBIDDEN, text)
+        yield forbidden(found, candidate.request.namespace)
 
 
 def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+
+from outfitter.problems import Problem, note, stalled
+from outfitter.reasons import Reason
 
 APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 # Capabilities that `restricted` lets a container add.
@@ -13,8 +16,30 @@ PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 _HOOKS: Final = ("postStart", "preStop")
 
 
-def elevated(template: Mapping[str, Any]) -> list[str]:
-    """Return the elevated fields of an assembled pod, whatever asset they come from."""
+def elevated(templates: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the elevated fields of assembled pods, whatever asset they come from."""
+    return list(dict.fromkeys(field for template in templates for field in _of(template)))
+
+
+def forbidden(fields: Sequence[str], namespace: str) -> Problem:
+    """Return the problem of pods that the Namespace does not allow."""
+    text = (
+        f"The pod exceeds Pod Security level restricted: {', '.join(fields)}. Remove these settings, or ask an "
+        f"administrator to label namespace {namespace} outfitter.dev/elevation=allowed."
+    )
+    return stalled(Reason.ELEVATION_FORBIDDEN, text)
+
+
+def revoked(fields: Sequence[str], namespace: str) -> Problem:
+    """Return the note of pods that run, although the Namespace does not allow them any more."""
+    text = (
+        f"The pod runs beyond Pod Security level restricted: {', '.join(fields)}. Namespace {namespace} has no label "
+        "outfitter.dev/elevation=allowed any more, so it cannot start again. Suspend it, or remove these settings."
+    )
+    return note(Reason.ELEVATION_REVOKED, text)
+
+
+def _of(template: Mapping[str, Any]) -> list[str]:
     spec = template["spec"]
     found = [name for name in ("hostNetwork", "hostIPC", "hostPID") if spec.get(name)]
     # An incomplete volume has no path; it is reported where completeness is checked.
@@ -39,7 +64,7 @@ def elevated(template: Mapping[str, Any]) -> list[str]:
         for item in (*spec["containers"], *spec.get("initContainers", ()))
         for host in _hosts(item)
     ]
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _hosts(container: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,10 @@ from typing import Any
 from outfitter.api.quantities import quantity_text
 from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import LABEL_RETAINED, owner_labels
+from outfitter.problems import Problem, note
+from outfitter.reasons import Reason
 from outfitter.render.owner import owner_reference
+from outfitter.render.reserved import left_out
 from outfitter.resolve.volumes import PvcVolume
 from outfitter.resolve.workload import Resolved
 
@@ -34,7 +37,7 @@ def persistent_volume_claim(
             "name": name,
             "namespace": namespace,
             "labels": {**labels, LABEL_RETAINED: "true" if retain else "false"},
-            "annotations": {item.key: item.value for item in info.added_attr_values},
+            "annotations": {item.key: item.value for item in info.added_attr_values if not left_out(item.key)},
         },
         "spec": {
             "accessModes": modes or ["ReadWriteOnce"],
@@ -43,6 +46,13 @@ def persistent_volume_claim(
             "volumeMode": info.volume_mode,
         },
     }
+
+
+def reserved_attributes(info: ClaimInfo, field: str) -> Iterator[Problem]:
+    """Yield a note for each annotation that a new claim does not get."""
+    for item in info.added_attr_values:
+        if why := left_out(item.key):
+            yield note(Reason.RESERVED, f"Annotation {item.key} {why}", f"{field}.addedAttrValues[{item.key}]")
 
 
 def claims(resolved: Resolved) -> list[dict[str, Any]]:
@@ -59,6 +69,12 @@ def claims(resolved: Resolved) -> list[dict[str, Any]]:
             claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.resource)]
         result.append(claim)
     return result
+
+
+def reserved(resolved: Resolved) -> Iterator[Problem]:
+    """Yield a note for each annotation that a claim of the workload does not get."""
+    for volume, info in _new_claims(resolved):
+        yield from reserved_attributes(info, f"{volume.use.field}.claimInfo")
 
 
 def short_lived(resolved: Resolved) -> tuple[str, ...]:

@@ -9,24 +9,9 @@ from outfitter.api.types import LABEL_VALUE_PATTERN, matches
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
+from outfitter.render.reserved import left_out
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
-
-# Labels and annotations of tools that would prune or adopt the pod.
-_RESERVED = (
-    "argocd.argoproj.io/",
-    "kustomize.toolkit.fluxcd.io/",
-    "helm.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
-    "helm.sh/",
-    "kubectl.kubernetes.io/",
-    "kopf.",
-    "io.kubernetes.cri-o.",  # runtime switches and device injection, which Pod Security does not check
-    "io.kubernetes.cri.",
-    "cdi.k8s.io/",
-    f"{GROUP}/",
-)
-_RESERVED_NAMES = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})
 
 
 def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Settings) -> tuple[PodPatch, list[Problem]]:
@@ -49,9 +34,9 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
     annotations = {item.name: item.value or "" for item in spec.annotations if not item.exclude}
     for field, what, names in (("labels", "Label", labels), ("annotations", "Annotation", annotations)):
         for name in list(names):
-            if name in _RESERVED_NAMES or name.startswith(_RESERVED):
+            if why := left_out(name, settings):
                 del names[name]
-                text = f"{what} {name} belongs to another tool, and the pod does not get it. Remove it from the spec."
+                text = f"{what} {name} {why}"
                 problems.append(note(Reason.RESERVED, text, f"spec.{field}[{name}]"))
     if spec.category:
         # Free text that is no label value becomes an annotation.

@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
-from outfitter.render import computeresource, connection, container, environment, placement, volumes
+from outfitter.render import claims, computeresource, connection, container, environment, placement, volumes
 from outfitter.render.computeresource import GPU
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
@@ -47,6 +47,7 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
         prefix = "" if number == 0 else f"groups[{group.name}]."
         origins |= {f"{prefix}{path}": source for path, source in assembled.origins.items()}
         groups.append(_group(resolved, group, assembled.template))
+    problems += claims.reserved(resolved)
     return Rendered(tuple(groups), exposure, origins, (*dict.fromkeys(problems), *exposure.problems))
 
 

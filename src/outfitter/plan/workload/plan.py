@@ -34,7 +34,8 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     renewal = renew(reader, request, observed)
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)
-    if not request.stopped and observed.was_stopped and serious(renewal.problems):
+    refused = not renewal.may_start or (observed.was_stopped and serious(renewal.problems))
+    if refused and not request.stopped:
         request = replace(request, stopped=True)  # a start that is refused leaves the workload stopped
     return _with_revision(reader, request, observed, renewal, renewal.revision)
 

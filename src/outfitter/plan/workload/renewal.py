@@ -12,6 +12,7 @@ from outfitter.plan.workload.revision import Revision
 from outfitter.plan.workload.status import ObservedState
 from outfitter.policy.builtin import BUILTIN
 from outfitter.policy.checks import Candidate, NamespaceFacts, evaluate
+from outfitter.policy.elevation import elevated, forbidden, revoked
 from outfitter.problems import Problem, serious
 from outfitter.render import workload
 from outfitter.render.workload import Rendered
@@ -33,6 +34,8 @@ class Renewal:
     new: bool = False
     problems: tuple[Problem, ...] = ()
     resolved: Resolved | None = None
+    may_start: bool = True
+    """False if the Namespace does not allow the pods of the current revision any more."""
 
 
 def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> Renewal:
@@ -41,7 +44,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     resumed = not request.stopped and observed.was_stopped
     unchanged = current is not None and current.inputs == revisions.inputs(request) and not resumed
     if current is not None and unchanged and not _lacks_pull_secret(reader, request, observed, current):
-        return Renewal(current)
+        return _judged(reader, request, observed, current)
     resolved = resolve(reader, request)
     if not resolved.groups or reader.references_only:
         return Renewal(current, problems=resolved.problems, resolved=resolved)
@@ -55,6 +58,16 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     if current is not None and revisions.same(new, current):
         return Renewal(current, resolved=resolved)
     return Renewal(new, new=True, problems=problems, resolved=resolved)
+
+
+def _judged(reader: Reader, request: WorkloadRequest, observed: ObservedState, current: Revision) -> Renewal:
+    """Return the current revision, judged again: a right that is taken away shows, and starts nothing any more."""
+    found = elevated(group.template for group in current.groups)
+    if not found or request.stopped or elevation_allowed(reader, request.namespace):
+        return Renewal(current)
+    if observed.controllers:
+        return Renewal(current, problems=(revoked(found, request.namespace),))
+    return Renewal(current, problems=(forbidden(found, request.namespace),), may_start=False)
 
 
 def _lacks_pull_secret(reader: Reader, request: WorkloadRequest, observed: ObservedState, current: Revision) -> bool:
