@@ -229,7 +229,8 @@ def test_every_write_that_makes_something_run_needs_the_right(
         return "" if status < 300 else str(answer["message"])
 
     eventually(tried, lambda seen: "You need the verb create on pods" in seen)
-    grant(guarded, who, *ours, ("", "pods", ["create"], []))
+    # A NimCache also creates a volume: tests/chart/test_created_kinds.py.
+    grant(guarded, who, *ours, ("", "pods", ["create"], []), ("", "persistentvolumeclaims", ["create"], []))
     eventually(tried, lambda seen: seen == "")
 
 

@@ -75,6 +75,25 @@ async def test_a_shared_claim_outlives_the_scope() -> None:
     assert "ClaimLeft" in issues(world.status("DataSource", "models", SYSTEM))
 
 
+async def test_data_of_a_deleted_owner_is_not_deleted_with_the_next() -> None:
+    """Who may create a DataSource, but not delete claims, cannot have the retained data of another deleted."""
+    pvc = {"path": "/d", "claimInfo": {"size": "1Gi"}}
+    world = World(asset("DataSource", "models", {"pvc": pvc}))
+    await world.settle()
+    world.cluster.user_delete("DataSource", TEAM, "models")
+    claim = world.get("PersistentVolumeClaim", "models")
+    claim["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+    world.cluster.user_replace(claim)
+    world.cluster.user_apply(asset("DataSource", "models", {"pvc": pvc, "reclaimPolicy": "Delete"}))
+    await world.settle()
+    await world.settle()
+    live = world.get("PersistentVolumeClaim", "models")["metadata"]
+    assert (live["labels"]["outfitter.dev/retained"], "ownerReferences" in live) == ("true", False)
+    world.cluster.user_delete("DataSource", TEAM, "models")
+    await world.settle()
+    assert world.find("PersistentVolumeClaim", "models") is not None
+
+
 async def test_a_living_namesake_keeps_its_claim() -> None:
     """A tenant's DataSource cannot take up the retained claim of a shared one that is alive, and then delete it."""
     pvc = {"path": "/d", "claimInfo": {"size": "1Gi"}}

@@ -11,7 +11,7 @@ from outfitter.api.quantities import parse_quantity
 from outfitter.canonical import covers, differences, fingerprint, path_text, stamp
 from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
-from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
+from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_RETAINED, keeps_data
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
@@ -32,13 +32,14 @@ class Diff:
 def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -> Diff:
     """Compare manifests with the caches: create missing objects, apply different ones, leave unmanaged ones alone."""
     result = Diff()
-    for manifest in wanted:
-        want = stamp(dict(manifest))
-        meta = want["metadata"]
-        found = reader.get_untracked(want["kind"], meta.get("namespace", ""), meta["name"])
+    for given in wanted:
+        meta = given["metadata"]
+        found = reader.get_untracked(given["kind"], meta.get("namespace", ""), meta["name"])
         if found is None:
-            result.writes.append(Create(want))
+            result.writes.append(Create(stamp(dict(given))))
             continue
+        manifest = _with_older_data(given, found, owner)
+        want = stamp(dict(manifest))
         verdict = check_ownership(reader, found, owner)
         if isinstance(verdict, Problem):
             result.problems.append(verdict)
@@ -55,6 +56,19 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
         else:
             result.problems.append(futile)
     return result
+
+
+def _with_older_data(manifest: Mapping[str, Any], found: CachedObject, owner: Resource) -> Mapping[str, Any]:
+    """Keep data that is older than its owner: to take up a retained claim is no way to delete it."""
+    labels = manifest["metadata"].get("labels") or {}
+    if found.kind != "PersistentVolumeClaim" or labels.get(LABEL_RETAINED) != "false":
+        return manifest
+    claim, since = found.body["metadata"], owner.body["metadata"].get("creationTimestamp", "")
+    older = claim.get("creationTimestamp", "") < since
+    if not older or not keeps_data(found.kind, claim.get("labels") or {}):
+        return manifest
+    meta = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
+    return {**manifest, "metadata": {**meta, "labels": {**labels, LABEL_RETAINED: "true"}}}
 
 
 def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Problem | None:

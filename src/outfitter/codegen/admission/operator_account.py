@@ -1,4 +1,4 @@
-"""The policy `operator`: what the operator's own account may write, so that whoever takes it over gets little.
+"""The policy `operator`: what the operator's own account may write, which limits the damage if somebody takes it over.
 
 RBAC gives the account rights on whole kinds. The policy allows only what Outfitter does with them.
 """

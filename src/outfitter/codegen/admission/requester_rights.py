@@ -13,9 +13,9 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
+from outfitter.codegen.admission import created_kinds, sharing
 from outfitter.codegen.admission.exempt import user_or_tool
 from outfitter.naming import ANNOTATION_RESTARTED_AT
-from outfitter.render.artifactrepository import RBAC, SHARE
 
 VERB: Final = "elevate"
 CHECKED_SECRETS: Final = 8
@@ -51,9 +51,16 @@ def policy_spec() -> dict[str, Any]:
             _runs(),
             *_secrets(),
             {"name": "elevated", "expression": f"variables.edited && ({_elevated()})"},
-            *_sharing(),
+            *created_kinds.variables(),
+            *sharing.variables(),
         ],
-        "validations": [_pods_check(), *_secret_checks(), _sharing_check(), _elevation_check()],
+        "validations": [
+            _pods_check(),
+            *_secret_checks(),
+            *created_kinds.checks(),
+            sharing.check(),
+            _elevation_check(),
+        ],
     }
 
 
@@ -220,33 +227,4 @@ def _secret_checks() -> Iterator[dict[str, Any]]:
         "reason": "Forbidden",
         "message": f"it names more than {CHECKED_SECRETS} Secrets: you need the verb get on all Secrets of the "
         "namespace",
-    }
-
-
-def _shared_roles(side: str) -> str:
-    """CEL: the sharedRoles of an ArtifactRepository, or an empty list. `side` is object or oldObject."""
-    return f"({side} != null && has({side}.spec.sharedRoles) ? {side}.spec.sharedRoles : [])"
-
-
-def _sharing() -> Iterator[dict[str, Any]]:
-    """Variables: whether sharedRoles changes, and whether the user could create such Roles and bindings directly."""
-    changed = f"{_shared_roles('object')} != {_shared_roles('oldObject')}"
-    yield {"name": "shares", "expression": f"request.resource.resource == 'artifactrepositories' && {changed}"}
-    right = "authorizer.group('{}').resource('{}').namespace(request.namespace).check('{}').allowed()"
-    yield {"name": "bindsRoles", "expression": right.format(RBAC, "rolebindings", "create")}
-    held = (right.format(GROUP, "artifacts", verb) for verb in ("update", "delete"))
-    yield {"name": "ownsArtifacts", "expression": " && ".join(held)}
-
-
-def _sharing_check() -> dict[str, Any]:
-    """The user holds the rights that sharedRoles grants and may bind roles, or may share this repository."""
-    needed = f"the verb {SHARE} on it, or create on rolebindings, and update and delete on artifacts,"
-    return {
-        "expression": "!variables.shares || (variables.bindsRoles && variables.ownsArtifacts) || "
-        f"authorizer.group('{GROUP}').resource('artifactrepositories').{_INSIDE}"
-        f".name(object.metadata.name).check('{SHARE}').allowed()",
-        "reason": "Forbidden",
-        "messageExpression": f"{_NAME} + ' grants rights by sharedRoles. You need {needed} in namespace ' + "
-        "request.namespace + '.'",
-        "message": f"sharedRoles grants rights: you need {needed} in this namespace",
     }

@@ -1,0 +1,38 @@
+"""The part of the policy `requester` about `sharedRoles`, which grant rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from outfitter.api.v1alpha1 import GROUP
+from outfitter.render.artifactrepository import RBAC, SHARE
+
+
+def _shared_roles(side: str) -> str:
+    """CEL: the sharedRoles of an ArtifactRepository, or an empty list. `side` is object or oldObject."""
+    return f"({side} != null && has({side}.spec.sharedRoles) ? {side}.spec.sharedRoles : [])"
+
+
+def variables() -> Iterator[dict[str, Any]]:
+    """Variables: whether sharedRoles changes, and whether the user could create such Roles and bindings directly."""
+    changed = f"{_shared_roles('object')} != {_shared_roles('oldObject')}"
+    yield {"name": "shares", "expression": f"request.resource.resource == 'artifactrepositories' && {changed}"}
+    right = "authorizer.group('{}').resource('{}').namespace(request.namespace).check('{}').allowed()"
+    yield {"name": "bindsRoles", "expression": right.format(RBAC, "rolebindings", "create")}
+    held = (right.format(GROUP, "artifacts", verb) for verb in ("update", "delete"))
+    yield {"name": "ownsArtifacts", "expression": " && ".join(held)}
+
+
+def check() -> dict[str, Any]:
+    """The user holds the rights that sharedRoles grants and may bind roles, or may share this repository."""
+    needed = f"the verb {SHARE} on it, or create on rolebindings, and update and delete on artifacts,"
+    return {
+        "expression": "!variables.shares || (variables.bindsRoles && variables.ownsArtifacts) || "
+        f"authorizer.group('{GROUP}').resource('artifactrepositories').namespace(request.namespace)"
+        f".name(object.metadata.name).check('{SHARE}').allowed()",
+        "reason": "Forbidden",
+        "messageExpression": "object.kind + ' ' + object.metadata.name + ' grants rights by sharedRoles. You need "
+        f"{needed} in namespace ' + request.namespace + '.'",
+        "message": f"sharedRoles grants rights: you need {needed} in this namespace",
+    }

@@ -1,0 +1,89 @@
+"""Whoever has Outfitter create addresses, URLs or volumes may create them directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from outfitter_sandbox import Sandbox
+
+from .objects import Manifest, custom
+from .test_admission import IMAGE, OURS, Person, becomes, grant, guarded, person, tries
+
+__all__ = ["guarded", "person"]  # fixtures
+pytestmark = pytest.mark.cluster
+PODS = ("", "pods", ["create"], list[str]())
+KINDS = (*OURS, *(("outfitter.dev", plural, ["create", "update", "patch", "get"], list[str]())
+                  for plural in ("inferences", "nimcaches")))  # fmt: skip
+
+
+def box(**more: Any) -> Manifest:
+    return custom("Workspace", "box", "team-x", {"image": IMAGE, **more})
+
+
+def env(**more: Any) -> Manifest:
+    return custom("Environment", "env", "team-x", {"image": IMAGE, **more})
+
+
+def source(**pvc: Any) -> Manifest:
+    return custom("DataSource", "data", "team-x", {"pvc": {"path": "/d", **pvc}})
+
+
+def tool(type_: str) -> dict[str, Any]:
+    return {"name": "t", "toolType": "custom", "connectionType": type_, "containerPort": 80}
+
+
+NEW = {"claimInfo": {"size": "1Gi"}}
+CASES: dict[str, tuple[str, str, Manifest]] = {
+    "node port of an environment": ("", "services", env(connections=[tool("NodePort")])),
+    "load balancer of an environment": ("", "services", env(connections=[tool("LoadBalancer")])),
+    "URL of an environment": ("networking.k8s.io", "ingresses", env(connections=[tool("ExternalUrl")])),
+    "node port of a workload": ("", "services", box(connections=[tool("NodePort")])),
+    "URL of a workload": ("networking.k8s.io", "ingresses", box(connections=[tool("ExternalUrl")])),
+    "node port of a port": ("", "services", box(ports=[{"container": 80, "serviceType": "NodePort"}])),
+    "load balancer of a port": ("", "services", box(ports=[{"container": 80, "serviceType": "LoadBalancer"}])),
+    "URL of a port": ("networking.k8s.io", "ingresses", box(exposedUrls=[{"container": 80}])),
+    "node port of a run": ("", "services", env(run={"connections": [tool("NodePort")]})),
+    "volume of a source": ("", "persistentvolumeclaims", source(**NEW)),
+    "volume of a workload": (
+        "",
+        "persistentvolumeclaims",
+        box(storage={"pvc": [{"name": "d", "path": "/d", **NEW}]}),
+    ),
+    "model cache": ("", "persistentvolumeclaims", custom("NimCache", "m", "team-x", {"image": IMAGE})),
+}
+FREE = {
+    "an address inside": box(ports=[{"container": 80, "serviceType": "ClusterIP"}]),
+    "an existing volume": source(existingPvc=True, claimName="d"),
+    "a mounted volume": box(storage={"pvc": [{"name": "d", "path": "/d", "existingPvc": True, "claimName": "d"}]}),
+}
+
+
+def test_each_needs_the_right_to_create_it(guarded: Sandbox, person: Person) -> None:
+    """One user for all: rights take a moment until they count."""
+    carl = person("carl", *KINDS, PODS)
+    becomes(carl, FREE["an address inside"], "")
+    becomes(carl, CASES["model cache"][2], "You need the verb create on persistentvolumeclaims")
+    for name, item in FREE.items():
+        assert tries(carl, item) == "", name
+    for name, (_, plural, item) in CASES.items():
+        assert f"You need the verb create on {plural} in namespace team-x" in tries(carl, item), name
+    rights = [(group, plural, ["create"], list[str]()) for group, plural in {case[:2] for case in CASES.values()}]
+    grant(guarded, "carl", *KINDS, PODS, *rights)
+    for name, (_, _, item) in CASES.items():
+        becomes(carl, item, "")
+        assert tries(carl, item) == "", name
+
+
+def test_to_delete_data_with_the_object_needs_delete_on_claims(guarded: Sandbox, person: Person) -> None:
+    claims = ("", "persistentvolumeclaims", ["create"], list[str]())
+    dora = person("dora", *KINDS, claims)
+    item = source(**NEW)
+    becomes(dora, item, "")
+    path = "/apis/outfitter.dev/v1alpha1/namespaces/team-x/datasources"
+    assert guarded.connection().answer("POST", path, item)[0] == 201
+    item["spec"]["reclaimPolicy"] = "Delete"
+    assert "You need the verb delete on persistentvolumeclaims in namespace team-x" in tries(dora, item)
+    grant(guarded, "dora", *KINDS, ("", "persistentvolumeclaims", ["create", "delete"], []))
+    becomes(dora, item, "")
