@@ -148,6 +148,10 @@ def test_what_outfitter_makes_is_allowed(operator: Connection, kind: str) -> Non
     assert create(operator, sample(kind)) == ""
 
 
+def test_a_role_without_rules_is_allowed(operator: Connection) -> None:
+    assert create(operator, body("Role", "artrepo-y-owner", rules=[])) == ""
+
+
 @pytest.mark.parametrize("kind", CREATED)
 def test_nothing_is_created_without_the_label(operator: Connection, kind: str) -> None:
     item = sample(kind)

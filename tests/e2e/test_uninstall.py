@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from outfitter.api.v1alpha1 import GROUP, KINDS
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-from .conftest import DEPLOYMENT, SYSTEM, Stage
+import pytest
+
+from integration.harness.space import Space
+from outfitter.api.v1alpha1 import GROUP, KINDS
+from outfitter.children import CHILD_KINDS
+from outfitter.errors import Forbidden
+from outfitter.naming import LABEL_OWNER_UID
+
+from .conftest import DEPLOYMENT, RESTRICTED, SYSTEM, Stage
 from .harness.images import WEB
 from .harness.team import Team
 
+ROOT = Path(__file__).parents[2]
 FREE = {"uidGidSource": "custom", "runAsUid": 1000, "runAsGid": 1000}
 
 
@@ -33,3 +46,56 @@ def test_uninstalling_keeps_data_and_what_runs(stage: Stage, team: Team) -> None
     team.ready("Workspace", "box")
     assert team.lives() == before
     assert team.output("box-0", "cat", "/data/note") == "kept"
+
+
+def documented_removal() -> str:
+    """The commands of the guide."""
+    text = (ROOT / "docs" / "guide" / "installation.md").read_text(encoding="utf-8")
+    section = text.partition("### Removing everything")[2]
+    return section.partition("```sh\n")[2].partition("```")[0]
+
+
+@pytest.mark.kubectl
+def test_the_documented_removal_leaves_nothing_but_data(stage: Stage, team: Team, say: Callable[[str], None]) -> None:
+    """Typed as it stands in the guide, with a version that is locked and assets that are in use."""
+    home = Space(stage.api, SYSTEM)
+    home.secret("login", username="u", password="p")
+    spec = {"type": "password", "secretRef": {"name": "login"}, "scope": {"type": "cluster"}}
+    home.make("Credential", "shared", spec)
+    team.make("DataSource", "data", {"pvc": {"path": "/data", "claimInfo": {"size": "1Gi"}}})
+    served = {"containerGroups": [{"containers": [{"imageUri": WEB, "port": 8080}]}]}
+    team.make("Artifact", "scorer", {"locked": True, **served})
+    team.wait("Artifact", "scorer", lambda item: item["status"].get("version") == 1)
+    credential = {"name": "PASSWORD", "credential": {"name": "shared", "key": "password"}}
+    team.running(
+        "box",
+        {"assets": {"dataSources": [{"name": "data"}]}, "security": FREE, "environmentVariables": [credential]},
+        image=WEB,
+    )
+    with pytest.raises(Forbidden, match="holds the operator"):
+        stage.api.delete("Namespace", "", SYSTEM)
+    path = f"{Path(stage.release.program).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "KUBECONFIG": str(stage.cluster.kubeconfig)}
+    begun = time.monotonic()
+    done = subprocess.run(
+        ["bash", "-e", "-c", documented_removal()], env=environment, capture_output=True, text=True, check=False
+    )
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        say(f"documented removal: {time.monotonic() - begun:.0f} s until nothing was left")
+        assert stage.api.get("Namespace", "", SYSTEM) is None
+        for kind in KINDS:
+            assert stage.api.get("CustomResourceDefinition", "", f"{kind.plural}.{GROUP}") is None
+        left = [
+            (kind.kind, item["metadata"]["name"])
+            for kind in CHILD_KINDS
+            if kind.kind not in ("Event", "ControllerRevision")
+            for item in stage.api.list(kind.kind)
+            if LABEL_OWNER_UID in (item["metadata"].get("labels") or {})
+        ]
+        assert left == [("PersistentVolumeClaim", "data")]
+    finally:
+        stage.api.apply({"kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
+        stage.install()
+        if stage.cluster.sandbox is not None:
+            stage.cluster.sandbox.restart("kube-controller-manager")

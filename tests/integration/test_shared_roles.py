@@ -209,9 +209,11 @@ def test_the_operator_cannot_hand_out_more_than_it_holds(stack: Stack, space: Sp
     operator = Person(stack.api, rights.USER)
     roles, bindings = (f"{path_of(resource_of(kind), space.name)}?dryRun=All" for kind in ("Role", "RoleBinding"))
 
+    meta = {"name": "artrepo-r", "labels": {"outfitter.dev/owner-uid": "u"}}  # what its admission policy asks for
+
     def role(*verbs: str, resource: str = "artifacts", group: str = "outfitter.dev") -> Object:
         rule = {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-        return {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "r"}, "rules": [rule]}
+        return {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": [rule]}
 
     assert operator.can("POST", roles, role("get", "update", "delete"))
     assert not operator.can("POST", roles, role("create"))
@@ -220,7 +222,7 @@ def test_the_operator_cannot_hand_out_more_than_it_holds(stack: Stack, space: Sp
     admin = {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": "b"},
+        "metadata": meta,
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "edit"},
         "subjects": [{"kind": "User", "name": "eve", "apiGroup": RBAC}],
     }
@@ -233,7 +235,8 @@ def test_as_many_versions_as_a_repository_can_hold_fit_into_a_role(stack: Stack,
     listed = [f"scorer-{number:04}" for number in range(2048)]
     verbs = ["delete", "get", "list", "patch", "update", "watch"]
     rule = {"apiGroups": ["outfitter.dev"], "resources": ["artifacts"], "resourceNames": listed, "verbs": verbs}
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "large"}, "rules": [rule]}
+    meta = {"name": "artrepo-large", "labels": {"outfitter.dev/owner-uid": "u"}}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": [rule]}
     assert operator.can("POST", path_of(resource_of("Role"), space.name) + "?dryRun=All", role)
 
 

@@ -63,7 +63,8 @@ def granted(installed: Iterable[Object], account: str = ACCOUNT) -> set[Right]:
     bound = {
         (item["roleRef"]["kind"], item["metadata"].get("namespace", ""), item["roleRef"]["name"])
         for item in objects
-        if item["kind"].endswith("Binding") and any(each["name"] == account for each in item["subjects"])
+        if item["kind"] in ("RoleBinding", "ClusterRoleBinding")
+        and any(each["name"] == account for each in item["subjects"])
     }
     return {
         right._replace(namespace=role["metadata"].get("namespace", ""))

@@ -1,11 +1,14 @@
-"""The policy `protect`: objects that are locked or in use cannot be deleted. It reads their status."""
+"""The policy `protect`: objects that are locked or in use, and the operator's namespace, cannot be deleted.
+
+It reads the status of the objects.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP, kind_of
-from outfitter.codegen.admission.exempt import user_or_tool
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
 from outfitter.naming import ANNOTATION_FORCE_DELETE
 
 # Environments are not protected: a workload continues with its revision of a deleted Environment.
@@ -16,6 +19,8 @@ _LISTS: Final = ("artifacts", "inferences", "workspaces", "environments", "dataS
 _STATUS: Final = "has(oldObject.status)"
 _USED: Final = f"{_STATUS} && has(oldObject.status.usedBy)"
 _NAME: Final = "oldObject.kind + ' ' + oldObject.metadata.name"
+_OPERATORS: Final = f"'{OPERATOR_ACCOUNT}'.split(':')[2]"
+"""CEL: the namespace of the operator."""
 _FORCE: Final = f"or set annotation {ANNOTATION_FORCE_DELETE}=true on it."
 
 
@@ -30,7 +35,8 @@ def policy_spec() -> dict[str, Any]:
                     "apiVersions": ["*"],
                     "operations": ["DELETE"],
                     "resources": sorted(kind_of(name).plural for name in _PROTECTED),
-                }
+                },
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["namespaces"]},
             ]
         },
         "matchConditions": [user_or_tool(), _not_forced()],
@@ -41,6 +47,13 @@ def policy_spec() -> dict[str, Any]:
             _number("artifacts", f"{_STATUS} && has(oldObject.status.numArtifacts)", "numArtifacts"),
         ],
         "validations": [
+            {
+                "expression": f"request.resource.resource != 'namespaces' || request.name != {_OPERATORS}",
+                "reason": "Forbidden",
+                "messageExpression": "'Namespace ' + request.name + ' holds the operator and the shared assets. "
+                f"Uninstall the operator first, {_FORCE}'",
+                "message": "the operator runs there",
+            },
             {
                 "expression": "variables.version == 0",
                 "reason": "Forbidden",

@@ -173,11 +173,12 @@ def _validations() -> Iterator[dict[str, Any]]:
         "the operator creates volumes of CSI drivers only",
     )
     ours = f"startsWith('{SHARED_ROLE_PREFIX}')"
-    role = f"has(object.rules) && object.rules.all(r, has(r.apiGroups) && r.apiGroups == ['{GROUP}'])"
+    inside = f"object.rules.all(r, has(r.apiGroups) && r.apiGroups == ['{GROUP}'])"
+    role = f"!has(object.rules) || object.rules == null || {inside}"
     binding = f"object.roleRef.kind == 'Role' && object.roleRef.name.{ours}"
     yield _check(
         f"request.resource.group != '{RBAC}' || object == null || "
-        f"(object.metadata.name.{ours} && ({_is('roles')} ? {role} : {binding}))",
+        f"(object.metadata.name.{ours} && ({_is('roles')} ? ({role}) : {binding}))",
         "the operator grants rights on artifacts only",
     )
 
