@@ -191,8 +191,8 @@ class Reason(StrEnum):
     TYPE_NOT_SUPPORTED = (
         "TypeNotSupported",
         Level.STALLED,
-        "The `supportedTypes` of the Environment exclude this kind of workload.",
-        "Use another Environment, or extend the list.",
+        "The `supportedTypes` of an asset exclude this type of workload, or it cannot have a field or volume.",
+        "Use another asset, or extend the list.",
     )
     UNSUPPORTED = (
         "Unsupported",

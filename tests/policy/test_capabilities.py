@@ -17,6 +17,7 @@ TABLES = {
     "Inference": capabilities.SCALING,
     "Artifact": capabilities.ARTIFACT,
     "Credential": capabilities.CREDENTIAL,
+    "ComputeResource": capabilities.ASSET,
     "ArtifactRepository": capabilities.REPOSITORY,
 }
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from outfitter.api.v1alpha1 import KINDS
+from outfitter.api.v1alpha1 import KINDS, kind_of
 from outfitter.plan.artifact import plan_artifact
 from outfitter.plan.artifactrepository import plan_repository
 from outfitter.plan.assets import plan_compute_resource, plan_environment
@@ -13,6 +14,7 @@ from outfitter.plan.datasource import plan_data_source
 from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
+from outfitter.policy.capabilities import ASSET, unsupported
 from outfitter.resolve.request import request_for
 from outfitter.snapshot import Reader, Resource
 
@@ -40,4 +42,10 @@ PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
 
 def plan(reader: Reader, resource: Resource) -> Plan:
     """Return what to write, and which status, for one of our objects. Raises NeedsData."""
-    return PLANNERS[resource.live.kind](reader, resource)
+    result = PLANNERS[resource.live.kind](reader, resource)
+    if not kind_of(resource.live.kind).asset:
+        return result
+    # The copies and claims of an asset follow its other fields as before.
+    problems = unsupported(resource.body["spec"], ASSET, reader.settings)
+    status = replace(result.status, problems=(*result.status.problems, *problems))
+    return replace(result, status=status)

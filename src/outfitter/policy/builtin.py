@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from posixpath import normpath
 from typing import Final
 
+from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, unsupported
 from outfitter.policy.capabilities import volume as volume_capability
@@ -13,7 +14,9 @@ from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated, forbidden
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
+from outfitter.resolve.references import AssetUse
 from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
+from outfitter.snapshot import Key
 
 _USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
 _HIDING: Final = ("/", "/dev")  # a volume there would hide the system of the container
@@ -22,14 +25,17 @@ _NOT_SERVING: Final = ("allowPrivilegeEscalation", "hostIpc", "hostNetwork")
 
 
 def _supported_types(candidate: Candidate) -> Iterator[Problem]:
-    environment, request = candidate.resolved.environment, candidate.request
-    if environment is None:
-        return
-    assert isinstance(environment.model, Environment)
-    supported = environment.model.spec.supported_types
-    if supported and request.type not in supported:
-        text = f"{environment.key} supports {', '.join(supported)}, not {request.type}. Use another Environment."
-        yield stalled(Reason.TYPE_NOT_SUPPORTED, text, "spec.assets")
+    """Assets that exclude this type of workload: each once, at the first field that names it."""
+    workload_type = candidate.request.type
+    first: dict[Key, AssetUse] = {}
+    for use in candidate.resolved.assets:
+        first.setdefault(use.asset.key, use)
+    for asset, field in first.values():
+        spec = asset.model.spec
+        supported = spec.supported_types if isinstance(spec, AssetSpec) else ()
+        if supported and workload_type not in supported:
+            text = f"{asset.key} supports {', '.join(supported)}, not {workload_type}. Use another {asset.live.kind}."
+            yield stalled(Reason.TYPE_NOT_SUPPORTED, text, field)
 
 
 def _user_override(candidate: Candidate) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from outfitter.api.v1alpha1.asset import AssetSpec
-from outfitter.resolve.references import Found, label
+from outfitter.resolve.references import AssetUse, Found, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import find
 from outfitter.snapshot import Reader, Resource
@@ -28,11 +28,12 @@ class Layer(NamedTuple):
 def environment_of(reader: Reader, request: WorkloadRequest, found: Found) -> Resource | None:
     """Return the Environment that runs: its own definition, or the one it refers to."""
     if request.own_definition and not request.own_artifact:
+        found.uses.append(AssetUse(request.resource, "spec.supportedTypes"))
         return request.resource
     if request.environment is None:
         return None
     field = f"{request.prefix}.environment"
-    return found.keep(find(reader, "Environment", request.namespace, request.environment, field))
+    return found.keep(find(reader, "Environment", request.namespace, request.environment, field), named_by=field)
 
 
 def asset_layers(
@@ -50,7 +51,7 @@ def compute_layer(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
     if request.compute is None:
         return
     field = f"{request.prefix}.compute"
-    compute = found.keep(find(reader, "ComputeResource", request.namespace, request.compute, field))
+    compute = found.keep(find(reader, "ComputeResource", request.namespace, request.compute, field), named_by=field)
     if compute is not None:
         yield Layer(label(compute), {"compute": _given(compute)})
 

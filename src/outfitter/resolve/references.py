@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from outfitter.api.refs import CredentialRef
 from outfitter.api.v1alpha1.workload import WorkloadFields
@@ -26,18 +27,28 @@ class Source:
     version: str = ""
 
 
+class AssetUse(NamedTuple):
+    """An asset that a workload uses, and the field that names it."""
+
+    asset: Resource
+    field: str
+
+
 @dataclass
 class Found:
-    """The problems and sources that were found while a workload is resolved."""
+    """The problems, sources and named assets that were found while a workload is resolved."""
 
     problems: list[Problem] = field(default_factory=list)
     sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
+    uses: list[AssetUse] = field(default_factory=list)
 
-    def keep(self, found: Resource | Problem, version: str = "") -> Resource | None:
-        """Record a source or a problem, and return the asset if it is one."""
+    def keep(self, found: Resource | Problem, version: str = "", named_by: str = "") -> Resource | None:
+        """Record a source or a problem, and return the asset if it is one. `named_by`: the field that names it."""
         if isinstance(found, Problem):
             self.problems.append(found)
             return None
+        if named_by:
+            self.uses.append(AssetUse(found, named_by))
         live = found.live
         place = (live.kind, live.namespace, live.name)
         known = self.sources.get(place)
@@ -94,7 +105,7 @@ def check_variables(
             if isinstance(answer, Problem):
                 found.problems.append(answer)
             else:
-                found.keep(*answer)
+                found.keep(*answer, named_by=f"{path}.credential")
         for kind, named in (("ConfigMap", variable.config_map), ("Secret", variable.secret)):
             if named:
                 problem = key_problem(

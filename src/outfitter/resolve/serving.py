@@ -74,7 +74,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         context = _Context(reader, request, found, chosen.definition, model)
         groups = tuple(_group(context, group, merged) for group in chosen.definition.groups)
         found.problems += _unknown_sizings(request, chosen.definition)
-    pull = pull_secrets(reader, request.namespace, spec, images, found)
+    pull = pull_secrets(reader, request.namespace, spec, images, found, request.type)
     found.problems += shape_problems(request.traits, Merged({**merged.fields, "artifact": {}}), complete=False)
     return Resolved(
         request,
@@ -86,6 +86,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         tuple(found.problems),
         groups,
         artifact=None if isinstance(chosen, Problem) else chosen,
+        assets=tuple(found.uses),
         facts=facts,
         missing_cache=model.missing if model else None,
     )
@@ -170,7 +171,9 @@ def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
     if context.model is not None:
         variables.append({"name": "NIM_CACHE_PATH", "value": context.model.path})
     if context.model is None or not context.model.filled:
-        key = next(usable_credentials(context.reader, context.request.namespace, ("ngcApiKey",)), None)
+        request = context.request
+        keys = usable_credentials(context.reader, request.namespace, ("ngcApiKey",), request.type)
+        key = next(keys, None)
         if key is not None:
             variables.append({"name": NGC_KEY, "credential": {"name": key.live.name, "key": NGC_KEY}})
     return {"environmentVariables": variables, "compute": {"largeShmRequest": True}}

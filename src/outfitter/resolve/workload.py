@@ -20,7 +20,7 @@ from outfitter.reasons import Level, Reason
 from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
-from outfitter.resolve.references import Found, Source, check_variables
+from outfitter.resolve.references import AssetUse, Found, Source, check_variables
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import (
@@ -76,6 +76,7 @@ class Resolved:
     groups: tuple[GroupUse, ...]
     artifact: ArtifactTarget | None = None
     environment: Resource | None = None
+    assets: tuple[AssetUse, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache to create
 
@@ -97,7 +98,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_variables(reader, request.namespace, spec, found)
     check_volumes(reader, request.namespace, volumes, found)
-    pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found)
+    pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found, request.type)
     explained = any(problem.level > Level.NOTE for problem in found.problems)
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
@@ -113,6 +114,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
         tuple(found.problems),
         (group,),
         environment=environment,
+        assets=tuple(found.uses),
     )
 
 
@@ -154,22 +156,30 @@ def field_text(path: Iterable[str | int], root: str = "spec") -> str:
     return f"{root}{steps}" if root else steps.removeprefix(".")
 
 
-def pull_secrets(reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found) -> tuple[str, ...]:
-    """Return the pull secrets: named ones, those of dockerRegistry Credentials, and the NGC key for NGC images."""
+def pull_secrets(
+    reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found, workload_type: str = ""
+) -> tuple[str, ...]:
+    """Return the pull secrets: named ones, those of dockerRegistry Credentials, and the NGC key for NGC images.
+
+    `workload_type`: "" for a download, which is no workload.
+    """
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
         if not item.user_credential:
             names[item.name] = None
     of_ngc = any(image.startswith(NGC_HOST) for image in images)
-    for asset in usable_credentials(reader, namespace, ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))):
+    types = ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))
+    for asset in usable_credentials(reader, namespace, types, workload_type):
         found.keep(asset)
         name, kind = asset.live.name, getattr(asset.model.spec, "type", "")
         names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
     return tuple(names)
 
 
-def usable_credentials(reader: Reader, namespace: str, types: tuple[str, ...]) -> Iterator[Resource]:
-    """Yield the Credentials of these types that the namespace can use, its own first."""
+def usable_credentials(
+    reader: Reader, namespace: str, types: tuple[str, ...], workload_type: str = ""
+) -> Iterator[Resource]:
+    """Yield the Credentials of these types that a workload of the namespace can use, those of the namespace first."""
     system = reader.settings.system_namespace
     own = reader.resources("Credential", namespace)
     shared = reader.resources("Credential", system) if namespace != system else []
@@ -177,6 +187,8 @@ def usable_credentials(reader: Reader, namespace: str, types: tuple[str, ...]) -
         spec: Any = asset.model.spec
         if spec.type not in types or asset.live.deleting or spec.private:
             continue
+        if workload_type and spec.supported_types and workload_type not in spec.supported_types:
+            continue  # it is not named, so there is nothing to refuse
         usable = find(reader, "Credential", namespace, AssetRef(name=asset.live.name), "")
         if not isinstance(usable, Problem) and usable.live.uid == asset.live.uid:
             yield usable

@@ -19,7 +19,7 @@ def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], fou
         if isinstance(result, Problem):
             found.problems.append(result)
         elif result is not None:
-            found.keep(*result)
+            found.keep(*result, named_by=volume.use.field)
 
 
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[Volume]) -> list[Volume]:

@@ -31,7 +31,7 @@ def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
     """Yield the volumes of the DataSources that the workload names."""
     for index, ref in enumerate(request.data_sources):
         field = f"{request.prefix}.dataSources[{index}]"
-        asset = found.keep(find(reader, "DataSource", request.namespace, ref, field))
+        asset = found.keep(find(reader, "DataSource", request.namespace, ref, field), named_by=field)
         if asset is None:
             continue
         copied = is_wide(asset, reader.settings.system_namespace)
