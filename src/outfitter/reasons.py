@@ -513,7 +513,7 @@ class Reason(StrEnum):
     NOT_ENFORCED = (
         "NotEnforced",
         Level.NOTE,
-        "Nothing enforces this limit, for example a GPU limit for a whole device.",
+        "The field has no effect here, for example a GPU limit for a whole device.",
     )
     PLACEHOLDER_UNRESOLVED = (
         "PlaceholderUnresolved",

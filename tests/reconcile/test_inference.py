@@ -11,6 +11,8 @@ from outfitter.plan.workload.rollout import REPLICAS_MANAGER
 from outfitter.plan.writes import Apply
 from world import TEAM, World, asset, issues, reason
 
+LOCAL = {"container": 8080, "clusterLocalAccessOnly": True}
+
 
 def inference(name: str = "i", **spec: Any) -> dict[str, Any]:
     """An Inference."""
@@ -93,7 +95,7 @@ async def test_a_deleted_version_keeps_running() -> None:
 
 async def test_scale_to_zero_by_load_is_refused() -> None:
     scaling = {"minReplicas": 0, "maxReplicas": 3, "metric": "cpu", "metricThreshold": 70}
-    world = World(inference(image=IMAGE, compute={"cpuCoreRequest": 1}, autoscaling=scaling))
+    world = World(inference(image=IMAGE, servingPort=LOCAL, compute={"cpuCoreRequest": 1}, autoscaling=scaling))
     await world.settle()
     assert reason(world.status("Inference", "i")) == "ScaleToZeroUnsupported"
     assert world.find("Deployment", "i") is None
@@ -105,7 +107,7 @@ async def test_scale_to_zero_by_load_is_refused() -> None:
 async def test_replicas_are_the_autoscalers_business() -> None:
     """What it sets is neither put back, nor lost when it takes over, nor when it goes."""
     scaling = {"minReplicas": 1, "maxReplicas": 9, "metric": "cpu", "metricThreshold": 70}
-    world = World(inference(image=IMAGE, compute={"cpuCoreRequest": 1}, replicas=4))
+    world = World(inference(image=IMAGE, servingPort=LOCAL, compute={"cpuCoreRequest": 1}, replicas=4))
     await world.settle()
     world.edit("Inference", "i", autoscaling=scaling)
     before = len(world.cluster.writes)
@@ -130,7 +132,7 @@ async def test_replicas_are_the_autoscalers_business() -> None:
 
 async def test_a_user_who_scales_the_deployment_is_put_right() -> None:
     """Without an autoscaler the object says how many there are: `kubectl scale` it, not its Deployment."""
-    world = World(inference(image=IMAGE, replicas=2))
+    world = World(inference(image=IMAGE, servingPort=LOCAL, replicas=2))
     await world.settle()
     deployment = world.get("Deployment", "i")
     deployment["spec"]["replicas"] = 5
@@ -145,7 +147,7 @@ async def test_a_user_who_scales_the_deployment_is_put_right() -> None:
 
 
 async def test_zero_replicas_stop_it() -> None:
-    world = World(inference(image=IMAGE, replicas=2, servingPort={"container": 8080, "clusterLocalAccessOnly": True}))
+    world = World(inference(image=IMAGE, replicas=2, servingPort=LOCAL))
     await world.settle()
     assert world.find("PodDisruptionBudget", "i") is not None
     world.edit("Inference", "i", replicas=0)
@@ -158,7 +160,7 @@ async def test_zero_replicas_stop_it() -> None:
 
 
 async def test_drift_is_mended() -> None:
-    world = World(inference(image=IMAGE, servingPort={"container": 8080, "clusterLocalAccessOnly": True}))
+    world = World(inference(image=IMAGE, servingPort=LOCAL))
     await world.settle()
     deployment, service = world.get("Deployment", "i"), world.get("Service", "i")
     deployment.pop("status")
@@ -173,7 +175,7 @@ async def test_drift_is_mended() -> None:
 
 async def test_pods_that_cannot_be_made_are_told_of() -> None:
     """A Deployment says so itself: no Event is needed."""
-    world = World(inference(image=IMAGE), pods=False)
+    world = World(inference(image=IMAGE, servingPort=LOCAL), pods=False)
     await world.settle()
     message = 'Error creating: pods "i-x" is forbidden: exceeded quota: gpus'
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}

@@ -24,7 +24,12 @@ def workload(kind: str, *, compute: str = "", data_sources: list[Body] | None = 
         return asset(kind, NAME, {"containerGroups": groups, "run": {**refs, **run}})
     if kind == "Environment":
         return asset(kind, NAME, {"image": IMAGE, "run": {**refs, **run}})
-    return asset(kind, NAME, {"image": IMAGE, "assets": refs, **run})
+    return asset(kind, NAME, {"image": IMAGE, "assets": refs, **_port(kind), **run})
+
+
+def _port(kind: str) -> Body:
+    """The port for requests, which an Inference must have."""
+    return {"servingPort": {"container": 8080, "clusterLocalAccessOnly": True}} if kind == "Inference" else {}
 
 
 def with_environment(kind: str, fields: Body, **run: Any) -> list[Body]:
@@ -32,7 +37,7 @@ def with_environment(kind: str, fields: Body, **run: Any) -> list[Body]:
     if kind == "Environment":
         return [asset(kind, NAME, {"image": IMAGE, **fields, "run": run})]
     environment = asset("Environment", "lab", {"image": IMAGE, **fields})
-    return [environment, asset(kind, NAME, {"assets": {"environment": {"name": "lab"}}, **run})]
+    return [environment, asset(kind, NAME, {"assets": {"environment": {"name": "lab"}}, **_port(kind), **run})]
 
 
 def suspend(world: World, kind: str, value: bool) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from outfitter.api.quantities import parse_quantity, quantity_cel
+
 Node = Mapping[str, Any]
 Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
 """FieldValueDuplicate is excluded: the API server drops its message."""
@@ -60,6 +62,16 @@ def frozen(field: str, remedy: str) -> Transition:
 
     cel = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
     return Transition(cel, f"{field} cannot change after creation. {remedy}", same, field)
+
+
+def at_least_a_mebibyte(field: str) -> Rule:
+    """Refuse a size in bytes that was meant in another unit: nothing fits into it."""
+    return Rule(
+        f"!has(self.{field}) || {quantity_cel(f'self.{field}')}.compareTo(quantity('1Mi')) >= 0",
+        f"{field} is less than 1Mi, and a number without a unit is bytes. Set a size such as 512Mi or 4Gi.",
+        lambda node: field not in node or parse_quantity(node[field]) >= parse_quantity("1Mi"),
+        field=field,
+    )
 
 
 def exclusive(fields: tuple[str, ...], message: str, *, exactly: bool = False, complete: bool = False) -> Rule:

@@ -133,11 +133,19 @@ def _made_container_names(spec: Mapping[str, Any]) -> Iterator[FieldError]:
                 )
 
 
+def _affinity_without_key(spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    affinity = spec.get("podAffinity")
+    if isinstance(affinity, Mapping) and affinity and "key" not in affinity:
+        text = "The affinity has no key, so it has no effect. Set a label of nodes such as topology.kubernetes.io/zone."
+        yield FieldError(("podAffinity", "key"), text)
+
+
 _RUNTIME_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[FieldError]], ...] = (
     _unbalanced_quotes,
     _propagation_differs,
     _duplicate_names,
     _made_container_names,
+    _affinity_without_key,
 )
 """Checks for all kinds; each reads only its own fields."""
 

@@ -32,7 +32,7 @@ class DeploymentBackend:
             result += _group(run, group, name, meta)
         host = serving.public_host(run.request, run.spec, run.settings)
         if host and run.pods[0].port is not None:
-            result.append(serving.ingress(live.name, run.pods[0].port, host, meta, run.spec, run.settings))
+            result.append(serving.ingress(live.name, run.pods[0], host, meta, run.spec, run.settings))
         selector = group_labels(live.kind, live.name, run.pods[0].name)
         return [*result, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
 
@@ -60,7 +60,7 @@ def _group(run: Run, group: PodSet, name: str, meta: Mapping[str, Any]) -> Itera
     autoscaling = scaling.effective(request, group.name)
     yield _deployment(run, group, name, selector, meta, scaled=autoscaling is not None)
     if group.port is not None:
-        yield serving.service(name, group.port, selector, meta, run.spec)
+        yield serving.service(name, group, group.port, selector, meta, run.spec)
     if request.stopped:
         return
     if autoscaling is not None:

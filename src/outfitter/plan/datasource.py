@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
@@ -13,7 +14,7 @@ from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
-from outfitter.policy.capabilities import SHARED_VOLUMES
+from outfitter.policy.capabilities import SHARED_SOURCES
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.problems import Problem, note, serious, stalled, waiting, without_notes
 from outfitter.reasons import Level, Reason
@@ -53,14 +54,25 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
         problems.append(volume_capability(volume.LACKS).problem(f"spec.{source_type}"))
     if volume is None or problems:
         return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
-    where = targets(reader, asset)
+    where, wide = targets(reader, asset), is_wide(asset, reader.settings.system_namespace)
     match volume:
         case PvcVolume():
-            return _pvc(reader, asset, volume, where, facts)
-        case ConfigMapVolume() if is_wide(asset, reader.settings.system_namespace):
+            return _noted(_pvc(reader, asset, volume, where, facts), volume, wide=wide)
+        case ConfigMapVolume() if wide:
             return _config_map(reader, asset, volume.config_map, where, facts)
         case _:
             return _described(reader, volume, where, facts)
+
+
+def _noted(plan: Plan, volume: PvcVolume, *, wide: bool) -> Plan:
+    """Add the note that one namespace has one volume anyway."""
+    if wide or not volume.data_sharing:
+        return plan
+    text = (
+        "Only the namespace of this DataSource uses its volume, so there is nothing to share. The field has no effect."
+    )
+    problem = note(Reason.NOT_ENFORCED, text, "spec.pvc.dataSharing")
+    return replace(plan, status=replace(plan.status, problems=(*plan.status.problems, problem)))
 
 
 def _described(reader: Reader, volume: Volume, where: list[str], facts: dict[str, Any]) -> Plan:
@@ -112,7 +124,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
     name = volume.claim_name
     facts["claimName"] = name
     if volume.data_sharing and is_wide(asset, reader.settings.system_namespace):
-        problem = SHARED_VOLUMES.problem("spec.pvc.dataSharing")
+        problem = SHARED_SOURCES.problem("spec.pvc.dataSharing")
         return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
     if volume.ephemeral and not volume.existing:
         del facts["claimName"]

@@ -8,6 +8,7 @@ from typing import Final
 
 from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.environment import Environment
+from outfitter.policy import without_effect
 from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, unsupported
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.policy.checks import Candidate, Check
@@ -147,5 +148,9 @@ BUILTIN: Final = (
     Check("one-mount-propagation", _one_propagation),
     Check("locked-replaces-locked", _locked_replaces_locked),
     Check("capabilities", _capabilities),
+    Check("one-serving-port", without_effect.one_serving_port),
+    Check("a-port", without_effect.no_port_at_all),
+    Check("home-directory", without_effect.home_directory),
+    Check("root-user", without_effect.root_user),
 )
 """In the order in which their problems are reported."""

@@ -50,6 +50,7 @@ REQUEST_METRICS: Final = Capability(
 DISTRIBUTED: Final = Capability("No kind of distributed workload is supported, so the field restricts nothing.")
 BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")
 SHARED_VOLUMES: Final = Capability("One volume for several namespaces is not supported.")
+SHARED_SOURCES: Final = Capability(SHARED_VOLUMES.lacks, "Create a new DataSource without the field.")
 SHARED_ROLES: Final = Capability(
     "This operator does not share artifacts.",
     "Ask an administrator to set sharedRoles (OUTFITTER_SHARED_ROLES), or remove the field.",
@@ -99,6 +100,7 @@ SUBMISSION: Final = (
     Field("terminateAfterPreemption", PREEMPTION),
     Field("autoDeletionTimeAfterCompletionSeconds", COMPLETION, free=(None,)),
     Field("preemptibility", SCHEDULER),
+    Field("storage.pvc[].dataSharing", SHARED_VOLUMES),
 )
 """Fields of a merged submission, and of an Environment."""
 SCALING: Final = (

@@ -30,6 +30,7 @@ class Endpoint:
     node_port: int | None = None
     url: str = ""
     tool: str = ""
+    tool_name: str = ""
 
     @property
     def host(self) -> str:
@@ -154,7 +155,15 @@ def _ports(spec: Spec, problems: list[Problem]) -> list[Endpoint]:
         node_port = item.external if kind == "NodePort" else None
         service_port = item.container if kind == "NodePort" else item.external or item.container
         found.append(
-            Endpoint(dns_label(name), kind, item.container, service_port, node_port, tool=item.tool_type or "")
+            Endpoint(
+                dns_label(name),
+                kind,
+                item.container,
+                service_port,
+                node_port,
+                tool=item.tool_type or "",
+                tool_name=item.tool_name or "",
+            )
         )
     return found
 
@@ -176,7 +185,17 @@ def _exposed(spec: Spec, workload: str, namespace: str, settings: Settings, prob
         if isinstance(url, Problem):
             problems.append(url)
             url = ""
-        found.append(Endpoint(name, "ExternalUrl", item.container, item.container, url=url, tool=item.tool_type or ""))
+        found.append(
+            Endpoint(
+                name,
+                "ExternalUrl",
+                item.container,
+                item.container,
+                url=url,
+                tool=item.tool_type or "",
+                tool_name=item.tool_name or "",
+            )
+        )
     return found
 
 

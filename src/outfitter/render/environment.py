@@ -9,6 +9,7 @@ from outfitter.naming import credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
+from outfitter.resolve.home import usable_home
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
@@ -85,7 +86,8 @@ def _home(spec: Spec, settings: Settings, variables: list[dict[str, Any]]) -> st
         return ""
     for item in variables:
         if item["name"] == "HOME":
-            return str(item.get("value") or "")
+            path = str(item.get("value") or "")
+            return path if usable_home(path) else ""
     variables.append({"name": "HOME", "value": settings.home_dir})
     return settings.home_dir
 

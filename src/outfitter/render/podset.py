@@ -12,6 +12,7 @@ class PodSet:
     """Equal pods: their template, and how they are replaced. `port` is where they serve.
 
     `recreate`: an old pod must end before a new one starts. `deadline`: seconds in which a new pod must become ready.
+    `protocol`: that of a connection of type ServingPort; revisions of 0.1 have none, and their Services keep http.
     """
 
     name: str
@@ -19,6 +20,7 @@ class PodSet:
     port: int | None = None
     recreate: bool = False
     deadline: int | None = None
+    protocol: str | None = None
 
     def stored(self) -> dict[str, Any]:
         """Return the form that revisions keep; its keys are frozen."""
@@ -28,6 +30,7 @@ class PodSet:
             "port": self.port,
             "recreate": self.recreate,
             "deadline": self.deadline,
+            "protocol": self.protocol,
         }
 
     @classmethod

@@ -18,9 +18,11 @@ from outfitter.settings import Settings
 _NGINX: Final = "nginx.ingress.kubernetes.io"
 
 
-def service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[str, Any], spec: Any) -> dict[str, Any]:
+def service(
+    name: str, group: PodSet, port: int, selector: Mapping[str, str], meta: Mapping[str, Any], spec: Any
+) -> dict[str, Any]:
     """Return the Service of one container group."""
-    grpc = _grpc(spec)
+    grpc = _grpc(spec, group)
     entry = {
         "name": "grpc" if grpc else "http",
         "port": port,
@@ -36,7 +38,9 @@ def service(name: str, port: int, selector: Mapping[str, str], meta: Mapping[str
     }
 
 
-def ingress(name: str, port: int, host: str, meta: Mapping[str, Any], spec: Any, settings: Settings) -> dict[str, Any]:
+def ingress(
+    name: str, group: PodSet, host: str, meta: Mapping[str, Any], spec: Any, settings: Settings
+) -> dict[str, Any]:
     """Return the Ingress of the serving port."""
     signed_in = spec.serving_port is not None and spec.serving_port.authorization_type == "authenticatedUsers"
     annotations = dict(settings.ingress_auth) if signed_in else {}
@@ -44,9 +48,9 @@ def ingress(name: str, port: int, host: str, meta: Mapping[str, Any], spec: Any,
         seconds = spec.serving_configuration.request_timeout_seconds if spec.serving_configuration else None
         if seconds is not None:
             annotations |= {f"{_NGINX}/proxy-read-timeout": str(seconds), f"{_NGINX}/proxy-send-timeout": str(seconds)}
-        if _grpc(spec):
+        if _grpc(spec, group):
             annotations[f"{_NGINX}/backend-protocol"] = "GRPC"
-    backend = {"service": {"name": name, "port": {"number": port}}}
+    backend = {"service": {"name": name, "port": {"number": group.port}}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -83,8 +87,8 @@ def _serving(spec: Any) -> dict[str, Any] | None:
     return port.to_dict() if port is not None else None
 
 
-def _grpc(spec: Any) -> bool:
-    return (_serving(spec) or {}).get("protocol") == "grpc"
+def _grpc(spec: Any, group: PodSet) -> bool:
+    return ((_serving(spec) or {}).get("protocol") or group.protocol) == "grpc"
 
 
 def limits(

@@ -13,6 +13,7 @@ from outfitter.render.computeresource import GPU
 from outfitter.render.connection import Endpoints
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
 from outfitter.render.podset import PodSet
+from outfitter.resolve.ports import protocol_of_connection
 from outfitter.resolve.references import label
 from outfitter.resolve.volumes import PvcVolume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
@@ -110,8 +111,13 @@ def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> 
     limits = [item.get("resources", {}).get("limits", {}) for item in template["spec"]["containers"]]
     gpus = any(name == GPU or name.startswith("nvidia.com/mig-") for each in limits for name in each)
     single = any(isinstance(volume, PvcVolume) and volume.single_node for volume in resolved.volumes)
-    serving = getattr(resolved.spec, "serving_configuration", None)
-    given = serving.initialization_timeout_seconds if serving else None
+    timeouts = getattr(resolved.spec, "serving_configuration", None)
+    given = timeouts.initialization_timeout_seconds if timeouts else None
     return PodSet(
-        group.name, template, group.containers[0].port, gpus or single, given or container.start_seconds(template)
+        group.name,
+        template,
+        group.containers[0].port,
+        gpus or single,
+        given or container.start_seconds(template),
+        protocol_of_connection(resolved.spec),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.containers import Container, ContainerGroup
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
@@ -126,6 +127,10 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     result = merge(layers)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
+    for error in incomplete_part(spec.compute):
+        context.found.problems.append(
+            stalled(Reason.INVALID_SPEC, error.message, f"{compute_field}.{'.'.join(map(str, error.path))}")
+        )
     probes = {"startupProbe": item.startup_probe, "readinessProbe": item.readiness_probe}
     probes["livenessProbe"] = item.liveness_probe
     own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.resource))

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
-from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret
@@ -20,6 +19,7 @@ from outfitter.reasons import Level, Reason
 from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
+from outfitter.resolve.ports import serving_port
 from outfitter.resolve.references import AssetUse, Found, Source, check_variables
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import find
@@ -103,7 +103,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
         volumes = with_nodes(reader, request.namespace, volumes)
-    group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, _port(spec)),))
+    group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, serving_port(spec)),))
     return Resolved(
         request,
         merged,
@@ -116,15 +116,6 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
         environment=environment,
         assets=tuple(found.uses),
     )
-
-
-def _port(spec: Spec) -> int | None:
-    """Return the port at which an inference without an artifact answers."""
-    if not isinstance(spec, InferenceSpec):
-        return None
-    if spec.serving_port is not None:
-        return spec.serving_port.container
-    return next((item.container_port for item in spec.connections if item.connection_type == "ServingPort"), None)
 
 
 def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spec:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.quantities import is_whole, parse_quantity, quantity_cel
-from outfitter.api.rules import Node, Rule
+from outfitter.api.rules import Node, Rule, at_least_a_mebibyte
 from outfitter.api.types import Int32, Number, Portion, Quantity, list_map
 
 
@@ -100,6 +100,7 @@ class ComputeFields(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         _at_least("cpuCoreRequest", "cpuCoreLimit"),
         _at_least("cpuMemoryRequest", "cpuMemoryLimit", quantity=True),
+        at_least_a_mebibyte("cpuMemoryLimit"),
         _at_least("gpuPortionRequest", "gpuPortionLimit"),
         _at_least("gpuMemoryRequest", "gpuMemoryLimit", quantity=True),
         Rule(
@@ -134,7 +135,7 @@ class ComputeFields(Model):
     cpu_memory_request: Quantity | None = None
     """Memory to reserve, such as 512Mi or 20G. Default: none."""
     cpu_memory_limit: Quantity | None = None
-    """Limit of memory; a process that exceeds it is killed. Default: no limit."""
+    """Limit of memory, at least 1Mi; a process that exceeds it is killed. Default: no limit."""
     gpu_devices_request: Annotated[Int32, Field(le=1024)] | None = None
     """Whole GPUs per pod. Default: 0. With gpuRequestType it must be 1."""
     gpu_request_type: Literal["portion", "memory", "migProfile"] | None = None
@@ -150,7 +151,9 @@ class ComputeFields(Model):
     gpu_memory_limit: Quantity | None = None
     """Limit of GPU memory. The open-source scheduler records it and does not enforce it."""
     mig_profile: Annotated[str, Field(max_length=32, pattern=r"^[1-7]g[.][0-9]+gb([+]me)?$")] | None = None
-    """Slice of a multi-instance GPU, such as 1g.5gb. Deprecated; disabled unless the operator allows it."""
+    """Slice of a multi-instance GPU, such as 1g.5gb. Deprecated. It needs nodes with
+    this slice; the setting `migStrategy` of the operator names its resource.
+    """
     extended_resources: Annotated[tuple[ExtendedResource, ...], list_map("resource", 32)] = ()
     """Other devices, by their resource names."""
     large_shm_request: bool | None = None

@@ -23,6 +23,17 @@ def _external(node: Node) -> bool:
     return node.get("toolType") in EXTERNAL_TOOLS
 
 
+_URL_IS_CUSTOM = f"!has(self.externalUrl) || {_EXTERNAL} || (has(self.customUrl) && self.customUrl)"
+_URL_MESSAGE = (
+    "externalUrl of a tool in the workload needs connectionType ExternalUrl and customUrl: true. Set both, or remove "
+    "externalUrl."
+)
+
+
+def _url_is_custom(node: Node) -> bool:
+    return "externalUrl" not in node or _external(node) or node.get("customUrl") is True
+
+
 def _only_with(node: Node, field: str, connection_type: str) -> bool:
     return field not in node or node.get("connectionType") == connection_type
 
@@ -107,13 +118,7 @@ class Connection(_ConnectionFields):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *_shape_rules(""),
-        Rule(
-            f"!has(self.externalUrl) || {_EXTERNAL} || (has(self.customUrl) && self.customUrl)",
-            "externalUrl of a tool in the workload needs connectionType ExternalUrl and customUrl: true. Set "
-            "both, or remove externalUrl.",
-            lambda node: "externalUrl" not in node or _external(node) or node.get("customUrl") is True,
-            field="externalUrl",
-        ),
+        Rule(_URL_IS_CUSTOM, _URL_MESSAGE, _url_is_custom, field="externalUrl"),
     )
 
     tool_type: ToolType
@@ -141,16 +146,9 @@ class ConnectionOverride(_ConnectionFields):
             field="nodePort",
         ),
         Rule(
-            f"!has(self.externalUrl) || !has(self.toolType) || {_EXTERNAL} || "
-            "(has(self.connectionType) && self.connectionType == 'ExternalUrl')",
-            "externalUrl is valid only for connectionType ExternalUrl, wandb and comet. Remove externalUrl, or "
-            "change connectionType.",
-            lambda node: (
-                "externalUrl" not in node
-                or "toolType" not in node
-                or _external(node)
-                or node.get("connectionType") == "ExternalUrl"
-            ),
+            f"!has(self.toolType) || {_URL_IS_CUSTOM}",
+            _URL_MESSAGE,
+            lambda node: "toolType" not in node or _url_is_custom(node),
             field="externalUrl",
         ),
         Rule(
@@ -180,6 +178,8 @@ class ConnectionStatus(Model):
     """Name of the connection."""
     tool_type: Annotated[str, Field(max_length=63)] | None = None
     """The tool."""
+    tool_name: Annotated[str, Field(max_length=63)] | None = None
+    """Name of the tool, for a port or URL that sets it."""
     connection_type: Annotated[str, Field(max_length=63)] | None = None
     """Type of access; absent for tools outside the workload."""
     container_port: int | None = None

@@ -92,7 +92,9 @@ class EnvironmentSpec(AssetSpec):
     working_dir: AbsolutePath | None = None
     """Directory in which the program starts. Default: that of the image."""
     create_home_dir: bool | None = None
-    """Create a writable home directory that is deleted with the pod. Default: true if runAsUid is set, else false."""
+    """Create a writable home directory at the value of HOME, which must be a plain absolute path. Deleted with the
+    pod. Default: true if runAsUid is set, else false.
+    """
     tty: bool | None = None
     """Give the program a terminal. Default: false. Needs stdin. Not for inference."""
     stdin: bool | None = None

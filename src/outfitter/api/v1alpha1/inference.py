@@ -171,7 +171,7 @@ class InferenceSpec(WorkloadFields):
     storage: InferenceStorage = InferenceStorage()
     """Inline volumes, in addition to the data sources."""
     priority_class: Name | None = None
-    """Priority: very-low, low, medium-low, medium, medium-high, high or very-high. Default: very-high."""
+    """Name of a PriorityClass of the cluster. Default: the default class of the cluster."""
 
 
 class RunArtifact(Model):

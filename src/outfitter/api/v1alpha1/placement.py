@@ -54,9 +54,9 @@ class PodAffinity(Model):
     """Affinity between the pods of a workload."""
 
     type: Literal["Required", "Preferred"] | None = None
-    """`Required`: the pod waits for such a node. `Preferred`: it prefers one."""
+    """`Required` (default): the pod waits for such a node. `Preferred`: it prefers one."""
     key: QualifiedName | None = None
-    """Label of nodes with the topology domain, such as `topology.kubernetes.io/zone`."""
+    """Label of nodes with the topology domain, such as `topology.kubernetes.io/zone`. Required."""
 
 
 class Toleration(Model):

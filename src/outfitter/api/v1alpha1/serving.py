@@ -9,10 +9,13 @@ from outfitter.api.rules import Node, Rule, exclusive
 from outfitter.api.types import Int32, Port, PositiveInt32, RootLabel, Subject, list_map, list_set
 from outfitter.api.v1alpha1.compute import InlineCompute
 
+METRICS = ("cpu", "memory", "throughput", "concurrency", "latency")
+"""Metrics that are known; any other one is a metric of the pods."""
 LOAD_METRICS = ("throughput", "concurrency")
 """Metrics that can be zero."""
 AutoscalingSeconds = Annotated[int, Field(ge=0, le=3600)]
 
+_METRICS = str(list(METRICS))
 _LOAD = "self.metric in ['throughput', 'concurrency']"
 _MINIMUM = "(has(self.minReplicas) ? self.minReplicas : 1)"
 
@@ -65,6 +68,20 @@ class Autoscaling(Model):
             "Only metrics throughput and concurrency can scale to zero. Use one of them, or set minReplicas to 1.",
             lambda node: node.get("minReplicas") != 0 or "metric" not in node or node["metric"] in LOAD_METRICS,
             field="minReplicas",
+        ),
+        Rule(
+            "!has(self.scaleToZeroRetentionSeconds) || self.scaleToZeroRetentionSeconds == 0 || has(self.minReplicas)",
+            "scaleToZeroRetentionSeconds is valid only for minReplicas 0, and the default of minReplicas is 1. Remove "
+            "scaleToZeroRetentionSeconds, or set minReplicas to 0.",
+            lambda node: not node.get("scaleToZeroRetentionSeconds") or "minReplicas" in node,
+            field="scaleToZeroRetentionSeconds",
+            complete=True,
+        ),
+        Rule(
+            f"!has(self.metric) || self.metric in {_METRICS} || !(self.metric.lowerAscii() in {_METRICS})",
+            "cpu, memory, throughput, concurrency and latency are written in lower case. Correct metric.",
+            lambda node: node.get("metric") in METRICS or str(node.get("metric")).lower() not in METRICS,
+            field="metric",
         ),
         Rule(
             "!has(self.scaleToZeroRetentionSeconds) || self.scaleToZeroRetentionSeconds == 0 || "

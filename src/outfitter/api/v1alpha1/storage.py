@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, SecretRef
-from outfitter.api.rules import Rule, exclusive
+from outfitter.api.rules import Rule, at_least_a_mebibyte, exclusive
 from outfitter.api.types import AbsolutePath, DataKey, ItemName, Name, Quantity, list_atomic, list_map
 from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
@@ -117,13 +117,14 @@ class EmptyDirVolume(VolumeItem):
     """An empty directory that lives as long as the pod."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("path",)
+    RULES: ClassVar[tuple[Rule, ...]] = (at_least_a_mebibyte("sizeLimit"),)
 
     path: AbsolutePath | None = None
     """Mount path."""
     medium: Literal["Memory"] | None = None
     """`Memory` stores it in memory, where it counts towards the memory limit. Default: the disk of the node."""
     size_limit: Quantity | None = None
-    """Largest size, such as 10Gi. Default: no limit."""
+    """Largest size, such as 10Gi, at least 1Mi. Default: no limit."""
 
 
 class Storage(Model):

@@ -137,6 +137,12 @@ class PvcFields(Model):
             lambda pvc: pvc.get("existingPvc") is not True or "claimInfo" not in pvc,
             field="claimInfo",
         ),
+        Rule(
+            "!has(self.existingPvc) || !self.existingPvc || !has(self.ephemeral) || !self.ephemeral",
+            "An existing claim is never deleted, and ephemeral deletes the claim. Remove ephemeral or existingPvc.",
+            lambda pvc: pvc.get("existingPvc") is not True or pvc.get("ephemeral") is not True,
+            field="ephemeral",
+        ),
     )
 
     path: AbsolutePath | None = None
@@ -148,10 +154,10 @@ class PvcFields(Model):
     read_only: bool = False
     """Mount it read-only. Default: false."""
     ephemeral: bool = False
-    """Delete the claim and its data when the workload stops (not when its pod restarts). Default: false."""
+    """Delete the new claim and its data when the workload stops (not when its pod restarts). Default: false."""
     data_sharing: bool = False
-    """For a shared asset: one volume for all namespaces instead of one claim in each. The storage class must support
-    it. Default: false.
+    """For a shared asset: one volume for all namespaces instead of one claim in each. Default: false. Not
+    supported yet: rejected with reason Unsupported.
     """
     claim_info: ClaimInfo | None = None
     """The new claim."""

@@ -91,9 +91,9 @@ class PortItem(Model):
     external: Port | None = None
     """Port of the load balancer or node. Default: chosen by the cluster."""
     tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Tool behind the port, for display."""
+    """Tool behind the port; shown in `status.connections`."""
     tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Name of the tool, for display."""
+    """Name of the tool; shown in `status.connections`."""
     exclude: bool | None = None
     """Drop the port of this name that would otherwise be inherited. Default: false."""
 
@@ -142,9 +142,9 @@ class ExposedUrl(Model):
     authorized_groups: Annotated[tuple[Subject, ...], list_set(64)] = ()
     """Groups whose members may open it, for authorizedGroups."""
     tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Tool behind the URL, for display."""
+    """Tool behind the URL; shown in `status.connections`."""
     tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Name of the tool, for display."""
+    """Name of the tool; shown in `status.connections`."""
     exclude: bool | None = None
     """Drop the URL of this name that would otherwise be inherited. Default: false."""
 
@@ -199,7 +199,9 @@ class WorkloadFields(Model):
     working_dir: AbsolutePath | None = None
     """Directory in which the program starts. Default: that of the image."""
     create_home_dir: bool | None = None
-    """Create a writable home directory that is deleted with the pod. Default: true if runAsUid is set, else false."""
+    """Create a writable home directory at the value of HOME, which must be a plain absolute path. Deleted with the
+    pod. Default: true if runAsUid is set, else false.
+    """
     tty: bool | None = None
     """Give the program a terminal. Default: false. Needs stdin."""
     stdin: bool | None = None
@@ -239,19 +241,27 @@ class WorkloadFields(Model):
     category: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Category for reports."""
     priority_class: Name | None = None
-    """Priority: very-low, low, medium-low, medium, medium-high, high or very-high. Default: high for workspaces."""
+    """Name of a PriorityClass of the cluster. Default: the default class of the cluster."""
     preemptibility: Literal["preemptible", "non-preemptible"] | None = None
-    """Whether the scheduler may stop it for a more important workload. Default: non-preemptible for workspaces."""
+    """Whether the scheduler may stop it for a more important workload. Default: see priorityClass. Not supported
+    yet: rejected with reason Unsupported.
+    """
     terminate_after_preemption: bool | None = None
-    """Stay stopped after a preemption instead of waiting for resources. Default: false."""
+    """Stay stopped after a preemption instead of waiting for resources. Default: false. `true` is not supported yet:
+    rejected with reason Unsupported.
+    """
     restart_policy: Literal["Always", "OnFailure", "Never"] | None = None
-    """Effect of the end of the program. Default: Always, which keeps a workspace running; the others make it a job that
-    runs once.
+    """Effect of the end of the program. Default: Always, which starts it again. The others are not supported yet:
+    rejected with reason Unsupported.
     """
     backoff_limit: Int32 | None = None
-    """Failures after which the workload fails. Default: 6."""
+    """Failures after which the workload fails. Default: no limit. Not supported yet: rejected with reason
+    Unsupported.
+    """
     auto_deletion_time_after_completion_seconds: Seconds | None = None
-    """Seconds after which the object is deleted when it completed or failed; 0 deletes it at once. Default: never."""
+    """Seconds after which the object is deleted when it completed or failed; 0 deletes it at once. Default: never. Not
+    supported yet: rejected with reason Unsupported.
+    """
     termination_grace_period_seconds: Seconds | None = None
     """Seconds between SIGTERM and SIGKILL. Default: 30."""
 

@@ -77,6 +77,7 @@ def reached(
         entry: dict[str, Any] = {
             "name": item.name,
             "toolType": item.tool or None,
+            "toolName": item.tool_name or None,
             "connectionType": item.type,
             "containerPort": item.port,
             "nodePort": ports[0].get("nodePort", item.node_port) if item.type == "NodePort" else None,

@@ -1,0 +1,81 @@
+"""Fields that cannot have their effect, on the real API server: refused by a rule, else in the status at the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from outfitter.errors import Invalid
+
+from .harness.client import condition, message, ready, stalls
+from .harness.space import Space
+
+IMAGE = "registry.example.com/box:1"
+LOCAL = {"container": 8000, "clusterLocalAccessOnly": True}
+API = {"name": "api", "toolType": "custom", "connectionType": "ServingPort", "containerPort": 8000}
+WEB = {"name": "web", "toolType": "mlflow", "connectionType": "ExternalUrl", "containerPort": 5000}
+CLAIM = {"path": "/a", "existingPvc": True, "claimName": "c", "ephemeral": True}
+SCALED = {"metric": "CPU", "metricThreshold": 70, "maxReplicas": 3}
+RETAINED = [{"name": "a", "autoscaling": {"scaleToZeroRetentionSeconds": 60}}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "what"),
+    [
+        ("ComputeResource", {"cpuMemoryLimit": 4}, "a number without a unit is bytes"),
+        ("Workspace", {"image": IMAGE, "compute": {"cpuMemoryLimit": 4}}, "a number without a unit is bytes"),
+        ("Workspace", {"image": IMAGE, "connections": [{**WEB, "externalUrl": "https://x"}]}, "customUrl: true"),
+        ("Workspace", {"image": IMAGE, "storage": {"pvc": [CLAIM]}}, "Remove ephemeral or existingPvc"),
+        ("DataSource", {"pvc": CLAIM}, "Remove ephemeral or existingPvc"),
+        ("Inference", {"image": IMAGE, "autoscaling": SCALED}, "lower case"),
+        ("Inference", {"artifact": {"name": "a"}, "containerGroups": RETAINED}, "set minReplicas to 0"),
+    ],
+)
+def test_refused_by_the_server(space: Space, kind: str, spec: Any, what: str) -> None:
+    with pytest.raises(Invalid, match=what):
+        space.make(kind, "bad", spec)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field"),
+    [
+        ("Inference", {"image": IMAGE}, "spec.servingPort"),
+        ("Inference", {"image": IMAGE, "connections": [API, {**API, "name": "b"}]}, "spec.connections[b]"),
+        (
+            "Inference",
+            {"image": IMAGE, "servingPort": {**LOCAL, "container": 9000}, "connections": [API]},
+            "spec.connections[api].containerPort",
+        ),
+        ("Workspace", {"image": IMAGE, "podAffinity": {"type": "Required"}}, "spec.podAffinity.key"),
+        (
+            "Workspace",
+            {"image": IMAGE, "createHomeDir": True, "environmentVariables": [{"name": "HOME", "value": ""}]},
+            "spec.createHomeDir",
+        ),
+        ("Workspace", {"image": IMAGE, "assets": {"compute": {"name": "other"}}}, "spec.assets.compute"),
+    ],
+)
+def test_refused_in_the_status(space: Space, kind: str, spec: Any, field: str) -> None:
+    space.make("ComputeResource", "other", {"supportedTypes": ["training"], "cpuCoreRequest": 1})
+    space.make(kind, "box", spec)
+    found = space.wait(kind, "box", lambda item: condition(item, "Stalled"))
+    assert message(found).startswith(field)
+    assert space.get("Deployment", "box") is None
+    assert space.get("StatefulSet", "box") is None
+
+
+def test_a_framework_is_refused_where_it_is_set(space: Space) -> None:
+    space.make("ComputeResource", "small", {"distributedFramework": "PyTorch", "cpuCoreRequest": 0.1})
+    found = space.wait("ComputeResource", "small", stalls("Unsupported"))
+    assert message(found).startswith("spec.distributedFramework: ")
+    space.spec("ComputeResource", "small", distributedFramework=None)
+    space.ready("ComputeResource", "small")
+
+
+def test_the_protocol_of_a_connection_reaches_the_service(space: Space) -> None:
+    space.make("Environment", "lab", {"image": IMAGE, "connections": [{**API, "protocol": "grpc"}]})
+    space.make("Inference", "box", {"assets": {"environment": {"name": "lab"}}})
+    assert ready(space.ready("Inference", "box"))
+    (port,) = space.need("Service", "box")["spec"]["ports"]
+    assert (port["name"], port["appProtocol"]) == ("grpc", "kubernetes.io/h2c")
