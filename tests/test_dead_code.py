@@ -18,11 +18,6 @@ CALLED_BY_OTHERS = {
     "ignore_aliases": "PyYAML",
     "linkname": "tarfile",
     "callback": "a parameter of a protocol",
-    # Values of the API that no kind sets yet.
-    "COMPLETED": "Phase",
-    "DELETION_FAILED": "SyncStatus",
-    "NO_STATUS": "SyncStatus",
-    "TERMINATING": "Phase",
     # Tests that use the sandbox and the simulator.
     "api_group": "AuditEntry",
     "audit_mark": "Sandbox",

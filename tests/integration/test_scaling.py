@@ -152,6 +152,30 @@ def test_an_autoscaler_of_the_users_own(space: Space) -> None:
     space.wait("Deployment", "echo", scaled_to(1))
 
 
+def test_a_number_that_nothing_follows_is_noted(space: Space) -> None:
+    """The scale subresource accepts it, from a user or an autoscaler; the status says that it has no effect."""
+    own = [{"name": "default", "replicas": 1}]
+    space.make("Artifact", "scorer", {"containerGroups": groups()})
+    space.make("Inference", "echo", {"artifact": {"name": "scorer"}, "containerGroups": own})
+    space.ready("Inference", "echo")
+    scale(space, "Inference", "echo", 4)
+    item = space.wait("Inference", "echo", lambda item: noted(item) and ready(item))
+    assert "Change containerGroups" in noted(item)
+    assert space.need("Deployment", "echo")["spec"]["replicas"] == 1
+    scale(space, "Inference", "echo", 1)
+    space.wait("Inference", "echo", lambda item: ready(item) and not noted(item))
+    target = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Inference", "name": "echo"}
+    space.native("HorizontalPodAutoscaler", "mine", spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3})
+    space.wait("Inference", "echo", lambda item: noted(item) and ready(item), 90)
+    assert space.need("Deployment", "echo")["spec"]["replicas"] == 1
+
+
+def noted(item: Object) -> str:
+    """The note about `replicas` in a status, "" for none."""
+    issues = (item.get("status") or {}).get("issues", ())
+    return next((each["message"] for each in issues if each["message"].startswith("spec.replicas: ")), "")
+
+
 def test_made_with_an_autoscaler(stack: Stack, space: Space) -> None:
     """The cluster's own autoscaler raises it to the least number; looking again writes nothing."""
     running(space, **PLAIN, compute=COMPUTE, autoscaling=SCALING)

@@ -83,6 +83,15 @@ def structure(status: Any) -> Any:
     return [structure(item) for item in status] if isinstance(status, list) else status
 
 
+def without_note_on_replicas(status: Any) -> Any:
+    """Return a status without the note that no pods follow `replicas`: 0.1.0 ignored the number without a word."""
+    issues = [item for item in status.get("issues", ()) if not item["message"].startswith("spec.run.replicas: ")]
+    if issues or "issues" not in status:
+        return {**status, **({"issues": issues} if issues else {})}
+    rest = {key: value for key, value in status.items() if key not in ("issues", "message")}
+    return {**rest, "syncStatus": "No issues found"}
+
+
 def revisions(space: Space, owner: str) -> dict[str, int]:
     """Return name and number of the revisions of a workload, without those of its StatefulSet."""
     return {
@@ -113,7 +122,8 @@ def test_no_child_is_written_and_no_pod_restarts(taken: Takeover) -> None:
 def test_statuses_keep_their_facts(taken: Takeover) -> None:
     """The operator writes a status only where the wording of a message in it changed."""
     after = statuses(taken.api)
-    assert structure(after) == structure(taken.before)
+    kept = {place: without_note_on_replicas(status) for place, status in after.items()}
+    assert structure(kept) == structure(taken.before)
     reworded = {place for place in after if after[place] != taken.before[place]}
     written = [entry for entry in taken.written if entry.subresource == "status"]
     assert len(written) == len(reworded)

@@ -20,10 +20,8 @@ class SyncStatus(StrEnum):
     UPDATING = "Updating"
     DELETING = "Deleting"
     FAILED = "Failed"
-    DELETION_FAILED = "Deletion failed"
     ISSUES_FOUND = "Issues found"
     NO_ISSUES_FOUND = "No issues found"
-    NO_STATUS = "No status"
 
 
 class Condition(Model):
@@ -48,10 +46,10 @@ class Condition(Model):
 class Issue(Model):
     """One problem in one scope."""
 
-    scope_type: Literal["project", "department", "cluster", "tenant"]
-    """Type of the affected scope."""
+    scope_type: Literal["project"]
+    """Type of the affected scope: always project. An asset of wider scope has one issue for each namespace."""
     scope_id: StatusName
-    """Name of the scope: for a project, its namespace."""
+    """Namespace of the project."""
     issue: Annotated[str, Field(min_length=1, max_length=63)]
     """NotCreated: a dependency is missing or was not created. ReplicationError: the copy failed or is blocked.
     LostPhase: its volume is gone. Other reasons are about the object itself.

@@ -41,6 +41,7 @@ class DeploymentBackend:
         field = "spec.run" if run.request.own_definition else "spec"
         for group in run.pods:
             yield from scaling.limits(run.request, group, field)
+        yield from scaling.ignored_replicas(run.request, run.pods, field)
         yield from serving.limits(run.request, run.pods, run.exposure, run.spec, run.settings)
 
     def observe(self, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]) -> ControllerState:

@@ -16,7 +16,6 @@ _COLOURS: Final = {
     "No issues found": "green",
     "Issues found": "yellow",
     "Failed": "bold red",
-    "Deletion failed": "bold red",
     "Creating": "cyan",
     "Updating": "cyan",
     "Deleting": "magenta",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.serving import Autoscaling
@@ -65,6 +65,24 @@ def autoscaler(name: str, meta: Mapping[str, Any], scaling: Autoscaling) -> dict
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": delay}} if delay is not None else None,
         },
     }
+
+
+def ignored_replicas(request: WorkloadRequest, groups: Sequence[PodSet], field: str) -> Iterator[Problem]:
+    """Yield the note that no pods follow `replicas`, which `kubectl scale` and autoscalers set.
+
+    A write of the scale subresource cannot be refused, and 1 may be the default.
+    """
+    if request.replicas == 1 or request.suspended or any(request.follows_replicas(group.name) for group in groups):
+        return
+    scaled = [group.name for group in groups if request.scaling(group.name) is not None]
+    if not scaled and all(request.count(group.name) == request.replicas for group in groups):
+        return
+    cause = "autoscaling sets the number of pods"
+    remedy = "Change minReplicas and maxReplicas" if request.replicas else "To stop the workload, set suspend to true"
+    if not scaled:
+        cause, remedy = "each container group sets its own number of pods", "Change containerGroups"
+    text = f"The field has no effect, because {cause}. {remedy}, and do not scale this object."
+    yield note(Reason.NOT_ENFORCED, text, f"{field}.replicas")
 
 
 def limits(request: WorkloadRequest, group: PodSet, field: str) -> Iterator[Problem]:

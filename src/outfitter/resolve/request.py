@@ -82,6 +82,11 @@ class WorkloadRequest:
             return own.autoscaling
         return self.autoscaling
 
+    def follows_replicas(self, group: str) -> bool:
+        """Return whether `replicas` of the workload sets the number of pods of a group."""
+        own = self.sizing(group)
+        return self.scaling(group) is None and (own is None or own.replicas is None)
+
     def count(self, group: str) -> int:
         """Return the fixed number of pods of a group."""
         own = self.sizing(group)

@@ -102,7 +102,9 @@ class ArtifactRepositorySpec(Model):
     display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
     """Display name. Default: the name of the object."""
     tags: Tags = ()
-    """Names and values for catalogs."""
+    """Names and values for catalogs, which read them from the spec. Outfitter does not use them: to select with
+    `kubectl get --selector`, set `metadata.labels`.
+    """
     shared_roles: Annotated[tuple[SharedRole, ...], list_atomic(100)] = ()
     """Access to each of its artifacts by name, and to the repository. Needs the setting sharedRoles of the operator;
     without it, the repository has an issue with reason Unsupported.

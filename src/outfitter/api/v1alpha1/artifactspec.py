@@ -82,7 +82,7 @@ class ArtifactRun(Model):
     """DataSources to mount, in every container."""
     replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
     """Pods of each container group without `replicas` or autoscaling of its own; 0 stops them. Default: 1. `kubectl
-    scale` sets this field.
+    scale` and autoscalers set this field. Where no group uses it, another number than 1 has an issue NotEnforced.
     """
     suspend: bool = False
     """Stop it: delete only its pods. Default: false."""
@@ -221,7 +221,9 @@ class ArtifactSpec(Model):
     display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
     """Display name, up to 5000 characters. Default: the name of the object."""
     tags: Tags = ()
-    """Names and values for catalogs."""
+    """Names and values for catalogs, which read them from the spec. Outfitter does not use them: to select with
+    `kubectl get --selector`, set `metadata.labels`.
+    """
     container_groups: ContainerGroups = ()
     """Container groups: each is one pod, and has its own replicas. Most artifacts have one."""
     storage: ArtifactStorage | None = None

@@ -109,16 +109,10 @@ class UsedBy(Model):
     """DataSources, at most 50 of them."""
     workspaces: Users = ()
     """Workspaces, at most 50 of them."""
-    trainings: Users = ()
-    """Trainings, at most 50 of them."""
-    distributed_trainings: Users = ()
-    """DistributedTrainings, at most 50 of them."""
     inferences: Users = ()
     """Inferences, at most 50 of them."""
     artifacts: Users = ()
     """Artifacts, at most 50 of them."""
-    templates: Users = ()
-    """WorkloadTemplates, at most 50 of them."""
     nim_caches: Users = ()
     """NimCaches, at most 50 of them."""
 

@@ -152,7 +152,7 @@ class InferenceSpec(WorkloadFields):
     """Assets: an environment (not with an artifact), a compute resource, data sources."""
     replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
     """Pods of each container group without `replicas` or autoscaling of its own; 0 stops them. Default: 1. `kubectl
-    scale` sets this field.
+    scale` and autoscalers set this field. Where no group uses it, another number than 1 has an issue NotEnforced.
     """
     container_groups: GroupSizings = ()
     """Replicas of each group of the artifact, and resources of its containers."""

@@ -97,16 +97,8 @@ class NimCacheSpec(Model):
 
 
 class DownloadProgress(Model):
-    """Progress of a download. Figures that the image does not report are absent."""
+    """Progress of a download. Images report no figures that could be shown."""
 
-    bytes: Count | None = None
-    """Bytes downloaded."""
-    total_bytes: Count | None = None
-    """Bytes in total."""
-    files: Count | None = None
-    """Files downloaded."""
-    total_files: Count | None = None
-    """Files in total."""
     started_at: Time | None = None
     """When the download began, RFC 3339 in UTC."""
 

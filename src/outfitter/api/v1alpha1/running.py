@@ -22,11 +22,8 @@ class Phase(StrEnum):
     STOPPING = "Stopping"
     STOPPED = "Stopped"
     RESUMING = "Resuming"
-    COMPLETED = "Completed"
     FAILED = "Failed"
     DELETING = "Deleting"
-    TERMINATING = "Terminating"
-    UNKNOWN = "Unknown"
 
 
 class Outdated(Model):
