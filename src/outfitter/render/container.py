@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.containers import Probe
 from outfitter.render.pod import PodPatch
-from outfitter.resolve.workload import ContainerUse, Resolved
+from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 
 # Probes of a NIM container unless the artifact sets them. Loading a model can take 20 minutes.
 _NIM_PROBES: Mapping[str, Mapping[str, Any]] = {
@@ -75,9 +75,10 @@ def _nim_probe(numbers: Mapping[str, Any], port: int | None) -> dict[str, Any]:
     return {"httpGet": {"path": numbers["path"], "port": port, "scheme": "HTTP"}, **rest}
 
 
-def pod_fields(resolved: Resolved) -> dict[str, Any]:
-    """Return the pod fields of a nim artifact."""
-    if resolved.artifact is None or resolved.artifact.definition.type != "nim":
+def pod_fields(resolved: Resolved, group: GroupUse) -> dict[str, Any]:
+    """Return the pod fields of a nim artifact; a group of its primary container counts instead."""
+    own_group = group.containers[0].spec.security.run_as_gid is not None
+    if resolved.artifact is None or resolved.artifact.definition.type != "nim" or own_group:
         return {}
     return dict(NIM_POD)
 

@@ -61,7 +61,10 @@ def _patches(
     problems: list[Problem] = []
     for number, use in enumerate(group.containers):
         parts, found = _container(use, who, settings)
-        patches += [replace(part, of=use.name) if number == 0 else for_sidecar(part, use.name) for part in parts]
+        if number == 0:
+            patches += [replace(part, of=use.name) for part in parts]
+        else:
+            patches += [for_sidecar(_without_fs_group(part, group), use.name) for part in parts]
         problems += found
     part, shared = placement.pod_patch(resolved.spec, who, _selector(resolved, group), settings)
     patches.append(replace(part, of=group.containers[0].name))
@@ -69,6 +72,15 @@ def _patches(
         mount = volumes.pod_patch(volume, settings)
         patches += _mounted(mount, group) if mount is not None else ()
     return patches, [*problems, *(shared if first else ())]
+
+
+def _without_fs_group(part: PodPatch, group: GroupUse) -> PodPatch:
+    """Return the patch of a sidecar, which leaves the group of the volumes to the primary container."""
+    context = part.pod.get("securityContext") or {}
+    if group.containers[0].spec.security.run_as_gid is None or "fsGroup" not in context:
+        return part
+    kept = {name: value for name, value in context.items() if not name.startswith("fsGroup")}
+    return replace(part, pod={**part.pod, "securityContext": kept})
 
 
 def _container(use: ContainerUse, who: str, settings: Settings) -> tuple[list[PodPatch], list[Problem]]:
@@ -95,7 +107,7 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
         pull_secrets=resolved.pull_secrets,
         labels=labels,
         annotations={ANNOTATION_RESTARTED_AT: request.restarted_at} if request.restarted_at else {},
-        pod=container.pod_fields(resolved),
+        pod=container.pod_fields(resolved, group),
         of=group.containers[0].name,
     )
 

@@ -154,7 +154,11 @@ def _submission(item: Container) -> dict[str, Any]:
         given = {"value": each.value, "credential": each.credential.to_dict() if each.credential else None}
         variables.append({"name": each.name, **{key: value for key, value in given.items() if value is not None}})
     context = item.security_context
+    custom = context.run_as_user is not None or context.run_as_group is not None
     security = {
+        "uidGidSource": "custom" if custom else None,
+        "runAsUid": context.run_as_user,
+        "runAsGid": context.run_as_group,
         "allowPrivilegeEscalation": context.allow_privilege_escalation,
         "readOnlyRootFilesystem": context.read_only_root_filesystem,
         "capabilities": list(context.capabilities.add) or None,

@@ -119,8 +119,16 @@ class SeccompProfile(Model):
 
 
 class ContainerSecurityContext(Model):
-    """Privileges of a container. By default it meets Pod Security level restricted. It never runs as root."""
+    """User and privileges of a container. By default it meets Pod Security level restricted. It never runs as root."""
 
+    run_as_user: Annotated[int, Field(ge=1, le=2147483647)] | None = None
+    """User id of the process, for an image that runs as root or names its user without a number. The container also
+    gets a writable home directory, which HOME names. Default: that of the image.
+    """
+    run_as_group: Annotated[int, Field(ge=1, le=2147483647)] | None = None
+    """Primary group id of the process. The volumes of the pod belong to this group; that of the primary container
+    counts. Default: that of the image.
+    """
     allow_privilege_escalation: bool | None = None
     """Let a process gain more privileges than its parent. Default: false. Elevated."""
     read_only_root_filesystem: bool | None = None
