@@ -96,6 +96,13 @@ class Reason(StrEnum):
         "The PersistentVolume of a claim no longer exists.",
         "Restore the volume, or delete the claim so that a new, empty one is created.",
     )
+    LIMIT_RANGE_VIOLATION = (
+        "LimitRangeViolation",
+        Level.STALLED,
+        "A LimitRange of the Namespace does not allow the requests, limits or size. It also sets limits that are left "
+        "out, which can be lower than a request.",
+        "Set requests, limits or size within the LimitRange: `kubectl describe limitrange`.",
+    )
     MALFORMED_SECRET = (
         "MalformedSecret",
         Level.STALLED,
@@ -348,6 +355,25 @@ class Reason(StrEnum):
         "The pod ended.",
         "Read the message, and `kubectl describe pod`.",
     )
+    POD_NOT_TERMINATED = (
+        "PodNotTerminated",
+        Level.WAITING,
+        "A deleted pod does not end. It holds its volumes and devices, and pods that replace it may have to wait.",
+        "Check the finalizers of the pod, and its node. The message has the time at which it should have ended.",
+    )
+    POD_SANDBOX_FAILED = (
+        "PodSandboxFailed",
+        Level.WAITING,
+        "The node cannot set up the network or the runtime of a pod.",
+        "Ask an administrator to check the network plugin of the node that the message or `kubectl get pod -o wide` "
+        "names.",
+    )
+    PROVISIONING_FAILED = (
+        "ProvisioningFailed",
+        Level.WAITING,
+        "No volume can be created or bound for a claim.",
+        "Correct StorageClass, size or access modes. A claim that was never bound is created again with new values.",
+    )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         Level.WAITING,
@@ -408,6 +434,12 @@ class Reason(StrEnum):
         Level.WAITING,
         "The ArtifactRepository has no such version, or no longer has it.",
         "Check `status.versions` of the repository.",
+    )
+    VOLUME_MOUNT_FAILED = (
+        "VolumeMountFailed",
+        Level.WAITING,
+        "A volume cannot be attached to the node of a pod, or mounted there.",
+        "Read the kubelet's text in the message. A ReadWriteOnce volume moves once its former pod has ended.",
     )
     WAITING = (
         "Waiting",
@@ -487,6 +519,12 @@ class Reason(StrEnum):
         "An asset that creates no objects is valid.",
     )
 
+    AUTOSCALING_FAILED = (
+        "AutoscalingFailed",
+        Level.NOTE,
+        "An autoscaler cannot read its metric, so the number of pods stays as it is.",
+        "Set the request that the message names, or ask an administrator to check the metrics API.",
+    )
     CLAIM_LEFT = (
         "ClaimLeft",
         Level.NOTE,
@@ -509,6 +547,25 @@ class Reason(StrEnum):
         "a second installation of Outfitter. Outfitter keeps that value, and tries again after 30 seconds, then after "
         "growing times up to 10 minutes.",
         "Change the writer that the message names, or set the same value in the asset.",
+    )
+    FS_GROUP_UNSET = (
+        "FsGroupUnset",
+        Level.NOTE,
+        "A pod mounts a claim, and no group is set for it. A new volume usually belongs to root, and a user of the "
+        "image cannot write there.",
+        "Set a group id. The volumes of the pod then belong to that group.",
+    )
+    LIMIT_RANGE_APPLIED = (
+        "LimitRangeApplied",
+        Level.NOTE,
+        "A LimitRange of the Namespace added limits that the spec leaves out.",
+        "Set the limits yourself if these are too low.",
+    )
+    NO_NAMESPACE_IN_SCOPE = (
+        "NoNamespaceInScope",
+        Level.NOTE,
+        "The scope of a shared asset matches no Namespace.",
+        "Check the name of the department. A Namespace is in scope with the label `outfitter.dev/project`.",
     )
     NOT_ENFORCED = (
         "NotEnforced",

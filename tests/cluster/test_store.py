@@ -192,6 +192,7 @@ def test_events_are_found_by_what_they_are_about() -> None:
         {
             **body("e", 1),
             "involvedObject": {"kind": "StatefulSet", "uid": "sts", "name": "w"},
+            "reason": "FailedCreate",
             "message": "quota",
             "count": 3,
         },

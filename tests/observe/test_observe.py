@@ -8,14 +8,29 @@ from typing import Any
 import pytest
 
 from outfitter.children import observe
-from outfitter.observe import State, observe_download, observe_pods, refusal
+from outfitter.observe import (
+    Observation,
+    State,
+    diagnose,
+    diagnose_claim,
+    field_names,
+    not_ending,
+    observe_download,
+    observe_pods,
+    refusal,
+)
 from outfitter.snapshot import CachedObject
-from world import complete
+from world import World, complete
 
 
 def live(kind: str, status: dict[str, Any] | None = None, **body: Any) -> CachedObject:
     meta = {"name": "w", "generation": 2, "uid": "u", "resourceVersion": "1", **body.pop("metadata", {})}
     return CachedObject.of(complete({"kind": kind, "metadata": meta, "status": status or {}, **body}))
+
+
+def failure_of(*pods: CachedObject) -> Observation | None:
+    """Why pods are not ready, where nothing else is known of them."""
+    return diagnose(World().reader(), observe_pods(pods).candidates, field_names("Workspace"))
 
 
 def is_readable(message: str) -> bool:
@@ -116,11 +131,13 @@ DOWNLOADS = [
 def test_downloads(job: dict[str, Any], pod_status: dict[str, Any], state: State, reason: str) -> None:
     """By the Job, then by its pod: the end of the log gives a reason and is never shown."""
     terminated = job == FAILED_JOB and {"containerStatuses": [{"state": {"terminated": pod_status}}]}
-    found = observe_download(live("Job", job), [pod(status=terminated or pod_status)])
+    found = observe_download(World().reader(), live("Job", job), [pod(status=terminated or pod_status)])
     assert (found.state, found.reason) == (state, reason)
     assert pod_status.get("message", "?") not in found.message
     assert found.state is State.READY or is_readable(found.message)
 
+
+LATE_BINDING = "WaitForFirstConsumer"
 
 CLAIMS = [
     ({}, False, State.PROGRESSING, "Pending"),
@@ -135,7 +152,9 @@ CLAIMS = [
 @pytest.mark.parametrize(("status", "late", "state", "reason"), CLAIMS)
 def test_claims(status: dict[str, Any], late: bool, state: State, reason: str) -> None:
     """A claim that is bound by its first pod is ready before it is bound."""
-    found = observe(live("PersistentVolumeClaim", status, spec={}), first_consumer=late)
+    world = World(complete({"kind": "StorageClass", "metadata": {"name": "late"}, "volumeBindingMode": LATE_BINDING}))
+    spec = {"storageClassName": "late"} if late else {}
+    found = diagnose_claim(world.reader(), live("PersistentVolumeClaim", status, spec=spec))
     assert (found.state, found.reason) == (state, reason)
 
 
@@ -177,7 +196,7 @@ FAILURES = [
     (
         status(waits("CreateContainerConfigError", 'secret "x" not found')),
         "ContainerConfigInvalid",
-        'secret "x" not found',
+        "Secret x does not exist. Create it.",
     ),
     (
         status(
@@ -219,7 +238,7 @@ FAILURES = [
         "Unschedulable",
         "3 Insufficient nvidia.com/gpu. Request less",
     ),
-    ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, "PodFailed", "low on memory"),
+    ({"phase": "Failed", "reason": "Evicted", "message": "Pod exceeds its ephemeral limit"}, "PodFailed", "ephemeral"),
     ({"phase": "Failed"}, "PodFailed", "container ended"),
     (
         status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]),
@@ -232,7 +251,7 @@ FAILURES = [
 @pytest.mark.parametrize(("found", "reason", "text"), FAILURES)
 def test_pod_failures(found: dict[str, Any], reason: str, text: str) -> None:
     """The message holds the pod, the kubelet's text and the remedy."""
-    failure = observe_pods([pod(status=found)]).failure
+    failure = failure_of(pod(status=found))
     assert failure is not None
     assert (failure.state, failure.reason) == (State.FAILED, reason)
     assert text in failure.message
@@ -244,13 +263,13 @@ def test_a_pod_whose_deletion_waits_for_a_lost_node_is_a_failure() -> None:
     """A pod that ends on a healthy node is none."""
     meta = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
     lost = status(conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])
-    failure = observe_pods([pod(status=lost, **meta)]).failure
-    assert failure is not None
+    world = World()
+    (failure,) = not_ending(world.reader(), observe_pods([pod(status=lost, **meta)]).ending)
     assert failure.reason == "NodeLost"
     assert "kubectl delete node" in failure.message
     said = {"reason": "ContainersNotReady"}
     going = status(conditions=[{"type": kind, "status": "False", **said} for kind in ("Ready", "ContainersReady")])
-    assert observe_pods([pod(status=going, **meta)]).failure is None
+    assert not list(not_ending(world.reader(), observe_pods([pod(status=going, **meta)]).ending))
 
 
 FINE = [
@@ -267,7 +286,7 @@ FINE = [
 @pytest.mark.parametrize("found", FINE)
 def test_pods_that_start(found: dict[str, Any]) -> None:
     """Starting, running, recovered or restarting: no failure."""
-    assert observe_pods([pod(status=found)]).failure is None
+    assert failure_of(pod(status=found)) is None
 
 
 def test_messages_have_no_counters_and_back_off_times() -> None:
@@ -275,7 +294,7 @@ def test_messages_have_no_counters_and_back_off_times() -> None:
     texts = set()
     for message in ("back-off 10s restarting", "back-off 20s restarting"):
         container = waits("CrashLoopBackOff", message, restartCount=len(message), lastState=ended("Error", 1))
-        failure = observe_pods([pod(status=status(container))]).failure
+        failure = failure_of(pod(status=status(container)))
         assert failure is not None
         texts.add(failure.message)
     assert len(texts) == 1
@@ -290,7 +309,7 @@ def test_scheduled() -> None:
     assert not observe_pods([there, not_yet]).scheduled
     assert not observe_pods([]).scheduled
     assert observe_pods([there, going]).scheduled
-    assert observe_pods([going]).failure is None
+    assert failure_of(going) is None
 
 
 def test_pods_that_block_a_rollout() -> None:
@@ -303,8 +322,8 @@ def test_pods_that_block_a_rollout() -> None:
         pod("w-3", status={}, revision="old", deletionTimestamp="2026-01-01T00:00:00Z"),
         pod("w-4", status={}),
     ]
-    assert [item.name for item in observe_pods([stuck, *fine], "new").unready_outdated] == ["w-0"]
-    assert observe_pods([stuck, *fine], "").unready_outdated == ()
+    assert [item.name for item in observe_pods([stuck, *fine], ["new"]).unready_outdated] == ["w-0"]
+    assert observe_pods([stuck, *fine]).unready_outdated == ()
 
 
 def test_refusals() -> None:

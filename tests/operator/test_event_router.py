@@ -155,10 +155,29 @@ async def test_a_rejected_pod_requeues_the_owner_of_its_statefulset(bench: Bench
     await bench.due()
     about = {"kind": "StatefulSet", "name": "alice", "uid": live.uid}
     body = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "a"}, "involvedObject": about}
+    body["reason"] = "FailedCreate"
     bench.cluster.user_apply(body)
     assert await bench.due() == {ALICE}
     bench.cluster.user_apply({**body, "metadata": {"name": "f", "namespace": "a"}, "involvedObject": {"name": "x"}})
     assert await bench.due() == set()
+
+
+async def test_an_event_about_a_pod_or_claim_requeues_who_depends_on_it(bench: Bench) -> None:
+    owner = bench.create(ALICE)
+    bench.create(TORCH)
+    for kind, reason in (("Pod", "FailedMount"), ("PersistentVolumeClaim", "ProvisioningFailed")):
+        bench.cluster.user_apply(child(owner, kind, "alice-0"))
+        live = bench.caches[kind].get("a", "alice-0")
+        assert live is not None
+        bench.reverse_index.record(TORCH, frozenset({Dep(kind, "a", "alice-0")}))
+        await bench.due()
+        about = {"kind": kind, "name": "alice-0", "uid": live.uid}
+        meta = {"name": kind.lower(), "namespace": "a"}
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": meta, "involvedObject": about, "reason": reason}
+        bench.cluster.user_apply({**event, "reason": "Scheduled"})
+        assert await bench.due() == set(), "an Event that explains nothing"
+        bench.cluster.user_apply(event)
+        assert await bench.due() == {ALICE, TORCH}
 
 
 async def test_a_deleted_object_is_forgotten_and_its_dependents_are_requeued(bench: Bench) -> None:

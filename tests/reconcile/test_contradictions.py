@@ -12,6 +12,7 @@ IMAGE = "registry.example.com/u:1"
 SETTINGS = {"domain": "apps.example.com"}
 LOCAL = {"container": 8080, "clusterLocalAccessOnly": True}
 ROOT = {"uidGidSource": "custom", "runAsUid": 0}
+OWN_GROUP = {"uidGidSource": "custom", "runAsUid": 1000, "runAsGid": 1000}
 OWN_IDS = {"uidGidSource": "custom", "overrideUidGidInWorkspace": True}
 CLAIM = {"name": "c", "path": "/c", "claimName": "c", "dataSharing": True, "claimInfo": {"size": "1Gi"}}
 
@@ -38,7 +39,7 @@ CASES: dict[str, tuple[Body, Body, str]] = {
     "affinity-without-key": ({}, {"podAffinity": {"type": "Required"}}, "spec.podAffinity.key"),
     "affinity": ({}, {"podAffinity": {"key": "topology.kubernetes.io/zone"}}, ""),
     "inline-data-sharing": ({}, {"storage": {"pvc": [CLAIM]}}, "spec.storage.pvc[c].dataSharing"),
-    "inline-no-data-sharing": ({}, {"storage": {"pvc": [{**CLAIM, "dataSharing": False}]}}, ""),
+    "inline-no-data-sharing": ({"security": OWN_GROUP}, {"storage": {"pvc": [{**CLAIM, "dataSharing": False}]}}, ""),
     "home-of-secret": ({}, {"createHomeDir": True, "environmentVariables": home(**TOKEN)}, HOME_FIELD),
     "home-empty": ({}, {"createHomeDir": True, "environmentVariables": home(value="")}, HOME_FIELD),
     "home-relative": ({}, {"createHomeDir": True, "environmentVariables": home(value="home")}, HOME_FIELD),

@@ -89,7 +89,7 @@ POD_STATUSES = {
     "ImagePullFailed": waiting_container("ImagePullBackOff"),
     "NodeLost": {"phase": "Running", "conditions": LOST},
     "OOMKilled": waiting_container("CrashLoopBackOff", **ended("OOMKilled", 137)),
-    "PodFailed": {"phase": "Failed", "reason": "Evicted"},
+    "PodFailed": {"phase": "Failed", "reason": "UnexpectedAdmissionError"},
     "RunsAsRoot": waiting_container("CreateContainerConfigError", ROOT),
     "Unschedulable": {"phase": "Pending", "conditions": [UNSCHEDULABLE]},
 }

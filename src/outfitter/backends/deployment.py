@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from outfitter.render import connection, scaling, serving
 from outfitter.render.owner import child_meta
 from outfitter.render.podset import PodSet
 from outfitter.snapshot import CachedObject
+
+_NEWEST: Final = re.compile(r'[Rr]eplica ?[Ss]et "([^"]+)"')
 
 
 class DeploymentBackend:
@@ -48,11 +51,18 @@ class DeploymentBackend:
         """Return the state of all Deployments. Their pods belong to ReplicaSets, which are not watched."""
         return ControllerState(
             combined([observe(live) for live in controllers]),
-            observe_pods(pods),
+            observe_pods(pods, _replica_sets(controllers)),
             total(controllers, "replicas"),
             total(controllers, "readyReplicas"),
             processed(controllers),
         )
+
+
+def _replica_sets(controllers: Iterable[CachedObject]) -> frozenset[str]:
+    """Return the names of the newest ReplicaSets, which only a message of each Deployment has."""
+    conditions = (item for live in controllers for item in (live.body.get("status") or {}).get("conditions") or ())
+    found = (_NEWEST.search(item.get("message", "")) for item in conditions if item["type"] == "Progressing")
+    return frozenset(match[1] for match in found if match)
 
 
 def _group(run: Run, group: PodSet, name: str, meta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

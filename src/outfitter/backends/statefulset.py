@@ -59,7 +59,7 @@ class StatefulSetBackend:
         own = [pod for pod in pods if pod.controller in uids or not uids]
         return ControllerState(
             combined([observe(live) for live in controllers]),
-            observe_pods(own, _update_revision(controllers)),
+            observe_pods(own, [revision] if (revision := _update_revision(controllers)) else ()),
             total(controllers, "replicas"),
             total(controllers, "readyReplicas"),
             processed(controllers),

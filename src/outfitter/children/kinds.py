@@ -93,6 +93,8 @@ _READ: Final = ("list", "watch")
 _ALL: Final = ("create", "delete", "get", "list", "patch", "watch")
 _NO_PATCH: Final = ("create", "delete", "get", "list", "watch")  # such objects are replaced, never changed
 _OWNED: Final = Watch(label_selector=LABEL_OWNER_UID)
+# A field selector has no "or". These four are the most frequent, and the status of the pod says the same.
+_WARNINGS: Final = "type=Warning,reason!=BackOff,reason!=Failed,reason!=FailedScheduling,reason!=Unhealthy"
 _READABLE_SECRETS: Final = (
     "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=bootstrap.kubernetes.io/token"
 )
@@ -184,8 +186,8 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
     ChildKind(
         "Event", "", "v1", "events",
         verbs=("create", *_READ),
-        why="own Events; pods that quota or Pod Security rejected",
-        watch=Watch(field_selector="reason=FailedCreate"),
+        why="own Events; why a pod is not created or waits for a volume or network, and why a claim is not bound",
+        watch=Watch(field_selector=_WARNINGS),
         project=projection.event,
     ),
     ChildKind(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from outfitter.api.base import GROUP
 from outfitter.naming import LABEL_OWNER_UID
+from outfitter.observe.causes import Source, known
 from outfitter.snapshot import CachedObject
 
 Body = Mapping[str, Any]
@@ -16,8 +17,13 @@ Projection = Callable[[str, Body], CachedObject | None]
 
 # kubectl's copy of the whole object, which includes the data of a Secret.
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-# These controllers report a pod that they cannot create by an Event only; a Deployment reports it in its status.
-_REPORT_BY_EVENT: Final = ("StatefulSet", "Job")
+_REPORTED: Final[Mapping[str, frozenset[str]]] = {
+    "StatefulSet": frozenset({"FailedCreate"}),
+    "Job": frozenset({"FailedCreate"}),
+    "Pod": known(Source.POD),
+    "PersistentVolumeClaim": known(Source.CLAIM),
+}
+"""Kind -> the reasons of the Events that explain its state."""
 _NAMESPACE_META: Final = (
     "name",
     "uid",
@@ -32,7 +38,7 @@ _OURS: Final = f"{GROUP}/"
 _CLAIM_STATUS: Final = ("phase", "capacity", "conditions")
 _VOLUME_SPEC: Final = ("capacity", "claimRef", "csi", "mountOptions", "nodeAffinity", "volumeMode")
 _EVENT_META: Final = ("name", "namespace", "uid", "resourceVersion")
-_EVENT: Final = ("involvedObject", "message", "reason", "firstTimestamp", "lastTimestamp", "eventTime")
+_EVENT: Final = ("involvedObject", "message", "reason", "firstTimestamp", "lastTimestamp", "eventTime", "series")
 
 
 def whole(kind: str, body: Body) -> CachedObject:
@@ -55,8 +61,11 @@ def namespace(kind: str, body: Body) -> CachedObject:
 
 
 def pod(kind: str, body: Body) -> CachedObject:
-    """Metadata, node and status of a Pod."""
-    spec = {"nodeName": node} if (node := (body.get("spec") or {}).get("nodeName")) else {}
+    """Metadata, node, claims and status of a Pod."""
+    given = body.get("spec") or {}
+    spec = _pick(given, ("nodeName",))
+    claims = [_pick(item, ("persistentVolumeClaim",)) for item in given.get("volumes") or ()]
+    spec |= {"volumes": kept} if (kept := [item for item in claims if item]) else {}
     return _of(kind, body, spec=spec, status=body.get("status") or {})
 
 
@@ -74,12 +83,12 @@ def revision(kind: str, body: Body) -> CachedObject | None:
 
 
 def event(kind: str, body: Body) -> CachedObject | None:
-    """An Event of a controller that reports a refused pod only this way."""
+    """An Event that explains the state of the object that it is about."""
     about = body.get("involvedObject") or {}
-    if about.get("kind") not in _REPORT_BY_EVENT:
+    if body.get("reason") not in _REPORTED.get(about.get("kind", ""), ()):
         return None
     found = CachedObject.of({"metadata": _pick(body["metadata"], _EVENT_META), **_pick(body, _EVENT)}, kind)
-    # Its owner is the object that it is about, so that Store.owned(uid of the StatefulSet) finds it.
+    # Its owner is the object that it is about, so that Store.owned(uid of that object) finds it.
     return replace(found, owner=about.get("uid", ""))
 
 

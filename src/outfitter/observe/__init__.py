@@ -1,6 +1,11 @@
 """States of live child objects: from Kubernetes objects to Observations."""
 
+from outfitter.observe.autoscaling import observe_autoscaler
+from outfitter.observe.claims import diagnose_claim
+from outfitter.observe.diagnosis import diagnose, limits_added, not_ending
 from outfitter.observe.downloads import observe_download
+from outfitter.observe.events import newest_message
+from outfitter.observe.fields import FieldNames, field_names
 from outfitter.observe.pods import PodSummary, observe_pods
 from outfitter.observe.refusals import refusal
 from outfitter.observe.state import READY, UNSEEN, Observation, State
@@ -8,9 +13,17 @@ from outfitter.observe.state import READY, UNSEEN, Observation, State
 __all__ = [
     "READY",
     "UNSEEN",
+    "FieldNames",
     "Observation",
     "PodSummary",
     "State",
+    "diagnose",
+    "diagnose_claim",
+    "field_names",
+    "limits_added",
+    "newest_message",
+    "not_ending",
+    "observe_autoscaler",
     "observe_download",
     "observe_pods",
     "refusal",

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable
 
 from outfitter.observe.controllers import observe_job
+from outfitter.observe.diagnosis import diagnose
+from outfitter.observe.fields import NIM_CACHE
 from outfitter.observe.pods import observe_pods
 from outfitter.observe.state import Observation, State, failed, progressing
 from outfitter.reasons import Reason
-from outfitter.snapshot import CachedObject
+from outfitter.snapshot import CachedObject, Reader
 
 # Failure by a pattern in the last lines of the log. The log itself is never shown, because it can contain a key.
 _LOG_FAILURES: tuple[tuple[str, Reason, str], ...] = (
@@ -26,14 +28,15 @@ _LOG_FAILURES: tuple[tuple[str, Reason, str], ...] = (
 )
 
 
-def observe_download(job: CachedObject, pods: Iterable[CachedObject]) -> Observation:
+def observe_download(reader: Reader, job: CachedObject, pods: Iterable[CachedObject]) -> Observation:
     """READY for a complete download; else the reason why it does not progress, or why it failed."""
     state = observe_job(job.body)
     if state.state is State.READY:
         return state
     if state.state is State.PROGRESSING:
         # A failed pod ends its Job; only the Job's own condition counts, and it follows a moment later.
-        failure = observe_pods(pod for pod in pods if (pod.body.get("status") or {}).get("phase") != "Failed").failure
+        left = [pod for pod in pods if (pod.body.get("status") or {}).get("phase") != "Failed"]
+        failure = diagnose(reader, observe_pods(left).candidates, NIM_CACHE)
         return progressing(failure.reason, failure.message) if failure else state
     if state.reason == Reason.DEADLINE_EXCEEDED:
         text = "The download took too long. Check the network, or ask an administrator to raise nimDownloadSeconds."

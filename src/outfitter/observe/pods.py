@@ -1,137 +1,95 @@
-"""State of the pods of a workload: failures, scheduling, and pods that block a rollout."""
+"""The pods of a workload: their order, whether they are scheduled, and those that block a rollout or do not end."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from outfitter.observe.state import Observation, failed
-from outfitter.reasons import Reason
+from outfitter.naming import LABEL_CONTAINER_GROUP
 from outfitter.snapshot import CachedObject
 
-_IMAGE_REMEDY: Final = (
-    "Check the name and tag of the image, and whether a dockerRegistry Credential covers its registry."
-)
-_WAITING: Final[Mapping[str, tuple[Reason, str]]] = {
-    "ImagePullBackOff": (Reason.IMAGE_PULL_FAILED, _IMAGE_REMEDY),
-    "ErrImagePull": (Reason.IMAGE_PULL_FAILED, _IMAGE_REMEDY),
-    "ErrImageNeverPull": (
-        Reason.IMAGE_PULL_FAILED,
-        "The node does not have the image. Set imagePullPolicy IfNotPresent.",
-    ),
-    "InvalidImageName": (Reason.IMAGE_PULL_FAILED, "Correct the name of the image."),
-    "CreateContainerConfigError": (
-        Reason.CONTAINER_CONFIG_INVALID,
-        "Create the Secret, ConfigMap or key that the container needs.",
-    ),
-    "CreateContainerError": (Reason.CONTAINER_CONFIG_INVALID, "Correct the settings of the container."),
-    "RunContainerError": (
-        Reason.CONTAINER_START_FAILED,
-        "Check command, workingDir, and whether the image works with its user.",
-    ),
-    "CrashLoopBackOff": (Reason.CRASH_LOOP_BACK_OFF, "Read its log: kubectl logs --previous"),
-}
-"""The kubelet's reason for a container that waits -> reason and remedy."""
-
-_RUNS_AS_ROOT: Final = re.compile(
-    r"container has runAsNonRoot and image (will run as root|has non-numeric user \([^)]*\))"
-    r"|container's runAsUser breaks non-root policy"
-)
-
-Conditions = Mapping[str, Mapping[str, Any]]
+_ENDED: Final = ("Failed", "Succeeded")
+# The kubelet and the node lifecycle controller end pods with these reasons; no container caused it.
+_ENDED_FROM_OUTSIDE: Final = ("Preempting", "Terminated", "NodeShutdown", "Shutdown", "NodeLost", "NodeAffinity")
+_OWN_LIMIT: Final = "exceed"  # in the message of an eviction: a limit of the pod, and not what the node has
 
 
 @dataclass(frozen=True, slots=True)
 class PodSummary:
-    """The state of all pods of a workload. `unready_outdated`: unready pods of an old StatefulSet revision."""
+    """All pods of a workload.
+
+    `candidates`: those that can explain why it is not ready: of the newest revision first, then the newest.
+    `ending`: those that are being deleted, the oldest deletion first. `unready_outdated`: unready pods of an old
+    StatefulSet revision.
+    """
 
     scheduled: bool = False
-    failure: Observation | None = None
+    candidates: tuple[CachedObject, ...] = ()
+    ending: tuple[CachedObject, ...] = ()
     unready_outdated: tuple[CachedObject, ...] = ()
 
 
-def observe_pods(pods: Iterable[CachedObject], update_revision: str = "") -> PodSummary:
-    """The first failure, whether all pods are scheduled, and unready pods without `update_revision`."""
-    scheduled, failure, unready_outdated = True, None, []
-    any_pod = False
-    for pod in pods:
-        body = pod.body
-        conditions = {item["type"]: item for item in (body.get("status") or {}).get("conditions") or ()}
-        if pod.deleting:
-            # Five minutes after a node is lost, its pods are deleted, which only that node could confirm.
-            failure = failure or _node_lost(body, conditions)
-            continue
-        any_pod = True
-        scheduled = scheduled and conditions.get("PodScheduled", {}).get("status") == "True"
-        failure = failure or _pod_failure(body, conditions)
-        if _outdated(body, update_revision) and conditions.get("Ready", {}).get("status") != "True":
-            unready_outdated.append(pod)
-    return PodSummary(scheduled and any_pod, failure, tuple(unready_outdated))
+def observe_pods(pods: Iterable[CachedObject], newest: Collection[str] = ()) -> PodSummary:
+    """Summarize pods. `newest`: revisions of a StatefulSet, or names of ReplicaSets, that pods should have."""
+    found = sorted(pods, key=lambda pod: _rank(pod, newest), reverse=True)
+    running = [pod for pod in found if not pod.deleting]
+    replaced = {_group(pod) for pod in running if phase(pod) not in _ENDED}
+    ending = sorted((pod for pod in found if pod.deleting), key=lambda pod: (deletion_time(pod), pod.uid))
+    return PodSummary(
+        bool(running) and all(condition(pod, "PodScheduled").get("status") == "True" for pod in running),
+        tuple(pod for pod in running if not disrupted(pod) and not (phase(pod) in _ENDED and _group(pod) in replaced)),
+        tuple(ending),
+        tuple(pod for pod in running if _outdated(pod, newest) and condition(pod, "Ready").get("status") != "True"),
+    )
 
 
-def _outdated(body: Mapping[str, Any], update_revision: str) -> bool:
-    revision = (body["metadata"].get("labels") or {}).get("controller-revision-hash", "")
-    return bool(update_revision and revision and revision != update_revision)
+def disrupted(pod: CachedObject) -> bool:
+    """Whether a pod ended through no fault of its own: drained, preempted, evicted, or its node was shut down."""
+    if phase(pod) != "Failed":
+        return False
+    status = pod.body.get("status") or {}
+    if condition(pod, "DisruptionTarget").get("status") == "True":
+        return True
+    reason = status.get("reason", "")
+    if reason == "Evicted":
+        return _OWN_LIMIT not in status.get("message", "")
+    return reason in _ENDED_FROM_OUTSIDE
 
 
-def _pod_failure(body: Mapping[str, Any], conditions: Conditions) -> Observation | None:
-    name, status = body["metadata"]["name"], body.get("status") or {}
-    scheduling = conditions.get("PodScheduled", {})
-    if scheduling.get("reason") == "Unschedulable":
-        since = scheduling.get("lastTransitionTime") or ""
-        return _unschedulable(name, scheduling.get("message", "no node fits the pod"), since)
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        failure = _container_failure(name, container)
-        if failure:
-            return failure
-    if status.get("phase") == "Failed":
-        cause = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
-        return failed(Reason.POD_FAILED, f"Pod {name} failed: {(cause or 'a container ended').rstrip('.')}.")
-    return _node_lost(body, conditions)
+def phase(pod: CachedObject) -> str:
+    """The phase of a pod."""
+    return str((pod.body.get("status") or {}).get("phase", ""))
 
 
-def _unschedulable(pod: str, message: str, since: str) -> Observation:
-    cause = message.partition(" no new claims to deallocate")[0].partition(" preemption:")[0].rstrip(" .,")
-    remedy = "Request less in compute, choose another nodeType or other nodePools, or free capacity."
-    return failed(Reason.UNSCHEDULABLE, f"Pod {pod} cannot be scheduled: {cause}. {remedy}", since)
+def condition(pod: CachedObject, type_: str) -> Mapping[str, Any]:
+    """One condition of a pod; empty if it is absent."""
+    found = (pod.body.get("status") or {}).get("conditions") or ()
+    return next((item for item in found if item["type"] == type_), {})
 
 
-def _node_lost(body: Mapping[str, Any], conditions: Conditions) -> Observation | None:
-    name, ready = body["metadata"]["name"], conditions.get("Ready", {})
-    containers_ready = conditions.get("ContainersReady", {}).get("status") == "True"
-    # A kubelet sets a reason. The node controller sets none, after 40 s without an answer of the kubelet.
-    if ready.get("status") != "False" or not containers_ready or ready.get("reason"):
-        return None
-    node = (body.get("spec") or {}).get("nodeName", "?")
-    remedy = f"Restore the node. If it is lost, ask an administrator to run: kubectl delete node {node}"
-    return failed(Reason.NODE_LOST, f"Pod {name} is on node {node}, which does not answer. {remedy}")
+def deletion_time(pod: CachedObject) -> str:
+    """When a pod that is being deleted should be gone, in RFC 3339: the request plus the grace period."""
+    return str(pod.body["metadata"].get("deletionTimestamp", ""))
 
 
-def _container_failure(pod: str, container: Mapping[str, Any]) -> Observation | None:
-    state = container.get("state") or {}
-    last = (container.get("lastState") or {}).get("terminated") or state.get("terminated") or {}
-    waiting = state.get("waiting") or {}
-    if last.get("reason") == "OOMKilled" and not container.get("ready"):
-        remedy = "Raise compute.cpuMemoryLimit, and cpuMemoryRequest with it."
-        return failed(Reason.OOM_KILLED, f"Pod {pod} exceeded its memory limit. {remedy}")
-    known = _WAITING.get(waiting.get("reason", ""))
-    if known is None:
-        return None
-    if found := _RUNS_AS_ROOT.search(waiting.get("message", "")):
-        # The kubelet reads the user of the image only here, so no earlier check can report it.
-        remedy = "Set security.runAsUid with uidGidSource: custom, or runAsNonRoot: false, or use another image."
-        return failed(Reason.RUNS_AS_ROOT, f"Pod {pod} cannot start: {found[0]}. {remedy}")
-    reason, remedy = known
-    return failed(reason, f"Pod {pod} is in {waiting['reason']}{_detail(reason, container, waiting, last)}. {remedy}")
+def _rank(pod: CachedObject, newest: Collection[str]) -> tuple[bool, str, str]:
+    """The order of pods; the uid only makes it stable."""
+    return _revision(pod) in newest, pod.body["metadata"].get("creationTimestamp", ""), pod.uid
 
 
-def _detail(reason: Reason, container: Mapping[str, Any], waiting: Mapping[str, Any], last: Mapping[str, Any]) -> str:
-    """What is known of the cause, without counters and times: each change of a message costs a write."""
-    if reason is Reason.CRASH_LOOP_BACK_OFF:
-        return f" (exit code {last['exitCode']})" if "exitCode" in last else ""
-    if reason is Reason.IMAGE_PULL_FAILED:
-        return f" for image {container['image']}" if container.get("image") else ""
-    message = waiting.get("message", "").rstrip(".")
-    return f": {message}" if message else ""
+def _revision(pod: CachedObject) -> str:
+    """The revision of a pod: its label if a StatefulSet made it, else the name of its ReplicaSet."""
+    meta = pod.body["metadata"]
+    label = (meta.get("labels") or {}).get("controller-revision-hash", "")
+    return label or next((ref["name"] for ref in meta.get("ownerReferences") or () if ref.get("controller")), "")
+
+
+def _outdated(pod: CachedObject, newest: Collection[str]) -> bool:
+    label = (pod.body["metadata"].get("labels") or {}).get("controller-revision-hash", "")
+    return bool(newest and label and label not in newest)
+
+
+def _group(pod: CachedObject) -> str:
+    """The container group of a pod; a StatefulSet has one."""
+    return str((pod.body["metadata"].get("labels") or {}).get(LABEL_CONTAINER_GROUP, ""))

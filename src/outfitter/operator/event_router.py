@@ -46,7 +46,7 @@ class EventRouter:
             return
         live = change.live
         if change.kind == "Event":
-            self._pod_rejected(live)
+            self._event_changed(live)
             return
         if change.kind == "Namespace" and not essential(change):
             return
@@ -133,11 +133,13 @@ class EventRouter:
                 self._queue.add(Key(kind, owner.namespace, owner.name))
                 return
 
-    def _pod_rejected(self, event: CachedObject) -> None:
+    def _event_changed(self, event: CachedObject) -> None:
+        """Requeue the objects whose state an Event explains."""
         about = event.body.get("involvedObject") or {}
-        controller = self._caches[about["kind"]].get(event.namespace, about.get("name", ""))
-        if controller is not None and controller.uid == about.get("uid"):
-            self._requeue_owner(controller)
+        live = self._caches[about["kind"]].get(event.namespace, about.get("name", ""))
+        if live is not None and live.uid == about.get("uid"):
+            self._requeue_owner(live)
+            self._requeue_dependents(live)
 
 
 def _concerns_users(change: Change) -> bool:

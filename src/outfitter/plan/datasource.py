@@ -7,12 +7,12 @@ from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.volumes import ClaimInfo
-from outfitter.children import observe
 from outfitter.naming import data_source_config_map, owner_labels
-from outfitter.observe import State
+from outfitter.observe import State, diagnose_claim
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
+from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.capabilities import SHARED_SOURCES
 from outfitter.policy.capabilities import volume as volume_capability
@@ -161,14 +161,7 @@ def _existing(reader: Reader, namespace: str, name: str) -> Problem | None:
     if live is None:
         text = f"PersistentVolumeClaim {namespace}/{name} does not exist. Create it, or remove existingPvc."
         return waiting(Reason.NOT_CREATED, text, "spec.pvc.claimName", namespace)
-    seen = observe(live, first_consumer=reader.binds_late(live))
-    if seen.state is State.FAILED:
-        return stalled(
-            seen.reason,
-            f"PersistentVolumeClaim {namespace}/{name} is in phase Lost. {seen.message}",
-            namespace=namespace,
-        )
-    return None
+    return claim_problem(reader, live, namespace=namespace)
 
 
 def _report(reader: Reader, facts: dict[str, Any], result: Diff, where: list[str], name: str) -> Plan:
@@ -179,12 +172,11 @@ def _report(reader: Reader, facts: dict[str, Any], result: Diff, where: list[str
         if live is None:
             message = message or "No volume is bound yet."
             continue
-        seen = observe(live, first_consumer=reader.binds_late(live))
+        seen = diagnose_claim(reader, live)
         bound += seen.state is State.READY
         message = message or (seen.message if seen.state is not State.READY else "")
         if seen.state is State.FAILED and not any(problem.namespace == namespace for problem in problems):
-            text = f"PersistentVolumeClaim {namespace}/{name} is in phase Lost. {seen.message}"
-            problems.append(stalled(seen.reason, text, namespace=namespace))
+            problems.append(Problem(seen.reason, seen.message, seen.reason.level, namespace=namespace))
     broken = {problem.namespace or where[0] for problem in problems if problem.level > Level.NOTE} if where else set()
     fine = len(where) - len(broken)
     facts["targets"] = {"desired": len(where), "synced": fine}

@@ -156,17 +156,21 @@ def _change(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObje
     return Apply(want, found.uid)
 
 
+_FIXED_AT_CREATION: Final = ("accessModes", "storageClassName", "volumeMode")
+
+
 def _claim(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObject) -> Write | None:
     """Return the write that takes over a claim, repairs its labels or changes its size.
 
     A volume never shrinks. Our own growth that has not happened yet can be taken back, and a claim that was never bound
-    holds no data, so it is created again with its new size. A growth by somebody else is kept.
+    holds no data, so it is created again with its new size, class and access modes. A growth by somebody else is kept.
     """
     live = found.body
     requested, has = want["spec"]["resources"]["requests"], live["spec"]["resources"]["requests"]
     status = live.get("status") or {}
     wanted, current = parse_quantity(requested["storage"]), parse_quantity(has["storage"])
-    if wanted != current and status.get("phase") == "Pending" and not live["spec"].get("volumeName"):
+    unlike = wanted != current or any(want["spec"].get(name, value) != value for name, value in _immutable(live))
+    if unlike and status.get("phase") == "Pending" and not live["spec"].get("volumeName"):
         return Delete(found)
     capacity = (status.get("capacity") or {}).get("storage")
     smallest = parse_quantity(capacity) if capacity and _size_is_ours(manifest, live) else current
@@ -178,10 +182,13 @@ def _claim(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObjec
         ):
             return None
     # Immutable fields are sent as they are; else the API server would reject the growth as well.
-    for name in ("accessModes", "storageClassName", "volumeMode"):
-        if name in live["spec"]:
-            want["spec"][name] = live["spec"][name]
+    want["spec"].update(_immutable(live))
     return Apply(want, found.uid)
+
+
+def _immutable(claim: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the fields of a claim that cannot change."""
+    return [(name, value) for name, value in claim["spec"].items() if name in _FIXED_AT_CREATION]
 
 
 def _size_is_ours(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:

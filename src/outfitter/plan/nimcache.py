@@ -11,14 +11,15 @@ from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
 from outfitter.children import observe
 from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABEL_FILLED
-from outfitter.observe import Observation, State, observe_download, refusal
+from outfitter.observe import Observation, State, field_names, newest_message, observe_download, refusal
 from outfitter.plan.diff import diff
 from outfitter.plan.idle import IdleTimer, instant
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
+from outfitter.plan.workload.causes import claim_problem, claim_problems
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.policy.capabilities import SUBMISSION, unsupported
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.problems import Problem, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
 from outfitter.resolve.references import Found, check_variables, credential_key
@@ -67,12 +68,9 @@ def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dic
         text = f"PersistentVolumeClaim {namespace}/{name} does not exist. Create it."
         problem = waiting(Reason.NOT_CREATED, text, "spec.claimName")
         return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Pending"}, (0, 1)))
-    seen = observe(live, first_consumer=reader.binds_late(live))
-    if seen.state is State.FAILED:
-        problem = stalled(
-            seen.reason, f"PersistentVolumeClaim {namespace}/{name} is in phase Lost. {seen.message}", "spec.claimName"
-        )
-        return Plan(StatusInput(False, problem.reason, "", (problem,), {**facts, "phase": "Failed"}, (0, 1)))
+    broken = claim_problem(reader, live, "spec.claimName")
+    if broken is not None:
+        return Plan(StatusInput(False, broken.reason, "", (broken,), {**facts, "phase": "Failed"}, (0, 1)))
     return Plan(StatusInput(True, Reason.READY, "", (), {**facts, "phase": "Ready"}, (1, 1)))
 
 
@@ -131,14 +129,7 @@ def _attempt(job: CachedObject) -> int:
 
 
 def _claim_problems(reader: Reader, held: CachedObject | None) -> list[Problem]:
-    if held is None:
-        return []
-    seen = observe(held, first_consumer=reader.binds_late(held))
-    if seen.state is not State.FAILED:
-        return []
-    return [
-        stalled(seen.reason, f"PersistentVolumeClaim {held.namespace}/{held.name} is in phase Lost. {seen.message}")
-    ]
+    return list(claim_problems(reader, [held] if held is not None else []))
 
 
 def _download(
@@ -162,7 +153,7 @@ def _download(
         return Plan(_draft(facts, problems, Reason.PENDING), (*first, *stale), replan_after_write=bool(first))
     attempt = _attempt(current[-1]) if current else 0
     if current and not current[-1].deleting:
-        seen = observe_download(current[-1], _pods(reader, resource, current[-1]))
+        seen = observe_download(reader, current[-1], _pods(reader, resource, current[-1]))
         used = (current[-1].body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
         job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings)
         kept = diff(reader, resource, [job])
@@ -246,12 +237,11 @@ def _under_way(
         "failure": before.get("failure") if _attempt(job) > 1 else None,
     }
     if not status.get("active"):
-        said = [event.body for event in reader.events(job.uid)]
-        newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
-        seen = refusal(newest.get("message", "")) if newest else seen
-    if seen.message and seen.reason != Reason.PROGRESSING:
-        level = Level.STALLED if seen.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED) else Level.WAITING
-        problems = [*problems, Problem(seen.reason, seen.message, level)]
+        message = newest_message(reader, job)
+        seen = refusal(message, field_names("NimCache")) if message else seen
+    told = {problem.message for problem in problems}
+    if seen.message and seen.reason != Reason.PROGRESSING and seen.message not in told:
+        problems = [*problems, Problem(seen.reason, seen.message, seen.reason.level)]
     return Plan(_draft(facts, problems, Reason.DOWNLOADING), tuple(writes), replan_after_write=bool(writes))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.refs import AssetRef
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.snapshot import Reader, Resource
 
@@ -124,15 +124,37 @@ def targets(reader: Reader, asset: Resource) -> list[str]:
     if where.type == "project" or asset.live.namespace != system:
         return [asset.live.namespace]
     found = []
+    for namespace in _in_scope(reader, where):
+        own = reader.get(asset.live.kind, namespace, asset.live.name)
+        if own is None or own.namespace == system:
+            found.append(namespace)
+    return found
+
+
+def _in_scope(reader: Reader, where: Reach) -> Iterator[str]:
+    """Yield the names of the projects in a wide scope."""
+    only = reader.settings.watch_namespaces
     for namespace in reader.namespaces():
         labels: dict[str, Any] = (namespace.body.get("metadata") or {}).get("labels") or {}
-        in_scope = where.type != "department" or labels.get(LABEL_DEPARTMENT) == where.name
-        watched = not reader.settings.watch_namespaces or namespace.name in reader.settings.watch_namespaces
-        if LABEL_PROJECT in labels and in_scope and watched and not namespace.deleting:
-            own = reader.get(asset.live.kind, namespace.name, asset.live.name)
-            if own is None or own.namespace == system:
-                found.append(namespace.name)
-    return found
+        watched = not only or namespace.name in only
+        if LABEL_PROJECT in labels and _covered(where, labels) and watched and not namespace.deleting:
+            yield namespace.name
+
+
+def reaches_nothing(reader: Reader, asset: Resource) -> Iterator[Problem]:
+    """Yield the note that no namespace is in the scope of a shared asset, for example because a name is misspelt."""
+    system = reader.settings.system_namespace
+    where = reach(asset, system)
+    if where.type == "project" or asset.live.namespace != system or any(_in_scope(reader, where)):
+        return
+    if where.name:
+        text = (
+            f"No namespace has both labels {LABEL_PROJECT} and {LABEL_DEPARTMENT}: {where.name}. Check the name of the "
+            "department, or ask an administrator to label a namespace."
+        )
+    else:
+        text = f"No namespace has label {LABEL_PROJECT}. Ask an administrator to label the namespaces of projects."
+    yield note(Reason.NO_NAMESPACE_IN_SCOPE, text, "spec.scope" if where.name else "")
 
 
 def elevation_allowed(reader: Reader, namespace: str) -> bool:

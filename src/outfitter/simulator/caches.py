@@ -27,6 +27,4 @@ class WatchedCaches(Caches):
             if known is not None:
                 self.remove(known)
             return
-        if live.kind == "Event" and live.body.get("reason") != "FailedCreate":
-            return
         super().put(live)

@@ -156,9 +156,13 @@ class Reader:
     def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:
         return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))
 
-    def events(self, uid: str) -> list[CachedObject]:
-        """Return the Events about pods that a controller could not create. A new one requeues the owner."""
-        return [live for live in self._lookup.owned(uid) if live.kind == "Event"]
+    def events(self, about: CachedObject) -> list[CachedObject]:
+        """Return the Events about an object. A new one requeues its owner and its dependents.
+
+        An Event in another namespace that names its uid is not about it: its author may have no right here.
+        """
+        found = (live for live in self._lookup.owned(about.uid) if live.kind == "Event")
+        return [live for live in found if live.namespace == about.namespace]
 
     def override(self, kind: str, namespace: str, name: str) -> Override | None:
         """Return why a child is not written for now, if another writer changes it back."""

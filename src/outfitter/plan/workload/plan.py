@@ -7,19 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from outfitter.backends import Run, backend_of, child_kinds
+from outfitter.observe import State
 from outfitter.plan.diff import diff, prune
 from outfitter.plan.workload import hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.causes import claim_problems, remarks
+from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
-from outfitter.plan.workload.status import (
-    ObservedState,
-    claim_problems,
-    observe_workload,
-    running_status,
-    serving_facts,
-    waiting_status,
-)
+from outfitter.plan.workload.status import running_status, serving_facts, waiting_status
 from outfitter.plan.writes import Plan
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
@@ -70,6 +66,7 @@ def _with_revision(
         *result.problems,
         *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
+        *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
     status = running_status(reader, run, observed, revision, state, problems, pending=pending)
     facts = {

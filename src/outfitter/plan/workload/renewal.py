@@ -8,8 +8,8 @@ from typing import Final
 
 from outfitter.backends import Run, backend_of
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
-from outfitter.plan.workload.status import ObservedState
 from outfitter.policy.builtin import BUILTIN
 from outfitter.policy.checks import Candidate, NamespaceFacts, evaluate
 from outfitter.policy.elevation import elevated, forbidden, revoked

@@ -8,8 +8,8 @@ from typing import Any, Final
 from outfitter.backends import controller_kinds
 from outfitter.naming import ANNOTATION_SCALED
 from outfitter.plan.diff import Diff
+from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import HISTORY, Revision
-from outfitter.plan.workload.status import ObservedState
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase, in_phase
 from outfitter.snapshot import CachedObject, Reader
 

@@ -1,85 +1,29 @@
-"""The state of a workload: its controllers, pods and claims -> phase, problems and facts of its status."""
+"""The status of a workload: phase, problems and facts of its controllers, pods and claims."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
-from outfitter.backends import ControllerState, Run, controller_kinds
-from outfitter.children import observe
-from outfitter.naming import ANNOTATION_STOPPED_REVISION, clone_snapshot, group_workload, selector_labels
-from outfitter.observe import UNSEEN, Observation, PodSummary, State, refusal
+from outfitter.backends import ControllerState, Run
+from outfitter.naming import group_workload, selector_labels
+from outfitter.observe import UNSEEN, Observation, State
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.causes import pod_causes, pod_problems
+from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
-from outfitter.problems import Problem, stalled
+from outfitter.problems import Problem
 from outfitter.reasons import Level, Reason
 from outfitter.render import serving
 from outfitter.render.podset import PodSet
 from outfitter.resolve.artifact import number_of
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.snapshot import CachedObject, Reader, Resource
+from outfitter.snapshot import Reader
 from outfitter.status import StatusInput
 
 _SUSPENDED = "The workload is suspended. Set suspend to false to start it."
 _SCALED_DOWN = "The workload is scaled to 0. Set replicas to 1 or more to start it."
-
-
-@dataclass(frozen=True)
-class ObservedState:
-    """The existing children of a workload."""
-
-    controllers: tuple[CachedObject, ...]
-    revisions: tuple[CachedObject, ...]  # oldest first
-    pods: tuple[CachedObject, ...]
-    published: CachedObject | None  # the revision that the status names, if its content fits its name
-    phase: str  # of the last status
-
-    @property
-    def revision(self) -> Revision | None:
-        """Return the revision that the status names."""
-        return revisions.read(self.published) if self.published else None
-
-    @property
-    def newest(self) -> int:
-        """Return the number of the newest revision, 0 without one."""
-        return max((int(live.body["revision"]) for live in self.revisions), default=0)
-
-    @property
-    def was_stopped(self) -> bool:
-        """Return whether it was suspended before this reconciliation."""
-        if not self.controllers:  # their annotations are gone with them
-            return self.phase in (Phase.STOPPED, Phase.STOPPING)
-        return self.published is not None and self.stopped_at == self.published.name
-
-    @property
-    def stopped_at(self) -> str:
-        """Return the revision that was current when the workload was suspended; "" while it runs."""
-        for live in self.controllers:
-            annotations = live.body["metadata"].get("annotations") or {}
-            if ANNOTATION_STOPPED_REVISION in annotations:
-                return str(annotations[ANNOTATION_STOPPED_REVISION])
-        return ""
-
-
-def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
-    """Return the existing children of a workload."""
-    live = resource.live
-    status = resource.body.get("status") or {}
-    children = [child for child in reader.children(live) if child.namespace == live.namespace]
-    own = [child for child in children if child.controller == live.uid]
-    snapshot = clone_snapshot(live.name)
-    found = [child for child in own if child.kind == "ControllerRevision" and child.name != snapshot]
-    revision = status.get("revision", "")
-    starts = controller_kinds()
-    return ObservedState(
-        tuple(child for child in own if child.kind in starts),
-        tuple(sorted(found, key=lambda child: child.body["revision"])),
-        tuple(child for child in children if child.kind == "Pod"),
-        next((child for child in found if revisions.trusted(child, live.name, revision)), None),
-        status.get("runPhase") or status.get("phase", ""),
-    )
 
 
 def waiting_status(request: WorkloadRequest, problems: Sequence[Problem]) -> StatusInput:
@@ -105,13 +49,11 @@ def running_status(
     """Return the status of a workload that has a revision. `pending`: its children are about to change."""
     request = run.request
     now = UNSEEN if pending or not observed.controllers else state.state
-    failure = _failure(reader, observed, state.pods, request)
-    if failure is None and now.state is State.FAILED:
-        failure = now
-    found = list(problems)
-    if failure is not None and now.state is not State.READY:
-        final = failure.reason in (Reason.POD_SECURITY_VIOLATION, Reason.POD_REFUSED)
-        found.append(Problem(failure.reason, failure.message, Level.STALLED if final else Level.WAITING))
+    causes = list(pod_causes(reader, observed, request, state.pods))
+    if not causes and now.state is State.FAILED:
+        causes = [now]
+    failure = causes[0] if causes else None
+    found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY)]
     before = (request.resource.body.get("status") or {}).get("runPhase" if request.own_artifact else "phase", "")
     phase = _phase(request, observed, now, failure, state, before, pending=pending)
     facts = _facts(request, phase, state.replicas, state.ready)
@@ -144,25 +86,6 @@ def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) ->
     }
 
 
-def _failure(reader: Reader, observed: ObservedState, pods: PodSummary, request: WorkloadRequest) -> Observation | None:
-    if pods.failure is not None and reader.held(pods.failure.since):
-        return None  # for example a claim that is bound a moment later
-    if pods.failure is not None or not observed.controllers or request.stopped:
-        return pods.failure
-    for live in observed.controllers:
-        status = live.body.get("status") or {}
-        condition = next((item for item in status.get("conditions") or () if item["type"] == "ReplicaFailure"), None)
-        if condition is not None and condition.get("status") == "True":
-            return refusal(condition.get("message", ""))
-        if status.get("replicas", 0) >= 1:
-            continue
-        said = [event.body for event in reader.events(live.uid)]
-        newest = max(said, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
-        if newest is not None:
-            return refusal(newest.get("message", ""))
-    return None
-
-
 def _phase(
     request: WorkloadRequest,
     observed: ObservedState,
@@ -190,16 +113,6 @@ def _phase(
     if before == Phase.UPDATING and failure is None:
         return Phase.UPDATING
     return Phase.INITIALIZING if state.pods.scheduled else Phase.PENDING
-
-
-def claim_problems(reader: Reader, claims: Iterable[CachedObject]) -> Iterator[Problem]:
-    """Yield the problems of claims that lost their volume."""
-    for live in claims:
-        seen = observe(live, first_consumer=reader.binds_late(live))
-        if seen.state is State.FAILED:
-            yield stalled(
-                seen.reason, f"PersistentVolumeClaim {live.namespace}/{live.name} is in phase Lost. {seen.message}"
-            )
 
 
 def serving_facts(reader: Reader, run: Run, observed: ObservedState, revision: Revision) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""Why the pods of a workload are not ready: the only place that decides it.
+
+The newest pod of the newest revision speaks first. A pod is read with its Events, its claims with their Events, and
+what its conditions say of its node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from outfitter.observe.causes import Cause, Source, explain, stable
+from outfitter.observe.claims import diagnose_claim
+from outfitter.observe.events import newest_causes
+from outfitter.observe.fields import FieldNames
+from outfitter.observe.pods import condition, deletion_time, phase
+from outfitter.observe.state import Observation, State, failed
+from outfitter.reasons import Reason
+from outfitter.snapshot import CachedObject, Reader
+
+_LIMITED: Final = "kubernetes.io/limit-ranger"  # annotation of the admission plugin LimitRanger on pods
+_BEFORE_START: Final = ("ContainerCreating", "PodInitializing", "")
+_SHOWN: Final = 3  # pods that do not end
+
+
+def diagnose(reader: Reader, pods: Iterable[CachedObject], names: FieldNames) -> Observation | None:
+    """The cause of the first pod that has one; None while it is younger than the hold time. `pods` are in order."""
+    for pod in pods:
+        found = _pod(reader, pod, names)
+        if found is not None:
+            return None if reader.held(found.since) else found
+    return None
+
+
+def not_ending(reader: Reader, pods: Iterable[CachedObject]) -> Iterator[Observation]:
+    """Yield the pods whose deletion lasts longer than their grace period, and since when."""
+    overdue = [found for pod in pods if (found := _overdue(reader, pod)) is not None]
+    yield from overdue[:_SHOWN]
+
+
+def _overdue(reader: Reader, pod: CachedObject) -> Observation | None:
+    # Five minutes after a node is lost, its pods are deleted, which only that node could confirm.
+    lost = _node_lost(pod)
+    if lost is not None:
+        return lost
+    since = deletion_time(pod)
+    if not since or reader.held(since):
+        return None
+    body = pod.body
+    start = f"Pod {pod.name} should have ended at {since}"
+    if finalizers := body["metadata"].get("finalizers"):
+        held = ", ".join(finalizers)
+        return failed(Reason.POD_NOT_TERMINATED, f"{start}, but finalizers hold it: {held}. Ask their owner.", since)
+    node = (body.get("spec") or {}).get("nodeName", "?")
+    remedy = "Ask an administrator to check the node. If the container is gone, run: kubectl delete pod --force"
+    return failed(Reason.POD_NOT_TERMINATED, f"{start}, but node {node} still runs it. {remedy}", since)
+
+
+def _pod(reader: Reader, pod: CachedObject, names: FieldNames) -> Observation | None:
+    body = pod.body
+    status = body.get("status") or {}
+    scheduling = condition(pod, "PodScheduled")
+    if scheduling.get("status") == "False":
+        return _claims(reader, pod) or _unschedulable(pod, scheduling, names)
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    for container in containers:
+        failure = _container(pod, container, names)
+        if failure is not None:
+            return failure
+    if phase(pod) == "Failed":
+        cause = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
+        return failed(Reason.POD_FAILED, f"Pod {pod.name} failed: {stable(cause) or 'a container ended'}.")
+    lost = _node_lost(pod)
+    if lost is None and scheduling and _waits_for_node(pod, containers):
+        return _events(reader, pod, names) or _claims(reader, pod)
+    return lost
+
+
+def _unschedulable(pod: CachedObject, scheduling: Mapping[str, Any], names: FieldNames) -> Observation:
+    message = scheduling.get("message") or "no node fits the pod"
+    message = message.partition(" no new claims to deallocate")[0].partition(" preemption:")[0]
+    cause = explain(Source.SCHEDULER, scheduling.get("reason", ""), message, names)
+    assert cause is not None, "the table has a row for every message of the scheduler"
+    text = f"Pod {pod.name} cannot be scheduled: {cause.text}. {cause.remedy}"
+    return failed(cause.reason, text, scheduling.get("lastTransitionTime") or "")
+
+
+def _claims(reader: Reader, pod: CachedObject) -> Observation | None:
+    """The first claim of a pod that cannot be bound."""
+    for volume in (pod.body.get("spec") or {}).get("volumes") or ():
+        name = volume["persistentVolumeClaim"]["claimName"]
+        claim = reader.get("PersistentVolumeClaim", pod.namespace, name)
+        found = diagnose_claim(reader, claim) if claim is not None else None
+        if found is not None and found.state is State.FAILED:
+            return found
+    return None
+
+
+def _waits_for_node(pod: CachedObject, containers: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the volumes or the network of a pod are not ready yet: no container has ever run."""
+    if condition(pod, "PodReadyToStartContainers").get("status") == "True" or phase(pod) != "Pending":
+        return False
+    states = [container.get("state") or {} for container in containers]
+    return all(set(state) <= {"waiting"} and _waiting(state) in _BEFORE_START for state in states)
+
+
+def _waiting(state: Mapping[str, Any]) -> str:
+    return str((state.get("waiting") or {}).get("reason", ""))
+
+
+def _events(reader: Reader, pod: CachedObject, names: FieldNames) -> Observation | None:
+    for cause, since in newest_causes(reader, pod, Source.POD, names):
+        return failed(cause.reason, f"Pod {pod.name} cannot start: {cause.text}. {cause.remedy}", since)
+    return None
+
+
+def _node_lost(pod: CachedObject) -> Observation | None:
+    ready, containers = condition(pod, "Ready"), condition(pod, "ContainersReady")
+    # A kubelet sets a reason. The node controller sets none, after 40 s without an answer of the kubelet.
+    if ready.get("status") != "False" or containers.get("status") != "True" or ready.get("reason"):
+        return None
+    node = (pod.body.get("spec") or {}).get("nodeName", "?")
+    remedy = f"Restore the node. If it is lost, ask an administrator to run: kubectl delete node {node}"
+    return failed(Reason.NODE_LOST, f"Pod {pod.name} is on node {node}, which does not answer. {remedy}")
+
+
+def _container(pod: CachedObject, container: Mapping[str, Any], names: FieldNames) -> Observation | None:
+    state = container.get("state") or {}
+    last = (container.get("lastState") or {}).get("terminated") or state.get("terminated") or {}
+    waiting = state.get("waiting") or {}
+    if last.get("reason") == "OOMKilled" and not container.get("ready"):
+        whose = "the memory limit that a LimitRange of the namespace sets" if _limited(pod, "memory limit") else ""
+        text = f"Pod {pod.name} exceeded {whose or 'its memory limit'}. {names.memory}"
+        return failed(Reason.OOM_KILLED, text)
+    code, message = waiting.get("reason", ""), waiting.get("message", "")
+    cause = explain(Source.CONTAINER, code, message, names) if code else None
+    if cause is None:
+        return None
+    if cause.precise:
+        return failed(cause.reason, f"Pod {pod.name} cannot start: {cause.text}. {cause.remedy}")
+    return failed(cause.reason, f"Pod {pod.name} is in {code}{_detail(cause, container, last)}. {cause.remedy}")
+
+
+def _detail(cause: Cause, container: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    """What is known of the cause, without counters and times: each change of a message costs a write."""
+    if cause.reason is Reason.CRASH_LOOP_BACK_OFF:
+        return f" (exit code {last['exitCode']})" if "exitCode" in last else ""
+    if cause.reason is Reason.IMAGE_PULL_FAILED:
+        return f" for image {container['image']}" if container.get("image") else ""
+    return f": {cause.text}" if cause.text else ""
+
+
+def limits_added(pods: Iterable[CachedObject]) -> str:
+    """What a LimitRange added to the limits of the first pod that it changed; empty if it changed none."""
+    for pod in pods:
+        added = _added(pod)
+        if " limit " in f"{added} ":
+            return added
+    return ""
+
+
+def _limited(pod: CachedObject, what: str) -> bool:
+    return what in _added(pod)
+
+
+def _added(pod: CachedObject) -> str:
+    """The text of the admission plugin, such as: cpu, memory limit for container main."""
+    text = (pod.body["metadata"].get("annotations") or {}).get(_LIMITED, "")
+    return str(text).removeprefix("LimitRanger plugin set: ")
