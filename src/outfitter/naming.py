@@ -22,7 +22,8 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 # On claims: "true" if the data outlives its owner and an owner of the same name takes it over; "false" if not.
 LABEL_RETAINED: Final = f"{GROUP}/retained"
 
-# On pods and controllers of an artifact: the container group. Part of the selector, so frozen.
+# On pods of a workload that serves: the key of the container group, the name that it had first. Part of the selector,
+# so neither label nor value ever changes.
 LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
 # On custom resources that the operator created on demand; it deletes them when nothing needs them.
 LABEL_ON_DEMAND: Final = f"{GROUP}/made-by-operator"
@@ -138,12 +139,15 @@ def connection_host(workload: str, connection: str, namespace: str, suffix: str)
 
 
 def group_workload(workload: str, group: str, *, first: bool) -> str:
-    """Name of the Deployment and Service of one container group: the first group has the workload's own."""
+    """Name of the Deployment (after the key) or Service (after the name) of one container group.
+
+    The main group, which comes first, has the workload's own name.
+    """
     return workload if first else fit(f"{workload}-{group}")
 
 
 def group_labels(kind: str, name: str, group: str) -> dict[str, str]:
-    """Return the selector of the pods of one container group."""
+    """Return the selector of the pods of one container group. `group` is its key, which outlives renames."""
     return {**selector_labels(kind, name), LABEL_CONTAINER_GROUP: group}
 
 

@@ -20,7 +20,7 @@ _NEWEST: Final = re.compile(r'[Rr]eplica ?[Ss]et "([^"]+)"')
 
 
 class DeploymentBackend:
-    """Runs a workload that answers requests."""
+    """Runs a workload that answers requests. The first group is the main one, which has the workload's address."""
 
     controllers: tuple[str, ...] = ("Deployment",)
     children: tuple[str, ...] = ("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget")
@@ -31,12 +31,11 @@ class DeploymentBackend:
         meta = child_meta(run.request.resource)
         result: list[dict[str, Any]] = []
         for number, group in enumerate(run.pods):
-            name = group_workload(live.name, group.name, first=number == 0)
-            result += _group(run, group, name, meta)
+            result += _group(run, group, meta, first=number == 0)
         host = serving.public_host(run.request, run.spec, run.settings)
         if host and run.pods[0].port is not None:
             result.append(serving.ingress(live.name, run.pods[0], host, meta, run.spec, run.settings))
-        selector = group_labels(live.kind, live.name, run.pods[0].name)
+        selector = group_labels(live.kind, live.name, run.pods[0].key)
         return [*result, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
 
     def limits(self, run: Run) -> Iterator[Problem]:
@@ -65,13 +64,16 @@ def _replica_sets(controllers: Iterable[CachedObject]) -> frozenset[str]:
     return frozenset(match[1] for match in found if match)
 
 
-def _group(run: Run, group: PodSet, name: str, meta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _group(run: Run, group: PodSet, meta: Mapping[str, Any], *, first: bool) -> Iterator[dict[str, Any]]:
+    """Yield the objects of one group. Its address follows its name; what selects or scales its pods has the key."""
     live, request = run.request.resource.live, run.request
-    selector = group_labels(live.kind, live.name, group.name)
+    name = group_workload(live.name, group.key, first=first)
+    selector = group_labels(live.kind, live.name, group.key)
     autoscaling = scaling.effective(request, group.name)
     yield _deployment(run, group, name, selector, meta, scaled=autoscaling is not None)
     if group.port is not None:
-        yield serving.service(name, group, group.port, selector, meta, run.spec)
+        address = group_workload(live.name, group.name, first=first)
+        yield serving.service(address, group, group.port, selector, meta, run.spec)
     if request.stopped:
         return
     if autoscaling is not None:

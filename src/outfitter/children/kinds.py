@@ -114,7 +114,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         why="runs inferences; get: managedFields are read before a change",
         watch=_OWNED,
         readiness=observe_deployment,
-        immutable=Immutable(("selector",), "orphan"),
+        immutable=Immutable(("selector",), "recreate"),  # another selector never takes its ReplicaSets over
     ),
     ChildKind(
         "Job", "batch", "v1", "jobs",

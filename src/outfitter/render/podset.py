@@ -11,6 +11,7 @@ from typing import Any, Self
 class PodSet:
     """Equal pods: their template, and how they are replaced. `port` is where they serve.
 
+    `name` is that of their container group; `label` its label in selectors, if the group had another name before.
     `recreate`: an old pod must end before a new one starts. `deadline`: seconds in which a new pod must become ready.
     `protocol`: that of a connection of type ServingPort; revisions of 0.1 have none, and their Services keep http.
     """
@@ -21,6 +22,12 @@ class PodSet:
     recreate: bool = False
     deadline: int | None = None
     protocol: str | None = None
+    label: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the value of the label of the group in selectors, which never changes."""
+        return self.label or self.name
 
     def stored(self) -> dict[str, Any]:
         """Return the form that revisions keep; its keys are frozen."""
@@ -31,6 +38,7 @@ class PodSet:
             "recreate": self.recreate,
             "deadline": self.deadline,
             "protocol": self.protocol,
+            **({"label": self.label} if self.key != self.name else {}),
         }
 
     @classmethod

@@ -101,7 +101,7 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
     live = request.resource.live
     labels = owner_labels(live.kind, live.name, live.uid)
     if request.traits.serves:
-        labels[LABEL_CONTAINER_GROUP] = group.name
+        labels[LABEL_CONTAINER_GROUP] = group.key
     return PodPatch(
         label(request.resource),
         pull_secrets=resolved.pull_secrets,
@@ -115,7 +115,7 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
 def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
     live = resolved.request.resource.live
     if resolved.request.traits.serves:
-        return group_labels(live.kind, live.name, group.name)
+        return group_labels(live.kind, live.name, group.key)
     return selector_labels(live.kind, live.name)
 
 
@@ -131,5 +131,6 @@ def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> 
         group.containers[0].port,
         gpus or single,
         given or container.start_seconds(template),
-        protocol_of_connection(resolved.spec),
+        protocol=protocol_of_connection(resolved.spec),
+        label=group.key if group.key != group.name else None,
     )

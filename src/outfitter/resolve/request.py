@@ -11,6 +11,7 @@ from outfitter.api.v1alpha1 import Artifact, WorkloadTraits, kind_of
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
 from outfitter.naming import ANNOTATION_RESTARTED_AT
+from outfitter.resolve.groups import PlacedGroup
 from outfitter.snapshot import Resource
 
 _NOT_INLINE = frozenset(
@@ -24,6 +25,7 @@ class WorkloadRequest:
     """Pods that run under the name of `resource`, which owns the children.
 
     They come from an environment, an artifact (the own spec of `resource` where `own_definition`), or inline fields.
+    `running`: its container groups that run already, the main group first.
     """
 
     resource: Resource
@@ -39,6 +41,7 @@ class WorkloadRequest:
     replicas: int = 1
     sizings: tuple[GroupSizing, ...] = ()
     autoscaling: Autoscaling | None = None
+    running: tuple[PlacedGroup, ...] = ()
 
     @property
     def type(self) -> str:

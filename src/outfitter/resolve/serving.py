@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outfitter.api.v1alpha1.containers import Container, ContainerGroup
@@ -13,6 +13,7 @@ from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
+from outfitter.resolve.groups import PlacedGroup, place_groups
 from outfitter.resolve.layers import Layer, compute_layer
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
@@ -52,7 +53,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request)
     found = Found()
-    chosen = _chosen(reader, request)
+    chosen, placed = _chosen(reader, request)
     merged = merge([*compute_layer(reader, request, found), Layer(label(request.resource), request.inline)])
     spec = read_submission(request.traits, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
@@ -73,7 +74,9 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
             facts = model.facts
         volumes = with_nodes(reader, request.namespace, volumes)
         context = _Context(reader, request, found, chosen.definition, model)
-        groups = tuple(_group(context, group, merged) for group in chosen.definition.groups)
+        groups = tuple(
+            _group(context, group, use.key, merged) for group, use in zip(chosen.definition.groups, placed, strict=True)
+        )
         found.problems += _unknown_sizings(request, chosen.definition)
     pull = pull_secrets(reader, request.namespace, spec, images, found, request.type)
     found.problems += shape_problems(request.traits, Merged({**merged.fields, "artifact": {}}), complete=False)
@@ -93,18 +96,25 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     )
 
 
-def _chosen(reader: Reader, request: WorkloadRequest) -> ArtifactTarget | Problem:
+def _chosen(reader: Reader, request: WorkloadRequest) -> tuple[ArtifactTarget | Problem, tuple[PlacedGroup, ...]]:
+    """Return the artifact with its main group first, and the keys of its groups."""
     if request.artifact is not None:
-        return find_target(reader, request.namespace, request.artifact)
-    found = definition(reader, request.resource)
-    return found if isinstance(found, Problem) else ArtifactTarget(found, None)
+        found = find_target(reader, request.namespace, request.artifact)
+    else:
+        own = definition(reader, request.resource)
+        found = own if isinstance(own, Problem) else ArtifactTarget(own, None)
+    if isinstance(found, Problem):
+        return found, ()
+    named = {group.name: group for group in found.definition.groups}
+    placed = place_groups(list(named), request.running)
+    return replace(found, definition=replace(found.definition, groups=tuple(named[use.name] for use in placed))), placed
 
 
-def _group(context: _Context, group: ContainerGroup, merged: Merged) -> GroupUse:
+def _group(context: _Context, group: ContainerGroup, key: str, merged: Merged) -> GroupUse:
     """Return the containers of one group, the primary first."""
     places = sorted(range(len(group.containers)), key=lambda place: place != group.primary)
     containers = [_container(context, group, place, merged, primary=place == group.primary) for place in places]
-    return GroupUse(group.name, tuple(containers))
+    return GroupUse(group.name, key, tuple(containers))
 
 
 def _container(context: _Context, group: ContainerGroup, place: int, merged: Merged, *, primary: bool) -> ContainerUse:

@@ -17,6 +17,7 @@ from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.artifact import ArtifactTarget
+from outfitter.resolve.groups import place_groups
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.ports import serving_port
@@ -56,9 +57,10 @@ class ContainerUse:
 
 @dataclass(frozen=True)
 class GroupUse:
-    """Containers that run in one pod, the primary first."""
+    """Containers that run in one pod, the primary first. `key`: the value of their label in selectors."""
 
     name: str
+    key: str
     containers: tuple[ContainerUse, ...]
 
 
@@ -73,7 +75,7 @@ class Resolved:
     pull_secrets: tuple[str, ...]
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
-    groups: tuple[GroupUse, ...]
+    groups: tuple[GroupUse, ...]  # the main group first
     artifact: ArtifactTarget | None = None
     environment: Resource | None = None
     assets: tuple[AssetUse, ...] = ()
@@ -103,7 +105,9 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
         volumes = with_nodes(reader, request.namespace, volumes)
-    group = GroupUse(DEFAULT_GROUP, (ContainerUse(MAIN, spec, merged.origins, serving_port(spec)),))
+    (placed,) = place_groups([DEFAULT_GROUP], request.running)
+    container = ContainerUse(MAIN, spec, merged.origins, serving_port(spec))
+    group = GroupUse(placed.name, placed.key, (container,))
     return Resolved(
         request,
         merged,

@@ -225,7 +225,9 @@ class ArtifactSpec(Model):
     `kubectl get --selector`, set `metadata.labels`.
     """
     container_groups: ContainerGroups = ()
-    """Container groups: each is one pod, and has its own replicas. Most artifacts have one."""
+    """Container groups: each is one pod, and has its own replicas. Most artifacts have one. The first group of a new
+    workload is its main group, which has its address; another order does not change that.
+    """
     storage: ArtifactStorage | None = None
     """Storage of the model. Default: one volume for each workload that runs it. Only for type nim."""
     template_id: Text | None = None

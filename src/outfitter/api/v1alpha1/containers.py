@@ -245,7 +245,9 @@ class ContainerGroup(Model):
     )
 
     name: RootLabel = DEFAULT_GROUP
-    """Name of the group, unique in the artifact; sizing refers to it. Default: default."""
+    """Name of the group, unique in the artifact; sizing refers to it. A renamed group keeps its pods' label and its
+    Deployment. Default: default.
+    """
     containers: Annotated[tuple[Container, ...], list_atomic(16)]
     """The containers of the pod, one of them primary."""
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from outfitter.api.v1alpha1.running import Phase
 from outfitter.backends import controller_kinds
-from outfitter.naming import ANNOTATION_STOPPED_REVISION, clone_snapshot
+from outfitter.naming import ANNOTATION_STOPPED_REVISION, LABEL_CONTAINER_GROUP, LABEL_OWNER_NAME, clone_snapshot
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.revision import Revision
+from outfitter.resolve.groups import PlacedGroup
 from outfitter.snapshot import CachedObject, Reader, Resource
 
 
@@ -26,6 +27,17 @@ class ObservedState:
     def revision(self) -> Revision | None:
         """Return the revision that the status names."""
         return revisions.read(self.published) if self.published else None
+
+    @property
+    def groups(self) -> tuple[PlacedGroup, ...]:
+        """Return the container groups that run, the main group first; without a revision, as the Deployments say."""
+        if self.published is not None:
+            return tuple(PlacedGroup(group.name, group.key) for group in revisions.read(self.published).groups)
+        if not any(live.name == live.body["metadata"]["labels"].get(LABEL_OWNER_NAME) for live in self.controllers):
+            return ()  # the Deployment of the main group is gone
+        selectors = [live.body["spec"]["selector"].get("matchLabels") or {} for live in self.controllers]
+        keys = [labels[LABEL_CONTAINER_GROUP] for labels in selectors if LABEL_CONTAINER_GROUP in labels]
+        return tuple(PlacedGroup(key, key) for key in keys)
 
     @property
     def newest(self) -> int:
@@ -60,7 +72,7 @@ def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
     revision = status.get("revision", "")
     starts = controller_kinds()
     return ObservedState(
-        tuple(child for child in own if child.kind in starts),
+        tuple(sorted((child for child in own if child.kind in starts), key=lambda child: child.name != live.name)),
         tuple(sorted(found, key=lambda child: child.body["revision"])),
         tuple(child for child in children if child.kind == "Pod"),
         next((child for child in found if revisions.trusted(child, live.name, revision)), None),

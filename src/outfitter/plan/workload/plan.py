@@ -27,6 +27,8 @@ from outfitter.snapshot import Reader
 def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     """Plan everything that runs: a Workspace, an Inference, or a definition with `run`."""
     observed = observe_workload(reader, request.resource)
+    if request.traits.serves:
+        request = replace(request, running=observed.groups)
     renewal = renew(reader, request, observed)
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)

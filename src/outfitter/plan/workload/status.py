@@ -141,7 +141,7 @@ def _artifact_facts(reader: Reader, namespace: str, artifact: Mapping[str, Any])
 
 def _group_facts(request: WorkloadRequest, pods: Sequence[PodSet], observed: ObservedState) -> list[dict[str, Any]]:
     statuses = {live.name: live.body.get("status") or {} for live in observed.controllers}
-    names = [group_workload(request.name, group.name, first=number == 0) for number, group in enumerate(pods)]
+    names = [group_workload(request.name, group.key, first=number == 0) for number, group in enumerate(pods)]
     return [
         {
             "name": group.name,
