@@ -160,3 +160,27 @@ def test_a_cache_in_use_is_not_deleted_where_the_policy_counts(protected: Space)
     running(space, "llama")
     space.api.delete("Namespace", "", space.name)
     space.api.gone("Namespace", "", space.name, 90)
+
+
+def test_the_volume_is_mounted_where_the_variable_points(space: Space) -> None:
+    """In a pod with a read-only root file system, which the API server accepts with its writable directories."""
+    give_key(space)
+    own = {"name": "NIM_CACHE_PATH", "value": "/model-store"}
+    container = {
+        "imageUri": IMAGE,
+        "port": 8000,
+        "startupProbe": {"path": "/v1/health/ready"},
+        "securityContext": {"readOnlyRootFilesystem": True},
+        "environmentVars": [own],
+    }
+    nim(space, "llama", containerGroups=[{"containers": [container]}], storage={"pvcSize": "50Gi"})
+    space.make("NimCache", "phi", {"image": "nvcr.io/nim/phi:1", "environmentVariables": [own]})
+    filled(space, "phi")
+    running(space, "llama")
+    pod = space.need("Deployment", "llama")["spec"]["template"]["spec"]
+    mounts = {item["mountPath"]: item["name"] for item in pod["containers"][0]["volumeMounts"]}
+    volumes = {item["name"]: item for item in pod["volumes"]}
+    assert volumes[mounts["/model-store"]]["persistentVolumeClaim"]["claimName"] == "llama-model"
+    assert {"/tmp", "/home/outfitter"} <= mounts.keys()
+    probe = pod["containers"][0]["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] == 1200

@@ -18,10 +18,12 @@ from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.causes import claim_problem, claim_problems
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
+from outfitter.policy.builtin import reserved_path
 from outfitter.policy.capabilities import SUBMISSION, unsupported
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
+from outfitter.resolve.nim import CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import Found, check_variables, credential_key
 from outfitter.resolve.scope import is_wide, scope_problem
 from outfitter.resolve.workload import pull_secrets
@@ -194,6 +196,10 @@ def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple
         }
     )
     check_variables(reader, resource.live.namespace, given, found)
+    path = given_cache_path(spec.environment_variables, "spec.environmentVariables")
+    field = f"spec.environmentVariables[{CACHE_VARIABLE}]"
+    wrong = reserved_path(path, "The volume of the model", field) if isinstance(path, str) else path
+    found.problems += [wrong] if wrong else []
     versions = (version, *sorted(source.version for source in found.sources.values()))
     return ",".join(filter(None, versions)), found
 

@@ -88,14 +88,21 @@ def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:
 def _reserved_mount_paths(candidate: Candidate) -> Iterator[Problem]:
     """Yield volumes that would hide the system of the container, or what Kubernetes mounts."""
     for volume in candidate.resolved.volumes:
-        path = volume.use.mount_path
-        real = normpath(f"/{path.lstrip('/')}")
-        if ".." in path.split("/") or real in _HIDING or any(_below(real, each) for each in _RESERVED):
-            text = (
-                f"{volume.use.origin} cannot be mounted at {path}. Choose a path outside /, /proc, /sys, /dev and "
-                "/var/run/secrets, without `..`."
-            )
-            yield stalled(Reason.INVALID_SPEC, text, volume.use.field)
+        problem = reserved_path(volume.use.mount_path, volume.use.origin, volume.use.field)
+        if problem is not None:
+            yield problem
+
+
+def reserved_path(path: str, origin: str, field: str) -> Problem | None:
+    """Return why nothing can be mounted at a path; None if it can. `origin` names the volume."""
+    real = normpath(f"/{path.lstrip('/')}")
+    if ".." not in path.split("/") and real not in _HIDING and not any(_below(real, each) for each in _RESERVED):
+        return None
+    text = (
+        f"{origin} cannot be mounted at {path}. Choose a path outside /, /proc, /sys, /dev and "
+        "/var/run/secrets, without `..`."
+    )
+    return stalled(Reason.INVALID_SPEC, text, field)
 
 
 def _below(path: str, folder: str) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from outfitter.api.v1alpha1.containers import Probe
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 
-# Probes of a NIM container unless the artifact sets them. Loading a model can take 20 minutes.
+_LOADING_SECONDS = 1200  # loading a model can take 20 minutes
+# Probes of a NIM container unless the artifact sets them.
 _NIM_PROBES: Mapping[str, Mapping[str, Any]] = {
     "startupProbe": {"path": "/v1/health/ready", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 120},
     "readinessProbe": {"path": "/v1/health/ready", "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
@@ -38,6 +40,8 @@ def with_container_overrides(part: PodPatch, use: ContainerUse) -> PodPatch:
     ):
         if probe is not None:
             added[name] = _probe(probe, use.port)
+            if use.nim and name == "startupProbe" and "failure_threshold" not in probe.model_fields_set:
+                added[name]["failureThreshold"] = ceil(_LOADING_SECONDS / probe.period_seconds)
         elif use.nim:
             added[name] = _nim_probe(_NIM_PROBES[name], use.port)
     profile = item.security_context.seccomp_profile

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 
 from outfitter.naming import credential_secret
 from outfitter.problems import Problem, stalled
@@ -13,12 +14,19 @@ from outfitter.resolve.home import usable_home
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
+_TMP: Final = "/tmp"  # noqa: S108 (a mount path)
 
-def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, list[Problem]]:
-    """Return the patch of the merged environment fields, restricted by default."""
+
+def pod_patch(
+    spec: Spec, source: str, settings: Settings, mounted: Collection[str] = ()
+) -> tuple[PodPatch, list[Problem]]:
+    """Return the patch of the merged environment fields, restricted by default. `mounted`: paths of other volumes."""
     problems: list[Problem] = []
     variables = _variables(spec)
-    home = _home(spec, settings, variables)
+    home = _home(spec, settings, variables, mounted)
+    scratch = {"home": home} if home else {}
+    if spec.security.read_only_root_filesystem and _TMP not in (home.rstrip("/"), *mounted):
+        scratch["tmp"] = _TMP
     container: dict[str, Any] = {
         "image": spec.image,
         "imagePullPolicy": spec.image_pull_policy,
@@ -30,13 +38,12 @@ def pod_patch(spec: Spec, source: str, settings: Settings) -> tuple[PodPatch, li
         "readinessProbe": _readiness(spec, problems),
         "securityContext": _container_security(spec, problems),
     }
-    volumes, mounts = ([{"name": "home", "emptyDir": {}}], [{"name": "home", "mountPath": home}]) if home else ([], [])
     return (
         PodPatch(
             source,
             env=variables,
-            volumes=volumes,
-            mounts=mounts,
+            volumes=[{"name": name, "emptyDir": {}} for name in scratch],
+            mounts=[{"name": name, "mountPath": path} for name, path in scratch.items()],
             container={key: value for key, value in container.items() if value not in (None, [])},
             pod=_pod_security(spec),
         ),
@@ -77,19 +84,22 @@ def _variables(spec: Spec) -> list[dict[str, Any]]:
     return result
 
 
-def _home(spec: Spec, settings: Settings, variables: list[dict[str, Any]]) -> str:
+def _home(spec: Spec, settings: Settings, variables: list[dict[str, Any]], mounted: Collection[str]) -> str:
     """Return the mount path of the home directory, "" for none; add HOME to `variables` if it is missing."""
     wanted = spec.create_home_dir
     if wanted is None:
-        wanted = spec.security.run_as_uid is not None
+        wanted = spec.security.run_as_uid is not None or bool(spec.security.read_only_root_filesystem)
     if not wanted:
         return ""
-    for item in variables:
-        if item["name"] == "HOME":
-            path = str(item.get("value") or "")
-            return path if usable_home(path) else ""
-    variables.append({"name": "HOME", "value": settings.home_dir})
-    return settings.home_dir
+    given = next((item for item in variables if item["name"] == "HOME"), None)
+    home = str(given.get("value") or "") if given else settings.home_dir
+    if given is None:
+        variables.append({"name": "HOME", "value": home})
+    elif not usable_home(home):
+        return ""
+    if spec.create_home_dir is None and home.rstrip("/") in mounted:
+        return ""  # a volume is there already
+    return home
 
 
 def _readiness(spec: Spec, problems: list[Problem]) -> dict[str, Any] | None:

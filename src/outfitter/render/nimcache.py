@@ -28,11 +28,11 @@ from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.container import NIM_POD
 from outfitter.render.owner import child_meta
 from outfitter.render.pod import PodPatch, assemble
+from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import label
 from outfitter.settings import Settings
 from outfitter.snapshot import Resource
 
-CACHE_PATH = "/opt/nim/.cache"
 _VOLUME = "model"
 # Secrets with which a driver creates and grows volumes: a volume that is only mounted does not need them.
 _CONTROLLER = ("controllerExpandSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef")
@@ -133,7 +133,7 @@ def submission(spec: NimCacheSpec) -> WorkspaceSpec:
         key = [{"name": "NGC_API_KEY", "credential": {**spec.credential.to_dict(), "key": "NGC_API_KEY"}}]
     given = [item.to_dict() for item in spec.environment_variables if not item.exclude]
     names = {item.name for item in spec.environment_variables}
-    usual: list[dict[str, Any]] = [{"name": "NIM_CACHE_PATH", "value": CACHE_PATH}, *key]
+    usual: list[dict[str, Any]] = [{"name": CACHE_VARIABLE, "value": CACHE_PATH}, *key]
     fields = {
         "image": spec.image,
         "command": shlex.join(words),
@@ -144,6 +144,12 @@ def submission(spec: NimCacheSpec) -> WorkspaceSpec:
         "tolerations": [item.to_dict() for item in spec.tolerations],
     }
     return WorkspaceSpec.model_validate(fields)
+
+
+def _mount_path(spec: NimCacheSpec) -> str:
+    """Return where the download writes the model; the plan reports a path that cannot be used."""
+    path = given_cache_path(spec.environment_variables, "spec.environmentVariables")
+    return path if isinstance(path, str) else CACHE_PATH
 
 
 def _template(
@@ -164,7 +170,7 @@ def _template(
     own = PodPatch(
         who,
         volumes=[{"name": _VOLUME, "persistentVolumeClaim": {"claimName": live.name}}],
-        mounts=[{"name": _VOLUME, "mountPath": CACHE_PATH}],
+        mounts=[{"name": _VOLUME, "mountPath": _mount_path(spec)}],
         pull_secrets=pull_secrets,
         labels=labels,
         # The end of the log has the cause of a failed download; only its category is reported.

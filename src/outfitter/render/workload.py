@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,8 +59,9 @@ def _patches(
     who = label(resolved.request.resource)
     patches: list[PodPatch] = []
     problems: list[Problem] = []
+    mounted = {volume.use.mount_path.rstrip("/") for volume in resolved.volumes}
     for number, use in enumerate(group.containers):
-        parts, found = _container(use, who, settings)
+        parts, found = _container(use, who, settings, mounted)
         if number == 0:
             patches += [replace(part, of=use.name) for part in parts]
         else:
@@ -83,8 +84,10 @@ def _without_fs_group(part: PodPatch, group: GroupUse) -> PodPatch:
     return replace(part, pod={**part.pod, "securityContext": kept})
 
 
-def _container(use: ContainerUse, who: str, settings: Settings) -> tuple[list[PodPatch], list[Problem]]:
-    part, problems = environment.pod_patch(use.spec, use.origins.get("image", who), settings)
+def _container(
+    use: ContainerUse, who: str, settings: Settings, mounted: Collection[str]
+) -> tuple[list[PodPatch], list[Problem]]:
+    part, problems = environment.pod_patch(use.spec, use.origins.get("image", who), settings, mounted)
     origin = next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
     compute, found = computeresource.pod_patch(use.spec.compute, origin, settings, use.compute_field)
     return [container.with_container_overrides(part, use), compute], [*problems, *found]

@@ -9,16 +9,15 @@ from typing import Any
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import model_claim, nim_cache, shared_claim
-from outfitter.problems import under_way, waiting
+from outfitter.problems import Problem, stalled, under_way, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact
+from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import covers, scope_problem
 from outfitter.resolve.volumes import PvcVolume, Volume, VolumeUse
 from outfitter.snapshot import CachedObject, Reader, Resource
-
-CACHE_PATH = "/opt/nim/.cache"
 
 
 @dataclass(frozen=True)
@@ -36,28 +35,45 @@ def model_volume(
     reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[Volume], notes: Found
 ) -> ModelVolume:
     """Return the volume in which the primary containers find their model."""
-    who = label(found.resource)
-    mounted = next((volume for volume in volumes if volume.use.mount_path == CACHE_PATH), None)
+    who, path = label(found.resource), _path(found, notes)
+    mounted = next((volume for volume in volumes if volume.use.mount_path.rstrip("/") == path), None)
     if mounted is not None:
         claim = mounted.claim_name if isinstance(mounted, PvcVolume) else None
-        return ModelVolume(CACHE_PATH, None, True, {"claimName": claim})
+        return ModelVolume(path, None, True, {"claimName": claim})
     if found.storage.mode == "nimCache":
-        return _cache(reader, request, found, notes)
+        return _cache(reader, request, found, path, notes)
     name = found.storage.claim_name
     if name is not None:
         if reader.get("PersistentVolumeClaim", request.namespace, name) is None:
             text = f"PersistentVolumeClaim {request.namespace}/{name} does not exist. Create it."
             notes.problems.append(waiting(Reason.NOT_CREATED, text, "spec.storage.claimName"))
-        use = PvcVolume(_use(who, "spec.storage.claimName"), name, existing=True)
-        return ModelVolume(CACHE_PATH, use, True, {"claimName": name})
+        use = PvcVolume(_use(who, "spec.storage.claimName", path), name, existing=True)
+        return ModelVolume(path, use, True, {"claimName": name})
     size = found.storage.pvc_size or reader.settings.nim_volume_size
     claim = model_claim(request.name)
-    use = PvcVolume(_use(who, "spec.storage"), claim, ClaimInfo(size=size), owned=True)
-    return ModelVolume(CACHE_PATH, use, False, {"claimName": claim})
+    use = PvcVolume(_use(who, "spec.storage", path), claim, ClaimInfo(size=size), owned=True)
+    return ModelVolume(path, use, False, {"claimName": claim})
 
 
-def _use(origin: str, field_name: str) -> VolumeUse:
-    return VolumeUse(origin, "model", field_name, mount_path=CACHE_PATH)
+def _path(found: ResolvedArtifact, notes: Found) -> str:
+    """Return where the model is mounted: where the primary containers look for it."""
+    paths: dict[str, str] = {}
+    for group in found.groups:
+        container = group.containers[group.primary]
+        field_name = f"spec.containerGroups[{group.name}].containers[{group.container_names[group.primary]}]"
+        path = given_cache_path(container.environment_vars, f"{field_name}.environmentVars")
+        if isinstance(path, Problem):
+            notes.problems.append(path)
+        elif path is not None:
+            paths.setdefault(path, f"{field_name}.environmentVars[{CACHE_VARIABLE}]")
+    if len(paths) > 1:
+        text = f"All container groups share one volume of the model. Set the same {CACHE_VARIABLE} in each of them."
+        notes.problems.append(stalled(Reason.CONFLICT, text, list(paths.values())[-1]))
+    return next(iter(paths), CACHE_PATH)
+
+
+def _use(origin: str, field_name: str, path: str) -> VolumeUse:
+    return VolumeUse(origin, "model", field_name, mount_path=path)
 
 
 def image_of(groups: Iterable[ContainerGroup]) -> str:
@@ -65,13 +81,13 @@ def image_of(groups: Iterable[ContainerGroup]) -> str:
     return next((group.containers[group.primary].image_uri or "" for group in groups), "")
 
 
-def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, notes: Found) -> ModelVolume:
+def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, path: str, notes: Found) -> ModelVolume:
     image = image_of(found.groups)
     cache = serving_cache(reader, request.namespace, image)
     field_name = "spec.storage.mode"
     shared = shared_cache(reader, request.namespace, image) if cache is None else None
     if shared is not None and getattr(shared.model.spec, "sharing", None) == "staticPV":
-        return _mounted_elsewhere(reader, request, shared, notes)
+        return _mounted_elsewhere(reader, request, shared, path, notes)
     status = (cache.body.get("status") or {}) if cache else {}
     if cache is None or not status:
         # Missing, or not reconciled yet: its users wait in both cases.
@@ -80,7 +96,7 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
             under_way(Reason.CACHE_NOT_READY, f"NimCache {request.namespace}/{name} is being created.", field_name)
         )
         missing = None if cache else _new_cache(reader, request, found, image)
-        return ModelVolume(CACHE_PATH, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
+        return ModelVolume(path, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
     phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
     facts = {"nimCache": {key: value for key, value in named.items() if value}}
@@ -89,13 +105,15 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, no
         smooth = phase in ("Pending", "Downloading") and not status.get("issues") and not status.get("failure")
         say = under_way if smooth else waiting
         notes.problems.append(say(Reason.CACHE_NOT_READY, f"{cache.key} is not ready. {why}", field_name))
-        return ModelVolume(CACHE_PATH, None, True, facts)
+        return ModelVolume(path, None, True, facts)
     notes.keep(cache)
-    use = PvcVolume(_use(label(cache), field_name), claim, existing=True)
-    return ModelVolume(CACHE_PATH, use, True, facts)
+    use = PvcVolume(_use(label(cache), field_name, path), claim, existing=True)
+    return ModelVolume(path, use, True, facts)
 
 
-def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource, notes: Found) -> ModelVolume:
+def _mounted_elsewhere(
+    reader: Reader, request: WorkloadRequest, cache: Resource, path: str, notes: Found
+) -> ModelVolume:
     """Return the volume of a shared cache: a read-only claim that the cache creates in the namespace of its user."""
     field_name, claim = "spec.storage.mode", shared_claim(cache.live.name)
     status = cache.body.get("status") or {}
@@ -109,10 +127,10 @@ def _mounted_elsewhere(reader: Reader, request: WorkloadRequest, cache: Resource
         why = why or "Outfitter is creating the volume."
         text = f"{cache.key} is not available in namespace {request.namespace} yet. {why}"
         notes.problems.append(waiting(Reason.CACHE_NOT_READY, text, field_name))
-        return ModelVolume(CACHE_PATH, None, True, {"nimCache": named})
+        return ModelVolume(path, None, True, {"nimCache": named})
     notes.keep(cache)
-    use = PvcVolume(_use(label(cache), field_name), claim, read_only=True, existing=True)
-    return ModelVolume(CACHE_PATH, use, True, {"nimCache": named})
+    use = PvcVolume(_use(label(cache), field_name, path), claim, read_only=True, existing=True)
+    return ModelVolume(path, use, True, {"nimCache": named})
 
 
 def _bound(claim: CachedObject) -> bool:

@@ -17,6 +17,7 @@ from outfitter.resolve.groups import PlacedGroup, place_groups
 from outfitter.resolve.layers import Layer, compute_layer
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
+from outfitter.resolve.nim import CACHE_VARIABLE
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.volumes import asset_volumes, check_volumes, inline_volumes, with_nodes
@@ -188,7 +189,7 @@ def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
         # Older images know only the second name. A user who sets one of them knows which one the image reads.
         variables += [{"name": name, "value": str(item.port)} for name in _PORT_VARIABLES]
     if context.model is not None:
-        variables.append({"name": "NIM_CACHE_PATH", "value": context.model.path})
+        variables.append({"name": CACHE_VARIABLE, "value": context.model.path})
     if context.model is None or not context.model.filled:
         request = context.request
         keys = usable_credentials(context.reader, request.namespace, ("ngcApiKey",), request.type)

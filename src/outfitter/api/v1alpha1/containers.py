@@ -85,7 +85,9 @@ class Probe(Model):
     timeout_seconds: PositiveInt32 = 30
     """Timeout of a request in seconds. Default: 30."""
     failure_threshold: PositiveInt32 = 3
-    """Consecutive failures after which the probe fails. Default: 3."""
+    """Consecutive failures after which the probe fails. Default: 3; for the startup probe of nim, as many as 20 minutes
+    hold.
+    """
 
 
 class ContainerCapabilities(Model):
@@ -132,7 +134,9 @@ class ContainerSecurityContext(Model):
     allow_privilege_escalation: bool | None = None
     """Let a process gain more privileges than its parent. Default: false. Elevated."""
     read_only_root_filesystem: bool | None = None
-    """Make the root file system of the container read-only. Default: false."""
+    """Make the root file system of the container read-only. /tmp and the home directory stay writable, and are deleted
+    with the pod. Default: false.
+    """
     capabilities: ContainerCapabilities = ContainerCapabilities()
     """Linux capabilities. Default: all are dropped, none is added."""
     seccomp_profile: SeccompProfile | None = None
@@ -168,7 +172,7 @@ class Container(Model):
     port: UserPort | None = None
     """Port that it listens on, 1024 to 65535. Required for the primary container, rejected for others."""
     environment_vars: Annotated[tuple[ArtifactVariable, ...], list_map("name", 200)] = ()
-    """Environment variables."""
+    """Environment variables. For nim, the volume of the model is mounted where NIM_CACHE_PATH points."""
     startup_probe: Probe | None = None
     """The other probes start after this one succeeds; for nim the default allows 20 minutes."""
     readiness_probe: Probe | None = None

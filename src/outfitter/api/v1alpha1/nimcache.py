@@ -77,7 +77,9 @@ class NimCacheSpec(Model):
     profiles: Annotated[tuple[Text, ...], list_set(32)] = ()
     """Profiles of the model to download, by id. Default: the one that the image chooses for its GPUs."""
     environment_variables: EnvironmentVariables = ()
-    """Environment variables of the download, such as a proxy or NIM_REPOSITORY_OVERRIDE for a mirror."""
+    """Environment variables of the download, such as a proxy or NIM_REPOSITORY_OVERRIDE for a mirror. The volume is
+    mounted where NIM_CACHE_PATH points.
+    """
     compute: ComputeFields = ComputeFields()
     """CPU, memory and GPUs of the download. Default: no requests and no limits."""
     node_type: LabelValue | None = None

@@ -79,7 +79,9 @@ class Security(Model):
     restricted.
     """
     read_only_root_filesystem: bool | None = None
-    """Make the root file system of the container read-only. Default: false."""
+    """Make the root file system of the container read-only. /tmp and the home directory stay writable, and are deleted
+    with the pod. Default: false.
+    """
     allow_privilege_escalation: bool | None = None
     """Let a process gain more privileges than its parent. Default: false. Elevated."""
     host_ipc: bool | None = None
