@@ -29,6 +29,9 @@ RETAINED = [{"name": "a", "autoscaling": {"scaleToZeroRetentionSeconds": 60}}]
         ("Workspace", {"image": IMAGE, "storage": {"pvc": [CLAIM]}}, "Remove ephemeral or existingPvc"),
         ("DataSource", {"pvc": CLAIM}, "Remove ephemeral or existingPvc"),
         ("Inference", {"image": IMAGE, "autoscaling": SCALED}, "lower case"),
+        ("Inference", {"image": IMAGE, "connections": [API, {**API, "name": "b"}]}, "one port for requests"),
+        ("Environment", {"image": IMAGE, "connections": [API, {**API, "name": "b"}]}, "one port for requests"),
+        ("NimCache", {"image": IMAGE, "claimName": "c", "compute": {"cpuCoreRequest": 1}}, "compute is for a download"),
         ("Inference", {"artifact": {"name": "a"}, "containerGroups": RETAINED}, "set minReplicas to 0"),
     ],
 )
@@ -41,7 +44,6 @@ def test_refused_by_the_server(space: Space, kind: str, spec: Any, what: str) ->
     ("kind", "spec", "field"),
     [
         ("Inference", {"image": IMAGE}, "spec.servingPort"),
-        ("Inference", {"image": IMAGE, "connections": [API, {**API, "name": "b"}]}, "spec.connections[b]"),
         (
             "Inference",
             {"image": IMAGE, "servingPort": {**LOCAL, "container": 9000}, "connections": [API]},

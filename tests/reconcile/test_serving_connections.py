@@ -62,8 +62,6 @@ async def test_a_workload_that_runs_keeps_its_service_until_it_restarts() -> Non
 
 
 REFUSED: list[tuple[str, list[Body], Body, str]] = [
-    ("second", [connection(), connection("other", 9000)], {}, "spec.connections[other].connectionType"),
-    ("second-on-the-same-port", [connection(), connection("other")], {}, "spec.connections[other].connectionType"),
     ("another-port", [connection(port=9000)], {"servingPort": LOCAL}, "spec.connections[api].containerPort"),
     (
         "another-protocol",
@@ -84,6 +82,37 @@ async def test_what_contradicts_is_refused(where: str, connections: list[Body], 
     (issue,) = (item for item in status["issues"] if item["issue"] == "Conflict")
     assert issue["message"].startswith(f"{field}: ")
     assert not world.all("Deployment")
+
+
+@pytest.mark.parametrize("port", [8000, 9000])
+async def test_a_second_port_for_requests_is_refused(port: int) -> None:
+    """One is of the Environment, the other of the workload: each is valid alone."""
+    lab = asset("Environment", "lab", {"image": IMAGE, "connections": [connection()]})
+    spec = {"assets": {"environment": {"name": "lab"}}, "connections": [connection("other", port)]}
+    world = World(lab, asset("Inference", "i", spec))
+    await world.settle()
+    (issue,) = (item for item in world.status("Inference", "i")["issues"] if item["issue"] == "InvalidSpec")
+    assert issue["message"].startswith("spec.connections: Two connections have type ServingPort")
+    assert not world.all("Deployment")
+
+
+@pytest.mark.parametrize(
+    ("serving", "settings", "noted"),
+    [
+        (LOCAL, DOMAIN, True),
+        ({"container": 8000}, {"ingress_class": "nginx"}, True),
+        ({"container": 8000}, DOMAIN, False),
+        (None, DOMAIN, True),
+    ],
+)
+async def test_a_timeout_without_an_ingress_is_noted(serving: Body | None, settings: Body, noted: bool) -> None:
+    fields = {"servingPort": serving} if serving else {"connections": [connection()]}
+    spec = {"image": IMAGE, "servingConfiguration": {"requestTimeoutSeconds": 30}, **fields}
+    world = World(asset("Inference", "i", spec), settings=settings)
+    await world.settle()
+    field = "spec.servingConfiguration.requestTimeoutSeconds: "
+    found = [item for item in world.status("Inference", "i").get("issues", ()) if item["message"].startswith(field)]
+    assert len(found) == noted
 
 
 async def test_another_port_than_that_of_the_artifact_is_refused() -> None:

@@ -19,12 +19,6 @@ def one_serving_port(candidate: Candidate) -> Iterator[Problem]:
     if not isinstance(spec, InferenceSpec):
         return
     connections = serving_connections(spec)
-    for item in connections[1:]:
-        text = (
-            f"Connections {connections[0].name} and {item.name} have type ServingPort, and a workload has one port "
-            "for requests. Change the type of one of them, or remove it."
-        )
-        yield stalled(Reason.CONFLICT, text, f"spec.connections[{item.name}].connectionType")
     port = next((group.containers[0].port for group in candidate.resolved.groups), None)
     serving = spec.serving_port
     protocol = serving.protocol if serving is not None else None

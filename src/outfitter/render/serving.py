@@ -116,6 +116,12 @@ def limits(
         )
         yield note(Reason.CLUSTER_LOCAL, text, f"{field}.servingPort")
     timeouts = spec.serving_configuration if isinstance(spec, InferenceSpec) else None
-    if timeouts and timeouts.request_timeout_seconds is not None and not settings.ingress_class.startswith("nginx"):
-        text = "The Ingress controller of this cluster does not support a request timeout. Outfitter ignores the field."
-        yield note(Reason.NOT_ENFORCED, text, f"{field}.servingConfiguration.requestTimeoutSeconds")
+    if timeouts and timeouts.request_timeout_seconds is not None:
+        cause = ""
+        if not settings.ingress_class.startswith("nginx"):
+            cause = "The Ingress controller of this cluster does not support a request timeout."
+        elif not public_host(request, spec, settings):
+            cause = "The workload has no Ingress that could end a request."
+        if cause:
+            where = f"{field}.servingConfiguration.requestTimeoutSeconds"
+            yield note(Reason.NOT_ENFORCED, f"{cause} Outfitter ignores the field.", where)

@@ -34,6 +34,18 @@ def _url_is_custom(node: Node) -> bool:
     return "externalUrl" not in node or _external(node) or node.get("customUrl") is True
 
 
+def at_most_one_serving_port() -> Rule:
+    """Refuse a second connection of type ServingPort: a workload has one port for requests."""
+    return Rule(
+        "!has(self.connections) || self.connections.filter(c, has(c.connectionType) && "
+        "c.connectionType == 'ServingPort').size() <= 1",
+        "Two connections have type ServingPort, and a workload has one port for requests. Change the type of one of "
+        "them, or remove it.",
+        lambda spec: [item.get("connectionType") for item in spec.get("connections", ())].count("ServingPort") <= 1,
+        field="connections",
+    )
+
+
 def _only_with(node: Node, field: str, connection_type: str) -> bool:
     return field not in node or node.get("connectionType") == connection_type
 

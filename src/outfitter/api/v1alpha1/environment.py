@@ -9,7 +9,7 @@ from outfitter.api.refs import ComputeRef, DataSourceRef
 from outfitter.api.rules import Rule
 from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus
-from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections
+from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections, at_most_one_serving_port
 from outfitter.api.v1alpha1.probes import Probes
 from outfitter.api.v1alpha1.running import RunningStatus
 from outfitter.api.v1alpha1.security import EnvironmentSecurity
@@ -40,6 +40,7 @@ class EnvironmentSpec(AssetSpec):
     """Desired state."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
+        at_most_one_serving_port(),
         Rule(
             "!has(self.tty) || !self.tty || (has(self.stdin) && self.stdin)",
             "tty needs stdin. Set stdin to true, or remove tty.",

@@ -9,7 +9,7 @@ from outfitter.api.rules import Node, Rule
 from outfitter.api.types import STORED_DEFAULT, Int32, Name, PositiveInt32, StatusName, list_atomic
 from outfitter.api.v1alpha1.artifactstatus import ServingStatus
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
-from outfitter.api.v1alpha1.connections import ConnectionOverrides
+from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.running import RunningStatus
 from outfitter.api.v1alpha1.security import Security
 from outfitter.api.v1alpha1.serving import GroupSizings, InlineAutoscaling, ServingConfiguration, ServingPort
@@ -102,6 +102,7 @@ class InferenceSpec(WorkloadFields):
     MANDATORY: ClassVar[tuple[str, ...]] = ()
     RULES: ClassVar[tuple[Rule, ...]] = (
         *map(_beside_artifact, OF_THE_ARTIFACT),
+        at_most_one_serving_port(),
         Rule(
             "!has(self.artifact) || !has(self.assets) || !has(self.assets.environment)",
             "An Artifact replaces the Environment. Remove assets.environment or artifact.",

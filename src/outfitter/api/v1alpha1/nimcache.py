@@ -16,6 +16,9 @@ from outfitter.api.v1alpha1.variables import EnvironmentVariables
 from outfitter.api.v1alpha1.volumes import AccessModes
 
 NEW_CACHE = "Create a new NimCache."
+_OF_THE_DOWNLOAD = (
+    "credential", "profiles", "environmentVariables", "compute", "nodeType", "nodePools", "tolerations",
+)  # fmt: skip
 
 
 class NimCacheSpec(Model):
@@ -30,6 +33,16 @@ class NimCacheSpec(Model):
                 field=field,
             )
             for field in ("size", "storageClass", "accessModes")
+        ),
+        *(
+            Rule(
+                f"!has(self.claimName) || !has(self.{field})",
+                f"{field} is for a download, and claimName names a claim that holds the model. Remove {field} or "
+                "claimName.",
+                lambda spec, field=field: "claimName" not in spec or field not in spec,  # type: ignore[misc]
+                field=field,
+            )
+            for field in _OF_THE_DOWNLOAD
         ),
         Rule(
             "!has(self.sharing) || !has(self.scope) || self.scope.type != 'project'",

@@ -179,7 +179,7 @@ class ServingConfiguration(Model):
     the startup probes allow.
     """
     request_timeout_seconds: PositiveInt32 | None = None
-    """Timeout of a request in seconds. Default: that of the ingress."""
+    """Timeout of a request through the ingress, in seconds. Default: that of the ingress."""
 
 
 class ContainerSizing(Model):
