@@ -54,6 +54,32 @@ async def test_signed_in_users_only_is_honoured_or_refused(build: Any) -> None:
     assert not refused.all("Ingress")
 
 
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(
+    ("local", "settings", "refused"),
+    [
+        (True, WITH, "InvalidSpec"),
+        (False, {"ingress_auth_annotations": json.dumps(AUTH)}, "DomainMissing"),
+        (False, WITH, ""),
+    ],
+)
+async def test_a_login_that_no_ingress_checks_is_refused(
+    own: bool, local: bool, settings: dict[str, Any], refused: str
+) -> None:
+    port = {"clusterLocalAccessOnly": local, "authorizationType": "authenticatedUsers"}
+    groups = [{"containers": [{"imageUri": IMAGE, "port": 8000}]}]
+    if own:
+        item = asset("Artifact", "i", {"containerGroups": groups, "run": {"servingPort": port}})
+    else:
+        item = asset("Inference", "i", {"image": IMAGE, "servingPort": {"container": 8000, **port}})
+    world = await settled(item, settings)
+    found = world.status(item["kind"], "i").get("issues", ())
+    field = "spec.run.servingPort" if own else "spec.servingPort"
+    said = [each["issue"] for each in found if each["message"].startswith(f"{field}.authorizationType: ")]
+    assert said == ([refused] if refused else [])
+    assert bool(world.all("Deployment")) is not bool(refused)
+
+
 @pytest.mark.parametrize("type_", ["authorizedUsers", "authorizedGroups"])
 @pytest.mark.parametrize("build", [exposed, served])
 async def test_a_list_of_users_is_refused(build: Any, type_: str) -> None:

@@ -156,6 +156,7 @@ BUILTIN: Final = (
     Check("locked-replaces-locked", _locked_replaces_locked),
     Check("capabilities", _capabilities),
     Check("one-serving-port", without_effect.one_serving_port),
+    Check("login-without-ingress", without_effect.login_without_ingress),
     Check("a-port", without_effect.no_port_at_all),
     Check("home-directory", without_effect.home_directory),
     Check("root-user", without_effect.root_user),

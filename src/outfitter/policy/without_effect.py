@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from outfitter.api.v1alpha1.inference import InferenceSpec
+from outfitter.policy.capabilities import SIGN_IN
 from outfitter.policy.checks import Candidate
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
@@ -37,6 +38,21 @@ def one_serving_port(candidate: Candidate) -> Iterator[Problem]:
                 "the same protocol, or remove one of them."
             )
             yield stalled(Reason.CONFLICT, text, f"{field}.protocol")
+
+
+def login_without_ingress(candidate: Candidate) -> Iterator[Problem]:
+    """Yield a login that nothing asks for: only an Ingress does."""
+    serving = getattr(candidate.resolved.spec, "serving_port", None)
+    signed_in = serving is not None and serving.authorization_type == "authenticatedUsers"
+    if serving is None or not signed_in or not SIGN_IN.available(candidate.settings):
+        return  # the table of capabilities refuses it where no administrator configured a login
+    field = "spec.run.servingPort" if candidate.request.own_definition else "spec.servingPort"
+    if serving.cluster_local_access_only:
+        text = "Nothing checks logins inside the cluster. Remove the field, or set clusterLocalAccessOnly to false."
+        yield stalled(Reason.INVALID_SPEC, text, f"{field}.authorizationType")
+    elif not candidate.settings.domain:
+        text = "Without a domain there is no Ingress that checks logins. Ask an administrator to set the domain."
+        yield stalled(Reason.DOMAIN_MISSING, text, f"{field}.authorizationType")
 
 
 def no_port_at_all(candidate: Candidate) -> Iterator[Problem]:

@@ -200,7 +200,8 @@ class WorkloadFields(Model):
     """Directory in which the program starts. Default: that of the image."""
     create_home_dir: bool | None = None
     """Create a writable home directory at the value of HOME, which must be a plain absolute path. Deleted with the
-    pod. Default: true if runAsUid is set or the root file system is read-only, else false.
+    pod. Default: true if HOME is such a path or not set, and runAsUid is set or the root file system is read-only; else
+    false.
     """
     tty: bool | None = None
     """Give the program a terminal. Default: false. Needs stdin."""
