@@ -88,6 +88,25 @@ async def test_a_new_and_a_changed_object_is_due_with_its_dependents(bench: Benc
     assert await bench.due() == {TORCH, ALICE}
 
 
+async def test_a_status_that_another_writer_changed_is_written_again(bench: Bench) -> None:
+    """Not at once, so that two writers do not race each other, and not after our own write."""
+    live = bench.create(ALICE)
+    await bench.due()
+    await bench.writer.write_status(*ALICE, live.uid, {"message": "by us"})
+    bench.clock.advance(60)
+    assert await bench.due() == set()
+    for number in range(100):
+        bench.cluster.user_status(*ALICE, {"message": f"by a user {number}"})
+        assert await bench.due() == set()
+    bench.clock.advance(60)
+    assert await bench.due() == {ALICE}
+    stored = bench.caches["Workspace"].get("a", "alice")
+    assert stored is not None
+    bench.cluster.user_apply({**stored.body, "kind": "Workspace", "apiVersion": "outfitter.dev/v1alpha1"})
+    bench.clock.advance(60)
+    assert await bench.due() == set(), "nothing changed"
+
+
 async def test_a_status_requeues_no_dependent(bench: Bench) -> None:
     live = bench.create(TORCH)
     bench.reverse_index.record(ALICE, frozenset({Dep(*TORCH)}))

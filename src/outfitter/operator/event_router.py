@@ -12,6 +12,7 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import CachedObject, Dep, Key
 
+_REPAIR_SECONDS: Final = 10.0  # until a status that another writer changed is written again
 _VISIBLE_TO_USERS: Final = ("labels", "annotations")
 
 CURRENT_KEY: ContextVar[Key | None] = ContextVar("CURRENT_KEY", default=None)
@@ -112,6 +113,9 @@ class EventRouter:
             self._deleted(change.old)
         if change.new is not None and (replaced or essential(change)):
             self._queue.add(key)
+        elif _status_edited(change):
+            # Our own status writes are cached before their events. Later, so that two writers do not race each other.
+            self._queue.add_after(key, _REPAIR_SECONDS)
         if replaced or _concerns_users(change):
             self._requeue_dependents(live)
         if change.old is None and live.owner:
@@ -140,6 +144,14 @@ class EventRouter:
         if live is not None and live.uid == about.get("uid"):
             self._requeue_owner(live)
             self._requeue_dependents(live)
+
+
+def _status_edited(change: Change) -> bool:
+    """Whether another writer changed the status: a watch reports it, so it is not our own write."""
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return False
+    return bool(old.body.get("status") != new.body.get("status"))
 
 
 def _concerns_users(change: Change) -> bool:
