@@ -232,7 +232,7 @@ class Reason(StrEnum):
         "CacheNotReady",
         Level.WAITING,
         "The NimCache of the image is not filled yet, or its shared volume is not in this Namespace yet.",
-        "Read the status of the NimCache: `kubectl get nimcache`.",
+        "The message has the first cause of the NimCache. Without one, no action is needed.",
     )
     CONTAINER_CONFIG_INVALID = (
         "ContainerConfigInvalid",
@@ -256,7 +256,7 @@ class Reason(StrEnum):
         "CredentialNotReady",
         Level.WAITING,
         "A Credential has not published its Secret yet.",
-        "Read the status of the Credential.",
+        "The message has the first cause of the Credential. Without one, no action is needed.",
     )
     DEADLINE_EXCEEDED = (
         "DeadlineExceeded",
@@ -415,7 +415,7 @@ class Reason(StrEnum):
         "SourceNotReady",
         Level.WAITING,
         "The Artifact that a clone is made from is not complete.",
-        "Read the status of that Artifact.",
+        "The message has the first cause of that Artifact. Without one, no action is needed.",
     )
     UNAVAILABLE = (
         "Unavailable",

@@ -53,7 +53,7 @@ async def test_events_of_a_pending_claim(owner: Body) -> None:
     assert "ProvisioningFailed" not in issues(world.status(kind, NAME)), "it began less than the hold time ago"
     status = await later(world, kind)
     assert serious(status) == ["ProvisioningFailed"]
-    assert "Ask for readWriteOnce in accessModes" in status["issues"][0]["message"]
+    assert "Use a new claim with readWriteOnce in accessModes" in status["issues"][0]["message"]
     assert not is_stalled(status)
     world.controllers.binding = True
     world.controllers.run()

@@ -205,12 +205,13 @@ ROWS: Final[tuple[Row, ...]] = (
 
     Row(
         Source.CLAIM, _PROVISION, r'storageclass\.storage\.k8s\.io "([^"]+)" not found',
-        Reason.PROVISIONING_FAILED, "StorageClass {0} does not exist", "Set another storageClass, or create this one.",
+        Reason.PROVISIONING_FAILED, "StorageClass {0} does not exist",
+        "Ask an administrator to create it, or use a new claim with another storageClass.",
     ),
     Row(
         Source.CLAIM, _PROVISION, r"(?i)access ?mode|multi[-_ ]?(?:node|writer)|volume ?capabilit|ReadWriteMany",
         Reason.PROVISIONING_FAILED, "",
-        "Ask for readWriteOnce in accessModes, or set a storageClass whose volumes several nodes can mount.",
+        "Use a new claim with readWriteOnce in accessModes, or with a storageClass that several nodes can mount.",
     ),
     Row(
         Source.CLAIM, _PROVISION, r"(?i)quota|insufficient|no space|not enough|out ?of ?(?:range|capacity)|exhausted",
@@ -218,7 +219,7 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row(
         Source.CLAIM, ("FailedBinding", "VolumeMismatch"), "",
-        Reason.PROVISIONING_FAILED, "", "Create a PersistentVolume that fits the claim, or set a storageClass.",
+        Reason.PROVISIONING_FAILED, "", "Create a PersistentVolume that fits, or use a new claim with a storageClass.",
     ),
     Row(
         Source.CLAIM, _PROVISION, "",

@@ -14,6 +14,7 @@ from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.naming import clone_snapshot
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.causes import first_cause
 from outfitter.snapshot import Reader, Resource
 
 # Fields that a clone takes from its source unless it sets them.
@@ -81,8 +82,8 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
         if snapshot is None or snapshot.owner != found.live.uid:
             text = (
                 f"Artifact {resource.live.namespace}/{source.name} has not copied the fields of its own clone source "
-                "yet. See the status of that Artifact."
-            )
+                f"yet. {first_cause(found, resource.live.namespace)}"
+            ).rstrip()
             return waiting(Reason.SOURCE_NOT_READY, text, "spec.cloneFrom")
     origin = definition(reader, found)
     if isinstance(origin, Problem):
@@ -227,11 +228,9 @@ def _chosen(reader: Reader, resource: Resource, field: str) -> ArtifactTarget | 
     if isinstance(found, Problem):
         return waiting(Reason.SOURCE_NOT_READY, f"{resource.key} cannot be used yet. {found.message}", field)
     if found.fresh:
-        return waiting(
-            Reason.SOURCE_NOT_READY,
-            f"{resource.key} has not copied the fields of its clone source yet. See the status of that Artifact.",
-            field,
-        )
+        cause = first_cause(resource, resource.live.namespace)
+        text = f"{resource.key} has not copied the fields of its clone source yet. {cause}"
+        return waiting(Reason.SOURCE_NOT_READY, text.rstrip(), field)
     if resource.live.deleting:
         return waiting(Reason.REFERENCE_DELETING, f"{resource.key} is being deleted. Use another Artifact.", field)
     repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)

@@ -12,6 +12,7 @@ from outfitter.naming import model_claim, nim_cache, shared_claim
 from outfitter.problems import Problem, stalled, under_way, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact
+from outfitter.resolve.causes import first_cause, serious_issue
 from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.request import WorkloadRequest
@@ -101,8 +102,9 @@ def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, pa
     named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
     facts = {"nimCache": {key: value for key, value in named.items() if value}}
     if phase != "Ready":
-        why = status.get("message") or "The model is not downloaded yet."
-        smooth = phase in ("Pending", "Downloading") and not status.get("issues") and not status.get("failure")
+        why = first_cause(cache, request.namespace, "The model is not downloaded yet.")
+        trouble = any(serious_issue(issue) for issue in status.get("issues") or ()) or status.get("failure")
+        smooth = phase in ("Pending", "Downloading") and not trouble
         say = under_way if smooth else waiting
         notes.problems.append(say(Reason.CACHE_NOT_READY, f"{cache.key} is not ready. {why}", field_name))
         return ModelVolume(path, None, True, facts)
@@ -122,9 +124,7 @@ def _mounted_elsewhere(
     live = reader.get("PersistentVolumeClaim", request.namespace, claim)
     bound = live is not None and live.owner == cache.live.uid and not live.deleting and _bound(live)
     if not bound:
-        told = {item.get("scopeId"): item["message"] for item in reversed(status.get("issues", ()))}
-        why = told.get(request.namespace) or told.get(cache.live.namespace) or status.get("message")
-        why = why or "Outfitter is creating the volume."
+        why = first_cause(cache, request.namespace, "Outfitter is creating the volume.")
         text = f"{cache.key} is not available in namespace {request.namespace} yet. {why}"
         notes.problems.append(waiting(Reason.CACHE_NOT_READY, text, field_name))
         return ModelVolume(path, None, True, {"nimCache": named})

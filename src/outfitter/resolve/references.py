@@ -11,6 +11,7 @@ from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credential_secret
 from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.causes import first_cause
 from outfitter.resolve.scope import find
 from outfitter.snapshot import Dep, Reader, Resource
 
@@ -72,7 +73,7 @@ def credential_key(
     name = credential_secret(asset.live.name)
     live = reader.get("Secret", namespace, name)
     if live is None or live.owner != asset.live.uid:
-        text = f"{asset.key} has not published Secret {namespace}/{name} yet. See the status of the Credential."
+        text = f"{asset.key} has not published Secret {namespace}/{name} yet. {first_cause(asset, namespace)}".rstrip()
         at_home = asset.live.namespace == namespace == reader.settings.system_namespace
         if at_home and LABEL_PROJECT not in reader.labels(namespace):
             text = (

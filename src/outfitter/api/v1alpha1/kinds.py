@@ -73,11 +73,11 @@ _INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, "deployment
 KINDS: tuple[Kind, ...] = (
     Kind("Environment", "environments", ("envr",), Environment, asset=True, runs=_WORKSPACE),
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
-    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True),
-    Kind("Credential", "credentials", ("cred",), Credential, asset=True),
+    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues",)),
+    Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
-    Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom",)),
+    Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),
     Kind(
         "ArtifactRepository",
         "artifactrepositories",
@@ -92,7 +92,7 @@ KINDS: tuple[Kind, ...] = (
         ("nimc",),
         NimCache,
         on_demand=True,
-        status_matters=("phase", "claimName", "failure", "message"),
+        status_matters=("phase", "claimName", "failure", "message", "issues"),
         mute_at_first=True,
     ),
 )

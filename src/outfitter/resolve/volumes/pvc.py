@@ -8,6 +8,7 @@ from outfitter.api.v1alpha1.volumes import ClaimInfo, PvcFields
 from outfitter.naming import fit, workload_volume
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.causes import first_cause
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
 from outfitter.snapshot import Reader
 
@@ -61,7 +62,9 @@ class PvcVolume(BaseVolume):
             return None
         claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name)
         if claim is None:
-            remedy = "Create it." if self.existing else f"See the status of {self.use.origin}."
+            remedy = "Create it."
+            if not self.existing and asset is not None:
+                remedy = first_cause(asset, namespace, f"{self.use.origin} creates it.")
             return waiting(Reason.NOT_CREATED, f"{name} does not exist. {remedy}", self.use.field)
         if not self.existing and asset is not None and claim.owner != asset.live.uid:
             text = (
