@@ -22,6 +22,7 @@ MERGE = "application/merge-patch+json"
 DEADLINE = 30.0
 _MORE = {
     "ServiceAccount": ApiResource("ServiceAccount", "", "v1", "serviceaccounts"),
+    "LimitRange": ApiResource("LimitRange", "", "v1", "limitranges"),
     "ResourceQuota": ApiResource("ResourceQuota", "", "v1", "resourcequotas"),
     "Node": ApiResource("Node", "", "v1", "nodes", namespaced=False),
     "CustomResourceDefinition": ApiResource(
