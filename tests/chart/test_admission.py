@@ -218,7 +218,8 @@ def test_every_write_that_makes_something_run_needs_the_right(
     if way == "scale" and kind == "Environment":
         body = {"spec": {"replicas": 1}}
     plural, name = kind_of(kind).plural, f"matrix-{kind.lower()}"
-    apply(guarded, custom(kind, name, "team-x", RUNNING[kind]))
+    scaled = kind_of(kind).model.SCALE or ""
+    apply(guarded, custom(kind, name, "team-x", RUNNING[kind] | ({"run": {}} if "run" in scaled else {})))
     ours = [("outfitter.dev", each, ["get", "update", "patch"], list[str]()) for each in (plural, f"{plural}/scale")]
     who = f"runner-{kind.lower()}"
     runner = person(who, *ours)

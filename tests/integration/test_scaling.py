@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from outfitter.cluster.client import path_of
-from outfitter.errors import ApiError
+from outfitter.errors import ApiError, Invalid
 
 from .conftest import Stack
 from .harness.client import MERGE, Object, message, ready, resource_of, stalls
@@ -87,13 +87,20 @@ def test_replicas_of_an_artifact_that_runs(space: Space) -> None:
     scale(space, "Artifact", "scorer", 2)
     space.wait("Deployment", "scorer", scaled_to(2))
     space.wait("Artifact", "scorer", lambda item: ready(item) and item["status"]["readyReplicas"] == 2)
-    # Of one that does not run there is no number to read; to set one is to run it.
+    # Of one that does not run there is no number to read, and none to set.
     space.make("Artifact", "idle", {"containerGroups": groups()})
     space.ready("Artifact", "idle")
     with pytest.raises(ApiError, match=r"spec\.run\.replicas"):
         space.api.connection.request("GET", path_of(resource_of("Artifact"), space.name, "idle") + "/scale")
-    scale(space, "Artifact", "idle", 1)
-    space.wait("Artifact", "idle", lambda item: ready(item) and item["status"].get("runPhase") == "Running")
+    space.make("Environment", "resting", {"image": "registry.example.com/echo:1"})
+    for kind, name in (("Artifact", "idle"), ("Environment", "resting")):
+        with pytest.raises(Invalid, match=rf"The {kind} does not run, so it cannot be scaled"):
+            scale(space, kind, name, 1)
+        assert "run" not in space.need(kind, name)["spec"]
+        space.spec(kind, name, run={})
+        space.ready(kind, name)
+        scale(space, kind, name, 0)
+        space.wait(kind, name, lambda item: item["status"]["replicas"] == 0)
 
 
 def test_an_autoscaler_and_a_user_do_not_fight(stack: Stack, space: Space) -> None:

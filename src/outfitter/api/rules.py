@@ -74,6 +74,20 @@ def at_least_a_mebibyte(field: str) -> Rule:
     )
 
 
+def not_only_scaled(kind: str) -> Transition:
+    """Forbid that a write of the scale subresource runs what was only a definition.
+
+    The API server stores the default of `suspend` in every `run` that an object is written with. Only the scale
+    subresource adds a `run` without it, so no manifest can break the rule.
+    """
+    return Transition(
+        "has(oldSelf.run) || !has(self.run) || has(self.run.suspend)",
+        f"The {kind} does not run, so it cannot be scaled. Set spec.run in the {kind} to run it.",
+        lambda new, old: True,
+        "run",
+    )
+
+
 def exclusive(fields: tuple[str, ...], message: str, *, exactly: bool = False, complete: bool = False) -> Rule:
     """Allow at most one (or exactly one) of the given sibling fields."""
 

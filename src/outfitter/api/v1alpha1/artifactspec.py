@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.refs import ArtifactNameRef, ComputeRef, RepositoryRef
-from outfitter.api.rules import Node, Rule, Transition, frozen
+from outfitter.api.rules import Node, Rule, Transition, frozen, not_only_scaled
 from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Name, Text, list_map
 from outfitter.api.v1alpha1.asset import DisplayName
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
@@ -82,9 +82,10 @@ class ArtifactRun(Model):
     """DataSources to mount, in every container."""
     replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
     """Pods of each container group without `replicas` or autoscaling of its own; 0 stops them. Default: 1. `kubectl
-    scale` and autoscalers set this field. Where no group uses it, another number than 1 has an issue NotEnforced.
+    scale` and autoscalers set this field of an artifact that runs. Where no group uses it, another number than 1 has an
+    issue NotEnforced.
     """
-    suspend: bool = False
+    suspend: Annotated[bool, Field(json_schema_extra={STORED_DEFAULT: False})] = False
     """Stop it: delete only its pods. Default: false."""
     container_groups: GroupSizings = ()
     """Replicas of each group, and resources of its containers."""
@@ -194,6 +195,7 @@ class ArtifactSpec(Model):
             "type",
         ),
         frozen("cloneFrom", "Create a new Artifact."),
+        not_only_scaled("Artifact"),
     )
 
     type: ArtifactType | None = None

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, DataSourceRef
-from outfitter.api.rules import Rule
+from outfitter.api.rules import Rule, Transition, not_only_scaled
 from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
-from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus
+from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetSpec, AssetStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections, at_most_one_serving_port
 from outfitter.api.v1alpha1.probes import Probes
 from outfitter.api.v1alpha1.running import RunningStatus
@@ -28,7 +28,7 @@ class Run(Model):
     """DataSources to mount."""
     replicas: Annotated[int, Field(ge=0, le=1, json_schema_extra={STORED_DEFAULT: 1})] = 1
     """1 runs, 0 stops. Default: 1."""
-    suspend: bool = False
+    suspend: Annotated[bool, Field(json_schema_extra={STORED_DEFAULT: False})] = False
     """Stop it: delete only its pod. Default: false."""
     environment_variables: WorkloadEnvironmentVariables = ()
     """Values for variables without a value in the definition, and overrides of others."""
@@ -39,6 +39,7 @@ class Run(Model):
 class EnvironmentSpec(AssetSpec):
     """Desired state."""
 
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (SCOPE_KEPT, not_only_scaled("Environment"))
     RULES: ClassVar[tuple[Rule, ...]] = (
         at_most_one_serving_port(),
         Rule(
