@@ -40,6 +40,7 @@ ANNOTATION_STOPPED_REVISION: Final = (
 )
 
 ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas an autoscaler sets
+ANNOTATION_REQUESTED_BY: Final = f"{GROUP}/requested-by"  # kind/name of the workload that a NimCache was created for
 ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job, from 1
 
 # On Namespaces, set by admins.
@@ -161,9 +162,9 @@ def model_claim(workload: str) -> str:
     return fit(f"{workload}-model")
 
 
-def nim_cache(image: str) -> str:
-    """Name of the NimCache (and its PVC) of an image as written."""
-    return f"nim-{short_hash(image)}"
+def nim_cache(image: str, choice: str = "") -> str:
+    """Name of the NimCache (and its PVC) of an image as written. `choice`: the variables that choose its model."""
+    return f"nim-{short_hash(f'{image} {choice}' if choice else image)}"
 
 
 def download_job(cache: str, attempt: int) -> str:

@@ -561,6 +561,13 @@ class Reason(StrEnum):
         "A LimitRange of the Namespace added limits that the spec leaves out.",
         "Set the limits yourself if these are too low.",
     )
+    MOVING_TAG = (
+        "MovingTag",
+        Level.NOTE,
+        "A locked Artifact or a NimCache names an image with the tag latest or without a tag. The registry can change "
+        "that image, so the version or the cached model is not one content for good.",
+        "Name an image with a version or a digest: in a new Artifact, or in a new NimCache.",
+    )
     NO_NAMESPACE_IN_SCOPE = (
         "NoNamespaceInScope",
         Level.NOTE,
@@ -581,6 +588,13 @@ class Reason(StrEnum):
         "PromptUnset",
         Level.NOTE,
         "The Environment asks its users to set a variable.",
+    )
+    SEVERAL_KEYS = (
+        "SeveralKeys",
+        Level.NOTE,
+        "Several Credentials of type ngcApiKey can be used, and the Artifact names none. Outfitter uses the oldest one "
+        "of the Namespace, so a key that is added later changes nothing.",
+        "Name one: set the variable `NGC_API_KEY` with source `credential`.",
     )
     SIZE_KEPT = (
         "SizeKept",

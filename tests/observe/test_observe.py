@@ -131,7 +131,9 @@ DOWNLOADS = [
 def test_downloads(job: dict[str, Any], pod_status: dict[str, Any], state: State, reason: str) -> None:
     """By the Job, then by its pod: the end of the log gives a reason and is never shown."""
     terminated = job == FAILED_JOB and {"containerStatuses": [{"state": {"terminated": pod_status}}]}
-    found = observe_download(World().reader(), live("Job", job), [pod(status=terminated or pod_status)])
+    container = {"name": "main", "env": [{"name": "NGC_API_KEY", "valueFrom": {"secretKeyRef": {"name": "k"}}}]}
+    made = live("Job", job, spec={"template": {"spec": {"containers": [container]}}})
+    found = observe_download(World().reader(), made, [pod(status=terminated or pod_status)])
     assert (found.state, found.reason) == (state, reason)
     assert pod_status.get("message", "?") not in found.message
     assert found.state is State.READY or is_readable(found.message)

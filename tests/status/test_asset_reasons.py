@@ -35,6 +35,7 @@ def config_map(name: str, space: str) -> Body:
 
 
 VARIABLE = {"environmentVariables": [{"name": "A", "credential": {"name": "k", "key": "nowhere"}}]}
+PLAIN_KEY = {"environmentVariables": [{"name": "NGC_API_KEY", "value": "a"}]}
 
 EXISTING = {"pvc": {"path": "/d", "existingPvc": True, "claimName": "c"}}
 CREDENTIAL = asset("Credential", "x", {"type": "genericSecret", "secretRef": {"name": "s"}})
@@ -51,7 +52,9 @@ CASES: list[tuple[str, str, list[Body], Body]] = [
     ("NimCache", "DownloadFailed", [cache()], {"jobs": "connection reset"}),
     ("NimCache", "DeadlineExceeded", [cache()], {"jobs": "DeadlineExceeded"}),
     ("NimCache", "NoSpace", [cache()], {"jobs": "no space left on device"}),
-    ("NimCache", "KeyRejected", [cache()], {"jobs": "401 Unauthorized"}),
+    ("NimCache", "KeyRejected", [cache(**PLAIN_KEY)], {"jobs": "401 Unauthorized"}),
+    ("NimCache", "DownloadFailed", [cache()], {"jobs": "401 Unauthorized"}),
+    ("NimCache", "MovingTag", [asset("NimCache", "x", {"image": "nvcr.io/nim/a"})], {}),
     ("DataSource", "Synced", [asset("DataSource", "x", SHARED, SYSTEM), config_map("c", SYSTEM)], {}),
     ("DataSource", "LostPhase", [asset("DataSource", "x", EXISTING), claim("c", "Lost")], {"binding": False}),
     ("DataSource", "Pending", [asset("DataSource", "x", CLAIM)], {"binding": False}),

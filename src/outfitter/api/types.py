@@ -53,6 +53,12 @@ STORED_DEFAULT = "x-stored-default"
 """Schema key of the few defaults that the API server stores in the object; the models apply all others."""
 
 
+def tag_can_move(image: str) -> bool:
+    """Return whether an image has the tag latest or none, and no digest: its registry can change it at any time."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "@" not in image and tag in ("", "latest")
+
+
 def matches(pattern: str, text: str) -> bool:
     """Return whether a text matches as on the API server: `$` is the end, not before a final newline."""
     return (

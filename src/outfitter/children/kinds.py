@@ -122,7 +122,9 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         why="downloads models; get: managedFields are read before a change",
         watch=_OWNED,
         readiness=observe_job,
-        immutable=Immutable(("template", "selector", "completions", "completionMode"), "recreate"),
+        immutable=Immutable(
+            ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate"
+        ),
     ),
     ChildKind(
         "HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers",

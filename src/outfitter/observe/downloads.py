@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from outfitter.observe.controllers import observe_job
 from outfitter.observe.diagnosis import diagnose
@@ -28,6 +29,12 @@ _LOG_FAILURES: tuple[tuple[str, Reason, str], ...] = (
 )
 
 
+_KEYS: Final = ("NGC_API_KEY", "NGC_CLI_API_KEY", "HF_TOKEN")
+_NO_KEY: Final = (
+    "The registry requires a key, and the download has none. Create a Credential of type ngcApiKey, or set credential."
+)
+
+
 def observe_download(reader: Reader, job: CachedObject, pods: Iterable[CachedObject]) -> Observation:
     """READY for a complete download; else the reason why it does not progress, or why it failed."""
     state = observe_job(job.body)
@@ -41,19 +48,44 @@ def observe_download(reader: Reader, job: CachedObject, pods: Iterable[CachedObj
     if state.reason == Reason.DEADLINE_EXCEEDED:
         text = "The download took too long. Check the network, or ask an administrator to raise nimDownloadSeconds."
         return failed(Reason.DEADLINE_EXCEEDED, text)
-    for pod in pods:
-        if found := _terminated(pod):
+    sent = _sends_key(job.body)
+    for pod in sorted(filter(_failed_by_itself, pods), key=_ended, reverse=True):
+        if found := _terminated(pod, sent=sent):
             return found
     command = f"kubectl logs job/{job.name} -n {job.namespace}"
     return failed(Reason.DOWNLOAD_FAILED, f"The download failed. Read its log: {command}")
 
 
-def _terminated(pod: CachedObject) -> Observation | None:
+def _failed_by_itself(pod: CachedObject) -> bool:
+    """Return whether a pod did not end because of an eviction, a preemption or a drain."""
+    conditions = (pod.body.get("status") or {}).get("conditions") or ()
+    return not any(item["type"] == "DisruptionTarget" and item.get("status") == "True" for item in conditions)
+
+
+def _ended(pod: CachedObject) -> tuple[str, str]:
+    """Return when the containers of a pod ended, and when it was created."""
+    containers = (pod.body.get("status") or {}).get("containerStatuses") or ()
+    ended = [str(((item.get("state") or {}).get("terminated") or {}).get("finishedAt", "")) for item in containers]
+    return max(ended, default=""), str(pod.body["metadata"].get("creationTimestamp", ""))
+
+
+def _sends_key(job: Mapping[str, Any]) -> bool:
+    """Return whether the download authenticates: with the key of NGC, or with a variable from a Secret."""
+    containers = job["spec"]["template"]["spec"]["containers"]
+    variables = [item for container in containers for item in container.get("env") or ()]
+    return any(item["name"] in _KEYS or "secretKeyRef" in (item.get("valueFrom") or {}) for item in variables)
+
+
+def _terminated(pod: CachedObject, *, sent: bool) -> Observation | None:
     for container in (pod.body.get("status") or {}).get("containerStatuses") or ():
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":
             return failed(Reason.OUT_OF_MEMORY, "The download exceeded its memory limit. Raise compute.cpuMemoryLimit.")
         for pattern, reason, fix in _LOG_FAILURES:
             if re.search(pattern, ended.get("message") or "", re.IGNORECASE):
-                return failed(reason, fix)
+                return (
+                    failed(Reason.DOWNLOAD_FAILED, _NO_KEY)
+                    if reason is Reason.KEY_REJECTED and not sent
+                    else failed(reason, fix)
+                )
     return None

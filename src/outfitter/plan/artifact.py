@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from outfitter.api.types import tag_can_move
 from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.backends import child_kinds
@@ -14,7 +16,7 @@ from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import combined, plan_workload
 from outfitter.plan.writes import Create, Plan, Write, WritePhase, in_phase
 from outfitter.policy.capabilities import ARTIFACT, BUILT_IMAGE, unsupported
-from outfitter.problems import Problem, stalled, waiting
+from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import artifact as render
 from outfitter.resolve.artifact import (
@@ -68,11 +70,25 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(reader, resource, found, facts, lock)
+    plan = replace(plan, status=replace(plan.status, problems=(*plan.status.problems, *_moving_tags(found))))
     # A version waits for its number; for a draft, the workload comes first.
     repository_phase = WritePhase.EARLY if lock.asks else WritePhase.LATE
     writes = (*_snapshot(reader, found), *plan.writes, *in_phase(repository_phase, _missing(found, repository)))
     # A new repository has no status yet. The next reconciliation starts from the new snapshot.
     return replace(plan, writes=writes, also_reconcile=told, replan_after_write=plan.replan_after_write or found.fresh)
+
+
+def _moving_tags(found: ResolvedArtifact) -> Iterator[Problem]:
+    """Yield a note for each image of a version that its registry can change."""
+    for group in found.groups if found.locked else ():
+        for item, name in zip(group.containers, group.container_names, strict=True):
+            if item.image_uri is not None and tag_can_move(item.image_uri):
+                text = (
+                    f"The registry can change image {item.image_uri}, so the version can run other content later. "
+                    "Lock an Artifact with a version tag or a digest."
+                )
+                field = f"spec.containerGroups[{group.name}].containers[{name}].imageUri"
+                yield note(Reason.MOVING_TAG, text, field)
 
 
 def _joins(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from outfitter.api.types import tag_can_move
 from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
 from outfitter.children import observe
@@ -14,13 +15,14 @@ from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABE
 from outfitter.observe import Observation, State, field_names, newest_message, observe_download, refusal
 from outfitter.plan.diff import diff
 from outfitter.plan.idle import IdleTimer, instant
+from outfitter.plan.on_demand import replaceable, replaced_by_user
 from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.causes import claim_problem, claim_problems
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.policy.builtin import reserved_path
 from outfitter.policy.capabilities import SUBMISSION, unsupported
-from outfitter.problems import Problem, waiting
+from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
 from outfitter.resolve.nim import CACHE_VARIABLE, given_cache_path
@@ -52,13 +54,25 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
             StatusInput(True, Reason.VALID, "Each namespace fills its own cache from this spec.", (), facts, (1, 1))
         )
     idle = IdleTimer.of(reader, resource)
-    if idle.over:
+    if idle.over or replaced_by_user(reader, resource):
         return Plan(StatusInput(True, Reason.DELETING, "", (), facts), (Delete(resource.live),))
     facts["unusedSince"] = idle.since
     plan = _existing(reader, resource, spec, facts) if spec.claim_name else _filled(reader, resource, spec, facts)
     plan = share(reader, resource, plan) if one_volume else plan
     delays = [delay for delay in (plan.requeue, idle.requeue) if delay is not None]
-    return replace(plan, requeue=min(delays, default=None))
+    also = plan.also_reconcile | replaceable(reader, resource)
+    status = replace(plan.status, problems=(*plan.status.problems, *_moving_tag(spec)))
+    return replace(plan, status=status, requeue=min(delays, default=None), also_reconcile=also)
+
+
+def _moving_tag(spec: NimCacheSpec) -> Iterator[Problem]:
+    """Yield a note if the registry can change the image that names the model."""
+    if tag_can_move(spec.image):
+        text = (
+            f"The registry can change image {spec.image}, and the cache keeps the model of the first download. "
+            "Use a version tag or a digest."
+        )
+        yield note(Reason.MOVING_TAG, text, "spec.image")
 
 
 def _existing(reader: Reader, resource: Resource, spec: NimCacheSpec, facts: dict[str, Any]) -> Plan:
@@ -157,7 +171,7 @@ def _download(
     if current and not current[-1].deleting:
         seen = observe_download(reader, current[-1], _pods(reader, resource, current[-1]))
         used = (current[-1].body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
-        job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings)
+        job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings, as_made=current[-1])
         kept = diff(reader, resource, [job])
         # The kubelet backs off image pulls; with a new key the next pull can succeed at once.
         rotated = seen.reason == Reason.IMAGE_PULL_FAILED and used != version

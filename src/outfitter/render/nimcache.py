@@ -17,7 +17,6 @@ from outfitter.naming import (
     LABEL_ON_DEMAND,
     LABEL_RETAINED,
     download_job,
-    nim_cache,
     owner_labels,
     shared_claim,
     shared_volume,
@@ -28,23 +27,28 @@ from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.container import NIM_POD
 from outfitter.render.owner import child_meta
 from outfitter.render.pod import PodPatch, assemble
+from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import label
 from outfitter.settings import Settings
-from outfitter.snapshot import Resource
+from outfitter.snapshot import CachedObject, Resource
 
 _VOLUME = "model"
+_DISRUPTED: Mapping[str, Any] = {
+    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+}
 # Secrets with which a driver creates and grows volumes: a volume that is only mounted does not need them.
 _CONTROLLER = ("controllerExpandSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef")
 
 
-def on_demand(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the NimCache on demand of an image. It has no owner and is deleted some time after its last user."""
+def on_demand(namespace: str, request: CacheRequest) -> dict[str, Any]:
+    """Return the NimCache on demand of a model. It has no owner and is deleted some time after its last user."""
+    meta = {"name": request.name, "namespace": namespace, "labels": {LABEL_ON_DEMAND: "true"}}
     return {
         "apiVersion": API_VERSION,
         "kind": "NimCache",
-        "metadata": {"name": nim_cache(spec["image"]), "namespace": namespace, "labels": {LABEL_ON_DEMAND: "true"}},
-        "spec": dict(spec),
+        "metadata": {**meta, "annotations": request.annotations},
+        "spec": dict(request.spec),
     }
 
 
@@ -65,9 +69,20 @@ def claim(resource: Resource, spec: NimCacheSpec, settings: Settings, *, filled:
 
 
 def job(
-    resource: Resource, spec: NimCacheSpec, attempt: int, version: str, pull_secrets: Sequence[str], settings: Settings
+    resource: Resource,
+    spec: NimCacheSpec,
+    attempt: int,
+    version: str,
+    pull_secrets: Sequence[str],
+    settings: Settings,
+    *,
+    as_made: CachedObject | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the Job of one attempt. It ends with its first failure; the operator starts the next attempt."""
+    """Return the Job of one attempt. It ends with its first failure; the operator starts the next attempt.
+
+    A pod that is evicted or preempted, or whose node is drained, is replaced within the attempt. `as_made`: the Job of
+    this attempt, which keeps a policy that no longer can change.
+    """
     meta = child_meta(resource)
     template, problems = _template(resource, spec, pull_secrets, settings)
     manifest = {
@@ -81,6 +96,11 @@ def job(
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": settings.nim_download_seconds,
+            **(
+                {"podFailurePolicy": _DISRUPTED}
+                if as_made is None or "podFailurePolicy" in as_made.body["spec"]
+                else {}
+            ),
             "template": template,
         },
     }

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.volumes import ClaimInfo
-from outfitter.naming import model_claim, nim_cache, shared_claim
+from outfitter.naming import model_claim, shared_claim
 from outfitter.problems import Problem, stalled, under_way, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ResolvedArtifact
 from outfitter.resolve.causes import first_cause, serious_issue
+from outfitter.resolve.model_cache import CacheRequest, cache_request, outgrown, serving_cache, shared_cache
+from outfitter.resolve.model_choice import model_choice
 from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import Found, label
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.resolve.scope import covers, scope_problem
 from outfitter.resolve.volumes import PvcVolume, Volume, VolumeUse
 from outfitter.snapshot import CachedObject, Reader, Resource
 
@@ -29,20 +29,26 @@ class ModelVolume:
     use: PvcVolume | None
     filled: bool
     facts: Mapping[str, Any] = field(default_factory=dict)
-    missing: Mapping[str, Any] | None = None  # spec of the NimCache to create
+    missing: CacheRequest | None = None
+    outgrown: CachedObject | None = None
 
 
 def model_volume(
-    reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, volumes: Iterable[Volume], notes: Found
+    reader: Reader,
+    request: WorkloadRequest,
+    found: ResolvedArtifact,
+    volumes: Iterable[Volume],
+    submission: Mapping[str, Any],
+    notes: Found,
 ) -> ModelVolume:
-    """Return the volume in which the primary containers find their model."""
+    """Return the volume in which the primary containers find their model. `submission`: see cache_request."""
     who, path = label(found.resource), _path(found, notes)
     mounted = next((volume for volume in volumes if volume.use.mount_path.rstrip("/") == path), None)
     if mounted is not None:
         claim = mounted.claim_name if isinstance(mounted, PvcVolume) else None
         return ModelVolume(path, None, True, {"claimName": claim})
     if found.storage.mode == "nimCache":
-        return _cache(reader, request, found, path, notes)
+        return _cache(reader, request, found, path, submission, notes)
     name = found.storage.claim_name
     if name is not None:
         if reader.get("PersistentVolumeClaim", request.namespace, name) is None:
@@ -77,40 +83,50 @@ def _use(origin: str, field_name: str, path: str) -> VolumeUse:
     return VolumeUse(origin, "model", field_name, mount_path=path)
 
 
-def image_of(groups: Iterable[ContainerGroup]) -> str:
-    """Return the image of the model: that of the primary container of the first group."""
-    return next((group.containers[group.primary].image_uri or "" for group in groups), "")
-
-
-def _cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, path: str, notes: Found) -> ModelVolume:
-    image = image_of(found.groups)
-    cache = serving_cache(reader, request.namespace, image)
+def _cache(
+    reader: Reader,
+    request: WorkloadRequest,
+    found: ResolvedArtifact,
+    path: str,
+    submission: Mapping[str, Any],
+    notes: Found,
+) -> ModelVolume:
     field_name = "spec.storage.mode"
-    shared = shared_cache(reader, request.namespace, image) if cache is None else None
+    container = next((group.containers[group.primary] for group in found.groups), None)
+    if container is None:
+        return ModelVolume(path, None, True)
+    wanted = model_choice(container.image_uri or "", container.environment_vars)
+    cache = serving_cache(reader, request.namespace, wanted)
+    shared = shared_cache(reader, request.namespace, wanted) if cache is None else None
     if shared is not None and getattr(shared.model.spec, "sharing", None) == "staticPV":
         return _mounted_elsewhere(reader, request, shared, path, notes)
     status = (cache.body.get("status") or {}) if cache else {}
-    if cache is None or not status:
-        # Missing, or not reconciled yet: its users wait in both cases.
-        name = cache.live.name if cache else nim_cache(image)
+    phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
+    if cache is not None and phase == "Ready":
+        notes.keep(cache)
+        use = PvcVolume(_use(label(cache), field_name, path), claim, existing=True)
+        return ModelVolume(path, use, True, _facts(cache.live.name, claim, phase))
+    asked = cache_request(reader, request, container, wanted, submission)
+    old = cache.live if cache is not None and outgrown(reader, cache, asked) else None
+    if cache is None or not status or old is not None:
+        # Missing, not reconciled yet, or created again: its users wait in all cases.
+        name = cache.live.name if cache else asked.name
         notes.problems.append(
             under_way(Reason.CACHE_NOT_READY, f"NimCache {request.namespace}/{name} is being created.", field_name)
         )
-        missing = None if cache else _new_cache(reader, request, found, image)
-        return ModelVolume(path, None, True, {"nimCache": {"name": name, "phase": "Pending"}}, missing)
-    phase, claim = status.get("phase", "Pending"), status.get("claimName", "")
-    named: dict[str, Any] = {"name": cache.live.name, "claimName": claim or None, "phase": phase}
-    facts = {"nimCache": {key: value for key, value in named.items() if value}}
-    if phase != "Ready":
-        why = first_cause(cache, request.namespace, "The model is not downloaded yet.")
-        trouble = any(serious_issue(issue) for issue in status.get("issues") or ()) or status.get("failure")
-        smooth = phase in ("Pending", "Downloading") and not trouble
-        say = under_way if smooth else waiting
-        notes.problems.append(say(Reason.CACHE_NOT_READY, f"{cache.key} is not ready. {why}", field_name))
-        return ModelVolume(path, None, True, facts)
-    notes.keep(cache)
-    use = PvcVolume(_use(label(cache), field_name, path), claim, existing=True)
-    return ModelVolume(path, use, True, facts)
+        missing = None if cache else asked
+        return ModelVolume(path, None, True, _facts(name, "", "Pending"), missing, old)
+    why = first_cause(cache, request.namespace, "The model is not downloaded yet.")
+    trouble = any(serious_issue(issue) for issue in status.get("issues") or ()) or status.get("failure")
+    smooth = phase in ("Pending", "Downloading") and not trouble
+    say = under_way if smooth else waiting
+    notes.problems.append(say(Reason.CACHE_NOT_READY, f"{cache.key} is not ready. {why}", field_name))
+    return ModelVolume(path, None, True, _facts(cache.live.name, claim, phase))
+
+
+def _facts(name: str, claim: str, phase: str) -> dict[str, Any]:
+    named = {"name": name, "claimName": claim, "phase": phase}
+    return {"nimCache": {key: value for key, value in named.items() if value}}
 
 
 def _mounted_elsewhere(
@@ -136,44 +152,3 @@ def _mounted_elsewhere(
 def _bound(claim: CachedObject) -> bool:
     """Return whether a claim is bound."""
     return bool((claim.body.get("status") or {}).get("phase") == "Bound")
-
-
-# Fields that a cache on demand takes from the shared cache of the same image.
-_FROM_ADMIN = (
-    "size", "storageClass", "accessModes", "profiles", "environmentVariables", "compute", "nodeType", "nodePools",
-    "tolerations", "retain",
-)  # fmt: skip
-
-
-def _new_cache(reader: Reader, request: WorkloadRequest, found: ResolvedArtifact, image: str) -> dict[str, Any]:
-    """Return the spec of a cache for this namespace; it downloads with the key that the artifact uses."""
-    admin = shared_cache(reader, request.namespace, image)
-    given = admin.body["spec"] if admin else {}
-    spec = {"image": image, **{key: given[key] for key in _FROM_ADMIN if key in given}}
-    keys = [
-        item.credential
-        for group in found.groups
-        for item in group.containers[group.primary].environment_vars
-        if item.name == "NGC_API_KEY" and item.credential is not None
-    ]
-    if keys:
-        spec["credential"] = {key: value for key, value in keys[0].to_dict().items() if key in ("name", "scope")}
-    return spec
-
-
-def serving_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
-    """Return the NimCache of an image in a namespace: one of a user, else the one on demand."""
-    reader.track("NimCache", namespace, nim_cache(image))
-    return next((resource for resource in reader.caches(namespace, image) if not resource.live.deleting), None)
-
-
-def shared_cache(reader: Reader, namespace: str, image: str) -> Resource | None:
-    """Return the shared NimCache of an image whose scope covers the namespace."""
-    system = reader.settings.system_namespace
-    if namespace == system:
-        return None
-    for resource in reader.caches(system, image):
-        usable = covers(reader, resource, namespace)
-        if usable and not resource.live.deleting and scope_problem(resource, system) is None:
-            return resource
-    return None

@@ -11,6 +11,8 @@ from outfitter.reasons import Reason
 CACHE_PATH: Final = "/opt/nim/.cache"
 """Where an image keeps its model, unless NIM_CACHE_PATH says otherwise."""
 CACHE_VARIABLE: Final = "NIM_CACHE_PATH"
+NGC_KEY: Final = "NGC_API_KEY"
+PORT_VARIABLES: Final = ("NIM_SERVER_PORT", "NIM_HTTP_API_PORT")
 _SOURCES: Final = ("credential", "secret", "config_map", "pod_field_ref", "user_credential")
 
 

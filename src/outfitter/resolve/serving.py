@@ -13,11 +13,12 @@ from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
+from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.groups import PlacedGroup, place_groups
 from outfitter.resolve.layers import Layer, compute_layer
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
-from outfitter.resolve.nim import CACHE_VARIABLE
+from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.volumes import asset_volumes, check_volumes, inline_volumes, with_nodes
@@ -29,13 +30,10 @@ from outfitter.resolve.workload import (
     read_submission,
     resolve_workload,
     shape_problems,
-    usable_credentials,
 )
 from outfitter.snapshot import Reader
 
-NGC_KEY = "NGC_API_KEY"
 NIM_PORT = 8000
-_PORT_VARIABLES = ("NIM_SERVER_PORT", "NIM_HTTP_API_PORT")
 BUILT_IN = "Outfitter"
 """Origin of built-in values."""
 
@@ -70,7 +68,9 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
             found.keep(chosen.definition.resource)
         images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
         if chosen.definition.type == "nim":
-            model = model_volume(reader, request, chosen.definition, volumes, found)
+            model = model_volume(
+                reader, request, chosen.definition, volumes, _for_download(request, merged, chosen.definition), found
+            )
             volumes += [model.use] if model.use else []
             facts = model.facts
         volumes = with_nodes(reader, request.namespace, volumes)
@@ -94,6 +94,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         assets=tuple(found.uses),
         facts=facts,
         missing_cache=model.missing if model else None,
+        outgrown_cache=model.outgrown if model else None,
     )
 
 
@@ -124,7 +125,7 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     nim = context.definition.type == "nim" and primary
     layers: list[Layer] = []
     if nim:
-        layers.append(Layer(BUILT_IN, _nim_defaults(context, item)))
+        layers.append(Layer(BUILT_IN, _nim_defaults(context, item, f"{field}.environmentVars")))
     layers.append(Layer(label(context.definition.resource), _submission(item)))
     if primary and "compute" in merged.fields:
         layers += _split(merged)
@@ -147,6 +148,17 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.resource))
     origins = {**result.origins, **own_probes}
     return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim, compute_field)
+
+
+def _for_download(request: WorkloadRequest, merged: Merged, found: ResolvedArtifact) -> dict[str, Any]:
+    """Return the merged fields, with the compute of the container that needs the model."""
+    layers = list(_split(merged)) if "compute" in merged.fields else []
+    for group in found.groups[:1]:
+        sizing = request.sizing(group.name)
+        name = group.container_names[group.primary]
+        own = next((each for each in sizing.containers if each.name == name), None) if sizing else None
+        layers += [Layer("", {"compute": own.compute.to_dict()})] if own is not None else []
+    return {**merged.fields, **merge(layers).fields}
 
 
 def _split(merged: Merged) -> Iterator[Layer]:
@@ -182,18 +194,17 @@ def _submission(item: Container) -> dict[str, Any]:
     }
 
 
-def _nim_defaults(context: _Context, item: Container) -> dict[str, Any]:
+def _nim_defaults(context: _Context, item: Container, field: str) -> dict[str, Any]:
     """Return the defaults of every NIM container."""
     variables: list[dict[str, Any]] = []
-    if item.port not in (None, NIM_PORT) and not {each.name for each in item.environment_vars} & set(_PORT_VARIABLES):
+    if item.port not in (None, NIM_PORT) and not {each.name for each in item.environment_vars} & set(PORT_VARIABLES):
         # Older images know only the second name. A user who sets one of them knows which one the image reads.
-        variables += [{"name": name, "value": str(item.port)} for name in _PORT_VARIABLES]
+        variables += [{"name": name, "value": str(item.port)} for name in PORT_VARIABLES]
     if context.model is not None:
         variables.append({"name": CACHE_VARIABLE, "value": context.model.path})
-    if context.model is None or not context.model.filled:
-        request = context.request
-        keys = usable_credentials(context.reader, request.namespace, ("ngcApiKey",), request.type)
-        key = next(keys, None)
+    named = any(each.name == NGC_KEY for each in item.environment_vars)
+    if not named and (context.model is None or not context.model.filled):
+        key = usable_key(context.reader, context.request.namespace, context.found, field, context.request.type)
         if key is not None:
             variables.append({"name": NGC_KEY, "credential": {"name": key.live.name, "key": NGC_KEY}})
     return {"environmentVariables": variables, "compute": {"largeShmRequest": True}}

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.workload import WorkloadFields
@@ -17,13 +16,14 @@ from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.artifact import ArtifactTarget
+from outfitter.resolve.credentials import usable_credentials
 from outfitter.resolve.groups import place_groups
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
+from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.ports import serving_port
 from outfitter.resolve.references import AssetUse, Found, Source, check_variables
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import (
     Volume,
     asset_volumes,
@@ -31,7 +31,7 @@ from outfitter.resolve.volumes import (
     inline_volumes,
     with_nodes,
 )
-from outfitter.snapshot import Reader, Resource
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 MAIN = "main"
 _ABSENT: Final = (Reason.REFERENCE_NOT_FOUND, Reason.REFERENCE_DELETING)
@@ -80,7 +80,8 @@ class Resolved:
     environment: Resource | None = None
     assets: tuple[AssetUse, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    missing_cache: Mapping[str, Any] | None = None  # spec of the NimCache to create
+    missing_cache: CacheRequest | None = None
+    outgrown_cache: CachedObject | None = None  # to create again with what its workload asks for now
 
     @property
     def incomplete(self) -> bool:
@@ -169,21 +170,3 @@ def pull_secrets(
         name, kind = asset.live.name, getattr(asset.model.spec, "type", "")
         names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
     return tuple(names)
-
-
-def usable_credentials(
-    reader: Reader, namespace: str, types: tuple[str, ...], workload_type: str = ""
-) -> Iterator[Resource]:
-    """Yield the Credentials of these types that a workload of the namespace can use, those of the namespace first."""
-    system = reader.settings.system_namespace
-    own = reader.resources("Credential", namespace)
-    shared = reader.resources("Credential", system) if namespace != system else []
-    for asset in (*own, *shared):
-        spec: Any = asset.model.spec
-        if spec.type not in types or asset.live.deleting or spec.private:
-            continue
-        if workload_type and spec.supported_types and workload_type not in spec.supported_types:
-            continue  # it is not named, so there is nothing to refuse
-        usable = find(reader, "Credential", namespace, AssetRef(name=asset.live.name), "")
-        if not isinstance(usable, Problem) and usable.live.uid == asset.live.uid:
-            yield usable

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from outfitter.naming import nim_cache
 from outfitter.plan.workload.revision import Revision
-from outfitter.plan.writes import Create, Write, WritePhase
+from outfitter.plan.writes import Create, Delete, Write, WritePhase
 from outfitter.render import nimcache
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.serving import resolve
@@ -16,7 +15,9 @@ from outfitter.snapshot import Key, Reader
 
 
 def on_demand(resolved: Resolved | None) -> tuple[Write, ...]:
-    """Return the write that creates the missing NimCache."""
+    """Return the write that creates the missing NimCache, or deletes one that has to be created again."""
+    if resolved is not None and resolved.outgrown_cache is not None:
+        return (Delete(resolved.outgrown_cache, phase=WritePhase.DEPENDENCY),)
     if resolved is None or resolved.missing_cache is None:
         return ()
     manifest = nimcache.on_demand(resolved.request.namespace, resolved.missing_cache)
@@ -39,7 +40,7 @@ def restored(reader: Reader, request: WorkloadRequest, revision: Revision) -> tu
         return ()
     resolved = resolve(reader, request)
     missing = resolved.missing_cache
-    return on_demand(resolved) if missing is not None and nim_cache(missing["image"]) == name else ()
+    return on_demand(resolved) if missing is not None and missing.name == name else ()
 
 
 def cache_facts(reader: Reader, namespace: str, facts: Mapping[str, Any]) -> dict[str, Any]:

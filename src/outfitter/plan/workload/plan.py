@@ -45,7 +45,8 @@ def _without_revision(reader: Reader, request: WorkloadRequest, observed: Observ
     never_started = not observed.controllers and not observed.revisions
     left = prune(reader, request.resource, ("Service",), ()) if never_started else ()
     writes = (*model_cache.on_demand(renewal.resolved), *left)
-    return Plan(status, writes, also_reconcile=model_cache.shared_cache(status.facts))
+    also = model_cache.shared_cache(status.facts)
+    return Plan(status, writes, also_reconcile=also, replan_after_write=_cache_again(renewal))
 
 
 def _with_revision(
@@ -88,8 +89,13 @@ def _with_revision(
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),
-        replan_after_write=pending and not foreseen,
+        replan_after_write=(pending and not foreseen) or _cache_again(renewal),
     )
+
+
+def _cache_again(renewal: Renewal) -> bool:
+    """Return whether a NimCache is deleted that the next plan creates again."""
+    return renewal.resolved is not None and renewal.resolved.outgrown_cache is not None
 
 
 def _wanted(run: Run, revision: Revision, observed: ObservedState) -> Sequence[Mapping[str, Any]]:
