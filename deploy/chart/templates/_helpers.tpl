@@ -12,6 +12,34 @@
 {{- end -}}
 {{- end }}
 
+{{- /* The name of an object of the whole cluster: two releases of one name, in two namespaces, must not share it. */ -}}
+{{- define "outfitter.clusterName" -}}
+{{- if eq .Release.Namespace "outfitter-system" -}}
+{{- include "outfitter.fullname" . -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Namespace (include "outfitter.fullname" .) -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The defaults of this chart, for values that are null, or that `helm upgrade --reuse-values` took from an older
+chart. In the last three, null removes a field. Every template includes it first. */ -}}
+{{- define "outfitter.defaults" -}}
+{{- $defaults := .Files.Get "files/values.yaml" | fromYaml -}}
+{{- include "outfitter.fill" (list .Values (omit $defaults "resources" "podSecurityContext" "securityContext")) -}}
+{{- end }}
+
+{{- define "outfitter.fill" -}}
+{{- $values := index . 0 -}}
+{{- range $key, $default := index . 1 -}}
+{{- $value := index $values $key -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := set $values $key $default -}}
+{{- else if and (kindIs "map" $default) (kindIs "map" $value) -}}
+{{- include "outfitter.fill" (list $value $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "outfitter.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "outfitter.fullname" .) .Values.serviceAccount.name -}}

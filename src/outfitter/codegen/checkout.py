@@ -43,6 +43,7 @@ def all_files(root: Path) -> dict[str, str]:
         **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
         f"{_CHART}/files/rules.yaml": header("src/outfitter/cluster/access.py") + dump(rules()),
+        f"{_CHART}/files/values.yaml": header(f"{_CHART}/values.yaml") + dump(_load(values)),
         f"{_CHART}/templates/_settings.tpl": settings_template(),
         f"{_CHART}/values.yaml": values,
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
