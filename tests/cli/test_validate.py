@@ -62,7 +62,7 @@ def test_keys_given_twice_are_errors_where_they_stand(invoke: Invoke, write: Wri
 def test_merged_keys_are_not_given_twice(invoke: Invoke, write: Write) -> None:
     text = BROKEN.splitlines()[:2]
     body = ["metadata: {name: a}", "spec: &s {image: x}", "---", *text, "metadata: {name: b}"]
-    merged = ["spec:", "  <<: {image: x, workingDir: /a}", "  image: y"]
+    merged = ["spec:", "  <<: {image: x, workingDir: /a}", "  image: z"]
     assert invoke("validate", "-f", write("\n".join([*text, *body, *merged]))).exit_code == 0
 
 
@@ -120,6 +120,51 @@ def test_values_are_read_as_kubectl_reads_them(invoke: Invoke, write: Write) -> 
     assert "image" not in seen.stdout
     assert "cpuCoreRequest" not in seen.stdout
     assert "must be text" not in seen.stdout
+
+
+WORKSPACE = "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {image: b}\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_files_of_every_editor(invoke: Invoke, tmp_path: Path, encoding: str, line_end: str) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes(WORKSPACE.replace("\n", line_end).encode(encoding))
+    assert invoke("validate", "-f", file).exit_code == 0
+    assert invoke("validate", "-f", "-", input=file.read_bytes()).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        pytest.param(f"%YAML 1.1\n---\n{WORKSPACE}", "1:1: kubectl cannot read the directive", id="directive"),
+        pytest.param("{apiVersion: v1}", "1:2: kubectl reads a file that begins with { as JSON", id="flow-mapping"),
+        pytest.param(f"{WORKSPACE}nope: null\n", "5:1: Workspace a nope: The field is unknown", id="unknown-null"),
+        pytest.param(WORKSPACE.replace("b}", "y}"), "spec.image: The value must be text. Put it in quotes.", id="y"),
+        pytest.param(WORKSPACE.replace("b}", ".nan}"), "spec.image: The value must be text", id="nan-as-text"),
+        pytest.param(
+            WORKSPACE.replace("b}", "b, compute: {cpuCoreLimit: .inf}}"),
+            "cpuCoreLimit: The value must be a number",
+            id="infinity",
+        ),
+        pytest.param(WORKSPACE.replace("name: a", "generateName: a-"), "metadata.generateName", id="generated-name"),
+        pytest.param(
+            WORKSPACE.replace("name: a", "name: a, labels: {b: 1}"),
+            "metadata.labels.b: The value must be text. Put it in quotes.",
+            id="label-number",
+        ),
+        pytest.param(WORKSPACE.replace("name: a", "name: a, labels: {b c: d}"), "metadata.labels.b c", id="label-key"),
+    ],
+)
+def test_what_kubectl_rejects(invoke: Invoke, write: Write, text: str, what: str) -> None:
+    seen = invoke("validate", "-f", write(text))
+    assert seen.exit_code == 1
+    assert what in seen.stdout
+
+
+def test_tags_are_ignored_as_by_kubectl(invoke: Invoke, write: Write) -> None:
+    spec = "spec: !spec\n  image: !image b\n  labels: !list [{name: c, value: !!binary ZA==}]\n"
+    assert invoke("validate", "-f", write(WORKSPACE.replace("spec: {image: b}\n", spec))).exit_code == 0
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,26 +11,10 @@ from typing import Any, Final
 import yaml
 
 from outfitter.api.shape import Path as FieldPath
+from outfitter.cli.yaml_loader import TAG, Loader, decoded, unread_by_kubectl
 from outfitter.errors import ConfigurationError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
-_TAG: Final = "tag:yaml.org,2002:"
-_INT: Final = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)$")
-_FLOAT: Final = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
-)
-
-
-class _Loader(yaml.CSafeLoader):
-    """Resolves scalars like kubectl: dates and 22:22 are text, 1e3 is a number."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag.removeprefix(_TAG) not in ("int", "float", "timestamp")]
-    for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 
 
 @dataclass(frozen=True)
@@ -106,6 +89,9 @@ def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Docum
     documents: list[Document] = []
     findings: list[Finding] = []
     for name, text in _texts(sources, recursive):
+        if unread := unread_by_kubectl(text):
+            findings.append(Finding(name, *unread))
+            continue
         try:
             for errors, body, node in _parse(name, text):
                 findings += errors
@@ -127,7 +113,7 @@ def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Docum
 def _texts(sources: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]:
     for source in sources:
         if source == "-":
-            yield "stdin", sys.stdin.read()
+            yield "stdin", decoded("Standard input", sys.stdin.buffer.read())
             continue
         path = Path(source)
         if path.is_dir():
@@ -139,15 +125,13 @@ def _texts(sources: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]
             chosen = [path]
         for file in chosen:
             try:
-                yield str(file), file.read_text(encoding="utf-8")
+                yield str(file), decoded(str(file), file.read_bytes())
             except OSError as error:
                 raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
-            except UnicodeDecodeError:
-                raise ConfigurationError(f"{file} is not UTF-8 text.") from None
 
 
 def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node]]:
-    loader = _Loader(text)
+    loader = Loader(text)
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -188,7 +172,7 @@ def _key_findings(file: str, root: yaml.Node) -> list[Finding]:
             for key, value in node.value:
                 at = key.start_mark
                 here = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
-                if key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
+                if key.tag not in (f"{TAG}str", f"{TAG}merge"):
                     message = f"The key {here[-1]} is not text. Put the key in quotes."
                     findings.append(Finding(file, at.line + 1, at.column + 1, "", dotted(here), message))
                 elif key.value in seen:
