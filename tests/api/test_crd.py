@@ -46,6 +46,20 @@ def test_every_string_is_bounded(crd: dict[str, Any]) -> None:
     assert loose == []
 
 
+def test_every_optional_field_may_be_null(crd: dict[str, Any]) -> None:
+    """Else a server-side apply rejects a null that a client-side apply drops. A stored default replaces a null."""
+    spec = _schema(crd)["properties"]["spec"]
+    for path, node in _nodes(spec, ".spec"):
+        for name, child in node.get("properties", {}).items():
+            allowed = name not in node.get("required", ()) and "default" not in child
+            assert child.get("nullable", False) == allowed, f"{path}.{name}"
+        if "additionalProperties" in node:
+            assert node["additionalProperties"].get("nullable"), path
+        if node.get("nullable"):  # an enum never contains a null for the API server, not even a listed one
+            assert "enum" not in node, path
+    assert not any("nullable" in node for _, node in _nodes(_schema(crd)["properties"]["status"]))
+
+
 def test_every_list_has_a_type_and_a_bound(crd: dict[str, Any]) -> None:
     """Server-side apply merges by the list type; the keys of a map list are required in its items."""
     for path, node in _nodes(_schema(crd)):

@@ -293,6 +293,41 @@ def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
 
 
 @cluster
+def test_a_null_is_an_absent_field(guarded: Sandbox, person: Person) -> None:
+    """Of what is null nothing is elevated, no Secret is named, and nothing restarts: before and after it is stored."""
+    nora = person("nora", *OURS, ("", "pods", ["create"], []))
+    security = {"hostIpc": None, "hostNetwork": None, "seccompProfileType": None, "capabilities": None}
+    storage = {"hostPath": None, "secretVolume": [{"secret": None, "mountPath": "/s", "defaultMode": None}]}
+    source = {"name": "A", "value": None, "secret": None, "credential": None}
+    probe = {"path": "/", "host": None}
+    context = {"seccompProfile": None, "allowPrivilegeEscalation": None, "capabilities": {"add": None, "drop": None}}
+    container = {"imageUri": IMAGE, "port": 8080, "startupProbe": probe, "livenessProbe": None}
+    nfs = {"server": "s", "path": "/p", "mountPath": "/m"}
+    workspace = {"image": IMAGE, "storage": storage, "environmentVariables": [source], "imagePullSecrets": None}
+    manifests = [
+        custom("Workspace", "null", "team-x", {**workspace, "security": security, "probes": {"readiness": None}}),
+        custom("Workspace", "none", "team-x", {"image": IMAGE, "storage": None, "security": None, "annotations": None}),
+        custom("Environment", "null", "team-x", {"image": IMAGE, "run": None, "security": None, "probes": None}),
+        custom("DataSource", "null", "team-x", {"hostPath": None, "nfs": nfs}),
+        custom("Artifact", "null", "team-x", {"containerGroups": [{"containers": [
+            {**container, "securityContext": context}, {"imageUri": IMAGE, "primary": False, "securityContext": None}
+        ]}]}),
+        custom("Artifact", "none", "team-x", {"containerGroups": None}),
+        custom("ArtifactRepository", "null", "team-x", {"sharedRoles": None}),
+    ]  # fmt: skip
+    manifests[4]["spec"]["containerGroups"][0]["containers"][0]["primary"] = True
+    becomes(nora, manifests[0], "")
+    for manifest in manifests:
+        manifest["metadata"] |= {"annotations": None, "labels": None}
+        for _ in range(2):
+            query = f"{path(manifest)}?fieldManager=test"
+            status, answer = nora.answer("PATCH", query, manifest, "application/apply-patch+yaml")
+            assert status < 300, answer["message"]
+        status, answer = nora.answer("DELETE", path(manifest))
+        assert status < 300, answer["message"]
+
+
+@cluster
 def test_sharing_hands_out_rights_and_needs_one(guarded: Sandbox, person: Person) -> None:
     """That of whoever could hand them out directly, or of an owner with whom the repository itself is shared."""
     some = [rule for rule in OURS if rule[1] != "artifacts"]

@@ -74,6 +74,28 @@ def at_least_a_mebibyte(field: str) -> Rule:
     )
 
 
+def unique_names(field: str) -> Rule:
+    """Allow each name once among the items of a list, whose names are optional."""
+
+    def check(node: Node) -> bool:
+        names = [item["name"] for item in node.get(field, ()) if "name" in item]
+        return len(set(names)) == len(names)
+
+    items = f"self.{field}"
+    cel = f"!has({items}) || {items}.all(a, !has(a.name) || {items}.exists_one(b, has(b.name) && b.name == a.name))"
+    return Rule(cel, f"Two items of {field} have the same name. Rename one of them.", check, field=field)
+
+
+def positive(field: str) -> Rule:
+    """Reject a quantity of zero."""
+    return Rule(
+        f"!has(self.{field}) || {quantity_cel(f'self.{field}')}.isGreaterThan(quantity('0'))",
+        f"{field} must be more than 0. Set a size such as 10Gi.",
+        lambda node: field not in node or parse_quantity(node[field]) > 0,
+        field=field,
+    )
+
+
 def not_only_scaled(kind: str) -> Transition:
     """Forbid that a write of the scale subresource runs what was only a definition.
 

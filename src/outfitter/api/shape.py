@@ -1,9 +1,10 @@
 """Validation against a structural schema: types, bounds, required and unknown fields, with messages for users."""
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from outfitter.api.types import PATTERN_WORDS, matches
 
@@ -25,6 +26,13 @@ class FieldError:
         return f"{text}: {self.message}"
 
 
+def without_nulls(value: Any) -> Any:
+    """Drop fields that are null: they are absent. A null item of a list stays, because it is an error."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return a suggestion to append to a message, or nothing."""
     folded = {name.lower(): name for name in known}
@@ -39,7 +47,7 @@ def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterat
     elif schema.get("x-kubernetes-int-or-string"):
         if isinstance(value, str):
             yield from _string_errors(schema, value, path)
-        elif isinstance(value, bool) or not isinstance(value, int):
+        elif not _is_whole(value):
             yield FieldError(path, 'The value must be a whole number, or a quantity in quotes such as "1.5Gi".')
         else:
             yield from _number_errors(schema, value, path)
@@ -56,13 +64,13 @@ def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterat
 
 
 def _type_error(wanted: object, value: object) -> str | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = _is_number(value)
     if wanted == "string" and not isinstance(value, str):
-        quoted = number or isinstance(value, bool)
+        quoted = isinstance(value, int | float)
         return "The value must be text. Put it in quotes." if quoted else "The value must be text."
     if wanted == "boolean" and not isinstance(value, bool):
         return "The value must be true or false, without quotes."
-    if wanted == "integer" and not (number and (isinstance(value, int) or float(str(value)).is_integer())):
+    if wanted == "integer" and not _is_whole(value):
         return "The value must be a whole number, without quotes."
     if wanted == "number" and not number:
         return "The value must be a number, without quotes."
@@ -73,20 +81,28 @@ def _type_error(wanted: object, value: object) -> str | None:
     return None
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that JSON has."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> TypeGuard[float]:
+    return _is_number(value) and (isinstance(value, int) or value.is_integer())
+
+
 def _object_errors(schema: Mapping[str, Any], value: Mapping[str, Any], path: Path) -> Iterator[FieldError]:
     properties = schema.get("properties")
     for name in schema.get("required", ()):
-        if name not in value:
+        if value.get(name) is None:
             yield FieldError((*path, name), "The field is required.")
     if len(value) > schema.get("maxProperties", len(value)):
         yield FieldError(path, f"The field has {len(value)} entries. At most {schema['maxProperties']} are allowed.")
     for key, item in value.items():
-        if properties is None:
-            yield from shape_errors(schema["additionalProperties"], item, (*path, key))
-        elif key in properties:
-            yield from shape_errors(properties[key], item, (*path, key))
-        else:
+        if properties is not None and key not in properties:
             yield FieldError((*path, key), f"The field is unknown.{did_you_mean(key, properties)}")
+        elif item is not None:  # a null is an absent field
+            inner = properties[key] if properties is not None else schema["additionalProperties"]
+            yield from shape_errors(inner, item, (*path, key))
 
 
 def _list_errors(schema: Mapping[str, Any], value: list[Any], path: Path) -> Iterator[FieldError]:
@@ -98,7 +114,7 @@ def _list_errors(schema: Mapping[str, Any], value: list[Any], path: Path) -> Ite
         yield from shape_errors(schema["items"], item, (*path, index))
         if schema.get("x-kubernetes-list-type") == "set":
             identity: object = item
-        elif keys and isinstance(item, Mapping) and all(key in item for key in keys):
+        elif keys and isinstance(item, Mapping) and all(item.get(key) is not None for key in keys):
             identity = [item[key] for key in keys]
         else:
             continue

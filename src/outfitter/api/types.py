@@ -11,9 +11,15 @@ from outfitter.api.quantities import QUANTITY_PATTERN
 
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-QUALIFIED_PATTERN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-ABSOLUTE_PATH_PATTERN = r"^/[^:]*$"
-DATA_KEY_PATTERN = r"^[-._A-Za-z0-9]+$"
+_QUALIFIED = rf"({NAME_PATTERN.strip('^$')}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+QUALIFIED_PATTERN = f"^{_QUALIFIED}$"
+ABSOLUTE_PATH_PATTERN = r"^/[^:\x00]*$"
+DATA_KEY_PATTERN = r"^([-_A-Za-z0-9]|[.][-_A-Za-z0-9])[-._A-Za-z0-9]*$"
+TEXT_PATTERN = r"^[^\x00]*$"
+HEADER_NAME_PATTERN = r"^[-A-Za-z0-9]+$"
+HEADER_VALUE_PATTERN = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
+_QUOTED = r"""\\[^\x00]|'[^'\x00]*'|"([^"\\\x00]|\\[^\x00])*["]"""
+SHELL_PATTERN = rf"""^([^'"\\\x00]|{_QUOTED})*$"""
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 FILE_MODE_PATTERN = r"^0[0-7]{3}$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
@@ -38,7 +44,11 @@ PATTERN_WORDS = {
     QUALIFIED_PATTERN: "The value must be a label key such as example.com/name, with at most 63 characters "
     "after the slash.",
     ABSOLUTE_PATH_PATTERN: "The value must be an absolute path without a colon.",
-    DATA_KEY_PATTERN: "The value must be letters, digits, hyphens, underscores and dots.",
+    DATA_KEY_PATTERN: "The value must be letters, digits, hyphens, underscores and dots, without two dots first.",
+    TEXT_PATTERN: "The value must not contain the character NUL, with which no process can start.",
+    HEADER_NAME_PATTERN: "The value must be letters, digits and hyphens.",
+    HEADER_VALUE_PATTERN: "The value must not contain line ends and other control characters.",
+    SHELL_PATTERN: "The text cannot be split into words. Close every quote, and put a character after each backslash.",
     LABEL_VALUE_PATTERN: "The value must be a label value: letters, digits, hyphens, underscores and dots.",
     ROOT_NAME_PATTERN: "The value must be lower case letters, digits and hyphens, with a letter first and a letter or "
     "digit last.",
@@ -114,8 +124,9 @@ DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=DATA_KEY_PA
 """Key inside a Secret or ConfigMap."""
 ItemName = Annotated[str, Field(min_length=1, max_length=63)]
 Text = Annotated[str, Field(min_length=1, max_length=253)]
-LongText = Annotated[str, Field(max_length=32768)]
-Shell = Annotated[str, Field(min_length=1, max_length=16384)]
+LongText = Annotated[str, Field(max_length=32768, pattern=TEXT_PATTERN)]
+Shell = Annotated[str, Field(min_length=1, max_length=16384, pattern=SHELL_PATTERN)]
+"""A command line that can be split into words."""
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
 """User or group ids, separated by commas."""
@@ -144,8 +155,14 @@ Portion = Annotated[
 """A part of one device, 0 to 1."""
 
 
+def _whole(value: object) -> object:
+    """Read 1e9 as the API server does: a number without a fraction is whole."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Quantity = Annotated[
     Annotated[int, Field(ge=0, strict=True)] | Annotated[str, Field(max_length=32, pattern=QUANTITY_PATTERN)],
+    BeforeValidator(_whole),
     Field(
         json_schema_extra={
             "anyOf": None,

@@ -1,5 +1,6 @@
 """crds/: the CustomResourceDefinition of each kind."""
 
+from copy import deepcopy
 from typing import Any
 
 from outfitter.api.base import Column
@@ -30,7 +31,7 @@ def crd_for(kind: Kind) -> dict[str, Any]:
         "subresources": subresources,
         "additionalPrinterColumns": [*map(_column, (*kind.model.COLUMNS, _PAUSED)), _AGE],
         "selectableFields": [{"jsonPath": path} for path in kind.model.SELECTABLE],
-        "schema": {"openAPIV3Schema": resource_schema(kind.model)},
+        "schema": {"openAPIV3Schema": _stored_schema(kind)},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -50,6 +51,40 @@ def crd_for(kind: Kind) -> dict[str, Any]:
             "versions": [version],
         },
     }
+
+
+def _stored_schema(kind: Kind) -> dict[str, Any]:
+    """Return the schema of a kind, with a spec whose optional fields may be null."""
+    schema = resource_schema(kind.model)
+    spec = deepcopy(schema["properties"]["spec"])
+    _accept_nulls(spec)
+    return {**schema, "properties": {**schema["properties"], "spec": spec}}
+
+
+def _accept_nulls(schema: dict[str, Any]) -> None:
+    """Make the optional fields below a schema nullable, in place (decision 0033).
+
+    A field with a stored default stays as it is: the API server replaces a null by the default.
+    """
+    for name, child in schema.get("properties", {}).items():
+        if name not in schema.get("required", ()) and "default" not in child:
+            _nullable(child)
+        _accept_nulls(child)
+    for keyword in ("items", "additionalProperties"):
+        if keyword in schema:
+            _accept_nulls(schema[keyword])
+    if "additionalProperties" in schema:
+        _nullable(schema["additionalProperties"])
+
+
+def _nullable(schema: dict[str, Any]) -> None:
+    schema["nullable"] = True
+    if "enum" in schema:
+        # `kubectl explain` does not list the words of an enum inside anyOf.
+        if not all(f"`{word}`" in schema["description"] for word in schema["enum"]):
+            schema["description"] += f" One of {', '.join(schema['enum'])}."
+        # The API server rejects a null that meets an enum, even one that lists null. Only texts have a length.
+        schema.update(minLength=1, maxLength=63, anyOf=[{"enum": schema.pop("enum")}, {"maxLength": 0}])
 
 
 # "disabled" while the object is paused: its status is the one from before.

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.workload import WorkloadFields
-from outfitter.api.validation import incomplete, runtime_violations
+from outfitter.api.validation import incomplete
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
@@ -137,12 +137,7 @@ def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spe
 
 def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) -> Iterator[Problem]:
     """Yield contradictions of the merged submission, and with `complete` its missing fields."""
-    name = traits.kind
-    errors = [
-        *(incomplete(name, merged.fields) if complete else ()),
-        *runtime_violations(name, merged.fields),
-    ]
-    for error in errors:
+    for error in incomplete(traits.kind, merged.fields) if complete else ():
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 

@@ -12,6 +12,7 @@ import orjson
 from pydantic import ValidationError
 
 from outfitter.api.base import CustomResource
+from outfitter.api.shape import without_nulls
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.managed_fields import foreign_keys
 from outfitter.naming import LABEL_OWNER_UID
@@ -150,8 +151,8 @@ class Resource:
 
 @lru_cache(maxsize=128)
 def read_resource(live: CachedObject) -> Resource:
-    """Parse a custom resource; the most used ones stay parsed."""
-    body = live.body
+    """Parse a custom resource; the most used ones stay parsed. A field that is null is absent from its body."""
+    body = without_nulls(live.body) if b":null" in live.raw else live.body
     return Resource(live, body, kind_of(live.kind).model.parse(body))
 
 

@@ -9,6 +9,8 @@ from outfitter.api.base import Model
 from outfitter.api.refs import CredentialKeyRef
 from outfitter.api.rules import Node, Rule, exclusive
 from outfitter.api.types import (
+    HEADER_NAME_PATTERN,
+    HEADER_VALUE_PATTERN,
     Image,
     LongText,
     Path,
@@ -19,6 +21,7 @@ from outfitter.api.types import (
     list_atomic,
     list_map,
     list_set,
+    matches,
 )
 from outfitter.api.v1alpha1.imagebuild import Entrypoint, ImageBuildConfig
 from outfitter.api.v1alpha1.security import Capability
@@ -27,6 +30,8 @@ from outfitter.api.v1alpha1.variables import VariableName
 DEFAULT_GROUP = "default"
 PRIMARY_CONTAINER = "main"
 """Name of a primary container without a name."""
+MADE_PREFIX = "container-"
+"""Before the position of another container without a name."""
 
 
 class ArtifactVariable(Model):
@@ -62,7 +67,16 @@ class ArtifactVariable(Model):
 class Probe(Model):
     """An HTTP request that checks a container; a status from 200 to 399 is success."""
 
-    path: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^/[^ ]*$")]
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!has(self.httpHeaders) || self.httpHeaders.all(name, name.matches('{HEADER_NAME_PATTERN}'))",
+            "A name in httpHeaders is not valid. Use letters, digits and hyphens.",
+            lambda probe: all(matches(HEADER_NAME_PATTERN, name) for name in probe.get("httpHeaders", {})),
+            field="httpHeaders",
+        ),
+    )
+
+    path: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^/[^ \x00-\x1f\x7f]*$")]
     """Path to request, such as /health."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Port of the request, 1 to 65535. Default: the port of the container, or 8080 if it has none."""
@@ -72,8 +86,8 @@ class Probe(Model):
     """Host of the request. Default: the pod."""
     http_headers: Annotated[
         dict[
-            Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-A-Za-z0-9!#$%&'*+.^_`|~]+$")],
-            Annotated[str, Field(max_length=1024)],
+            Annotated[str, Field(min_length=1, max_length=128)],
+            Annotated[str, Field(max_length=1024, pattern=HEADER_VALUE_PATTERN)],
         ],
         Field(max_length=16),
     ] = Field(default_factory=dict)
@@ -196,12 +210,18 @@ def primaries(containers: Sequence[Node]) -> list[int]:
 def container_names(containers: Sequence[Node]) -> list[str]:
     """Return the name of each container of a group, written or generated."""
     first = primaries(containers)
-    made = (PRIMARY_CONTAINER if place in first else f"container-{place + 1}" for place in range(len(containers)))
+    made = (PRIMARY_CONTAINER if place in first else f"{MADE_PREFIX}{place + 1}" for place in range(len(containers)))
     return [item.get("name", name) for item, name in zip(containers, made, strict=True)]
 
 
 def _primaries(group: Node) -> list[int]:
     return primaries(group.get("containers", ()))
+
+
+def _made_names_are_free(group: Node) -> bool:
+    containers = group.get("containers", ())
+    made = {name for item, name in zip(containers, container_names(containers), strict=True) if "name" not in item}
+    return not any(item.get("name") in made for item in containers)
 
 
 def _named_once(group: Node) -> bool:
@@ -210,6 +230,8 @@ def _named_once(group: Node) -> bool:
 
 
 _PRIMARY = "(has(c.primary) ? c.primary : size(self.containers) == 1)"
+_PLACE = f"int(d.name.substring({len(MADE_PREFIX)}))"
+_AT_PLACE = f"self.containers[{_PLACE} - 1]"
 
 
 class ContainerGroup(Model):
@@ -244,6 +266,16 @@ class ContainerGroup(Model):
             "self.containers.all(c, !has(c.name) || self.containers.exists_one(d, has(d.name) && d.name == c.name))",
             "Two containers of a group have the same name. Rename one of them.",
             _named_once,
+            field="containers",
+        ),
+        Rule(
+            f"self.containers.all(d, !has(d.name) || (d.name == '{PRIMARY_CONTAINER}' ? "
+            f"self.containers.all(c, has(c.name) || !{_PRIMARY}) : !d.name.matches('^{MADE_PREFIX}[1-9][0-9]?$') || "
+            f"{_PLACE} > size(self.containers) || has({_AT_PLACE}.name) || "
+            f"(has({_AT_PLACE}.primary) && {_AT_PLACE}.primary)))",
+            "A container has the name that another one without a name gets: main for the primary one, else container- "
+            "and its position. Name that container too, or rename this one.",
+            _made_names_are_free,
             field="containers",
         ),
     )

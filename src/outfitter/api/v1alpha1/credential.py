@@ -7,7 +7,7 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource
 from outfitter.api.refs import SecretRef
 from outfitter.api.rules import Rule, Transition, frozen
-from outfitter.api.types import DataKey, StatusName, list_set
+from outfitter.api.types import DATA_KEY_PATTERN, DataKey, StatusName, list_set, matches
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
 
 CredentialType = Literal["accessKey", "dockerRegistry", "password", "genericSecret", "ngcApiKey"]
@@ -35,6 +35,12 @@ class CredentialSpec(AssetSpec):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *(_keys_rule(kind, wanted) for kind, wanted in WANTED_KEYS.items()),
+        Rule(
+            f"!has(self.keys) || self.keys.all(key, key.matches('{DATA_KEY_PATTERN}'))",
+            "A name in keys is not valid. Use letters, digits, hyphens, underscores and dots, without two dots first.",
+            lambda spec: all(matches(DATA_KEY_PATTERN, key) for key in spec.get("keys", {})),
+            field="keys",
+        ),
         Rule(
             "!has(self.private) || !self.private || self.type in ['dockerRegistry', 'genericSecret']",
             "private is valid only for types dockerRegistry and genericSecret. Remove private.",

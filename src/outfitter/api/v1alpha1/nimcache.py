@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import CredentialRef
-from outfitter.api.rules import Rule, Transition, frozen
+from outfitter.api.rules import Rule, Transition, frozen, positive
 from outfitter.api.types import Image, LabelValue, Message, Name, Quantity, StatusName, Text, list_set
 from outfitter.api.v1alpha1.artifactstatus import CachePhase, Count, Time
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, Scope, Targets
@@ -44,6 +44,7 @@ class NimCacheSpec(Model):
             )
             for field in _OF_THE_DOWNLOAD
         ),
+        positive("size"),
         Rule(
             "!has(self.sharing) || !has(self.scope) || self.scope.type != 'project'",
             "sharing is valid only for a NimCache of wider scope. Remove sharing, or change scope.",

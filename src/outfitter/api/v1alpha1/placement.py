@@ -6,7 +6,17 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.rules import Rule
-from outfitter.api.types import ItemName, LabelValue, PositiveInt32, QualifiedName, list_atomic, list_map
+from outfitter.api.types import (
+    ItemName,
+    LabelValue,
+    PositiveInt32,
+    QualifiedName,
+    list_atomic,
+    list_map,
+    matches,
+)
+
+_WHOLE_NUMBER = "^[0-9]{1,18}$"
 
 
 class MatchExpression(Model):
@@ -24,6 +34,16 @@ class MatchExpression(Model):
             "!(self.operator in ['Gt', 'Lt']) || (has(self.values) && size(self.values) == 1)",
             "Gt and Lt compare with exactly one value, a whole number. Correct values.",
             lambda item: item.get("operator") not in ("Gt", "Lt") or len(item.get("values", ())) == 1,
+            field="values",
+        ),
+        Rule(
+            "!(self.operator in ['Gt', 'Lt']) || !has(self.values) || size(self.values) == 0 || "
+            f"self.values[0].matches('{_WHOLE_NUMBER}')",
+            "Gt and Lt compare whole numbers. Set a value of 1 to 18 digits.",
+            lambda item: (
+                item.get("operator") not in ("Gt", "Lt")
+                or all(matches(_WHOLE_NUMBER, value) for value in item.get("values", ())[:1])
+            ),
             field="values",
         ),
     )
@@ -52,6 +72,9 @@ class NodeAffinityRequired(Model):
 
 class PodAffinity(Model):
     """Affinity between the pods of a workload."""
+
+    PARTIAL: ClassVar[bool] = True
+    MANDATORY: ClassVar[tuple[str, ...]] = ("key",)
 
     type: Literal["Required", "Preferred"] | None = None
     """`Required` (default): the pod waits for such a node. `Preferred`: it prefers one."""

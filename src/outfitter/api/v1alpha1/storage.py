@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, SecretRef
-from outfitter.api.rules import Rule, at_least_a_mebibyte, exclusive
+from outfitter.api.rules import Node, Rule, at_least_a_mebibyte, exclusive, unique_names
 from outfitter.api.types import AbsolutePath, DataKey, ItemName, Name, Quantity, list_atomic, list_map
 from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
@@ -127,8 +127,29 @@ class EmptyDirVolume(VolumeItem):
     """Largest size, such as 10Gi, at least 1Mi. Default: no limit."""
 
 
+_NAMED = ("hostPath", "nfs", "git", "s3", "pvc", "configMapVolume", "secretVolume", "emptyDirVolume")
+_EXCLUDED = "(has(v.exclude) && v.exclude)"
+_SHARED = "(has(v.mountPropagation) && v.mountPropagation == 'HostToContainer')"
+
+
+def _one_propagation(storage: Node) -> bool:
+    volumes = (volume for volume in storage.get("hostPath", ()) if not volume.get("exclude"))
+    return len({volume.get("mountPropagation", "None") for volume in volumes}) <= 1
+
+
 class Storage(Model):
     """Inline volumes, by type."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *map(unique_names, _NAMED),
+        Rule(
+            f"!has(self.hostPath) || self.hostPath.all(v, {_EXCLUDED} || {_SHARED}) || "
+            f"self.hostPath.all(v, {_EXCLUDED} || !{_SHARED})",
+            "The hostPath volumes have different values of mountPropagation. Set one value for all.",
+            _one_propagation,
+            field="hostPath",
+        ),
+    )
 
     host_path: Annotated[tuple[HostPathVolume, ...], list_atomic(32)] = ()
     """Directories of the node."""

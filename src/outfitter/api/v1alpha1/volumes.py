@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.rules import Rule
+from outfitter.api.rules import Rule, positive
 from outfitter.api.types import AbsolutePath, FileMode, Name, Path, Quantity, Text, Url, list_map
 
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
@@ -93,6 +93,8 @@ class AddedAttribute(Model):
 
 class ClaimInfo(Model):
     """The new claim."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (positive("size"),)
 
     size: Quantity | None = None
     """Capacity, such as 500Gi. Required for a new claim. It can be increased where the storage class allows, and never

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.rules import Rule
+from outfitter.api.rules import Rule, unique_names
 from outfitter.api.types import (
     AbsolutePath,
     Image,
@@ -184,6 +184,8 @@ class WorkloadFields(Model):
             field="tty",
             complete=True,
         ),
+        unique_names("ports"),
+        unique_names("exposedUrls"),
     )
 
     image: Image | None = None

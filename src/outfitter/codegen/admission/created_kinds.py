@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from outfitter.codegen.admission.presence import has_value
+
 
 @dataclass(frozen=True)
 class _Created:
@@ -43,23 +45,23 @@ def checks() -> Iterator[dict[str, Any]]:
 
 def _any_item(field: str, condition: str, start: str = "object.spec") -> str:
     """CEL: whether an item of a list meets a condition."""
-    return f"(has({start}.{field}) && {start}.{field}.exists(i, {condition}))"
+    return f"({has_value(f'{start}.{field}')} && {start}.{field}.exists(i, {condition}))"
 
 
 def _any_connection(*types: str) -> str:
     """CEL: whether a connection, of the spec or of `run`, has one of the types."""
     condition = _one_of("connectionType", *types)
     inside = _any_item("connections", condition, "object.spec.run")
-    return f"{_any_item('connections', condition)} || (has(object.spec.run) && {inside})"
+    return f"{_any_item('connections', condition)} || ({has_value('object.spec.run')} && {inside})"
 
 
 def _one_of(field: str, *values: str) -> str:
-    return f"has(i.{field}) && i.{field} in {list(values)}"
+    return f"{has_value(f'i.{field}')} && i.{field} in {list(values)}"
 
 
 def _new(claim: str) -> str:
     """CEL: whether a volume is a new claim."""
-    return f"!(has({claim}.existingPvc) && {claim}.existingPvc)"
+    return f"!({has_value(f'{claim}.existingPvc')} && {claim}.existingPvc)"
 
 
 _OPEN_PORTS: Final = ("LoadBalancer", "NodePort")
@@ -83,16 +85,16 @@ _CREATED: Final = (
         "",
         "persistentvolumeclaims",
         "creates a volume",
-        f"request.resource.resource == 'nimcaches' || (has(object.spec.pvc) && {_new('object.spec.pvc')}) || "
-        f"(has(object.spec.storage) && {_any_item('storage.pvc', _new('i'))})",
+        f"request.resource.resource == 'nimcaches' || ({has_value('object.spec.pvc')} && {_new('object.spec.pvc')}) || "
+        f"({has_value('object.spec.storage')} && {_any_item('storage.pvc', _new('i'))})",
     ),
     _Created(
         "deletesData",
         "",
         "persistentvolumeclaims",
         "deletes its volumes with reclaimPolicy Delete",
-        "oldObject != null && has(object.spec.reclaimPolicy) && object.spec.reclaimPolicy == 'Delete' && "
-        "(!has(oldObject.spec.reclaimPolicy) || oldObject.spec.reclaimPolicy != 'Delete')",
+        f"oldObject != null && {has_value('object.spec.reclaimPolicy')} && object.spec.reclaimPolicy == 'Delete' && "
+        f"(!{has_value('oldObject.spec.reclaimPolicy')} || oldObject.spec.reclaimPolicy != 'Delete')",
         verb="delete",
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP, kind_of
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
+from outfitter.codegen.admission.presence import has_value
 from outfitter.naming import ANNOTATION_FORCE_DELETE
 
 # Environments are not protected: a workload continues with its revision of a deleted Environment.
@@ -83,7 +84,7 @@ def _not_forced() -> dict[str, Any]:
     annotations = "oldObject.metadata.annotations"
     return {
         "name": "not-forced",
-        "expression": f"!has({annotations}) || !('{ANNOTATION_FORCE_DELETE}' in {annotations}) || "
+        "expression": f"!{has_value(annotations)} || !('{ANNOTATION_FORCE_DELETE}' in {annotations}) || "
         f"{annotations}['{ANNOTATION_FORCE_DELETE}'] != 'true'",
     }
 

@@ -5,7 +5,7 @@ The API server limits the cost of one expression to about three checks of rights
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, get_args
 
 from pydantic.alias_generators import to_camel
@@ -15,6 +15,7 @@ from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.codegen.admission import created_kinds, sharing
 from outfitter.codegen.admission.exempt import user_or_tool
+from outfitter.codegen.admission.presence import has_value, has_values
 from outfitter.naming import ANNOTATION_RESTARTED_AT
 
 VERB: Final = "elevate"
@@ -74,7 +75,7 @@ def _restarted_at(side: str) -> str:
     """CEL: the value of the annotation that restarts a workload. `side` is object or oldObject."""
     annotations = f"{side}.metadata.annotations"
     return (
-        f"(has({annotations}) && '{ANNOTATION_RESTARTED_AT}' in {annotations} ? "
+        f"({has_value(annotations)} && '{ANNOTATION_RESTARTED_AT}' in {annotations} ? "
         f"{annotations}['{ANNOTATION_RESTARTED_AT}'] : '')"
     )
 
@@ -113,63 +114,67 @@ def _models(annotation: Any, *, in_list: bool) -> Iterator[tuple[Any, bool]]:
         yield from _models(part, in_list=in_list)
 
 
-def _present(start: str, path: Path) -> str:
-    """CEL: whether every step of a path is present."""
-    steps = [".".join((start, *path[: number + 1])) for number in range(len(path))]
-    return " && ".join(f"has({step})" for step in steps)
-
-
 def names(path: Path) -> str:
     """CEL: the list of names at one path of the spec, which contains at most one list."""
     lists = [number for number, step in enumerate(path) if step.endswith("[]")]
     if not lists:
-        return f"({_present('object.spec', path)} ? [object.spec.{'.'.join(path)}] : [])"
+        return f"({has_values('object.spec', path)} ? [object.spec.{'.'.join(path)}] : [])"
     (number,) = lists
     outer, inner = (*path[:number], path[number].removesuffix("[]")), path[number + 1 :]
     items = f"object.spec.{'.'.join(outer)}"
     return (
-        f"({_present('object.spec', outer)} ? {items}.filter(i, {_present('i', inner)})"
+        f"({has_values('object.spec', outer)} ? {items}.filter(i, {has_values('i', inner)})"
         f".map(i, i.{'.'.join(inner)}) : [])"
     )
 
 
 _SECURITY: Final = (
-    "has(object.spec.security.hostIpc) && object.spec.security.hostIpc",
-    "has(object.spec.security.hostNetwork) && object.spec.security.hostNetwork",
-    "has(object.spec.security.allowPrivilegeEscalation) && object.spec.security.allowPrivilegeEscalation",
-    "has(object.spec.security.seccompProfileType) && object.spec.security.seccompProfileType == 'Unconfined'",
-    "has(object.spec.security.capabilities) && object.spec.security.capabilities.exists(c, c != 'NET_BIND_SERVICE')",
+    ("hostIpc", "{}"),
+    ("hostNetwork", "{}"),
+    ("allowPrivilegeEscalation", "{}"),
+    ("seccompProfileType", "{} == 'Unconfined'"),
+    ("capabilities", "{}.exists(c, c != 'NET_BIND_SERVICE')"),
 )
+"""Fields of `security`, and what makes each elevated."""
 _CONTAINER: Final = (
-    "has(c.securityContext.allowPrivilegeEscalation) && c.securityContext.allowPrivilegeEscalation",
-    "has(c.securityContext.seccompProfile) && c.securityContext.seccompProfile.type == 'Unconfined'",
-    "has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add) && "
-    "c.securityContext.capabilities.add.exists(a, a != 'NET_BIND_SERVICE')",
+    (("allowPrivilegeEscalation",), "{}"),
+    (("seccompProfile",), "{}.type == 'Unconfined'"),
+    (("capabilities", "add"), "{}.exists(a, a != 'NET_BIND_SERVICE')"),
 )
 _PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 
 
-def _any(conditions: tuple[str, ...]) -> str:
+def _any(conditions: Iterable[str]) -> str:
     return " || ".join(f"({condition})" for condition in conditions)
 
 
 def _elevated() -> str:
     """CEL: whether the object itself exceeds Pod Security level restricted."""
-    probe_hosts = tuple(f"has(c.{name}) && has(c.{name}.host)" for name in _PROBES)
-    container = _any((f"has(c.securityContext) && ({_any(_CONTAINER)})", *probe_hosts))
+    spec = "object.spec"
+    security = (_elevates(spec, ("security", field), when) for field, when in _SECURITY)
+    container = (
+        *(_elevates("c", ("securityContext", *path), when) for path, when in _CONTAINER),
+        *(has_values("c", (probe, "host")) for probe in _PROBES),
+    )
+    groups, annotations = f"{spec}.containerGroups", f"{spec}.annotations"
     return _any(
         (
-            f"has(object.spec.security) && ({_any(_SECURITY)})",
-            "has(object.spec.hostPath)",
-            "has(object.spec.storage) && has(object.spec.storage.hostPath) && object.spec.storage.hostPath.size() > 0",
-            f"has(object.spec.containerGroups) && object.spec.containerGroups.exists(g, has(g.containers) && "
-            f"g.containers.exists(c, {container}))",
-            _present("object.spec", ("probes", "readiness", "handler", "httpGet", "host")),
-            "has(object.spec.annotations) && object.spec.annotations.exists(a, has(a.name) && "
-            f"a.name.startsWith('{_APPARMOR}') && has(a.value) && a.value != 'runtime/default')",
+            *security,
+            has_value(f"{spec}.hostPath"),
+            f"{has_values(spec, ('storage', 'hostPath'))} && {spec}.storage.hostPath.size() > 0",
+            f"{has_value(groups)} && {groups}.exists(g, {has_value('g.containers')} && "
+            f"g.containers.exists(c, {_any(container)}))",
+            has_values(spec, ("probes", "readiness", "handler", "httpGet", "host")),
+            f"{has_value(annotations)} && {annotations}.exists(a, {has_value('a.name')} && "
+            f"a.name.startsWith('{_APPARMOR}') && {has_value('a.value')} && a.value != 'runtime/default')",
         )
     )
+
+
+def _elevates(start: str, path: Path, when: str) -> str:
+    """CEL: whether the field at a path below `start` has a value that is elevated."""
+    return f"{has_values(start, path)} && {when.format('.'.join((start, *path)))}"
 
 
 def _elevation_check() -> dict[str, Any]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from outfitter.api.v1alpha1 import GROUP
+from outfitter.codegen.admission.presence import has_value
 from outfitter.render.artifactrepository import RBAC, SHARE
 
 
 def _shared_roles(side: str) -> str:
     """CEL: the sharedRoles of an ArtifactRepository, or an empty list. `side` is object or oldObject."""
-    return f"({side} != null && has({side}.spec.sharedRoles) ? {side}.spec.sharedRoles : [])"
+    roles = f"{side}.spec.sharedRoles"
+    return f"({side} != null && {has_value(roles)} ? {roles} : [])"
 
 
 def variables() -> Iterator[dict[str, Any]]:
