@@ -11,7 +11,7 @@ from outfitter.api.base import ObjectMeta
 from outfitter.api.conditions import READY, Condition, SyncStatus
 from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import KINDS, ComputeResource, Environment, Workspace, kind_of
-from outfitter.api.validation import incomplete, strict_errors
+from outfitter.api.validation import incomplete, runtime_violations, strict_errors
 
 
 def test_reading_ignores_what_a_newer_operator_wrote() -> None:
@@ -183,3 +183,10 @@ def test_a_merged_workload_is_judged_whole() -> None:
         "ports[0].container",
     }
     assert incomplete("Workspace", Workspace.parse({"spec": {"image": "a:1"}}).spec) == []
+
+
+def test_quotes_of_older_objects_are_checked_at_runtime() -> None:
+    """A stored object is read all the same; the same answer for a model as for a manifest."""
+    spec = Environment.parse({"spec": {"command": "say 'hi", "args": "fine 'too'"}}).spec
+    assert [error.path for error in runtime_violations(spec)] == [("command",)]
+    assert [error.path for error in runtime_violations(spec.to_dict())] == [("command",)]

@@ -6,19 +6,53 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from outfitter.api.schema import NAME_RULE
-from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors
-from outfitter.api.types import LABEL_VALUE_PATTERN, PATTERN_WORDS, QUALIFIED_PATTERN, ROOT_NAME_PATTERN, matches
+from outfitter.api.shape import FieldError, shape_errors
+from outfitter.api.types import (
+    LABEL_PATTERN,
+    LABEL_VALUE_PATTERN,
+    PATTERN_WORDS,
+    QUALIFIED_PATTERN,
+    ROOT_NAME_PATTERN,
+    matches,
+)
 
-_FIELDS: Final = (
-    "annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName",
-    "generation", "labels", "managedFields", "name", "namespace", "ownerReferences", "resourceVersion", "selfLink",
-    "uid",
-)  # fmt: skip
-_LABELS: Final = {
-    "type": "object",
-    "additionalProperties": {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE_PATTERN},
+_TEXT: Final = {"type": "string"}
+_NUMBER: Final = {"type": "integer"}
+_TIME: Final = {
+    "type": "string",
+    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[-+][0-9:]+)$",
 }
-_ANNOTATIONS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+_OWNER: Final = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "name", "uid"],
+    "properties": {
+        **{field: {"type": "string", "minLength": 1} for field in ("apiVersion", "kind", "name", "uid")},
+        **{field: {"type": "boolean"} for field in ("controller", "blockOwnerDeletion")},
+    },
+}
+_SCHEMA: Final = {
+    "type": "object",
+    "properties": {
+        "annotations": {"type": "object", "additionalProperties": _TEXT},
+        "creationTimestamp": _TIME,
+        "deletionGracePeriodSeconds": _NUMBER,
+        "deletionTimestamp": _TIME,
+        "finalizers": {"type": "array", "items": _TEXT},
+        "generateName": _TEXT,
+        "generation": _NUMBER,
+        "labels": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE_PATTERN},
+        },
+        "managedFields": {"type": "array", "items": {"type": "object", "additionalProperties": {}}},
+        "name": _TEXT,
+        "namespace": {"type": "string", "maxLength": 63, "pattern": LABEL_PATTERN},
+        "ownerReferences": {"type": "array", "items": _OWNER},
+        "resourceVersion": _TEXT,
+        "selfLink": _TEXT,
+        "uid": _TEXT,
+    },
+}
 
 
 def metadata_errors(metadata: object) -> Iterator[FieldError]:
@@ -26,12 +60,18 @@ def metadata_errors(metadata: object) -> Iterator[FieldError]:
     if not isinstance(metadata, Mapping):
         yield FieldError(("metadata",), "The field is required. Set an object with at least a name.")
         return
-    for field in metadata:
-        if field not in _FIELDS:
-            yield FieldError(("metadata", field), f"The field is unknown.{did_you_mean(field, _FIELDS)}")
+    yield from shape_errors(_SCHEMA, metadata, ("metadata",))
     yield from _name_errors(metadata)
-    yield from _map_errors(_LABELS, metadata.get("labels"), ("metadata", "labels"))
-    yield from _map_errors(_ANNOTATIONS, metadata.get("annotations"), ("metadata", "annotations"))
+    for field in ("labels", "annotations"):
+        for key in _keys(metadata.get(field)):
+            # The API server compares keys of annotations in lower case.
+            if not matches(QUALIFIED_PATTERN, key if field == "labels" else key.lower()):
+                text = f"{key!r} is not valid. {PATTERN_WORDS[QUALIFIED_PATTERN]}"
+                yield FieldError(("metadata", field, key), text)
+
+
+def _keys(value: object) -> Iterator[str]:
+    return (str(key) for key in value) if isinstance(value, Mapping) else iter(())
 
 
 def _name_errors(metadata: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -41,16 +81,5 @@ def _name_errors(metadata: Mapping[str, Any]) -> Iterator[FieldError]:
         yield FieldError(("metadata", "generateName"), text)
     elif name is None:
         yield FieldError(("metadata", "name"), "The field is required.")
-    elif not (isinstance(name, str) and len(name) <= 50 and matches(ROOT_NAME_PATTERN, name)):
+    elif isinstance(name, str) and not (len(name) <= 50 and matches(ROOT_NAME_PATTERN, name)):
         yield FieldError(("metadata", "name"), NAME_RULE["message"].replace("metadata.name", "The name", 1))
-
-
-def _map_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterator[FieldError]:
-    """Yield errors of the keys and values of labels or annotations; a null is an absent field."""
-    if value is None:
-        return
-    yield from shape_errors(schema, value, path)
-    for key in value if isinstance(value, Mapping) else ():
-        # The API server compares keys of annotations in lower case.
-        if not matches(QUALIFIED_PATTERN, key if schema is _LABELS else str(key).lower()):
-            yield FieldError((*path, key), f"{key!r} is not valid. {PATTERN_WORDS[QUALIFIED_PATTERN]}")

@@ -4,11 +4,13 @@ import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from outfitter.api.types import PATTERN_WORDS, matches
 
 Path = tuple[str | int, ...]
+_UNKNOWN: Final = "The field is unknown."
+_LARGEST: Final = 2**63 - 1  # the API server reads larger numbers as fractions
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
+def unknown_fields(schema: Mapping[str, Any], value: object, path: Path) -> Iterator[FieldError]:
+    """Yield the fields that a schema does not have, and nothing else."""
+    for error in shape_errors(schema, value, path):
+        if error.message.startswith(_UNKNOWN):
+            yield error
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return a suggestion to append to a message, or nothing."""
     folded = {name.lower(): name for name in known}
@@ -47,7 +56,7 @@ def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterat
     elif schema.get("x-kubernetes-int-or-string"):
         if isinstance(value, str):
             yield from _string_errors(schema, value, path)
-        elif not _is_whole(value):
+        elif not _is_whole(value) or value > _LARGEST:
             yield FieldError(path, 'The value must be a whole number, or a quantity in quotes such as "1.5Gi".')
         else:
             yield from _number_errors(schema, value, path)
@@ -99,7 +108,7 @@ def _object_errors(schema: Mapping[str, Any], value: Mapping[str, Any], path: Pa
         yield FieldError(path, f"The field has {len(value)} entries. At most {schema['maxProperties']} are allowed.")
     for key, item in value.items():
         if properties is not None and key not in properties:
-            yield FieldError((*path, key), f"The field is unknown.{did_you_mean(key, properties)}")
+            yield FieldError((*path, key), f"{_UNKNOWN}{did_you_mean(key, properties)}")
         elif item is not None:  # a null is an absent field
             inner = properties[key] if properties is not None else schema["additionalProperties"]
             yield from shape_errors(inner, item, (*path, key))

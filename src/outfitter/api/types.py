@@ -76,6 +76,11 @@ def matches(pattern: str, text: str) -> bool:
     )
 
 
+def schema_pattern(pattern: str) -> Any:
+    """Describe a text whose pattern the API server checks, and not the operator: it reads what an older schema took."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
 def list_map(key: str, at_most: int) -> Any:
     """Describe a list that merges by one required field of its items."""
     extra: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
@@ -124,8 +129,8 @@ DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=DATA_KEY_PA
 """Key inside a Secret or ConfigMap."""
 ItemName = Annotated[str, Field(min_length=1, max_length=63)]
 Text = Annotated[str, Field(min_length=1, max_length=253)]
-LongText = Annotated[str, Field(max_length=32768, pattern=TEXT_PATTERN)]
-Shell = Annotated[str, Field(min_length=1, max_length=16384, pattern=SHELL_PATTERN)]
+LongText = Annotated[str, Field(max_length=32768), schema_pattern(TEXT_PATTERN)]
+Shell = Annotated[str, Field(min_length=1, max_length=16384), schema_pattern(SHELL_PATTERN)]
 """A command line that can be split into words."""
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]

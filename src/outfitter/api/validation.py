@@ -10,7 +10,8 @@ from outfitter.api.base import API_VERSION, GROUP, Model
 from outfitter.api.metadata import metadata_errors
 from outfitter.api.rules import Rule
 from outfitter.api.schema import resource_schema
-from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors, without_nulls
+from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors, unknown_fields, without_nulls
+from outfitter.api.types import PATTERN_WORDS, SHELL_PATTERN, matches
 from outfitter.api.v1alpha1 import KINDS, kind_of
 
 
@@ -32,6 +33,7 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
     kind = kind_of(body["kind"])
     schema = resource_schema(kind.model)
     errors += shape_errors(schema, {key: value for key, value in body.items() if key not in ("status", "metadata")}, ())
+    errors += unknown_fields(schema["properties"]["status"], body.get("status"), ("status",))
     errors += metadata_errors(body.get("metadata"))
     body, previous = without_nulls(body), previous and without_nulls(previous)
     if isinstance(body.get("spec"), Mapping):
@@ -53,6 +55,15 @@ def incomplete(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
 def incomplete_part(part: Model) -> list[FieldError]:
     """Return what is missing or contradictory in a part of a spec; paths are relative to the part."""
     return list(_completeness(type(part), part.to_dict(), ()))
+
+
+def runtime_violations(spec: Mapping[str, Any] | Model) -> Iterator[FieldError]:
+    """Yield errors of objects that an older schema took; paths are relative to the spec."""
+    plain = _plain(spec)
+    for field in ("command", "args"):
+        line = plain.get(field)
+        if isinstance(line, str) and not matches(SHELL_PATTERN, line):
+            yield FieldError((field,), PATTERN_WORDS[SHELL_PATTERN])
 
 
 def _spec_model(kind: str) -> type[Model]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import codecs
 import json
+import math
 import re
 from typing import Any, Final
 
@@ -31,6 +32,12 @@ def _bool(_: Loader, node: yaml.ScalarNode) -> bool:
     return str(node.value).lower() in ("y", "yes", "true", "on")
 
 
+def _float(loader: Loader, node: yaml.ScalarNode) -> float | str:
+    """Construct a number; text where a number in digits is too large for one."""
+    value = loader.construct_yaml_float(node)
+    return str(node.value) if math.isinf(value) and "inf" not in str(node.value).lower() else value
+
+
 def _binary(_: Loader, node: yaml.ScalarNode) -> str:
     return base64.b64decode(node.value).decode()
 
@@ -53,6 +60,7 @@ Loader.add_implicit_resolver(f"{TAG}int", _INT, list("-+0123456789"))
 Loader.add_implicit_resolver(f"{TAG}float", _FLOAT, list("-+.0123456789"))
 Loader.add_implicit_resolver(f"{TAG}bool", _LETTER, list("yYnN"))
 Loader.add_constructor(f"{TAG}bool", _bool)
+Loader.add_constructor(f"{TAG}float", _float)
 Loader.add_constructor(f"{TAG}binary", _binary)
 Loader.add_constructor(None, _untagged)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.validation import runtime_violations
 from outfitter.backends import child_kinds
 from outfitter.plan.diff import prune
 from outfitter.plan.used_by import used_by
@@ -19,6 +20,7 @@ from outfitter.render import computeresource, environment
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.request import request_for
 from outfitter.resolve.scope import find, is_wide, scope_problem
+from outfitter.resolve.workload import field_text
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
 
@@ -65,7 +67,10 @@ def _report(reader: Reader, problems: list[Problem]) -> Plan:
 def _definition(reader: Reader, asset: Resource) -> list[Problem]:
     spec = asset.model.spec
     fields = {key: value for key, value in asset.body.get("spec", {}).items() if key in _SHARED}
-    problems = list(unsupported(fields, SUBMISSION, reader.settings))
+    problems = [
+        stalled(Reason.INVALID_SPEC, error.message, field_text(error.path)) for error in runtime_violations(fields)
+    ]
+    problems += unsupported(fields, SUBMISSION, reader.settings)
     problems += environment.pod_patch(WorkspaceSpec.model_validate(fields), asset.live.name, reader.settings)[1]
     if is_wide(asset, reader.settings.system_namespace):
         return problems  # its references are resolved in the namespaces that use it

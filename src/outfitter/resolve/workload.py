@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from outfitter.api.v1alpha1 import WorkloadTraits
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.workload import WorkloadFields
-from outfitter.api.validation import incomplete
+from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
@@ -137,7 +137,8 @@ def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spe
 
 def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) -> Iterator[Problem]:
     """Yield contradictions of the merged submission, and with `complete` its missing fields."""
-    for error in incomplete(traits.kind, merged.fields) if complete else ():
+    missing = incomplete(traits.kind, merged.fields) if complete else ()
+    for error in (*missing, *runtime_violations(merged.fields)):
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 
 

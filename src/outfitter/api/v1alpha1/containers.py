@@ -22,6 +22,7 @@ from outfitter.api.types import (
     list_map,
     list_set,
     matches,
+    schema_pattern,
 )
 from outfitter.api.v1alpha1.imagebuild import Entrypoint, ImageBuildConfig
 from outfitter.api.v1alpha1.security import Capability
@@ -87,7 +88,7 @@ class Probe(Model):
     http_headers: Annotated[
         dict[
             Annotated[str, Field(min_length=1, max_length=128)],
-            Annotated[str, Field(max_length=1024, pattern=HEADER_VALUE_PATTERN)],
+            Annotated[str, Field(max_length=1024), schema_pattern(HEADER_VALUE_PATTERN)],
         ],
         Field(max_length=16),
     ] = Field(default_factory=dict)

@@ -7,11 +7,13 @@ from pydantic import Field
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, EnvironmentRef
 from outfitter.api.rules import Rule, exclusive
-from outfitter.api.types import TEXT_PATTERN, Name, Path, Url, list_atomic
+from outfitter.api.types import TEXT_PATTERN, Name, Path, Url, list_atomic, schema_pattern
 from outfitter.api.v1alpha1.volumes import Branch
 
 SOURCES = ("git", "oci", "pvc", "configMap")
-Entrypoint = Annotated[tuple[Annotated[str, Field(max_length=4096, pattern=TEXT_PATTERN)], ...], list_atomic(64)]
+Entrypoint = Annotated[
+    tuple[Annotated[str, Field(max_length=4096), schema_pattern(TEXT_PATTERN)], ...], list_atomic(64)
+]
 
 
 class GitSource(Model):
