@@ -21,7 +21,7 @@ NAME = re.compile(r"(?<![\w./:-])[a-z]+[A-Z]\w*")
 """A word in camel case, as fields and settings are written."""
 OF_KUBERNETES = {
     "matchLabels", "ownerReferences", "managedFields", "resourceVersion", "runAsUser", "fsGroup", "apiVersion",
-    "stringData", "oldSelf",
+    "stringData", "oldSelf", "generateName",
 }  # fmt: skip
 
 

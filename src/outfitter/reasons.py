@@ -553,7 +553,8 @@ class Reason(StrEnum):
         Level.NOTE,
         "A pod mounts a claim, and no group is set for it. A new volume usually belongs to root, and a user of the "
         "image cannot write there.",
-        "Set a group id. The volumes of the pod then belong to that group.",
+        "Set a group id: the volumes of the pod then belong to that group. Set `security.uidGidSource` "
+        "in any case, which ends this note.",
     )
     LIMIT_RANGE_APPLIED = (
         "LimitRangeApplied",

@@ -244,7 +244,8 @@ async def test_an_autoscaler_that_does_not_scale(conditions: list[Body], expecte
 
 VOLUMES = [
     ({}, True),
-    ({"security": {"uidGidSource": "custom", "runAsUid": 1000}}, True),
+    ({"security": {"readOnlyRootFilesystem": True}}, True),
+    ({"security": {"uidGidSource": "fromTheImage"}}, False),
     ({"security": {"uidGidSource": "custom", "runAsUid": 1000, "runAsGid": 100}}, False),
     ({"security": {"runAsNonRoot": False}}, False),
 ]

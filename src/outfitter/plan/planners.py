@@ -15,7 +15,6 @@ from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
 from outfitter.policy.capabilities import ASSET, unsupported
-from outfitter.problems import Problem
 from outfitter.resolve.request import request_for
 from outfitter.resolve.scope import reaches_nothing
 from outfitter.snapshot import Reader, Resource
@@ -45,12 +44,10 @@ PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
 def plan(reader: Reader, resource: Resource) -> Plan:
     """Return what to write, and which status, for one of our objects. Raises NeedsData."""
     planned = PLANNERS[resource.live.kind](reader, resource)
-    problems: list[Problem] = []
+    problems = [*reaches_nothing(reader, resource)]
     if kind_of(resource.live.kind).asset:
         # The copies and claims of an asset follow its other fields as before.
         problems += unsupported(resource.body["spec"], ASSET, reader.settings)
-    if hasattr(resource.model.spec, "scope"):
-        problems += reaches_nothing(reader, resource)
     if not problems:
         return planned
     return replace(planned, status=replace(planned.status, problems=(*planned.status.problems, *problems)))

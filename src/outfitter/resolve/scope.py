@@ -142,10 +142,11 @@ def _in_scope(reader: Reader, where: Reach) -> Iterator[str]:
 
 
 def reaches_nothing(reader: Reader, asset: Resource) -> Iterator[Problem]:
-    """Yield the note that no namespace is in the scope of a shared asset, for example because a name is misspelt."""
+    """Yield the note that no namespace is in the scope that an asset sets, for example because a name is misspelt."""
     system = reader.settings.system_namespace
     where = reach(asset, system)
-    if where.type == "project" or asset.live.namespace != system or any(_in_scope(reader, where)):
+    given = getattr(asset.model.spec, "scope", None) is not None
+    if not given or where.type == "project" or asset.live.namespace != system or any(_in_scope(reader, where)):
         return
     if where.name:
         text = (
@@ -154,7 +155,7 @@ def reaches_nothing(reader: Reader, asset: Resource) -> Iterator[Problem]:
         )
     else:
         text = f"No namespace has label {LABEL_PROJECT}. Ask an administrator to label the namespaces of projects."
-    yield note(Reason.NO_NAMESPACE_IN_SCOPE, text, "spec.scope" if where.name else "")
+    yield note(Reason.NO_NAMESPACE_IN_SCOPE, text, "spec.scope")
 
 
 def elevation_allowed(reader: Reader, namespace: str) -> bool:

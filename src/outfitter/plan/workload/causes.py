@@ -97,10 +97,13 @@ def remarks(
 ) -> Iterator[Problem]:
     """Yield notes about limits that others set, volumes without a group, and autoscalers that cannot scale."""
     names = names_of(run.request)
-    if paths := ", ".join(dict.fromkeys(path for group in run.pods for path in _without_group(group.template["spec"]))):
+    # A spec that sets the source of the user has decided.
+    undecided = run.spec.security.uid_gid_source is None
+    paths = dict.fromkeys(path for group in run.pods if undecided for path in _without_group(group.template["spec"]))
+    if paths:
         text = (
-            f"The pod has no fsGroup for its claims at {paths}. If the user of the image cannot write there, "
-            f"{names.group}: the volumes then belong to that group."
+            f"The pod has no fsGroup for its claims at {', '.join(paths)}. If the user of the image cannot write "
+            f"there, {names.group}: the volumes then belong to that group."
         )
         yield note(Reason.FS_GROUP_UNSET, text)
     if added := limits_added(pods.candidates):
