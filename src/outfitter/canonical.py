@@ -83,6 +83,11 @@ def digest(manifest: Mapping[str, Any]) -> str:
     return short_hash(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), 16)
 
 
+def content_digest(content: Mapping[str, Any]) -> str:
+    """Return a digest of plain fields that hold no secret, too long to find two contents with the same one."""
+    return short_hash(orjson.dumps(without_nulls(content), option=orjson.OPT_SORT_KEYS), 32)
+
+
 def without_nulls(value: Any) -> Any:
     """Return the value without nulls in maps: no client can apply a manifest with nulls a second time."""
     if value.__class__ is dict or isinstance(value, Mapping):

@@ -218,8 +218,14 @@ class Reason(StrEnum):
     SNAPSHOT_LOST = (
         "SnapshotLost",
         Level.STALLED,
-        "The snapshot of the cloned Artifact was deleted, and that Artifact has changed or no longer exists.",
+        "The snapshot of the cloned Artifact was replaced; or it was deleted, and that Artifact changed or is gone.",
         "Restore the ControllerRevision that the message names, or lock a new Artifact. Running pods continue.",
+    )
+    VERSION_CHANGED = (
+        "VersionChanged",
+        Level.STALLED,
+        "The version that runs was deleted, and its number now has other content.",
+        "Run another version, or restore the Artifact with its former content. Running pods continue.",
     )
     VERSION_TAKEN = (
         "VersionTaken",

@@ -87,3 +87,23 @@ def test_to_delete_data_with_the_object_needs_delete_on_claims(guarded: Sandbox,
     assert "You need the verb delete on persistentvolumeclaims in namespace team-x" in tries(dora, item)
     grant(guarded, "dora", *KINDS, ("", "persistentvolumeclaims", ["create", "delete"], []))
     becomes(dora, item, "")
+
+
+def test_to_move_an_artifact_needs_share_on_both_repositories(guarded: Sandbox, person: Person) -> None:
+    """Who may change one artifact, because its repository is shared, cannot take it from the owners."""
+    served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
+    path = "/apis/outfitter.dev/v1alpha1/namespaces/team-x/artifacts"
+    item = custom("Artifact", "moved", "team-x", {**served, "repositoryRef": {"name": "one"}})
+    assert guarded.connection().answer("POST", path, item)[0] == 201
+    mine = ("outfitter.dev", "artifacts", ["get", "update", "patch", "create"], ["moved"])
+    edna = person("edna", mine, PODS)
+    item["spec"]["repositoryRef"]["name"] = "two"
+    refused = "You need the verb share on both repositories"
+    becomes(edna, item, refused)
+    share = ("outfitter.dev", "artifactrepositories", ["share"])
+    grant(guarded, "edna", mine, PODS, (*share, ["two"]))
+    assert refused in tries(edna, item)
+    grant(guarded, "edna", mine, PODS, (*share, ["one", "two"]))
+    becomes(edna, item, "")
+    grant(guarded, "edna", ("outfitter.dev", "artifacts", ["get", "update", "patch", "delete", "create"], []), PODS)
+    becomes(edna, item, "")

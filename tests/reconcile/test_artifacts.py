@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -250,6 +251,30 @@ async def test_a_clone_keeps_what_it_took() -> None:
     assert phase(world, "next") == ("Locked", 2)
     (container,) = world.get("Deployment", "next")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == IMAGE
+
+
+@pytest.mark.parametrize("version", [False, True])
+async def test_a_forged_snapshot_is_not_believed(version: bool) -> None:
+    """Deleted and made again with other content, under its name, labels and owner."""
+    clone = asset("Artifact", "next", {"cloneFrom": {"name": "base"}, "locked": version})
+    world = World(artifact("base"), clone)
+    await world.settle()
+    body = world.get("ControllerRevision", clone_snapshot("next"))
+    assert len(world.status("Artifact", "next")["clonedFrom"]["digest"]) == 32
+    forged = deepcopy(body)
+    forged["data"]["spec"]["containerGroups"][0]["containers"][0]["imageUri"] = "registry.example.com/evil:1"
+    for field in ("uid", "resourceVersion", "creationTimestamp"):
+        del forged["metadata"][field]
+    world.cluster.user_delete("ControllerRevision", TEAM, body["metadata"]["name"])
+    world.cluster.user_apply(forged)
+    world.load([asset("Inference", "i", {"artifact": {"name": "next"}, "servingPort": {"container": 8080}})])
+    await world.settle()
+    assert reason(world.status("Artifact", "next")) == "SnapshotLost"
+    assert world.find("Deployment", "i") is None
+    world.cluster.user_delete("ControllerRevision", TEAM, body["metadata"]["name"])
+    await world.settle()
+    assert world.find("Deployment", "i") is not None
+    assert "evil" not in str(world.get("Deployment", "i"))
 
 
 async def test_a_version_does_not_change_with_what_it_was_cloned_from() -> None:

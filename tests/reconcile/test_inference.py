@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from test_artifacts import IMAGE, artifact
 
 from outfitter.naming import FIELD_MANAGER
@@ -91,6 +92,31 @@ async def test_a_deleted_version_keeps_running() -> None:
     await world.settle()
     assert image(world).endswith(":1")
     assert reason(world.status("Inference", "i")) == "VersionNotFound"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("same", [False, True])
+async def test_a_number_means_one_content_for_good(same: bool, restart: bool) -> None:
+    """Version and repository are deleted by force, and the number is taken again: only the same content may run."""
+    world = World(locked("one", 1), inference(artifact={"repository": "r", "version": 1}))
+    await world.settle()
+    for kind, name in (("Artifact", "one"), ("ArtifactRepository", "r")):
+        world.cluster.user_delete(kind, TEAM, name)
+    await world.settle()
+    world.load([locked("another", 1 if same else 7)])
+    await world.settle()
+    assert world.status("Artifact", "another")["version"] == 1
+    if restart:
+        world.annotate("Inference", "i", restartedAt="2026-11-29T00:00:00Z")
+    else:
+        world.edit("Inference", "i", environmentVariables=[{"name": "A", "value": "b"}])
+    await world.settle()
+    assert image(world).endswith(":1")
+    assert (reason(world.status("Inference", "i")) == "VersionChanged") is not same
+    world.load([locked("next", 7)])
+    world.edit("Inference", "i", artifact={"repository": "r", "version": 2})
+    await world.settle()
+    assert image(world).endswith(":7")
 
 
 async def test_scale_to_zero_by_load_is_refused() -> None:

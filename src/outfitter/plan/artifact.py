@@ -65,7 +65,7 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
         "type": found.type,
         "version": lock.version,
         "repository": found.repository,
-        "clonedFrom": dict(found.taken["clonedFrom"]) if found.taken else None,
+        "clonedFrom": found.cloned_from,
     }
     asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()

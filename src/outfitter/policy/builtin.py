@@ -130,6 +130,21 @@ def _locked_replaces_locked(candidate: Candidate) -> Iterator[Problem]:
         yield stalled(Reason.DRAFT_FORBIDDEN, text, "spec.artifact")
 
 
+def _version_is_one_content(candidate: Candidate) -> Iterator[Problem]:
+    """A number means one content for good, also where the version or its repository was deleted and made again."""
+    target, running = candidate.resolved.artifact, candidate.running or {}
+    if target is None or target.version is None or running.get("uid") == target.definition.resource.live.uid:
+        return
+    same_number = (running.get("repository"), running.get("version")) == (target.definition.repository, target.version)
+    if same_number and running.get("digest", target.definition.digest) != target.definition.digest:
+        text = (
+            f"Version {target.version} of ArtifactRepository {target.definition.repository} is not the content that "
+            f"ran under this number: Artifact {running['name']} was deleted and another took its number. Lock the "
+            "content as a new version."
+        )
+        yield stalled(Reason.VERSION_CHANGED, text, "spec.artifact")
+
+
 def _capabilities(candidate: Candidate) -> Iterator[Problem]:
     """Fields that need what this operator does not have."""
     request, settings = candidate.request, candidate.settings
@@ -154,6 +169,7 @@ BUILTIN: Final = (
     Check("reserved-mount-paths", _reserved_mount_paths),
     Check("one-mount-propagation", _one_propagation),
     Check("locked-replaces-locked", _locked_replaces_locked),
+    Check("version-is-one-content", _version_is_one_content),
     Check("capabilities", _capabilities),
     Check("one-serving-port", without_effect.one_serving_port),
     Check("login-without-ingress", without_effect.login_without_ingress),

@@ -11,6 +11,7 @@ from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactR
 from outfitter.api.v1alpha1.artifactspec import ArtifactStorage
 from outfitter.api.v1alpha1.containers import ContainerGroup
 from outfitter.api.v1alpha1.inference import ArtifactRef
+from outfitter.canonical import content_digest
 from outfitter.naming import clone_snapshot
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
@@ -45,6 +46,16 @@ class ResolvedArtifact:
         return {"containerGroups": [_named(group) for group in self.groups]}
 
     @property
+    def digest(self) -> str:
+        """Return a digest of what the artifact runs."""
+        return content_digest({**self.spec_fields, "storage": self.storage.to_dict(), "type": self.type})
+
+    @property
+    def cloned_from(self) -> dict[str, Any] | None:
+        """Return what a clone was copied from, with the digest of the copy."""
+        return {**self.taken["clonedFrom"], "digest": content_digest(self.taken["spec"])} if self.taken else None
+
+    @property
     def locked(self) -> bool:
         """Return whether it is, or asks to become, a version."""
         return self.spec.spec.locked
@@ -68,6 +79,8 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
     kept = reader.get_untracked("ControllerRevision", resource.live.namespace, clone_snapshot(resource.live.name))
     if kept is not None and kept.owner == resource.live.uid:
         taken = kept.body["data"]
+        if (forged := _replaced(resource, taken)) is not None:
+            return forged
         return _defined(resource, {**taken["spec"], **(resource.body.get("spec") or {})}, taken)
     found = reader.resource("Artifact", resource.live.namespace, source.name)
     lost = _lost(resource, found)
@@ -103,6 +116,22 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
     return _defined(resource, {**taken["spec"], **(resource.body.get("spec") or {})}, taken, fresh=True)
 
 
+def _replaced(resource: Resource, taken: Mapping[str, Any]) -> Problem | None:
+    """A snapshot is believed only with the content that the status remembers, for a version whatever its source is."""
+    status = resource.body.get("status") or {}
+    known = status.get("clonedFrom") or {}
+    if "digest" not in known or known["digest"] == content_digest(taken["spec"]):
+        return None
+    same_source = {**taken["clonedFrom"], "digest": known["digest"]} == known
+    if status.get("version") is None and not same_source:
+        return None  # the source was copied again, and the status is still to be written
+    text = (
+        f"ControllerRevision {clone_snapshot(resource.live.name)} was replaced: it does not hold what this Artifact "
+        f"copied from Artifact {known['name']}. Delete it, and find out who replaced it."
+    )
+    return stalled(Reason.SNAPSHOT_LOST, text, "spec.cloneFrom")
+
+
 def _lost(resource: Resource, source: Resource | None) -> Problem | None:
     """A version never changes: a deleted snapshot is taken again only from the same generation of the source."""
     status = resource.body.get("status") or {}
@@ -110,7 +139,7 @@ def _lost(resource: Resource, source: Resource | None) -> Problem | None:
     if status.get("version") is None or not taken:
         return None
     now = source and {"name": source.live.name, "uid": source.live.uid, "generation": source.live.generation}
-    if now == taken:
+    if now == {key: value for key, value in taken.items() if key != "digest"}:
         return None
     text = (
         f"ControllerRevision {clone_snapshot(resource.live.name)} of version {status['version']} was deleted, "

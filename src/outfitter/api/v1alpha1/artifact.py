@@ -36,6 +36,8 @@ class ClonedFrom(Model):
     """Its uid."""
     generation: int | None = None
     """The `metadata.generation` that was copied."""
+    digest: StatusName | None = None
+    """Digest of the copied fields. A copy with other content is not used."""
 
 
 class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):

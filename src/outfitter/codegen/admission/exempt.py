@@ -30,7 +30,8 @@ def user_or_tool() -> dict[str, Any]:
     )
     expression = (
         f"!(request.userInfo.username in [{controllers}]) && "
-        f"!(request.userInfo.username == '{_AUTOSCALER}' && request.subResource == 'scale') && "
+        f"!(request.userInfo.username == '{_AUTOSCALER}' && has(request.subResource) && "
+        "request.subResource == 'scale') && "
         f"!(request.userInfo.username == '{OPERATOR_ACCOUNT}' && request.operation in ['CREATE', 'DELETE'] && "
         f"request.resource.resource in [{on_demand}] && ({labelled}))"
     )

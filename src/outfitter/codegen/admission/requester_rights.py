@@ -54,12 +54,14 @@ def policy_spec() -> dict[str, Any]:
             {"name": "elevated", "expression": f"variables.edited && ({_elevated()})"},
             *created_kinds.variables(),
             *sharing.variables(),
+            sharing.moving(),
         ],
         "validations": [
             _pods_check(),
             *_secret_checks(),
             *created_kinds.checks(),
             sharing.check(),
+            sharing.moving_check(),
             _elevation_check(),
         ],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP
 from outfitter.codegen.admission.presence import has_value
@@ -24,6 +24,38 @@ def variables() -> Iterator[dict[str, Any]]:
     yield {"name": "bindsRoles", "expression": right.format(RBAC, "rolebindings", "create")}
     held = (right.format(GROUP, "artifacts", verb) for verb in ("update", "delete"))
     yield {"name": "ownsArtifacts", "expression": " && ".join(held)}
+
+
+def moving() -> dict[str, Any]:
+    """Variable: whether an Artifact moves to another repository, whose owners are others."""
+    changed = f"{_repository('object')} != {_repository('oldObject')}"
+    return {"name": "moves", "expression": f"{_IS_ARTIFACT} && oldObject != null && {changed}"}
+
+
+def moving_check() -> dict[str, Any]:
+    """The user may change all artifacts of the namespace, or may share both repositories."""
+    needed = f"the verb {SHARE} on both repositories, or update and delete on all artifacts of the namespace"
+    may = " && ".join(
+        f"authorizer.group('{GROUP}').resource('artifactrepositories').namespace(request.namespace)"
+        f".name({_repository(side)}).check('{SHARE}').allowed()"
+        for side in ("object", "oldObject")
+    )
+    return {
+        "expression": f"!variables.moves || variables.ownsArtifacts || ({may})",
+        "reason": "Forbidden",
+        "messageExpression": "object.kind + ' ' + object.metadata.name + ' moves to another repository. "
+        f"You need {needed}.'",
+        "message": f"it moves to another repository: you need {needed}",
+    }
+
+
+_IS_ARTIFACT: Final = "request.resource.resource == 'artifacts'"
+
+
+def _repository(side: str) -> str:
+    """CEL: the repository of an Artifact that is no clone; that of a clone is its source's unless it names one."""
+    ref = f"{side}.spec.repositoryRef"
+    return f"({has_value(ref)} && {has_value(f'{ref}.name')} ? {ref}.name : {side}.metadata.name)"
 
 
 def check() -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Revision:
 
 def same(new: Revision, old: Revision) -> bool:
     """Return whether two revisions have the same content. A version may word notes in another way."""
-    first, second = (_content({**_data(each), "notes": ()}) for each in (new, old))
+    first, second = (_content({**_data(each), "notes": (), "artifact": _named(each.artifact)}) for each in (new, old))
     return first == second
 
 
@@ -132,7 +132,15 @@ def _artifact(resolved: Resolved) -> dict[str, Any] | None:
         "repository": chosen.definition.repository,
         "generation": live.generation,
         "locked": chosen.definition.locked,
+        **({"version": chosen.version, "digest": chosen.definition.digest} if chosen.version else {}),
     }
+
+
+def _named(artifact: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return which artifact runs, without the digest of its content, which revisions of 0.1.0 do not have."""
+    if artifact is None:
+        return None
+    return {key: value for key, value in artifact.items() if key not in ("version", "digest")}
 
 
 def _data(revision: Revision) -> dict[str, Any]:
