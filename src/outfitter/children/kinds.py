@@ -154,8 +154,8 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
     ChildKind(
         "Ingress", "networking.k8s.io", "v1", "ingresses",
         verbs=_ALL,
-        why="connection URLs",
-        watch=_OWNED,
+        why="connection URLs; hosts that other Ingresses have",
+        project=projection.ingress,
     ),
     ChildKind(
         "PersistentVolumeClaim", "", "v1", "persistentvolumeclaims",

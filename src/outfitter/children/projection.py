@@ -34,6 +34,7 @@ _NAMESPACE_META: Final = (
     "creationTimestamp",
 )
 _OWN_META: Final = ("namespace", *_NAMESPACE_META, "ownerReferences", "generation")
+_OTHERS_META: Final = ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")
 _OURS: Final = f"{GROUP}/"
 _CLAIM_STATUS: Final = ("phase", "capacity", "conditions")
 _VOLUME_SPEC: Final = ("capacity", "claimRef", "csi", "mountOptions", "nodeAffinity", "volumeMode")
@@ -53,6 +54,15 @@ def metadata_only(kind: str, body: Body) -> CachedObject:
         meta.pop("ownerReferences", None)
     kept = {key: value for key, value in (meta.pop("annotations", None) or {}).items() if key.startswith(_OURS)}
     return CachedObject.of({"metadata": {**meta, "annotations": kept} if kept else meta}, kind)
+
+
+def ingress(kind: str, body: Body) -> CachedObject:
+    """An Ingress of Outfitter; of others only the hosts."""
+    meta = body["metadata"]
+    if LABEL_OWNER_UID in (meta.get("labels") or {}):
+        return whole(kind, body)
+    rules = [_pick(rule, ("host",)) for rule in (body.get("spec") or {}).get("rules") or ()]
+    return CachedObject.of({"metadata": _pick(meta, _OTHERS_META), "spec": {"rules": rules}}, kind)
 
 
 def namespace(kind: str, body: Body) -> CachedObject:

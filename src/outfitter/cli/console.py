@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,15 +13,19 @@ from types import FrameType
 from typing import Annotated, Any, Final, Literal
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from outfitter.errors import ConfigurationError, OutfitterError
+from outfitter.problems import printable
 
 PROBLEMS: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
 EXIT_CODES: Final = "Exit codes: 0 success, 1 problems were found, 2 the command line or a setting is wrong."
 
+# Beyond what JSON escapes: further control characters, and marks of writing direction.
+_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _PIPE_WIDTH: Final = 240  # characters; wide enough that a script reads whole cells
 
 Data = Literal["json", "yaml"]
@@ -43,14 +48,27 @@ def help_of(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
+class SafeConsole(Console):
+    """A console on which text of other people moves no cursor and changes no title: control characters are spaces."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """See Console.render."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_lines(segment.text), segment.style)
+
+
+def _lines(text: str) -> str:
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def stdout_console() -> Console:
     """Standard output: results only. Colours only on a terminal, and never with NO_COLOR."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
 
 
 def stderr_console() -> Console:
     """Standard error: progress, notes and problems."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+    return SafeConsole(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
 
 
 def print_message(text: str, style: str = "") -> None:
@@ -65,7 +83,12 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def as_json(data: Any) -> str:
     """Return indented JSON with a final newline."""
-    return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+    return _escaped(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _escaped(text: str) -> str:
+    """Escape what the terminal would obey; JSON and quoted YAML read it back."""
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def as_yaml(data: Any) -> str:
@@ -78,10 +101,12 @@ def as_yaml(data: Any) -> str:
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         style = "|" if "\n" in value else None
+        if _UNPRINTABLE.search(value):
+            style = '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
-    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return _escaped(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def emit(data: Any, form: Data) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from outfitter.backends import Run
 from outfitter.naming import connection_service
 from outfitter.plan.diff import Diff
-from outfitter.problems import Problem, waiting
+from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.render import serving
 from outfitter.render.connection import Endpoints
@@ -23,15 +23,39 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
     """
     conflicts = {}
     for name, host, field in hosts:
-        first = next((live for live in reader.claimants(host) if _counts(reader, live)), None)
+        published = _published(resource.body, host)
+        home = host_namespace(reader, host)
+        if home not in ("", resource.live.namespace) and not published:
+            text = (
+                f"Host {host} belongs to namespace {home}, because its first part ends with -{home}. Choose another "
+                "name or host."
+            )
+            conflicts[name] = stalled(Reason.HOST_FORBIDDEN, text, field)
+            continue
+        first = next((live for live in reader.claimants(host) if _counts(reader, live, home)), None)
         if first is None or first.owner == resource.live.uid:
             continue
-        if _published(resource.body, host) and not _published(_owner(reader, first), host):
-            continue  # a labelled Ingress of a user cannot take a host that a status published before
+        if published and not _published(_owner(reader, first), host):
+            continue  # an Ingress of a user cannot take a host that a status published before
         reader.track(first.kind, first.namespace, first.name)
-        text = f"Host {host} belongs to another workload. Choose another host."
+        other = "another workload" if first.owner else f"Ingress {first.namespace}/{first.name}"
+        text = f"Host {host} belongs to {other}. Choose another host."
         conflicts[name] = waiting(Reason.HOST_TAKEN, text, field)
     return conflicts
+
+
+def host_namespace(reader: Reader, host: str) -> str:
+    """Return the Namespace that a host below the domain belongs to; "" for a host that belongs to nobody.
+
+    Generated hosts end with the namespace of their workload. Of several Namespaces, the longest counts.
+    """
+    domain = reader.settings.domain
+    if not domain or not host.endswith(f".{domain}"):
+        return ""
+    label = host.removesuffix(f".{domain}")
+    parts = label.split("-") if "." not in label else []
+    endings = ("-".join(parts[number:]) for number in range(1, len(parts)))
+    return next((name for name in endings if reader.get("Namespace", "", name) is not None), "")
 
 
 def hosts(reader: Reader, run: Run) -> Iterator[tuple[str, str, str]]:
@@ -50,8 +74,15 @@ def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:
     return owner.body if owner else {}
 
 
-def _counts(reader: Reader, ingress: CachedObject) -> bool:
-    """Return whether an Ingress is a child of an existing custom resource in its namespace."""
+def _counts(reader: Reader, ingress: CachedObject, home: str) -> bool:
+    """Return whether an Ingress can hold a host: a child of an object in its namespace, or one that others made.
+
+    `home`: the namespace that the host belongs to, in which alone an Ingress of others holds it.
+    """
+    if home not in ("", ingress.namespace):
+        return False
+    if not ingress.owner:
+        return True
     owner = reader.owner(ingress.owner)
     return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
 

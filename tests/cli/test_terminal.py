@@ -1,0 +1,35 @@
+"""Text of other people on the terminal: names, messages and values cannot control it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.table import Table
+from rich.text import Text
+
+from outfitter.cli import console
+
+NASTY = ["\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "\u202egnp.exe", "a\rb", "\x00"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_nothing_reaches_the_terminal_raw(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("name")
+    table.add_row(f"x{text}")
+    table.add_row(Text(f"y{text}"))
+    out = console.stdout_console()
+    out.print(f"first{text}\nsecond")
+    out.print(table)
+    console.print_message(f"told {text}")
+    seen = capsys.readouterr()
+    for line in (seen.out + seen.err).split("\n"):
+        assert line.isprintable(), repr(line)
+    assert "second" in seen.out
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_data_is_escaped_and_stays_the_same(text: str) -> None:
+    for printed in (console.as_json({"a": text}), console.as_yaml({"a": text})):
+        assert all(line.isprintable() for line in printed.split("\n")), repr(printed)
+    assert json.loads(console.as_json({"a": text})) == {"a": text}
