@@ -45,7 +45,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
 
 
 def host_namespace(reader: Reader, host: str) -> str:
-    """Return the Namespace that a host below the domain belongs to; "" for a host that belongs to nobody.
+    """Return the Namespace that a host below the domain belongs to; "" if it belongs to none.
 
     Generated hosts end with the namespace of their workload. Of several Namespaces, the longest counts.
     """
