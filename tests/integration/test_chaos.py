@@ -183,7 +183,7 @@ def test_a_namespace_goes_with_everything_in_it(stack: Stack, spaces: Callable[.
     stack.api.gone("Namespace", "", doomed.name, 90)
     # Nobody wrote into it any more, and the wide asset simply has one target less.
     status = home.wait("Credential", "doomed", lambda item: item["status"]["targets"]["desired"] == 0)["status"]
-    assert status["syncStatus"] == "No issues found"
+    assert [issue["issue"] for issue in status["issues"]] == ["NoNamespaceInScope"]
     late = [
         entry
         for entry in stack.writes(since)
