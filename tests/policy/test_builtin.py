@@ -61,5 +61,5 @@ def test_several_violations_are_reported_together() -> None:
         "storage": {"nfs": [{"name": "n", "server": "s", "path": "/e", "mountPath": "/n"}]},
         "preemptibility": "preemptible",
     }
-    found = evaluate(candidate(spec, NamespaceFacts(restricted=True)), BUILTIN)
+    found = evaluate(candidate(spec, NamespaceFacts(enforced="restricted")), BUILTIN)
     assert [problem.reason for problem in found] == [Reason.NFS_OUTSIDE_RESTRICTED, Reason.UNSUPPORTED]

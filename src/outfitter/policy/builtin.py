@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from posixpath import normpath
-from typing import Final
+from typing import Any, Final
 
 from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.environment import Environment
@@ -13,6 +13,7 @@ from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, unsuppo
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated, forbidden
+from outfitter.policy.pod_security import violations
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.references import AssetUse
@@ -70,6 +71,26 @@ def _elevation(candidate: Candidate) -> Iterator[Problem]:
     found = elevated(candidate.templates)
     if found and not candidate.namespace.elevation_allowed:
         yield forbidden(found, candidate.request.namespace)
+
+
+def _pod_security(candidate: Candidate) -> Iterator[Problem]:
+    """The API server would reject the new pod after the old one has ended."""
+    level, namespace = candidate.namespace.enforced, candidate.request.namespace
+    if elevated(candidate.templates) and not candidate.namespace.elevation_allowed:
+        return
+    found = [field for template in candidate.templates for field in violations(template, level)]
+    inline_nfs = {f"volume {volume['name']} of type nfs" for volume in _volumes(candidate) if "nfs" in volume}
+    fields = [field for field in dict.fromkeys(found) if field not in inline_nfs]  # told by its own check
+    if fields:
+        text = (
+            f"Namespace {namespace} enforces Pod Security level {level}, which rejects the pod: {', '.join(fields)}. "
+            "Change these settings, or ask an administrator to change the label pod-security.kubernetes.io/enforce."
+        )
+        yield stalled(Reason.POD_SECURITY_VIOLATION, text)
+
+
+def _volumes(candidate: Candidate) -> Iterator[Mapping[str, Any]]:
+    return (volume for template in candidate.templates for volume in template["spec"].get("volumes", ()))
 
 
 def _nfs_under_restricted(candidate: Candidate) -> Iterator[Problem]:
@@ -165,6 +186,7 @@ BUILTIN: Final = (
     Check("user-override", _user_override),
     Check("not-for-serving", _not_for_serving),
     Check("elevation", _elevation),
+    Check("pod-security", _pod_security),
     Check("nfs-under-restricted", _nfs_under_restricted),
     Check("reserved-mount-paths", _reserved_mount_paths),
     Check("one-mount-propagation", _one_propagation),

@@ -17,8 +17,13 @@ class NamespaceFacts:
     """What an administrator allows in the namespace of a workload."""
 
     elevation_allowed: bool = False
-    restricted: bool = False
-    """Pod Security enforces `restricted`."""
+    enforced: str = ""
+    """The level that Pod Security enforces, by the label of the Namespace."""
+
+    @property
+    def restricted(self) -> bool:
+        """Return whether Pod Security enforces `restricted`."""
+        return self.enforced == "restricted"
 
 
 @dataclass(frozen=True)

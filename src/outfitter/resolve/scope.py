@@ -163,6 +163,6 @@ def elevation_allowed(reader: Reader, namespace: str) -> bool:
     return reader.labels(namespace).get(LABEL_ELEVATION) == "allowed"
 
 
-def restricted(reader: Reader, namespace: str) -> bool:
-    """Return whether the namespace enforces Pod Security level restricted."""
-    return reader.labels(namespace).get(ENFORCE) == "restricted"
+def enforced_level(reader: Reader, namespace: str) -> str:
+    """Return the Pod Security level that the namespace enforces by its label, "" without one."""
+    return reader.labels(namespace).get(ENFORCE, "")

@@ -32,7 +32,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
             )
             conflicts[name] = stalled(Reason.HOST_FORBIDDEN, text, field)
             continue
-        first = next((live for live in reader.claimants(host) if _counts(reader, live, home)), None)
+        first = next((live for live in reader.claimants(host) if _counts(reader, live, host, home)), None)
         if first is None or first.owner == resource.live.uid:
             continue
         if published and not _published(_owner(reader, first), host):
@@ -74,23 +74,25 @@ def _owner(reader: Reader, ingress: CachedObject) -> Mapping[str, Any]:
     return owner.body if owner else {}
 
 
-def _counts(reader: Reader, ingress: CachedObject, home: str) -> bool:
+def _counts(reader: Reader, ingress: CachedObject, host: str, home: str) -> bool:
     """Return whether an Ingress can hold a host: a child of an object in its namespace, or one that others made.
 
-    `home`: the namespace that the host belongs to, in which alone an Ingress of others holds it.
+    `home`: the namespace that the host belongs to. Elsewhere only a workload holds it that published it before.
     """
-    if home not in ("", ingress.namespace):
-        return False
+    at_home = home in ("", ingress.namespace)
     if not ingress.owner:
-        return True
+        return at_home
     owner = reader.owner(ingress.owner)
-    return owner is not None and owner.namespace == ingress.namespace and ingress.controller == ingress.owner
+    if owner is None or owner.namespace != ingress.namespace or ingress.controller != ingress.owner:
+        return False
+    return at_home or _published(owner.body, host)
 
 
 def _published(body: Mapping[str, Any], host: str) -> bool:
     """Return whether the status of an object names this host."""
-    links = (body.get("status") or {}).get("connections") or ()
-    return any(host_of(str(item.get("url", ""))) == host for item in links)
+    status = body.get("status") or {}
+    urls = [status.get("url", ""), *(item.get("url", "") for item in status.get("connections") or ())]
+    return any(host_of(str(url)) == host for url in urls if url)
 
 
 def reached(

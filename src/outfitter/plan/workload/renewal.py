@@ -18,7 +18,7 @@ from outfitter.render import workload
 from outfitter.render.workload import Rendered
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.resolve.scope import elevation_allowed, restricted
+from outfitter.resolve.scope import elevation_allowed, enforced_level
 from outfitter.resolve.serving import resolve
 from outfitter.resolve.workload import Resolved, pull_secrets
 from outfitter.snapshot import Reader
@@ -89,7 +89,7 @@ def _problems(
     yield from rendered.problems
     run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
     yield from backend_of(request.traits).limits(run)
-    facts = NamespaceFacts(elevation_allowed(reader, request.namespace), restricted(reader, request.namespace))
+    facts = NamespaceFacts(elevation_allowed(reader, request.namespace), enforced_level(reader, request.namespace))
     templates = [group.template for group in rendered.groups]
     candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)
     yield from evaluate(candidate, BUILTIN)
