@@ -51,6 +51,16 @@ CASES: dict[str, tuple[str, str, Manifest]] = {
         "persistentvolumeclaims",
         box(storage={"pvc": [{"name": "d", "path": "/d", **NEW}]}),
     ),
+    "model of an artifact": (
+        "",
+        "persistentvolumeclaims",
+        custom(
+            "Artifact",
+            "nim",
+            "team-x",
+            {"type": "nim", "containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8000}]}], "run": {}},
+        ),
+    ),
     "model cache": ("", "persistentvolumeclaims", custom("NimCache", "m", "team-x", {"image": IMAGE})),
 }
 FREE = {

@@ -64,6 +64,11 @@ def _new(claim: str) -> str:
     return f"!({has_value(f'{claim}.existingPvc')} && {claim}.existingPvc)"
 
 
+# A model has a volume: of a cache on demand, or of the artifact alone.
+_MODEL: Final = (
+    f"(request.resource.resource == 'artifacts' && {has_value('object.spec.run')} && "
+    f"{has_value('object.spec.type')} && object.spec.type == 'nim')"
+)
 _OPEN_PORTS: Final = ("LoadBalancer", "NodePort")
 _CREATED: Final = (
     _Created(
@@ -85,7 +90,8 @@ _CREATED: Final = (
         "",
         "persistentvolumeclaims",
         "creates a volume",
-        f"request.resource.resource == 'nimcaches' || ({has_value('object.spec.pvc')} && {_new('object.spec.pvc')}) || "
+        f"request.resource.resource == 'nimcaches' || {_MODEL} || "
+        f"({has_value('object.spec.pvc')} && {_new('object.spec.pvc')}) || "
         f"({has_value('object.spec.storage')} && {_any_item('storage.pvc', _new('i'))})",
     ),
     _Created(
