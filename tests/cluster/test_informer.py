@@ -14,7 +14,7 @@ from cluster_waiting import eventually
 
 from outfitter.children import CHILD_KINDS, ApiResource
 from outfitter.cluster.client import Client
-from outfitter.cluster.informer import Informer
+from outfitter.cluster.informer import Informer, next_page
 from outfitter.cluster.listing import listings
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.sources import child_sources
@@ -298,3 +298,11 @@ async def test_write_through_over_the_simulator() -> None:
     memory.fail_next("patch", "ConfigMap", Unavailable("down"))
     with pytest.raises(Unavailable):
         await writer.apply(manifest, "uid-000001")
+
+
+@pytest.mark.parametrize(
+    ("length", "objects", "expected"), [(0, 0, 1), (2_600_000, 10, 8), (30_000, 10, 100), (9**9, 1, 1)]
+)
+def test_large_objects_are_listed_in_small_pages(length: int, objects: int, expected: int) -> None:
+    """A page of 255 KiB annotations of one tenant must not fill the memory."""
+    assert next_page(length, objects) == expected

@@ -33,6 +33,8 @@ _NO_RIGHT: Final = (
     "The operator does nothing without this right. Install the roles of this version with its settings (helm upgrade "
     "does both), or turn off the setting that needs the right."
 )
+_FIRST_PAGE: Final = 10  # objects, whose size is not known yet
+_PAGE_BYTES: Final = 2**21
 _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 
@@ -126,13 +128,14 @@ class Informer:
         seen: set[str] = set()
         token, version = "", 0
         singly = 0  # the number of objects that are left to list one by one
+        size = _FIRST_PAGE
         while True:
-            content = await self._page(token, 1 if singly else PAGE)
+            content = await self._page(token, 1 if singly else size)
             try:
                 page = orjson.loads(content)
             except orjson.JSONDecodeError as error:
                 if not singly:
-                    singly = PAGE  # one object of the page cannot be parsed: list them one by one
+                    singly = size  # one object of the page cannot be parsed: list them one by one
                     continue
                 page, about = split(content)
                 self._unreadable.skipped(self.kind, about, error)
@@ -141,9 +144,11 @@ class Informer:
             meta = page.get("metadata") or {}
             # All pages have the version of the first one. Later writes are in the watch.
             version = version or int(meta.get("resourceVersion") or 0)
-            for item in page.get("items") or ():
+            items = page.get("items") or ()
+            for item in items:
                 seen.add(item["metadata"]["uid"])
                 self._put(item)
+            size = next_page(len(content), len(items))
             self._active = self._clock()
             token = meta.get("continue") or ""
             if not token:
@@ -283,3 +288,8 @@ class _Restart(Unavailable):
     def __init__(self, message: str, version: int) -> None:
         super().__init__(message)
         self.version = version
+
+
+def next_page(length: int, objects: int) -> int:
+    """Return how many objects the next page may have, so that large ones of one tenant cost little memory."""
+    return max(1, min(PAGE, _PAGE_BYTES * objects // max(length, 1)))

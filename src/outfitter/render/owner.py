@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from outfitter.api.base import API_VERSION
 from outfitter.naming import owner_labels
@@ -23,3 +24,23 @@ def child_meta(resource: Resource) -> dict[str, Any]:
         "labels": owner_labels(live.kind, live.name, live.uid),
         "ownerReferences": [owner_reference(resource)],
     }
+
+
+# Programs take orders from annotations of these kinds: ingress controllers, load balancers, DNS.
+_OBEYED: Final = ("Ingress", "Service")
+
+
+def labelled_by_user(manifest: Mapping[str, Any], metadata: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Return a child with the labels and annotations of the user, which admission policies may demand.
+
+    Names that Outfitter sets win. An Ingress or Service gets only annotations without a prefix.
+    """
+    meta = manifest["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    if manifest["kind"] in _OBEYED:
+        annotations = {name: value for name, value in annotations.items() if "/" not in name}
+    added = {
+        "labels": {**labels, **(meta.get("labels") or {})},
+        "annotations": {**annotations, **(meta.get("annotations") or {})},
+    }
+    return {**manifest, "metadata": {**meta, **{name: values for name, values in added.items() if values}}}

@@ -30,14 +30,8 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
         "priorityClassName": spec.priority_class,
         "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
     }
-    labels = {item.name: item.value or "" for item in spec.labels if not item.exclude}
-    annotations = {item.name: item.value or "" for item in spec.annotations if not item.exclude}
-    for field, what, names in (("labels", "Label", labels), ("annotations", "Annotation", annotations)):
-        for name in list(names):
-            if why := left_out(name, settings):
-                del names[name]
-                text = f"{what} {name} {why}"
-                problems.append(note(Reason.RESERVED, text, f"spec.{field}[{name}]"))
+    labels, annotations, left = user_metadata(spec, settings)
+    problems += left
     if spec.category:
         # Free text that is no label value becomes an annotation.
         where = labels if matches(LABEL_VALUE_PATTERN, spec.category) else annotations
@@ -49,6 +43,19 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
         pod={key: value for key, value in pod.items() if value is not None},
     )
     return part, problems
+
+
+def user_metadata(spec: Spec, settings: Settings) -> tuple[dict[str, str], dict[str, str], list[Problem]]:
+    """Return labels and annotations of the user, and a note for each that is left out."""
+    problems: list[Problem] = []
+    labels = {item.name: item.value or "" for item in spec.labels if not item.exclude}
+    annotations = {item.name: item.value or "" for item in spec.annotations if not item.exclude}
+    for field, what, names in (("labels", "Label", labels), ("annotations", "Annotation", annotations)):
+        for name in list(names):
+            if why := left_out(name, settings):
+                del names[name]
+                problems.append(note(Reason.RESERVED, f"{what} {name} {why}", f"spec.{field}[{name}]"))
+    return labels, annotations, problems
 
 
 def _node_affinity(spec: Spec, settings: Settings) -> dict[str, Any]:

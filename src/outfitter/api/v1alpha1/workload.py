@@ -220,9 +220,11 @@ class WorkloadFields(Model):
     storage: Storage = Storage()
     """Inline volumes, in addition to the data sources."""
     labels: Annotated[tuple[LabelItem, ...], list_map("name", 64)] = ()
-    """Labels for the pods."""
+    """Labels for the pods and all other objects of the workload, as admission policies may demand."""
     annotations: Annotated[tuple[AnnotationItem, ...], list_map("name", 64)] = ()
-    """Annotations for the pods."""
+    """Annotations for the pods and all other objects of the workload. Services and Ingresses get only names without a
+    prefix, because other programs take orders from the rest.
+    """
     image_pull_secrets: Annotated[tuple[ImagePullSecret, ...], list_map("name", 16)] = ()
     """Secrets with logins to image registries, in addition to the dockerRegistry credentials in scope."""
     ports: Annotated[tuple[PortItem, ...], list_atomic(32)] = ()

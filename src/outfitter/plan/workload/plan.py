@@ -20,6 +20,7 @@ from outfitter.plan.writes import Plan
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
+from outfitter.render.owner import labelled_by_user
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import Reader
 
@@ -106,7 +107,8 @@ def _wanted(run: Run, revision: Revision, observed: ObservedState) -> Sequence[M
     ephemeral = run.request.stopped and revision.inputs == revisions.inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
-    return [*backend_of(run.request.traits).render(run), *claims]
+    wanted = [*backend_of(run.request.traits).render(run), *claims]
+    return [labelled_by_user(item, revision.metadata) for item in wanted] if revision.metadata else wanted
 
 
 def _in_conflict(manifest: Mapping[str, Any], conflicts: Mapping[str, Problem]) -> bool:

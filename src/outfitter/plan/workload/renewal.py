@@ -52,7 +52,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     problems = tuple(_problems(reader, request, resolved, rendered, current))
     if serious(problems) or request.stopped:  # a stopped workload gets its revision when it is started
         return Renewal(current, problems=problems, resolved=resolved)
-    new = revisions.make(resolved, rendered, observed.newest + 1)
+    new = revisions.make(resolved, rendered, observed.newest + 1, reader.settings)
     if any(live.name == new.name and int(live.body["revision"]) == observed.newest for live in observed.revisions):
         new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet
     if current is not None and revisions.same(new, current):

@@ -17,11 +17,13 @@ from outfitter.problems import Problem
 from outfitter.reasons import Level
 from outfitter.render.claims import claims, short_lived
 from outfitter.render.owner import child_meta
+from outfitter.render.placement import user_metadata
 from outfitter.render.podset import PodSet
 from outfitter.render.workload import Rendered
 from outfitter.resolve.references import Source
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import Resolved, Spec
+from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Reader, Resource
 
 HISTORY = 2
@@ -53,6 +55,8 @@ class Revision:
     short_lived: tuple[str, ...] = ()
     artifact: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Mapping[str, str]] | None = None
+    """Labels and annotations of the user for the children; revisions of 0.1.0 give them to pods only."""
 
     @cached_property
     def spec(self) -> Spec:
@@ -89,7 +93,7 @@ def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def make(resolved: Resolved, rendered: Rendered, number: int) -> Revision:
+def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings) -> Revision:
     """Return the revision of a rendered workload; its name is a digest of its content."""
     problems = (*resolved.problems, *rendered.problems)
     revision = Revision(
@@ -106,8 +110,15 @@ def make(resolved: Resolved, rendered: Rendered, number: int) -> Revision:
         short_lived(resolved),
         _artifact(resolved),
         resolved.facts or None,
+        _metadata(resolved, settings),
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
+
+
+def _metadata(resolved: Resolved, settings: Settings) -> dict[str, dict[str, str]] | None:
+    labels, annotations, _ = user_metadata(resolved.spec, settings)
+    given = {"labels": labels, "annotations": annotations}
+    return {name: values for name, values in given.items() if values} or None
 
 
 def _content(data: Mapping[str, Any]) -> bytes:
@@ -158,6 +169,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "shortLived": list(revision.short_lived),
         "artifact": revision.artifact,
         "facts": revision.facts,
+        "metadata": revision.metadata,
     }
     return {key: without_nulls(value) for key, value in stored.items() if value is not None}
 
@@ -205,6 +217,7 @@ def read(live: CachedObject) -> Revision:
         tuple(data.get("shortLived") or ()),
         data.get("artifact"),
         data.get("facts"),
+        data.get("metadata"),
     )
 
 

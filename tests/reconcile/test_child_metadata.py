@@ -1,0 +1,65 @@
+"""Labels and annotations of the user on every child, where an admission policy may demand them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from world import World, asset
+
+IMAGE = "registry.example.com/u:1"
+GIVEN = {
+    "labels": [{"name": "cost-center", "value": "a1"}, {"name": "app.kubernetes.io/managed-by", "value": "me"}],
+    "annotations": [{"name": "owner", "value": "ann"}, {"name": "nginx.ingress.kubernetes.io/x", "value": "y"}],
+}
+URL = {"name": "web", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8080}
+KINDS = {
+    "Workspace": {
+        "image": IMAGE,
+        "connections": [URL],
+        "storage": {"pvc": [{"name": "d", "path": "/d", "claimInfo": {"size": "1Gi"}}]},
+    },
+    "Inference": {
+        "image": IMAGE,
+        "servingPort": {"container": 8000},
+        "compute": {"cpuCoreRequest": 1},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 3, "metric": "cpu", "metricThreshold": 50},
+    },
+}
+CHILDREN = ("StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
+            "PodDisruptionBudget")  # fmt: skip
+
+
+def children(world: World) -> list[dict[str, Any]]:
+    return [item for kind in CHILDREN for item in world.all(kind)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_child_has_them(kind: str) -> None:
+    world = World(asset(kind, "w", {**KINDS[kind], **GIVEN}), settings={"domain": "apps.example.com"})
+    await world.settle()
+    found = children(world)
+    assert {item["kind"] for item in found} >= {"Service"}
+    for item in found:
+        meta = item["metadata"]
+        assert meta["labels"]["cost-center"] == "a1", item["kind"]
+        assert meta["labels"]["app.kubernetes.io/managed-by"] == "outfitter"
+        assert meta["annotations"]["owner"] == "ann"
+        obeyed = item["kind"] in ("Service", "Ingress")
+        assert ("nginx.ingress.kubernetes.io/x" in meta["annotations"]) is not obeyed
+    mark = len(world.cluster.writes)
+    await world.settle()
+    assert world.writes(mark) == []
+
+
+async def test_selectors_do_not_change_with_them() -> None:
+    world = World(asset("Inference", "w", {**KINDS["Inference"], **GIVEN}))
+    await world.settle()
+    before = world.get("Deployment", "w")
+    world.edit("Inference", "w", labels=[{"name": "cost-center", "value": "b2"}])
+    await world.settle()
+    after = world.get("Deployment", "w")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["metadata"]["labels"]["cost-center"] == "b2"
+    assert after["spec"]["selector"] == before["spec"]["selector"]
