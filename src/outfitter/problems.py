@@ -19,9 +19,10 @@ class Problem:
     namespace: str = ""  # where, if not in the object's own namespace
 
     def __post_init__(self) -> None:
-        """Clean the message: parts of it come from events, images and other programs."""
-        if not self.message.isprintable():
-            object.__setattr__(self, "message", printable(self.message))
+        """Clean message and field: parts of them come from users, events, images and other programs."""
+        for name in ("message", "field"):
+            if not getattr(self, name).isprintable():
+                object.__setattr__(self, name, printable(getattr(self, name)))
 
     @property
     def text(self) -> str:

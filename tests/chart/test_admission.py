@@ -181,11 +181,10 @@ def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Per
     for more in ({}, {"run": {}}):
         objects.append(custom("Environment", "e", "team-x", {"image": IMAGE, **more}))
         objects.append(custom("Artifact", "a", "team-x", {**served, **more}))
+    objects.append(custom("DataSource", "d", "team-x", {"nfs": {"server": "s", "path": "/", "mountPath": "/d"}}))
     for item in objects:
         assert "runs pods" in tries(ron, item)
-    assert (
-        tries(ron, custom("DataSource", "d", "team-x", {"nfs": {"server": "s", "path": "/", "mountPath": "/d"}})) == ""
-    )
+    assert tries(ron, custom("ArtifactRepository", "r", "team-x", {})) == ""
     grant(guarded, "ron", *OURS, ("", "pods", ["create"], []))
     for item in objects:
         becomes(ron, item, "")
@@ -193,7 +192,8 @@ def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Per
 
 RUNNING = {
     "Workspace": {"image": IMAGE},
-    "Inference": {"image": IMAGE, "servingPort": {"container": 8000}},
+    "Inference": {"image": IMAGE, "servingPort": {"container": 8000, "clusterLocalAccessOnly": True}},
+    "DataSource": {"nfs": {"server": "s", "path": "/", "mountPath": "/d"}},
     "Environment": {"image": IMAGE},
     "Artifact": {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]},
     "NimCache": {"image": IMAGE},

@@ -8,7 +8,7 @@ import pytest
 
 from outfitter_sandbox import Sandbox
 
-from .objects import Manifest, custom
+from .objects import Manifest, apply, custom
 from .test_admission import IMAGE, OURS, Person, becomes, grant, guarded, person, tries
 
 __all__ = ["guarded", "person"]  # fixtures
@@ -43,6 +43,11 @@ CASES: dict[str, tuple[str, str, Manifest]] = {
     "URL of a workload": ("networking.k8s.io", "ingresses", box(connections=[tool("ExternalUrl")])),
     "node port of a port": ("", "services", box(ports=[{"container": 80, "serviceType": "NodePort"}])),
     "load balancer of a port": ("", "services", box(ports=[{"container": 80, "serviceType": "LoadBalancer"}])),
+    "URL of a serving port": (
+        "networking.k8s.io",
+        "ingresses",
+        custom("Inference", "i", "team-x", {"image": IMAGE, "servingPort": {"container": 8000}}),
+    ),
     "URL of a port": ("networking.k8s.io", "ingresses", box(exposedUrls=[{"container": 80}])),
     "node port of a run": ("", "services", env(run={"connections": [tool("NodePort")]})),
     "volume of a source": ("", "persistentvolumeclaims", source(**NEW)),
@@ -88,14 +93,14 @@ def test_each_needs_the_right_to_create_it(guarded: Sandbox, person: Person) -> 
 
 def test_to_delete_data_with_the_object_needs_delete_on_claims(guarded: Sandbox, person: Person) -> None:
     claims = ("", "persistentvolumeclaims", ["create"], list[str]())
-    dora = person("dora", *KINDS, claims)
+    dora = person("dora", *KINDS, PODS, claims)
     item = source(**NEW)
     becomes(dora, item, "")
     path = "/apis/outfitter.dev/v1alpha1/namespaces/team-x/datasources"
     assert guarded.connection().answer("POST", path, item)[0] == 201
     item["spec"]["reclaimPolicy"] = "Delete"
     assert "You need the verb delete on persistentvolumeclaims in namespace team-x" in tries(dora, item)
-    grant(guarded, "dora", *KINDS, ("", "persistentvolumeclaims", ["create", "delete"], []))
+    grant(guarded, "dora", *KINDS, PODS, ("", "persistentvolumeclaims", ["create", "delete"], []))
     becomes(dora, item, "")
 
 
@@ -117,3 +122,41 @@ def test_to_move_an_artifact_needs_share_on_both_repositories(guarded: Sandbox, 
     becomes(edna, item, "")
     grant(guarded, "edna", ("outfitter.dev", "artifacts", ["get", "update", "patch", "delete", "create"], []), PODS)
     becomes(edna, item, "")
+
+
+def test_other_owner_references_need_the_right_to_delete(guarded: Sandbox, person: Person) -> None:
+    """An owner that does not exist has the garbage collector delete the object, which no policy judges."""
+    path = "/apis/outfitter.dev/v1alpha1/namespaces/team-x/artifacts"
+    served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
+    item = custom("Artifact", "owned", "team-x", served)
+    assert guarded.connection().answer("POST", path, item)[0] == 201
+    mine = ("outfitter.dev", "artifacts", ["get", "update", "patch", "create"], ["owned"])
+    gwen = person("gwen", mine, PODS)
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"}
+    item["metadata"]["ownerReferences"] = [owner]
+    becomes(gwen, item, "You need the verb delete on it")
+    grant(guarded, "gwen", ("outfitter.dev", "artifacts", ["get", "update", "patch", "create", "delete"], []), PODS)
+    becomes(gwen, item, "")
+
+
+def test_a_shared_config_map_must_be_readable(guarded: Sandbox, person: Person) -> None:
+    shay = person("shay", *KINDS, PODS)
+    item = custom("DataSource", "leak", "team-x", {"configMapVolume": {"configMap": "internal", "mountPath": "/x"}})
+    becomes(shay, item, "")
+    item["spec"]["scope"] = {"type": "cluster"}
+    becomes(shay, item, "You need the verb get on it")
+    grant(guarded, "shay", *KINDS, PODS, ("", "configmaps", ["get"], ["internal"]))
+    becomes(shay, item, "")
+
+
+def test_an_empty_label_of_a_namespace_is_a_label(guarded: Sandbox, person: Person) -> None:
+    """By its presence a namespace takes part."""
+    nina = person("nina", ("", "namespaces", ["get", "patch", "update"], []))
+    apply(guarded, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "plain"}})
+    for name in ("plain", "kube-public"):
+        for label in ("project", "department", "elevation"):
+            for value in ("", "x"):
+                body = {"metadata": {"labels": {f"outfitter.dev/{label}": value}}}
+                where = f"/api/v1/namespaces/{name}?dryRun=All"
+                status, _ = nina.answer("PATCH", where, body, "application/merge-patch+json")
+                assert status == 403, (name, label, value)

@@ -14,6 +14,7 @@ from .test_admission import IMAGE, guarded, tries
 
 __all__ = ["guarded"]  # a fixture
 pytestmark = pytest.mark.cluster
+ELEVATED = custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
 ACCOUNT = {"kind": "ServiceAccount", "name": "deployer", "namespace": "team-x"}
 
 
@@ -32,6 +33,8 @@ def deployer(guarded: Sandbox) -> Connection:
     apply(guarded, binding)
     account = Connection.from_kubeconfig(guarded.kubeconfig_for("system:serviceaccount:team-x:deployer"))
     eventually(lambda: tries(account, custom("Workspace", "w", "team-x", {"image": IMAGE})), lambda said: said == "")
+    # Policies are in force a moment after they were written.
+    eventually(lambda: tries(account, ELEVATED), lambda said: "You need the verb elevate" in said)
     return account
 
 
@@ -48,8 +51,7 @@ def test_edit_is_enough_in_its_namespace_and_not_elsewhere(deployer: Connection)
         assert tries(deployer, item) == "", item["metadata"]
         elsewhere = {**item, "metadata": {**item["metadata"], "namespace": "team-y"}}
         assert "forbidden" in tries(deployer, elsewhere)
-    elevated = custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
-    assert "You need the verb elevate" in tries(deployer, elevated)
+    assert "You need the verb elevate" in tries(deployer, ELEVATED)
 
 
 def test_pruning_is_refused_while_in_use_and_succeeds_after(guarded: Sandbox, deployer: Connection) -> None:
@@ -66,6 +68,7 @@ def test_pruning_is_refused_while_in_use_and_succeeds_after(guarded: Sandbox, de
         guarded.connection().request("PATCH", f"{path(asset)}/status", status, MERGE_PATCH)
 
     used(1)
+    eventually(lambda: deployer.answer("DELETE", f"{path(asset)}?dryRun=All")[0], lambda code: code == 403)
     assert [prune(), prune()] == [403, 403]
     used(0)
     assert prune() == 200

@@ -93,6 +93,8 @@ def structure(status: Any) -> Any:
 
 def without_note_on_replicas(status: Any) -> Any:
     """Return a status without the note that no pods follow `replicas`: 0.1.0 ignored the number without a word."""
+    if "digest" in (status.get("clonedFrom") or {}):  # 0.1.0 did not remember what a clone copied
+        status = {**status, "clonedFrom": {k: v for k, v in status["clonedFrom"].items() if k != "digest"}}
     issues = [item for item in status.get("issues", ()) if not item["message"].startswith("spec.run.replicas: ")]
     if issues or "issues" not in status:
         return {**status, **({"issues": issues} if issues else {})}

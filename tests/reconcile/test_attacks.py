@@ -94,6 +94,37 @@ async def test_data_of_a_deleted_owner_is_not_deleted_with_the_next() -> None:
     assert world.find("PersistentVolumeClaim", "models") is not None
 
 
+async def test_ephemeral_does_not_delete_data_that_is_there() -> None:
+    """Who may edit a Workspace, but not delete claims, cannot have its volume deleted by a later `ephemeral`."""
+    volume = {"name": "d", "path": "/d", "claimInfo": {"size": "1Gi"}}
+    world = World(workspace(storage={"pvc": [volume]}))
+    await world.settle()
+    (claim,) = world.all("PersistentVolumeClaim")
+    world.edit("Workspace", "w", storage={"pvc": [{**volume, "ephemeral": True}]})
+    await world.settle()
+    world.edit("Workspace", "w", suspend=True)
+    await world.settle()
+    (kept,) = world.all("PersistentVolumeClaim")
+    assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
+    assert kept["metadata"]["labels"]["outfitter.dev/retained"] == "true"
+    world.cluster.user_delete("Workspace", TEAM, "w")
+    assert world.all("PersistentVolumeClaim")
+
+
+async def test_a_child_whose_owner_label_was_changed_is_repaired() -> None:
+    world = World(workspace())
+    await world.settle()
+    body = world.get("StatefulSet", "w")
+    body["metadata"]["labels"][LABEL_OWNER_UID] = "x"
+    body["spec"]["template"]["spec"]["containers"][0]["image"] = "evil.example.com/x:1"
+    world.cluster.user_replace(body)
+    world.edit("Workspace", "w", description="look again")
+    await world.settle()
+    live = world.get("StatefulSet", "w")
+    assert live["metadata"]["labels"][LABEL_OWNER_UID] != "x"
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == IMAGE
+
+
 async def test_a_living_namesake_keeps_its_claim() -> None:
     """A tenant's DataSource cannot take up the retained claim of a shared one that is alive, and then delete it."""
     pvc = {"path": "/d", "claimInfo": {"size": "1Gi"}}

@@ -17,6 +17,13 @@ _RESERVED: Final = (
     "kubectl.kubernetes.io/",
     "kopf.",
     f"{GROUP}/",
+    # of Kubernetes' own controllers
+    "statefulset.kubernetes.io/",
+    "apps.kubernetes.io/",
+    "batch.kubernetes.io/",
+    "pv.kubernetes.io/",
+    "volume.kubernetes.io/",
+    "volume.beta.kubernetes.io/",
 )
 # Labels and annotations by which other programs give a pod an identity, a network, devices or another runtime. Pod
 # Security checks none of them.
@@ -30,9 +37,20 @@ _PRIVILEGED: Final = (
     "kubernetes.io/egress-bandwidth",
     "io.kubernetes.cri-o.", "io.kubernetes.cri.", "io.katacontainers.", "cdi.k8s.io/", "nri.io/", "devices.nri.io/",
     "mounts.nri.io/", "network-interfaces.nri.io/", "ulimits.nri.containerd.io/", "container.seccomp.security.alpha",
-    "seccomp.security.alpha", "scheduler.alpha.kubernetes.io/", "node.kubernetes.io/",
+    "seccomp.security.alpha", "nvidia.cdi.k8s.io/", "networks.opencontainers.io/", "vault.security.banzaicloud.io/",
+    "injector.tumblr.com/", "networking.gke.io/", "openshift.io/", "dapr.io/", "scheduler.alpha.kubernetes.io/",
+    "node.kubernetes.io/",
 )  # fmt: skip
-_RESERVED_NAMES: Final = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})
+_RESERVED_NAMES: Final = frozenset(
+    {
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/managed-by",
+        "pod-template-hash",
+        "controller-revision-hash",
+        "controller-uid",
+        "job-name",
+    }
+)
 
 
 def left_out(name: str, settings: Settings | None = None) -> str:

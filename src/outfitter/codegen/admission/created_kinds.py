@@ -69,6 +69,11 @@ _MODEL: Final = (
     f"(request.resource.resource == 'artifacts' && {has_value('object.spec.run')} && "
     f"{has_value('object.spec.type')} && object.spec.type == 'nim')"
 )
+_PUBLIC: Final = " || ".join(
+    f"({above}{has_value(f'{start}.servingPort')} && !({has_value(f'{start}.servingPort.clusterLocalAccessOnly')} && "
+    f"{start}.servingPort.clusterLocalAccessOnly))"
+    for start, above in (("object.spec", ""), ("object.spec.run", f"{has_value('object.spec.run')} && "))
+)
 _OPEN_PORTS: Final = ("LoadBalancer", "NodePort")
 _CREATED: Final = (
     _Created(
@@ -83,7 +88,7 @@ _CREATED: Final = (
         "networking.k8s.io",
         "ingresses",
         "has a URL",
-        f"{_any_connection('ExternalUrl')} || {_any_item('exposedUrls', 'true')}",
+        f"{_any_connection('ExternalUrl')} || {_any_item('exposedUrls', 'true')} || {_PUBLIC}",
     ),
     _Created(
         "claims",

@@ -19,7 +19,12 @@ SYSTEM: Final = ("kube-node-lease", "kube-public", "kube-system")
 
 def policy_spec() -> dict[str, Any]:
     """Return the spec of the policy."""
-    changed = " || ".join(f"{_label('object', name)} != {_label('oldObject', name)}" for name in LABELS)
+    # An empty value is a value: by its presence a Namespace takes part.
+    changed = " || ".join(
+        f"{_label('object', name)} != {_label('oldObject', name)} || "
+        f"{_has_label('object', name)} != {_has_label('oldObject', name)}"
+        for name in LABELS
+    )
     need = f"You need the verb {VERB} on {RESOURCE}.{GROUP}"
     control = f"Labels {', '.join(LABELS)} control what Namespace ' + object.metadata.name + ' may use. {need}"
     return {
@@ -78,6 +83,11 @@ _ABSENT: Final = " && ".join(f"!('{name}' in variables.labels)" for name in LABE
 def _allowed_everywhere() -> str:
     """CEL: whether the user may assign to every department."""
     return f"authorizer.group('{GROUP}').resource('{RESOURCE}').check('{VERB}').allowed()"
+
+
+def _has_label(side: str, name: str) -> str:
+    """CEL: whether a Namespace has a label, empty or not."""
+    return f"({side} != null && has({side}.metadata.labels) && '{name}' in {side}.metadata.labels)"
 
 
 def _label(side: str, name: str) -> str:

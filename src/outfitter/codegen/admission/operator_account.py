@@ -16,9 +16,13 @@ from outfitter.naming import LABEL_ELEVATION, LABEL_ON_DEMAND, LABEL_OWNER_UID, 
 from outfitter.policy.elevation import APPARMOR, FREE_CAPABILITIES, PROBES
 from outfitter.render.artifactrepository import RBAC
 from outfitter.render.credential import DOCKER_TYPE
+from outfitter.render.volumes import CSI_NFS
 
 _WRITING: Final = frozenset({"create", "delete", "patch", "update"})
 _TEMPLATES: Final = ("deployments", "jobs", "statefulsets")
+_NEVER_IN_PODS: Final = ("seLinuxOptions", "sysctls", "appArmorProfile", "windowsOptions")
+_VOLUMES: Final = ("configMap", "emptyDir", "nfs", "persistentVolumeClaim", "projected", "secret")
+_SHARED_KINDS: Final = ["artifactrepositories", "artifacts"]
 _WHAT: Final = "request.operation + ' of ' + request.resource.resource + ' ' + request.name"
 
 
@@ -95,6 +99,8 @@ def _context(side: str) -> str:
         f"(has({context}) && ("
         f"(has({context}.privileged) && {context}.privileged) || "
         f"(has({context}.allowPrivilegeEscalation) && {context}.allowPrivilegeEscalation) || "
+        f"has({context}.procMount) || has({context}.seLinuxOptions) || has({context}.appArmorProfile) || "
+        f"has({context}.windowsOptions) || "
         f"(has({context}.seccompProfile) && {context}.seccompProfile.type == 'Unconfined') || "
         f"(has({context}.capabilities) && has({context}.capabilities.add) && "
         f"{context}.capabilities.add.exists(a, !(a in [{free}])))))"
@@ -118,6 +124,11 @@ def _elevated() -> str:
     parts = [
         *hosts,
         f"{seccomp}{pod}.securityContext.seccompProfile.type == 'Unconfined')",
+        *(f"(has({pod}.securityContext) && has({pod}.securityContext.{name}))" for name in _NEVER_IN_PODS),
+        *(f"has({pod}.{name})" for name in ("nodeName", "runtimeClassName", "hostAliases")),
+        "variables.containers.exists(c, has(c.ports) && c.ports.exists(p, has(p.hostPort) && p.hostPort != 0))",
+        f"variables.volumes.exists(v, {' && '.join(f'!has(v.{kind})' for kind in _VOLUMES)} && "
+        f"!(has(v.csi) && v.csi.driver == '{CSI_NFS}'))",
         "variables.volumes.exists(v, has(v.hostPath))",
         f"variables.containers.exists(c, {_context('c')})",
         *(f"variables.containers.exists(c, {probe})" for probe in probes),
@@ -173,7 +184,10 @@ def _validations() -> Iterator[dict[str, Any]]:
         "the operator creates volumes of CSI drivers only",
     )
     ours = f"startsWith('{SHARED_ROLE_PREFIX}')"
-    inside = f"object.rules.all(r, has(r.apiGroups) && r.apiGroups == ['{GROUP}'])"
+    inside = (
+        f"object.rules.all(r, has(r.apiGroups) && r.apiGroups == ['{GROUP}'] && has(r.resources) && "
+        f"r.resources.all(x, x in {_SHARED_KINDS}))"
+    )
     role = f"!has(object.rules) || object.rules == null || {inside}"
     binding = f"object.roleRef.kind == 'Role' && object.roleRef.name.{ours}"
     yield _check(

@@ -21,8 +21,8 @@ from outfitter.naming import ANNOTATION_RESTARTED_AT
 VERB: Final = "elevate"
 CHECKED_SECRETS: Final = 8
 """Secrets that are checked by name; an object that names more needs the right to read all of the namespace."""
-# A workload runs pods. An Environment or Artifact decides what other workloads run at their next restart.
-_RUNNING: Final = ("artifacts", "environments", "inferences", "nimcaches", "workspaces")
+# A workload runs pods. The others decide what workloads run at their next restart: a volume can hide a program.
+_RUNNING: Final = ("artifacts", "datasources", "environments", "inferences", "nimcaches", "workspaces")
 _INSIDE: Final = "namespace(request.namespace)"
 _NAME: Final = "object.kind + ' ' + object.metadata.name"
 
@@ -45,12 +45,13 @@ def policy_spec() -> dict[str, Any]:
         },
         "matchConditions": [
             user_or_tool(),
-            {"name": "changed", "expression": f"{_EDITED} || {_RESTARTED}"},
+            {"name": "changed", "expression": f"{_EDITED} || {_RESTARTED} || {_REOWNED}"},
         ],
         "variables": [
             {"name": "edited", "expression": _EDITED},
             _runs(),
             *_secrets(),
+            {"name": "reowned", "expression": f"oldObject != null && {_REOWNED}"},
             {"name": "elevated", "expression": f"variables.edited && ({_elevated()})"},
             *created_kinds.variables(),
             *sharing.variables(),
@@ -59,9 +60,11 @@ def policy_spec() -> dict[str, Any]:
         "validations": [
             _pods_check(),
             *_secret_checks(),
+            _config_map_check(),
             *created_kinds.checks(),
             sharing.check(),
             sharing.moving_check(),
+            _owners_check(),
             _elevation_check(),
         ],
     }
@@ -82,6 +85,12 @@ def _restarted_at(side: str) -> str:
     )
 
 
+def _owners(side: str) -> str:
+    """CEL: the ownerReferences of an object, or an empty list. `side` is object or oldObject."""
+    return f"(has({side}.metadata.ownerReferences) ? {side}.metadata.ownerReferences : [])"
+
+
+_REOWNED: Final = f"{_owners('object')} != {_owners('oldObject')}"
 _EDITED: Final = "oldObject == null || object.spec != oldObject.spec"
 _RESTARTED: Final = f"{_restarted_at('object')} != {_restarted_at('oldObject')}"
 
@@ -187,6 +196,34 @@ def _elevation_check() -> dict[str, Any]:
         "messageExpression": f"{_NAME} + ' exceeds Pod Security level restricted. You need the verb {VERB} on ' + "
         f"request.resource.resource + '.{GROUP} in namespace ' + request.namespace + '.'",
         "message": f"it is elevated: you need the verb {VERB}",
+    }
+
+
+def _config_map_check() -> dict[str, Any]:
+    """The content of a ConfigMap that is shared reaches other namespaces."""
+    source = "object.spec.configMapVolume"
+    shared = f"{has_value('object.spec.scope')} && {has_value('object.spec.scope.type')} && object.spec.scope.type"
+    named = f"{has_value(source)} && {has_value(f'{source}.configMap')}"
+    return {
+        "expression": "!variables.edited || request.resource.resource != 'datasources' || "
+        f"!({named} && {shared} != 'project') || "
+        f"authorizer.group('').resource('configmaps').{_INSIDE}.name({source}.configMap).check('get').allowed()",
+        "reason": "Forbidden",
+        "messageExpression": f"{_NAME} + ' shares ConfigMap ' + {source}.configMap + '. You need the verb get on it.'",
+        "message": "it shares a ConfigMap that you may not read",
+    }
+
+
+def _owners_check() -> dict[str, Any]:
+    """The garbage collector deletes an object whose owner does not exist."""
+    need = "You need the verb delete on it, because the garbage collector deletes it with its owner."
+    return {
+        "expression": "!variables.reowned || authorizer"
+        f".group('{GROUP}').resource(request.resource.resource).{_INSIDE}.name(object.metadata.name)"
+        ".check('delete').allowed()",
+        "reason": "Forbidden",
+        "messageExpression": f"{_NAME} + ' gets other ownerReferences. {need}'",
+        "message": f"it gets other ownerReferences. {need}",
     }
 
 
