@@ -11,6 +11,7 @@ import yaml
 
 from integration.harness.client import Object
 from integration.harness.space import GROUP
+from outfitter.naming import ANNOTATION_FORCE_DELETE
 from outfitter_sandbox import example_sizes
 
 from .conftest import SYSTEM, Stage
@@ -47,6 +48,9 @@ def applied(stage: Stage, say: Callable[[str], None]) -> Iterator[list[tuple[str
     stage.api.gone("Namespace", "", TEAM, LONG)
     for kind, namespace, name in [*found, *others]:
         if namespace == SYSTEM:
+            if kind != "Secret":  # objects of other scenarios can use a shared asset
+                force = {"metadata": {"annotations": {ANNOTATION_FORCE_DELETE: "true"}}}
+                stage.api.patch(kind, namespace, name, force)
             stage.api.delete(kind, namespace, name)
 
 

@@ -84,7 +84,7 @@ class Counting:
             version = "outfitter.dev/v1alpha1"
             owner = {"apiVersion": version, "kind": key.kind, "name": key.name, "uid": uid, "controller": True}
             meta["ownerReferences"] = [owner]
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"a": "b"}}
 
 
 class Team:

@@ -96,3 +96,14 @@ async def test_ingresses_of_others_count(host: str, theirs: str, taken: bool) ->
         it.cluster.user_delete("Ingress", theirs, "theirs")
         await it.settle()
         assert it.find("Ingress", "w-t", "team-a") is not None
+
+
+async def test_an_ingress_that_lost_its_label_is_repaired() -> None:
+    it = world(made("a", "web", "team-a"))
+    await it.settle()
+    body = it.get("Ingress", "a-web", "team-a")
+    del body["metadata"]["labels"]["outfitter.dev/owner-uid"]
+    it.cluster.user_replace(body)
+    await it.settle()
+    assert "outfitter.dev/owner-uid" in it.get("Ingress", "a-web", "team-a")["metadata"]["labels"]
+    assert condition(it.status("Workspace", "a", "team-a"), "Ready")["status"] == "True"

@@ -34,7 +34,7 @@ _NAMESPACE_META: Final = (
     "creationTimestamp",
 )
 _OWN_META: Final = ("namespace", *_NAMESPACE_META, "ownerReferences", "generation")
-_OTHERS_META: Final = ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")
+_OTHERS_META: Final = ("namespace", "name", "uid", "resourceVersion", "creationTimestamp", "ownerReferences")
 _OURS: Final = f"{GROUP}/"
 _CLAIM_STATUS: Final = ("phase", "capacity", "conditions")
 _VOLUME_SPEC: Final = ("capacity", "claimRef", "csi", "mountOptions", "nodeAffinity", "volumeMode")
@@ -57,7 +57,7 @@ def metadata_only(kind: str, body: Body) -> CachedObject:
 
 
 def ingress(kind: str, body: Body) -> CachedObject:
-    """An Ingress of Outfitter; of others only the hosts."""
+    """An Ingress of Outfitter; of others, and of one that lost its label, the hosts and the owner."""
     meta = body["metadata"]
     if LABEL_OWNER_UID in (meta.get("labels") or {}):
         return whole(kind, body)

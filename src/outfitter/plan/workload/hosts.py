@@ -33,7 +33,7 @@ def host_conflicts(reader: Reader, resource: Resource, hosts: Iterable[tuple[str
             conflicts[name] = stalled(Reason.HOST_FORBIDDEN, text, field)
             continue
         first = next((live for live in reader.claimants(host) if _counts(reader, live, host, home)), None)
-        if first is None or first.owner == resource.live.uid:
+        if first is None or resource.live.uid in (first.owner, first.controller):
             continue
         if published and not _published(_owner(reader, first), host):
             continue  # an Ingress of a user cannot take a host that a status published before
