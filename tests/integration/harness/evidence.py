@@ -68,7 +68,11 @@ def gather(stack: Stack, files: Iterable[str]) -> Evidence:
         if right._replace(namespace="") in lent:
             found.used_of_lent.add(right)
     # One test writes statuses by hand, which the operator repairs.
-    sights = [sight for sight in stack.recorder.sights() if not sight.namespace.startswith("a-status-edited-by-hand")]
+    sights = [
+        sight
+        for sight in stack.recorder.sights()
+        if not sight.item["metadata"]["namespace"].startswith("a-status-edited-by-hand")
+    ]
     lives: dict[str, list[kstatus.Sight]] = {}
     for sight in sights:
         lives.setdefault(sight.item["metadata"]["uid"], []).append(sight)
