@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +47,6 @@ def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def found(stack: Stack, folder: Path) -> Verdicts:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on the PATH")
     client, server = verdicts.by_kubectl(folder, ROWS, stack.sandbox.kubeconfig, (), ("--server-side",))
     return Verdicts(verdicts.by_validate(folder, ROWS), client, server)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = [item for item in items if item.get_closest_marker("realnode")]
     if real and (reasons := nodes.why_no_real_node()):
         _skip(real, f"needs a real node: {'; '.join(reasons)}")
+    if shutil.which("kubectl") is None:
+        _skip([item for item in items if item.get_closest_marker("kubectl")], "kubectl is not on the PATH")
     if config.getoption("--sandbox-tests") == "changed" and not sandbox_changed():
         own = [item for item in items if item.get_closest_marker("sandbox_self")]
         _skip([item for item in own if _is_slow(item)], "the sandbox did not change; `make nightly` runs them")
