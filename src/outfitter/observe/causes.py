@@ -1,6 +1,7 @@
 """The table of messages of kubelet, scheduler, controllers and admission plugins, each with the remedy.
 
 Patterns are those of Kubernetes 1.29 to 1.36 and of common CSI drivers. A message without a row is shown as it is.
+One module, because the first row that fits counts: their order is part of the table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A simulated API server: uids, versions, generations, field ownership, status apart from spec.
 
 It also checks preconditions, collects garbage by ownerReferences, and rejects what access.py does not grant.
+One module, because all verbs work on the same stored objects and their field owners.
 """
 
 from __future__ import annotations

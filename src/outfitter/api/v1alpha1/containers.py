@@ -1,4 +1,7 @@
-"""Container groups of an artifact. Each group is one pod with one or more containers."""
+"""Container groups of an artifact. Each group is one pod with one or more containers.
+
+One module: these models are the fields of one tree, and their rules refer to each other.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
