@@ -56,14 +56,22 @@ def test_a_value_of_the_older_release_is_kept(helm: Helm, bare: Path) -> None:
     assert rendered(helm, bare, "outfitter-system", *options) == helm.template(*given)
 
 
+@pytest.fixture(scope="module")
+def usual(helm: Helm) -> list[Manifest]:
+    """The chart with its own values."""
+    return helm.template()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in paths(VALUES) if path.partition(".")[0] not in REMOVABLE])
-def test_null_is_the_default(helm: Helm, path: str) -> None:
-    assert helm.template(f"{path}=null") == helm.template()
+def test_null_is_the_default(helm: Helm, usual: list[Manifest], path: str) -> None:
+    assert helm.template(f"{path}=null") == usual
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in paths(VALUES) if path.partition(".")[0] in REMOVABLE])
-def test_null_removes_a_field_of_the_pod(helm: Helm, path: str) -> None:
-    assert helm.template(f"{path}=null") != helm.template()
+def test_null_removes_a_field_of_the_pod(helm: Helm, usual: list[Manifest], path: str) -> None:
+    assert helm.template(f"{path}=null") != usual
 
 
 def cluster_wide(manifests: list[Manifest]) -> set[tuple[str, str, str]]:
