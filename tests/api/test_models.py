@@ -68,6 +68,7 @@ def test_kinds_know_their_names() -> None:
         "ComputeResource",
         "DataSource",
         "Credential",
+        "WorkloadTemplate",
         "Workspace",
         "Inference",
         "Artifact",
@@ -75,7 +76,7 @@ def test_kinds_know_their_names() -> None:
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {
-        "Environment", "ComputeResource", "Workspace", "Inference",
+        "Environment", "ComputeResource", "WorkloadTemplate", "Workspace", "Inference",
     }  # fmt: skip
     assert kind_of("DataSource").categories == ("outfitter", "assets")
     assert kind_of("Workspace").categories == ("outfitter",)

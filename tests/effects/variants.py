@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from outfitter.api.v1alpha1.workloadtemplate import TEMPLATE_FIELDS
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION
 from outfitter.simulator.caches import OUR_KINDS
 from world import World, complete, condition
@@ -42,6 +43,7 @@ class Variant:
         objects = [complete(item) for item in documents]
         number = next(index for index, item in enumerate(objects) if item["metadata"]["name"] == SUBJECT)
         self.before, self.subject, self.after = objects[:number], objects[number], objects[number + 1 :]
+        self.reporting = [self.subject]  # objects whose status may say that a field has no effect
         self._base: World | None = None
         self._original: tuple[World, list[Outcome]] | None = None
 
@@ -84,18 +86,51 @@ class Variant:
     async def stalled(self) -> bool:
         """Whether the subject is refused."""
         world, _ = await self.original()
-        return condition(self._status(world), "Stalled") is not None
+        return any(condition(status, "Stalled") is not None for status in self._statuses(world))
 
-    def _status(self, world: World) -> Body:
-        return world.status(self.subject["kind"], SUBJECT, self.subject["metadata"]["namespace"])
+    def _statuses(self, world: World) -> list[Body]:
+        return [
+            world.status(item["kind"], item["metadata"]["name"], item["metadata"]["namespace"])
+            for item in self.reporting
+        ]
 
     async def not_honoured(self, leaf: str) -> bool:
         """Whether the status of the subject says that a leaf, or a field around it, has no effect."""
         world, _ = await self.original()
-        issues = [item["message"] for item in self._status(world).get("issues", ()) if item["issue"] in NOT_HONOURED]
+        issues = [
+            item["message"]
+            for status in self._statuses(world)
+            for item in status.get("issues", ())
+            if item["issue"] in NOT_HONOURED
+        ]
         fields = {re.sub(r"\[[^]]*\]", "[]", text.partition(": ")[0]).removeprefix("spec.") for text in issues}
         # The fields of `run` are merged with those of the definition, and reported as if they were theirs.
         return any(within(name, field) for name in (leaf, leaf.removeprefix("run.")) for field in fields)
+
+
+class Templated(Variant):
+    """The same, with the fields of the subject in a WorkloadTemplate that a workload starts from."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        workload, spec = self.subject, self.subject["spec"]
+        given = {name: value for name, value in spec.items() if name in _OF_A_TEMPLATE}
+        self.name = f"{workload['kind'].lower()}-{path.stem}"
+        self.subject = complete(
+            {
+                "kind": "WorkloadTemplate",
+                "metadata": {**workload["metadata"]},
+                "spec": {"workloadType": workload["kind"].lower(), **given},
+            }
+        )
+        rest = {name: value for name, value in spec.items() if name not in _OF_A_TEMPLATE}
+        user = {**workload, "metadata": {**workload["metadata"], "name": "user"}}
+        user["spec"] = {**rest, "template": {"name": SUBJECT}}
+        self.after = [user, *self.after]
+        self.reporting = [self.subject, user]
+
+
+_OF_A_TEMPLATE: Final = {*TEMPLATE_FIELDS, "assets"}
 
 
 def _documents(path: Path) -> list[Body]:
@@ -110,7 +145,14 @@ def _common() -> tuple[Body, ...]:
 @cache
 def variants(kind: str) -> tuple[Variant, ...]:
     """The variants of a kind."""
-    return tuple(Variant(path) for path in sorted((ROOT / kind.lower()).glob("*.yaml")))
+    found: list[Variant] = [Variant(path) for path in sorted((ROOT / kind.lower()).glob("*.yaml"))]
+    if kind == "WorkloadTemplate":
+        of_workloads = (path for name in ("workspace", "inference") for path in sorted((ROOT / name).glob("*.yaml")))
+        found += [Templated(path) for path in of_workloads if not path.stem.startswith(_OF_ARTIFACTS)]
+    return tuple(found)
+
+
+_OF_ARTIFACTS: Final = ("version", "draft")
 
 
 def _place(body: Body) -> tuple[str, str, str]:
@@ -124,7 +166,9 @@ def outcome(world: World) -> Outcome:
     for body in world.cluster.objects():
         if body["kind"] == "ControllerRevision":
             continue
-        text = json.dumps(body.get("status") if body["kind"] in OUR_KINDS else _child(body), sort_keys=True)
+        # The combined fields of a template say what they are, not what they do.
+        status = {name: value for name, value in (body.get("status") or {}).items() if name != "combinedSpec"}
+        text = json.dumps(status if body["kind"] in OUR_KINDS else _child(body), sort_keys=True)
         for name in revisions:
             text = text.replace(name, "<revision>")
         found["/".join(_place(body))] = text

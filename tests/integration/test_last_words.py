@@ -51,3 +51,7 @@ def test_every_status_ever_written_follows_the_kstatus_rules(evidence: Evidence)
 
 def test_the_operator_met_no_defect_of_its_own(evidence: Evidence) -> None:
     assert evidence.log_errors == []
+
+
+def test_nothing_was_written_more_than_ten_times_a_minute(evidence: Evidence) -> None:
+    assert not evidence.busy, "\n".join(evidence.busy)

@@ -149,6 +149,20 @@ def test_other_assets_in_use_stay_as_well(protected: Space) -> None:
         assert f"{kind} {name} is used by {space.name}/box" in refused(space, kind, name)
 
 
+def test_an_environment_of_a_template_stays_and_one_of_workloads_may_go(protected: Space) -> None:
+    space = protected
+    for name in ("kept", "free"):
+        space.make("Environment", name, {"image": "registry.example.com/box:1"})
+    template = {"workloadType": "workspace", "assets": {"environment": {"name": "kept"}}}
+    space.make("WorkloadTemplate", "notebook", template)
+    space.running("box", assets={"environment": {"name": "free"}})
+    for name, total in (("kept", 1), ("free", 1)):
+        space.wait("Environment", name, lambda item, total=total: item["status"]["usedBy"].get("total") == total)
+    assert f"Environment kept is used by {space.name}/notebook" in refused(space, "Environment", "kept")
+    space.delete("Environment", "free")
+    space.gone("Environment", "free")
+
+
 def test_namespaces_and_garbage_collection_pass(stack: Stack, protected: Space, spaces: Callable[..., Space]) -> None:
     doomed = spaces(lasting=True)
     version(doomed, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -309,13 +310,25 @@ async def test_a_clone_waits_for_its_source() -> None:
     assert reason(world.status("Artifact", "next")) == "Draft"
 
 
-async def test_clones_of_each_other_end() -> None:
-    """The schema refuses a clone of itself; a longer circle only waits."""
-    world = World(
-        *(asset("Artifact", name, {"cloneFrom": {"name": other}}) for name, other in (("a", "b"), ("b", "a")))
-    )
+@pytest.mark.parametrize("count", [2, 3, 7])
+async def test_clones_of_each_other_end(count: int) -> None:
+    """The schema refuses a clone of itself; a longer circle only waits, with one status each."""
+    names = "abcdefg"[:count]
+    clones = [asset("Artifact", name, {"cloneFrom": {"name": names[number - 1]}}) for number, name in enumerate(names)]
+    world = World(*clones, asset("Artifact", "outside", {"cloneFrom": {"name": "a"}}))
     await world.settle()
-    assert {reason(world.status("Artifact", name)) for name in ("a", "b")} == {"SourceNotReady"}
+    for name in (*names, "outside"):
+        status = world.status("Artifact", name)
+        assert reason(status) == "SourceNotReady"
+        assert f"Artifacts {', '.join(names)} clone each other in a circle" in status["message"]
+    assert max(Counter(world.writes()).values()) == 1
+
+
+async def test_a_chain_of_clones_tells_what_is_missing() -> None:
+    world = World(*(asset("Artifact", name, {"cloneFrom": {"name": of}}) for name, of in ("ab", "bc", "cd")))
+    await world.settle()
+    for name in "abc":
+        assert "Artifact team-a/d does not exist. Create it" in world.status("Artifact", name)["message"]
 
 
 async def test_a_locking_artifact_tells_its_repository() -> None:

@@ -39,6 +39,12 @@ class ComputeRef(AssetRef):
     TARGET: ClassVar[str] = "ComputeResource"
 
 
+class TemplateRef(AssetRef):
+    """The WorkloadTemplate to start from."""
+
+    TARGET: ClassVar[str] = "WorkloadTemplate"
+
+
 class DataSourceRef(AssetRef):
     """A DataSource to mount."""
 

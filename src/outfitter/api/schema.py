@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from outfitter.api.base import CustomResource, Model
-from outfitter.api.types import STORED_DEFAULT
+from outfitter.api.types import FREE_FORM, STORED_DEFAULT
 
 _KEYWORDS = (
     "description", "type", "format", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern",
@@ -58,6 +58,8 @@ def _structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, A
         out["default"] = node[STORED_DEFAULT]
     if "const" in node:
         out["enum"] = [node["const"]]
+    if FREE_FORM in node:
+        return {**out, FREE_FORM: True}
     if "x-kubernetes-int-or-string" in out:
         out.pop("type", None)
     if "description" in out:

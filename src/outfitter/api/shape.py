@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-from outfitter.api.types import PATTERN_WORDS, matches
+from outfitter.api.types import FREE_FORM, PATTERN_WORDS, matches
 
 Path = tuple[str | int, ...]
 _UNKNOWN: Final = "The field is unknown."
@@ -100,6 +100,8 @@ def _is_whole(value: object) -> TypeGuard[float]:
 
 
 def _object_errors(schema: Mapping[str, Any], value: Mapping[str, Any], path: Path) -> Iterator[FieldError]:
+    if FREE_FORM in schema:
+        return
     properties = schema.get("properties")
     for name in schema.get("required", ()):
         if value.get(name) is None:

@@ -62,6 +62,9 @@ PATTERN_WORDS = {
 STORED_DEFAULT = "x-stored-default"
 """Schema key of the few defaults that the API server stores in the object; the models apply all others."""
 
+FREE_FORM = "x-kubernetes-preserve-unknown-fields"
+"""Schema key of an object whose fields are those of another object, written by the operator alone."""
+
 
 def tag_can_move(image: str) -> bool:
     """Return whether an image has the tag latest or none, and no digest: its registry can change it at any time."""

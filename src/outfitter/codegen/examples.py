@@ -53,6 +53,18 @@ spec:
   secretRef: {name: registry-login}
   keys: {password: token}       # read the password from the key `token`
 """,
+    "WorkloadTemplate": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadTemplate
+metadata: {name: notebook, namespace: outfitter-system}
+spec:
+  workloadType: workspace
+  scope: {type: department, name: research}
+  assets:
+    environment: {name: torch}
+    compute: {name: one-gpu}
+  nodeType: a100                # any field of a Workspace; a Workspace names it: template: {name: notebook}
+""",
     "Workspace": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: Workspace

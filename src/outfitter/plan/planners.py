@@ -12,6 +12,7 @@ from outfitter.plan.assets import plan_compute_resource, plan_environment
 from outfitter.plan.credential import plan_credential
 from outfitter.plan.datasource import plan_data_source
 from outfitter.plan.nimcache import plan_nim_cache
+from outfitter.plan.template import plan_template
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
 from outfitter.policy.capabilities import ASSET, unsupported
@@ -31,6 +32,7 @@ _PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
     "ComputeResource": plan_compute_resource,
     "DataSource": plan_data_source,
     "Credential": plan_credential,
+    "WorkloadTemplate": plan_template,
     "Artifact": plan_artifact,
     "ArtifactRepository": plan_repository,
     "NimCache": plan_nim_cache,

@@ -47,10 +47,11 @@ def _user_override(candidate: Candidate) -> Iterator[Problem]:
     assert isinstance(environment.model, Environment)
     if environment.model.spec.security.override_uid_gid_in_workspace:
         return
-    given = request.inline.get("security") or {}
-    for name in (name for name in _USER_AND_GROUPS if name in given):
+    inline, templated = (fields.get("security") or {} for fields in (request.inline, request.from_template))
+    for name in (name for name in _USER_AND_GROUPS if name in {**templated, **inline}):
         text = f"{environment.key} does not allow this override (overrideUidGidInWorkspace is false). Remove the field."
-        yield stalled(Reason.OVERRIDE_FORBIDDEN, text, f"spec.security.{name}")
+        field = f"spec.security.{name}" if name in inline else "spec.template"
+        yield stalled(Reason.OVERRIDE_FORBIDDEN, text, field)
 
 
 def _not_for_serving(candidate: Candidate) -> Iterator[Problem]:

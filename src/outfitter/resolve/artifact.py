@@ -95,7 +95,7 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
         if snapshot is None or snapshot.owner != found.live.uid:
             text = (
                 f"Artifact {resource.live.namespace}/{source.name} has not copied the fields of its own clone source "
-                f"yet. {first_cause(found, resource.live.namespace)}"
+                f"yet. {_missing_source(reader, found)}"
             ).rstrip()
             return waiting(Reason.SOURCE_NOT_READY, text, "spec.cloneFrom")
     origin = definition(reader, found)
@@ -114,6 +114,24 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
         "clonedFrom": {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation},
     }
     return _defined(resource, {**taken["spec"], **(resource.body.get("spec") or {})}, taken, fresh=True)
+
+
+def _missing_source(reader: Reader, clone: Resource) -> str:
+    """Return why a clone has no source to copy, from the sources themselves: statuses of a circle repeat each other."""
+    names: list[str] = []
+    found: Resource | None = clone
+    while found is not None:
+        assert isinstance(found.model, Artifact)
+        name, source = found.live.name, found.model.spec.clone_from
+        if name in names:
+            circle = ", ".join(sorted(names[names.index(name) :]))
+            return f"Artifacts {circle} clone each other in a circle. Change cloneFrom of one of them."
+        names.append(name)
+        if source is None:
+            return ""  # it is about to be copied
+        missing = f"Artifact {clone.live.namespace}/{source.name} does not exist. Create it."
+        found = reader.resource("Artifact", clone.live.namespace, source.name)
+    return missing
 
 
 def _replaced(resource: Resource, taken: Mapping[str, Any]) -> Problem | None:

@@ -32,7 +32,7 @@ def environment_of(reader: Reader, request: WorkloadRequest, found: Found) -> Re
         return request.resource
     if request.environment is None:
         return None
-    field = f"{request.prefix}.environment"
+    field = request.asset_field("environment")
     return found.keep(find(reader, "Environment", request.namespace, request.environment, field), named_by=field)
 
 
@@ -43,17 +43,24 @@ def asset_layers(
     if environment is not None:
         yield Layer(label(environment), _given(environment))
     yield from compute_layer(reader, request, found)
-    yield Layer(label(request.resource), request.inline)
+    yield from own_layers(request)
 
 
 def compute_layer(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[Layer]:
     """Yield the layer of the ComputeResource, where one is named and exists."""
     if request.compute is None:
         return
-    field = f"{request.prefix}.compute"
+    field = request.asset_field("compute")
     compute = found.keep(find(reader, "ComputeResource", request.namespace, request.compute, field), named_by=field)
     if compute is not None:
         yield Layer(label(compute), {"compute": _given(compute)})
+
+
+def own_layers(request: WorkloadRequest) -> Iterator[Layer]:
+    """Yield the fields of the template, then the inline fields."""
+    if request.template is not None and request.from_template:
+        yield Layer(f"WorkloadTemplate {request.template.name}", request.from_template)
+    yield Layer(label(request.resource), request.inline)
 
 
 def _given(asset: Resource) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from outfitter.api.refs import AssetRef
+from outfitter.api.refs import AssetRef, TemplateRef
 from outfitter.api.v1alpha1 import Artifact, WorkloadTraits, kind_of
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
@@ -15,7 +15,17 @@ from outfitter.resolve.groups import PlacedGroup
 from outfitter.snapshot import Resource
 
 _NOT_INLINE = frozenset(
-    {"assets", "artifact", "suspend", "replicas", "autoscaling", "containerGroups", "description", "displayName"}
+    {
+        "assets",
+        "template",
+        "artifact",
+        "suspend",
+        "replicas",
+        "autoscaling",
+        "containerGroups",
+        "description",
+        "displayName",
+    }
 )
 _OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfiguration")
 
@@ -42,6 +52,11 @@ class WorkloadRequest:
     sizings: tuple[GroupSizing, ...] = ()
     autoscaling: Autoscaling | None = None
     running: tuple[PlacedGroup, ...] = ()
+    template: TemplateRef | None = None
+    from_template: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that the template gives."""
+    template_assets: frozenset[str] = frozenset()
+    """Fields of `assets` that the template sets: "environment", "compute", or the name of a DataSource."""
 
     @property
     def type(self) -> str:
@@ -68,6 +83,12 @@ class WorkloadRequest:
     def prefix(self) -> str:
         """Return the field that holds the references to assets."""
         return "spec.run" if self.own_definition else "spec.assets"
+
+    def asset_field(self, name: str, item: str = "") -> str:
+        """Return the field of the workload that names an asset, or the template that does. `item`: of a list."""
+        if (item or name) in self.template_assets:
+            return "spec.template"
+        return f"{self.prefix}.{name}"
 
     @property
     def own_artifact(self) -> bool:
@@ -116,6 +137,7 @@ def _of_workload(resource: Resource, traits: WorkloadTraits) -> WorkloadRequest:
         {key: value for key, value in (resource.body.get("spec") or {}).items() if key not in _NOT_INLINE},
         spec.suspend,
         _restarted_at(resource),
+        template=spec.template,
         environment=spec.assets.environment,
         compute=spec.assets.compute,
         data_sources=spec.assets.data_sources,

@@ -15,12 +15,13 @@ from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
 from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.groups import PlacedGroup, place_groups
-from outfitter.resolve.layers import Layer, compute_layer
+from outfitter.resolve.layers import Layer, compute_layer, own_layers
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.template import with_template
 from outfitter.resolve.volumes import asset_volumes, check_volumes, inline_volumes, with_nodes
 from outfitter.resolve.workload import (
     ContainerUse,
@@ -52,8 +53,9 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request)
     found = Found()
+    request = with_template(reader, request, found)
     chosen, placed = _chosen(reader, request)
-    merged = merge([*compute_layer(reader, request, found), Layer(label(request.resource), request.inline)])
+    merged = merge([*compute_layer(reader, request, found), *own_layers(request)])
     spec = read_submission(request.traits, merged, found)
     volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
     check_volumes(reader, request.namespace, volumes, found)

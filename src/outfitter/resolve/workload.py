@@ -24,6 +24,7 @@ from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.ports import serving_port
 from outfitter.resolve.references import AssetUse, Found, Source, check_variables
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.template import with_template
 from outfitter.resolve.volumes import (
     Volume,
     asset_volumes,
@@ -35,7 +36,7 @@ from outfitter.snapshot import CachedObject, Reader, Resource
 
 MAIN = "main"
 _ABSENT: Final = (Reason.REFERENCE_NOT_FOUND, Reason.REFERENCE_DELETING)
-_LAYERS: Final = (".environment", ".compute", ".artifact")
+_LAYERS: Final = (".environment", ".compute", ".artifact", ".template")
 NGC_HOST = "nvcr.io/"
 
 Spec = WorkloadFields
@@ -95,6 +96,7 @@ class Resolved:
 def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
     """Resolve a workload that is made of assets and inline fields."""
     found = Found()
+    request = with_template(reader, request, found)
     environment = environment_of(reader, request, found)
     merged = merge(asset_layers(reader, request, environment, found))
     spec = read_submission(request.traits, merged, found)

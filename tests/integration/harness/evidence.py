@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import kstatus, rights
+from . import kstatus, rates, rights
 from .rights import Right
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Evidence:
     late: int = 0  # checks that had to wait for a minute or more
     late_failures: list[str] = field(default_factory=list)
     log_errors: list[str] = field(default_factory=list)  # what the operator's log shows of defects
+    busy: list[str] = field(default_factory=list)  # objects that it wrote more than ten times within a minute
 
     def __add__(self, other: Evidence) -> Evidence:
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
@@ -79,6 +80,7 @@ def gather(stack: Stack, files: Iterable[str]) -> Evidence:
     found.statuses = len(sights)
     found.violations = [f"{what}: {sight}" for sight in sights for what in kstatus.wrong(sight)]
     found.violations += [what for life in lives.values() for what in kstatus.wrong_in_life(life)]
+    found.busy = rates.busy(stack.sandbox.audit(), rights.USER)
     lines = stack.operator.said().splitlines()
     found.log_errors = [
         "\n".join(lines[number : number + 20])

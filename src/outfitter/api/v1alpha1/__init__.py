@@ -10,6 +10,7 @@ from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference
 from outfitter.api.v1alpha1.kinds import BACKENDS, KINDS, Kind, WorkloadTraits, kind_of, traits_of
 from outfitter.api.v1alpha1.nimcache import NimCache
+from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.v1alpha1.workspace import Workspace
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Inference",
     "Kind",
     "NimCache",
+    "WorkloadTemplate",
     "WorkloadTraits",
     "Workspace",
     "kind_of",

@@ -111,6 +111,8 @@ class UsedBy(Model):
     """Workspaces, at most 50 of them."""
     inferences: Users = ()
     """Inferences, at most 50 of them."""
+    workload_templates: Users = ()
+    """WorkloadTemplates, at most 50 of them."""
     artifacts: Users = ()
     """Artifacts, at most 50 of them."""
     nim_caches: Users = ()

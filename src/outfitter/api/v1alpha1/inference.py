@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.refs import TemplateRef
 from outfitter.api.rules import Node, Rule
 from outfitter.api.types import STORED_DEFAULT, Int32, Name, PositiveInt32, StatusName, list_atomic
 from outfitter.api.v1alpha1.artifactstatus import ServingStatus
@@ -149,6 +150,8 @@ class InferenceSpec(WorkloadFields):
     """Display name. Default: the name of the object."""
     artifact: ArtifactRef | None = None
     """Artifact to run, instead of an image. Only a locked artifact can replace a locked one."""
+    template: TemplateRef | None = None
+    """WorkloadTemplate to start from. Inline fields override its fields, and `assets` override its assets."""
     assets: Assets = Assets()
     """Assets: an environment (not with an artifact), a compute resource, data sources."""
     replicas: Annotated[Int32, Field(json_schema_extra={STORED_DEFAULT: 1})] = 1
@@ -214,6 +217,7 @@ class Inference(CustomResource):
     SELECTABLE: ClassVar[tuple[str, ...]] = (
         ".spec.artifact.name",
         ".spec.artifact.repository",
+        ".spec.template.name",
         ".spec.assets.environment.name",
         ".spec.assets.compute.name",
         ".spec.suspend",

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
 from outfitter.api.v1alpha1.workload import WorkloadFields
+from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
 
 
@@ -75,6 +76,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues",)),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
+    Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
     Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from outfitter.api.base import Column, CustomResource, Model
-from outfitter.api.refs import ComputeRef, EnvironmentRef
+from outfitter.api.refs import ComputeRef, EnvironmentRef, TemplateRef
 from outfitter.api.rules import Rule
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
 from outfitter.api.v1alpha1.connections import ConnectionOverrides
@@ -40,6 +40,8 @@ class WorkspaceSpec(WorkloadFields):
     """Purpose, in 1 to 250 characters."""
     display_name: DisplayName | None = None
     """Display name. Default: the name of the object."""
+    template: TemplateRef | None = None
+    """WorkloadTemplate to start from. Inline fields override its fields, and `assets` override its assets."""
     assets: Assets = Assets()
     """Assets: an environment, a compute resource, data sources."""
     connections: ConnectionOverrides = ()
@@ -68,6 +70,7 @@ class Workspace(CustomResource):
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.template.name",
         ".spec.assets.environment.name",
         ".spec.assets.compute.name",
         ".spec.suspend",

@@ -12,11 +12,20 @@ from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
 from outfitter.codegen.admission.presence import has_value
 from outfitter.naming import ANNOTATION_FORCE_DELETE
 
-# Environments are not protected: a workload continues with its revision of a deleted Environment.
+# A workload continues with its revision of a deleted Environment or WorkloadTemplate. A WorkloadTemplate has no
+# revision, so an Environment that one names is protected.
 _PROTECTED: Final = (
-    "ComputeResource", "DataSource", "Credential", "Artifact", "ArtifactRepository", "NimCache",
+    "ComputeResource", "DataSource", "Credential", "Environment", "Artifact", "ArtifactRepository", "NimCache",
 )  # fmt: skip
-_LISTS: Final = ("artifacts", "inferences", "workspaces", "environments", "dataSources", "nimCaches")
+_LISTS: Final = (
+    "artifacts",
+    "inferences",
+    "workspaces",
+    "environments",
+    "dataSources",
+    "workloadTemplates",
+    "nimCaches",
+)
 _STATUS: Final = "has(oldObject.status)"
 _USED: Final = f"{_STATUS} && has(oldObject.status.usedBy)"
 _NAME: Final = "oldObject.kind + ' ' + oldObject.metadata.name"
@@ -42,8 +51,17 @@ def policy_spec() -> dict[str, Any]:
         },
         "matchConditions": [user_or_tool(), _not_forced()],
         "variables": [
-            _number("used", f"{_USED} && has(oldObject.status.usedBy.total)", "usedBy.total"),
-            {"name": "users", "expression": " + ".join(map(_users, _LISTS))},
+            {"name": "templates", "expression": _users("workloadTemplates")},
+            {
+                "name": "used",
+                "expression": "request.resource.resource == 'environments' ? variables.templates.size() : "
+                f"({_USED} && has(oldObject.status.usedBy.total) ? oldObject.status.usedBy.total : 0)",
+            },
+            {
+                "name": "users",
+                "expression": "request.resource.resource == 'environments' ? variables.templates : "
+                + " + ".join(map(_users, _LISTS)),
+            },
             _number("version", f"{_STATUS} && has(oldObject.status.version)", "version"),
             _number("artifacts", f"{_STATUS} && has(oldObject.status.numArtifacts)", "numArtifacts"),
         ],

@@ -22,7 +22,15 @@ VERB: Final = "elevate"
 CHECKED_SECRETS: Final = 8
 """Secrets that are checked by name; an object that names more needs the right to read all of the namespace."""
 # A workload runs pods. The others decide what workloads run at their next restart: a volume can hide a program.
-_RUNNING: Final = ("artifacts", "datasources", "environments", "inferences", "nimcaches", "workspaces")
+_RUNNING: Final = (
+    "artifacts",
+    "datasources",
+    "environments",
+    "inferences",
+    "nimcaches",
+    "workloadtemplates",
+    "workspaces",
+)
 _INSIDE: Final = "namespace(request.namespace)"
 _NAME: Final = "object.kind + ' ' + object.metadata.name"
 

@@ -22,6 +22,7 @@ from outfitter.reasons import Level, Reason
 from outfitter.render import connection
 from outfitter.render.owner import labelled_by_user
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.template import with_scaling
 from outfitter.snapshot import Reader
 
 
@@ -53,6 +54,7 @@ def _without_revision(reader: Reader, request: WorkloadRequest, observed: Observ
 def _with_revision(
     reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal, revision: Revision
 ) -> Plan:
+    request = with_scaling(request, revision.submission)
     exposure = connection.endpoints(revision.spec, request.name, request.namespace, reader.settings)
     run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
     conflicts = hosts.host_conflicts(reader, request.resource, hosts.hosts(reader, run))

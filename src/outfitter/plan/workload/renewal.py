@@ -20,6 +20,7 @@ from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import elevation_allowed, enforced_level
 from outfitter.resolve.serving import resolve
+from outfitter.resolve.template import with_scaling
 from outfitter.resolve.workload import Resolved, pull_secrets
 from outfitter.snapshot import Reader
 
@@ -87,6 +88,7 @@ def _problems(
     if resolved.incomplete:  # what would follow from a missing layer may not be true once it is there
         return
     yield from rendered.problems
+    request = with_scaling(request, resolved.merged.fields)
     run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
     yield from backend_of(request.traits).limits(run)
     facts = NamespaceFacts(elevation_allowed(reader, request.namespace), enforced_level(reader, request.namespace))

@@ -30,7 +30,9 @@ def source_volume(asset: Resource, use: VolumeUse) -> tuple[str, Volume | None]:
 def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Iterator[Volume]:
     """Yield the volumes of the DataSources that the workload names."""
     for index, ref in enumerate(request.data_sources):
-        field = f"{request.prefix}.dataSources[{index}]"
+        field = request.asset_field("dataSources", ref.name)
+        if field != "spec.template":
+            field = f"{field}[{index}]"
         asset = found.keep(find(reader, "DataSource", request.namespace, ref, field), named_by=field)
         if asset is None:
             continue

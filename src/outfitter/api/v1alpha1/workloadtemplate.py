@@ -1,0 +1,155 @@
+"""WorkloadTemplate: fields and assets that workloads of one type start from."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.rules import Rule, Transition
+from outfitter.api.types import FREE_FORM, Message
+from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus
+from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
+from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
+from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
+from outfitter.api.v1alpha1.workload import WorkloadFields
+from outfitter.api.v1alpha1.workspace import Assets
+
+_OF_SERVING = ("autoscaling", "servingPort", "servingConfiguration")
+
+
+def _not_for(workload_type: str, path: str) -> Rule:
+    """Refuse a field that a type of workload does not have."""
+    steps = path.split(".")
+    places = [".".join(("self", *steps[: number + 1])) for number in range(len(steps))]
+    present = " && ".join(f"has({place})" for place in places)
+
+    def absent(spec: Any) -> bool:
+        node = spec
+        for step in steps:
+            if step not in node:
+                return True
+            node = node[step]
+        return bool(spec.get("workloadType") != workload_type)
+
+    return Rule(
+        f"self.workloadType != '{workload_type}' || !({present})",
+        f"A workload of type {workload_type} has no {path}. Remove the field, or change workloadType.",
+        absent,
+        field=path,
+        reason="FieldValueForbidden",
+    )
+
+
+def _rules() -> Iterator[Rule]:
+    for path in _OF_SERVING:
+        yield _not_for("workspace", path)
+    for model, start in ((InferenceSpec, ""), (InferenceSecurity, "security."), (InferenceStorage, "storage.")):
+        for name in model.without():
+            yield _not_for("inference", f"{start}{to_camel(name)}")
+
+
+class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
+    """Assets, inline fields or both."""
+
+    WITHOUT: ClassVar[tuple[str, ...]] = ("supported_types", "distributed_framework")
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *_rules(),
+        at_most_one_serving_port(),
+        Rule(
+            "self.workloadType != 'workspace' || !has(self.connections) || "
+            "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
+            "connectionType ServingPort is valid only for an Inference. Use another connectionType.",
+            lambda spec: (
+                spec.get("workloadType") != "workspace"
+                or all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ()))
+            ),
+            field="connections",
+        ),
+        Rule(
+            "self.workloadType != 'inference' || !has(self.storage) || !has(self.storage.pvc) || "
+            "self.storage.pvc.all(v, !has(v.ephemeral))",
+            "A workload of type inference has no storage.pvc[].ephemeral. Remove the field, or change workloadType.",
+            lambda spec: (
+                spec.get("workloadType") != "inference"
+                or all("ephemeral" not in item for item in spec.get("storage", {}).get("pvc", ()))
+            ),
+            field="storage.pvc",
+            reason="FieldValueForbidden",
+        ),
+    )
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition(
+            "self.workloadType == oldSelf.workloadType",
+            "workloadType cannot change after creation. Create a new WorkloadTemplate.",
+            lambda new, old: bool(new.get("workloadType") == old.get("workloadType")),
+            "workloadType",
+        ),
+    )
+
+    workload_type: Literal["workspace", "inference"]
+    """Type of the workloads that may use this template: `workspace` or `inference`. Cannot change after creation."""
+    assets: Assets = Assets()
+    """Assets: an environment, a compute resource, data sources."""
+    connections: ConnectionOverrides = ()
+    """Settings for connections of the environment, and additional connections."""
+    autoscaling: InlineAutoscaling | None = None
+    """Scale by load, instead of `replicas`. Only for inference."""
+    serving_port: ServingPort | None = None
+    """The port for requests, and its users. Only for inference."""
+    serving_configuration: ServingConfiguration | None = None
+    """Time limits of serving. Only for inference."""
+
+
+class Runnable(Model):
+    """Whether a workload of this template alone could run."""
+
+    is_runnable: bool
+    """True if the template and its assets are a complete workload."""
+    issue: Message | None = None
+    """First reason why not. A workload can supply what is missing."""
+
+
+class WorkloadTemplateStatus(AssetStatus):
+    """State of the template."""
+
+    runnable: Runnable | None = None
+    """Whether a workload of this template alone could run."""
+    combined_spec: Annotated[dict[str, Any] | None, Field(json_schema_extra={FREE_FORM: True})] = None
+    """Fields of the template and of its assets together, as a workload gets them."""
+
+
+class WorkloadTemplate(CustomResource):
+    """Fields and assets that workloads of one type start from. A definition: Outfitter creates no object for it."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="Type", path=".spec.workloadType"),
+        Column(name="Status", path=".status.syncStatus"),
+        Column(name="Ready", path=".status.conditions[?(@.type=='Ready')].status"),
+        Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
+        Column(name="Runnable", path=".status.runnable.isRunnable", type="boolean"),
+        Column(name="Used", path=".status.usedBy.total", type="integer"),
+        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Message", path=".status.message", wide=True),
+    )
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.workloadType",
+        ".spec.assets.environment.name",
+        ".spec.assets.compute.name",
+        ".spec.scope.type",
+        ".status.syncStatus",
+    )
+
+    spec: WorkloadTemplateSpec
+    """Desired state."""
+    status: WorkloadTemplateStatus = WorkloadTemplateStatus()
+    """Observed state. Only the operator writes it."""
+
+
+TEMPLATE_FIELDS: frozenset[str] = frozenset(
+    str(field.alias)
+    for name, field in WorkloadTemplateSpec.model_fields.items()
+    if name not in AssetSpec.model_fields and name not in ("workload_type", "assets")
+)
+"""Fields that a template gives to its workloads."""
