@@ -150,7 +150,8 @@ def _in_flight(requests: Sequence[Request], seconds: float) -> float:
 
 
 def _shapes(requests: Sequence[Request]) -> Counter[str]:
-    return Counter(request.shape for request in requests)
+    """A request that was refused and sent again counts once, among those of `writes`."""
+    return Counter(request.shape for request in requests if request.code < 300)
 
 
 def same_writes(scenario: Scenario, operator: Counter[str], bare: Counter[str]) -> bool:

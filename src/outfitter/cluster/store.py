@@ -15,6 +15,7 @@ from typing import Any
 from outfitter.children import CHILD_KINDS, ChildKind, whole
 from outfitter.snapshot import CachedObject
 
+_FEW = 8
 _TOMBSTONES = 4096  # deleted uids kept per kind, far more than one watch can have in flight
 
 
@@ -44,7 +45,7 @@ class Store:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._spaces: dict[str, dict[str, CachedObject]] = {}
-        self._owned: dict[str, dict[tuple[str, str], CachedObject]] = {}
+        self._owned: dict[str, tuple[CachedObject, ...] | dict[str, CachedObject]] = {}
         self._uids: dict[str, CachedObject] = {}
         self._tombstones: OrderedDict[str, int] = OrderedDict()  # uid -> version of the deletion
 
@@ -70,8 +71,8 @@ class Store:
 
     def owned(self, uid: str) -> tuple[CachedObject, ...]:
         """The objects whose owner-uid label is `uid`, in any namespace."""
-        found = self._owned.get(uid)
-        return tuple(found.values()) if found else ()
+        found = self._owned.get(uid, ())
+        return found if isinstance(found, tuple) else tuple(found.values())
 
     def owners(self) -> tuple[str, ...]:
         """The owner uids of all objects."""
@@ -99,7 +100,7 @@ class Store:
                 self._remember_deletion(old.uid, live.resource_version)
         self._spaces.setdefault(live.namespace, {})[live.name] = live
         if live.owner:
-            self._owned.setdefault(live.owner, {})[(live.namespace, live.name)] = live
+            self._own(live)
         self._uids[live.uid] = live
         return Change(self.kind, old, live)
 
@@ -124,11 +125,27 @@ class Store:
         if not space:
             del self._spaces[live.namespace]
         if live.owner:
-            owned = self._owned[live.owner]
-            del owned[(live.namespace, live.name)]
-            if not owned:
-                del self._owned[live.owner]
+            self._disown(live)
         self._uids.pop(live.uid, None)
+
+    def _own(self, live: CachedObject) -> None:
+        """Add an object to those of its owner: a tuple, which is small, until there are many."""
+        owned = self._owned.get(live.owner, ())
+        if isinstance(owned, dict):
+            owned[live.uid] = live
+        elif len(owned) < _FEW:
+            self._owned[live.owner] = (*owned, live)
+        else:
+            self._owned[live.owner] = {each.uid: each for each in (*owned, live)}
+
+    def _disown(self, live: CachedObject) -> None:
+        owned = self._owned[live.owner]
+        if isinstance(owned, dict):
+            del owned[live.uid]
+        else:
+            self._owned[live.owner] = owned = tuple(each for each in owned if each is not live)
+        if not owned:
+            del self._owned[live.owner]
 
     def _remember_deletion(self, uid: str, version: int) -> None:
         self._tombstones[uid] = max(version, self._tombstones.get(uid, -1))

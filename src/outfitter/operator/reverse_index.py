@@ -15,8 +15,9 @@ class ReverseIndex:
     """The dependencies of each key, and the dependents of each object."""
 
     def __init__(self) -> None:
-        self._deps: dict[Key, frozenset[Dep]] = {}
+        self._deps: dict[Key, tuple[Dep, ...]] = {}  # a set takes four times the memory
         self._users: dict[Dep, set[Key]] = {}
+        self._shared: dict[Dep, Dep] = {}  # equal dependencies of many keys are one object
         self._running: dict[Key, int] = {}  # the number of changes before its reconciliation started
         self._changes: deque[tuple[Key | None, tuple[str, str, str]]] = deque()  # since the first of those started
         self._dropped = 0  # changes before those
@@ -53,21 +54,21 @@ class ReverseIndex:
 
     def record(self, key: Key, deps: frozenset[Dep] | None) -> frozenset[Dep]:
         """Replace the dependencies of `key`; None keeps them. Returns those that were added or removed."""
-        before = self._deps.get(key, _NONE)
+        before = frozenset(self._deps.get(key, ()))
         if deps is None or before == deps:
             return _NONE
         self._remove(key, before - deps)
         for dep in deps - before:
             self._users.setdefault(dep, set()).add(key)
         if deps:
-            self._deps[key] = deps
+            self._deps[key] = tuple(self._shared.setdefault(dep, dep) for dep in deps)
         else:
             self._deps.pop(key, None)
         return before ^ deps
 
     def forget(self, key: Key) -> frozenset[Dep]:
         """Remove a deleted key. Returns its dependencies."""
-        before = self._deps.pop(key, _NONE)
+        before = frozenset(self._deps.pop(key, ()))
         self._remove(key, before)
         return before
 
@@ -88,6 +89,7 @@ class ReverseIndex:
             users.discard(key)
             if not users:
                 del self._users[dep]
+                self._shared.pop(dep, None)
 
 
 def _matching(kind: str, namespace: str, name: str) -> tuple[Dep, ...]:
