@@ -105,7 +105,6 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="runs workloads; get: managedFields are read before a change",
         watch=_OWNED,
-        project=projection.with_template,
         readiness=observe_stateful_set,
         immutable=Immutable(("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"), "orphan"),
     ),
@@ -114,7 +113,6 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="runs inferences; get: managedFields are read before a change",
         watch=_OWNED,
-        project=projection.with_template,
         readiness=observe_deployment,
         immutable=Immutable(("selector",), "recreate"),  # another selector never takes its ReplicaSets over
     ),
@@ -123,7 +121,6 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         verbs=_ALL,
         why="downloads models; get: managedFields are read before a change",
         watch=_OWNED,
-        project=projection.with_template,
         readiness=observe_job,
         immutable=Immutable(
             ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate"

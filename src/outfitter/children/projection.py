@@ -47,11 +47,6 @@ def whole(kind: str, body: Body) -> CachedObject:
     return CachedObject.of(_slim(body), kind)
 
 
-def with_template(kind: str, body: Body) -> CachedObject:
-    """Everything, compressed: an object with a pod template is large, and only its workload reads it."""
-    return CachedObject.of(_slim(body), kind, compressed=True)
-
-
 def metadata_only(kind: str, body: Body) -> CachedObject:
     """The metadata alone; of objects that are not ours only what users cannot make large."""
     meta = _pick(body["metadata"], _OWN_META)
@@ -92,7 +87,7 @@ def claim(kind: str, body: Body) -> CachedObject:
 
 def revision(kind: str, body: Body) -> CachedObject | None:
     """A ControllerRevision that Outfitter created."""
-    found = with_template(kind, body)
+    found = whole(kind, body)
     # Revisions of the StatefulSet controller copy the pod's labels, and so also our owner-uid label.
     return found if found.owner and found.controller == found.owner else None
 

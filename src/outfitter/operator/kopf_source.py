@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from yarl import URL
 
 from outfitter.cluster.client import path_of
@@ -32,6 +33,14 @@ _BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _WATCH_SECONDS: Final = (240, 280)  # shorter than the 300 seconds after which a silent watch raises an alert
 _FIRST_LIST_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
+
+
+class _NoMemories(ResourceMemories):
+    """kopf remembers something of each object, for kinds of handlers that are not used here: a kilobyte each."""
+
+    async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
+        """Return a memory that nothing keeps."""
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
 
 
 class KopfSource:
@@ -84,6 +93,7 @@ class KopfSource:
             settings=_settings(),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
+            memories=_NoMemories(),
             standalone=True,
             stop_flag=self._stopping,
         )
