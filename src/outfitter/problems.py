@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outfitter.reasons import Level, Reason
 
@@ -63,3 +63,21 @@ def without_notes(problems: Iterable[Problem]) -> list[Problem]:
 def serious(problems: Iterable[Problem]) -> bool:
     """Return whether any of the problems is more than a note."""
     return any(problem.level > Level.NOTE for problem in problems)
+
+
+def seen_from(home: str, problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems as an object in namespace `home` reports them: those of other namespaces are notes.
+
+    A tenant who takes a name or breaks a claim in one namespace must not make an object fail for all its users.
+    """
+    return [
+        replace(problem, level=Level.NOTE)
+        if problem.namespace not in ("", home) and problem.level > Level.NOTE
+        else problem
+        for problem in problems
+    ]
+
+
+def blocks(home: str, problems: Iterable[Problem]) -> bool:
+    """Return whether any of the problems keeps an object in namespace `home` from being ready."""
+    return serious(seen_from(home, problems))

@@ -168,7 +168,8 @@ class Reason(StrEnum):
         "ReplicationError",
         Level.STALLED,
         "A shared Credential, or the volume of a shared NimCache, cannot be copied into a Namespace. Another "
-        "Secret, claim or volume has its name.",
+        "Secret, claim or volume has its name. For the shared object this is a note, because its other users are "
+        "served.",
         "Delete or rename that object.",
     )
     REPOSITORY_FULL = (

@@ -187,10 +187,14 @@ def test_shared_config_maps_are_copied_to_projects(stack: Stack, spaces: Callabl
         "DataSource", "site", {"scope": scope, "configMapVolume": {"configMap": "site", "mountPath": "/etc/site"}}
     )
     try:
-        home.wait("DataSource", "site", stalls("ReplicationError"))
+        home.wait("DataSource", "site", lambda item: ready(item) and item["status"].get("issues"))
+        taken.make("Workspace", "box", {"image": "busybox", "assets": {"dataSources": [{"name": "site"}]}})
+        said = taken.wait("Workspace", "box", waits("NotCreated"))
+        assert f"ConfigMap {taken.name}/dsrc-site exists and is not the copy" in message(said)
         assert taken.need("ConfigMap", "dsrc-site")["data"] == {"theirs": "1"}
         taken.delete("ConfigMap", "dsrc-site")
-        assert home.ready("DataSource", "site")["status"]["targets"] == {"desired": 2, "synced": 2}
+        both = {"desired": 2, "synced": 2}
+        assert ready(home.wait("DataSource", "site", lambda item: item["status"]["targets"] == both))
         assert space.need("ConfigMap", "dsrc-site")["data"] == {"a": "1"}
         space.running("box", assets={"dataSources": [{"name": "site"}]})
         assert space.template()["volumes"][0]["configMap"]["name"] == "dsrc-site"

@@ -82,4 +82,4 @@ def test_no_grace_period() -> None:
 )
 def test_outcomes(ready: bool, problems: tuple[Problem, ...], word: str) -> None:
     """The worst problem decides; without one, readiness does."""
-    assert outcome(StatusInput(ready, Reason.RUNNING, "", problems)) == word
+    assert outcome(StatusInput(ready, Reason.RUNNING, "", problems), "team-a") == word

@@ -11,7 +11,7 @@ from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.capabilities import CREDENTIAL, unsupported
-from outfitter.problems import Problem, serious, stalled, waiting, without_notes
+from outfitter.problems import Problem, blocks, stalled, waiting, without_notes
 from outfitter.reasons import Reason
 from outfitter.render.credential import Material, compose, secrets
 from outfitter.resolve.scope import scope_problem, targets
@@ -56,7 +56,8 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     fine = len(where) - len({problem.namespace for problem in without_notes(blocked)})
     facts["targets"] = {"desired": len(where), "synced": fine}
     facts["keys"] = sorted(material.data)
-    status = StatusInput(not serious(problems), Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
+    ready, counts = not blocks(live.namespace, problems), (fine, max(len(where), 1))
+    status = StatusInput(ready, Reason.SYNCED, "", tuple(problems), facts, counts)
     return Plan(status, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 

@@ -16,7 +16,7 @@ from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.capabilities import SHARED_SOURCES
 from outfitter.policy.capabilities import volume as volume_capability
-from outfitter.problems import Problem, note, serious, stalled, waiting, without_notes
+from outfitter.problems import Problem, blocks, note, stalled, waiting, without_notes
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim, reserved_attributes
 from outfitter.render.owner import owner_reference
@@ -61,7 +61,7 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
         case ConfigMapVolume() if wide:
             return _config_map(reader, asset, volume.config_map, where, facts)
         case _:
-            return _described(reader, volume, where, facts)
+            return _described(reader, asset, volume, where, facts)
 
 
 def _noted(plan: Plan, volume: PvcVolume, *, wide: bool) -> Plan:
@@ -75,13 +75,14 @@ def _noted(plan: Plan, volume: PvcVolume, *, wide: bool) -> Plan:
     return replace(plan, status=replace(plan.status, problems=(*plan.status.problems, problem)))
 
 
-def _described(reader: Reader, volume: Volume, where: list[str], facts: dict[str, Any]) -> Plan:
+def _described(reader: Reader, asset: Resource, volume: Volume, where: list[str], facts: dict[str, Any]) -> Plan:
     """Check a volume for which the DataSource creates no object."""
     problems = [problem for namespace in where if (problem := volume.source_problem(reader, namespace))]
     fine = len(where) - len(problems)
     if isinstance(volume, ConfigMapVolume | SecretVolume):
         facts["targets"] = {"desired": len(where), "synced": fine}
-    return Plan(StatusInput(not problems, Reason.VALID, "", tuple(problems), facts, (fine, max(len(where), 1))))
+    ready, counts = not blocks(asset.live.namespace, problems), (fine, max(len(where), 1))
+    return Plan(StatusInput(ready, Reason.VALID, "", tuple(problems), facts, counts))
 
 
 def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], facts: dict[str, Any]) -> Plan:
@@ -116,7 +117,8 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
     gone = prune(reader, asset, ("ConfigMap",), copies)
     fine = len(where) - len(without_notes(problems))
     facts["targets"] = {"desired": len(where), "synced": fine}
-    draft = StatusInput(not serious(problems), Reason.SYNCED, "", tuple(problems), facts, (fine, max(len(where), 1)))
+    ready, counts = not blocks(namespace, problems), (fine, max(len(where), 1))
+    draft = StatusInput(ready, Reason.SYNCED, "", tuple(problems), facts, counts)
     return Plan(draft, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 
@@ -131,7 +133,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         return Plan(StatusInput(True, Reason.VALID, "Each workload creates its own claim.", (), facts, (1, 1)))
     if volume.existing:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
-        return _report(reader, facts, Diff(problems=missing), where, name)
+        return _report(reader, asset, facts, Diff(problems=missing), where)
     wanted = [_claim(asset, volume, namespace) for namespace in where]
     result = diff(reader, asset, wanted)
     result.problems += reserved_attributes(volume.info or ClaimInfo(), "spec.pvc.claimInfo")
@@ -143,7 +145,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         )
         for live in (write.live for write in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
     ]
-    return _report(reader, facts, result, where, name)
+    return _report(reader, asset, facts, result, where)
 
 
 def _claim(asset: Resource, volume: PvcVolume, namespace: str) -> dict[str, Any]:
@@ -164,23 +166,22 @@ def _existing(reader: Reader, namespace: str, name: str) -> Problem | None:
     return claim_problem(reader, live, namespace=namespace)
 
 
-def _report(reader: Reader, facts: dict[str, Any], result: Diff, where: list[str], name: str) -> Plan:
-    problems = list(result.problems)
-    bound, message = 0, ""
+def _report(reader: Reader, asset: Resource, facts: dict[str, Any], result: Diff, where: list[str]) -> Plan:
+    problems, home = list(result.problems), asset.live.namespace
+    ready, message = True, ""
     for namespace in where:
-        live = reader.get("PersistentVolumeClaim", namespace, name)
-        if live is None:
-            message = message or "No volume is bound yet."
+        live = reader.get("PersistentVolumeClaim", namespace, facts["claimName"])
+        seen = diagnose_claim(reader, live) if live else None
+        if namespace == home and (seen is None or seen.state is not State.READY):
+            ready, message = False, seen.message if seen else "No volume is bound yet."
+        if seen is None:
             continue
-        seen = diagnose_claim(reader, live)
-        bound += seen.state is State.READY
-        message = message or (seen.message if seen.state is not State.READY else "")
         if seen.state is State.FAILED and not any(problem.namespace == namespace for problem in problems):
             problems.append(Problem(seen.reason, seen.message, seen.reason.level, namespace=namespace))
     broken = {problem.namespace or where[0] for problem in problems if problem.level > Level.NOTE} if where else set()
     fine = len(where) - len(broken)
     facts["targets"] = {"desired": len(where), "synced": fine}
-    ready = bound == len(where) and not broken
+    ready = ready and not blocks(home, problems)
     reason = Reason.BOUND if ready else Reason.PENDING
     return Plan(
         StatusInput(ready, reason, message, tuple(problems), facts, (fine, max(len(where), 1))), tuple(result.writes)

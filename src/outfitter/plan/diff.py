@@ -78,7 +78,11 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
     where = place(found.kind, found.namespace, found.name)
     if owner.live.uid in (found.owner, found.controller):
         return (
-            waiting(Reason.REPLACING, f"{where} is being deleted. Outfitter then creates it again.")
+            waiting(
+                Reason.REPLACING,
+                f"{where} is being deleted. Outfitter then creates it again.",
+                namespace=found.namespace,
+            )
             if found.deleting
             else None
         )
@@ -91,6 +95,7 @@ def check_ownership(reader: Reader, found: CachedObject, owner: Resource) -> Pro
         return waiting(
             Reason.REPLACING,
             f"{where} belongs to a deleted {owner.live.kind} of this name. Outfitter continues when it is gone.",
+            namespace=found.namespace,
         )
     return name_conflict(found.kind, found.namespace, found.name, labels)
 

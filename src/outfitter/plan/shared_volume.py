@@ -12,7 +12,7 @@ from outfitter.naming import shared_claim, shared_volume
 from outfitter.observe import State
 from outfitter.plan.diff import check_ownership, diff
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
-from outfitter.problems import Problem, serious, stalled, waiting, without_notes
+from outfitter.problems import Problem, blocks, serious, stalled, waiting, without_notes
 from outfitter.reasons import Reason
 from outfitter.render import nimcache
 from outfitter.resolve.scope import covers as reaches
@@ -76,7 +76,7 @@ def share(reader: Reader, resource: Resource, made: Plan) -> Plan:
     broken = len(where) if everywhere else len({problem.namespace for problem in failures})
     draft = replace(
         draft,
-        ready=draft.ready and not failures,
+        ready=draft.ready and not blocks(resource.live.namespace, failures),
         facts=facts,
         problems=(*draft.problems, *found.problems),
         targets=(0, 1) if everywhere else (draft.targets[0] + len(where) - broken, len(where) + 1),

@@ -241,7 +241,7 @@ class Executor:
                 f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name. Outfitter continues when "
                 "it is gone."
             )
-            return waiting(Reason.REPLACING, text)
+            return waiting(Reason.REPLACING, text, namespace=place[1])
         self._unmanaged.add(place)
         return name_conflict(*place, has)
 

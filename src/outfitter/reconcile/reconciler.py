@@ -127,7 +127,7 @@ class Reconciler:
     def _after_writes(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> tuple[Plan, Reader]:
         """The plan whose status is true after the writes."""
         if outcome.problems:
-            status = unfinished(planned.status, outcome.problems)
+            status = unfinished(planned.status, outcome.problems, resource.live.namespace)
             if outcome.without_revision:  # the workload keeps running its previous revision
                 previous = (resource.body.get("status") or {}).get("revision")
                 status = replace(status, facts={**status.facts, "revision": previous})
@@ -141,7 +141,7 @@ class Reconciler:
         held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
         delays = [planned.requeue, reader.retry_after, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
-            outcome_of(status),
+            outcome_of(status, resource.live.namespace),
             frozenset(reader.deps),
             min((delay for delay in delays if delay is not None), default=None),
             outcome.writes + written,

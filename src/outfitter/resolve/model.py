@@ -15,7 +15,7 @@ from outfitter.resolve.causes import first_cause, serious_issue
 from outfitter.resolve.model_cache import CacheRequest, cache_request, outgrown, serving_cache, shared_cache
 from outfitter.resolve.model_choice import model_choice
 from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
-from outfitter.resolve.references import Found, label
+from outfitter.resolve.references import Found, label, other_object
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.volumes import PvcVolume, Volume, VolumeUse
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -141,6 +141,8 @@ def _mounted_elsewhere(
     bound = live is not None and live.owner == cache.live.uid and not live.deleting and _bound(live)
     if not bound:
         why = first_cause(cache, request.namespace, "Outfitter is creating the volume.")
+        if live is not None and live.owner != cache.live.uid:
+            why = other_object(live, cache)
         text = f"{cache.key} is not available in namespace {request.namespace} yet. {why}"
         notes.problems.append(waiting(Reason.CACHE_NOT_READY, text, field_name))
         return ModelVolume(path, None, True, {"nimCache": named})

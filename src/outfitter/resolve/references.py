@@ -13,7 +13,7 @@ from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.causes import first_cause
 from outfitter.resolve.scope import find
-from outfitter.snapshot import Dep, Reader, Resource
+from outfitter.snapshot import CachedObject, Dep, Reader, Resource
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def credential_key(
         return asset
     name = credential_secret(asset.live.name)
     live = reader.get("Secret", namespace, name)
-    if live is None or live.owner != asset.live.uid:
+    if live is not None and live.owner != asset.live.uid:
+        return waiting(Reason.CREDENTIAL_NOT_READY, other_object(live, asset), path)
+    if live is None:
         text = f"{asset.key} has not published Secret {namespace}/{name} yet. {first_cause(asset, namespace)}".rstrip()
         at_home = asset.live.namespace == namespace == reader.settings.system_namespace
         if at_home and LABEL_PROJECT not in reader.labels(namespace):
@@ -86,6 +88,14 @@ def credential_key(
         remedy = f"Use one of its keys: {', '.join(sorted(keys))}." if keys else "Add the key to the source Secret."
         return waiting(Reason.KEY_NOT_FOUND, f"{asset.key} has no key {key}. {remedy}", path)
     return asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
+
+
+def other_object(live: CachedObject, asset: Resource) -> str:
+    """Return the message that an object has the name of a copy of an asset: its namespace does not get that copy."""
+    return (
+        f"{live.kind} {live.namespace}/{live.name} exists and is not the copy that {asset.key} publishes. Delete or "
+        "rename it."
+    )
 
 
 def check_variables(

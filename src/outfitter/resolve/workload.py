@@ -13,7 +13,7 @@ from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, Container
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret
-from outfitter.problems import Problem, stalled
+from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.credentials import usable_credentials
@@ -22,7 +22,7 @@ from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.ports import serving_port
-from outfitter.resolve.references import AssetUse, Found, Source, check_variables
+from outfitter.resolve.references import AssetUse, Found, Source, check_variables, other_object
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_template
 from outfitter.resolve.volumes import (
@@ -165,6 +165,10 @@ def pull_secrets(
     types = ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))
     for asset in usable_credentials(reader, namespace, types, workload_type):
         found.keep(asset)
-        name, kind = asset.live.name, getattr(asset.model.spec, "type", "")
-        names[credential_pull_secret(name) if kind == "ngcApiKey" else credential_secret(name)] = None
+        of_key = getattr(asset.model.spec, "type", "") == "ngcApiKey"
+        name = (credential_pull_secret if of_key else credential_secret)(asset.live.name)
+        names[name] = None
+        live = reader.get("Secret", namespace, name)
+        if live is not None and live.owner != asset.live.uid:
+            found.problems.append(note(Reason.REPLICATION_ERROR, other_object(live, asset)))
     return tuple(names)

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
 from outfitter.api.types import MESSAGE_LIMIT, URL_LIMIT, list_bound
 from outfitter.api.v1alpha1 import KINDS
-from outfitter.problems import Problem, printable, stalled
+from outfitter.problems import Problem, blocks, printable, seen_from, stalled
 from outfitter.reasons import Level, Reason
 
 
@@ -41,10 +41,11 @@ def timestamp(now: datetime) -> str:
 def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The whole status of the object `body`. A condition that does not change keeps its time."""
     meta, previous = body["metadata"], body.get("status") or {}
-    generation = int(meta.get("generation") or 0)
+    generation, home = int(meta.get("generation") or 0), meta.get("namespace", "")
+    draft = replace(draft, problems=tuple(seen_from(home, draft.problems)))
     conditions = _conditions(draft, generation, previous.get("conditions") or (), timestamp(now))
-    # A problem of the spec comes before its consequences.
-    ordered = sorted(draft.problems, key=lambda problem: -problem.level)
+    # A problem of the spec comes before its consequences, and one of the object itself before those elsewhere.
+    ordered = sorted(draft.problems, key=lambda problem: (-problem.level, problem.namespace not in ("", home)))
     sync = _sync(draft, meta, previous)
     status: dict[str, Any] = {
         **{key: _bounded(key, value) for key, value in draft.facts.items() if value is not None},
@@ -54,20 +55,21 @@ def compose(draft: StatusInput, body: Mapping[str, Any], now: datetime) -> dict[
     }
     issues = [problem for problem in ordered if problem.level is not Level.UNDER_WAY]
     if issues:
-        status["issues"] = _bounded("issues", [_issue(problem, meta.get("namespace", "")) for problem in issues])
+        status["issues"] = _bounded("issues", [_issue(problem, home) for problem in issues])
     message = _message(draft, ordered)
     if message:
         status["message"] = message
     return status
 
 
-def unfinished(draft: StatusInput, problems: Sequence[Problem]) -> StatusInput:
-    """The input after some writes failed: their namespaces are not synced."""
+def unfinished(draft: StatusInput, problems: Sequence[Problem], home: str) -> StatusInput:
+    """The input after some writes failed: their namespaces are not synced. `home`: the namespace of the object."""
     facts, targets = draft.facts, draft.targets
     if "targets" in facts:
         targets = (max(targets[0] - len({problem.namespace for problem in problems}), 0), targets[1])
         facts = {**facts, "targets": {**facts["targets"], "synced": targets[0]}}
-    return replace(draft, ready=False, problems=(*draft.problems, *problems), facts=facts, targets=targets)
+    ready = draft.ready and not blocks(home, problems)
+    return replace(draft, ready=ready, problems=(*draft.problems, *problems), facts=facts, targets=targets)
 
 
 def _list_bounds() -> dict[str, tuple[int, tuple[str, ...]]]:
@@ -139,7 +141,7 @@ def _conditions(
     worst = _worst(draft.problems)
     ready = draft.ready and worst is None
     reason = str(worst.reason if worst else draft.reason)
-    message = (worst.text if worst else printable(draft.message))[:MESSAGE_LIMIT]
+    message = (worst.text if worst else printable(draft.message) or _failed_projects(draft))[:MESSAGE_LIMIT]
     wanted = [(READY, "True" if ready else "False")]
     if worst and worst.level is Level.STALLED:
         wanted.append((STALLED, "True"))
@@ -189,11 +191,16 @@ def _issue(problem: Problem, namespace: str) -> dict[str, str]:
 
 
 def _message(draft: StatusInput, ordered: Sequence[Problem]) -> str:
-    synced, desired = draft.targets
-    if ordered and desired > 1:
-        failed = desired - synced
-        return f"{failed} of {desired} projects failed. See issues." if failed else ordered[0].text[:MESSAGE_LIMIT]
+    if ordered and draft.targets[1] > 1:
+        return _failed_projects(draft) or ordered[0].text[:MESSAGE_LIMIT]
     if ordered:
         more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
         return ordered[0].text[: MESSAGE_LIMIT - len(more)] + more
     return printable(draft.message)[:MESSAGE_LIMIT]
+
+
+def _failed_projects(draft: StatusInput) -> str:
+    """Return how many of several namespaces failed, "" for none."""
+    synced, desired = draft.targets
+    failed = desired - synced if draft.problems and desired > 1 else 0
+    return f"{failed} of {desired} projects failed. See issues." if failed else ""

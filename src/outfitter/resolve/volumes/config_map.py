@@ -8,7 +8,7 @@ from outfitter.api.v1alpha1.volumes import ConfigMapVolumeFields
 from outfitter.naming import data_source_config_map
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
-from outfitter.resolve.references import key_problem
+from outfitter.resolve.references import key_problem, other_object
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
 from outfitter.snapshot import Reader
 
@@ -31,6 +31,9 @@ class ConfigMapVolume(BaseVolume):
         """Look up the ConfigMap. The check for completeness reports a volume without a name."""
         if not self.config_map:
             return None
+        live = reader.get("ConfigMap", namespace, self.config_map) if self.use.copied else None
+        if live is not None and self.use.asset is not None and live.owner != self.use.asset.live.uid:
+            return waiting(Reason.NOT_CREATED, other_object(live, self.use.asset), self.use.field)
         return key_problem(reader, "ConfigMap", namespace, self.config_map, "", self.use.field)
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
