@@ -9,12 +9,19 @@ OutfitterError
     ├── Conflict            409 on change: another writer was first: read it again
     ├── Forbidden           403: RBAC, Pod Security, quota or an admission policy
     ├── Invalid             400, 413 or 422: the server refuses this manifest, retrying the same will not help
+    │   └── TooLarge        413, or a 500 of etcd: the object is larger than the server stores
     ├── Gone                410: the watch or list position is too old
     ├── Throttled           429: slow down, `retry_after` says for how long
     └── Unavailable         5xx, timeout, connection refused or dropped: retry with backoff
 """
 
 from __future__ import annotations
+
+import re
+from typing import Final
+
+# etcd refuses a large request, or its client library does; the API server answers with 500 then.
+_TOO_LARGE: Final = re.compile(r"request is too large|message larger than max|Request entity too large")
 
 
 class OutfitterError(Exception):
@@ -60,6 +67,10 @@ class Invalid(ApiError):
     """400, 413 or 422."""
 
 
+class TooLarge(Invalid):
+    """413, or a 5xx because etcd does not take an object of this size."""
+
+
 class Gone(ApiError):
     """410."""
 
@@ -80,9 +91,11 @@ def api_error(status: int, reason: str, message: str, retry_after: float | None 
         404: NotFound,
         409: AlreadyExists if reason == "AlreadyExists" else Conflict,
         410: Gone,
-        413: Invalid,
+        413: TooLarge,
         422: Invalid,
         429: Throttled,
     }
     kind = by_status.get(status, Unavailable if status >= 500 else ApiError)
+    if kind is Unavailable and _TOO_LARGE.search(message):
+        kind = TooLarge
     return kind(message, status=status, reason=reason, retry_after=retry_after)

@@ -161,8 +161,8 @@ class Reason(StrEnum):
     REFUSED = (
         "Refused",
         Level.STALLED,
-        "The API server rejected a manifest as invalid.",
-        "Correct the field that the message names.",
+        "The API server rejected a manifest as invalid or too large.",
+        "Correct the field that the message names, or make the spec smaller.",
     )
     REPLICATION_ERROR = (
         "ReplicationError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from outfitter.cli.app import app
 from outfitter.errors import Invalid
 
 from .conftest import Stack
-from .harness.client import condition, message, ready, stalls, waits
+from .harness.client import condition, eventually, message, ready, stalls, waits
 from .harness.rights import SYSTEM
 from .harness.space import Space
 
@@ -237,3 +238,33 @@ def test_a_huge_spec(space: Space) -> None:
     variables = [{"name": f"V{number}", "value": "x" * 2500} for number in range(200)]
     space.running("box", environmentVariables=variables)
     assert len(space.template()["containers"][0]["env"]) == 200
+
+
+def _large(count: int) -> dict[str, Any]:
+    values = [{"name": f"V{number}", "value": "x" * 16_380} for number in range(count)]
+    return {"image": IMAGE, "environmentVariables": values}
+
+
+def test_a_workspace_whose_revision_is_too_large(space: Space) -> None:
+    """1.2 MB, of which etcd does not take the revision."""
+    space.make("Workspace", "large", _large(75))
+    said = message(space.wait("Workspace", "large", stalls("Refused")))
+    assert f"ControllerRevision {space.name}/large-" in said
+    assert "MiB, and the API server usually stores at most 1.5 MiB" in said
+    space.edit("Workspace", "large", {"spec": _large(2)})
+    space.ready("Workspace", "large")
+
+
+def test_a_workspace_beside_which_no_status_has_room(space: Space) -> None:
+    """An Event reports it."""
+    made = space.make("Workspace", "large", _large(95), annotations={"outfitter.dev/reconcile": "disabled"})
+    spare = 1_572_864 - len(json.dumps(made, separators=(",", ":"))) - 500
+    variables = [*_large(95)["environmentVariables"], {"name": "LAST", "value": "x" * spare}]
+    enabled = {"metadata": {"annotations": {"outfitter.dev/reconcile": None}}}
+    space.edit("Workspace", "large", {**enabled, "spec": {"environmentVariables": variables}})
+
+    def reports() -> list[str]:
+        mine = [item for item in space.list("Event") if item["involvedObject"]["name"] == "large"]
+        return [item["message"] for item in mine if item["reason"] == "Refused"]
+
+    eventually(lambda: any("is too large" in text for text in reports()), what="no Event reports the size")

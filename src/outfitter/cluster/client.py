@@ -12,7 +12,7 @@ from outfitter.children import CHILD_KINDS, ApiResource, ChildKind
 from outfitter.cluster.events import EventLimit, event
 from outfitter.cluster.resources import resources
 from outfitter.cluster.transport import Transport, parsed
-from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipLost, NotFound
+from outfitter.errors import ApiError, Conflict, Forbidden, Invalid, LeadershipLost, NotFound, TooLarge
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject
 
@@ -99,6 +99,8 @@ class Client:
             try:
                 how = path + _APPLY.format(manager)
                 return parsed(await self.transport.request("PATCH", how, with_uid, content_type=_APPLY_PATCH))
+            except TooLarge:
+                raise
             except Invalid as error:
                 if "metadata.uid: Invalid value" in error.message:
                     text = f"{kind} {meta['name']} was replaced by another object"

@@ -147,9 +147,10 @@ class Transport:
         if code < 300:
             self.limiter.answered()
             return content
-        if code == 429 or code >= 500:
+        answer = refusal(code, content, retry_after)
+        if isinstance(answer, Throttled | Unavailable):
             self.limiter.busy()
-        raise refusal(code, content, retry_after)
+        raise answer
 
     @asynccontextmanager
     async def stream(self, path: str, *, accept: str, total: float, idle: float) -> AsyncIterator[aiohttp.StreamReader]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, Final
 from outfitter.api.quantities import parse_quantity
 from outfitter.canonical import covers, differences, fingerprint, path_text, stamp
 from outfitter.children import child_kind
-from outfitter.errors import ApiError, Forbidden, Invalid, NotFound
+from outfitter.errors import ApiError, Forbidden, Invalid, NotFound, TooLarge
 from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_RETAINED, keeps_data
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, note, stalled, waiting
@@ -235,6 +236,17 @@ def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterabl
     ]
 
 
+def too_large(manifest: Mapping[str, Any]) -> str:
+    """Return the message that the API server does not store an object of this size."""
+    meta = manifest["metadata"]
+    size = len(json.dumps(manifest, separators=(",", ":"), ensure_ascii=False, default=str).encode()) / 2**20
+    return (
+        f"{place(manifest['kind'], meta.get('namespace', ''), meta['name'])} is too large: it has {size:.1f} MiB, and "
+        "the API server usually stores at most 1.5 MiB. Make the spec smaller, for example by moving long texts to a "
+        "ConfigMap or a volume."
+    )
+
+
 def refused(write: Write, error: ApiError) -> Problem:
     """Return the problem of a rejected write: the answer of the API server and the remedy."""
     if isinstance(write, Delete):
@@ -244,6 +256,8 @@ def refused(write: Write, error: ApiError) -> Problem:
         kind, namespace, name = write.manifest["kind"], meta.get("namespace", ""), meta["name"]
         change = "creation" if isinstance(write, Create) else "change"
     where, answer = place(kind, namespace, name), error.message.rstrip(".")
+    if isinstance(error, TooLarge) and not isinstance(write, Delete):
+        return stalled(Reason.REFUSED, too_large(write.manifest), namespace=namespace)
     text = f"The API server rejected the {change} of {where}: {answer}."
     if isinstance(error, NotFound):
         return waiting(Reason.NOT_CREATED, f"{where} cannot be created: {answer}.", namespace=namespace)

@@ -14,10 +14,12 @@ from pydantic import ValidationError
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
-from outfitter.errors import Conflict, Invalid, NotFound
+from outfitter.errors import Conflict, Invalid, NotFound, TooLarge
 from outfitter.naming import ANNOTATION_RECONCILE
+from outfitter.plan.diff import too_large
 from outfitter.plan.planners import plan
 from outfitter.plan.writes import Create, Plan
+from outfitter.reasons import Reason
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.state import EngineState
@@ -242,8 +244,14 @@ class Reconciler:
             return 0  # deleted during its reconciliation
         except Invalid as error:
             _log.error("%s %s/%s: %s", live.kind, live.namespace, live.name, error.message)
-            short = least(status, live.body)
-            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, short, version)
+            try:
+                short = least(status, live.body)
+                await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, short, version)
+            except TooLarge:
+                # No status fits beside the spec, so an Event reports it. A change of the object is the next attempt.
+                text = too_large({"kind": live.kind, **live.body, "status": short})
+                await self._cluster.emit(live, type_="Warning", reason=Reason.REFUSED, message=text, action="Reconcile")
+                return 0
         if is_stalled(status) and not is_stalled(previous):
             ready = status["conditions"][0]
             await self._cluster.emit(
