@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from outfitter.reasons import Level, Reason
+
+_WORD: Final = re.compile(r"[\w.:/@%+-]{1,253}")
+_NAME_LIMIT: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,16 @@ class Problem:
 def printable(text: str) -> str:
     """Return a text in which control characters and marks of writing direction are spaces: safe on a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def quoted(text: str) -> str:
+    """Return foreign text in quotation marks, so that it does not read as a sentence of ours."""
+    return '"' + text.replace('"', "'") + '"'
+
+
+def foreign_name(text: str) -> str:
+    """Return a name from a foreign text; what is more than one word, or too long for a name, is quoted and cut."""
+    return text if _WORD.fullmatch(text) else quoted(text[:_NAME_LIMIT])
 
 
 def stalled(reason: Reason, message: str, field: str = "", namespace: str = "") -> Problem:

@@ -52,7 +52,7 @@ MESSAGES = [
     (
         Source.POD, MOUNT,
         "MountVolume.SetUp failed: mount failed: exit status 32 Output: mount.nfs: access denied by server while "
-        "mounting nas:/x", "cannot be mounted: access denied",
+        "mounting nas:/x", "cannot be mounted: \"access denied\"",
     ),
     (Source.POD, MOUNT, 'volume "d": persistentvolumeclaim "d" not found', "PersistentVolumeClaim d does not exist"),
     (Source.POD, MOUNT, "Unable to attach or mount volumes: timed out waiting for the condition", "timed out"),

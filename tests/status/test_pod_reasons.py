@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from reason_cases import NAME, POD_STATUSES, RUNNING, add_pod, controller_kind, suspend, workload
 
+from outfitter.problems import quoted
 from outfitter.status import is_stalled
 from world import TEAM, World, asset, complete, issues, reason
 
@@ -74,7 +75,8 @@ async def test_rejected_pods(kind: str, message: str, expected: str) -> None:
     refuse_pods(world, kind, message)
     status = await reconcile(world, kind)
     assert reason(status) == issues(status)[0] == expected
-    assert status["message"].startswith(f'The API server rejected a pod: pods "{NAME}-0" is forbidden: {message}')
+    answer = quoted(f'pods "{NAME}-0" is forbidden: {message}')
+    assert status["message"].startswith(f"The API server rejected a pod: {answer}.")
     assert is_stalled(status) == (expected != "QuotaExceeded")
 
 

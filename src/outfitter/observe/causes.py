@@ -7,12 +7,13 @@ One module, because the first row that fits counts: their order is part of the t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
 from outfitter.observe.fields import FieldNames
+from outfitter.problems import foreign_name
 from outfitter.reasons import Reason
 
 _CAUSE_LIMIT: Final = 240  # characters of a foreign text
@@ -54,12 +55,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A message that was found in the table. `precise`: by its text, and not only by its code."""
+    """A message that was found in the table. `precise`: by its text, and not only by its code.
+
+    `foreign`: the text is that of the message, not of the table.
+    """
 
     reason: Reason
     text: str
     remedy: str
     precise: bool
+    foreign: bool = False
 
 
 _CONFIG: Final = ("CreateContainerConfigError",)
@@ -277,8 +282,9 @@ def explain(source: Source, code: str, message: str, names: FieldNames) -> Cause
         found = re.search(row.pattern, message)
         if found is None:
             continue
-        text = row.cause.format(*found.groups()) if row.cause else _text(row, found, message)
-        return Cause(row.reason, text, _sentence(row.remedy, found, words), bool(row.pattern))
+        groups = [foreign_name(group or "") for group in found.groups()]
+        text = row.cause.format(*groups) if row.cause else _text(row, found, message)
+        return Cause(row.reason, text, _sentence(row.remedy, groups, words), bool(row.pattern), not row.cause)
     return None
 
 
@@ -287,8 +293,8 @@ def _text(row: Row, found: re.Match[str], message: str) -> str:
     return found[0] if row.reason is Reason.RUNS_AS_ROOT else stable(message)
 
 
-def _sentence(remedy: str, found: re.Match[str], words: Mapping[str, str]) -> str:
-    text = remedy.format(*found.groups(), **words)
+def _sentence(remedy: str, groups: Sequence[str], words: Mapping[str, str]) -> str:
+    text = remedy.format(*groups, **words)
     return text[:1].upper() + text[1:]
 
 

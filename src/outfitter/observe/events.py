@@ -1,12 +1,18 @@
-"""Events about an object, as causes of its state."""
+"""Events about an object, as causes of its state.
+
+Everybody who may create Events can write one in the name of the kubelet, and drivers choose their own names. So no
+author is trusted: the text of an Event is quoted, cut, and never shown as words of ours.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from outfitter.observe.causes import Cause, Source, explain
 from outfitter.observe.fields import FieldNames
+from outfitter.problems import quoted
 from outfitter.snapshot import CachedObject, Reader
 
 
@@ -21,6 +27,7 @@ def newest_causes(
     for event in sorted((item.body for item in reader.events(about)), key=event_time, reverse=True):
         cause = explain(source, event.get("reason", ""), event.get("message", ""), names)
         if cause is not None:
+            cause = replace(cause, text=quoted(cause.text)) if cause.foreign else cause
             found.append((cause, str(event.get("firstTimestamp") or event.get("eventTime") or "")))
     yield from sorted(found, key=lambda item: not item[0].precise)
 

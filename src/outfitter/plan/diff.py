@@ -14,7 +14,7 @@ from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound, TooLarge
 from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_RETAINED, keeps_data
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
-from outfitter.problems import Problem, note, stalled, waiting
+from outfitter.problems import Problem, foreign_name, note, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject, Reader, Resource
 
@@ -109,7 +109,7 @@ def overridden(reader: Reader, want: Mapping[str, Any], found: CachedObject) -> 
     if found.kind not in ("Secret", "ConfigMap") and not known.fields.issuperset(differences(want, found.body)):
         return None  # something else changed too
     fields = ", ".join(sorted(path_text(path) for path in known.fields)) or "keys"
-    who = " and ".join(known.managers) or "Another writer, such as an admission policy,"
+    who = " and ".join(map(foreign_name, known.managers)) or "Another writer, such as an admission policy,"
     text = (
         f"{who} changes {fields} of {place(found.kind, found.namespace, found.name)} after each write. "
         "Outfitter keeps the change, and tries again later. Change that writer, or set the same value here."
