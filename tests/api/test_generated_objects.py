@@ -47,12 +47,19 @@ def _factory(model: type[Model]) -> type[BaseFactory[Any]]:
     return factory
 
 
+def _link(value: Any) -> Any:
+    """The value with true links: their pattern is in the schema alone, where the factory does not see it."""
+    if isinstance(value, dict):
+        return {key: "https://a.example.com" if key == "url" and item else _link(item) for key, item in value.items()}
+    return [_link(item) for item in value] if isinstance(value, list) else value
+
+
 def _specs(kind: Kind, rounds: int) -> Iterator[dict[str, Any]]:
     """Full specs, and specs from which fields were struck out at random: those break the cross-field rules."""
     chance = random.Random(SEED)
     factory = _factory(kind.model.model_fields["spec"].annotation)  # type: ignore[arg-type]
     for number in range(rounds):
-        spec = factory.build().to_dict()
+        spec = _link(factory.build().to_dict())
         yield _struck(spec, chance, 0.3 + 0.6 * number / rounds)
 
 
@@ -81,7 +88,9 @@ def test_round_trip(kind: Kind, effort: int) -> None:
             again = type(made).model_validate(made.to_dict())
             assert again.to_dict() == made.to_dict()
             wrong = [
-                error for error in shape_errors(schema[part], made.to_dict(), (part,)) if not _known(error.message)
+                error
+                for error in shape_errors(schema[part], _link(made.to_dict()), (part,))
+                if not _known(error.message)
             ]
             assert wrong == []
 

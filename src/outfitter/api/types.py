@@ -22,6 +22,7 @@ _QUOTED = r"""\\[^\x00]|'[^'\x00]*'|"([^"\\\x00]|\\[^\x00])*["]"""
 SHELL_PATTERN = rf"""^([^'"\\\x00]|{_QUOTED})*$"""
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 FILE_MODE_PATTERN = r"^0[0-7]{3}$"
+LINK_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/\x00-\x20\x7f][^\x00-\x20\x7f]*$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 VOLUME_SIZE_PATTERN = r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)(Gi|Mi|Ti)$"
 _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*"
@@ -54,6 +55,7 @@ PATTERN_WORDS = {
     "digit last.",
     IMAGE_PATTERN: "The value must be an image such as registry.example.com/team/image:tag: without a scheme, with a "
     "repository in lower case, and with a tag or a whole digest after it.",
+    LINK_PATTERN: "The value must be a URL that starts with https:// or http://, without spaces.",
     IDS_PATTERN: "The value must be numbers from 0 to 2147483647, separated by commas.",
     VOLUME_SIZE_PATTERN: "The value must be a positive number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
     FILE_MODE_PATTERN: 'The value must be an octal mode in quotes with a leading zero, such as "0644".',
@@ -141,6 +143,8 @@ Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
 Path = Annotated[str, Field(min_length=1, max_length=1024)]
 AbsolutePath = Annotated[str, Field(min_length=1, max_length=1024, pattern=ABSOLUTE_PATH_PATTERN)]
 URL_LIMIT = 2048
+Link = Annotated[str, Field(min_length=1, max_length=URL_LIMIT), schema_pattern(LINK_PATTERN)]
+"""A URL that a user interface shows as a link."""
 Url = Annotated[str, Field(min_length=1, max_length=URL_LIMIT)]
 Subject = Annotated[str, Field(min_length=1, max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -12,7 +12,7 @@ from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_host, connection_service, dns_label
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
-from outfitter.render.urls import connection_url, host_of, path_of, uses_tls
+from outfitter.render.urls import connection_url, host_of, is_link, path_of, uses_tls
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
@@ -126,6 +126,10 @@ def _link(item: Any, spec: Spec, field: str, problems: list[Problem]) -> dict[st
         return match[0]
 
     url = _PLACEHOLDER.sub(fill, item.external_url or "")
+    if not is_link(url) and not (left and url.startswith("$")):
+        text = "The link has no scheme https or http, and is left out. Correct the URL."
+        problems.append(note(Reason.NOT_ENFORCED, text, f"{field}.externalUrl"))
+        url = ""
     entry = {"name": item.name, "toolType": item.tool_type, "url": url}
     if left:
         text = (

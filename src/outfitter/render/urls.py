@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from outfitter.api.types import LINK_PATTERN
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.settings import Settings
@@ -17,6 +18,7 @@ _URL: Final = re.compile(
 _PATH_REFUSED: Final = re.compile(r"//|/[.][.]?(/|$)|%2[fF]")  # by the API server, in the path of an Ingress
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCHEMES: Final = ("https://", "http://")
+_LINK: Final = re.compile(LINK_PATTERN.removesuffix("$"))
 _AUTHORITY_END: Final = re.compile(r"[/?#\\]")
 _PORT: Final = re.compile(r":([0-9]*)$")
 
@@ -112,3 +114,8 @@ def connection_url(given: str | None, host: str, field: str, settings: Settings,
     if not given:
         return stalled(Reason.URL_MISSING, "The connection has customUrl: true and no URL. Set the field.", field)
     return custom_url_problem(given, settings.domain, field) or given
+
+
+def is_link(url: str) -> bool:
+    """Return whether a user interface can show a URL as a link: never a script or inline data."""
+    return _LINK.fullmatch(url) is not None

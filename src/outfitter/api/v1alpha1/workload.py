@@ -12,6 +12,7 @@ from outfitter.api.types import (
     Int32,
     ItemName,
     LabelValue,
+    Link,
     Name,
     Port,
     QualifiedName,
@@ -157,8 +158,8 @@ class RelatedUrl(Model):
 
     name: ItemName
     """Name of the link, unique in the list."""
-    url: Url | None = None
-    """URL."""
+    url: Link | None = None
+    """URL with scheme https or http."""
     type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Type of the target, such as wandb."""
     exclude: bool | None = None

@@ -17,6 +17,7 @@ from outfitter.problems import Problem
 from outfitter.reasons import Level, Reason
 from outfitter.render import serving
 from outfitter.render.podset import PodSet
+from outfitter.render.urls import is_link
 from outfitter.resolve.artifact import number_of
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import Reader
@@ -62,7 +63,7 @@ def running_status(
     links = [
         {"name": item.name, "url": item.url, "type": item.type}
         for item in revision.spec.related_urls
-        if not item.exclude
+        if not item.exclude and is_link(item.url or "")  # an older schema took other schemes
     ]
     facts["relatedUrls"] = links or None
     if phase is Phase.STOPPED:
