@@ -20,7 +20,21 @@ NAMES = (
     "io.kubernetes.cri-o.Devices",
     "devices.nri.io/pod",
     "cdi.k8s.io/gpu",
+    "admission.stackrox.io/break-glass",
+    "cpu-quota.crio.io",
+    "irq-load-balancing.crio.io/x",
+    "anything.istio.io/x",
+    "kubernetes.io/config.mirror",
+    "run.oci.keep_original_groups",
+    "node-restriction.kubernetes.io/a",
+    "eks.amazonaws.com/role-arn",
+    "nvidia.cdi.k8s.io/container.a",
 )
+ORDINARY = (
+    "cost-center", "app.kubernetes.io/name", "example.com/team", "notistio.io/a", "istio.io.example.com/a",
+    "kueue.x-k8s.io/queue-name", "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt",
+    "prometheus.io/scrape", "topology.kubernetes.io/zone", "run.example.com/a",
+)  # fmt: skip
 
 
 async def pod(field: str, name: str, **settings: Any) -> tuple[dict[str, str], list[str]]:
@@ -38,6 +52,13 @@ async def pod(field: str, name: str, **settings: Any) -> tuple[dict[str, str], l
 async def test_they_are_left_out_with_a_note(field: str, name: str) -> None:
     got, notes = await pod(field, name)
     assert (name in got, got["team"], notes) == (False, "a", ["Reserved"])
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+async def test_a_policy_can_demand_any_other_label(field: str, name: str) -> None:
+    got, notes = await pod(field, name)
+    assert (got[name], notes) == ("x", [])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -25,21 +25,34 @@ _RESERVED: Final = (
     "volume.kubernetes.io/",
     "volume.beta.kubernetes.io/",
 )
-# Labels and annotations by which other programs give a pod an identity, a network, devices or another runtime. Pod
-# Security checks none of them.
+# Labels and annotations by which other programs give a pod an identity, secrets, a network, devices, another runtime
+# or an exemption from a policy. Pod Security checks none of them. A list of what is allowed is not possible: policies
+# and accounting demand labels of any name.
+_PRIVILEGED_DOMAINS: Final = (
+    # identities of clouds
+    "amazonaws.com", "k8s.aws", "gke.io", "cloud.google.com", "azure.com", "azure.workload.identity", "aliyun.com",
+    "tencent.com", "tencentcloud.com", "kube2iam.io", "uswitch.com", "spiffe.io",
+    # injectors of secrets
+    "hashicorp.com", "banzaicloud.io", "banzaicloud.com", "bank-vaults.io", "1password.io", "1password.com",
+    "conjur.org", "cyberark.com", "infisical.com", "tumblr.com",
+    # meshes
+    "istio.io", "linkerd.io", "kuma.io", "openservicemesh.io", "nsm.nginx.com", "dapr.io", "solo.io",
+    # networks
+    "cncf.io", "multus-cni.io", "projectcalico.org", "cilium.io", "ovn.org", "ovn.kubernetes.io", "antrea.io",
+    "opencontainers.io", "tigera.io",
+    # runtimes and devices
+    "crio.io", "nri.io", "nri.containerd.io", "cdi.k8s.io", "hami.io", "gvisor.dev",
+    # exemptions from policies
+    "openshift.io", "stackrox.io", "kyverno.io", "gatekeeper.sh", "falco.org", "kubearmor.com",
+    "pod-security.kubernetes.io", "security.alpha.kubernetes.io",
+    # the scheduler and the node
+    "scheduler.alpha.kubernetes.io", "node.kubernetes.io", "node-restriction.kubernetes.io",
+)  # fmt: skip
+"""Domains before the slash, or whole names, with everything below them."""
 _PRIVILEGED: Final = (
-    "iam.amazonaws.com/", "eks.amazonaws.com/", "vpc.amazonaws.com/", "iam.gke.io/", "aadpodidbinding",
-    "azure.workload.identity/", "vault.hashicorp.com/", "secrets.hashicorp.com/",
-    "sidecar.istio.io/", "traffic.sidecar.istio.io/", "proxy.istio.io/", "inject.istio.io/", "istio.io/",
-    "ambient.istio.io/", "linkerd.io/", "config.linkerd.io/", "consul.hashicorp.com/", "kuma.io/",
-    "k8s.v1.cni.cncf.io/", "v1.multus-cni.io/", "cni.projectcalico.org/", "cilium.io/", "policy.cilium.io/",
-    "io.cilium", "k8s.ovn.org/", "ovn.kubernetes.io/", "kubernetes.io/ingress-bandwidth",
-    "kubernetes.io/egress-bandwidth",
-    "io.kubernetes.cri-o.", "io.kubernetes.cri.", "io.katacontainers.", "cdi.k8s.io/", "nri.io/", "devices.nri.io/",
-    "mounts.nri.io/", "network-interfaces.nri.io/", "ulimits.nri.containerd.io/", "container.seccomp.security.alpha",
-    "seccomp.security.alpha", "nvidia.cdi.k8s.io/", "networks.opencontainers.io/", "vault.security.banzaicloud.io/",
-    "injector.tumblr.com/", "networking.gke.io/", "openshift.io/", "dapr.io/", "scheduler.alpha.kubernetes.io/",
-    "node.kubernetes.io/",
+    "aadpodidbinding", "akeyless", "io.cilium", "io.kubernetes.cri", "io.katacontainers.", "io.containerd.",
+    "run.oci.", "dev.gvisor.", "kubearmor-", "kubernetes.io/ingress-bandwidth", "kubernetes.io/egress-bandwidth",
+    "kubernetes.io/config.", "container.seccomp.security.alpha", "seccomp.security.alpha",
 )  # fmt: skip
 _RESERVED_NAMES: Final = frozenset(
     {
@@ -60,9 +73,14 @@ def left_out(name: str, settings: Settings | None = None) -> str:
     """
     if name in _RESERVED_NAMES or name.startswith(_RESERVED):
         return "belongs to another tool, and is left out. Remove it from the spec."
-    if settings and name.startswith(_PRIVILEGED) and not name.startswith(settings.privileged_names or ("\0",)):
+    if settings and _gives_privileges(name) and not name.startswith(settings.privileged_names or ("\0",)):
         return (
             "can give a pod privileges, and is left out. Remove it from the spec, or ask an administrator "
             "to add it to settings.allowedMetadata."
         )
     return ""
+
+
+def _gives_privileges(name: str) -> bool:
+    domain = name.partition("/")[0]
+    return name.startswith(_PRIVILEGED) or any(f".{domain}".endswith(f".{known}") for known in _PRIVILEGED_DOMAINS)
