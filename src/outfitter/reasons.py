@@ -558,8 +558,8 @@ class Reason(StrEnum):
     FS_GROUP_UNSET = (
         "FsGroupUnset",
         Level.NOTE,
-        "A pod mounts a claim, and no group is set for it. A new volume usually belongs to root, and a user of the "
-        "image cannot write there.",
+        "A container fails, and its pod mounts a claim for which no group is set. A new volume usually belongs to "
+        "root, and a user of the image cannot write there.",
         "Set a group id: the volumes of the pod then belong to that group. Set `security.uidGidSource` "
         "in any case, which ends this note.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cause_cases import CREATING, NOW, SCHEDULED, event, later, unready
-from reason_cases import IMAGE, NAME, RUNNING, add_pod, controller_kind, workload
+from reason_cases import IMAGE, NAME, RUNNING, add_pod, controller_kind, ended, waiting_container, workload
 
 from outfitter.status import is_stalled
 from world import START, TEAM, Body, World, asset, issues, namespace, reason
@@ -254,14 +254,21 @@ VOLUMES = [
 @pytest.mark.parametrize(("fields", "noted"), VOLUMES)
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_volumes_that_the_user_of_the_image_may_not_write(fields: Body, noted: bool, read_only: bool) -> None:
-    """A note, unless the volumes get a group, or are only read."""
+    """A note once a container fails, unless the volumes get a group, or are only read."""
     source = {"pvc": {"path": "/data", "readOnly": read_only, "claimInfo": {"size": "1Gi"}}}
     spec = {"image": IMAGE, "assets": {"dataSources": [{"name": "home"}]}, **fields}
     world = World(asset("DataSource", "home", source), asset("Workspace", NAME, spec))
     await world.settle()
-    status = world.status("Workspace", NAME)
-    assert issues(status) == (["FsGroupUnset"] if noted and not read_only else [])
-    assert reason(status) == "Running"
+    assert issues(world.status("Workspace", NAME)) == [], "nothing says that writing fails"
+    world.controllers.pods = False
+    world.controllers.run()
+    for pod in world.all("Pod"):
+        world.cluster.user_delete("Pod", TEAM, pod["metadata"]["name"])
+    expected = {"FsGroupUnset"} if noted and not read_only else set()
+    for crash in (ended("Error", 1), ended("OOMKilled", 137), ended("Completed", 0)):
+        add_pod(world, "Workspace", waiting_container("CrashLoopBackOff", **crash))
+        found = set(issues(await later(world, "Workspace"))) & {"FsGroupUnset"}
+        assert found == (expected if crash == ended("Error", 1) else set())
 
 
 # -- scopes -------------------------------------------------------------------------------------------------------

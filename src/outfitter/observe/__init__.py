@@ -2,7 +2,7 @@
 
 from outfitter.observe.autoscaling import observe_autoscaler
 from outfitter.observe.claims import diagnose_claim
-from outfitter.observe.diagnosis import diagnose, limits_added, not_ending
+from outfitter.observe.diagnosis import crashed, diagnose, limits_added, not_ending
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.events import newest_message
 from outfitter.observe.fields import FieldNames, field_names
@@ -17,6 +17,7 @@ __all__ = [
     "Observation",
     "PodSummary",
     "State",
+    "crashed",
     "diagnose",
     "diagnose_claim",
     "field_names",

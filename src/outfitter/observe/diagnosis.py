@@ -150,6 +150,19 @@ def _detail(cause: Cause, container: Mapping[str, Any], last: Mapping[str, Any])
     return f": {cause.text}" if cause.text else ""
 
 
+def crashed(pods: Iterable[CachedObject]) -> bool:
+    """Whether a container ended with an error of its own and is not ready since: it may lack the rights to write."""
+    for pod in pods:
+        status = pod.body.get("status") or {}
+        for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+            states = (container.get("lastState") or {}, container.get("state") or {})
+            ends = [state.get("terminated") or {} for state in states]
+            failed_itself = any(end.get("exitCode") and end.get("reason") != "OOMKilled" for end in ends)
+            if failed_itself and not container.get("ready"):
+                return True
+    return False
+
+
 def limits_added(pods: Iterable[CachedObject]) -> str:
     """What a LimitRange added to the limits of the first pod that it changed; empty if it changed none."""
     for pod in pods:

@@ -11,6 +11,7 @@ from outfitter.observe import (
     Observation,
     PodSummary,
     State,
+    crashed,
     diagnose,
     diagnose_claim,
     field_names,
@@ -97,13 +98,13 @@ def remarks(
 ) -> Iterator[Problem]:
     """Yield notes about limits that others set, volumes without a group, and autoscalers that cannot scale."""
     names = names_of(run.request)
-    # A spec that sets the source of the user has decided.
-    undecided = run.spec.security.uid_gid_source is None
+    # A spec that sets the source of the user has decided. Without a crash there is no sign that writing fails.
+    undecided = run.spec.security.uid_gid_source is None and crashed(pods.candidates)
     paths = dict.fromkeys(path for group in run.pods if undecided for path in _without_group(group.template["spec"]))
     if paths:
         text = (
-            f"The pod has no fsGroup for its claims at {', '.join(paths)}. If the user of the image cannot write "
-            f"there, {names.group}: the volumes then belong to that group."
+            f"The container fails, and the pod has no fsGroup for its claims at {', '.join(paths)}. If its log "
+            f"says that it cannot write there, {names.group}: the volumes then belong to that group."
         )
         yield note(Reason.FS_GROUP_UNSET, text)
     if added := limits_added(pods.candidates):
