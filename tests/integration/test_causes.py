@@ -156,3 +156,11 @@ def test_an_artifact_sets_user_and_group(space: Space) -> None:
     security = pod["containers"][0]["securityContext"]
     assert (security["runAsUser"], security["runAsGroup"]) == (1000, 100)
     assert pod["securityContext"]["fsGroup"] == 100
+
+
+def test_a_claim_beyond_a_limit_range(space: Space) -> None:
+    """The refusal of the API server has the bound."""
+    space.native("LimitRange", "lr", spec={"limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "2Gi"}}]})
+    space.make("DataSource", "big", {"pvc": {"path": "/data", "claimInfo": {"size": "10Gi"}}})
+    said = message(space.wait("DataSource", "big", stalls("LimitRangeViolation")))
+    assert "maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 10Gi. Set a size within it" in said

@@ -94,3 +94,30 @@ async def test_a_spec_that_cannot_be_read(kind: str) -> None:
     world = World(asset(kind, NAME, {"type": [], "image": [], "assets": [], "cpuCoreRequest": [], "scope": []}))
     await world.once(kind, NAME)
     assert reason(world.status(kind, NAME)) == "InvalidSpec"
+
+
+CLAIMS = {
+    "Workspace": {"image": IMAGE, "storage": {"pvc": [{"name": "d", "path": "/d", "claimInfo": {"size": "10Gi"}}]}},
+    "DataSource": {"pvc": {"path": "/d", "claimInfo": {"size": "10Gi"}}},
+    "NimCache": {"image": IMAGE},
+}
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        "maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 10Gi",
+        "minimum storage usage per PersistentVolumeClaim is 20Gi, but request is 10Gi",
+    ],
+)
+@pytest.mark.parametrize("kind", CLAIMS)
+async def test_a_claim_beyond_a_limit_range(kind: str, bound: str) -> None:
+    """The message has the bound, and the size is what to change."""
+    world = World(asset(kind, NAME, CLAIMS[kind]))
+    answer = Forbidden(f'persistentvolumeclaims "d" is forbidden: {bound}.', status=403)
+    for _ in range(3):
+        world.cluster.fail_next("create", "PersistentVolumeClaim", answer)
+    await world.once(kind, NAME)
+    status = world.status(kind, NAME)
+    assert reason(status) == "LimitRangeViolation"
+    assert f": {bound}. Set a size within it" in status["message"]

@@ -20,6 +20,8 @@ from outfitter.snapshot import CachedObject, Reader, Resource
 
 _POLICY: Final = re.compile(r"""ValidatingAdmissionPolicy '([^']+)'|admission webhook "([^"]+)\"""")
 
+_LIMIT_RANGE: Final = re.compile(r"(?:minimum|maximum) \S+ usage per \w+ is \S+?, but (?:request|limit) is [^\s,.\]]+")
+
 
 @dataclass
 class Diff:
@@ -275,6 +277,13 @@ def refused(write: Write, error: ApiError) -> Problem:
             f"{text} Free some of the quota, or ask an administrator to raise the quota.",
             namespace=namespace,
         )
+    bound = _LIMIT_RANGE.search(error.message) if isinstance(error, Forbidden) else None
+    if bound is not None:
+        text = (
+            f"A LimitRange of namespace {namespace} rejects the {change} of {where}: {bound[0]}. Set a size within "
+            "it, or ask an administrator to change the LimitRange."
+        )
+        return stalled(Reason.LIMIT_RANGE_VIOLATION, text, namespace=namespace)
     if isinstance(error, Forbidden) and "being terminated" in error.message:
         return waiting(Reason.NAMESPACE_TERMINATING, f"Namespace {namespace} is being deleted.", namespace=namespace)
     if isinstance(error, Forbidden):
