@@ -271,6 +271,19 @@ async def test_volumes_that_the_user_of_the_image_may_not_write(fields: Body, no
         assert found == (expected if crash == ended("Error", 1) else set())
 
 
+@pytest.mark.parametrize("kind", RUNNING)
+async def test_volumes_without_a_group_of_every_kind(kind: str) -> None:
+    """The note names the field of the kind, once a container fails."""
+    home = asset("DataSource", "home", {"pvc": {"path": "/data", "claimInfo": {"size": "1Gi"}}})
+    world = World(home, workload(kind, data_sources=[{"name": "home"}]))
+    await world.settle()
+    assert issues(world.status(kind, NAME)) == []
+    world.controllers.pods = False
+    world.controllers.run()
+    add_pod(world, kind, waiting_container("CrashLoopBackOff", **ended("Error", 1)))
+    assert "FsGroupUnset" in issues(await later(world, kind))
+
+
 # -- scopes -------------------------------------------------------------------------------------------------------
 
 SHARED: list[tuple[str, Body]] = [
