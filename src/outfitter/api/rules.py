@@ -26,6 +26,8 @@ class Rule:
     reason: Reason = "FieldValueInvalid"
     complete: bool = False
     """Applies only to a complete object, not to inline fields, which an asset or a policy may complete."""
+    alternatives: tuple[str, ...] = ()
+    """Fields of which an object has one: setting another one replaces it."""
 
     def manifest(self) -> dict[str, str]:
         """Render the entry of `x-kubernetes-validations`."""
@@ -119,4 +121,4 @@ def exclusive(fields: tuple[str, ...], message: str, *, exactly: bool = False, c
 
     listed = ", ".join(f"has(self.{field})" for field in fields)
     cel = f"[{listed}].filter(x, x).size() {'==' if exactly else '<='} 1"
-    return Rule(cel, message, check, complete=complete)
+    return Rule(cel, message, check, complete=complete, alternatives=fields)

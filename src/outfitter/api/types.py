@@ -1,6 +1,7 @@
 """Scalar types of the API: the bounds of all strings and numbers."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import MaxLen
@@ -66,6 +67,18 @@ STORED_DEFAULT = "x-stored-default"
 
 FREE_FORM = "x-kubernetes-preserve-unknown-fields"
 """Schema key of an object whose fields are those of another object, written by the operator alone."""
+
+
+@dataclass(frozen=True)
+class PolicyType:
+    """How policies treat a field whose type alone does not say it; an annotation of the field or of its type."""
+
+    type: str = ""
+    """The value type. Default: that of the annotation."""
+    without: tuple[str, ...] = ()
+    """Rules of the value type that the field does not have."""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Other spellings of a value, each with the one that it means."""
 
 
 def tag_can_move(image: str) -> bool:
@@ -153,8 +166,8 @@ UserPort = Annotated[int, Field(ge=1024, le=65535)]
 Seconds = Annotated[int, Field(ge=0, le=2147483647)]
 PositiveInt32 = Annotated[int, Field(ge=1, le=2147483647)]
 Int32 = Annotated[int, Field(ge=0, le=2147483647)]
-Id64 = Annotated[int, Field(ge=0, le=2147483647)]
-"""User or group id; the kernel and Kubernetes stop at 2^31 - 1."""
+Id64 = Annotated[int, Field(ge=0, le=2147483647), PolicyType(without=("required",))]
+"""User or group id; the kernel and Kubernetes stop at 2^31 - 1. No policy can require one: the image has one too."""
 FileMode = Annotated[str, Field(max_length=4, pattern=FILE_MODE_PATTERN)]
 Number = Annotated[
     int | float,

@@ -15,6 +15,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.explain import explain
+from outfitter.cli.policy import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
 from outfitter.cli.status import status
@@ -43,6 +44,7 @@ _add(validate, _USERS)
 _add(render, _USERS)
 _add(status, _USERS)
 _add(explain, _USERS)
+app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
 _add(run, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.
 for _extension in entry_points(group="outfitter.commands"):

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from outfitter.api.base import Model
 from outfitter.api.rules import Node, Rule
-from outfitter.api.types import Id64, Ids, list_set
+from outfitter.api.types import Id64, Ids, PolicyType, list_set
 
 Capability = Literal[
     "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
@@ -25,6 +25,7 @@ UidGidSource = Annotated[
     Literal["fromTheImage", "fromIdpToken", "custom"],
     BeforeValidator(_canonical_source),
     Field(json_schema_extra={"enum": ["fromTheImage", "fromIdpToken", "idpToken", "custom"]}),
+    PolicyType(aliases=(("idpToken", "fromIdpToken"),)),
 ]
 _IDS = ("runAsUid", "runAsGid", "supplementalGroups")
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.rules import Node, Rule, exclusive
-from outfitter.api.types import Int32, Port, PositiveInt32, RootLabel, Subject, list_map, list_set
+from outfitter.api.types import Int32, PolicyType, Port, PositiveInt32, RootLabel, Subject, list_map, list_set
 from outfitter.api.v1alpha1.compute import InlineCompute
 
 METRICS = ("cpu", "memory", "throughput", "concurrency", "latency")
@@ -109,7 +109,7 @@ class Autoscaling(Model):
     """
     metric_threshold: PositiveInt32 | None = None
     """Value of the metric for one replica. Required with metric."""
-    metric_threshold_percentage: Annotated[int, Field(ge=1, le=100)] | None = None
+    metric_threshold_percentage: Annotated[int, Field(ge=1, le=100), PolicyType("number")] | None = None
     """Target in percent of the threshold. Default: 70. Only for throughput and concurrency."""
     concurrency_hard_limit: Int32 | None = None
     """Most concurrent requests for one replica. Default: 0, no limit."""

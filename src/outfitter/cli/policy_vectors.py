@@ -1,0 +1,90 @@
+"""Test vectors of policies: a chain of policies, a submission, and what must come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from outfitter.api.v1alpha1.policyfields import SECTIONS
+from outfitter.cli.yaml_loader import Loader, decoded
+from outfitter.errors import ConfigurationError
+from outfitter.policy.chain import SCOPES, Policy, effective_policy
+from outfitter.policy.imposed import ImposedAsset
+from outfitter.policy.rule import Source
+from outfitter.policy.submission import apply_policy
+
+_OTHER_SCOPES: Final = {"fallback": "system"}
+
+
+def read_vectors(file: Path) -> list[dict[str, Any]]:
+    """Return the vectors of a file. Raises ConfigurationError where it holds none."""
+    try:
+        content = yaml.load(decoded(str(file), file.read_bytes()), Loader=Loader)  # noqa: S506 - a safe loader
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file} is not valid YAML: {error}.") from None
+    if not isinstance(content, list) or not all(isinstance(item, dict) and "chain" in item for item in content):
+        raise ConfigurationError(f"{file} is no list of vectors, each with id, chain, submit, and effective or errors.")
+    return content
+
+
+def mismatches(vector: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one line for each difference between a vector and what the policies do."""
+    workload_type = str(vector.get("type") or "workspace")
+    if workload_type not in SECTIONS:
+        yield f"type: {workload_type} is no workload type"
+        return
+    chain = [_policy(entry, workload_type) for entry in vector["chain"] or ()]
+    policy, errors = effective_policy(chain, workload_type)
+    verdict = apply_policy(policy, vector.get("submit") or {})
+    found = sorted([error.source.scope, error.field, error.reason] for error in errors)
+    yield from _differ("policyErrors", _rows(vector.get("policyErrors")), found)
+    broken = sorted([violation.field, violation.rule] for violation in verdict.violations)
+    yield from _differ("errors", _rows(vector.get("errors")), broken)
+    if "effective" in vector and not _equal(vector["effective"], verdict.effective):
+        yield f"effective: expected {vector['effective']}, got {verdict.effective}"
+
+
+def _policy(entry: Mapping[str, Any], workload_type: str) -> Policy:
+    scope = str(entry.get("scope") or "project")
+    scope = _OTHER_SCOPES.get(scope, scope)
+    if scope not in SCOPES:
+        raise ConfigurationError(f"{scope} is no scope. Scopes are: {', '.join(SCOPES)}.")
+    return Policy(
+        Source(scope), str(entry.get("type") or workload_type), entry, tuple(_imposed(entry.get("imposedAssets")))
+    )
+
+
+def _imposed(assets: Any) -> Iterator[ImposedAsset]:
+    sections = assets if isinstance(assets, Mapping) else {"": assets}
+    for section, entries in sections.items():
+        for entry in entries or ():
+            yield ImposedAsset(
+                name=str(entry["name"]),
+                kind=str(entry.get("kind") or ""),
+                volume=entry.get("spec") or {},
+                credential=bool(entry.get("credential")),
+                section=section,
+            )
+
+
+def _rows(rows: Any) -> list[list[str]]:
+    return sorted([str(part) for part in row] for row in rows or ())
+
+
+def _differ(part: str, expected: list[list[str]], found: list[list[str]]) -> Iterator[str]:
+    if expected != found:
+        yield f"{part}: expected {expected}, got {found}"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare what YAML can say: numbers by value, and true is no number."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_equal(*pair) for pair in zip(one, other, strict=True))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
