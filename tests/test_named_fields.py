@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from outfitter.api.schema import resource_schema
-from outfitter.api.v1alpha1 import KINDS
+from outfitter.api.v1alpha1 import ALL_KINDS
 from outfitter.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def _sentences(path: Path) -> Iterator[tuple[int, str]]:
 def test_names_in_messages_exist() -> None:
     """A name that exists nowhere sends users on a search."""
     values = yaml.safe_load((ROOT / "deploy" / "chart" / "values.yaml").read_text(encoding="utf-8"))
-    known = {name for kind in KINDS for name in _properties(resource_schema(kind.model))}
+    known = {name for kind in ALL_KINDS for name in _properties(resource_schema(kind.model))}
     known |= {_camel(name) for name in Settings.model_fields} | set(_keys(values)) | OF_KUBERNETES
     unknown = [
         f"{path.relative_to(ROOT)}:{line}: {name}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.api.v1alpha1 import API_VERSION, KINDS, kind_of
+from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, kind_of
 from outfitter.codegen.crd import crd_for
 from outfitter_sandbox import Sandbox
 
@@ -62,7 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=ALL_KINDS, ids=lambda kind: kind.name)
 def crd(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Each CRD in turn."""
     return crd_for(request.param)

@@ -11,7 +11,7 @@ from outfitter.api.types import FREE_FORM, STORED_DEFAULT
 _KEYWORDS = (
     "description", "type", "format", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern",
     "minItems", "maxItems", "maxProperties", "required", "x-kubernetes-int-or-string", "x-kubernetes-list-type",
-    "x-kubernetes-list-map-keys", "x-kubernetes-validations",
+    "x-kubernetes-list-map-keys", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
 )  # fmt: skip
 """Keywords in the schema of one field, in their order; other keywords of pydantic are omitted."""
 
@@ -34,7 +34,9 @@ def schema_of(model: type[Model]) -> dict[str, Any]:
 def resource_schema(model: type[CustomResource]) -> dict[str, Any]:
     """Return the schema of a whole object of a kind. Shared: do not modify it."""
     schema = schema_of(model)
-    properties = schema["properties"]
+    properties = {name: part for name, part in schema["properties"].items() if name in ("spec", "status")}
+    if not properties["status"].get("properties"):
+        del properties["status"]
     return {
         "description": schema["description"],
         "type": "object",
@@ -43,8 +45,7 @@ def resource_schema(model: type[CustomResource]) -> dict[str, Any]:
             "apiVersion": {"description": "Version of the API.", "type": "string", "maxLength": 253},
             "kind": {"description": "Kind of the object.", "type": "string", "maxLength": 63},
             "metadata": {"type": "object"},
-            "spec": properties["spec"],
-            "status": properties["status"],
+            **properties,
         },
         "x-kubernetes-validations": [NAME_RULE, *schema.get("x-kubernetes-validations", ())],
     }
@@ -64,7 +65,7 @@ def _structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, A
         out.pop("type", None)
     if "description" in out:
         out["description"] = " ".join(out["description"].split())
-    if node.get("type") == "object" and "properties" in node:
+    if "properties" in node:
         out["properties"] = {name: _structural(child, defs) for name, child in node["properties"].items()}
     elif node.get("type") == "object":
         out["additionalProperties"] = _structural(_map_values(node), defs)

@@ -12,7 +12,7 @@ from outfitter.api.rules import Rule
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors, unknown_fields, without_nulls
 from outfitter.api.types import PATTERN_WORDS, SHELL_PATTERN, matches
-from outfitter.api.v1alpha1 import KINDS, kind_of
+from outfitter.api.v1alpha1 import ALL_KINDS, kind_of
 
 
 def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = None) -> list[FieldError]:
@@ -20,7 +20,7 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
 
     The API server reports the same, but stops at the first layer with errors.
     """
-    names = [kind.name for kind in KINDS]
+    names = [kind.name for kind in ALL_KINDS]
     if body.get("kind") not in names:
         return [
             FieldError(
@@ -33,7 +33,7 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
     kind = kind_of(body["kind"])
     schema = resource_schema(kind.model)
     errors += shape_errors(schema, {key: value for key, value in body.items() if key not in ("status", "metadata")}, ())
-    errors += unknown_fields(schema["properties"]["status"], body.get("status"), ("status",))
+    errors += unknown_fields(schema["properties"].get("status", {}), body.get("status"), ("status",))
     errors += metadata_errors(body.get("metadata"))
     body, previous = without_nulls(body), previous and without_nulls(previous)
     if isinstance(body.get("spec"), Mapping):

@@ -5,19 +5,22 @@ from typing import Any
 
 from outfitter.api.base import Column
 from outfitter.api.schema import resource_schema
-from outfitter.api.v1alpha1 import GROUP, KINDS, VERSION, Kind
-from outfitter.codegen.yaml_text import dump, header
+from outfitter.api.v1alpha1 import ALL_KINDS, GROUP, VERSION, Kind
+from outfitter.api.v1alpha1.policyfields import SECTIONS
+from outfitter.api.v1alpha1.policyschema import POLICY_TREES
+from outfitter.codegen.yaml_text import Inline, dump, header
 from outfitter.naming import ANNOTATION_RECONCILE
 
 
 def crd_files() -> dict[str, str]:
     """Return the text of every CRD by the name of its file."""
-    return {f"{GROUP}_{kind.plural}.yaml": header("src/outfitter/api") + dump(crd_for(kind)) for kind in KINDS}
+    return {f"{GROUP}_{kind.plural}.yaml": header("src/outfitter/api") + dump(crd_for(kind)) for kind in ALL_KINDS}
 
 
 def crd_for(kind: Kind) -> dict[str, Any]:
     """Return the CustomResourceDefinition of a kind."""
-    subresources: dict[str, Any] = {"status": {}}
+    schema = _stored_schema(kind)
+    subresources: dict[str, Any] = {"status": {}} if "status" in schema["properties"] else {}
     if kind.model.SCALE:
         subresources["scale"] = {
             "specReplicasPath": kind.model.SCALE,
@@ -31,7 +34,7 @@ def crd_for(kind: Kind) -> dict[str, Any]:
         "subresources": subresources,
         "additionalPrinterColumns": [*map(_column, (*kind.model.COLUMNS, _PAUSED)), _AGE],
         "selectableFields": [{"jsonPath": path} for path in kind.model.SELECTABLE],
-        "schema": {"openAPIV3Schema": _stored_schema(kind)},
+        "schema": {"openAPIV3Schema": schema},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -58,18 +61,31 @@ def _stored_schema(kind: Kind) -> dict[str, Any]:
     schema = resource_schema(kind.model)
     spec = deepcopy(schema["properties"]["spec"])
     _accept_nulls(spec)
+    for tree in POLICY_TREES:
+        _inline(spec["properties"].get(tree, {}))
     return {**schema, "properties": {**schema["properties"], "spec": spec}}
+
+
+def _inline(tree: dict[str, Any]) -> None:
+    """Write each field of a policy on few lines, in place."""
+    for name, child in tree.get("properties", {}).items():
+        if name in SECTIONS["distributed"]:
+            _inline(child)
+        else:
+            tree["properties"][name] = Inline(child)
 
 
 def _accept_nulls(schema: dict[str, Any]) -> None:
     """Make the optional fields below a schema nullable, in place (decision 0033).
 
-    A field with a stored default stays as it is: the API server replaces a null by the default.
+    A field with a stored default stays as it is: the API server replaces a null by the default. The trees of a policy
+    keep their types alone: the annotation of a client-side apply has no room for more.
     """
     for name, child in schema.get("properties", {}).items():
         if name not in schema.get("required", ()) and "default" not in child:
             _nullable(child)
-        _accept_nulls(child)
+        if name not in POLICY_TREES:
+            _accept_nulls(child)
     for keyword in ("items", "additionalProperties"):
         if keyword in schema:
             _accept_nulls(schema[keyword])

@@ -112,6 +112,38 @@ spec:
   type: service
   description: Every version of the scorer
 """,
+    "WorkloadPolicy": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadPolicy
+metadata: {name: research-notebooks, namespace: outfitter-system}
+spec:
+  workloadType: workspace
+  scope: {type: department, name: research}
+  defaults:
+    imagePullPolicy: Always
+    labels: {instances: [{name: cost-center, value: "4711"}]}
+  rules:
+    compute: {gpuDevicesRequest: {max: 2}}
+    labels: {instances: {locked: [cost-center]}}
+    storage: {hostPath: {instances: {canAdd: false}}}
+  imposedAssets: [{name: datasets}]
+""",
+    "EffectivePolicy": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: EffectivePolicy
+metadata: {name: workspace, namespace: team-a}
+spec:
+  workloadType: workspace
+  defaults: {imagePullPolicy: Always}
+  rules: {compute: {gpuDevicesRequest: {max: 2}}}
+  sources:
+  - field: compute.gpuDevicesRequest
+    part: rule
+    source: {scope: department, name: research, policy: outfitter-system/research-notebooks}
+  - field: imagePullPolicy
+    part: default
+    source: {scope: project, name: team-a, policy: team-a/notebooks}
+""",
     "NimCache": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: NimCache

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from outfitter.api.schema import resource_schema
-from outfitter.api.v1alpha1 import API_VERSION, KINDS, Kind
+from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, Kind
+from outfitter.api.v1alpha1.policyschema import POLICY_TREES
+from outfitter.api.v1alpha1.workloadpolicy import WorkloadPolicy
 from outfitter.codegen.examples import example
+from outfitter.codegen.policy_table import policy_table
 from outfitter.codegen.reason_tables import reference_table
 from outfitter.codegen.shown_reasons import REASONS, read_shown
 from outfitter.codegen.states import MEANINGS, phases, steps
@@ -17,8 +20,8 @@ _DEFAULT = re.compile(r"\bDefault:? ([^.;]*(?:\.[^ ][^.;]*)*)|`([A-Za-z]+)` \(de
 def all_pages() -> dict[str, str]:
     """Return every page, and their index, by the name of its file."""
     index = ["# API reference", "", f"All kinds are in `{API_VERSION}` and live in a namespace.", ""]
-    index += [f"- [{kind.name}]({kind.singular}.md): {_summary(kind)}" for kind in KINDS]
-    return {"README.md": "\n".join(index) + "\n"} | {f"{kind.singular}.md": page(kind) for kind in KINDS}
+    index += [f"- [{kind.name}]({kind.singular}.md): {_summary(kind)}" for kind in ALL_KINDS]
+    return {"README.md": "\n".join(index) + "\n"} | {f"{kind.singular}.md": page(kind) for kind in ALL_KINDS}
 
 
 def page(kind: Kind) -> str:
@@ -27,15 +30,18 @@ def page(kind: Kind) -> str:
     names = ", ".join(f"`{name}`" for name in (kind.plural, *kind.short_names))
     lines = [f"# {kind.name}", "", _summary(kind), "", f"`kubectl get` takes {names}.", ""]
     lines += ["```yaml", example(kind.name).rstrip(), "```", ""]
-    for part in ("spec", "status"):
+    for part in (part for part in ("spec", "status") if part in schema["properties"]):
         lines += [f"## {part}", "", "| field | type | default | description |", "|---|---|---|---|"]
         lines += [_row(*field) for field in _fields(schema["properties"][part], "", "")]
         lines.append("")
+    if kind.model is WorkloadPolicy:
+        lines += policy_table()
     lines += ["## Rules", "", "| where | error message |", "|---|---|"]
     lines += [f"| {f'`{path}`' if path else 'object'} | {_cell(message)} |" for path, message in _rules(schema, "")]
-    lines += ["", *_states(kind), "", "## When it does not work", ""]
-    lines += [f"{number}. {step}" for number, step in enumerate(steps(kind), 1)]
-    lines += ["", "More in [troubleshooting](../guide/troubleshooting.md)."]
+    if "status" in schema["properties"]:
+        lines += ["", *_states(kind), "", "## When it does not work", ""]
+        lines += [f"{number}. {step}" for number, step in enumerate(steps(kind), 1)]
+        lines += ["", "More in [troubleshooting](../guide/troubleshooting.md)."]
     return "\n".join(lines) + "\n"
 
 
@@ -64,7 +70,8 @@ def _fields(schema: Mapping[str, Any], path: str, key: str) -> Iterator[tuple[st
     for name, child in schema.get("properties", {}).items():
         here = f"{path}.{name}" if path else name
         yield here, child, name in required
-        yield from _fields(child.get("items", child), f"{here}[]" if "items" in child else here, key)
+        if name not in POLICY_TREES:
+            yield from _fields(child.get("items", child), f"{here}[]" if "items" in child else here, key)
 
 
 def _rules(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
@@ -83,6 +90,8 @@ def _row(path: str, schema: Mapping[str, Any], required: bool) -> str:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return "list"
     if "enum" in schema:
         return " \\| ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("x-kubernetes-int-or-string"):

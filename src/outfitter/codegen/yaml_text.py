@@ -14,12 +14,19 @@ class Block(str):
     __slots__ = ()
 
 
+class Inline(dict[str, Any]):
+    """A mapping that is written in braces, to keep a large file short."""
+
+
 class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Write every value in full: not every tool reads YAML anchors in a CRD."""
         return True
 
 
+_Dumper.add_representer(
+    Inline, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
+)
 _Dumper.add_representer(
     Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
 )

@@ -8,10 +8,12 @@ from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.api.v1alpha1.datasource import DataSource
+from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
 from outfitter.api.v1alpha1.workload import WorkloadFields
+from outfitter.api.v1alpha1.workloadpolicy import WorkloadPolicy
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
 
@@ -98,9 +100,17 @@ KINDS: tuple[Kind, ...] = (
         mute_at_first=True,
     ),
 )
-"""Every kind there is; nothing else lists them."""
+"""Every kind that the operator reconciles; nothing else lists them."""
 
-_BY_NAME = {kind.name: kind for kind in KINDS}
+POLICY_KINDS: tuple[Kind, ...] = (
+    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy),
+    Kind("EffectivePolicy", "effectivepolicies", ("epol",), EffectivePolicy),
+)
+"""Kinds that the command line reads, and the operator does not reconcile yet."""
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, *POLICY_KINDS)
+"""Every kind with a CustomResourceDefinition."""
+
+_BY_NAME = {kind.name: kind for kind in ALL_KINDS}
 _BY_TYPE = {kind.runs.name: kind.runs for kind in KINDS if kind.runs is not None}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic.alias_generators import to_camel
 
@@ -35,6 +35,7 @@ NOT_IN_POLICIES: Final = frozenset(
 """Fields of workloads without policies: names, references, and what decides whether and how often it runs."""
 INSTANCES_ONLY: Final = ("environmentVariables", "labels", "annotations")
 """Itemized fields whose items only have a name and a value: one default or rule for all values has no use."""
+_ModelClass: TypeAlias = type[Model]
 _IDENTITY: Final = ("server", "path", "mountPath")
 _SCALARS: Final = {bool: "boolean", str: "string", int: "integer", float: "number"}
 
@@ -59,6 +60,10 @@ class PolicyField:
     """Rules that it can have; those of an itemized field belong to its instances."""
     enum: tuple[str, ...] = ()
     """The only values of a string, or of the items of an array."""
+    model: _ModelClass | None = None
+    """The model of an arbitrary object."""
+    many: bool = False
+    """It is a list of such objects."""
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Other spellings of a value, with the one that they mean."""
     key: str = ""
@@ -114,7 +119,7 @@ def _fields(annotation: Any, path: str, marks: list[PolicyType]) -> Iterator[Pol
     if isinstance(plain, type) and issubclass(plain, Model):
         found = list(_walk(plain, f"{path}."))
         if all(item.type == "arbitrary" for item in found):
-            yield PolicyField(path, "arbitrary", RULES["arbitrary"])
+            yield PolicyField(path, "arbitrary", RULES["arbitrary"], model=plain)
         else:
             yield from found
     elif get_origin(plain) is tuple:
@@ -123,7 +128,7 @@ def _fields(annotation: Any, path: str, marks: list[PolicyType]) -> Iterator[Pol
         enum = tuple(map(str, get_args(plain))) if get_origin(plain) is Literal else ()
         value_type = mark.type or ("string" if enum else _scalar(plain))
         rules = tuple(word for word in RULES[value_type] if word not in mark.without)
-        yield PolicyField(path, value_type, rules, enum, dict(mark.aliases))
+        yield PolicyField(path, value_type, rules, enum, aliases=dict(mark.aliases))
 
 
 def _plain(annotation: Any) -> tuple[Any, list[PolicyType]]:
@@ -150,7 +155,7 @@ def _list(item: Any, path: str) -> PolicyField:
         enum = tuple(map(str, get_args(item))) if get_origin(item) is Literal else ()
         return PolicyField(path, "array", RULES["array"], enum)
     if "exclude" not in item.model_fields:
-        return PolicyField(path, "arbitrary", RULES["arbitrary"])
+        return PolicyField(path, "arbitrary", RULES["arbitrary"], model=item, many=True)
     (key,) = (name for name in ("name", "resource", "id") if name in item.model_fields)
     content = {found.path: _in_item(found) for found in _walk(item, "", frozenset({"exclude"}))}
     # A key that names another object can be limited to some of them; any other key is a free name.
