@@ -9,11 +9,11 @@ from typing import Any
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import FieldError, did_you_mean
-from outfitter.api.v1alpha1 import API_VERSION, GROUP, KINDS, kind_of
+from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, GROUP, kind_of
 from outfitter.api.validation import strict_errors
 from outfitter.cli.documents import Document, Finding
 
-_NAMES = frozenset(kind.name for kind in KINDS)
+_NAMES = frozenset(kind.name for kind in ALL_KINDS)
 
 
 @dataclass

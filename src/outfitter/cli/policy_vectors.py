@@ -14,9 +14,18 @@ from outfitter.errors import ConfigurationError
 from outfitter.policy.chain import SCOPES, Policy, effective_policy
 from outfitter.policy.imposed import ImposedAsset
 from outfitter.policy.rule import Source
-from outfitter.policy.submission import apply_policy
+from outfitter.policy.submission import Verdict, apply_policy
 
 _OTHER_SCOPES: Final = {"fallback": "system"}
+
+
+def are_vectors(path: Path) -> bool:
+    """Whether a path is a file whose content is a list, as no file of objects is."""
+    if not path.is_file():
+        return False
+    text = decoded(str(path), path.read_bytes())
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith(("#", "---"))), "")
+    return first.startswith(("- ", "["))
 
 
 def read_vectors(file: Path) -> list[dict[str, Any]]:
@@ -40,13 +49,18 @@ def mismatches(vector: Mapping[str, Any]) -> Iterator[str]:
         return
     chain = [_policy(entry, workload_type) for entry in vector["chain"] or ()]
     policy, errors = effective_policy(chain, workload_type)
-    verdict = apply_policy(policy, vector.get("submit") or {})
     found = sorted([error.source.scope, error.field, error.reason] for error in errors)
     yield from _differ("policyErrors", _rows(vector.get("policyErrors")), found)
+    yield from differences(vector, apply_policy(policy, vector.get("submit") or {}))
+
+
+def differences(case: Mapping[str, Any], verdict: Verdict) -> Iterator[str]:
+    """Yield one line for each difference between the expected verdict of a case and the real one."""
     broken = sorted([violation.field, violation.rule] for violation in verdict.violations)
-    yield from _differ("errors", _rows(vector.get("errors")), broken)
-    if "effective" in vector and not _equal(vector["effective"], verdict.effective):
-        yield f"effective: expected {vector['effective']}, got {verdict.effective}"
+    yield from _differ("errors", _rows(case.get("errors")), broken)
+    expected, found = (without_empty_objects(tree) for tree in (case.get("effective"), verdict.effective))
+    if "effective" in case and not _equal(expected, found):
+        yield f"effective: expected {case['effective']}, got {verdict.effective}"
 
 
 def _policy(entry: Mapping[str, Any], workload_type: str) -> Policy:
@@ -63,10 +77,13 @@ def _imposed(assets: Any) -> Iterator[ImposedAsset]:
     sections = assets if isinstance(assets, Mapping) else {"": assets}
     for section, entries in sections.items():
         for entry in entries or ():
+            if not isinstance(entry, Mapping):
+                yield ImposedAsset(str(entry), "", section=section)
+                continue
             yield ImposedAsset(
                 name=str(entry["name"]),
                 kind=str(entry.get("kind") or ""),
-                volume=entry.get("spec") or {},
+                volume={} if entry.get("missing") else entry.get("spec") or {},
                 credential=bool(entry.get("credential")),
                 section=section,
             )
@@ -79,6 +96,16 @@ def _rows(rows: Any) -> list[list[str]]:
 def _differ(part: str, expected: list[list[str]], found: list[list[str]]) -> Iterator[str]:
     if expected != found:
         yield f"{part}: expected {expected}, got {found}"
+
+
+def without_empty_objects(tree: Any) -> Any:
+    """Drop fields that are an object without fields: the workload does not have them."""
+    if isinstance(tree, list):
+        return [without_empty_objects(item) for item in tree]
+    if not isinstance(tree, Mapping):
+        return tree
+    kept = {key: without_empty_objects(value) for key, value in tree.items()}
+    return {key: value for key, value in kept.items() if value != {}}
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -44,7 +44,18 @@ def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> dict[str, 
             else:
                 reader = _Reader(workload_type, section, found[section])
                 (reader.defaults if part == "defaults" else reader.rules)(inner)
+    next(iter(found.values())).faults += _imposed_faults(workload_type, spec.get("imposedAssets"))
     return found
+
+
+def _imposed_faults(workload_type: str, imposed: Any) -> Iterator[Fault]:
+    """Yield what is wrong with the shape of imposedAssets."""
+    named = "" not in SECTIONS[workload_type]
+    if imposed is None or (named and isinstance(imposed, Mapping)):
+        return
+    if named or not isinstance(imposed, list):
+        shape = "lists in worker and master" if named else "a list"
+        yield "imposedAssets", "unsupported", f"imposedAssets of a {workload_type} policy is {shape}."
 
 
 def item_key(table: PolicyField, item: Mapping[str, Any]) -> str:
@@ -86,6 +97,13 @@ def object_paths(paths: tuple[str, ...]) -> frozenset[str]:
         parts = path.split(".")
         found |= {".".join(parts[:end]) for end in range(1, len(parts))}
     return frozenset(found)
+
+
+@cache
+def _every_field() -> frozenset[str]:
+    """Return the paths of the fields of all workload types."""
+    tables = [policy_fields(name, section) for name, sections in SECTIONS.items() for section in sections]
+    return frozenset(path for table in tables for path in table) | {"worker", "master"}
 
 
 @cache
@@ -147,6 +165,8 @@ class _Reader:
                     yield from self._leaves(value, f"{path}.")
                 else:
                     self._fault(path, "unsupported", f"{path} is an object with fields of its own.")
+            elif known_anywhere(path) and path not in _every_field() and isinstance(value, Mapping):
+                yield from self._leaves(value, f"{path}.")
             elif known_anywhere(path):
                 self._fault(path, "unsupported", f"A workload of type {self._type} has no field {path}.")
             else:

@@ -148,6 +148,9 @@ def wrong_value(field: PolicyField, value: Any, *, item: bool = False) -> str | 
         if not isinstance(value, list):
             return f"{field.path} is a list."
         return next((wrong for inner in value if (wrong := wrong_value(field, inner, item=True))), None)
+    if field.model is not None:
+        kind = list if field.many else Mapping
+        return None if isinstance(value, kind) else f"{field.path} is {'a list' if field.many else 'an object'}."
     wanted = "string" if field.type == "array" else field.type
     if not _fits(wanted, value):
         return f"{field.path} is of type {wanted}, and {shown(value)} is not."
@@ -168,7 +171,7 @@ def _fits(wanted: str, value: Any) -> bool:
         return exact is not None
     if wanted == "quantity":
         return isinstance(value, str | int) and not isinstance(value, bool) and _is_quantity(value)
-    return isinstance(value, Mapping | list)
+    return False
 
 
 def _is_quantity(value: str | int) -> bool:

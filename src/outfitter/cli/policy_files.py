@@ -1,0 +1,86 @@
+"""WorkloadPolicies of files, and the namespaces and data sources that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from outfitter.api.refs import DataSourceRef
+from outfitter.cli.documents import Document
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
+from outfitter.policy.chain import PolicyError, effective_policy
+from outfitter.policy.effective import EffectivePolicy
+from outfitter.policy.selection import Selected, select, to_policy
+from outfitter.resolve.scope import reach
+from outfitter.snapshot import CachedObject, Resource
+from outfitter.snapshot.objects import read_resource
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What the policies of files say about a workload type in a namespace."""
+
+    policy: EffectivePolicy
+    errors: tuple[PolicyError, ...]
+    selected: Selected
+
+
+@dataclass
+class PolicyFiles:
+    """The objects of files, by kind. A namespace that is not among them is a project of `department`."""
+
+    documents: Iterable[Document]
+    system_namespace: str
+    default_namespace: str = "default"
+    department: str = ""
+    _known: dict[tuple[str, str], InForce] = field(default_factory=dict)
+
+    @cached_property
+    def policies(self) -> list[Resource]:
+        """All WorkloadPolicies."""
+        return self._of("WorkloadPolicy")
+
+    @cached_property
+    def _data_sources(self) -> dict[tuple[str, str], Resource]:
+        return {(item.live.namespace, item.live.name): item for item in self._of("DataSource")}
+
+    @cached_property
+    def _labels(self) -> dict[str, Mapping[str, str]]:
+        spaces = (document.body for document in self.documents if document.body.get("kind") == "Namespace")
+        return {body["metadata"]["name"]: body["metadata"].get("labels") or {} for body in spaces}
+
+    def _of(self, kind: str) -> list[Resource]:
+        found = (document.body for document in self.documents if document.body.get("kind") == kind)
+        return [read_resource(CachedObject.of(self._placed(body))) for body in found]
+
+    def _placed(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        scope = (body["spec"].get("scope") or {}).get("type", "project")
+        meta = dict(body["metadata"])
+        meta.setdefault("namespace", self.default_namespace if scope == "project" else self.system_namespace)
+        return {**body, "metadata": meta}
+
+    def labels(self, namespace: str) -> Mapping[str, str]:
+        """Return the labels of a namespace."""
+        if namespace in self._labels:
+            return self._labels[namespace]
+        return {LABEL_PROJECT: namespace, **({LABEL_DEPARTMENT: self.department} if self.department else {})}
+
+    def in_force(self, namespace: str, workload_type: str) -> InForce:
+        """Return the effective policy of a namespace for a workload type, and what is wrong with its policies."""
+        key = (namespace, workload_type)
+        if key not in self._known:
+            labels = self.labels(namespace)
+            selected = select(self.policies, namespace, labels, self.system_namespace, workload_type)
+            chain = [to_policy(policy, self.system_namespace, self._find) for policy in selected.policies]
+            self._known[key] = InForce(*effective_policy(chain, workload_type), selected)
+        return self._known[key]
+
+    def _find(self, namespace: str, ref: DataSourceRef) -> Mapping[str, Any] | None:
+        for place in dict.fromkeys((namespace, self.system_namespace)):
+            found = self._data_sources.get((place, ref.name))
+            if found is not None and ref.scope in (None, reach(found, self.system_namespace).type):
+                spec: Mapping[str, Any] = found.body["spec"]
+                return spec
+        return None
