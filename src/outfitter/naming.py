@@ -19,6 +19,7 @@ LABEL_OWNER_UID: Final = f"{GROUP}/owner-uid"
 LABEL_OWNER_KIND: Final = f"{GROUP}/owner-kind"
 LABEL_OWNER_NAME: Final = f"{GROUP}/owner-name"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "outfitter"
 # On claims: "true" if the data outlives its owner and an owner of the same name takes it over; "false" if not.
 LABEL_RETAINED: Final = f"{GROUP}/retained"
 
@@ -46,6 +47,7 @@ ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a dow
 # On Namespaces, set by admins.
 LABEL_PROJECT: Final = f"{GROUP}/project"
 LABEL_DEPARTMENT: Final = f"{GROUP}/department"
+LABEL_WORKLOAD_TYPE: Final = f"{GROUP}/workload-type"
 LABEL_ELEVATION: Final = f"{GROUP}/elevation"
 
 # On our custom resources, set by users.
@@ -85,7 +87,7 @@ def keeps_data(kind: str, labels: Mapping[str, str]) -> bool:
 
 def owner_labels(kind: str, name: str, uid: str) -> dict[str, str]:
     """Return the labels of a child of the custom resource `kind`/`name` with `uid`."""
-    return {LABEL_MANAGED_BY: "outfitter", LABEL_OWNER_KIND: kind, LABEL_OWNER_NAME: name, LABEL_OWNER_UID: uid}
+    return {LABEL_MANAGED_BY: MANAGED_BY, LABEL_OWNER_KIND: kind, LABEL_OWNER_NAME: name, LABEL_OWNER_UID: uid}
 
 
 def selector_labels(kind: str, name: str) -> dict[str, str]:

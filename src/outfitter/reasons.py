@@ -139,6 +139,18 @@ class Reason(StrEnum):
         "The spec sets a user or group id that the shared Environment reserves.",
         "Remove it, or use an Environment with `overrideUidGidInWorkspace: true`.",
     )
+    POLICY_VIOLATION = (
+        "PolicyViolation",
+        Level.STALLED,
+        "The workload breaks rules of the [policies](policies.md) of its project. A workload that runs keeps running.",
+        "Each issue names field, rule and policy. Change the field, or ask the author of the policy.",
+    )
+    DUPLICATE_POLICY = (
+        "DuplicatePolicy",
+        Level.STALLED,
+        "An older WorkloadPolicy is for the same scope and type of workload. Only the older one counts.",
+        "Move the rules into the older one, or delete one of the two.",
+    )
     POD_REFUSED = (
         "PodRefused",
         Level.STALLED,
@@ -252,6 +264,13 @@ class Reason(StrEnum):
         Level.WAITING,
         "The container could not be started.",
         "Check `command`, `workingDir`, and whether the image works with its user.",
+    )
+    POLICY_INVALID = (
+        "PolicyInvalid",
+        Level.WAITING,
+        "A WorkloadPolicy of the project is invalid, so no workload of its type starts or changes there. What runs "
+        "keeps running.",
+        "Ask the author of the WorkloadPolicy to correct it: its status has the errors.",
     )
     CRASH_LOOP_BACK_OFF = (
         "CrashLoopBackOff",
@@ -581,6 +600,11 @@ class Reason(StrEnum):
         Level.NOTE,
         "The scope of a shared asset matches no Namespace.",
         "Check the name of the department. A Namespace is in scope with the label `outfitter.dev/project`.",
+    )
+    POLICY_CONFLICT = (
+        "PolicyConflict",
+        Level.NOTE,
+        "A wider policy has rules for fields of this one, and wins. The rest of this policy counts.",
     )
     NOT_ENFORCED = (
         "NotEnforced",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from outfitter.api.base import GROUP, VERSION
 from outfitter.children import projection
 from outfitter.children.projection import Body, Projection
 from outfitter.naming import LABEL_OWNER_UID
@@ -100,6 +101,11 @@ _READABLE_SECRETS: Final = (
 )
 
 CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
+    ChildKind(
+        "EffectivePolicy", GROUP, VERSION, "effectivepolicies",
+        verbs=_ALL,
+        why="what the policies of a project say together; get: managedFields are read before a change",
+    ),
     ChildKind(
         "StatefulSet", "apps", "v1", "statefulsets",
         verbs=_ALL,

@@ -84,9 +84,17 @@ def _images(body: Mapping[str, Any]) -> list[str]:
     return [f"{body['metadata']['namespace']}/{(body.get('spec') or {}).get('image', '')}"]
 
 
+def _policies(body: Mapping[str, Any]) -> list[str]:
+    spec = body.get("spec") or {}
+    scope = spec.get("scope") or {}
+    place = f"{body['metadata']['namespace']}/{spec.get('workloadType', '')}"
+    return [f"{place}/{scope.get('type', '')}/{scope.get('name', '')}"]
+
+
 INDEXES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "Ingress": _hosts,
     "Artifact": _repositories,
     "NimCache": _images,
+    "WorkloadPolicy": _policies,
 }
 """Kind -> the values that its objects are found by."""

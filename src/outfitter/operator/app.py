@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
-from outfitter.api.v1alpha1 import KINDS
+from outfitter.api.v1alpha1 import DERIVED_KINDS, KINDS
 from outfitter.children import CHILD_KINDS, ChildKind
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
@@ -41,6 +41,7 @@ from outfitter.snapshot import CachedObject, Key
 _log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS: Final = 10.0
+DERIVED: Final = tuple(kind.name for kind in DERIVED_KINDS)
 
 Users = Callable[[Key], tuple[Key, ...]]
 MakeReconciler = Callable[[Cluster, Caches, Settings, Users, Callable[[], datetime]], Reconciler]
@@ -149,7 +150,7 @@ class Operator:
         try:
             self.orphan_collector.check_all()
             self._spawn(self.orphan_collector.run(), "orphan collector")
-            resources = (live for kind in self.kinds for live in self.caches[kind].all())
+            resources = (live for kind in (*self.kinds, *DERIVED) for live in self.caches[kind].all())
             await self.workers.start(Key(live.kind, live.namespace, live.name) for live in resources)
             self.leading.set()
             _log.info("leading")

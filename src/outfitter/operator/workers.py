@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from outfitter.api.v1alpha1 import DERIVED_KINDS
 from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
 from outfitter.operator.event_router import CURRENT_KEY, EventRouter
@@ -16,6 +17,7 @@ from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.snapshot import Dep, Key
 
+_DERIVED: Final = frozenset(kind.name for kind in DERIVED_KINDS)  # may not exist, and be tried again all the same
 _log = logging.getLogger(__name__)
 
 
@@ -156,7 +158,7 @@ class Workers:
             self._record(key.kind, outcome, time.monotonic() - started)
 
     def _finish(self, key: Key, done: Result) -> None:
-        exists = self._event_router.exists(key)
+        exists = self._event_router.exists(key) or (key.kind in _DERIVED and done.requeue_after is not None)
         # A resource that was deleted meanwhile has no dependencies any more.
         deps = done.deps if exists else frozenset()
         changed = self._reverse_index.record(key, deps)

@@ -12,6 +12,7 @@ from outfitter.plan.assets import plan_compute_resource, plan_environment
 from outfitter.plan.credential import plan_credential
 from outfitter.plan.datasource import plan_data_source
 from outfitter.plan.nimcache import plan_nim_cache
+from outfitter.plan.policy import plan_policy
 from outfitter.plan.template import plan_template
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
@@ -33,6 +34,7 @@ _PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
     "DataSource": plan_data_source,
     "Credential": plan_credential,
     "WorkloadTemplate": plan_template,
+    "WorkloadPolicy": plan_policy,
     "Artifact": plan_artifact,
     "ArtifactRepository": plan_repository,
     "NimCache": plan_nim_cache,

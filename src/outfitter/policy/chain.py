@@ -38,6 +38,8 @@ class PolicyError:
     field: str
     reason: str
     message: str
+    owner: str = ""
+    """In a conflict, namespace and name of the wider policy."""
 
     @property
     def conflict(self) -> bool:
@@ -138,8 +140,8 @@ class _Merge:
             items,
         )
 
-    def _error(self, layer: _Layer, path: str, reason: str, message: str) -> None:
-        self.errors.append(PolicyError(layer.source, f"{self._prefix}{path}".rstrip("."), reason, message))
+    def _error(self, layer: _Layer, path: str, reason: str, message: str, owner: str = "") -> None:
+        self.errors.append(PolicyError(layer.source, f"{self._prefix}{path}".rstrip("."), reason, message, owner))
 
     def _table(self, rule_path: str) -> PolicyField:
         """Return the field that a rule object is about."""
@@ -161,7 +163,7 @@ class _Merge:
 
     def _owned_error(self, layer: _Layer, path: str, owner: _Layer, why: str) -> None:
         text = f"{owner.source} {why}, and the wider scope wins. Remove the field from this policy."
-        self._error(layer, path, f"rule-owned-by-{owner.source.scope}", text)
+        self._error(layer, path, f"rule-owned-by-{owner.source.scope}", text, owner.source.policy)
 
     def _wider_fixed(self, path: str, layer: _Layer) -> _Layer | None:
         owned = self._rules.get(path)

@@ -18,8 +18,8 @@ async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
 
     Costs a GET for an object without a controller. An object that is gone counts as ours: nothing will happen to it.
     """
-    # A pod is looked up through its controller.
-    if live.kind == "Pod" or (live.controller and live.controller == live.owner):
+    # A pod is looked up through its controller. Nobody but the operator may write an EffectivePolicy.
+    if live.kind in ("Pod", "EffectivePolicy") or (live.controller and live.controller == live.owner):
         return True
     stored = await cluster.get(live.kind, live.namespace, live.name)
     if stored is None or stored["metadata"]["uid"] != live.uid or made_by_us(stored):

@@ -18,6 +18,7 @@ from outfitter.errors import Conflict, Invalid, NotFound, TooLarge
 from outfitter.naming import ANNOTATION_RECONCILE
 from outfitter.plan.diff import too_large
 from outfitter.plan.planners import plan
+from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
 from outfitter.reasons import Reason
 from outfitter.reconcile.executor import Executor, Outcome
@@ -89,6 +90,8 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Reconcile one object. Raises ApiError where a request must be retried; nothing is lost then."""
+        if key.kind == EFFECTIVE:
+            return await self._derive(key)
         live = self._caches[key.kind].get(key.namespace, key.name)
         if live is None:
             self._state.forget(key)
@@ -112,6 +115,17 @@ class Reconciler:
             return self._ended(key, reader, outcome)
         planned, reader = self._after_writes(resource, planned, reader, outcome)
         return await self._report(resource, planned, reader, outcome)
+
+    async def _derive(self, key: Key) -> Result:
+        """Make an EffectivePolicy equal to what the policies say. Nobody else writes it, and it has no status."""
+        reader = Reader(self._lookup, self._settings, now=self._clock())
+        writes = plan_effective(reader, key.namespace, key.name)
+        outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes))
+        for problem in outcome.problems:
+            level = logging.DEBUG if self._state.refused(key) else logging.WARNING
+            _log.log(level, "%s: %s", key, problem.message)
+        delay = self._state.backoff(key, prevented=outcome.retry)
+        return Result("Waiting" if outcome.problems else "Valid", frozenset(reader.deps), delay, outcome.writes)
 
     def _namespace_goes(self, key: Key) -> bool:
         namespace = self._caches["Namespace"].get("", key.namespace)

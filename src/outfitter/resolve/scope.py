@@ -141,6 +141,16 @@ def _in_scope(reader: Reader, where: Reach) -> Iterator[str]:
             yield namespace.name
 
 
+def namespaces_in_scope(reader: Reader, resource: Resource) -> Iterator[str]:
+    """Yield the namespaces that a policy applies to, by name: its own, or every project in its scope."""
+    system = reader.settings.system_namespace
+    where = reach(resource, system)
+    if where.type == "project":
+        yield resource.live.namespace
+    elif resource.live.namespace == system:
+        yield from _in_scope(reader, where)
+
+
 def reaches_nothing(reader: Reader, asset: Resource) -> Iterator[Problem]:
     """Yield the note that no namespace is in the scope that an asset sets, for example because a name is misspelt."""
     system = reader.settings.system_namespace

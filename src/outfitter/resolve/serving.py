@@ -19,14 +19,16 @@ from outfitter.resolve.layers import Layer, compute_layer, own_layers
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
+from outfitter.resolve.policies import Policies
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_template
-from outfitter.resolve.volumes import asset_volumes, check_volumes, inline_volumes, with_nodes
+from outfitter.resolve.volumes import asset_volumes, check_volumes, imposed_volumes, inline_volumes, with_nodes
 from outfitter.resolve.workload import (
     ContainerUse,
     GroupUse,
     Resolved,
+    imposed_facts,
     pull_secrets,
     read_submission,
     resolve_workload,
@@ -46,18 +48,22 @@ class _Context:
     found: Found
     definition: ResolvedArtifact
     model: ModelVolume | None
+    policies: Policies
 
 
-def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
+def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve a workload of any kind."""
     if request.artifact is None and not request.own_artifact:
-        return resolve_workload(reader, request)
+        return resolve_workload(reader, request, policies)
     found = Found()
     request = with_template(reader, request, found)
     chosen, placed = _chosen(reader, request)
+    attached = list(asset_volumes(reader, request, found))
     merged = merge([*compute_layer(reader, request, found), *own_layers(request)])
+    merged = policies.apply(request, merged, attached, found)
     spec = read_submission(request.traits, merged, found)
-    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
+    imposed = imposed_volumes(reader, request, policies.imposed, found)
+    volumes = [*attached, *inline_volumes(request, spec.storage), *imposed]
     check_volumes(reader, request.namespace, volumes, found)
     groups: tuple[GroupUse, ...] = ()
     facts: Mapping[str, Any] = {}
@@ -76,7 +82,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
             volumes += [model.use] if model.use else []
             facts = model.facts
         volumes = with_nodes(reader, request.namespace, volumes)
-        context = _Context(reader, request, found, chosen.definition, model)
+        context = _Context(reader, request, found, chosen.definition, model, policies)
         groups = tuple(
             _group(context, group, use.key, merged) for group, use in zip(chosen.definition.groups, placed, strict=True)
         )
@@ -94,7 +100,7 @@ def resolve(reader: Reader, request: WorkloadRequest) -> Resolved:
         groups,
         artifact=None if isinstance(chosen, Problem) else chosen,
         assets=tuple(found.uses),
-        facts=facts,
+        facts={**facts, **imposed_facts(policies)},
         missing_cache=model.missing if model else None,
         outgrown_cache=model.outgrown if model else None,
     )
@@ -138,7 +144,8 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
         layers.append(Layer(label(context.request.resource), {"compute": own.compute.to_dict()}))
         run = "spec.run" if context.request.own_definition else "spec"
         compute_field = f"{run}.containerGroups[{group.name}].containers[{name}].compute"
-    result = merge(layers)
+    main = primary and group.name == context.definition.groups[0].name
+    result = context.policies.container(merge(layers), context.found, field, main=main)
     spec = WorkspaceSpec.model_validate(result.fields)
     check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
     for error in incomplete_part(spec.compute):

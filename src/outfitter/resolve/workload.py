@@ -21,6 +21,7 @@ from outfitter.resolve.groups import place_groups
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model_cache import CacheRequest
+from outfitter.resolve.policies import Policies
 from outfitter.resolve.ports import serving_port
 from outfitter.resolve.references import AssetUse, Found, Source, check_variables, other_object
 from outfitter.resolve.request import WorkloadRequest
@@ -29,6 +30,7 @@ from outfitter.resolve.volumes import (
     Volume,
     asset_volumes,
     check_volumes,
+    imposed_volumes,
     inline_volumes,
     with_nodes,
 )
@@ -93,14 +95,17 @@ class Resolved:
         )
 
 
-def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
+def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve a workload that is made of assets and inline fields."""
     found = Found()
     request = with_template(reader, request, found)
     environment = environment_of(reader, request, found)
     merged = merge(asset_layers(reader, request, environment, found))
+    attached = list(asset_volumes(reader, request, found))
+    merged = policies.apply(request, merged, attached, found)
     spec = read_submission(request.traits, merged, found)
-    volumes = [*asset_volumes(reader, request, found), *inline_volumes(request, spec.storage)]
+    imposed = imposed_volumes(reader, request, policies.imposed, found)
+    volumes = [*attached, *inline_volumes(request, spec.storage), *imposed]
     check_variables(reader, request.namespace, spec, found)
     check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found, request.type)
@@ -122,7 +127,14 @@ def resolve_workload(reader: Reader, request: WorkloadRequest) -> Resolved:
         (group,),
         environment=environment,
         assets=tuple(found.uses),
+        facts=imposed_facts(policies),
     )
+
+
+def imposed_facts(policies: Policies) -> dict[str, Any]:
+    """Return the status field that names the DataSources which policies mount."""
+    names = sorted({asset.live.name for asset in policies.imposed})
+    return {"imposedDataSources": names} if names else {}
 
 
 def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spec:

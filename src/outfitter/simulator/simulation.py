@@ -5,7 +5,7 @@ Controllers and kubelets are imitated. Uids are made up, in the order of creatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from outfitter.cluster.store import Caches
 from outfitter.errors import ApiError, OutfitterError
 from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.operator.reverse_index import ReverseIndex
+from outfitter.plan.policy import EFFECTIVE
 from outfitter.reconcile.reconciler import Reconciler, Result
 from outfitter.settings import Settings
 from outfitter.simulator.caches import OUR_KINDS, WATCHED_KINDS, WatchedCaches
@@ -136,6 +137,13 @@ class Simulation:
             for live in sorted(self.caches[kind].all(), key=lambda live: (live.namespace, live.name))
         ]
 
+    def _all_keys(self) -> Iterator[Key]:
+        """Every object of a kind that has a status, then every EffectivePolicy that exists or that a policy asks for."""
+        yield from self.keys()
+        asked = {key for result in self.results.values() for key in result.also_reconcile}
+        exists = {Key(EFFECTIVE, live.namespace, live.name) for live in self.caches[EFFECTIVE].all()}
+        yield from sorted(exists | {key for key in asked if key.kind == EFFECTIVE})
+
     async def reconcile(self, key: Key) -> Result:
         """Reconcile one object."""
         result = self.results[key] = await self.reconciler.reconcile(key)
@@ -149,7 +157,7 @@ class Simulation:
         for gone in [key for key in self.results if self.caches[key.kind].get(key.namespace, key.name) is None]:
             self.dependents.forget(gone)
             del self.results[gone]
-        for key in self.keys():
+        for key in self._all_keys():
             try:
                 await self.reconcile(key)
             except ApiError as error:

@@ -152,6 +152,16 @@ class Reader:
         found = self._oldest_first(self._lookup.indexed("NimCache", f"{namespace}/{image}"))
         return [asset for live in found if (asset := self.resource("NimCache", namespace, live.name))]
 
+    def policies(self, namespace: str, workload_type: str, scopes: Iterable[tuple[str, str]]) -> list[Resource]:
+        """Return the WorkloadPolicies for a type in a namespace, with a dependency on all policies there.
+
+        `scopes`: type and name of `spec.scope`, both "" for a policy without one.
+        """
+        self.deps.add(Dep("WorkloadPolicy", namespace, "*"))
+        values = (f"{namespace}/{workload_type}/{scope}/{name}" for scope, name in scopes)
+        found = [live for value in values for live in self._lookup.indexed("WorkloadPolicy", value)]
+        return [policy for live in found if not live.deleting and (policy := readable(live))]
+
     @staticmethod
     def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:
         return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))

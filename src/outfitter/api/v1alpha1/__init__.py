@@ -8,7 +8,16 @@ from outfitter.api.v1alpha1.credential import Credential
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference
-from outfitter.api.v1alpha1.kinds import ALL_KINDS, BACKENDS, KINDS, Kind, WorkloadTraits, kind_of, traits_of
+from outfitter.api.v1alpha1.kinds import (
+    ALL_KINDS,
+    BACKENDS,
+    DERIVED_KINDS,
+    KINDS,
+    Kind,
+    WorkloadTraits,
+    kind_of,
+    traits_of,
+)
 from outfitter.api.v1alpha1.nimcache import NimCache
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.v1alpha1.workspace import Workspace
@@ -17,6 +26,7 @@ __all__ = [
     "ALL_KINDS",
     "API_VERSION",
     "BACKENDS",
+    "DERIVED_KINDS",
     "GROUP",
     "KINDS",
     "VERSION",

@@ -79,6 +79,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues",)),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
     Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True),
+    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
     Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),
@@ -102,12 +103,9 @@ KINDS: tuple[Kind, ...] = (
 )
 """Every kind that the operator reconciles; nothing else lists them."""
 
-POLICY_KINDS: tuple[Kind, ...] = (
-    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy),
-    Kind("EffectivePolicy", "effectivepolicies", ("epol",), EffectivePolicy),
-)
-"""Kinds that the command line reads, and the operator does not reconcile yet."""
-ALL_KINDS: tuple[Kind, ...] = (*KINDS, *POLICY_KINDS)
+DERIVED_KINDS: tuple[Kind, ...] = (Kind("EffectivePolicy", "effectivepolicies", ("epol",), EffectivePolicy),)
+"""Kinds that the operator writes from others, and users only read."""
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, *DERIVED_KINDS)
 """Every kind with a CustomResourceDefinition."""
 
 _BY_NAME = {kind.name: kind for kind in ALL_KINDS}

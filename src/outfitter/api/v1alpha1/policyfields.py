@@ -30,8 +30,11 @@ RULES: Final[Mapping[str, tuple[str, ...]]] = {
 """Value type -> rules that a field of this type has; those of an itemized field are rules of its instances."""
 RULE_WORDS: Final = tuple(dict.fromkeys(word for words in RULES.values() for word in words))
 NOT_IN_POLICIES: Final = frozenset(
-    {"artifact", "assets", "connections", "containerGroups", "description", "displayName", "replicas", "suspend"}
-)
+    (
+        "artifact", "assets", "connections", "containerGroups", "description", "displayName", "replicas", "suspend",
+        "template",
+    )
+)  # fmt: skip
 """Fields of workloads without policies: names, references, and what decides whether and how often it runs."""
 INSTANCES_ONLY: Final = ("environmentVariables", "labels", "annotations")
 """Itemized fields whose items only have a name and a value: one default or rule for all values has no use."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.types import StatusName, StatusUrl, list_atomic, list_map
+from outfitter.api.types import Message, StatusName, StatusUrl, list_atomic, list_map, list_set
 from outfitter.api.v1alpha1.connections import ConnectionStatuses
 
 
@@ -39,9 +39,9 @@ class Outdated(Model):
     """The generation in use."""
     generation: int | None = None
     """The newest generation; absent if it was deleted."""
-    reason: Literal["Edited", "Rotated", "Deleted", "Replaced"] | None = None
+    reason: Literal["Edited", "Rotated", "Deleted", "Replaced", "Added"] | None = None
     """`Edited`: its spec changed. `Rotated`: its secret changed. `Deleted`: it was deleted. `Replaced`: another object
-    has its name.
+    has its name. `Added`: a policy of the project that is newer than the workload.
     """
 
 
@@ -54,6 +54,25 @@ class RelatedUrlStatus(Model):
     """URL, with values for its placeholders."""
     type: Annotated[str, Field(max_length=63)] | None = None
     """Type of the target."""
+
+
+class PolicyViolation(Model):
+    """One violation of the policies of the project."""
+
+    field: Annotated[str, Field(max_length=1024)]
+    """Field of the workload, such as `compute.gpuDevicesRequest` or `labels.instances[cost]`."""
+    rule: Annotated[str, Field(max_length=63)]
+    """Rule that it breaks: required, canEdit, options, min, max, step, canAdd, locked, duplicate or mountPath."""
+    given: Message | None = None
+    """Value of the workload."""
+    allowed: Message | None = None
+    """What the rule allows."""
+    policy: Annotated[str, Field(max_length=512)] | None = None
+    """The WorkloadPolicy, as namespace and name."""
+    scope: Annotated[str, Field(max_length=63)] | None = None
+    """Scope of the policy."""
+    message: Message | None = None
+    """What is wrong, and what to do."""
 
 
 class Phased(Model):
@@ -76,6 +95,10 @@ class PodsStatus(Model):
     """ControllerRevision with the submission, the assets and the pod template that run."""
     outdated: Annotated[tuple[Outdated, ...], list_atomic(64)] = ()
     """Dependencies that changed after the start of the workload. A restart applies the changes."""
+    violations: Annotated[tuple[PolicyViolation, ...], list_atomic(64)] = ()
+    """Violations of the policies of the project, at most 64. The workload does not start, or keeps what it runs."""
+    imposed_data_sources: Annotated[tuple[StatusName, ...], list_set(64)] = ()
+    """DataSources that policies mount into the workload."""
     connections: ConnectionStatuses = ()
     """URLs and ports of the tools."""
     related_urls: Annotated[tuple[RelatedUrlStatus, ...], list_map("name", 64)] = ()

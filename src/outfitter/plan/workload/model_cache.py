@@ -7,6 +7,7 @@ from typing import Any
 
 from outfitter.plan.workload.revision import Revision
 from outfitter.plan.writes import Create, Delete, Write, WritePhase
+from outfitter.policy.project import ProjectPolicies
 from outfitter.render import nimcache
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.serving import resolve
@@ -38,7 +39,7 @@ def restored(reader: Reader, request: WorkloadRequest, revision: Revision) -> tu
         return ()
     if reader.get("NimCache", request.namespace, name) is not None:
         return ()
-    resolved = resolve(reader, request)
+    resolved = resolve(reader, request, ProjectPolicies(reader))
     missing = resolved.missing_cache
     return on_demand(resolved) if missing is not None and missing.name == name else ()
 

@@ -17,6 +17,7 @@ from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
 from outfitter.plan.workload.status import running_status, serving_facts, waiting_status
 from outfitter.plan.writes import Plan
+from outfitter.policy.project import violation_rows
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
@@ -42,7 +43,8 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
 
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
     status = waiting_status(request, renewal.problems)
-    status = replace(status, facts={**status.facts, **(renewal.resolved.facts if renewal.resolved else {})})
+    facts = renewal.resolved.facts if renewal.resolved else {}
+    status = replace(status, facts={**status.facts, **facts, "violations": violation_rows(renewal.violations)})
     # Services are created in parallel with the first revision, which may be rejected: the workload never started.
     never_started = not observed.controllers and not observed.revisions
     left = prune(reader, request.resource, ("Service",), ()) if never_started else ()
@@ -80,6 +82,8 @@ def _with_revision(
         "connections": [*hosts.reached(request.resource, exposure, result, conflicts), *exposure.links] or None,
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),
+        "imposedDataSources": (revision.facts or {}).get("imposedDataSources"),
+        "violations": violation_rows(renewal.violations),
     }
     # Everything about a new workload is known in advance, except the node ports that the API server chooses.
     foreseen = not result.live and all(item.type != "NodePort" for item in exposure.inside)

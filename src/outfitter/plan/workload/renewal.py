@@ -13,6 +13,8 @@ from outfitter.plan.workload.revision import Revision
 from outfitter.policy.builtin import BUILTIN
 from outfitter.policy.checks import Candidate, NamespaceFacts, evaluate
 from outfitter.policy.elevation import elevated, forbidden, revoked
+from outfitter.policy.project import ProjectPolicies
+from outfitter.policy.violation import Violation
 from outfitter.problems import Problem, serious
 from outfitter.render import workload
 from outfitter.render.workload import Rendered
@@ -35,6 +37,8 @@ class Renewal:
     new: bool = False
     problems: tuple[Problem, ...] = ()
     resolved: Resolved | None = None
+    violations: tuple[Violation, ...] = ()
+    """What breaks the policies of the project."""
     may_start: bool = True
     """False if the Namespace does not allow the pods of the current revision any more."""
 
@@ -46,13 +50,15 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     unchanged = current is not None and current.inputs == revisions.inputs(request) and not resumed
     if current is not None and unchanged and not _lacks_pull_secret(reader, request, observed, current):
         return _judged(reader, request, observed, current)
-    resolved = resolve(reader, request)
+    policies = ProjectPolicies(reader)
+    resolved = resolve(reader, request, policies)
+    violations = tuple(policies.violations)
     if not resolved.groups or reader.references_only:
-        return Renewal(current, problems=resolved.problems, resolved=resolved)
+        return Renewal(current, problems=resolved.problems, resolved=resolved, violations=violations)
     rendered = workload.pods(resolved, reader.settings)
     problems = tuple(_problems(reader, request, resolved, rendered, current))
     if serious(problems) or request.stopped:  # a stopped workload gets its revision when it is started
-        return Renewal(current, problems=problems, resolved=resolved)
+        return Renewal(current, problems=problems, resolved=resolved, violations=violations)
     new = revisions.make(resolved, rendered, observed.newest + 1, reader.settings)
     if any(live.name == new.name and int(live.body["revision"]) == observed.newest for live in observed.revisions):
         new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from outfitter import naming
 from outfitter.api.v1alpha1 import traits_of
 from outfitter.canonical import without_nulls
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, short_hash
+from outfitter.policy.project import selected_policies
 from outfitter.problems import Problem
 from outfitter.reasons import Level
 from outfitter.render.claims import claims, short_lived
@@ -236,7 +237,17 @@ def outdated(reader: Reader, revision: Revision, namespace: str) -> list[dict[st
             found.append({**entry, **numbers, "reason": "Edited"})
         elif source.version and source.version != _content_version(reader, namespace, source.name):
             found.append({**entry, "reason": "Rotated"})
-    return found
+    return [*found, *_new_policies(reader, revision, namespace)]
+
+
+def _new_policies(reader: Reader, revision: Revision, namespace: str) -> Iterator[dict[str, Any]]:
+    """Yield the policies of the project that were not there when the revision was made."""
+    used = {source.uid for source in revision.sources}
+    for policy in selected_policies(reader, namespace, revision.type).policies:
+        live = policy.live
+        if live.uid not in used:
+            entry = {"kind": live.kind, "namespace": live.namespace, "name": live.name}
+            yield {**entry, "generation": live.generation, "reason": "Added"}
 
 
 def _content_version(reader: Reader, namespace: str, credential: str) -> str:

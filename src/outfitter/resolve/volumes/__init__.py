@@ -7,7 +7,7 @@ from outfitter.resolve.volumes.data import DataVolume
 from outfitter.resolve.volumes.empty_dir import EmptyDirVolume
 from outfitter.resolve.volumes.git import GitVolume
 from outfitter.resolve.volumes.host_path import HostPathVolume
-from outfitter.resolve.volumes.lookup import asset_volumes, inline_volumes, source_volume
+from outfitter.resolve.volumes.lookup import IMPOSED, asset_volumes, imposed_volumes, inline_volumes, source_volume
 from outfitter.resolve.volumes.nfs import NfsVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.s3 import S3Volume
@@ -15,6 +15,7 @@ from outfitter.resolve.volumes.secret import SecretVolume
 from outfitter.resolve.volumes.types import SOURCE_TYPES, SourceType, Volume
 
 __all__ = [
+    "IMPOSED",
     "SOURCE_TYPES",
     "ConfigMapVolume",
     "DataVolume",
@@ -31,6 +32,7 @@ __all__ = [
     "VolumeUse",
     "asset_volumes",
     "check_volumes",
+    "imposed_volumes",
     "inline_volumes",
     "not_for_inference",
     "source_volume",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from outfitter.api.v1alpha1.datasource import DataSourceSpec
 from outfitter.api.v1alpha1.storage import Storage
@@ -14,6 +14,9 @@ from outfitter.resolve.scope import find, is_wide
 from outfitter.resolve.volumes.base import VolumeUse
 from outfitter.resolve.volumes.types import SOURCE_TYPES, Volume
 from outfitter.snapshot import Reader, Resource
+
+IMPOSED = "imposedAssets of a WorkloadPolicy"
+"""In place of a field, for what no field of the workload names."""
 
 
 def source_volume(asset: Resource, use: VolumeUse) -> tuple[str, Volume | None]:
@@ -48,6 +51,19 @@ def asset_volumes(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
                 )
             )
         else:
+            yield volume
+
+
+def imposed_volumes(
+    reader: Reader, request: WorkloadRequest, assets: Iterable[Resource], found: Found
+) -> Iterator[Volume]:
+    """Yield the volumes of the DataSources that the policies of the project mount into every workload."""
+    for asset in assets:
+        found.keep(asset, named_by=IMPOSED)
+        copied = is_wide(asset, reader.settings.system_namespace)
+        use = VolumeUse(label(asset), asset.live.name, IMPOSED, request.name, "", asset, copied)
+        _, volume = source_volume(asset, use)
+        if volume is not None:
             yield volume
 
 

@@ -1,0 +1,113 @@
+"""The plan of a WorkloadPolicy, and of the EffectivePolicy of a project that follows from all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from outfitter.api.v1alpha1 import API_VERSION
+from outfitter.api.v1alpha1.workloadpolicy import LISTED_ERRORS
+from outfitter.canonical import covers, stamp, without_empty
+from outfitter.naming import LABEL_MANAGED_BY, LABEL_WORKLOAD_TYPE, MANAGED_BY
+from outfitter.plan.writes import Apply, Create, Delete, Plan, Write
+from outfitter.policy.chain import PolicyError
+from outfitter.policy.project import InForce, in_force, merged, scope_policies, selected_policies
+from outfitter.policy.published import effective_spec
+from outfitter.policy.selection import policy_source
+from outfitter.problems import Problem, note, stalled
+from outfitter.reasons import Reason
+from outfitter.resolve.scope import namespaces_in_scope, reach, scope_problem
+from outfitter.snapshot import Key, Reader, Resource
+from outfitter.status import StatusInput
+
+EFFECTIVE: Final = "EffectivePolicy"
+
+
+def plan_policy(reader: Reader, policy: Resource) -> Plan:
+    """Plan a WorkloadPolicy: check it by itself and under the wider ones. Its projects get their EffectivePolicy."""
+    system = reader.settings.system_namespace
+    workload_type = policy.body["spec"].get("workloadType", "")
+    problems = [found] if (found := scope_problem(policy, system)) else []
+    chain, older = scope_policies(reader, policy)
+    if older is not None:
+        text = f"{older.key} is older and for the same scope and type. Move the rules there, or delete one of the two."
+        problems.append(stalled(Reason.DUPLICATE_POLICY, text))
+    own = policy_source(policy, system)
+    counts = merged(reader, chain, policy.live.namespace, workload_type, {})
+    errors = [*(error for error in counts.errors if error.source == own), *_narrow(counts, policy, system)]
+    problems += _problems(errors)
+    projects = [] if problems and older is not None else list(namespaces_in_scope(reader, policy))
+    faults = [error for error in errors if not error.conflict]
+    facts = {
+        "errors": [_fault(error) for error in faults[:LISTED_ERRORS]] or None,
+        "conflicts": [_conflict(error) for error in errors if error.conflict][:LISTED_ERRORS] or None,
+        "affects": {"projects": len(projects), "workloads": len(reader.users)},
+    }
+    serious = [problem for problem in problems if problem.reason is not Reason.POLICY_CONFLICT]
+    missing = {
+        Key(EFFECTIVE, namespace, workload_type)
+        for namespace in projects
+        if reader.get_untracked(EFFECTIVE, namespace, workload_type) is None
+    }
+    status = StatusInput(not serious, Reason.VALID, "", tuple(problems), facts, (0 if serious else 1, 1))
+    return Plan(status, also_reconcile=frozenset(missing))
+
+
+def _narrow(counts: InForce, policy: Resource, system: str) -> Iterator[PolicyError]:
+    """Yield the imposed DataSources that are not there for every project of the policy."""
+    own, where = policy_source(policy, system), reach(policy, system)
+    if where.type == "project":
+        return
+    for asset in counts.assets.values():
+        has = reach(asset, system)
+        if has != where and has.type not in ("cluster", "tenant"):
+            unit = f"{has.type} {has.name}".rstrip()
+            text = f"{asset.key} has scope {unit}, so some projects of the policy do not have it. Change its scope."
+            yield PolicyError(own, f"imposedAssets[{asset.live.name}]", "asset-missing", text)
+
+
+def _problems(errors: list[PolicyError]) -> Iterator[Problem]:
+    for error in errors:
+        if error.conflict:
+            yield note(Reason.POLICY_CONFLICT, error.message, error.field)
+        else:
+            yield stalled(Reason.INVALID_SPEC, error.message, f"{error.field} ({error.reason})")
+
+
+def _fault(error: PolicyError) -> dict[str, Any]:
+    return {"field": error.field, "reason": error.reason, "message": error.message}
+
+
+def _conflict(error: PolicyError) -> dict[str, Any]:
+    return {"field": error.field, "owner": error.owner, "message": error.message}
+
+
+def plan_effective(reader: Reader, namespace: str, workload_type: str) -> tuple[Write, ...]:
+    """Return the write that makes the EffectivePolicy of a project equal to what its policies say; none if it is."""
+    found = reader.get(EFFECTIVE, namespace, workload_type)
+    place = reader.get("Namespace", "", namespace)
+    gone = place is None or place.deleting
+    if gone or not selected_policies(reader, namespace, workload_type).policies:
+        return (Delete(found),) if found is not None and not found.deleting and not gone else ()
+    spec = effective_spec(in_force(reader, namespace, workload_type).policy)
+    want = stamp(
+        {
+            "apiVersion": API_VERSION,
+            "kind": EFFECTIVE,
+            "metadata": {
+                "name": workload_type,
+                "namespace": namespace,
+                "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_WORKLOAD_TYPE: workload_type},
+            },
+            "spec": spec,
+        }
+    )
+    if found is None:
+        return (Create(want),)
+    if found.deleting:
+        return ()
+    live = found.body
+    if not covers(want["metadata"], live["metadata"]) or not covers(want["spec"], live.get("spec")):
+        return (Apply(want, found.uid),)
+    # What somebody added stays when ours is applied, so the object is made again.
+    return () if without_empty(live.get("spec")) == want["spec"] else (Delete(found),)

@@ -1,0 +1,299 @@
+"""The policies of one project: which count, what they say together, and what they do to a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from outfitter.api.refs import DataSourceRef
+from outfitter.api.v1alpha1.inference import OF_THE_ARTIFACT
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
+from outfitter.policy.chain import Policy, PolicyError, effective_policy
+from outfitter.policy.effective import EffectivePolicy
+from outfitter.policy.imposed import KINDS
+from outfitter.policy.rule import Source
+from outfitter.policy.selection import Selected, select, to_policy
+from outfitter.policy.submission import Verdict, apply_policy
+from outfitter.policy.violation import Violation
+from outfitter.problems import Problem, note, stalled, waiting
+from outfitter.reasons import Reason
+from outfitter.resolve.merge import KEYED, Merged, identity
+from outfitter.resolve.references import Found
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.scope import covers, find, reach
+from outfitter.resolve.volumes import Volume
+from outfitter.snapshot import Reader, Resource
+
+KIND: Final = "WorkloadPolicy"
+LISTED_VIOLATIONS: Final = 64
+_OF_CONTAINERS: Final = frozenset({*OF_THE_ARTIFACT, "compute"})
+"""Fields that belong to the containers of an artifact."""
+_ABSENT: Final = (Reason.REFERENCE_NOT_FOUND, Reason.REFERENCE_DELETING)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Policies with their imposed assets; equal if these and their content are."""
+
+    content: bytes
+    sources: tuple[Source, ...]
+    workload_type: str
+    policies: tuple[Policy, ...] = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _merged(chain: _Chain) -> tuple[EffectivePolicy, tuple[PolicyError, ...]]:
+    """Merge a chain, once for all projects and workloads that have it."""
+    return effective_policy(chain.policies, chain.workload_type)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What the policies of a project say about one type of workload."""
+
+    policy: EffectivePolicy
+    errors: tuple[PolicyError, ...]
+    resources: tuple[Resource, ...]
+    """The policies, from wide to narrow."""
+    assets: Mapping[str, Resource]
+    """Imposed DataSources by name."""
+
+    @property
+    def invalid(self) -> tuple[PolicyError, ...]:
+        """Return the errors for which nothing may start; in a conflict the wider policy wins instead."""
+        return tuple(error for error in self.errors if not error.conflict)
+
+
+def in_force(reader: Reader, namespace: str, workload_type: str) -> InForce:
+    """Return what counts in a namespace. A later change of any policy of the namespace or the system requeues."""
+    selected = selected_policies(reader, namespace, workload_type)
+    assets: dict[str, Resource] = {}
+    return merged(reader, selected.policies, namespace, workload_type, assets)
+
+
+def selected_policies(reader: Reader, namespace: str, workload_type: str) -> Selected:
+    """Return the policies of one type that reach a namespace."""
+    system, labels = reader.settings.system_namespace, reader.labels(namespace)
+    wide = [("", ""), ("cluster", ""), ("tenant", ""), ("department", labels.get(LABEL_DEPARTMENT, ""))]
+    found = reader.policies(namespace, workload_type, [*(wide if namespace == system else [("", "")]), ("project", "")])
+    if namespace != system and LABEL_PROJECT in labels:
+        found += reader.policies(system, workload_type, wide)
+    return select(found, namespace, labels, system, workload_type)
+
+
+def scope_policies(reader: Reader, policy: Resource) -> tuple[tuple[Resource, ...], Resource | None]:
+    """Return a policy below the wider ones, and the older policy of its scope, if there is one."""
+    system, workload_type = reader.settings.system_namespace, policy.body["spec"].get("workloadType", "")
+    where = reach(policy, system)
+    if where.type != "project" and policy.live.namespace != system:
+        return (policy,), None
+    if where.type == "project":
+        chosen = selected_policies(reader, policy.live.namespace, workload_type)
+    else:
+        same = [(where.type, where.name), *([("", "")] if where.type == "cluster" else [])]
+        wider = {"tenant": [], "cluster": ["tenant"], "department": ["tenant", "cluster"]}[where.type]
+        scopes = [*((name, "") for name in wider), *([("", "")] if "cluster" in wider else []), *same]
+        labels = {LABEL_PROJECT: "", LABEL_DEPARTMENT: where.name}
+        chosen = select(reader.policies(system, workload_type, scopes), "", labels, system, workload_type)
+    older = next((older for double, older in chosen.duplicates if double.live.uid == policy.live.uid), None)
+    above = [each for each in chosen.policies if each.live.uid != (older or policy).live.uid]
+    return (*above, policy), older
+
+
+def merged(
+    reader: Reader, policies: Sequence[Resource], namespace: str, workload_type: str, assets: dict[str, Resource]
+) -> InForce:
+    """Merge policies as they count in a namespace. `assets` gets the DataSources that they impose."""
+    system = reader.settings.system_namespace
+
+    def imposed(place: str, ref: DataSourceRef) -> Mapping[str, Any] | None:
+        found = _imposed(reader, place, namespace, ref)
+        if found is None:
+            return None
+        assets[found.live.name] = found
+        spec: Mapping[str, Any] = found.body["spec"]
+        return spec
+
+    chain = tuple(to_policy(policy, system, imposed) for policy in policies)
+    content = orjson.dumps([[policy.spec, [asset.volume for asset in policy.imposed]] for policy in chain])
+    sources = tuple(policy.source for policy in chain)
+    policy, errors = _merged(_Chain(content, sources, workload_type, chain))
+    return InForce(policy, errors, tuple(policies), assets)
+
+
+def _imposed(reader: Reader, place: str, namespace: str, ref: DataSourceRef) -> Resource | None:
+    """Return an imposed DataSource as the author of the policy means it: never one that the project shadows it with."""
+    if place == namespace:
+        found = find(reader, "DataSource", namespace, ref, "")
+        return None if isinstance(found, Problem) else found
+    shared = reader.resource("DataSource", place, ref.name)
+    if shared is None or shared.live.deleting or not covers(reader, shared, namespace):
+        return None
+    return shared if ref.scope in (None, reach(shared, place).type) else None
+
+
+@dataclass
+class ProjectPolicies:
+    """The policies of the project of a workload, applied while it is resolved."""
+
+    reader: Reader
+    violations: list[Violation] = field(default_factory=list)
+    imposed: tuple[Resource, ...] = ()
+    _counts: InForce | None = None
+
+    def apply(self, request: WorkloadRequest, merged: Merged, attached: Sequence[Volume], found: Found) -> Merged:
+        """Return the submission with the defaults of the policies; what they refuse is added to `found`."""
+        counts = in_force(self.reader, request.namespace, request.type)
+        for resource in counts.resources:
+            found.keep(resource)
+        if not counts.resources:
+            return merged
+        if counts.invalid:
+            found.problems += _invalid(counts.invalid)
+            return merged
+        self._counts = counts
+        verdict = apply_policy(counts.policy, submission(request, merged, attached))
+        self.imposed = tuple(counts.assets[asset.name] for asset in verdict.imposed if asset.name in counts.assets)
+        found.problems += [note(Reason.NOT_ENFORCED, text) for text in verdict.notes]
+        of_artifact = request.artifact is not None or request.own_artifact
+        violations = [item for item in verdict.violations if not (of_artifact and _of_container(item.field))]
+        self._refuse(violations, found, "spec")
+        result = _result(request, merged, verdict, attached)
+        if of_artifact:
+            for name in _OF_CONTAINERS & result.fields.keys():
+                del result.fields[name]
+            result.fields |= {name: merged.fields[name] for name in _OF_CONTAINERS & merged.fields.keys()}
+        return result
+
+    def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
+        """Judge one container of an artifact. Only the main one gets defaults, and must have what is required."""
+        if self._counts is None:
+            return merged
+        verdict = apply_policy(self._counts.policy, {name: merged.fields[name] for name in _judged(merged)})
+        violations = [item for item in verdict.violations if _of_container(item.field)]
+        self._refuse([item for item in violations if main or item.rule != "required"], found, field)
+        if not main:
+            return merged
+        fields = {name: verdict.effective[name] for name in _OF_CONTAINERS & verdict.effective.keys()}
+        origins = {path: origin for path, origin in _origins(verdict).items() if _of_container(path)}
+        return Merged({**merged.fields, **fields}, {**origins, **merged.origins})
+
+    def _refuse(self, violations: Sequence[Violation], found: Found, root: str) -> None:
+        """Report violations, unless a layer of the submission is missing: it may set what they are about."""
+        if any(problem.reason in _ABSENT for problem in found.problems):
+            return
+        self.violations += violations
+        for item in violations:
+            place, text = (f"spec.{item.field}", item.message) if root == "spec" else (root, str(item))
+            found.problems.append(stalled(Reason.POLICY_VIOLATION, text, place))
+
+
+def _invalid(errors: Sequence[PolicyError]) -> Iterator[Problem]:
+    for policy in dict.fromkeys(error.source for error in errors):
+        own = [error for error in errors if error.source == policy]
+        more = f" and {len(own) - 1} more errors" if len(own) > 1 else ""
+        text = f"{policy} is invalid: {own[0].field}: {own[0].message}{more} Ask its author to correct it."
+        yield waiting(Reason.POLICY_INVALID, text)
+
+
+def _of_container(path: str) -> bool:
+    return path.partition(".")[0].partition("[")[0] in _OF_CONTAINERS
+
+
+def _judged(merged: Merged) -> list[str]:
+    return [name for name in merged.fields if name in _OF_CONTAINERS]
+
+
+def _origins(verdict: Verdict) -> dict[str, str]:
+    return {path: f"{KIND} {source.policy.rpartition('/')[2]}" for path, source in verdict.sources.items()}
+
+
+def submission(request: WorkloadRequest, merged: Merged, attached: Sequence[Volume] = ()) -> dict[str, Any]:
+    """Return what the rules are about: all merged fields, exclusions of items, and the volumes of DataSources."""
+    given: dict[str, Any] = deepcopy(merged.fields)
+    if request.autoscaling is not None:
+        given["autoscaling"] = {**(given.get("autoscaling") or {}), **request.autoscaling.to_dict()}
+    for path, key in KEYED.items():
+        for layer in (request.from_template, request.inline):
+            for item in _at(layer, path) or ():
+                if item.get("exclude"):
+                    _exclude(given, path, key, item)
+    for kind, item in _volumes(attached):
+        given.setdefault("storage", {}).setdefault(kind, []).append(item)
+    return given
+
+
+def _at(tree: Mapping[str, Any], path: str) -> Any:
+    node: Any = tree
+    for step in path.split("."):
+        node = node.get(step) if isinstance(node, Mapping) else None
+    return node
+
+
+def _exclude(given: dict[str, Any], path: str, key: str, item: Mapping[str, Any]) -> None:
+    """Keep the exclusion of an item that is not there any more: it may be one of a policy."""
+    *steps, last = path.split(".")
+    node = given
+    for step in steps:
+        node = node.setdefault(step, {})
+    items = node.setdefault(last, [])
+    name = identity(path, item)
+    if not any(identity(path, each) == name for each in items):
+        items.append({key: item.get(key, name), "exclude": True})
+
+
+def _volumes(attached: Sequence[Volume]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the DataSources of a workload as inline volumes, with their type."""
+    for volume in attached:
+        asset = volume.use.asset
+        if asset is None:
+            continue
+        kind = next((kind for kind in sorted(KINDS) if asset.body["spec"].get(kind)), "")
+        if kind:
+            item = {**asset.body["spec"][kind], "id" if kind == "dataVolume" else "name": asset.live.name}
+            path = "mountPath" if "mountPath" in item else "path"
+            yield kind, {**item, **({path: volume.use.mount_path} if volume.use.mount_path else {})}
+
+
+def _result(request: WorkloadRequest, merged: Merged, verdict: Verdict, attached: Sequence[Volume]) -> Merged:
+    """Return the effective submission without what is mounted by other means, with the origins of the defaults."""
+    fields: dict[str, Any] = deepcopy(dict(verdict.effective))
+    elsewhere = {(kind, str(item.get("name", item.get("id")))) for kind, item in _volumes(attached)}
+    elsewhere |= {(asset.storage, asset.name) for asset in verdict.imposed}
+    storage = fields.get("storage") or {}
+    for kind in list(storage):
+        storage[kind] = [
+            item for item in storage[kind] if (kind, str(item.get("name", item.get("id")))) not in elsewhere
+        ]
+        if not storage[kind]:
+            del storage[kind]
+    if "storage" in fields and not storage:
+        del fields["storage"]
+    if request.autoscaling is not None and "autoscaling" in fields:
+        own = request.autoscaling.to_dict()  # never frozen by a revision
+        fields["autoscaling"] = {name: value for name, value in fields["autoscaling"].items() if name not in own}
+        if not fields["autoscaling"]:
+            del fields["autoscaling"]
+    return Merged(fields, {**_origins(verdict), **merged.origins})
+
+
+def violation_rows(found: Sequence[Violation]) -> list[dict[str, Any]] | None:
+    """Return `status.violations` of a workload; None without any."""
+    rows = [
+        {
+            "field": item.field,
+            "rule": item.rule,
+            "given": item.given or None,
+            "allowed": item.allowed or None,
+            "policy": item.source.policy if item.source else None,
+            "scope": item.source.scope if item.source else None,
+            "message": item.message,
+        }
+        for item in found[:LISTED_VIOLATIONS]
+    ]
+    return [{key: value for key, value in row.items() if value is not None} for row in rows] or None

@@ -1,0 +1,46 @@
+"""What resolving a workload needs of the policies of its project, which are evaluated a layer above."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from outfitter.resolve.merge import Merged
+from outfitter.resolve.references import Found
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.volumes import Volume
+from outfitter.snapshot import Resource
+
+
+class Policies(Protocol):
+    """The policies of the project for one type of workload."""
+
+    @property
+    def imposed(self) -> Sequence[Resource]:
+        """DataSources to mount into the workload, known once the policies were applied."""
+
+    def apply(self, request: WorkloadRequest, merged: Merged, attached: Sequence[Volume], found: Found) -> Merged:
+        """Return the submission with the defaults of the policies; what they refuse is added to `found`.
+
+        `attached`: the volumes of its DataSources, which the rules of `storage` are about too.
+        """
+
+    def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
+        """Return the submission of one container of an artifact with the defaults of the policies.
+
+        `field`: its place in the artifact. `main`: it is the one that the fields of the workload are about.
+        """
+
+
+class NoPolicies:
+    """For what is no workload: nothing is added, and nothing refused."""
+
+    imposed: Sequence[Resource] = ()
+
+    def apply(self, request: WorkloadRequest, merged: Merged, attached: Sequence[Volume], found: Found) -> Merged:
+        """Return the submission as it is."""
+        return merged
+
+    def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
+        """Return the submission as it is."""
+        return merged
