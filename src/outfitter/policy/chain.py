@@ -58,12 +58,16 @@ def effective_policy(chain: Iterable[Policy], workload_type: str) -> tuple[Effec
         key=lambda policy: SCOPES.index(policy.source.scope),
     )
     declared = [declared_sections(workload_type, policy.spec) for policy in policies]
-    errors: list[PolicyError] = []
+    errors = [
+        PolicyError(policy.source, *fault)
+        for policy, (_, faults) in zip(policies, declared, strict=True)
+        for fault in faults
+    ]
     sections = {}
     for section in SECTIONS[workload_type]:
         layers = [
             _Layer(number, policy.source, found[section])
-            for number, (policy, found) in enumerate(zip(policies, declared, strict=True))
+            for number, (policy, (found, _)) in enumerate(zip(policies, declared, strict=True))
         ]
         merge = _Merge(layers, policy_fields(workload_type, section), f"{section}." if section else "")
         compiled = merge.section()

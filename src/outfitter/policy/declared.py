@@ -33,19 +33,19 @@ class Declared:
     faults: list[Fault] = field(default_factory=list)
 
 
-def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> dict[str, Declared]:
-    """Read `defaults` and `rules` of a policy; the key is the section, empty where a type has none."""
+def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> tuple[dict[str, Declared], list[Fault]]:
+    """Read `defaults` and `rules` of a policy by section, empty where a type has none; and the faults of no section."""
+    outside = list(_imposed_faults(workload_type, spec.get("imposedAssets")))
     found = {section: Declared() for section in SECTIONS[workload_type]}
     for part in ("defaults", "rules"):
         tree = spec.get(part)
         for section, inner, faults in _by_section(workload_type, tree):
             if section is None:
-                next(iter(found.values())).faults += faults
+                outside += faults
             else:
                 reader = _Reader(workload_type, section, found[section])
                 (reader.defaults if part == "defaults" else reader.rules)(inner)
-    next(iter(found.values())).faults += _imposed_faults(workload_type, spec.get("imposedAssets"))
-    return found
+    return found, outside
 
 
 def _imposed_faults(workload_type: str, imposed: Any) -> Iterator[Fault]:
