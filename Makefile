@@ -80,6 +80,7 @@ generate: $(STAMP) ## CRDs, chart copies, install.yaml, reference pages: all fro
 bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is quick; SCENARIO=artifacts|cached|all
 	@$(BIN)/outfitter sandbox build
 	@$(BIN)/python -m tests.bench --n $(N) --scenario $(SCENARIO)
+	@$(BIN)/python -m tests.bench.policies
 
 lock: ## pin all dependencies with hashes and without index addresses, with uv; UPGRADE=1 moves pins to new versions
 	@$(COMPILE) pyproject.toml -o requirements.txt

@@ -39,6 +39,8 @@ def check(documents: Iterable[Document], findings: Iterable[Finding] = ()) -> Ch
             checked.others.append(document)
             continue
         errors = list(_identity_findings(document)) or [*_schema_findings(document), *_duplicates(document, seen)]
+        if not errors and document.body["kind"] == "WorkloadPolicy":
+            errors = _policy_findings(document)
         checked.findings += errors
         if not errors:
             checked.resources.append(document)
@@ -81,6 +83,12 @@ def _schema_findings(document: Document) -> Iterator[Finding]:
         message, _, suggestion = error.message.partition(" Did you mean ")
         hint = f"did you mean {suggestion}" if suggestion else _description(kind, error)
         yield document.finding(error.path, message, hint)
+
+
+def _policy_findings(document: Document) -> list[Finding]:
+    from outfitter.cli.policy_checks import policy_findings
+
+    return list(policy_findings(document))
 
 
 def _description(kind: str, error: FieldError) -> str:

@@ -77,6 +77,11 @@ class PolicyFiles:
             self._known[key] = InForce(*effective_policy(chain, workload_type), selected)
         return self._known[key]
 
+    @property
+    def errors(self) -> list[PolicyError]:
+        """Return what is wrong with the policies that were used so far; conflicts are left out."""
+        return [error for found in self._known.values() for error in found.errors if not error.conflict]
+
     def _find(self, namespace: str, ref: DataSourceRef) -> Mapping[str, Any] | None:
         for place in dict.fromkeys((namespace, self.system_namespace)):
             found = self._data_sources.get((place, ref.name))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Files, Format, Recursive
+from outfitter.cli.console import Files, Recursive
 
 if TYPE_CHECKING:
     from outfitter.cli.checks import CheckResult
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 def validate(
     files: Files = None,
     recursive: Recursive = False,
-    form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
+    policies: Annotated[
+        list[str] | None,
+        typer.Option("--policy", metavar="FILE|DIR", help="WorkloadPolicies to judge the workloads by; repeatable."),
+    ] = None,
+    department: Annotated[
+        str, typer.Option("--department", help="Department of namespaces that no file contains.")
+    ] = "",
+    form: Annotated[
+        Literal["table", "json", "yaml", "sarif"], typer.Option("--output", "-o", help="Output format.")
+    ] = "table",
 ) -> None:
     """Check files strictly and offline: unknown fields, types, bounds, and the rules the API server would enforce.
 
@@ -27,7 +36,10 @@ def validate(
 
     Example:  outfitter validate -f deploy/examples
 
-    In CI:  outfitter validate -R -f deploy -o json
+    With --policy, workloads are also judged by the WorkloadPolicies of other files: their inline fields, as far as no
+    asset can set them. Values of assets are judged when a workload starts.
+
+    In CI:  outfitter validate -R -f deploy --policy policies -o sarif
 
     Exit codes: 0 all objects are valid, 1 errors were found, 2 the command line is wrong or a file cannot be read.
     """
@@ -38,8 +50,13 @@ def validate(
         from outfitter.cli.documents import read
 
         checked = check(*read(files, recursive=recursive))
+        sound = _judge(checked, policies, department, recursive=recursive) if policies else True
         if form == "table":
             print_findings(checked, to_stdout=True)
+        elif form == "sarif":
+            from outfitter.cli.sarif import sarif
+
+            console.emit(sarif(checked.findings), "json")
         else:
             console.emit(
                 {
@@ -50,8 +67,25 @@ def validate(
                 },
                 form,
             )
-        if checked.findings:
+        if checked.findings or not sound:
             raise typer.Exit(console.PROBLEMS)
+
+
+def _judge(checked: CheckResult, policies: list[str], department: str, *, recursive: bool) -> bool:
+    """Add the violations of policies to the findings; return whether the policies themselves have no errors."""
+    from outfitter.cli.policy_cases import load
+    from outfitter.cli.policy_checks import workload_findings
+
+    world = load(policies, department, recursive=recursive)
+    world.documents = [*world.documents, *checked.others]
+    found = list(workload_findings(checked.resources, world))
+    errors = dict.fromkeys(str(error) for error in world.errors)
+    for error in errors:
+        console.print_message(error, "red")
+    checked.findings = sorted([*checked.findings, *found], key=lambda item: (item.file, item.line, item.column))
+    bad = {(item.file, item.object) for item in found}
+    checked.resources = [item for item in checked.resources if (item.file, item.title) not in bad]
+    return not errors
 
 
 def print_findings(checked: CheckResult, *, to_stdout: bool) -> None:
