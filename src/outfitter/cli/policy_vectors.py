@@ -36,7 +36,7 @@ def read_vectors(file: Path) -> list[dict[str, Any]]:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} is not valid YAML: {error}.") from None
-    if not isinstance(content, list) or not all(isinstance(item, dict) and "chain" in item for item in content):
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ConfigurationError(f"{file} is no list of vectors, each with id, chain, submit, and effective or errors.")
     return content
 
@@ -47,7 +47,7 @@ def mismatches(vector: Mapping[str, Any]) -> Iterator[str]:
     if workload_type not in SECTIONS:
         yield f"type: {workload_type} is no workload type"
         return
-    chain = [_policy(entry, workload_type) for entry in vector["chain"] or ()]
+    chain = [_policy(entry, workload_type) for entry in vector.get("chain") or ()]
     policy, errors = effective_policy(chain, workload_type)
     found = sorted([error.source.scope, error.field, error.reason] for error in errors)
     yield from _differ("policyErrors", _rows(vector.get("policyErrors")), found)
@@ -81,7 +81,7 @@ def _imposed(assets: Any) -> Iterator[ImposedAsset]:
                 yield ImposedAsset(str(entry), "", section=section)
                 continue
             yield ImposedAsset(
-                name=str(entry["name"]),
+                name=str(entry.get("name") or entry.get("id") or ""),
                 kind=str(entry.get("kind") or ""),
                 volume={} if entry.get("missing") else entry.get("spec") or {},
                 credential=bool(entry.get("credential")),

@@ -51,7 +51,15 @@ def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> tuple[dict
 def _imposed_faults(workload_type: str, imposed: Any) -> Iterator[Fault]:
     """Yield what is wrong with the shape of imposedAssets."""
     named = "" not in SECTIONS[workload_type]
-    if imposed is None or (named and isinstance(imposed, Mapping)):
+    if named and isinstance(imposed, Mapping):
+        for section in imposed.keys() - SECTIONS[workload_type].keys():
+            yield (
+                f"imposedAssets.{section}",
+                "unknown",
+                f"imposedAssets has lists in worker and master, not in {section}.",
+            )
+        return
+    if imposed is None:
         return
     if named or not isinstance(imposed, list):
         shape = "lists in worker and master" if named else "a list"

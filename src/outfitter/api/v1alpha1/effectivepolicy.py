@@ -1,6 +1,6 @@
 """EffectivePolicy: what all policies of a project say about one workload type. The operator writes it."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,9 +8,11 @@ from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ScopeType
 from outfitter.api.types import StatusName, list_atomic
 from outfitter.api.v1alpha1.asset import WorkloadType
-from outfitter.api.v1alpha1.workloadpolicy import Defaults, Rules
+from outfitter.api.v1alpha1.policyschema import merged_defaults_schema
+from outfitter.api.v1alpha1.workloadpolicy import LazySchema, Rules
 
 LISTED_SOURCES = 2048
+MergedDefaults = Annotated[dict[str, Any], LazySchema(merged_defaults_schema)]
 
 
 class PolicySource(Model):
@@ -53,11 +55,11 @@ class EffectivePolicySpec(Model):
 
     workload_type: WorkloadType
     """The type of workloads that it applies to."""
-    defaults: Defaults | None = None
+    defaults: MergedDefaults | None = None
     """Merged defaults, as in a WorkloadPolicy."""
     field_rules: Annotated[Rules | None, Field(alias="rules")] = None
     """Merged rules, as in a WorkloadPolicy."""
-    imposed_assets: Annotated[tuple[ImposedSource, ...], list_atomic(64)] = ()
+    imposed_assets: Annotated[tuple[ImposedSource, ...], list_atomic(1024)] = ()
     """DataSources that every workload mounts."""
     sources: Annotated[tuple[FieldSource, ...], list_atomic(LISTED_SOURCES)] = ()
     """The policy that each default and each rule comes from."""

@@ -21,7 +21,7 @@ _PARTS: Final = ("defaults", "rules")
 
 
 @dataclass(frozen=True)
-class _Schema:
+class LazySchema:
     """Gives a field a schema that is made when it is asked for: it is large, and the operator does not need it."""
 
     make: Callable[[], dict[str, Any]]
@@ -31,9 +31,9 @@ class _Schema:
         return deepcopy(self.make())
 
 
-Defaults = Annotated[dict[str, Any], _Schema(defaults_schema)]
-Rules = Annotated[dict[str, Any], _Schema(rules_schema)]
-Imposed = Annotated[Any, _Schema(imposed_schema)]
+Defaults = Annotated[dict[str, Any], LazySchema(defaults_schema)]
+Rules = Annotated[dict[str, Any], LazySchema(rules_schema)]
+Imposed = Annotated[Any, LazySchema(imposed_schema)]
 
 
 def _given(node: Any, path: str) -> Any:
