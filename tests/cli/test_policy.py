@@ -130,6 +130,13 @@ def test_effective_policy_as_a_table(invoke: Invoke, policies: Path) -> None:
     assert "WorkloadPolicy team-a/team (project team-a): compute.gpuDevicesRequest: " in seen.stderr
 
 
+def test_a_lock_without_a_default_is_a_warning(invoke: Invoke, write: Write) -> None:
+    """People expect it to forbid the item."""
+    seen = invoke("policy", "effective", "-f", write(POLICIES.replace("[cost-center]", "[cost-center, team]")))
+    assert seen.exit_code == 0
+    assert "labels.instances[team]: team is locked and has no default" in seen.stderr
+
+
 def test_effective_policy_as_data(invoke: Invoke, policies: Path) -> None:
     seen = invoke("policy", "effective", "-f", policies, "--type", "workspace", "-o", "json")
     data = json.loads(seen.stdout)["workspace"]

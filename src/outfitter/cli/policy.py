@@ -120,12 +120,16 @@ def effective(
 
 def _print_errors(world: PolicyFiles, found: dict[str, InForce]) -> bool:
     """Print errors and conflicts on standard error; return whether a policy has an error."""
+    from outfitter.policy.published import policy_warnings
+
     if not world.policies:
         console.print_message("The files contain no WorkloadPolicy.", "yellow")
     errors: dict[str, Any] = {}
     for item in found.values():
         for error in item.errors:
             errors[str(error)] = error
+        for field, text, source in policy_warnings(item.policy):
+            console.print_message(f"{source}: {field}: {text}", "yellow")
         for policy, older in item.selected.duplicates:
             text = f"{policy.key} has no effect, because {older.key} of the same scope and type is older."
             console.print_message(text, "yellow")

@@ -84,3 +84,14 @@ def _rules(section: Section) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any
 def _instance_rules(items: Items) -> dict[str, Any]:
     rules: dict[str, Any] = {} if items.can_add else {"canAdd": False}
     return {**rules, "locked": sorted(items.locked)} if items.locked else rules
+
+
+def policy_warnings(policy: EffectivePolicy) -> Iterator[tuple[str, str, Source]]:
+    """Yield field, text and source of what a policy says without effect."""
+    for name, section in policy.sections.items():
+        prefix = f"{name}." if name else ""
+        for items in section.items:
+            for key in sorted(items.locked - items.instances.keys()):
+                if items.instances_source:
+                    text = f"{key} is locked and has no default, so every workload may set it. Add a default instance."
+                    yield f"{prefix}{items.table.path}.instances[{key}]", text, items.instances_source
