@@ -20,7 +20,6 @@ def sarif(findings: Iterable[Finding]) -> dict[str, Any]:
     rules = [{"id": name, "shortDescription": {"text": text}} for name, text in _RULES.items()]
     driver = {"name": "outfitter", "semanticVersion": version("outfitter"), "rules": rules}
     return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "results": [_result(finding) for finding in findings]}],
     }
