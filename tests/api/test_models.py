@@ -69,6 +69,7 @@ def test_kinds_know_their_names() -> None:
         "DataSource",
         "Credential",
         "WorkloadTemplate",
+        "WorkloadPolicy",
         "Workspace",
         "Inference",
         "Artifact",
@@ -76,7 +77,7 @@ def test_kinds_know_their_names() -> None:
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {
-        "Environment", "ComputeResource", "WorkloadTemplate", "Workspace", "Inference",
+        "Environment", "ComputeResource", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Inference",
     }  # fmt: skip
     assert kind_of("DataSource").categories == ("outfitter", "assets")
     assert kind_of("Workspace").categories == ("outfitter",)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from outfitter.policy.builtin import BUILTIN
 from outfitter.policy.checks import Candidate, Check, NamespaceFacts, evaluate
+from outfitter.policy.project import ProjectPolicies
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
 from outfitter.resolve.request import request_for
@@ -22,7 +23,8 @@ def candidate(spec: dict, namespace: NamespaceFacts | None = None, templates: tu
     request = request_for(read_resource(live))
     assert request is not None
     reader = world.reader()
-    return Candidate(resolve(reader, request), templates, namespace or NamespaceFacts(), reader.settings)
+    resolved = resolve(reader, request, ProjectPolicies(reader))
+    return Candidate(resolved, templates, namespace or NamespaceFacts(), reader.settings)
 
 
 def test_names_are_unique() -> None:

@@ -16,6 +16,7 @@ SECRET = {"type": "genericSecret", "secretRef": {"name": "s"}}
 OBJECTS: dict[str, list[Body]] = {
     **{kind: [workload(kind)] for kind in RUNNING},
     "ComputeResource": [asset("ComputeResource", NAME, {"cpuCoreRequest": 1})],
+    "WorkloadPolicy": [asset("WorkloadPolicy", NAME, {"workloadType": "workspace"})],
     "WorkloadTemplate": [asset("WorkloadTemplate", NAME, {"workloadType": "workspace"})],
     "DataSource": [asset("DataSource", NAME, {"pvc": {"path": "/d", "claimInfo": {"size": "1Gi"}}})],
     "Credential": [asset("Credential", NAME, SECRET), secret("s", {"a": "b"})],
@@ -23,6 +24,7 @@ OBJECTS: dict[str, list[Body]] = {
     "NimCache": [asset("NimCache", NAME, {"image": IMAGE})],
 }
 
+WITHOUT_CHILDREN = ("ComputeResource", "WorkloadTemplate", "WorkloadPolicy")
 WIDE = {"scope": {"type": "cluster"}}
 CONFIG_MAP = {"configMapVolume": {"configMap": "c", "mountPath": "/m"}}
 SHARED: dict[str, list[Body]] = {
@@ -56,7 +58,7 @@ class Rejecting:
 
 
 @pytest.mark.parametrize(("expected", "error"), ANSWERS, ids=[word for word, _ in ANSWERS])
-@pytest.mark.parametrize("kind", [kind for kind in OUR_KINDS if kind not in ("ComputeResource", "WorkloadTemplate")])
+@pytest.mark.parametrize("kind", [kind for kind in OUR_KINDS if kind not in WITHOUT_CHILDREN])
 async def test_answers_to_a_creation(kind: str, expected: str, error: ApiError) -> None:
     """Of every kind that creates child objects."""
     world = World(*OBJECTS[kind], settings={"shared_roles": True})

@@ -59,7 +59,7 @@ def _structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, A
         out["default"] = node[STORED_DEFAULT]
     if "const" in node:
         out["enum"] = [node["const"]]
-    if FREE_FORM in node:
+    if FREE_FORM in node and "properties" not in node:
         return {**out, FREE_FORM: True}
     if "x-kubernetes-int-or-string" in out:
         out.pop("type", None)

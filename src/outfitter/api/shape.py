@@ -100,7 +100,7 @@ def _is_whole(value: object) -> TypeGuard[float]:
 
 
 def _object_errors(schema: Mapping[str, Any], value: Mapping[str, Any], path: Path) -> Iterator[FieldError]:
-    if FREE_FORM in schema:
+    if FREE_FORM in schema and "properties" not in schema:
         return
     properties = schema.get("properties")
     for name in schema.get("required", ()):

@@ -33,7 +33,7 @@ class Row:
     lent: bool = False
 
 
-_WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "WorkloadTemplate"})
+_WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "WorkloadPolicy", "WorkloadTemplate"})
 _SCOPES: Final[Mapping[str, Scope]] = {"static_pv_drivers": "volumes", "shared_roles": "roles"}  # by setting
 
 

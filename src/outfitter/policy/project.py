@@ -30,7 +30,6 @@ from outfitter.resolve.volumes import Volume
 from outfitter.snapshot import Reader, Resource
 
 KIND: Final = "WorkloadPolicy"
-LISTED_VIOLATIONS: Final = 64
 _OF_CONTAINERS: Final = frozenset({*OF_THE_ARTIFACT, "compute"})
 """Fields that belong to the containers of an artifact."""
 _ABSENT: Final = (Reason.REFERENCE_NOT_FOUND, Reason.REFERENCE_DELETING)
@@ -280,20 +279,3 @@ def _result(request: WorkloadRequest, merged: Merged, verdict: Verdict, attached
         if not fields["autoscaling"]:
             del fields["autoscaling"]
     return Merged(fields, {**_origins(verdict), **merged.origins})
-
-
-def violation_rows(found: Sequence[Violation]) -> list[dict[str, Any]] | None:
-    """Return `status.violations` of a workload; None without any."""
-    rows = [
-        {
-            "field": item.field,
-            "rule": item.rule,
-            "given": item.given or None,
-            "allowed": item.allowed or None,
-            "policy": item.source.policy if item.source else None,
-            "scope": item.source.scope if item.source else None,
-            "message": item.message,
-        }
-        for item in found[:LISTED_VIOLATIONS]
-    ]
-    return [{key: value for key, value in row.items() if value is not None} for row in rows] or None

@@ -18,7 +18,7 @@ async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
 
     Costs a GET for an object without a controller. An object that is gone counts as ours: nothing will happen to it.
     """
-    # A pod is looked up through its controller. Nobody but the operator may write an EffectivePolicy.
+    # A pod is looked up through its controller. Only the operator may write an EffectivePolicy.
     if live.kind in ("Pod", "EffectivePolicy") or (live.controller and live.controller == live.owner):
         return True
     stored = await cluster.get(live.kind, live.namespace, live.name)

@@ -117,7 +117,7 @@ class Reconciler:
         return await self._report(resource, planned, reader, outcome)
 
     async def _derive(self, key: Key) -> Result:
-        """Make an EffectivePolicy equal to what the policies say. Nobody else writes it, and it has no status."""
+        """Make an EffectivePolicy equal to what the policies say. It has no status."""
         reader = Reader(self._lookup, self._settings, now=self._clock())
         writes = plan_effective(reader, key.namespace, key.name)
         outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes))

@@ -30,17 +30,3 @@ class Policies(Protocol):
 
         `field`: its place in the artifact. `main`: it is the one that the fields of the workload are about.
         """
-
-
-class NoPolicies:
-    """For what is no workload: nothing is added, and nothing refused."""
-
-    imposed: Sequence[Resource] = ()
-
-    def apply(self, request: WorkloadRequest, merged: Merged, attached: Sequence[Volume], found: Found) -> Merged:
-        """Return the submission as it is."""
-        return merged
-
-    def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
-        """Return the submission as it is."""
-        return merged

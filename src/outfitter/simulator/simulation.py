@@ -138,7 +138,7 @@ class Simulation:
         ]
 
     def _all_keys(self) -> Iterator[Key]:
-        """Every object of a kind that has a status, then every EffectivePolicy that exists or that a policy asks for."""
+        """Every object with a status, then every EffectivePolicy that exists or that a policy asks for."""
         yield from self.keys()
         asked = {key for result in self.results.values() for key in result.also_reconcile}
         exists = {Key(EFFECTIVE, live.namespace, live.name) for live in self.caches[EFFECTIVE].all()}

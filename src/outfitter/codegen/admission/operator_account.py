@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from outfitter.api.v1alpha1 import GROUP, KINDS
+from outfitter.api.v1alpha1 import DERIVED_KINDS, GROUP, KINDS
 from outfitter.children import CHILD_KINDS
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT
 from outfitter.codegen.admission.namespace_labels import SYSTEM
@@ -22,6 +22,7 @@ _WRITING: Final = frozenset({"create", "delete", "patch", "update"})
 _TEMPLATES: Final = ("deployments", "jobs", "statefulsets")
 _NEVER_IN_PODS: Final = ("seLinuxOptions", "sysctls", "appArmorProfile", "windowsOptions")
 _VOLUMES: Final = ("configMap", "emptyDir", "nfs", "persistentVolumeClaim", "projected", "secret")
+_DERIVED: Final = tuple(kind.plural for kind in DERIVED_KINDS)
 _SHARED_KINDS: Final = ["artifactrepositories", "artifacts"]
 _WHAT: Final = "request.operation + ' of ' + request.resource.resource + ' ' + request.name"
 
@@ -146,15 +147,15 @@ def _validations() -> Iterator[dict[str, Any]]:
         "the operator writes nothing in the namespaces of Kubernetes",
     )
     yield _check(
-        f"object == null || oldObject != null || {_is('events')} || {_owned('object')}",
+        f"object == null || oldObject != null || {_is('events', *_DERIVED)} || {_owned('object')}",
         "the operator labels everything that it creates",
     )
     yield _check(
-        f"oldObject == null || {_owned('oldObject')}",
+        f"oldObject == null || {_is(*_DERIVED)} || {_owned('oldObject')}",
         "the operator changes and deletes only what it made",
     )
     yield _check(
-        f"request.resource.group != '{GROUP}' || request.operation == 'DELETE' && "
+        f"request.resource.group != '{GROUP}' || {_is(*_DERIVED)} || request.operation == 'DELETE' && "
         f"{_labelled('oldObject', LABEL_ON_DEMAND)} || request.operation == 'CREATE' && "
         f"{_labelled('object', LABEL_ON_DEMAND)}",
         "the operator creates and deletes custom resources on demand only, and never changes one",

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
+from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.codegen.admission import created_kinds, sharing
 from outfitter.codegen.admission.exempt import user_or_tool
 from outfitter.codegen.admission.presence import has_value, has_values
@@ -28,6 +29,7 @@ _RUNNING: Final = (
     "environments",
     "inferences",
     "nimcaches",
+    "workloadpolicies",
     "workloadtemplates",
     "workspaces",
 )
@@ -59,6 +61,7 @@ def policy_spec() -> dict[str, Any]:
             {"name": "edited", "expression": _EDITED},
             _runs(),
             *_secrets(),
+            {"name": "policyNames", "expression": _policy_names()},
             {"name": "reowned", "expression": f"oldObject != null && {_REOWNED}"},
             {"name": "elevated", "expression": f"variables.edited && ({_elevated()})"},
             *created_kinds.variables(),
@@ -68,6 +71,7 @@ def policy_spec() -> dict[str, Any]:
         "validations": [
             _pods_check(),
             *_secret_checks(),
+            _policy_secrets_check(),
             _config_map_check(),
             *created_kinds.checks(),
             sharing.check(),
@@ -204,6 +208,28 @@ def _elevation_check() -> dict[str, Any]:
         "messageExpression": f"{_NAME} + ' exceeds Pod Security level restricted. You need the verb {VERB} on ' + "
         f"request.resource.resource + '.{GROUP} in namespace ' + request.namespace + '.'",
         "message": f"it is elevated: you need the verb {VERB}",
+    }
+
+
+# Fields of a policy whose defaults can name Secrets of the projects.
+_WITH_SECRETS: Final = ("environmentVariables", "imagePullSecrets", "storage.git", "storage.s3", "storage.secretVolume")
+
+
+def _policy_names() -> str:
+    """CEL: whether the defaults of a WorkloadPolicy can name Secrets of its namespace."""
+    places = [("defaults", *path.split(".")) for path in _WITH_SECRETS]
+    places += [("defaults", section, *path.split(".")) for section in SECTIONS["distributed"] for path in _WITH_SECRETS]
+    named = " || ".join(f"({has_values('object.spec', path)})" for path in places)
+    return f"variables.edited && request.resource.resource == 'workloadpolicies' && ({named})"
+
+
+def _policy_secrets_check() -> dict[str, Any]:
+    need = "You need the verb get on all Secrets of the namespace."
+    return {
+        "expression": "!variables.policyNames || variables.readsAll",
+        "reason": "Forbidden",
+        "messageExpression": f"{_NAME} + ' sets defaults that can name Secrets. {need}'",
+        "message": f"it sets defaults that can name Secrets. {need}",
     }
 
 

@@ -15,9 +15,8 @@ from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
-from outfitter.plan.workload.status import running_status, serving_facts, waiting_status
+from outfitter.plan.workload.status import running_status, serving_facts, violation_rows, waiting_status
 from outfitter.plan.writes import Plan
-from outfitter.policy.project import violation_rows
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection

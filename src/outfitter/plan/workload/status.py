@@ -13,6 +13,7 @@ from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
+from outfitter.policy.violation import Violation
 from outfitter.problems import Problem
 from outfitter.reasons import Level, Reason
 from outfitter.render import serving
@@ -23,6 +24,7 @@ from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import Reader
 from outfitter.status import StatusInput
 
+_LISTED_VIOLATIONS = 64
 _SUSPENDED = "The workload is suspended. Set suspend to false to start it."
 _SCALED_DOWN = "The workload is scaled to 0. Set replicas to 1 or more to start it."
 
@@ -152,3 +154,20 @@ def _group_facts(request: WorkloadRequest, pods: Sequence[PodSet], observed: Obs
         }
         for group, name in zip(pods, names, strict=True)
     ]
+
+
+def violation_rows(found: Sequence[Violation]) -> list[dict[str, Any]] | None:
+    """Return `status.violations` of a workload; None without any."""
+    rows = [
+        {
+            "field": item.field,
+            "rule": item.rule,
+            "given": item.given or None,
+            "allowed": item.allowed or None,
+            "policy": item.source.policy if item.source else None,
+            "scope": item.source.scope if item.source else None,
+            "message": item.message,
+        }
+        for item in found[:_LISTED_VIOLATIONS]
+    ]
+    return [{key: value for key, value in row.items() if value is not None} for row in rows] or None
