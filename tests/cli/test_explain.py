@@ -76,6 +76,7 @@ def test_the_assets_with_their_generations(explained: dict[str, Any]) -> None:
         "Environment outfitter-system/torch",
         "ComputeResource outfitter-system/one-gpu",
         "DataSource team-a/imagenet",
+        "WorkloadPolicy outfitter-system/research-notebooks",
         "Credential outfitter-system/bucket",
         "Credential team-a/ngc",
         "Credential outfitter-system/registry",

@@ -14,8 +14,9 @@ from world import Body, World, asset, secret
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.yaml"))
 FILES = [item for path in EXAMPLES for item in yaml.safe_load_all(path.read_text()) if item]
-SPACES = [item for item in FILES if item["kind"] == "Namespace"]
-OBJECTS = [item for item in FILES if item["kind"] != "Namespace"]
+# A policy decides about what starts after it, so it is there first.
+FIRST = [item for item in FILES if item["kind"] in ("Namespace", "WorkloadPolicy")]
+OBJECTS = [item for item in FILES if item not in FIRST]
 IMAGE = "registry.example.com/private:1"
 # A workload that runs without the pull secret of a later Credential is not restarted for it.
 VOLATILE = ("resourceVersion", "uid", "creationTimestamp", "lastTransitionTime", "observedGeneration", "revision")
@@ -49,7 +50,7 @@ def alarms(world: World) -> list[str]:
 
 
 async def arrived(objects: list[Body]) -> World:
-    world = World(*SPACES, settings={"domain": "apps.example.com"})
+    world = World(*FIRST, settings={"domain": "apps.example.com"})
     for item in objects:
         world.load([item])
         await world.settle()
@@ -71,7 +72,7 @@ async def test_the_order_of_arrival_does_not_matter(seed: int) -> None:
 async def test_the_order_of_deletion_does_not_matter(seed: int) -> None:
     """Nothing is left but retained data, and what no one uses says so at once."""
     world = await arrived(OBJECTS)
-    shuffled = [item for item in OBJECTS if item["kind"] in OUR_KINDS]
+    shuffled = [item for item in FILES if item["kind"] in OUR_KINDS]
     random.Random(seed).shuffle(shuffled)
     for item in shuffled:
         world.cluster.user_delete(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"])
