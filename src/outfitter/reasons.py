@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class Level(IntEnum):
@@ -639,3 +640,7 @@ class Reason(StrEnum):
         Level.NOTE,
         "A label or annotation that belongs to another tool is left out of the pod.",
     )
+
+
+EVENT_OTHER_INSTALLATION: Final = "OtherInstallation"
+"""Reason of the Event on an object that another installation manages. Its status belongs to that installation."""

@@ -107,7 +107,11 @@ class Settings(BaseSettings):
     used_by_seconds: float = Field(default=10, ge=0)
     """Least number of seconds between two writes of the usedBy of an asset."""
     lease_name: str = "outfitter"
-    """Name of the Lease in the system namespace."""
+    """Name of the Lease in the system namespace. Namespace and name identify this installation."""
+    replaced_installations: str = Field(default="", pattern="^[-a-z0-9./, ]*$")
+    """Installations whose objects this one takes over, as namespace and name of their Leases, separated by commas:
+    `old-system/outfitter`. Stop them first. An installation whose namespace is gone needs no entry.
+    """
     lease_seconds: int = Field(default=15, ge=3)
     """Seconds after which a leader that did not renew its Lease can be replaced."""
     probe_port: int = Field(default=8080, ge=0, le=65535)
@@ -132,6 +136,16 @@ class Settings(BaseSettings):
     def privileged_names(self) -> tuple[str, ...]:
         """The beginnings of the labels and annotations that users may set although they give privileges."""
         return tuple(part.strip() for part in self.allowed_metadata.split(",") if part.strip())
+
+    @property
+    def installation(self) -> str:
+        """The name of this installation: namespace and name of its Lease."""
+        return f"{self.system_namespace}/{self.lease_name}"
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The installations whose objects this one takes over."""
+        return frozenset(part.strip() for part in self.replaced_installations.split(",") if part.strip())
 
     @property
     def shared_drivers(self) -> frozenset[str]:

@@ -149,6 +149,7 @@ def _child(body: Body, names: _Names) -> Body:
 
 def _status(body: Body, names: _Names) -> Body:
     status = deepcopy(body["status"])
+    del status["installation"]  # that of every object
     for item in status["conditions"]:
         del item["lastTransitionTime"]
     named: Body = names.of(status)

@@ -47,6 +47,8 @@
   value: {{ include "outfitter.text" .Values.settings.usedBySeconds | quote }}
 - name: OUTFITTER_LEASE_NAME
   value: {{ include "outfitter.text" .Values.settings.leaseName | quote }}
+- name: OUTFITTER_REPLACED_INSTALLATIONS
+  value: {{ include "outfitter.text" .Values.settings.replacedInstallations | quote }}
 - name: OUTFITTER_LEASE_SECONDS
   value: {{ include "outfitter.text" .Values.settings.leaseSeconds | quote }}
 - name: OUTFITTER_PROBE_PORT

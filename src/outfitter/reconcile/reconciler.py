@@ -22,13 +22,25 @@ from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
 from outfitter.reasons import Reason
 from outfitter.reconcile.executor import Executor, Outcome
+from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.state import EngineState
 from outfitter.resolve.request import request_for
 from outfitter.resolve.workload import field_text
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, NeedsData, Reader, Resource, read_resource
-from outfitter.status import StatusInput, compose, deleting, hold, is_stalled, least, unfinished, unreadable
+from outfitter.status import (
+    StatusInput,
+    compose,
+    deleting,
+    hold,
+    is_stalled,
+    least,
+    marked,
+    marks_first,
+    unfinished,
+    unreadable,
+)
 from outfitter.status import outcome as outcome_of
 
 _log = logging.getLogger(__name__)
@@ -71,6 +83,7 @@ class Reconciler:
         self._state = EngineState()
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
+        self._installations = Installations(cluster, caches, settings)
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """The custom resources that a reconciliation of `key` would read: at start, all users of all assets are known.
@@ -96,6 +109,9 @@ class Reconciler:
         if live is None:
             self._state.forget(key)
             return Result("Gone")
+        if other := self._installations.other(live):
+            await self._installations.report(live, other)
+            return Result("OtherInstallation", frozenset({*self.dependencies(key), Installations.dependency(other)}))
         try:
             resource = read_resource(live)
         except ValidationError as error:
@@ -248,10 +264,12 @@ class Reconciler:
         return None, written
 
     async def _put_status(self, live: CachedObject, status: Mapping[str, Any], *, if_unchanged: bool = False) -> int:
-        previous = live.body.get("status") or {}
+        previous, status = live.body.get("status") or {}, marked(status, live.body, self._settings.installation)
         if status == previous:
             return 0
-        version = live.resource_version if if_unchanged else 0
+        # Of two installations that meet a new object, one gets it.
+        claims = marks_first(status, live.body)
+        version = live.resource_version if if_unchanged or claims else 0
         try:
             await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
         except NotFound:
@@ -277,6 +295,7 @@ class Reconciler:
         """Drop what is remembered of an object that is gone; a new one of its name starts without it."""
         self._state.forget(key)
         self._executor.forget()
+        self._installations.forget(key)
 
 
 def _had_children(resource: Resource) -> bool:

@@ -13,6 +13,7 @@ from outfitter.status.compose import (
     unreadable,
 )
 from outfitter.status.hold import hold
+from outfitter.status.installation import manager_of, marked, marks_first
 from outfitter.status.outcome import outcome
 
 __all__ = [
@@ -24,6 +25,9 @@ __all__ = [
     "is_stalled",
     "known",
     "least",
+    "manager_of",
+    "marked",
+    "marks_first",
     "outcome",
     "timestamp",
     "unfinished",

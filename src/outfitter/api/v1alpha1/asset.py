@@ -142,6 +142,8 @@ class Status(Model):
     """State in one sentence."""
     issues: Annotated[tuple[Issue, ...], list_atomic(LISTED_ISSUES)] = ()
     """Problems and the scopes that they affect, at most 50."""
+    installation: Annotated[str, Field(max_length=317)] | None = None
+    """Installation of Outfitter that manages this object: namespace and name of its Lease. Others leave it alone."""
 
 
 class AssetStatus(Status):

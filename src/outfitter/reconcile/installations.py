@@ -1,0 +1,68 @@
+"""Several installations of Outfitter in one cluster: the status of an object names the one that manages it."""
+
+from __future__ import annotations
+
+import logging
+
+from outfitter.cluster.protocol import Cluster
+from outfitter.cluster.store import Caches
+from outfitter.plan.diff import place
+from outfitter.reasons import EVENT_OTHER_INSTALLATION
+from outfitter.settings import Settings
+from outfitter.snapshot import CachedObject, Dep, Key
+from outfitter.status import manager_of
+
+_log = logging.getLogger(__name__)
+
+
+class Installations:
+    """Finds the objects of other installations, and reports each of them once."""
+
+    def __init__(self, cluster: Cluster, caches: Caches, settings: Settings) -> None:
+        self._cluster = cluster
+        self._caches = caches
+        self._settings = settings
+        self._reported: dict[Key, str] = {}
+        self._logged: set[tuple[str, str]] = set()  # namespace and installation
+
+    def other(self, live: CachedObject) -> str:
+        """Return the other installation that manages an object, "" if this one may.
+
+        An installation whose namespace is gone manages nothing. One does not manage assets in the namespace of another.
+        """
+        mark = manager_of(live.body)
+        own = self._settings
+        if mark in ("", own.installation) or mark in own.replaced:
+            return ""
+        home = mark.partition("/")[0]
+        if live.namespace == own.system_namespace != home:
+            return ""
+        if not own.watch_namespaces and self._caches["Namespace"].get("", home) is None:
+            return ""
+        return mark
+
+    @staticmethod
+    def dependency(mark: str) -> Dep:
+        """The dependency on the namespace of another installation."""
+        return Dep("Namespace", "", mark.partition("/")[0])
+
+    async def report(self, live: CachedObject, mark: str) -> None:
+        """Report by an Event, because the status belongs to the other installation, and by one log line a namespace."""
+        key = Key(live.kind, live.namespace, live.name)
+        if self._reported.get(key) == mark:
+            return
+        self._reported[key] = mark
+        text = (
+            f"{place(live.kind, live.namespace, live.name)} is managed by the installation {mark}. The installation "
+            f"{self._settings.installation} leaves the object alone. Let only one of them serve namespace "
+            f"{live.namespace}, by settings.watchNamespaces, or name the stopped one in settings.replacedInstallations."
+        )
+        if (live.namespace, mark) not in self._logged:
+            self._logged.add((live.namespace, mark))
+            _log.warning("%s", text)
+        reason = EVENT_OTHER_INSTALLATION
+        await self._cluster.emit(live, type_="Warning", reason=reason, message=text, action="Reconcile")
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of an object that is gone."""
+        self._reported.pop(key, None)
