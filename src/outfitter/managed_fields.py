@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from outfitter.canonical import Step
-from outfitter.naming import FIELD_MANAGER, LABEL_OWNER_UID
+from outfitter.naming import FIELD_MANAGER, LABEL_OWNER_UID, LAST_APPLIED
 
 
 def managers(body: Mapping[str, Any], paths: Iterable[Sequence[Step]]) -> tuple[str, ...]:
@@ -38,6 +38,18 @@ def labelled_by_us(body: Mapping[str, Any]) -> bool:
     """Return whether the operator wrote the label of the owner."""
     entries = [entry for entry in _entries(body) if entry.get("manager") == FIELD_MANAGER]
     return any(_owns(entry, ("metadata", "labels", LABEL_OWNER_UID)) for entry in entries)
+
+
+def applied_by_users(body: Mapping[str, Any]) -> bool:
+    """Return whether another field manager applied a manifest of an object, and did not only edit a field.
+
+    Server-side apply records its operation. `kubectl apply` on the client's side has its annotation.
+    """
+    entries = [entry for entry in _entries(body) if entry.get("manager") != FIELD_MANAGER]
+    annotation = ("metadata", "annotations", LAST_APPLIED)
+    return any(
+        _owns(entry, annotation) or (entry.get("operation") == "Apply" and _owns(entry, ("spec",))) for entry in entries
+    )
 
 
 def _entries(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

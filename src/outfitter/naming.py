@@ -13,6 +13,8 @@ from typing import Final
 from outfitter.api.base import GROUP
 
 FIELD_MANAGER: Final = "outfitter"
+# kubectl's copy of the whole object, which includes the data of a Secret.
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 # On every child. Informers select by the first; it names the owner across namespaces.
 LABEL_OWNER_UID: Final = f"{GROUP}/owner-uid"

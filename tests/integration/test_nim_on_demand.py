@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import Stack
 from .harness.client import Object, eventually
 from .harness.models import CACHE, IMAGE, filled, give_key, nim, running
 from .harness.space import Space
@@ -56,3 +63,34 @@ def test_a_download_follows_its_artifact_until_a_user_writes_a_cache(space: Spac
     running(space, "llama")
     assert space.need("Artifact", "llama")["status"]["nimCache"]["name"] == "mine"
     eventually(lambda: set(caches(space)), lambda found: found == {"mine"}, what="a cache on demand is left")
+
+
+@pytest.mark.parametrize("how", ["--server-side=false", "--server-side"])
+def test_a_manifest_that_is_applied_over_an_object_on_demand_makes_it_the_users(
+    stack: Stack, space: Space, tmp_path: Path, how: str
+) -> None:
+    """The cache and the repository stay when their Artifact goes; those of another Artifact go."""
+    give_key(space)
+    nim(space, "llama", key=None)
+    running(space, "llama")
+    made = [space.need("NimCache", CACHE), space.need("ArtifactRepository", "llama")]
+    manifests = [
+        {
+            **{key: item[key] for key in ("apiVersion", "kind", "spec")},
+            "metadata": {key: item["metadata"][key] for key in ("name", "namespace")},
+        }
+        for item in made
+    ]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump_all(manifests))
+    admin = ["kubectl", "--kubeconfig", str(stack.sandbox.kubeconfig), "apply", "-f", str(tmp_path / "mine.yaml"), how]
+    subprocess.run(admin, check=True, capture_output=True, timeout=60)
+    space.make("Artifact", "other", {"containerGroups": with_model("x"), "type": "nim"})
+    space.wait("ArtifactRepository", "other", bool)
+    for name in ("llama", "other"):
+        space.delete("Artifact", name)
+    space.gone("ArtifactRepository", "other")
+    stack.operator.quiet()
+    assert [space.need(item["kind"], item["metadata"]["name"])["metadata"]["uid"] for item in made] == [
+        item["metadata"]["uid"] for item in made
+    ]
+    assert "unusedSince" not in space.need("NimCache", CACHE)["status"]

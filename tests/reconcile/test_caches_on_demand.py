@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_nim_cache import CACHE, IMAGE, KEY
 
-from outfitter.naming import LABEL_ON_DEMAND
+from outfitter.naming import LABEL_ON_DEMAND, LAST_APPLIED
 from world import TEAM, World, asset, issues, reason, secret
 
 Body = dict[str, Any]
@@ -350,3 +350,52 @@ async def test_the_newest_pod_that_failed_by_itself_says_why(names: tuple[str, s
     assert world.status("NimCache", CACHE)["failure"]["reason"] == "NoSpace"
     assert reason(world.status("Artifact", "llama")) == "CacheNotReady"
     assert issues(world.status("NimCache", CACHE)) == ["NoSpace"]
+
+
+def applied(body: Body, how: str) -> tuple[Body, str]:
+    """A manifest of an object as kubectl sends it, and its field manager; on the client's side without the spec.
+
+    kubectl sends what differs there, which is only its annotation if the manifest repeats the spec.
+    """
+    name = {"name": body["metadata"]["name"], "namespace": TEAM}
+    manifest = {key: body[key] for key in ("apiVersion", "kind")}
+    if how == "server":
+        return {**manifest, "metadata": name, "spec": body["spec"]}, "kubectl"
+    return {**manifest, "metadata": {**name, "annotations": {LAST_APPLIED: "{}"}}}, "kubectl-client-side-apply"
+
+
+@pytest.mark.parametrize("how", ["client", "server", "none", "label"])
+@pytest.mark.parametrize("kind", ["NimCache", "ArtifactRepository"])
+async def test_a_manifest_that_is_applied_over_it_makes_it_the_users(kind: str, how: str) -> None:
+    """It stays when the asker goes. A label that somebody sets does not change whose it is."""
+    world = World(*KEY, nim("llama"), settings={"nim_cache_grace_seconds": 60})
+    await world.settle()
+    (made,) = world.all(kind)
+    name = made["metadata"]["name"]
+    if how == "label":
+        meta = {"name": name, "namespace": TEAM, "labels": {"team": "a"}}
+        world.cluster.user_apply({"apiVersion": made["apiVersion"], "kind": kind, "metadata": meta}, "kubectl-label")
+    elif how != "none":
+        world.cluster.user_apply(*applied(made, how))
+    await world.settle()
+    world.cluster.user_delete("Artifact", TEAM, "llama")
+    for _ in range(5):
+        await world.settle()
+        world.tick(3600)
+    assert (world.find(kind, name) is not None) == (how in ("client", "server"))
+
+
+@pytest.mark.parametrize("how", ["client", "server"])
+async def test_a_cache_that_a_user_applied_follows_the_user_and_not_the_asker(how: str) -> None:
+    world = World(*KEY, nim("llama"), jobs="")
+    await world.settle()
+    manifest, manager = applied(cache(world), how)
+    if how == "client":
+        manifest["spec"] = {"environmentVariables": [variable("NIM_LOG_LEVEL", "DEBUG")]}
+    else:
+        manifest["spec"]["environmentVariables"] = [variable("NIM_LOG_LEVEL", "DEBUG")]
+    uid = world.cluster.user_apply(manifest, manager)["metadata"]["uid"]
+    world.edit("Artifact", "llama", containerGroups=groups(variable("NIM_LOG_LEVEL", "INFO")))
+    await world.settle()
+    assert cache(world)["metadata"]["uid"] == uid
+    assert cache(world)["spec"]["environmentVariables"] == [variable("NIM_LOG_LEVEL", "DEBUG")]

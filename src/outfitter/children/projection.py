@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from outfitter.api.base import GROUP
-from outfitter.naming import LABEL_OWNER_UID
+from outfitter.naming import LABEL_OWNER_UID, LAST_APPLIED
 from outfitter.observe.causes import Source, known
 from outfitter.snapshot import CachedObject
 
@@ -15,8 +15,6 @@ Body = Mapping[str, Any]
 Projection = Callable[[str, Body], CachedObject | None]
 """From kind and object to what is cached; None for an object that must not be cached."""
 
-# kubectl's copy of the whole object, which includes the data of a Secret.
-_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _REPORTED: Final[Mapping[str, frozenset[str]]] = {
     "StatefulSet": frozenset({"FailedCreate"}),
     "Job": frozenset({"FailedCreate"}),
@@ -120,9 +118,9 @@ def _of(kind: str, body: Body, **fields: Body) -> CachedObject:
 
 def _slim(body: Body) -> Body:
     annotations = body["metadata"].get("annotations")
-    if not annotations or _LAST_APPLIED not in annotations:
+    if not annotations or LAST_APPLIED not in annotations:
         return body
-    kept = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    kept = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     return {**body, "metadata": {**body["metadata"], "annotations": kept}}
 
 

@@ -15,7 +15,7 @@ from outfitter.cluster.events import event
 from outfitter.cluster.resources import RESOURCES, api_resource
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from outfitter.naming import FIELD_MANAGER
+from outfitter.naming import FIELD_MANAGER, LABEL_ON_DEMAND
 from outfitter.simulator.managed_fields import Path, changed, merged, owned_paths, recorded, without
 from outfitter.simulator.manifests import (
     Body,
@@ -278,6 +278,7 @@ class SimulatedCluster:
     def _store(self, place: Place, body: Body) -> Body:
         old = self._objects.get(place)
         if old is not None and same(old, body):
+            self._show(place, old)  # its field managers may have changed
             return old
         self._version += 1
         meta = body["metadata"]
@@ -287,9 +288,17 @@ class SimulatedCluster:
         self._objects[place] = body
         if "deletionTimestamp" in meta and not meta.get("finalizers"):
             self._gone(place, orphan=False)
-        elif (live := self.caches.project(place[0], body)) is not None:
-            self.caches.put(live)
+        else:
+            self._show(place, body)
         return body
+
+    def _show(self, place: Place, body: Body) -> None:
+        """Send an object to the caches, with its field managers where the operator judges by them."""
+        if LABEL_ON_DEMAND in (body["metadata"].get("labels") or {}):
+            fields = recorded(self._owners.get(place, {}))
+            body = {**body, "metadata": {**body["metadata"], "managedFields": fields}}
+        if (live := self.caches.project(place[0], body)) is not None:
+            self.caches.put(live)
 
     def _delete(self, place: Place, orphan: bool) -> None:
         live = self._objects[place]

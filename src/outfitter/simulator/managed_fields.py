@@ -34,8 +34,11 @@ def owned_paths(manifest: dict[str, Any]) -> frozenset[Path]:
 
 
 def recorded(owners: Mapping[str, frozenset[Path]]) -> list[dict[str, Any]]:
-    """Return `metadata.managedFields` of an object."""
-    return [{"manager": manager, "operation": "Apply", "fieldsV1": _tree(paths)} for manager, paths in owners.items()]
+    """Return `metadata.managedFields`. The first manager created the object, which the server records as Update."""
+    return [
+        {"manager": manager, "operation": "Apply" if number else "Update", "fieldsV1": _tree(paths)}
+        for number, (manager, paths) in enumerate(owners.items())
+    ]
 
 
 def _tree(paths: Iterable[Path]) -> dict[str, Any]:

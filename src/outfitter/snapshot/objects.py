@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from outfitter.api.base import CustomResource
 from outfitter.api.shape import without_nulls
 from outfitter.api.v1alpha1 import kind_of
-from outfitter.managed_fields import foreign_keys
-from outfitter.naming import LABEL_OWNER_UID
+from outfitter.managed_fields import applied_by_users, foreign_keys
+from outfitter.naming import LABEL_ON_DEMAND, LABEL_OWNER_UID
 
 _COMPRESSED_FROM: Final = 512  # bytes
 
@@ -80,8 +80,14 @@ class CachedObject:
 
     @classmethod
     def of(cls, body: Mapping[str, Any], kind: str = "") -> CachedObject:
-        """Create it from a manifest with server metadata; managedFields are dropped."""
+        """Create it from a manifest with server metadata; managedFields are dropped.
+
+        An object on demand that a user applied a manifest to is the user's, and loses its label here.
+        """
         meta = body.get("metadata") or {}
+        if LABEL_ON_DEMAND in (meta.get("labels") or {}) and applied_by_users(body):
+            kept = {name: value for name, value in meta["labels"].items() if name != LABEL_ON_DEMAND}
+            meta = {**meta, "labels": kept}
         slim = {**body, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
         return cls(
             kind=kind or body["kind"],
