@@ -67,6 +67,17 @@ def test_refused_in_the_status(space: Space, kind: str, spec: Any, field: str) -
     assert space.get("StatefulSet", "box") is None
 
 
+def test_a_download_counts_as_inference(space: Space) -> None:
+    space.secret("source", NGC_API_KEY="a")
+    space.make(
+        "Credential", "key", {"type": "ngcApiKey", "secretRef": {"name": "source"}, "supportedTypes": ["training"]}
+    )
+    space.make("NimCache", "mine", {"image": "nvcr.io/nim/meta/llama:1", "credential": {"name": "key"}})
+    found = space.wait("NimCache", "mine", stalls("TypeNotSupported"))
+    assert "supports training, not inference" in message(found)
+    assert space.list("Job") == []
+
+
 def test_a_framework_is_refused_where_it_is_set(space: Space) -> None:
     space.make("ComputeResource", "small", {"distributedFramework": "PyTorch", "cpuCoreRequest": 0.1})
     found = space.wait("ComputeResource", "small", stalls("Unsupported"))

@@ -356,3 +356,59 @@ async def test_killed_at_every_write_of_a_fill(answered: bool) -> None:
         else:
             break
     assert number > 10
+
+
+TYPES = {"supportedTypes": ["workspace", "training"]}
+
+
+@pytest.mark.parametrize("scope", ["own", "shared"])
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"credential": {"name": "key"}}, "spec.credential"),
+        (
+            {
+                "environmentVariables": [
+                    {"name": "HF_TOKEN", "credential": {"name": "key", "key": "NGC_API_KEY"}},
+                ]
+            },
+            "spec.environmentVariables[HF_TOKEN].credential",
+        ),
+    ],
+)
+async def test_a_download_counts_as_inference(spec: dict[str, Any], field: str, scope: str) -> None:
+    """A Credential that a NimCache names must support it; the words are those of an Inference."""
+    place = {"own": TEAM, "shared": "outfitter-system"}[scope]
+    fields = {"type": "ngcApiKey", "secretRef": {"name": "source"}}
+    given = (secret("source", {"NGC_API_KEY": "a"}, place), asset("Credential", "key", {**fields, **TYPES}, place))
+    world = World(*given, asset("NimCache", "mine", {"image": IMAGE, **spec}))
+    await world.settle()
+    status = world.status("NimCache", "mine")
+    assert reason(status) == "TypeNotSupported"
+    text = f"{field}: Credential {place}/key supports workspace, training, not inference. Use another Credential."
+    assert status["message"] == text
+    assert world.all("Job") == []
+    body = world.get("Credential", "key", place)
+    del body["status"]
+    body["spec"]["supportedTypes"] = ["inference"]
+    world.cluster.user_apply(body)
+    await world.settle()
+    assert world.status("NimCache", "mine")["phase"] == "Ready"
+
+
+async def test_pull_secrets_for_other_types_are_left_out_of_a_download() -> None:
+    registry = {"type": "dockerRegistry", "secretRef": {"name": "login"}}
+    login = secret("login", {"user": "u", "password": "p", "url": "registry.example.com"})
+    world = World(
+        *KEY,
+        login,
+        asset("Credential", "for-notebooks", {**registry, **TYPES}),
+        asset("Credential", "for-all", registry),
+        asset("NimCache", "mine", {"image": IMAGE, "credential": {"name": "ngc"}}),
+        jobs="",
+    )
+    await world.settle()
+    (job,) = world.all("Job")
+    names = [item["name"] for item in job["spec"]["template"]["spec"]["imagePullSecrets"]]
+    assert "cred-for-all" in names
+    assert "cred-for-notebooks" not in names

@@ -20,13 +20,13 @@ from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.causes import claim_problem, claim_problems
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
-from outfitter.policy.builtin import reserved_path
+from outfitter.policy.builtin import reserved_path, type_conflicts
 from outfitter.policy.capabilities import SUBMISSION, unsupported
 from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
 from outfitter.resolve.nim import CACHE_VARIABLE, given_cache_path
-from outfitter.resolve.references import Found, check_variables, credential_key
+from outfitter.resolve.references import DOWNLOAD_TYPE, AssetUse, Found, check_variables, credential_key
 from outfitter.resolve.scope import is_wide, scope_problem
 from outfitter.resolve.workload import pull_secrets
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -163,7 +163,7 @@ def _download(
     found.problems += unsupported(resource.body["spec"], SUBMISSION, reader.settings)
     problems += found.problems
     current = [job for job in jobs if job.uid not in {item.live.uid for item in stale}]
-    pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found)
+    pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found, DOWNLOAD_TYPE)
     if found.problems or stale:
         facts["phase"] = "Pending"
         return Plan(_draft(facts, problems, Reason.PENDING), (*first, *stale), replan_after_write=bool(first))
@@ -201,6 +201,7 @@ def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple
             found.problems.append(answer)
             return "", found
         version = answer[1]
+        found.uses.append(AssetUse(answer[0], "spec.credential"))
     workload = nimcache.submission(spec)
     given = workload.model_copy(
         update={
@@ -210,6 +211,7 @@ def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple
         }
     )
     check_variables(reader, resource.live.namespace, given, found)
+    found.problems += type_conflicts(found.uses, DOWNLOAD_TYPE)
     path = given_cache_path(spec.environment_variables, "spec.environmentVariables")
     field = f"spec.environmentVariables[{CACHE_VARIABLE}]"
     wrong = reserved_path(path, "The volume of the model", field) if isinstance(path, str) else path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any, Final
 
@@ -26,11 +26,10 @@ _RESERVED: Final = ("/proc", "/sys", "/var/run/secrets", "/run/secrets")  # of t
 _NOT_SERVING: Final = ("allowPrivilegeEscalation", "hostIpc", "hostNetwork")
 
 
-def _supported_types(candidate: Candidate) -> Iterator[Problem]:
-    """Assets that exclude this type of workload: each once, at the first field that names it."""
-    workload_type = candidate.request.type
+def type_conflicts(uses: Iterable[AssetUse], workload_type: str) -> Iterator[Problem]:
+    """Yield the assets that exclude a type of workload: each once, at the first field that names it."""
     first: dict[Key, AssetUse] = {}
-    for use in candidate.resolved.assets:
+    for use in uses:
         first.setdefault(use.asset.key, use)
     for asset, field in first.values():
         spec = asset.model.spec
@@ -38,6 +37,10 @@ def _supported_types(candidate: Candidate) -> Iterator[Problem]:
         if supported and workload_type not in supported:
             text = f"{asset.key} supports {', '.join(supported)}, not {workload_type}. Use another {asset.live.kind}."
             yield stalled(Reason.TYPE_NOT_SUPPORTED, text, field)
+
+
+def _supported_types(candidate: Candidate) -> Iterator[Problem]:
+    return type_conflicts(candidate.resolved.assets, candidate.request.type)
 
 
 def _user_override(candidate: Candidate) -> Iterator[Problem]:

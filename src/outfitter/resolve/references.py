@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from outfitter.api.refs import CredentialRef
 from outfitter.api.v1alpha1.workload import WorkloadFields
@@ -14,6 +14,9 @@ from outfitter.reasons import Reason
 from outfitter.resolve.causes import first_cause
 from outfitter.resolve.scope import find
 from outfitter.snapshot import CachedObject, Dep, Reader, Resource
+
+DOWNLOAD_TYPE: Final = "inference"
+"""The type of workload that the download of a model counts as for `supportedTypes`."""
 
 
 @dataclass(frozen=True)

@@ -163,12 +163,9 @@ def field_text(path: Iterable[str | int], root: str = "spec") -> str:
 
 
 def pull_secrets(
-    reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found, workload_type: str = ""
+    reader: Reader, namespace: str, spec: Spec, images: Iterable[str], found: Found, workload_type: str
 ) -> tuple[str, ...]:
-    """Return the pull secrets: named ones, those of dockerRegistry Credentials, and the NGC key for NGC images.
-
-    `workload_type`: "" for a download, which is no workload.
-    """
+    """Return the pull secrets: named ones, those of dockerRegistry Credentials, and the NGC key for NGC images."""
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
         if not item.user_credential:

@@ -79,7 +79,9 @@ class AssetSpec(Model):
     cluster. Cannot change after creation.
     """
     supported_types: Annotated[tuple[WorkloadType, ...], list_set(4)] = ()
-    """Workload types that may use this asset; others are rejected with reason TypeNotSupported. Default: all."""
+    """Workload types that may use this asset; others are rejected with reason TypeNotSupported. The download of a
+    NimCache counts as inference. Default: all.
+    """
     distributed_framework: Literal["MPI", "PyTorch", "TF", "XGBoost", "JAX"] | None = None
     """The only distributed framework that may use this asset. Default: any. Rejected with reason Unsupported: no
     kind of distributed workload exists yet.
