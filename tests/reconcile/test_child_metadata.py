@@ -27,20 +27,27 @@ KINDS = {
         "autoscaling": {"minReplicas": 2, "maxReplicas": 3, "metric": "cpu", "metricThreshold": 50},
     },
 }
+GROUPS = [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]
+IN_PLACE = {
+    "Environment": {"image": IMAGE, "connections": [URL], "run": GIVEN},
+    "Artifact": {"containerGroups": GROUPS, "run": {"servingPort": {}, **GIVEN}},
+    "NimCache": {"image": "nvcr.io/nim/a:1", **GIVEN},
+}
+SPECS = {**{kind: {**spec, **GIVEN} for kind, spec in KINDS.items()}, **IN_PLACE}
 CHILDREN = ("StatefulSet", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
-            "PodDisruptionBudget")  # fmt: skip
+            "PodDisruptionBudget", "Job")  # fmt: skip
 
 
 def children(world: World) -> list[dict[str, Any]]:
     return [item for kind in CHILDREN for item in world.all(kind)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPECS)
 async def test_every_child_has_them(kind: str) -> None:
-    world = World(asset(kind, "w", {**KINDS[kind], **GIVEN}), settings={"domain": "apps.example.com"})
+    world = World(asset(kind, "w", SPECS[kind]), settings={"domain": "apps.example.com"}, jobs="")
     await world.settle()
     found = children(world)
-    assert {item["kind"] for item in found} >= {"Service"}
+    assert {item["kind"] for item in found} >= {"Job" if kind == "NimCache" else "Service"}
     for item in found:
         meta = item["metadata"]
         assert meta["labels"]["cost-center"] == "a1", item["kind"]

@@ -25,7 +25,7 @@ from outfitter.problems import Problem
 from outfitter.render import computeresource, environment, placement
 from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.container import NIM_POD
-from outfitter.render.owner import child_meta
+from outfitter.render.owner import child_meta, labelled_by_user
 from outfitter.render.pod import PodPatch, assemble
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
@@ -65,7 +65,7 @@ def claim(resource: Resource, spec: NimCacheSpec, settings: Settings, *, filled:
     labels = {**meta["labels"], **({LABEL_FILLED: "true"} if filled else {})}
     manifest = persistent_volume_claim(info, resource.live.name, resource.live.namespace, labels, retain=False)
     manifest["metadata"]["ownerReferences"] = meta["ownerReferences"]
-    return manifest
+    return labelled_by_user(manifest, user_labels(spec, settings))
 
 
 def job(
@@ -104,7 +104,13 @@ def job(
             "template": template,
         },
     }
-    return manifest, problems
+    return labelled_by_user(manifest, user_labels(spec, settings)), problems
+
+
+def user_labels(spec: NimCacheSpec, settings: Settings) -> dict[str, dict[str, str]]:
+    """Return labels and annotations of the user for the children of a cache."""
+    labels, annotations, _ = placement.user_metadata(submission(spec), settings)
+    return {"labels": labels, "annotations": annotations}
 
 
 def shared(
@@ -162,6 +168,8 @@ def submission(spec: NimCacheSpec) -> WorkspaceSpec:
         "nodeType": spec.node_type,
         "nodePools": list(spec.node_pools),
         "tolerations": [item.to_dict() for item in spec.tolerations],
+        "labels": [item.to_dict() for item in spec.labels],
+        "annotations": [item.to_dict() for item in spec.annotations],
     }
     return WorkspaceSpec.model_validate(fields)
 

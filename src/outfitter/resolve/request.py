@@ -27,7 +27,7 @@ _NOT_INLINE = frozenset(
         "displayName",
     }
 )
-_OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfiguration")
+_OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfiguration", "labels", "annotations")
 
 
 @dataclass(frozen=True)

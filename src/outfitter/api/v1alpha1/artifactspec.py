@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.asset import DisplayName
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
 from outfitter.api.v1alpha1.environment import DataSourceRefs
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizings, ServingConfiguration, ServingPort
+from outfitter.api.v1alpha1.workload import Annotations, Labels
 
 ArtifactType = Literal["service", "nim"]
 HIGHEST_VERSION = 1_000_000_000
@@ -95,6 +96,12 @@ class ArtifactRun(Model):
     """Access to the primary container."""
     serving_configuration: ServingConfiguration | None = None
     """Time limits of serving."""
+    labels: Labels = ()
+    """Labels for the pods and all other objects of the workload, as admission policies may demand."""
+    annotations: Annotations = ()
+    """Annotations for the pods and all other objects of the workload. Services and Ingresses get only names without a
+    prefix, because other programs take orders from the rest.
+    """
 
 
 class CloneRef(ArtifactNameRef):

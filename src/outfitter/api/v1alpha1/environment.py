@@ -14,7 +14,7 @@ from outfitter.api.v1alpha1.probes import Probes
 from outfitter.api.v1alpha1.running import RunningStatus
 from outfitter.api.v1alpha1.security import EnvironmentSecurity
 from outfitter.api.v1alpha1.variables import EnvironmentVariables, WorkloadEnvironmentVariables
-from outfitter.api.v1alpha1.workload import ImagePullPolicy
+from outfitter.api.v1alpha1.workload import Annotations, ImagePullPolicy, Labels
 
 DataSourceRefs = Annotated[tuple[DataSourceRef, ...], list_map("name", 32)]
 
@@ -34,6 +34,12 @@ class Run(Model):
     """Values for variables without a value in the definition, and overrides of others."""
     connections: ConnectionOverrides = ()
     """Node ports and URLs for connections that need them."""
+    labels: Labels = ()
+    """Labels for the pods and all other objects of the workload, as admission policies may demand."""
+    annotations: Annotations = ()
+    """Annotations for the pods and all other objects of the workload. Services and Ingresses get only names without a
+    prefix, because other programs take orders from the rest.
+    """
 
 
 class EnvironmentSpec(AssetSpec):

@@ -14,10 +14,12 @@ from outfitter.api.v1alpha1.compute import ComputeFields
 from outfitter.api.v1alpha1.placement import NodePools, Tolerations
 from outfitter.api.v1alpha1.variables import EnvironmentVariables
 from outfitter.api.v1alpha1.volumes import AccessModes
+from outfitter.api.v1alpha1.workload import Annotations, Labels
 
 NEW_CACHE = "Create a new NimCache."
 _OF_THE_DOWNLOAD = (
     "credential", "profiles", "environmentVariables", "compute", "nodeType", "nodePools", "tolerations",
+    "labels", "annotations",
 )  # fmt: skip
 
 
@@ -102,6 +104,12 @@ class NimCacheSpec(Model):
     """Node pools to download in, in order of preference. Default: any."""
     tolerations: Tolerations = ()
     """Taints of nodes that the download tolerates."""
+    labels: Labels = ()
+    """Labels for the Job of the download, its pods and the claim, as admission policies may demand. An edit starts a
+    running download again.
+    """
+    annotations: Annotations = ()
+    """Annotations for the same objects."""
     sharing: Literal["download", "staticPV"] | None = None
     """Access from other namespaces. `download` (default): each has a cache of its own, downloaded with its own key.
     `staticPV`: they mount the same volume, read-only; only with storage drivers that an administrator lists.

@@ -63,6 +63,10 @@ class AnnotationItem(Model):
     """Drop the annotation of this name that would otherwise be inherited. Default: false."""
 
 
+Labels = Annotated[tuple[LabelItem, ...], list_map("name", 64)]
+Annotations = Annotated[tuple[AnnotationItem, ...], list_map("name", 64)]
+
+
 class ImagePullSecret(Model):
     """A Secret with a login to an image registry."""
 
@@ -220,9 +224,9 @@ class WorkloadFields(Model):
     """CPU, memory and GPUs; each field overrides that of the compute resource."""
     storage: Storage = Storage()
     """Inline volumes, in addition to the data sources."""
-    labels: Annotated[tuple[LabelItem, ...], list_map("name", 64)] = ()
+    labels: Labels = ()
     """Labels for the pods and all other objects of the workload, as admission policies may demand."""
-    annotations: Annotated[tuple[AnnotationItem, ...], list_map("name", 64)] = ()
+    annotations: Annotations = ()
     """Annotations for the pods and all other objects of the workload. Services and Ingresses get only names without a
     prefix, because other programs take orders from the rest.
     """

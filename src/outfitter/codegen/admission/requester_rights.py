@@ -180,7 +180,7 @@ def _elevated() -> str:
         *(_elevates("c", ("securityContext", *path), when) for path, when in _CONTAINER),
         *(has_values("c", (probe, "host")) for probe in _PROBES),
     )
-    groups, annotations = f"{spec}.containerGroups", f"{spec}.annotations"
+    groups = f"{spec}.containerGroups"
     return _any(
         (
             *security,
@@ -189,9 +189,16 @@ def _elevated() -> str:
             f"{has_value(groups)} && {groups}.exists(g, {has_value('g.containers')} && "
             f"g.containers.exists(c, {_any(container)}))",
             has_values(spec, ("probes", "readiness", "handler", "httpGet", "host")),
-            f"{has_value(annotations)} && {annotations}.exists(a, {has_value('a.name')} && "
-            f"a.name.startsWith('{_APPARMOR}') && {has_value('a.value')} && a.value != 'runtime/default')",
+            *(_unconfined(spec, path) for path in (("annotations",), ("run", "annotations"))),
         )
+    )
+
+
+def _unconfined(start: str, path: Path) -> str:
+    """CEL: whether an annotation in a list of the user switches AppArmor off."""
+    return (
+        f"{has_values(start, path)} && {'.'.join((start, *path))}.exists(a, {has_value('a.name')} && "
+        f"a.name.startsWith('{_APPARMOR}') && {has_value('a.value')} && a.value != 'runtime/default')"
     )
 
 
