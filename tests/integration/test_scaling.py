@@ -103,6 +103,20 @@ def test_replicas_of_an_artifact_that_runs(space: Space) -> None:
         space.wait(kind, name, lambda item: item["status"]["replicas"] == 0)
 
 
+def test_an_autoscaler_reads_one_of_several_groups(space: Space) -> None:
+    """Two groups follow `replicas`: the scale subresource shows the pods of the first, and the number of each group."""
+    both = [{**groups()[0], "name": name} for name in ("front", "rear")]
+    space.make("Artifact", "pair", {"containerGroups": both, "run": {}})
+    space.ready("Artifact", "pair")
+    scale(space, "Artifact", "pair", 2)
+    space.wait("Artifact", "pair", lambda item: ready(item) and item["status"]["readyReplicas"] == 2)
+    path = path_of(resource_of("Artifact"), space.name, "pair") + "/scale"
+    found = space.api.connection.request("GET", path)
+    assert (found["spec"]["replicas"], found["status"]["replicas"]) == (2, 2)
+    assert len(space.list("Pod", labelSelector=found["status"]["selector"])) == 2
+    assert len(space.list("Pod")) == 4
+
+
 def test_an_autoscaler_and_a_user_do_not_fight(stack: Stack, space: Space) -> None:
     """The autoscaler sets the number, the user's is kept for later, and nobody writes more than once."""
     running(space, **PLAIN, compute=COMPUTE, replicas=4)

@@ -68,3 +68,50 @@ def scale(world: World, kind: str, number: int) -> None:
     if kind == "Artifact":
         fields = {"run": {**world.get(kind, "w")["spec"]["run"], "replicas": number}}
     world.edit(kind, "w", **fields)
+
+
+LOAD = 30  # in the units of an external metric, 10 of them for one pod of each group
+
+
+def autoscaled(world: World, kind: str, target: str) -> int:
+    """The number that a HorizontalPodAutoscaler with an external metric asks for, as its controller computes it."""
+    status = world.status(kind, "w")
+    spec = world.get(kind, "w")["spec"]
+    asked = (spec["run"] if kind == "Artifact" else spec)["replicas"]
+    if target == "AverageValue":
+        near = abs(LOAD / (10 * status["replicas"]) - 1) <= 0.1
+        return int(status["replicas"]) if near else -(-LOAD // 10)
+    ratio = LOAD / asked / 10  # the metric falls with the pods, such as a latency
+    labels = dict(pair.split("=") for pair in status["selector"].split(","))
+    selected = [
+        item for item in world.all("Deployment") if labels.items() <= item["spec"]["selector"]["matchLabels"].items()
+    ]
+    pods = sum(item["status"]["readyReplicas"] for item in selected)
+    return asked if abs(ratio - 1) <= 0.1 else -int(-pods * ratio // 1)
+
+
+@pytest.mark.parametrize("kind", ["Inference", "Artifact"])
+@pytest.mark.parametrize("target", ["AverageValue", "Value"])
+@pytest.mark.parametrize("own", [[], [{"name": "a", "replicas": 2}], [{"name": "b", "replicas": 5}]])
+@pytest.mark.parametrize("first", [1, 2, 6])
+async def test_an_autoscaler_over_several_groups_comes_to_rest(
+    kind: str, target: str, own: list[Body], first: int
+) -> None:
+    """Every group that follows `replicas` gets the pods that the load needs, not a multiple of them."""
+    world = World(*objects(kind, {"replicas": first, "containerGroups": own} if own else {"replicas": first}))
+    await world.settle()
+    asked = []
+    for _ in range(6):
+        asked.append(autoscaled(world, kind, target))
+        scale(world, kind, asked[-1])
+        await world.settle()
+    assert asked[-3:] == [3, 3, 3]
+    fixed = {item["name"]: item["replicas"] for item in own}
+    pods = {item["name"]: item["replicas"] for item in world.status(kind, "w")["containerGroups"]}
+    assert pods == {"a": 3, "b": 3, **fixed}
+
+
+async def test_replicas_counts_all_pods_where_no_group_follows_it() -> None:
+    world = World(*objects("Inference", {"containerGroups": OWN}))
+    await world.settle()
+    assert world.status("Inference", "w")["replicas"] == 5

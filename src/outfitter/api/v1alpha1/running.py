@@ -86,11 +86,13 @@ class PodsStatus(Model):
     """Observed state of the pods of a workload."""
 
     replicas: Annotated[int, Field(ge=0)] | None = None
-    """Number of pods."""
+    """Number of pods. Of several container groups, of the first one without `replicas` and autoscaling of its own, if
+    there is one: autoscalers read this number. `containerGroups` has those of each group.
+    """
     ready_replicas: Annotated[int, Field(ge=0)] | None = None
-    """Number of ready pods."""
+    """Number of ready pods, of the same pods as `replicas`."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
-    """Label selector of the pods, as a string, for the scale subresource."""
+    """Label selector of the pods that `replicas` counts, as a string, for the scale subresource."""
     revision: StatusName | None = None
     """ControllerRevision with the submission, the assets and the pod template that run."""
     outdated: Annotated[tuple[Outdated, ...], list_atomic(64)] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.running import Phase
 from outfitter.backends import ControllerState, Run
-from outfitter.naming import group_workload, selector_labels
+from outfitter.naming import group_labels, group_workload, selector_labels
 from outfitter.observe import UNSEEN, Observation, State
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
@@ -59,7 +59,7 @@ def running_status(
     found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY)]
     before = (request.resource.body.get("status") or {}).get("runPhase" if request.own_artifact else "phase", "")
     phase = _phase(request, observed, now, failure, state, before, pending=pending)
-    facts = _facts(request, phase, state.replicas, state.ready)
+    facts = {**_facts(request, phase, state.replicas, state.ready), **_scale_facts(run, observed)}
     facts["revision"] = revision.name
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
     links = [
@@ -87,6 +87,21 @@ def _facts(request: WorkloadRequest, phase: Phase, replicas: int, ready: int) ->
         "readyReplicas": ready,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
     }
+
+
+def _scale_facts(run: Run, observed: ObservedState) -> dict[str, Any]:
+    """Return what the scale subresource shows where several container groups share one `replicas`: the first of them.
+
+    An autoscaler multiplies the number that it reads. With the pods of all groups in it, it would never come to rest.
+    """
+    request = run.request
+    group = next((group for group in run.pods if request.follows_replicas(group.name)), None)
+    if len(run.pods) < 2 or group is None:
+        return {}
+    facts = next(item for item in _group_facts(request, run.pods, observed) if item["name"] == group.name)
+    labels = group_labels(request.resource.live.kind, request.name, group.key)
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return {"replicas": facts["replicas"], "readyReplicas": facts["readyReplicas"], "selector": selector}
 
 
 def _phase(
