@@ -133,20 +133,28 @@ Step = str | MergeKey
 """One step of a path: the name of a field, or the merge key of a list's entry."""
 
 
-def differences(want: Any, live: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
-    """Yield the path of each field in which `live` does not have the value of `want`."""
+def differences(want: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[tuple[Step, ...]]:
+    """Yield the path of each field in which the object `live` does not have the value of the manifest `want`.
+
+    The type does not count: items of a list, and objects of which parts are cached, have neither apiVersion nor kind.
+    """
+    typed = {key: item for key, item in want.items() if key not in ("apiVersion", "kind")}
+    return _differences(typed, live, ())
+
+
+def _differences(want: Any, live: Any, path: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
     field = next((step for step in reversed(path) if isinstance(step, str)), "")
     if covers(want, live, "storage" if len(path) > 1 and path[-2] in _QUANTITY_MAPS else field):
         return
     if isinstance(want, Mapping) and isinstance(live, Mapping):
-        inner = [each for key, item in want.items() for each in differences(item, live.get(key), (*path, key))]
+        inner = [each for key, item in want.items() for each in _differences(item, live.get(key), (*path, key))]
         yield from inner or [path]  # only added keys: a map that is compared whole
         return
     if isinstance(want, (list, tuple)) and isinstance(live, list):
         wanted, present = entries_by_key(field, want), entries_by_key(field, live)
         if wanted is not None and present is not None:
             for key, entry in wanted.items():
-                yield from differences(entry, present.get(key), (*path, key))
+                yield from _differences(entry, present.get(key), (*path, key))
             return
     yield path
 

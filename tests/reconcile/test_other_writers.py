@@ -202,3 +202,36 @@ async def test_a_foreign_key_of_a_copy_stays() -> None:
         await world.step()
     assert len(world.cluster.writes) == before
     assert world.get("Secret", "cred-c")["data"]["ca.crt"] == "eA=="
+
+
+NIM = "nvcr.io/nim/meta/llama:1"
+WITHOUT_TYPE = {
+    "DataSource": asset("DataSource", "d", {"pvc": {"claimInfo": {"size": "1Gi"}, "path": "/data"}}),
+    "NimCache": asset("NimCache", "d", {"image": NIM, "environmentVariables": [{"name": "NGC_API_KEY", "value": "a"}]}),
+    "Workspace": asset(
+        "Workspace", "d", {"image": IMAGE, "storage": {"pvc": [{"path": "/x", "claimInfo": {"size": "1Gi"}}]}}
+    ),
+}
+
+
+@pytest.mark.parametrize("label", ["app.kubernetes.io/managed-by", "outfitter.dev/retained"])
+@pytest.mark.parametrize("owner", WITHOUT_TYPE)
+async def test_a_policy_that_changes_the_labels_of_a_claim_wins(owner: str, label: str) -> None:
+    """The caches keep a claim without its apiVersion and kind."""
+    world = World(WITHOUT_TYPE[owner])
+    await world.settle()
+    (claim,) = world.all("PersistentVolumeClaim")
+    world = World(WITHOUT_TYPE[owner])
+    path = ("metadata", "labels", label)
+    world.cluster.admission = policy("PersistentVolumeClaim", claim["metadata"]["name"], path, "other")
+    for _ in range(30):
+        await world.step()
+        world.tick(2)
+    assert len([write for write in world.cluster.writes if write.kind == "PersistentVolumeClaim"]) <= 5
+
+
+async def test_the_number_of_an_attempt_that_somebody_changes_is_no_defect() -> None:
+    world = World(WITHOUT_TYPE["NimCache"], jobs="")
+    world.cluster.admission = policy("Job", "d-download-1", ("metadata", "annotations", "outfitter.dev/attempt"), "x")
+    await world.settle()
+    assert world.status("NimCache", "d")["phase"] == "Downloading"

@@ -141,7 +141,8 @@ def _jobs(reader: Reader, resource: Resource) -> list[CachedObject]:
 
 
 def _attempt(job: CachedObject) -> int:
-    return int((job.body["metadata"].get("annotations") or {}).get(ANNOTATION_ATTEMPT, "1"))
+    number = (job.body["metadata"].get("annotations") or {}).get(ANNOTATION_ATTEMPT, "")
+    return int(number) if number.isdecimal() else 1  # others can change it
 
 
 def _claim_problems(reader: Reader, held: CachedObject | None) -> list[Problem]:
