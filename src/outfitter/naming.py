@@ -35,6 +35,7 @@ LABEL_FILLED: Final = f"{GROUP}/filled"
 
 # On children, as annotations.
 ANNOTATION_DIGEST: Final = f"{GROUP}/digest"  # digest of the manifest; never covers secret material
+ANNOTATION_INSTALLATION: Final = f"{GROUP}/installation"  # the one that writes an EffectivePolicy, which has no status
 ANNOTATION_SOURCE_VERSION: Final = (
     f"{GROUP}/source-version"  # resourceVersion of the Secret that a copy was last made from
 )

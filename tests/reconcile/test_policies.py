@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from world import SYSTEM, TEAM, World, asset, issues, namespace, reason
+from world import SYSTEM, TEAM, World, asset, complete, issues, namespace, reason
 
 IMAGE = "registry.example.com/box:1"
 RESEARCH = {"outfitter.dev/project": TEAM, "outfitter.dev/department": "research"}
@@ -377,3 +377,19 @@ async def test_what_somebody_does_to_it_is_repaired() -> None:
     world.cluster.user_delete("EffectivePolicy", TEAM, "workspace")
     await world.settle()
     assert world.get("EffectivePolicy", "workspace")["spec"] == want
+
+
+async def test_that_of_another_installation_is_left_alone() -> None:
+    """Both have policies for the project: the first one writes, until its namespace is gone."""
+    world = World(namespace("other-system", {}), policy(defaults={"args": "x"}))
+    theirs = {
+        "kind": "EffectivePolicy",
+        "metadata": {"name": "workspace", "annotations": {"outfitter.dev/installation": "other-system/outfitter"}},
+        "spec": {"workloadType": "workspace"},
+    }
+    world.load([complete(theirs)])
+    await world.settle()
+    assert world.get("EffectivePolicy", "workspace")["spec"] == {"workloadType": "workspace"}
+    world.cluster.user_delete("Namespace", "", "other-system")
+    await world.settle()
+    assert world.get("EffectivePolicy", "workspace")["spec"]["defaults"] == {"args": "x"}

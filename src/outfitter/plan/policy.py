@@ -8,7 +8,7 @@ from typing import Any, Final
 from outfitter.api.v1alpha1 import API_VERSION
 from outfitter.api.v1alpha1.workloadpolicy import LISTED_ERRORS
 from outfitter.canonical import covers, stamp, without_empty
-from outfitter.naming import LABEL_MANAGED_BY, LABEL_WORKLOAD_TYPE, MANAGED_BY
+from outfitter.naming import ANNOTATION_INSTALLATION, LABEL_MANAGED_BY, LABEL_WORKLOAD_TYPE, MANAGED_BY
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write
 from outfitter.policy.chain import PolicyError
 from outfitter.policy.project import InForce, in_force, merged, scope_policies, selected_policies
@@ -98,6 +98,7 @@ def plan_effective(reader: Reader, namespace: str, workload_type: str) -> tuple[
                 "name": workload_type,
                 "namespace": namespace,
                 "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_WORKLOAD_TYPE: workload_type},
+                "annotations": {ANNOTATION_INSTALLATION: reader.settings.installation},
             },
             "spec": spec,
         }

@@ -6,13 +6,20 @@ import logging
 
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
+from outfitter.naming import ANNOTATION_INSTALLATION
 from outfitter.plan.diff import place
+from outfitter.plan.policy import EFFECTIVE
 from outfitter.reasons import EVENT_OTHER_INSTALLATION
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Key
 from outfitter.status import manager_of
 
 _log = logging.getLogger(__name__)
+
+
+def _writer_of(live: CachedObject) -> str:
+    """Return the installation that writes an EffectivePolicy: it has no status, and users cannot write it."""
+    return str((live.body["metadata"].get("annotations") or {}).get(ANNOTATION_INSTALLATION, ""))
 
 
 class Installations:
@@ -30,7 +37,7 @@ class Installations:
 
         An installation whose namespace is gone manages nothing. One does not manage assets in the namespace of another.
         """
-        mark = manager_of(live.body)
+        mark = _writer_of(live) if live.kind == EFFECTIVE else manager_of(live.body)
         own = self._settings
         if mark in ("", own.installation) or mark in own.replaced:
             return ""

@@ -134,6 +134,10 @@ class Reconciler:
 
     async def _derive(self, key: Key) -> Result:
         """Make an EffectivePolicy equal to what the policies say. It has no status."""
+        live = self._caches[key.kind].get(key.namespace, key.name)
+        if live is not None and (other := self._installations.other(live)):
+            await self._installations.report(live, other)
+            return Result("OtherInstallation", frozenset({Dep(*key), Installations.dependency(other)}))
         reader = Reader(self._lookup, self._settings, now=self._clock())
         writes = plan_effective(reader, key.namespace, key.name)
         outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes))
