@@ -204,9 +204,9 @@ def _roles(place: str) -> list[Manifest]:
 
 
 def test_the_built_in_roles_cover_our_kinds(sandbox: Sandbox, installed: list[Manifest]) -> None:
-    """Who may edit a namespace may edit our objects in it, who may view it may read them, and neither writes status."""
+    """Who may edit a namespace may edit our objects in it but its policies, who may view it may read all of them."""
     apply(sandbox, namespace("team-d"))
-    for user, role in (("erin", "edit"), ("vera", "view")):
+    for user, role in (("adam", "admin"), ("erin", "edit"), ("vera", "view")):
         meta = {"name": user, "namespace": "team-d"}
         subject = {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
         reference = {"kind": "ClusterRole", "name": role, "apiGroup": "rbac.authorization.k8s.io"}
@@ -218,7 +218,14 @@ def test_the_built_in_roles_cover_our_kinds(sandbox: Sandbox, installed: list[Ma
         ("erin", "get", "environments", True),
         ("erin", "patch", "environments/scale", True),
         ("erin", "patch", "workspaces/status", False),
+        ("adam", "create", "workloadpolicies", True),
+        ("adam", "update", "effectivepolicies", False),
+        ("erin", "create", "workloadtemplates", True),
+        ("erin", "update", "workloadpolicies", False),
+        ("erin", "update", "effectivepolicies", False),
         ("vera", "list", "workspaces", True),
+        ("vera", "list", "workloadpolicies", True),
+        ("vera", "list", "effectivepolicies", True),
         ("vera", "create", "workspaces", False),
     ):
         eventually(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
-from outfitter.codegen.admission.policies import POLICIES
+from outfitter.codegen.admission.policies import POLICIES, PROJECT_POLICIES
 from outfitter.codegen.checkout import install_text
 from outfitter.errors import ConfigurationError
 
@@ -237,7 +237,7 @@ def test_helm_refuses_what_the_schema_refuses(helm: Helm, wrong: str) -> None:
 def test_each_admission_policy_is_a_value(helm: Helm, name: str) -> None:
     """Off, it and its binding are gone and the others stay; on, it exempts the account of this release."""
     manifests = helm.template(*([f"admission.{name}.enabled=false"] if name else []), "serviceAccount.name=own")
-    wanted = {f"outfitter-{each}" for each in POLICIES if each != name}
+    wanted = {f"outfitter-{each}" for each in (*POLICIES, *PROJECT_POLICIES) if each != name}
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         assert {item["metadata"]["name"] for item in manifests if item["kind"] == kind} == wanted
     assert "system:serviceaccount:OPERATOR" not in str(manifests)

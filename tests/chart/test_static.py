@@ -80,12 +80,13 @@ def test_no_role_has_a_wildcard_or_a_way_to_more_rights() -> None:
 
 
 def test_people_get_every_kind_and_no_status() -> None:
-    """The aggregated roles: reading to view, writing to edit; status is the operator's."""
+    """The aggregated roles: reading to view, writing to edit, policies to admin; status is the operator's."""
     plurals = {kind.plural for kind in KINDS}
-    assert {resource for _, resource, _, _ in _granted(RULES["view"])} == plurals
+    assert {resource for _, resource, _, _ in _granted(RULES["view"])} == {kind.plural for kind in ALL_KINDS}
     assert {verb for _, _, verb, _ in _granted(RULES["view"])} == {"get", "list", "watch"}
     written = {resource for _, resource, _, _ in _granted(RULES["edit"])}
-    assert written == plurals | {f"{kind.plural}/scale" for kind in KINDS if kind.model.SCALE}
+    assert {resource for _, resource, _, _ in _granted(RULES["admin"])} == {"workloadpolicies"}
+    assert written == plurals - {"workloadpolicies"} | {f"{kind.plural}/scale" for kind in KINDS if kind.model.SCALE}
 
 
 def test_rights_in_install_yaml_are_those_of_the_chart(install: list[Manifest]) -> None:
@@ -96,6 +97,7 @@ def test_rights_in_install_yaml_are_those_of_the_chart(install: list[Manifest]) 
         "outfitter-election": system_rules("outfitter"),
         "outfitter-view": RULES["view"],
         "outfitter-edit": RULES["edit"],
+        "outfitter-admin": RULES["admin"],
     }
     for item in install:
         if item["kind"] in ("ClusterRoleBinding", "RoleBinding"):

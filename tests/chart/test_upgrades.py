@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from outfitter.codegen.admission.policies import POLICIES
+from outfitter.codegen.admission.policies import POLICIES, PROJECT_POLICIES
 
 from .conftest import CHART, KUBE_VERSION, Helm, Manifest, documents, identity
 
@@ -92,7 +92,7 @@ def test_policies_judge_the_namespaces_of_their_installation(helm: Helm) -> None
     made = rendered(helm, CHART, "ml-platform", "--set", "watchNamespaces={team-a,team-b}")
     bindings = [item["spec"] for item in made if item["kind"] == "ValidatingAdmissionPolicyBinding"]
     chosen = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ml-platform", "team-a", "team-b"]}
-    assert len(bindings) == len(POLICIES)
+    assert len(bindings) == len(POLICIES) + len(PROJECT_POLICIES)
     for spec in bindings:
         assert spec["matchResources"] == {"namespaceSelector": {"matchExpressions": [chosen]}}
     everywhere = [item["spec"] for item in helm.template() if item["kind"] == "ValidatingAdmissionPolicyBinding"]

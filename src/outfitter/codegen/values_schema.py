@@ -17,6 +17,8 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "replicaCount": {"type": "integer", "minimum": 0},
     "watchNamespaces": {"type": "array", "uniqueItems": True, "items": _NAMESPACE},
     "pdb.maxUnavailable": {"type": ["integer", "string"]},
+    # YAML reads a plain off as false.
+    "policy.admission": {"enum": ["Deny", "Warn", "off", False]},
     "extraArgs": {"type": "array", "items": {"type": "string"}},
     "networkPolicy.apiServerPorts": {"type": "array", "minItems": 1, "items": _PORT},
     # The API server validates their fields.

@@ -158,7 +158,7 @@ def _validations() -> Iterator[dict[str, Any]]:
         f"request.resource.group != '{GROUP}' || {_is(*_DERIVED)} || request.operation == 'DELETE' && "
         f"{_labelled('oldObject', LABEL_ON_DEMAND)} || request.operation == 'CREATE' && "
         f"{_labelled('object', LABEL_ON_DEMAND)}",
-        "the operator creates and deletes custom resources on demand only, and never changes one",
+        "the operator creates and deletes custom resources on demand only, and never changes one but EffectivePolicies",
     )
     yield _check(
         f"!variables.runs || (has({pod}.automountServiceAccountToken) && !{pod}.automountServiceAccountToken && "

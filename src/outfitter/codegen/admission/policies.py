@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from outfitter.codegen.admission import deletion, namespace_labels, operator_account, requester_rights
+from outfitter.codegen.admission import (
+    deletion,
+    effective_policies,
+    namespace_labels,
+    operator_account,
+    project_policy,
+    requester_rights,
+)
 
 POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "protect": deletion.policy_spec,
     "labels": namespace_labels.policy_spec,
     "requester": requester_rights.policy_spec,
     "operator": operator_account.policy_spec,
+    "effective": effective_policies.policy_spec,
 }
 """NAME of `admission.NAME.enabled` in the values -> spec of the policy. Clusters hold policies of these names."""
+
+
+PROJECT_POLICIES: Final = tuple(f"policy-{workload_type}" for workload_type in project_policy.workload_types())
+"""Names of the policies that `policy.admission` in the values switches."""
 
 
 def files() -> Iterable[tuple[str, str, dict[str, Any]]]:
@@ -21,3 +33,6 @@ def files() -> Iterable[tuple[str, str, dict[str, Any]]]:
     for name, spec in POLICIES.items():
         module = spec.__module__.replace(".", "/")
         yield f"{name}.yaml", f"src/{module}.py", spec()
+    for name in PROJECT_POLICIES:
+        module = project_policy.__name__.replace(".", "/")
+        yield f"{name}.yaml", f"src/{module}.py", project_policy.policy_spec(name.removeprefix("policy-"))

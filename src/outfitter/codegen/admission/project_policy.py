@@ -1,0 +1,154 @@
+"""The policies `policy-TYPE`: a workload keeps the rules of its project when it is written.
+
+The operator judges the whole submission when it makes a revision. The API server only sees inline fields, so every
+check here is one that no asset, template or default can satisfy; an error of an expression lets the object pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from outfitter.api.v1alpha1 import API_VERSION, GROUP, KINDS
+from outfitter.api.v1alpha1.inference import OF_THE_ARTIFACT
+from outfitter.api.v1alpha1.policyfields import NOT_IN_POLICIES, PolicyField, policy_fields
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
+from outfitter.codegen.admission.policy_items import ItemVariables, Variable, has_path, path_or
+from outfitter.codegen.admission.policy_terms import terms
+from outfitter.codegen.admission.presence import has_value, has_values
+
+_OF_CONTAINERS: Final = frozenset({*OF_THE_ARTIFACT, "compute"})
+_REFERENCES: Final = ("artifact", "template")
+_GROUP: Final = 12
+_MOST_BYTES: Final = 4500
+"""The API server replaces a message of more than 5 KiB by its general one."""
+_MOST_TEXT: Final = 1100
+
+
+def workload_types() -> dict[str, str]:
+    """Return the plural of the kind of each workload type that exists."""
+    return {kind.runs.name: kind.plural for kind in KINDS if kind.workload and kind.runs is not None}
+
+
+def policy_spec(workload_type: str) -> dict[str, Any]:
+    """Return the spec of the policy for one type of workload."""
+    has_artifact = "artifact" in _reference_fields(workload_type)
+    variables = [*_sight(has_artifact=has_artifact), *_judgement(workload_type, has_artifact=has_artifact)]
+    shown_by = f"kubectl get effectivepolicy {workload_type} -n ' + request.namespace + ' -o yaml"
+    intro = "object.kind + ' ' + object.metadata.name + ' breaks the policies of its project: '"
+    return {
+        "failurePolicy": "Ignore",
+        "paramKind": {"apiVersion": API_VERSION, "kind": "EffectivePolicy"},
+        "matchConstraints": {
+            "resourceRules": [
+                {
+                    "apiGroups": [GROUP],
+                    "apiVersions": ["*"],
+                    "operations": ["CREATE", "UPDATE"],
+                    "resources": [workload_types()[workload_type]],
+                }
+            ]
+        },
+        "matchConditions": [
+            user_or_tool(),
+            {"name": "not-the-operator", "expression": f"request.userInfo.username != '{OPERATOR_ACCOUNT}'"},
+            {"name": "changed", "expression": _changed(workload_type)},
+        ],
+        "variables": variables,
+        "validations": [
+            {
+                "expression": "variables.broken.size() == 0",
+                "reason": "Forbidden",
+                "messageExpression": f"{intro} + variables.told + '. Correct them. {shown_by} shows all rules.'",
+                "message": "it breaks the policies of its project",
+            }
+        ],
+    }
+
+
+def _reference_fields(workload_type: str) -> list[str]:
+    (model,) = (
+        kind.model for kind in KINDS if kind.runs is not None and kind.workload and kind.runs.name == workload_type
+    )
+    names = set(model.model_fields["spec"].annotation.model_fields)  # type: ignore[union-attr]
+    return [name for name in ("artifact", "assets", "template") if name in names]
+
+
+def _changed(workload_type: str) -> str:
+    """CEL: whether an update changes what policies are about, or resumes. To stop and to scale is always allowed."""
+    heads = {path.partition(".")[0] for path in policy_fields(workload_type)} - NOT_IN_POLICIES
+    names = sorted({*heads, *_reference_fields(workload_type)})
+    differ = [f"object.spec.?{name} != oldObject.spec.?{name}" for name in names]
+    suspended = f"({has_value('{0}.spec.suspend')} && {{0}}.spec.suspend)"
+    resumed = f"{suspended.format('oldObject')} && !{suspended.format('object')}"
+    return f"request.operation == 'CREATE' || ({resumed}) || {' || '.join(differ)}"
+
+
+def _sight(*, has_artifact: bool) -> Iterator[Variable]:
+    """Variables: whether assets, a template or an artifact can give values that are not inline."""
+    assets = "object.spec.assets"
+    given = [has_values(assets, (name,)) for name in ("environment", "compute")]
+    refs = [f"({has_value(assets)} && ({' || '.join(given)}))"]
+    refs += [has_value(f"object.spec.{name}") for name in _REFERENCES if has_artifact or name != "artifact"]
+    yield {"name": "references", "expression": " || ".join(refs)}
+    yield {"name": "allInline", "expression": f"!variables.references && !{has_value(assets)}"}
+    for name in ("rules", "defaults"):
+        yield {"name": name, "expression": f"dyn(has(params.spec.{name}) ? dyn(params.spec.{name}) : {{}})"}
+    if has_artifact:
+        yield {"name": "fromArtifact", "expression": has_value("object.spec.artifact")}
+
+
+def _judgement(workload_type: str, *, has_artifact: bool) -> Iterator[Variable]:
+    """Variables: the entries of each value type, and the texts about all that is broken."""
+    entries: dict[str, list[str]] = {}
+    texts: list[str] = []
+    for table in policy_fields(workload_type).values():
+        guard = "variables.fromArtifact" if has_artifact and table.path.partition(".")[0] in _OF_CONTAINERS else ""
+        if table.type != "itemized":
+            entries.setdefault(table.type, []).append(_entry(table, guard))
+            continue
+        items = ItemVariables(table, guard)
+        yield from items.variables()
+        texts.append(f"variables.{items.name('broken')}")
+        for attribute in table.attributes.values():
+            found = items.entries(attribute)
+            entries.setdefault(attribute.type, []).append(f"({guard} ? [] : {found})" if guard else found)
+    for value_type, each in entries.items():
+        yield from _sum(f"entries_{value_type}", each)
+        yield from _sum(f"broken_{value_type}", list(terms(value_type, f"variables.entries_{value_type}")))
+        texts.append(f"variables.broken_{value_type}")
+    yield from _sum("broken", texts)
+    yield {"name": "all", "expression": r"variables.broken.join('; ').replace('\n', ' ').replace('\r', ' ')"}
+    yield {
+        "name": "told",
+        "expression": f"bytes(variables.all).size() <= {_MOST_BYTES} ? variables.all : "
+        f"variables.all.substring(0, {_MOST_TEXT}) + '... and more'",
+    }
+
+
+def _entry(table: PolicyField, guard: str) -> str:
+    """CEL: the entry of a field, as a list; an empty list without a rule."""
+    path = table.path
+    there = has_values("object.spec", tuple(path.split(".")))
+    # A value that a policy may spell in another way is let through.
+    spelt = "".join(f" && object.spec.{path} != '{meaning}'" for meaning in sorted({*table.aliases.values()}))
+    # The operator fills the rest of autoscaling in where a part of it is given.
+    filled = has_value("object.spec.autoscaling") if path.startswith("autoscaling.") else ""
+    known = f", 'q': dyn(!({filled or there}))" if filled or spelt else ""
+    entry = (
+        f"{{'p': dyn('{path}'), 'r': dyn(variables.rules.{path}), "
+        f"'v': dyn({there}{spelt} ? dyn(object.spec.{path}) : null), "
+        f"'d': dyn({path_or('variables.defaults', path, 'null')}){known}}}"
+    )
+    ruled = has_path("variables.rules", path) + (f" && !{guard}" if guard else "")
+    return f"({ruled} ? [{entry}] : [])"
+
+
+def _sum(name: str, lists: list[str]) -> Iterator[Variable]:
+    """Variables: lists as one, in parts, since an expression must not be too deep."""
+    while len(lists) > _GROUP:
+        parts = [lists[start : start + _GROUP] for start in range(0, len(lists), _GROUP)]
+        names = [f"{name}_{len(lists)}_{number}" for number in range(len(parts))]
+        yield from ({"name": each, "expression": " + ".join(part)} for each, part in zip(names, parts, strict=True))
+        lists = [f"variables.{each}" for each in names]
+    yield {"name": name, "expression": " + ".join(lists)}

@@ -1,0 +1,113 @@
+"""Projects with an EffectivePolicy each, and the verdicts of the API server and of the operator on workloads there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final
+
+from outfitter.policy.chain import Policy, effective_policy
+from outfitter.policy.effective import EffectivePolicy
+from outfitter.policy.project import submission
+from outfitter.policy.published import effective_spec
+from outfitter.policy.rule import Source
+from outfitter.policy.submission import apply_policy
+from outfitter.policy.violation import Violation
+from outfitter.resolve.merge import merge
+from outfitter_sandbox import Sandbox
+
+from .conftest import eventually
+from .objects import Manifest, apply, custom, path
+
+KINDS: Final = {"workspace": "Workspace", "inference": "Inference"}
+SAYS: Final = "breaks the policies of its project"
+OF_OURS: Final = "/apis/outfitter.dev/v1alpha1"
+
+
+def tree(dotted: str, leaf: Any) -> dict[str, Any]:
+    """Nested objects with a value at a dotted path."""
+    *parents, last = dotted.split(".")
+    result = {last: leaf}
+    for part in reversed(parents):
+        result = {part: result}
+    return result
+
+
+def joined(trees: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """All of the trees in one."""
+    result: dict[str, Any] = {}
+    for each in trees:
+        for key, value in each.items():
+            inner = result.get(key)
+            result[key] = joined([inner, value]) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return result
+
+
+def _not_seen(violation: Violation) -> bool:
+    """What CEL cannot judge exactly, and lets through: objects with nulls inside, steps below a millionth, and the one
+    value that policies may spell in two ways.
+    """
+    if violation.given == "fromIdpToken":
+        return True
+    objects = violation.rule == "canEdit" and violation.given.startswith("{") and violation.allowed != ""
+    return objects or (violation.rule == "step" and violation.allowed == "1e-07")
+
+
+@dataclass
+class Projects:
+    """Namespaces, each with the EffectivePolicy of one set of rules."""
+
+    sandbox: Sandbox
+    made: dict[str, EffectivePolicy] = field(default_factory=dict)
+
+    def make(self, name: str, workload_type: str, rules: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+        """Write one as the operator would; False for policies that are invalid, of which it makes no use."""
+        spec = {"rules": rules, "defaults": defaults}
+        policy, errors = effective_policy([Policy(Source("project"), workload_type, spec)], workload_type)
+        if errors:
+            return False
+        apply(self.sandbox, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        place = f"{OF_OURS}/namespaces/{name}/effectivepolicies/{workload_type}"
+        meta = {"name": workload_type, "namespace": name, "labels": {"outfitter.dev/workload-type": workload_type}}
+        body = custom("EffectivePolicy", workload_type, name, effective_spec(policy)) | {"metadata": meta}
+        query = "?fieldManager=test&force=true&fieldValidation=Strict"
+        self.sandbox.connection().request("PATCH", place + query, body, "application/apply-patch+yaml")
+        self.made[name] = policy
+        return True
+
+    def wait(self, workload_type: str, number: str) -> None:
+        """Until all that were made before count: the API server reads them in order."""
+        name = f"last-{workload_type}-{number}"
+        self.make(name, workload_type, {"workingDir": {"canEdit": False}}, {})
+        given = custom(KINDS[workload_type], "w", name, {"workingDir": "/a"})
+        eventually(lambda: self.tries(given)[1], lambda seen: SAYS in seen)
+
+    def tries(self, manifest: Manifest) -> tuple[int, str]:
+        """Status and words of the API server for a creation that is not stored."""
+        where = path(manifest).rpartition("/")[0]
+        status, body = self.sandbox.connection().answer("POST", f"{where}?dryRun=All", manifest)
+        return status, "" if status < 300 else str(body["message"])
+
+    def compare(self, name: str, workload_type: str, spec: Mapping[str, Any]) -> bool | None:
+        """Whether it is refused, by both alike; None for what the schema does not take at all."""
+        status, words = self.tries(custom(KINDS[workload_type], "w", name, spec))
+        if status == 422 or (status >= 300 and SAYS not in words):
+            assert status == 422, words
+            return None
+        found = [each for each in apply_policy(self.made[name], spec).violations if not _not_seen(each)]
+        assert (status == 403) == bool(found), (spec, effective_spec(self.made[name]), words, found)
+        for violation in found:
+            assert f"{violation.field}: " in words, (violation, words)
+        assert words.count("; ") + 1 == len(found) or not found, (words, found)
+        return bool(found)
+
+    def never_stricter(self, name: str, workload_type: str, spec: dict[str, Any], layers: list[dict[str, Any]]) -> None:
+        """What is refused beside a template is refused by the operator whatever the template gives."""
+        given = custom(KINDS[workload_type], "w", name, {**spec, "template": {"name": "t"}})
+        if self.tries(given)[0] != 403:
+            return
+        for layer in layers:
+            merged = merge([("template", layer), ("workload", spec)])
+            request: Any = SimpleNamespace(autoscaling=None, from_template=layer, inline=spec)
+            assert apply_policy(self.made[name], submission(request, merged)).violations, (spec, layer)
