@@ -88,6 +88,7 @@ def create(who: Connection, item: Manifest) -> str:
 
 WRITTEN = [kind.kind for kind in CHILD_KINDS if {"create", "delete"} & set(kind.verbs)]
 SPEC: dict[str, dict[str, Any]] = {
+    "EffectivePolicy": {"spec": {"workloadType": "workspace"}},
     "ConfigMap": {"data": {"a": "b"}},
     "Secret": {"stringData": {"a": "b"}},
     "Service": {"spec": {"ports": [{"port": 80}]}},
@@ -131,6 +132,8 @@ RESTRICTED = {
     ],
 }
 CREATED = [kind for kind in WRITTEN if kind not in ("Event", "Pod")]
+LABELLED = [kind for kind in CREATED if kind != "EffectivePolicy"]
+"""All EffectivePolicies are the operator's, also those that somebody changed."""
 
 
 def test_every_kind_that_the_account_may_write_is_judged() -> None:
@@ -152,7 +155,7 @@ def test_a_role_without_rules_is_allowed(operator: Connection) -> None:
     assert create(operator, body("Role", "artrepo-y-owner", rules=[])) == ""
 
 
-@pytest.mark.parametrize("kind", CREATED)
+@pytest.mark.parametrize("kind", LABELLED)
 def test_nothing_is_created_without_the_label(operator: Connection, kind: str) -> None:
     item = sample(kind)
     item["metadata"]["labels"] = {}
@@ -167,7 +170,19 @@ def test_nothing_is_written_in_the_namespaces_of_kubernetes(operator: Connection
     assert "namespaces of Kubernetes" in create(operator, item)
 
 
-@pytest.mark.parametrize("kind", [*CREATED, "Pod"])
+def test_every_effective_policy_is_the_operators(operator: Connection, sandbox: Sandbox) -> None:
+    """It replaces what somebody wrote or changed."""
+    item = body("EffectivePolicy", "workspace", labels={}, **SPEC["EffectivePolicy"])
+    assert create(operator, item) == ""
+    assert send(sandbox.connection(), "POST", item, "") == ""
+    try:
+        assert send(operator, "PATCH", {**item, "spec": {"rules": {"image": {"required": True}}}}) == ""
+        assert send(operator, "DELETE", item) == ""
+    finally:
+        send(sandbox.connection(), "DELETE", item, "")
+
+
+@pytest.mark.parametrize("kind", [*LABELLED, "Pod"])
 def test_what_others_made_is_neither_changed_nor_deleted(operator: Connection, sandbox: Sandbox, kind: str) -> None:
     item = sample(kind) if kind != "Pod" else body("Pod", spec=RESTRICTED)
     item["metadata"] = {**item["metadata"], "name": "artrepo-theirs", "labels": {}}
