@@ -14,7 +14,7 @@ _READ: Final = ("get", "list", "watch")
 _WRITE: Final = ("create", "delete", "deletecollection", "patch", "update")
 _SCALE: Final = ("get", "patch", "update")
 _OF_ADMINS: Final = ("workloadpolicies",)
-"""Whoever edits workloads does not decide what workloads may be."""
+"""Kinds that a user with the role edit cannot write: they decide what his workloads may be."""
 
 
 def rules() -> dict[str, list[dict[str, Any]]]:

@@ -112,7 +112,7 @@ class ItemVariables:
         return f"dyn({self._of('own')}.filter(e, !{excluded} && !{fixed} && {allowed}))"
 
     def _all(self) -> str:
-        """CEL: these, and the default items that nobody gave or excluded: they may lack what is required."""
+        """CEL: these, and the default items that are neither given nor excluded: they may lack what is required."""
         key = self._key("d")
         mine = f"{self._of('own')}.exists(e, e.k == {key} && !(e.k in {self._of('locked')}))"
         rest = f"{self._of('instances')}.filter(d, !{mine}).map(d, {{'k': dyn({key}), 'i': dyn({{}}), 'd': dyn(d)}})"

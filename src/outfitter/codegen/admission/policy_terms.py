@@ -99,7 +99,7 @@ def _off_step(value_type: str) -> str:
 
 
 def _scaled(value_type: str, value: str) -> str:
-    """CEL: an integer that stands for a number."""
+    """CEL: a number as an integer."""
     if value_type == "integer":
         return f"int({value})"
     return f"int(double({value}) * {_MILLION}.0 + ({value} < 0.0 ? -0.5 : 0.5))"
