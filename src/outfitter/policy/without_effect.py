@@ -83,7 +83,6 @@ def home_directory(candidate: Candidate) -> Iterator[Problem]:
 def root_user(candidate: Candidate) -> Iterator[Problem]:
     """Yield a user id of root that the default of runAsNonRoot rejects. A rule of the models judges a given value."""
     security = candidate.resolved.spec.security
-    custom = security.uid_gid_source == "custom"  # other sources are reported where the pod is rendered
-    if custom and security.run_as_uid == 0 and security.run_as_non_root is None:
+    if security.custom_ids and security.run_as_uid == 0 and security.run_as_non_root is None:
         text = "User id 0 is root, and runAsNonRoot is true by default. Set another id, or set runAsNonRoot to false."
         yield stalled(Reason.INVALID_SPEC, text, "spec.security.runAsUid")

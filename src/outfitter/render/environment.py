@@ -36,7 +36,7 @@ def pod_patch(
         "tty": spec.tty or None,
         "stdin": spec.stdin or None,
         "readinessProbe": _readiness(spec, problems),
-        "securityContext": _container_security(spec, problems),
+        "securityContext": _container_security(spec),
     }
     return (
         PodPatch(
@@ -127,16 +127,9 @@ def _readiness(spec: Spec, problems: list[Problem]) -> dict[str, Any] | None:
     return {"httpGet": {k: v for k, v in target.items() if v}, **{k: v for k, v in numbers.items() if v is not None}}
 
 
-def _container_security(spec: Spec, problems: list[Problem]) -> dict[str, Any]:
+def _container_security(spec: Spec) -> dict[str, Any]:
     security = spec.security
-    source = security.uid_gid_source or "fromTheImage"
-    given = {"runAsUid": security.run_as_uid, "runAsGid": security.run_as_gid}
-    if source == "fromTheImage":
-        for name, value in given.items():
-            if value is not None:
-                text = "The user and group IDs come from the image. Set uidGidSource to custom, or remove the field."
-                problems.append(stalled(Reason.INVALID_SPEC, text, f"spec.security.{name}"))
-    custom = source == "custom"
+    custom = security.custom_ids
     context: dict[str, Any] = {
         "runAsUser": security.run_as_uid if custom else None,
         "runAsGroup": security.run_as_gid if custom else None,
@@ -155,7 +148,7 @@ def _pod_security(spec: Spec) -> dict[str, Any]:
         "seccompProfile": {"type": security.seccomp_profile_type or "RuntimeDefault"},
         "supplementalGroups": groups or None,
     }
-    if security.uid_gid_source == "custom" and security.run_as_gid is not None:
+    if security.custom_ids and security.run_as_gid is not None:
         # New volumes belong to root; without this a non-root user could not write into its own claim.
         context["fsGroup"] = security.run_as_gid
         context["fsGroupChangePolicy"] = "OnRootMismatch"

@@ -59,7 +59,8 @@ class Security(Model):
     )
 
     uid_gid_source: UidGidSource | None = None
-    """Source of user, group and supplementary groups. `fromTheImage` (default): the image. `custom`: the fields below.
+    """Source of user, group and supplementary groups. `fromTheImage`: the image. `custom`: the fields below. Default:
+    custom if one of the fields below is set, else fromTheImage.
     `fromIdpToken`: the login of the submitter, which is not available yet and is rejected with reason Unsupported.
     `idpToken` is a synonym.
     """
@@ -89,6 +90,13 @@ class Security(Model):
     """Share the IPC namespace of the node. Default: false. Elevated."""
     host_network: bool | None = None
     """Use the network of the node. Default: false. Elevated."""
+
+    @property
+    def custom_ids(self) -> bool:
+        """Return whether the ids are used: their source is `custom`, or they are given without a source."""
+        if self.uid_gid_source is None:
+            return any(given is not None for given in (self.run_as_uid, self.run_as_gid))
+        return self.uid_gid_source == "custom"
 
 
 class EnvironmentSecurity(Security):

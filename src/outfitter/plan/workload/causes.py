@@ -99,7 +99,8 @@ def remarks(
     """Yield notes about limits that others set, volumes without a group, and autoscalers that cannot scale."""
     names = names_of(run.request)
     # A spec that sets the source of the user has decided. Without a crash there is no sign that writing fails.
-    undecided = run.spec.security.uid_gid_source is None and crashed(pods.candidates)
+    security = run.spec.security
+    undecided = security.uid_gid_source is None and not security.custom_ids and crashed(pods.candidates)
     paths = dict.fromkeys(path for group in run.pods if undecided for path in _without_group(group.template["spec"]))
     if paths:
         text = (
