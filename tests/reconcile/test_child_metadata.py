@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from world import World, asset
+from world import SYSTEM, World, asset, complete, issues, secret
 
 IMAGE = "registry.example.com/u:1"
 GIVEN = {
@@ -70,3 +70,35 @@ async def test_selectors_do_not_change_with_them() -> None:
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["metadata"]["labels"]["cost-center"] == "b2"
     assert after["spec"]["selector"] == before["spec"]["selector"]
+
+
+async def test_claims_and_copies_of_assets_have_the_labels() -> None:
+    labels = GIVEN["labels"]
+    world = World(
+        asset("DataSource", "claim", {"labels": labels, "pvc": {"path": "/d", "claimInfo": {"size": "1Gi"}}}),
+        asset(
+            "DataSource", "copy", {"labels": labels, "configMapVolume": {"configMap": "c", "mountPath": "/c"}}, SYSTEM
+        ),
+        asset("Credential", "c", {"labels": labels, "type": "genericSecret", "secretRef": {"name": "s"}}),
+        complete({"kind": "ConfigMap", "metadata": {"name": "c", "namespace": SYSTEM}, "data": {"a": "b"}}),
+        secret("s", {"a": "b"}),
+    )
+    await world.settle()
+    for kind, name in (("PersistentVolumeClaim", "claim"), ("ConfigMap", "dsrc-copy"), ("Secret", "cred-c")):
+        found = world.get(kind, name)["metadata"]["labels"]
+        assert found["cost-center"] == "a1", kind
+        assert found["app.kubernetes.io/managed-by"] == "outfitter"
+    assert "Reserved" in issues(world.status("DataSource", "claim"))
+    world.edit("Credential", "c", labels=[{"name": "cost-center", "value": "b2"}])
+    await world.settle()
+    assert world.get("Secret", "cred-c")["metadata"]["labels"]["cost-center"] == "b2"
+
+
+async def test_labels_for_which_nothing_is_created_are_told() -> None:
+    labels = GIVEN["labels"]
+    world = World(
+        asset("DataSource", "own", {"labels": labels, "configMapVolume": {"configMap": "c", "mountPath": "/c"}}),
+        complete({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}}),
+    )
+    await world.settle()
+    assert "NotEnforced" in issues(world.status("DataSource", "own"))

@@ -42,13 +42,17 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
         synced = len(held & set(where))
         facts["targets"] = {"desired": len(where), "synced": synced}
         # A namespace that left the scope loses its copy even if there is nothing to copy now.
-        kept = [labelled(item, asset) for at in where for item in secrets(live.name, at, _PLACES, "")]
+        kept = [labelled(item, asset, reader.settings) for at in where for item in secrets(live.name, at, _PLACES, "")]
         gone = prune(reader, asset, ("Secret",), kept)
         status = StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, max(len(where), 1)))
         return Plan(status, in_phase(WritePhase.EARLY, gone))
     source = reader.get("Secret", live.namespace, spec.secret_ref.name)
     version = str(source.resource_version) if source else ""
-    copies = [labelled(item, asset) for namespace in where for item in secrets(live.name, namespace, material, version)]
+    copies = [
+        labelled(item, asset, reader.settings)
+        for namespace in where
+        for item in secrets(live.name, namespace, material, version)
+    ]
     writes, blocked = keep_copies(reader, asset, copies)
     problems += blocked
     # A namespace that left the scope loses its copy at once, even if another namespace does not answer.

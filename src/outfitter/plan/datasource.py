@@ -20,6 +20,7 @@ from outfitter.problems import Problem, blocks, note, stalled, waiting, without_
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim, reserved_attributes
 from outfitter.render.owner import owner_reference
+from outfitter.render.placement import user_labels
 from outfitter.resolve.references import label
 from outfitter.resolve.scope import is_wide, scope_problem, targets
 from outfitter.resolve.volumes import (
@@ -31,6 +32,7 @@ from outfitter.resolve.volumes import (
     VolumeUse,
     source_volume,
 )
+from outfitter.settings import Settings
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
 
@@ -55,6 +57,18 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     if volume is None or problems:
         return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
     where, wide = targets(reader, asset), is_wide(asset, reader.settings.system_namespace)
+    plan = _with_volume(reader, asset, volume, where, facts, wide=wide)
+    creates = (isinstance(volume, PvcVolume) and not volume.ephemeral) or (isinstance(volume, ConfigMapVolume) and wide)
+    if creates or not asset.body["spec"].get("labels"):
+        return plan
+    text = "Outfitter creates no object for this DataSource itself. The field has no effect."
+    problem = note(Reason.NOT_ENFORCED, text, "spec.labels")
+    return replace(plan, status=replace(plan.status, problems=(*plan.status.problems, problem)))
+
+
+def _with_volume(
+    reader: Reader, asset: Resource, volume: Volume, where: list[str], facts: dict[str, Any], *, wide: bool
+) -> Plan:
     match volume:
         case PvcVolume():
             return _noted(_pvc(reader, asset, volume, where, facts), volume, wide=wide)
@@ -110,6 +124,7 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
                 **({"binaryData": dict(source.binary)} if source.binary else {}),
             },
             asset,
+            reader.settings,
         )
         for target in where
     ]
@@ -134,7 +149,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
     if volume.existing:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
         return _report(reader, asset, facts, Diff(problems=missing), where)
-    wanted = [_claim(asset, volume, namespace) for namespace in where]
+    wanted = [_claim(asset, volume, namespace, reader.settings) for namespace in where]
     result = diff(reader, asset, wanted)
     result.problems += reserved_attributes(volume.info or ClaimInfo(), "spec.pvc.claimInfo")
     result.problems += [
@@ -148,10 +163,13 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
     return _report(reader, asset, facts, result, where)
 
 
-def _claim(asset: Resource, volume: PvcVolume, namespace: str) -> dict[str, Any]:
+def _claim(asset: Resource, volume: PvcVolume, namespace: str, settings: Settings) -> dict[str, Any]:
     assert isinstance(asset.model, DataSource)
     live, retain = asset.live, asset.model.spec.reclaim_policy != "Delete"
-    labels = owner_labels(live.kind, live.name, live.uid)
+    labels = {
+        **user_labels(asset.model.spec.labels, settings)[0],
+        **owner_labels(live.kind, live.name, live.uid),
+    }
     claim = persistent_volume_claim(volume.info or ClaimInfo(), volume.claim_name, namespace, labels, retain=retain)
     if not retain and namespace == live.namespace:
         claim["metadata"]["ownerReferences"] = [owner_reference(asset)]

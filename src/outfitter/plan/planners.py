@@ -17,6 +17,7 @@ from outfitter.plan.template import plan_template
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
 from outfitter.policy.capabilities import ASSET, unsupported
+from outfitter.render.placement import user_labels
 from outfitter.resolve.request import request_for
 from outfitter.resolve.scope import reaches_nothing
 from outfitter.snapshot import Reader, Resource
@@ -52,6 +53,7 @@ def plan(reader: Reader, resource: Resource) -> Plan:
     if kind_of(resource.live.kind).asset:
         # The copies and claims of an asset follow its other fields as before.
         problems += unsupported(resource.body["spec"], ASSET, reader.settings)
+        problems += user_labels(getattr(resource.model.spec, "labels", ()), reader.settings)[1]
     if not problems:
         return planned
     return replace(planned, status=replace(planned.status, problems=(*planned.status.problems, *problems)))

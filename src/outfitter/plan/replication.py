@@ -13,13 +13,18 @@ from outfitter.plan.writes import Apply, Create, Delete, Write
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.render.owner import owner_reference
+from outfitter.render.placement import user_labels
+from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Reader, Resource
 
 
-def labelled(manifest: dict[str, Any], asset: Resource) -> dict[str, Any]:
+def labelled(manifest: dict[str, Any], asset: Resource, settings: Settings) -> dict[str, Any]:
     """Return the manifest as a child of an asset: labels always, an owner reference in the same namespace."""
-    live, meta = asset.live, manifest["metadata"]
-    meta["labels"] = owner_labels(live.kind, live.name, live.uid)
+    live, meta, spec = asset.live, manifest["metadata"], asset.model.spec
+    meta["labels"] = {
+        **user_labels(getattr(spec, "labels", ()), settings)[0],
+        **owner_labels(live.kind, live.name, live.uid),
+    }
     if meta["namespace"] == live.namespace:
         meta["ownerReferences"] = [owner_reference(asset)]
     return manifest

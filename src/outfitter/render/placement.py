@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from outfitter.api.base import GROUP
@@ -47,15 +48,26 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
 
 def user_metadata(spec: Spec, settings: Settings) -> tuple[dict[str, str], dict[str, str], list[Problem]]:
     """Return labels and annotations of the user, and a note for each that is left out."""
+    labels, problems = user_labels(spec.labels, settings)
+    annotations, more = user_labels(spec.annotations, settings, "annotations")
+    return labels, annotations, problems + more
+
+
+def user_labels(
+    items: Iterable[Any], settings: Settings, field: str = "labels"
+) -> tuple[dict[str, str], list[Problem]]:
+    """Return labels of the user, or annotations, and a note for each that is left out."""
+    kept: dict[str, str] = {}
     problems: list[Problem] = []
-    labels = {item.name: item.value or "" for item in spec.labels if not item.exclude}
-    annotations = {item.name: item.value or "" for item in spec.annotations if not item.exclude}
-    for field, what, names in (("labels", "Label", labels), ("annotations", "Annotation", annotations)):
-        for name in list(names):
-            if why := left_out(name, settings):
-                del names[name]
-                problems.append(note(Reason.RESERVED, f"{what} {name} {why}", f"spec.{field}[{name}]"))
-    return labels, annotations, problems
+    for item in items:
+        if item.exclude:
+            continue
+        if why := left_out(item.name, settings):
+            what = "Label" if field == "labels" else "Annotation"
+            problems.append(note(Reason.RESERVED, f"{what} {item.name} {why}", f"spec.{field}[{item.name}]"))
+        else:
+            kept[item.name] = item.value or ""
+    return kept, problems
 
 
 def _node_affinity(spec: Spec, settings: Settings) -> dict[str, Any]:

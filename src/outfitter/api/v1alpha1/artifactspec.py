@@ -11,8 +11,8 @@ from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Name
 from outfitter.api.v1alpha1.asset import DisplayName
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
 from outfitter.api.v1alpha1.environment import DataSourceRefs
+from outfitter.api.v1alpha1.labels import Annotations, Labels
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizings, ServingConfiguration, ServingPort
-from outfitter.api.v1alpha1.workload import Annotations, Labels
 
 ArtifactType = Literal["service", "nim"]
 HIGHEST_VERSION = 1_000_000_000

@@ -9,6 +9,7 @@ from outfitter.api.refs import SecretRef
 from outfitter.api.rules import Rule, Transition, frozen
 from outfitter.api.types import DATA_KEY_PATTERN, DataKey, StatusName, list_set, matches
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
+from outfitter.api.v1alpha1.labels import Labels
 
 CredentialType = Literal["accessKey", "dockerRegistry", "password", "genericSecret", "ngcApiKey"]
 WANTED_KEYS = {
@@ -71,6 +72,8 @@ class CredentialSpec(AssetSpec):
     password (or .dockerconfigjson); ngcApiKey NGC_API_KEY; genericSecret publishes all keys, or only those in this map.
     Cannot change.
     """
+    labels: Labels = ()
+    """Labels for the Secrets that it creates, as admission policies may demand."""
     private: bool = False
     """Only workloads of its creator may use it. Default: false. Only for dockerRegistry and genericSecret. Not
     available yet: rejected with reason Unsupported.

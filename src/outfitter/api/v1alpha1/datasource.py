@@ -9,6 +9,7 @@ from outfitter.api.refs import CredentialRef
 from outfitter.api.rules import Rule, Transition, exclusive, frozen
 from outfitter.api.types import AbsolutePath, Label, Name, StatusName, list_atomic
 from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
+from outfitter.api.v1alpha1.labels import Labels
 from outfitter.api.v1alpha1.volumes import (
     ClaimInfo,
     ConfigMapVolumeFields,
@@ -152,6 +153,18 @@ class DataSourceSpec(AssetSpec):
             "secretVolume and dataVolume.",
             exactly=True,
         ),
+        Rule(
+            "!has(self.labels) || has(self.configMapVolume) || "
+            "(has(self.pvc) && (!has(self.pvc.existingPvc) || !self.pvc.existingPvc))",
+            "Outfitter creates no object for this source, so labels have no effect. Remove labels.",
+            lambda spec: (
+                "labels" not in spec
+                or "configMapVolume" in spec
+                or ("pvc" in spec and spec["pvc"].get("existingPvc") is not True)
+            ),
+            field="labels",
+            reason="FieldValueForbidden",
+        ),
     )
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         Transition(
@@ -179,6 +192,8 @@ class DataSourceSpec(AssetSpec):
     """The keys of a Credential's Secret as files. Cannot change."""
     data_volume: DataVolume | None = None
     """An existing claim of this namespace, which other projects mount read-only, without a copy of the data."""
+    labels: Labels = ()
+    """Labels for the claims and copies that it creates, as admission policies may demand."""
     reclaim_policy: Literal["Retain", "Delete"] = "Retain"
     """Effect of deleting this object on its data. `Retain` (default) keeps the claims that it created, and a new
     DataSource of the same name uses them again; `Delete` deletes them. Existing claims are never deleted.

@@ -10,11 +10,12 @@ from outfitter.api.rules import Rule, Transition, not_only_scaled
 from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetSpec, AssetStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections, at_most_one_serving_port
+from outfitter.api.v1alpha1.labels import Annotations, Labels
 from outfitter.api.v1alpha1.probes import Probes
 from outfitter.api.v1alpha1.running import RunningStatus
 from outfitter.api.v1alpha1.security import EnvironmentSecurity
 from outfitter.api.v1alpha1.variables import EnvironmentVariables, WorkloadEnvironmentVariables
-from outfitter.api.v1alpha1.workload import Annotations, ImagePullPolicy, Labels
+from outfitter.api.v1alpha1.workload import ImagePullPolicy
 
 DataSourceRefs = Annotated[tuple[DataSourceRef, ...], list_map("name", 32)]
 

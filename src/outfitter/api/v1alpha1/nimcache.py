@@ -11,10 +11,10 @@ from outfitter.api.types import Image, LabelValue, Message, Name, Quantity, Stat
 from outfitter.api.v1alpha1.artifactstatus import CachePhase, Count, Time
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, Scope, Targets
 from outfitter.api.v1alpha1.compute import ComputeFields
+from outfitter.api.v1alpha1.labels import Annotations, Labels
 from outfitter.api.v1alpha1.placement import NodePools, Tolerations
 from outfitter.api.v1alpha1.variables import EnvironmentVariables
 from outfitter.api.v1alpha1.volumes import AccessModes
-from outfitter.api.v1alpha1.workload import Annotations, Labels
 
 NEW_CACHE = "Create a new NimCache."
 _OF_THE_DOWNLOAD = (

@@ -15,7 +15,6 @@ from outfitter.api.types import (
     Link,
     Name,
     Port,
-    QualifiedName,
     Seconds,
     Shell,
     Subject,
@@ -26,6 +25,7 @@ from outfitter.api.types import (
 )
 from outfitter.api.v1alpha1.compute import InlineCompute
 from outfitter.api.v1alpha1.connections import ConnectionOverrides
+from outfitter.api.v1alpha1.labels import Annotations, Labels
 from outfitter.api.v1alpha1.placement import NodeAffinityRequired, NodePools, PodAffinity, Tolerations
 from outfitter.api.v1alpha1.probes import InlineProbes
 from outfitter.api.v1alpha1.security import Security
@@ -33,38 +33,6 @@ from outfitter.api.v1alpha1.storage import Storage
 from outfitter.api.v1alpha1.variables import WorkloadEnvironmentVariables
 
 ImagePullPolicy = Literal["Always", "Never", "IfNotPresent"]
-
-
-class LabelItem(Model):
-    """A label for the pods."""
-
-    PARTIAL: ClassVar[bool] = True
-    MANDATORY: ClassVar[tuple[str, ...]] = ("value",)
-
-    name: Annotated[QualifiedName, Field(max_length=317)]
-    """Key of the label; the part after the slash has at most 63 characters."""
-    value: LabelValue | None = None
-    """Value of the label."""
-    exclude: bool | None = None
-    """Drop the label of this name that would otherwise be inherited. Default: false."""
-
-
-class AnnotationItem(Model):
-    """An annotation for the pods."""
-
-    PARTIAL: ClassVar[bool] = True
-    MANDATORY: ClassVar[tuple[str, ...]] = ("value",)
-
-    name: QualifiedName
-    """Key of the annotation; the part after the slash has at most 63 characters."""
-    value: Annotated[str, Field(max_length=16384)] | None = None
-    """Value of the annotation."""
-    exclude: bool | None = None
-    """Drop the annotation of this name that would otherwise be inherited. Default: false."""
-
-
-Labels = Annotated[tuple[LabelItem, ...], list_map("name", 64)]
-Annotations = Annotated[tuple[AnnotationItem, ...], list_map("name", 64)]
 
 
 class ImagePullSecret(Model):
