@@ -77,7 +77,11 @@ def _identity(item: Any) -> Any:
     return next((item[key] for key in keys if key in item), item) if isinstance(item, dict) else item
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+# For the models, fields of a policy are free maps: tests/policy/test_nonsense.py makes those.
+TYPED = [kind for kind in KINDS if kind.name != "WorkloadPolicy"]
+
+
+@pytest.mark.parametrize("kind", TYPED, ids=lambda kind: kind.name)
 def test_round_trip(kind: Kind, effort: int) -> None:
     """Model -> manifest -> model gives the same model; the manifest breaks no bound of the schema."""
     schema = resource_schema(kind.model)["properties"]

@@ -83,7 +83,7 @@ def test_strangers_and_other_drivers(stack: Stack, home: Space, spaces: Callable
     body = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}
     team.native("PersistentVolumeClaim", CLAIM, spec=body)
     nim(team, "llama", key=None)
-    said = team.wait("Artifact", "llama", lambda item: "Outfitter does not manage it" in message(item), 60)
+    said = team.wait("Artifact", "llama", lambda item: "is not the copy that NimCache" in message(item), 60)
     assert said["status"]["runPhase"] == "Pending"
     assert volume(stack.api, cache, team) is None
     assert "outfitter.dev/owner-uid" not in (team.need("PersistentVolumeClaim", CLAIM)["metadata"].get("labels") or {})

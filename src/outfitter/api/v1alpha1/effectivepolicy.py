@@ -6,13 +6,10 @@ from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ScopeType
-from outfitter.api.types import StatusName, list_atomic
+from outfitter.api.types import FREE_FORM, StatusName, list_atomic
 from outfitter.api.v1alpha1.asset import WorkloadType
-from outfitter.api.v1alpha1.policyschema import merged_defaults_schema
-from outfitter.api.v1alpha1.workloadpolicy import LazySchema, Rules
 
 LISTED_SOURCES = 2048
-MergedDefaults = Annotated[dict[str, Any], LazySchema(merged_defaults_schema)]
 
 
 class PolicySource(Model):
@@ -55,10 +52,10 @@ class EffectivePolicySpec(Model):
 
     workload_type: WorkloadType
     """The type of workloads that it applies to."""
-    defaults: MergedDefaults | None = None
-    """Merged defaults, as in a WorkloadPolicy."""
-    field_rules: Annotated[Rules | None, Field(alias="rules")] = None
-    """Merged rules, as in a WorkloadPolicy."""
+    defaults: Annotated[dict[str, Any] | None, Field(json_schema_extra={FREE_FORM: True})] = None
+    """Merged defaults, with the fields of a WorkloadPolicy."""
+    field_rules: Annotated[dict[str, Any] | None, Field(alias="rules", json_schema_extra={FREE_FORM: True})] = None
+    """Merged rules, with the fields of a WorkloadPolicy."""
     imposed_assets: Annotated[tuple[ImposedSource, ...], list_atomic(1024)] = ()
     """DataSources that every workload mounts."""
     sources: Annotated[tuple[FieldSource, ...], list_atomic(LISTED_SOURCES)] = ()

@@ -28,20 +28,12 @@ _KEPT: Final = (
 )
 _TEXT: Final = 32768
 _ITEMS: Final = 256
-_MERGED: Final = 4 * _ITEMS
-"""Most default items of an EffectivePolicy: those of a policy of each scope."""
 
 
 @cache
 def defaults_schema() -> Schema:
     """Return the schema of `spec.defaults`: the fields of every type, and the sections of distributed workloads."""
     return _all_types(_default)
-
-
-@cache
-def merged_defaults_schema() -> Schema:
-    """Return the same schema for an EffectivePolicy, which has the items of several policies."""
-    return _all_types(lambda table: _default(table, _MERGED))
 
 
 @cache
@@ -97,14 +89,14 @@ def _tree(fields: Iterable[PolicyField], leaf: Callable[[PolicyField], Schema]) 
     return root
 
 
-def _default(table: PolicyField, at_most: int = _ITEMS) -> Schema:
+def _default(table: PolicyField) -> Schema:
     if table.type != "itemized":
         return _value(table)
     item = _tree(table.content.values(), _value)
     if table.key in item["properties"] and table.keyed:
         item["required"] = [table.key]
     item["properties"]["exclude"] = {"type": "boolean"}
-    properties = {"instances": _list(item, at_most)}
+    properties = {"instances": _list(item, _ITEMS)}
     if table.attributes:
         properties["attributes"] = _tree(table.attributes.values(), _value)
     return {"type": "object", "properties": properties}
