@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTFITTER_", frozen=True, use_attribute_docstrings=True)
 
     system_namespace: str = "outfitter-system"
-    """Namespace of the operator and of assets with a wider scope than one project."""
+    """Namespace of assets with a wider scope than one project. The chart: `sharedNamespace`, else that of the operator.
+    """
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Namespaces that the operator serves, with Roles instead of ClusterRoles. Empty: all."""
     domain: Annotated[str, AfterValidator(_plain_domain)] = Field(
@@ -107,7 +108,9 @@ class Settings(BaseSettings):
     used_by_seconds: float = Field(default=10, ge=0)
     """Least number of seconds between two writes of the usedBy of an asset."""
     lease_name: str = "outfitter"
-    """Name of the Lease in the system namespace. Namespace and name identify this installation."""
+    """Name of the Lease. Its namespace and name identify this installation."""
+    lease_namespace: str = ""
+    """Namespace of the Lease: that of the operator. Empty: the system namespace."""
     replaced_installations: str = Field(default="", pattern="^[-a-z0-9./, ]*$")
     """Installations whose objects this one takes over, as namespace and name of their Leases, separated by commas:
     `old-system/outfitter`. Stop them first. An installation whose namespace is gone needs no entry.
@@ -140,7 +143,12 @@ class Settings(BaseSettings):
     @property
     def installation(self) -> str:
         """The name of this installation: namespace and name of its Lease."""
-        return f"{self.system_namespace}/{self.lease_name}"
+        return f"{self.home}/{self.lease_name}"
+
+    @property
+    def home(self) -> str:
+        """The namespace of the Lease."""
+        return self.lease_namespace or self.system_namespace
 
     @property
     def replaced(self) -> frozenset[str]:

@@ -192,6 +192,46 @@ def test_with_watch_namespaces_roles_are_enough(sandbox: Sandbox, installed: lis
     _judge(entries)
 
 
+def test_shared_assets_in_a_namespace_of_their_own(sandbox: Sandbox, installed: list[Manifest], tmp_path: Path) -> None:
+    """The Lease stays with the operator, which needs nothing else in its own namespace then."""
+    kept = [
+        item
+        for item in installed
+        if (item["kind"], item["metadata"]["name"])
+        in (("ClusterRole", "outfitter"), ("ClusterRoleBinding", "outfitter"))
+    ]
+    for manifest in kept:
+        sandbox.connection().request("DELETE", path(manifest))
+    project = {"name": "team-e", "labels": {"outfitter.dev/project": "team-e"}}
+    shared = custom("ComputeResource", "small", "shared-assets", {"cpuCoreRequest": 0.5})
+    for manifest in ({**namespace("team-e"), "metadata": project}, namespace("shared-assets"), shared):
+        apply(sandbox, manifest)
+    for place in ("team-e", "shared-assets"):
+        for manifest in _roles(place):
+            apply(sandbox, manifest)
+    box = custom("Workspace", "box", "team-e", {"image": "registry.example.com/box:1", "suspend": True})
+    box["spec"]["assets"] = {"compute": {"name": "small", "scope": "cluster"}}
+    mark = sandbox.audit_mark()
+    changed = {
+        "OUTFITTER_WATCH_NAMESPACES": "team-e",
+        "OUTFITTER_SYSTEM_NAMESPACE": "shared-assets",
+        "OUTFITTER_LEASE_NAMESPACE": "outfitter-system",
+    }
+    try:
+        with operator(sandbox, _container(installed), tmp_path, **changed) as process:
+            apply(sandbox, box)
+            _ready(sandbox, box)
+            _ready(sandbox, shared)
+            assert process.poll() is None
+    finally:
+        for manifest in kept:
+            apply(sandbox, manifest)
+    entries = [entry for entry in sandbox.audit(mark) if entry.user == ACCOUNT]
+    assert {entry.resource for entry in entries if entry.namespace == "outfitter-system"} == {"leases"}
+    assert {entry.namespace for entry in entries} <= {"team-e", "shared-assets", "outfitter-system", ""}
+    assert get(sandbox, box)["status"]["installation"] == "outfitter-system/outfitter"
+
+
 def _roles(place: str) -> list[Manifest]:
     api = "rbac.authorization.k8s.io/v1"
     meta = {"name": "outfitter", "namespace": place}

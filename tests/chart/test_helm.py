@@ -241,6 +241,25 @@ def test_each_admission_policy_is_a_value(helm: Helm, name: str) -> None:
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         assert {item["metadata"]["name"] for item in manifests if item["kind"] == kind} == wanted
     assert "system:serviceaccount:OPERATOR" not in str(manifests)
+    assert "NAMESPACE-OF-SHARED-ASSETS" not in str(manifests)
     for item in manifests:
         if item["kind"] == "ValidatingAdmissionPolicy" and not item["metadata"]["name"].endswith("labels"):
             assert "system:serviceaccount:outfitter-system:own" in str(item["spec"]["matchConditions"])
+
+
+def test_shared_assets_may_have_a_namespace_of_their_own(helm: Helm) -> None:
+    """Who may write there cannot use the operator's account, which stays in the namespace of the release."""
+    manifests = helm.template("sharedNamespace=shared-assets", "watchNamespaces={team-a}", "rbac.aggregate=false")
+    assert _environment(manifests)["OUTFITTER_SYSTEM_NAMESPACE"] == "shared-assets"
+    roles = {identity(item)[1:] for item in manifests if item["kind"] == "Role"}
+    assert roles == {
+        ("shared-assets", "outfitter"), ("team-a", "outfitter"), ("outfitter-system", "outfitter-election"),
+    }  # fmt: skip
+    protect = next(
+        item
+        for item in manifests
+        if item["kind"] == "ValidatingAdmissionPolicy" and item["metadata"]["name"] == "outfitter-protect"
+    )
+    assert "'shared-assets'" in protect["spec"]["validations"][0]["expression"]
+    accounts = {item["metadata"]["namespace"] for item in manifests if item["kind"] == "ServiceAccount"}
+    assert accounts == {"outfitter-system"}

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from outfitter.api.v1alpha1 import ALL_KINDS, KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
 from outfitter.cluster.store import Caches
-from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.chart_settings import FIELD_SETTINGS, variable
 from outfitter.operator.metrics import EngineGauges, Metrics
@@ -26,6 +26,8 @@ from .conftest import CHART, ROOT, Manifest
 
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in (CHART / "templates").iterdir()}
 RULES = yaml.safe_load((CHART / "files" / "rules.yaml").read_text(encoding="utf-8"))
+
+SYSTEM = "outfitter-system"
 
 
 def test_the_chart_carries_the_crds_byte_by_byte() -> None:
@@ -224,9 +226,10 @@ def test_install_yaml_holds_the_crds(install: list[Manifest]) -> None:
 def test_install_yaml_holds_the_admission_policies(install: list[Manifest], name: str) -> None:
     """For the account of the operator."""
     by_kind = {item["kind"]: item["spec"] for item in install if item["metadata"]["name"] == f"outfitter-{name}"}
-    account = "system:serviceaccount:outfitter-system:outfitter"
+    account = f"system:serviceaccount:{SYSTEM}:outfitter"
+    text = json.dumps(POLICIES[name]()).replace(OPERATOR_ACCOUNT, account).replace(SHARED_NAMESPACE, SYSTEM)
     assert by_kind == {
-        "ValidatingAdmissionPolicy": json.loads(json.dumps(POLICIES[name]()).replace(OPERATOR_ACCOUNT, account)),
+        "ValidatingAdmissionPolicy": json.loads(text),
         "ValidatingAdmissionPolicyBinding": {"policyName": f"outfitter-{name}", "validationActions": ["Deny"]},
     }
 

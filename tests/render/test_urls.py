@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import outfitter
 from outfitter.render.urls import build_url, custom_url_problem, host_of
+from world import World, asset
 
 PACKAGE = Path(outfitter.__file__).parent
 DOMAIN = "apps.example.com"
@@ -122,3 +123,18 @@ def test_an_accepted_url_has_its_host_below_the_domain(url: str) -> None:
     if custom_url_problem(url, DOMAIN, "f") is None:
         assert (urlsplit(url).hostname or "").endswith(f".{DOMAIN}")
         assert host_of(url) == urlsplit(url).hostname
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [("/a/b-c_d.e~f", True), ("", True), ("/a;b", False), ("/a%20b", False), ("/a,b", False), ("/a:b=c", False)],
+)
+async def test_a_new_url_has_a_plain_path_and_a_running_one_keeps_its_own(path: str, plain: bool) -> None:
+    url = f"https://lab-team-a.apps.example.com{path}"
+    connection = {"name": "lab", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8888}
+    spec = {"image": "registry.example.com/b:1", "connections": [{**connection, "customUrl": True, "externalUrl": url}]}
+    world = World(asset("Workspace", "w", spec), settings={"domain": "apps.example.com"})
+    await world.settle()
+    assert (world.find("StatefulSet", "w") is not None) is plain
+    if not plain:
+        assert "other characters than letters" in world.status("Workspace", "w")["message"]

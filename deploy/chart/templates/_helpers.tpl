@@ -83,10 +83,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{- /* The namespaces to watch, with that of the release; an empty list for all namespaces. */ -}}
+{{- /* The namespace of shared assets. */ -}}
+{{- define "outfitter.sharedNamespace" -}}
+{{- .Values.sharedNamespace | default .Release.Namespace -}}
+{{- end }}
+
+{{- /* The namespaces to watch, with that of shared assets; an empty list for all namespaces. */ -}}
 {{- define "outfitter.namespaces" -}}
 {{- if .Values.watchNamespaces -}}
-{{- append .Values.watchNamespaces .Release.Namespace | uniq | sortAlpha | toJson -}}
+{{- append .Values.watchNamespaces (include "outfitter.sharedNamespace" .) | uniq | sortAlpha | toJson -}}
 {{- else -}}
 []
 {{- end -}}

@@ -1,8 +1,12 @@
 {{- define "outfitter.settings" -}}
 - name: OUTFITTER_SYSTEM_NAMESPACE
+  {{- if .Values.sharedNamespace }}
+  value: {{ .Values.sharedNamespace | quote }}
+  {{- else }}
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+  {{- end }}
 - name: OUTFITTER_WATCH_NAMESPACES
   value: {{ join "," .Values.watchNamespaces | quote }}
 - name: OUTFITTER_DOMAIN
@@ -47,6 +51,10 @@
   value: {{ include "outfitter.text" .Values.settings.usedBySeconds | quote }}
 - name: OUTFITTER_LEASE_NAME
   value: {{ include "outfitter.text" .Values.settings.leaseName | quote }}
+- name: OUTFITTER_LEASE_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
 - name: OUTFITTER_REPLACED_INSTALLATIONS
   value: {{ include "outfitter.text" .Values.settings.replacedInstallations | quote }}
 - name: OUTFITTER_LEASE_SECONDS

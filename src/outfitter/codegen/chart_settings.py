@@ -12,10 +12,21 @@ from outfitter.settings import Settings
 
 SETTINGS_MARK: Final = "# settings: from here on"
 
-FIELD_SETTINGS: Final[Mapping[str, str]] = {"system_namespace": "metadata.namespace", "identity": "metadata.name"}
+FIELD_SETTINGS: Final[Mapping[str, str]] = {"lease_namespace": "metadata.namespace", "identity": "metadata.name"}
 """Setting -> field of the pod that holds its value."""
-WATCH_NAMESPACES: Final = "watch_namespaces"
-"""The setting that is a value of its own, outside `settings`, because it also chooses the roles."""
+_SHARED: Final = """\
+  {{- if .Values.sharedNamespace }}
+  value: {{ .Values.sharedNamespace | quote }}
+  {{- else }}
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+  {{- end }}"""
+OWN_VALUES: Final[Mapping[str, tuple[str, str]]] = {
+    "system_namespace": ("sharedNamespace", _SHARED),
+    "watch_namespaces": ("watchNamespaces", '  value: {{ join "," .Values.watchNamespaces | quote }}'),
+}
+"""Settings with a value of their own, outside `settings`, because it also chooses roles: its name and the template."""
 
 
 def camel(name: str) -> str:
@@ -31,7 +42,7 @@ def variable(name: str) -> str:
 
 def value_settings() -> tuple[str, ...]:
     """Return the names of the settings under `settings` in the values."""
-    return tuple(name for name in Settings.model_fields if name not in FIELD_SETTINGS and name != WATCH_NAMESPACES)
+    return tuple(name for name in Settings.model_fields if name not in FIELD_SETTINGS and name not in OWN_VALUES)
 
 
 def settings_template() -> str:
@@ -41,8 +52,8 @@ def settings_template() -> str:
         lines.append(f"- name: {variable(name)}")
         if name in FIELD_SETTINGS:
             lines += ["  valueFrom:", "    fieldRef:", f"      fieldPath: {FIELD_SETTINGS[name]}"]
-        elif name == WATCH_NAMESPACES:
-            lines.append('  value: {{ join "," .Values.watchNamespaces | quote }}')
+        elif name in OWN_VALUES:
+            lines.append(OWN_VALUES[name][1])
         else:
             lines.append(f'  value: {{{{ include "outfitter.text" .Values.settings.{camel(name)} | quote }}}}')
     return "\n".join([*lines, "{{- end }}", ""])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from outfitter.codegen.chart_settings import FIELD_SETTINGS, WATCH_NAMESPACES, camel, variable
+from outfitter.codegen.chart_settings import FIELD_SETTINGS, OWN_VALUES, camel, variable
 from outfitter.settings import Settings
 
 _HEAD = """\
@@ -28,7 +28,7 @@ def _row(name: str) -> str:
     if name in FIELD_SETTINGS:
         value = f"`{FIELD_SETTINGS[name]}` of the pod"
     else:
-        value = "`watchNamespaces`" if name == WATCH_NAMESPACES else f"`settings.{camel(name)}`"
+        value = f"`{OWN_VALUES[name][0]}`" if name in OWN_VALUES else f"`settings.{camel(name)}`"
     meaning = " ".join((field.description or "").split()).replace("|", "\\|")
     default = "" if field.default in ("", ()) else f"`{json.dumps(field.default)}`"
     return f"| `{variable(name)}` | {value} | {default} | {meaning} |\n"

@@ -234,7 +234,7 @@ class Operator:
         identity = settings.identity or f"{socket.gethostname()}-{uuid4().hex[:8]}"
         seconds = float(settings.lease_seconds)
         # Shorter than the time between the renew deadline and the end of the Lease.
-        leases = ServerLeases(self.transport, settings.system_namespace, settings.lease_name, seconds / 3 * 0.8)
+        leases = ServerLeases(self.transport, settings.home, settings.lease_name, seconds / 3 * 0.8)
         return Elector(leases, identity, seconds)
 
 

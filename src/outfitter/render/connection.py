@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from outfitter.api.v1alpha1.inference import InferenceSpec
 from outfitter.naming import connection_host, connection_service, dns_label
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
-from outfitter.render.urls import connection_url, host_of, is_link, path_of, uses_tls
+from outfitter.render.urls import connection_url, has_plain_path, host_of, is_link, path_of, uses_tls
 from outfitter.resolve.workload import Spec
 from outfitter.settings import Settings
 
@@ -45,6 +45,14 @@ class Endpoints:
     inside: tuple[Endpoint, ...]
     links: tuple[dict[str, Any], ...]
     problems: tuple[Problem, ...]
+
+
+def unplain_paths(exposure: Endpoints) -> Iterator[Problem]:
+    """Yield URLs whose path ingress controllers may read in different ways. What runs with such a path keeps it."""
+    for item in exposure.inside:
+        if item.host and not has_plain_path(item.url):
+            text = f"The path of {item.url} has other characters than letters, digits and -._~. Remove them."
+            yield stalled(Reason.INVALID_SPEC, text, f"spec.connections[{item.name}]")
 
 
 def endpoints(spec: Spec, workload: str, namespace: str, settings: Settings) -> Endpoints:

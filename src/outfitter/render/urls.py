@@ -16,6 +16,7 @@ _URL: Final = re.compile(
     rf"https?://(?P<host>{_LABEL}([.]{_LABEL})+)(:[0-9]{{1,5}})?(?P<path>/[-\w./~%+,;=:]*)?", re.ASCII
 )
 _PATH_REFUSED: Final = re.compile(r"//|/[.][.]?(/|$)|%2[fF]")  # by the API server, in the path of an Ingress
+_PLAIN_PATH: Final = re.compile(r"[-A-Za-z0-9/._~]*")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCHEMES: Final = ("https://", "http://")
 _LINK: Final = re.compile(LINK_PATTERN.removesuffix("$"))
@@ -49,6 +50,11 @@ def path_of(url: str) -> str:
     """Return the path of a plain web URL, at least `/`."""
     match = _URL.fullmatch(url)
     return (match["path"] if match else "") or "/"
+
+
+def has_plain_path(url: str) -> bool:
+    """Return whether the path of a web URL has only characters that all ingress controllers read in one way."""
+    return _PLAIN_PATH.fullmatch(path_of(url)) is not None
 
 
 def uses_tls(url: str) -> bool:

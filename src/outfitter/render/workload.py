@@ -49,6 +49,7 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
         origins |= {f"{prefix}{path}": source for path, source in assembled.origins.items()}
         groups.append(_group(resolved, group, assembled.template))
     problems += claims.reserved(resolved)
+    problems += connection.unplain_paths(exposure)
     return Rendered(tuple(groups), exposure, origins, (*dict.fromkeys(problems), *exposure.problems))
 
 

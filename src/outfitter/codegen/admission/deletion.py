@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP, kind_of
-from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
+from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE, user_or_tool
 from outfitter.codegen.admission.presence import has_value
 from outfitter.naming import ANNOTATION_FORCE_DELETE
 
@@ -67,9 +67,10 @@ def policy_spec() -> dict[str, Any]:
         ],
         "validations": [
             {
-                "expression": f"request.resource.resource != 'namespaces' || request.name != {_OPERATORS}",
+                "expression": "request.resource.resource != 'namespaces' || "
+                f"!(request.name in [{_OPERATORS}, '{SHARED_NAMESPACE}'])",
                 "reason": "Forbidden",
-                "messageExpression": "'Namespace ' + request.name + ' holds the operator and the shared assets. "
+                "messageExpression": "'Namespace ' + request.name + ' holds the operator or the shared assets. "
                 f"Uninstall the operator first, {_FORCE}'",
                 "message": "the operator runs there",
             },

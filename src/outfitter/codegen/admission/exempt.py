@@ -10,6 +10,9 @@ from outfitter.naming import LABEL_ON_DEMAND
 OPERATOR_ACCOUNT: Final = "system:serviceaccount:OPERATOR"
 """Placeholder; the chart replaces it with the operator's ServiceAccount in its namespace."""
 
+SHARED_NAMESPACE: Final = "NAMESPACE-OF-SHARED-ASSETS"
+"""Placeholder; the chart replaces it with the namespace of assets that are shared."""
+
 # They act for an owner or a whole namespace.
 _CONTROLLERS: Final = (
     "system:kube-controller-manager",
