@@ -1,4 +1,7 @@
-"""The plan of a NimCache: a claim that a Job fills once. A failed Job is retried with back-off."""
+"""The plan of a NimCache: a claim that a Job fills once. A failed Job is retried with back-off.
+
+One module: claim, Job and attempts are the steps of one state machine.
+"""
 
 from __future__ import annotations
 

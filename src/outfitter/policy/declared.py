@@ -1,4 +1,7 @@
-"""One policy as it is declared: its fields, read against the field table, and what is wrong with each."""
+"""One policy as it is declared: its fields, read against the field table, and what is wrong with each.
+
+One module: each function reads one level of the same tree.
+"""
 
 from __future__ import annotations
 

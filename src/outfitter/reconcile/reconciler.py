@@ -1,4 +1,7 @@
-"""One reconciliation of one object: gather, plan, execute, write status. It needs nothing from the one before."""
+"""One reconciliation of one object: gather, plan, execute, write status. It needs nothing from the one before.
+
+One module: these steps share the plan and what it read.
+"""
 
 from __future__ import annotations
 

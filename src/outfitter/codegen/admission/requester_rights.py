@@ -1,6 +1,7 @@
 """The policy `requester`: users need the rights that Outfitter uses on their behalf.
 
 The API server limits the cost of one expression to about three checks of rights: hence one expression for each check.
+One module: all checks are over the variables of one policy.
 """
 
 from __future__ import annotations
