@@ -89,6 +89,17 @@ async def test_rules_are_about_assets_too() -> None:
     assert rows(world) == [("compute.gpuDevicesRequest", "max"), ("storage.nfs.attributes.server[data]", "options")]
 
 
+async def test_a_data_source_and_an_inline_volume_of_one_name_are_two_volumes() -> None:
+    own = {"nfs": [{"name": "data", "server": "s", "path": "/b", "mountPath": "/b"}]}
+    world = World(
+        policy(defaults={"workingDir": "/policy"}),
+        asset("DataSource", "data", {"nfs": {"server": "s", "path": "/a", "mountPath": "/a"}}),
+        box(assets={"dataSources": [{"name": "data"}]}, storage=own),
+    )
+    await world.settle()
+    assert [item["mountPath"] for item in container(world)["volumeMounts"]] == ["/a", "/b"]
+
+
 async def test_a_tightened_policy_touches_nothing_that_runs() -> None:
     world = World(policy(rules={"compute": {"gpuDevicesRequest": {"max": 4}}}), box(compute={"gpuDevicesRequest": 4}))
     await world.settle()

@@ -222,7 +222,7 @@ def submission(request: WorkloadRequest, merged: Merged, attached: Sequence[Volu
             for item in _at(layer, path) or ():
                 if item.get("exclude"):
                     _exclude(given, path, key, item)
-    for kind, item in _volumes(attached):
+    for kind, item in _volumes(attached, merged):
         given.setdefault("storage", {}).setdefault(kind, []).append(item)
     return given
 
@@ -246,29 +246,36 @@ def _exclude(given: dict[str, Any], path: str, key: str, item: Mapping[str, Any]
         items.append({key: item.get(key, name), "exclude": True})
 
 
-def _volumes(attached: Sequence[Volume]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the DataSources of a workload as inline volumes, with their type."""
+def _volumes(attached: Sequence[Volume], merged: Merged) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the DataSources of a workload as inline volumes, with their type.
+
+    One that has the name of an inline volume gets another key: they are two volumes.
+    """
     for volume in attached:
         asset = volume.use.asset
         if asset is None:
             continue
         kind = next((kind for kind in sorted(KINDS) if asset.body["spec"].get(kind)), "")
         if kind:
-            item = {**asset.body["spec"][kind], "id" if kind == "dataVolume" else "name": asset.live.name}
+            inline = {_key(item) for item in (merged.fields.get("storage") or {}).get(kind) or ()}
+            name = f"DataSource {asset.live.name}" if asset.live.name in inline else asset.live.name
+            item = {**asset.body["spec"][kind], "id" if kind == "dataVolume" else "name": name}
             path = "mountPath" if "mountPath" in item else "path"
             yield kind, {**item, **({path: volume.use.mount_path} if volume.use.mount_path else {})}
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    return str(item.get("name", item.get("id")))
 
 
 def _result(request: WorkloadRequest, merged: Merged, verdict: Verdict, attached: Sequence[Volume]) -> Merged:
     """Return the effective submission without what is mounted by other means, with the origins of the defaults."""
     fields: dict[str, Any] = deepcopy(dict(verdict.effective))
-    elsewhere = {(kind, str(item.get("name", item.get("id")))) for kind, item in _volumes(attached)}
+    elsewhere = {(kind, _key(item)) for kind, item in _volumes(attached, merged)}
     elsewhere |= {(asset.storage, asset.name) for asset in verdict.imposed}
     storage = fields.get("storage") or {}
     for kind in list(storage):
-        storage[kind] = [
-            item for item in storage[kind] if (kind, str(item.get("name", item.get("id")))) not in elsewhere
-        ]
+        storage[kind] = [item for item in storage[kind] if (kind, _key(item)) not in elsewhere]
         if not storage[kind]:
             del storage[kind]
     if "storage" in fields and not storage:
