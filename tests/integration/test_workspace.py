@@ -154,8 +154,7 @@ def test_edits_of_assets_touch_nothing_until_a_restart(space: Space) -> None:
 
 
 def test_old_pins_are_removed(space: Space) -> None:
-    space.running("box")
-    names: list[str] = []
+    names: list[str] = [space.running("box")["status"]["revision"]]
     for number in range(4):
         space.annotate("Workspace", "box", restartedAt=f"2026-11-21T12:00:0{number}Z")
         item = space.wait("Workspace", "box", lambda item: ready(item) and item["status"]["revision"] not in names)
