@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +52,8 @@ def explained() -> dict[str, Any]:
     ],
 )
 def test_a_value_and_its_origin(explained: dict[str, Any], field: str, value: str, origin: str) -> None:
-    assert {"field": field, "value": value, "origin": origin} in explained["values"]
+    row = next(item for item in explained["values"] if item["field"] == field)
+    assert (row["value"], row["origin"]) == (value, origin)
 
 
 def test_every_field_of_the_pod_is_there_once(explained: dict[str, Any], invoke: Invoke) -> None:
@@ -132,3 +134,81 @@ def test_what_cannot_be_explained(invoke: Invoke, what: str, code: int, message:
     seen = invoke("explain", what, "-n", "team-a", "-f", EXAMPLES)
     assert (seen.exit_code, seen.stdout) == (code, "")
     assert message in seen.stderr
+
+
+RULED = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: team-a, labels: {outfitter.dev/project: team-a, outfitter.dev/department: research}}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadPolicy
+metadata: {name: all, namespace: outfitter-system}
+spec:
+  workloadType: workspace
+  scope: {type: department, name: research}
+  defaults:
+    labels: {instances: [{name: cost-center, value: "4711"}]}
+    imagePullPolicy: Always
+  rules:
+    imagePullPolicy: {canEdit: false, options: [{value: Always, displayed: Newest}]}
+    compute: {gpuDevicesRequest: {max: 2, min: 0}, cpuCoreRequest: {required: true, canEdit: true}}
+    environmentVariables: {instances: {locked: [HOME]}}
+    labels: {instances: {locked: [cost-center]}}
+    probes: {readiness: {periodSeconds: {min: 5}}}
+    storage: {emptyDirVolume: {attributes: {medium: {options: [{value: Memory}]}}}, nfs: {instances: {canAdd: false}}}
+  imposedAssets: [{name: datasets}]
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadPolicy
+metadata: {name: own, namespace: team-a}
+spec:
+  workloadType: workspace
+  rules: {compute: {cpuCoreLimit: {max: 8, step: 2}}}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: DataSource
+metadata: {name: datasets, namespace: outfitter-system}
+spec: {nfs: {server: s, path: /p, mountPath: /data}}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: Workspace
+metadata: {name: alice, namespace: team-a}
+spec:
+  image: a
+  compute: {cpuCoreRequest: 1, cpuCoreLimit: 2, gpuDevicesRequest: 1}
+  environmentVariables: [{name: OWN, value: a}]
+  probes: {readiness: {periodSeconds: 5, handler: {httpGet: {path: /, port: 80}}}}
+  storage: {emptyDirVolume: [{name: tmp, path: /tmp, medium: Memory}]}
+"""
+
+
+def test_the_rules_that_bind_a_value(invoke: Invoke, tmp_path: Path) -> None:
+    """Each with its policy; rules that change nothing, such as `canEdit: true`, are left out."""
+    (tmp_path / "all.yaml").write_text(RULED)
+    seen = invoke("explain", "wsp/alice", "-n", "team-a", "-f", tmp_path, "-o", "json")
+    values = {item["field"]: item for item in json.loads(seen.stdout)["values"]}
+    texts = {
+        field: {item["rule"]: item["value"] for item in value["rules"]}
+        for field, value in values.items()
+        if "rules" in value
+    }
+    assert texts == {
+        "imagePullPolicy": {"canEdit": False, "options": [{"value": "Always", "displayed": "Newest"}]},
+        "readinessProbe": {"min": 5},
+        "resources.requests.cpu": {"required": True},
+        "resources.limits.cpu": {"max": 8, "step": 2},
+        "resources.requests.nvidia.com/gpu": {"max": 2, "min": 0},
+        "resources.limits.nvidia.com/gpu": {"max": 2, "min": 0},
+        "volumeMounts[/tmp]": {"options": [{"value": "Memory"}]},
+        "volumeMounts[/data]": {"imposed": True},
+        "pod.labels[cost-center]": {"locked": True},
+    }
+    assert (values["imagePullPolicy"]["origin"], values["pod.labels[cost-center]"]["origin"]) == (
+        ("WorkloadPolicy all",) * 2
+    )
+    policies = {(item["policy"], item["scope"]) for value in values.values() for item in value.get("rules", ())}
+    assert policies == {("outfitter-system/all", "department research"), ("team-a/own", "project team-a")}
+    table = invoke("explain", "wsp/alice", "-n", "team-a", "-f", tmp_path).stdout
+    assert "canEdit false, options [Always] (all, department research)" in table
+    assert "max 8, step 2 (own, project team-a)" in table

@@ -13,10 +13,13 @@ from outfitter.cli import console
 from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
 
 if TYPE_CHECKING:
-    from outfitter.cli.origins import UsedAsset
+    from outfitter.cli.origins import PodValue, UsedAsset
     from outfitter.cli.target import Target
     from outfitter.cluster.protocol import Cluster
     from outfitter.plan.workload.revision import Revision
+
+
+Explained = tuple[Mapping[str, Any], "Revision", Mapping[str, Any] | None]
 
 
 def explain(
@@ -32,7 +35,9 @@ def explain(
     form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Show each value of a workload's pod with the asset that sets it, and the assets that changed since.
+    """Show each value of a workload's pod with the asset or policy that sets it, and the assets that changed since.
+
+    Beside the value are the rules of the project's policies that bind it.
 
     Reads the revision that the workload runs. Values from Secrets are shown as references. With -f, no cluster is
     read: the files are rendered as in `outfitter render`, with the settings in OUTFITTER_* variables.
@@ -59,34 +64,37 @@ def explain(
 
             namespace = namespace or "default"
             simulation = simulate(files, namespace, recursive=recursive)
-            body, revision = asyncio.run(_read_revision(simulation.cluster, chosen, namespace))
+            body, revision, effective = asyncio.run(_read_revision(simulation.cluster, chosen, namespace))
         else:
             namespace = namespace or current_namespace(kubeconfig)
-            body, revision = asyncio.run(_read_from_cluster(kubeconfig, chosen, namespace))
-        values, assets = pod_values(revision), used_assets(revision, body.get("status") or {})
+            body, revision, effective = asyncio.run(_read_from_cluster(kubeconfig, chosen, namespace))
+        values, assets = pod_values(revision, effective), used_assets(revision, body.get("status") or {})
         if form == "table":
-            _print(body, revision, assets)
+            _print(body, revision, values, assets)
             return
         data = {
             "kind": body["kind"],
             "namespace": body["metadata"]["namespace"],
             "name": body["metadata"]["name"],
             "revision": revision.name,
-            "values": [asdict(item) for item in values],
+            "values": [item.to_dict() for item in values],
             "assets": [{key: value for key, value in asdict(item).items() if value != ""} for item in assets],
         }
         console.emit(data, form)
 
 
-async def _read_from_cluster(kubeconfig: str, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
+async def _read_from_cluster(kubeconfig: str, chosen: Target, namespace: str) -> Explained:
     from outfitter.cli.connect import connected
 
     async with connected(kubeconfig) as client:
         return await _read_revision(client, chosen, namespace)
 
 
-async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> tuple[Mapping[str, Any], Revision]:
-    """Read a workload and its revision. OutfitterError, with the message of the status, where either is missing."""
+async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> Explained:
+    """Read a workload, its revision, and the effective policy of its type, if there is one.
+
+    OutfitterError, with the message of the status, where the workload or its revision is missing.
+    """
     from outfitter.errors import OutfitterError
     from outfitter.naming import LABEL_OWNER_UID
     from outfitter.plan.workload.revision import read
@@ -106,14 +114,18 @@ async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> tu
         status = body.get("status") or {}
         detail = status.get("message") or "Outfitter has not reconciled the object yet, or the object runs no pods."
         raise OutfitterError(f"{chosen.kind.name} {namespace}/{chosen.name} has no revision. {detail}")
-    return body, read(CachedObject.of(newest, "ControllerRevision"))
+    runs = chosen.kind.runs.name if chosen.kind.runs else ""
+    policies = [item["spec"] for item in await cluster.list("EffectivePolicy", namespace)]
+    effective = next((item for item in policies if item["workloadType"] == runs), None)
+    return body, read(CachedObject.of(newest, "ControllerRevision")), effective
 
 
-def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[UsedAsset]) -> None:
+def _print(
+    body: Mapping[str, Any], revision: Revision, values: Sequence[PodValue], assets: Sequence[UsedAsset]
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from outfitter.cli.origins import pod_values
     from outfitter.naming import ANNOTATION_RESTARTED_AT
     from outfitter.resolve.serving import BUILT_IN
 
@@ -121,16 +133,16 @@ def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[UsedAss
     out = console.stdout_console()
     meta = body["metadata"]
     out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}\n", style="bold")
-    values = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("FIELD", "VALUE", "FROM"):
-        values.add_column(head, overflow="fold")
-    for item in pod_values(revision):
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    ruled = any(item.rules for item in values)
+    for head in ("FIELD", "VALUE", "FROM", *(["RULES"] if ruled else [])):
+        table.add_column(head, overflow="fold")
+    for item in values:
         outdated = any(label in changed for label in item.origin.split(", "))
         style = "yellow" if outdated else "dim" if item.origin == BUILT_IN else ""
-        values.add_row(
-            Text(item.field), Text(item.value), Text(item.origin + (" (outdated)" if outdated else ""), style)
-        )
-    out.print(values)
+        cells = [Text(item.field), Text(item.value), Text(item.origin + (" (outdated)" if outdated else ""), style)]
+        table.add_row(*cells, *([Text(_rules(item))] if ruled else []))
+    out.print(table)
     if assets:
         out.print()
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -145,3 +157,11 @@ def _print(body: Mapping[str, Any], revision: Revision, assets: Sequence[UsedAss
         out.print(
             f"\nTo apply the changes: kubectl annotate --overwrite {workload} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
         )
+
+
+def _rules(value: PodValue) -> str:
+    """Return the rules of a value by the policy that they come from."""
+    texts: dict[tuple[str, str], list[str]] = {}
+    for item in value.rules:
+        texts.setdefault((item.policy.rpartition("/")[2], item.scope), []).append(str(item))
+    return "; ".join(f"{', '.join(rules)} ({policy}, {scope})" for (policy, scope), rules in texts.items())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from outfitter.cli.binding_rules import BindingRule, binding_rules, imposed_by
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.workload.revision import Revision
 from outfitter.resolve.references import Source
@@ -36,6 +37,14 @@ _RENDERED_FROM: Final[Mapping[str, str]] = {
     "nodeSelector": "nodeType",
     "priorityClassName": "priorityClass",
 }
+# Volume of the pod -> the list of inline volumes in `storage` that it can come from.
+_STORAGE: Final[Mapping[str, str]] = {
+    "persistentVolumeClaim": "pvc",
+    "ephemeral": "pvc",
+    "configMap": "configMapVolume",
+    "secret": "secretVolume",
+    "emptyDir": "emptyDirVolume",
+}
 _OWN_ROWS: Final = frozenset({"name", "env", "resources", "ports", "volumeMounts", "volumeDevices", "securityContext"})
 _POD_ROWS: Final = frozenset({"containers", "volumes", "imagePullSecrets", "securityContext"})
 
@@ -47,6 +56,15 @@ class PodValue:
     field: str
     value: str
     origin: str
+    submitted: tuple[str, ...] = ()
+    """The fields of the submission that the value is rendered from."""
+    rules: tuple[BindingRule, ...] = ()
+    """What the policies of the project demand of these fields."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return field, value and origin, and the rules where there are any."""
+        found: dict[str, Any] = {"field": self.field, "value": self.value, "origin": self.origin}
+        return {**found, "rules": [asdict(item) for item in self.rules]} if self.rules else found
 
 
 @dataclass(frozen=True)
@@ -80,12 +98,15 @@ def _used_asset(source: Source, newer: Mapping[str, Any] | None) -> UsedAsset:
     return UsedAsset(source.kind, source.namespace, source.name, source.generation, newest, change)
 
 
-def pod_values(revision: Revision) -> list[PodValue]:
-    """All values of the pod template, the main container first."""
+def pod_values(revision: Revision, effective: Mapping[str, Any] | None = None) -> list[PodValue]:
+    """All values of the pod template, the main container first.
+
+    `effective`: spec of the EffectivePolicy of the workload's type in its namespace, for the rules of each value.
+    """
     spec = revision.template["spec"]
     main, *others = spec["containers"]
     volumes = {item["name"]: item for item in spec.get("volumes", ())}
-    values = [*_container(revision, main, volumes), *_pod(revision, spec)]
+    values = [*_container(revision, main, volumes), *_pod(revision, spec), *_metadata(revision)]
     for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
         values += [_other(revision, "", f"{group}[{item['name']}]", item) for item in items]
     for pod_group in revision.groups[1:]:
@@ -93,7 +114,15 @@ def pod_values(revision: Revision) -> list[PodValue]:
         prefix = f"groups[{pod_group.name}]"
         values.append(_other(revision, prefix, "", first))
         values += [_other(revision, prefix, f"containers[{item['name']}]", item) for item in rest]
-    return values
+    if effective is None:
+        return values
+    return [replace(item, rules=tuple(_rules(effective, item))) for item in values]
+
+
+def _rules(effective: Mapping[str, Any], value: PodValue) -> list[BindingRule]:
+    kind, _, name = value.origin.partition(" ")
+    imposed = imposed_by(effective, name) if kind == "DataSource" else []
+    return imposed or binding_rules(effective, value.submitted)
 
 
 def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> PodValue:
@@ -105,37 +134,30 @@ def _other(revision: Revision, group: str, name: str, container: Mapping[str, An
 def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[PodValue]:
     for field, value in main.items():
         if field not in _OWN_ROWS:
-            yield PodValue(field, _formatted(field, value), _origin(revision, field))
+            yield _value(revision, field, _formatted(field, value))
     for item in main.get("env", ()):
         field = f"env[{item['name']}]"
-        yield PodValue(
-            field, _variable(item), _first_origin(revision, f"environmentVariables[{item['name']}]", f"pod.{field}")
-        )
+        yield _value(revision, field, _variable(item), f"environmentVariables[{item['name']}]")
     for group in ("requests", "limits"):
         for name, amount in (main.get("resources") or {}).get(group, {}).items():
             field = f"resources.{group}.{name}"
             extended = f"compute.extendedResources[{name}]"
-            yield PodValue(
-                field,
-                str(amount),
-                _first_origin(revision, _RENDERED_FROM.get(field, extended), extended, f"pod.{field}"),
-            )
+            given = (_RENDERED_FROM[field], extended) if field in _RENDERED_FROM else (extended,)
+            yield _value(revision, field, str(amount), *given)
     for item in main.get("ports", ()):
         port = item["containerPort"]
         names = [f"connections[{each['name']}]" for each in revision.submission.get("connections", ())
                  if each.get("containerPort") == port]  # fmt: skip
-        yield PodValue(
-            f"ports[{port}]", item.get("protocol", "TCP"), _first_origin(revision, *names, f"pod.ports[{port}]")
-        )
+        yield _value(revision, f"ports[{port}]", item.get("protocol", "TCP"), *(names or [f"ports[{port}]"]))
     for group, key in (("volumeMounts", "mountPath"), ("volumeDevices", "devicePath")):
         for item in main.get(group, ()):
-            field = f"{group}[{item[key]}]"
+            volume = volumes.get(item["name"], {})
             writable = ", read-only" if item.get("readOnly") else ""
-            yield PodValue(
-                field, _volume(volumes.get(item["name"], {})) + writable, _first_origin(revision, f"pod.{field}")
-            )
+            source = next((kind for kind in volume if kind != "name"), "")
+            given = (f"storage.{_STORAGE.get(source, source)}[{item['name']}]",)
+            yield _value(revision, f"{group}[{item[key]}]", _volume(volume) + writable, *given)
     for name, value in (main.get("securityContext") or {}).items():
-        yield PodValue(f"securityContext.{name}", _formatted(name, value), _origin(revision, f"securityContext.{name}"))
+        yield _value(revision, f"securityContext.{name}", _formatted(name, value))
 
 
 def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[PodValue]:
@@ -146,20 +168,33 @@ def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[PodValue]:
         for name in (credential_secret(source.name), credential_pull_secret(source.name))
     }
     for name, value in (spec.get("securityContext") or {}).items():
-        yield PodValue(
-            f"pod.securityContext.{name}", _formatted(name, value), _origin(revision, f"securityContext.{name}")
-        )
+        found = _value(revision, f"securityContext.{name}", _formatted(name, value))
+        yield replace(found, field=f"pod.{found.field}")
     for item in spec.get("imagePullSecrets", ()):
         name = item["name"]
-        origin = credentials.get(name) or _first_origin(revision, f"imagePullSecrets[{name}]")
-        yield PodValue(f"pod.imagePullSecrets[{name}]", f"Secret {name}", origin)
+        found = _value(revision, f"pod.imagePullSecrets[{name}]", f"Secret {name}", f"imagePullSecrets[{name}]")
+        yield replace(found, origin=credentials.get(name, found.origin))
     for field, value in spec.items():
         if field not in _POD_ROWS and field != "initContainers":
-            yield PodValue(f"pod.{field}", _formatted(field, value), _origin(revision, field))
+            yield replace(_value(revision, field, _formatted(field, value)), field=f"pod.{field}")
 
 
-def _origin(revision: Revision, field: str) -> str:
-    return _first_origin(revision, _RENDERED_FROM.get(field, field), field)
+def _metadata(revision: Revision) -> Iterator[PodValue]:
+    """Labels and annotations of the submission; those that the operator adds to every pod are left out."""
+    metadata = revision.template.get("metadata") or {}
+    for group in ("labels", "annotations"):
+        for item in revision.submission.get(group, ()):
+            if (value := (metadata.get(group) or {}).get(item["name"])) is not None:
+                found = _value(revision, f"{group}[{item['name']}]", value)
+                yield replace(found, field=f"pod.{found.field}")
+
+
+def _value(revision: Revision, field: str, value: str, *submitted: str) -> PodValue:
+    """Return a value with its origin. `submitted`: fields that it is rendered from, the same field by default."""
+    if submitted:
+        return PodValue(field, value, _first_origin(revision, *submitted, f"pod.{field}"), submitted)
+    same = _RENDERED_FROM.get(field, field)
+    return PodValue(field, value, _first_origin(revision, same, field), (same,))
 
 
 def _first_origin(revision: Revision, *paths: str) -> str:
