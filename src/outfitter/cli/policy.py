@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Files, Format, Recursive
+from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
 
 if TYPE_CHECKING:
     from outfitter.cli.policy_files import InForce, PolicyFiles
@@ -138,5 +138,47 @@ def _print_errors(world: PolicyFiles, found: dict[str, InForce]) -> bool:
     return any(not error.conflict for error in errors.values())
 
 
-for _name, _command in (("test", run_cases), ("effective", effective)):
+def diff(
+    files: Files = None,
+    recursive: Recursive = False,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Only the workloads of this namespace. Default: of all namespaces.")
+    ] = "",
+    current: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|DIR", help="Compare with the objects of these files, and read no cluster."),
+    ] = None,
+    form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
+    kubeconfig: Kubeconfig = "",
+) -> None:
+    """Show what would change if the files were applied: effective policies, and the workloads that could not start.
+
+    Every workload is judged as if it started now, with its assets and templates, by the policies of the cluster before
+    and after. What runs keeps running in any case. Reads the cluster with your own rights and changes nothing.
+
+    Examples:
+
+    outfitter policy diff -f gpu-limit.yaml
+
+    outfitter policy diff -f policies/ -R --current deploy/examples
+
+    Exit codes: 0 no workload is newly refused, 1 a workload is newly refused or a policy has errors, 2 the command line
+    is wrong or a file cannot be read.
+    """
+    with console.error_exit():
+        from outfitter.cli.policy_diff_input import difference
+        from outfitter.cli.policy_rows import print_difference
+
+        if not files:
+            raise typer.BadParameter("No input. Use -f FILE, -f FOLDER or -f -.")
+        found = difference(files, current, namespace, kubeconfig, recursive=recursive)
+        if form == "table":
+            print_difference(found)
+        else:
+            console.emit(found.to_dict(), form)
+        if found.refused or found.errors:
+            raise typer.Exit(console.PROBLEMS)
+
+
+for _name, _command in (("test", run_cases), ("effective", effective), ("diff", diff)):
     policy.command(name=_name, help=console.help_of(_command))(_command)

@@ -1,0 +1,56 @@
+"""The input of `outfitter policy diff`: objects of files, and those of a cluster or of other files."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import typer
+
+from outfitter.cli import console
+from outfitter.cli.checks import check
+from outfitter.cli.connect import connected
+from outfitter.cli.documents import read
+from outfitter.cli.policy_diff import Difference, compare, read_objects, with_objects
+from outfitter.cli.render import simulate
+from outfitter.cli.run import settings_from
+from outfitter.cli.target import current_namespace
+from outfitter.cli.validate import print_findings
+from outfitter.simulator.simulation import with_namespace
+
+
+def difference(
+    files: list[str], current: list[str] | None, namespace: str, kubeconfig: str, *, recursive: bool
+) -> Difference:
+    """Compare a cluster, or the files in `current`, with what it would be after `files` were applied."""
+    settings = settings_from({})
+    default = namespace or ("default" if current else current_namespace(kubeconfig))
+    given = _given(files, default, settings.system_namespace, recursive=recursive)
+    with console.progress() as show:
+        show("Reading the objects ...")
+        if current:
+            simulation = simulate(current, default, recursive=recursive)
+            before = asyncio.run(read_objects(simulation.cluster, namespace, settings))
+        else:
+            before = asyncio.run(_read_cluster(kubeconfig, namespace))
+        show("Judging the workloads ...")
+        return compare(before, with_objects(before, given), settings)
+
+
+def _given(files: list[str], default: str, system: str, *, recursive: bool) -> list[dict[str, Any]]:
+    """Read the objects of files. Exits with findings where the API server would reject one."""
+    checked = check(*read(files, recursive=recursive))
+    if checked.findings:
+        print_findings(checked, to_stdout=False)
+        raise typer.Exit(console.PROBLEMS)
+    spaces = [document.body for document in checked.others if document.body.get("kind") == "Namespace"]
+    given = [with_namespace(body, default) for body in spaces]
+    for document in checked.resources:
+        scope = (document.body["spec"].get("scope") or {}).get("type", "project")
+        given.append(with_namespace(document.body, default if scope == "project" else system))
+    return given
+
+
+async def _read_cluster(kubeconfig: str, namespace: str) -> list[dict[str, Any]]:
+    async with connected(kubeconfig) as client:
+        return await read_objects(client, namespace, settings_from({}))
