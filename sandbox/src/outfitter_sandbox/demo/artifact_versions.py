@@ -6,7 +6,7 @@ A draft becomes a version, an Inference runs it and moves to the next version.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from outfitter.api.base import API_VERSION
 from outfitter.naming import group_workload
@@ -31,7 +31,7 @@ async def show_versions(
     steps = _VersionSteps(cluster, report, state, draft)
     await steps.lock_draft()
     await steps.roll_out_next()
-    return [steps.inference, steps.next]
+    return [steps.next, steps.inference]
 
 
 def _runs_as_draft(spec: Object) -> bool:
@@ -73,20 +73,20 @@ class _VersionSteps:
     async def lock_draft(self) -> None:
         """Lock a running draft, and run its version with an Inference."""
         draft, chat = self._draft, key_of(self.inference)
-        revision = self._status(draft)["revision"]
+        revision = self._state.status(draft)["revision"]
         with self._report.stage("A team locks a draft and runs its version"):
             await self._cluster.apply({**head_of(self._state.live(draft)), "spec": {"locked": True}}, "team")
-            await self._state.until(f"{draft} is a version", lambda: bool(self._status(draft).get("version")))
-            version = self._status(draft)["version"]
-            if self._status(draft)["revision"] != revision:
+            await self._state.until(f"{draft} is a version", lambda: bool(self._state.status(draft).get("version")))
+            version = self._state.status(draft)["version"]
+            if self._state.status(draft)["revision"] != revision:
                 raise DemoError(f"{draft}: the lock restarted its pod")
             self._report.success(f"{draft} is version {version} of {self._repository}; its pod did not restart")
             self.inference["spec"]["artifact"]["version"] = version
             await self._cluster.apply(self.inference, "team")
             await self._state.until(f"{chat} runs", lambda: self._state.ready(chat))
-            cache = Key("NimCache", draft.namespace, self._status(chat)["nimCache"]["name"])
+            cache = Key("NimCache", draft.namespace, self._state.status(chat)["nimCache"]["name"])
             await self._state.until(f"{cache} counts both users", lambda: self._users(cache) > 1)
-            self._report.success(f"{chat} runs it at {self._status(chat)['url']}")
+            self._report.success(f"{chat} runs it at {self._state.status(chat)['url']}")
             self._report.success(f"{cache}: {self._users(cache)} users, downloaded once")
 
     async def roll_out_next(self) -> None:
@@ -95,10 +95,8 @@ class _VersionSteps:
         deployment = Key("Deployment", chat.namespace, group_workload(chat.name, "default", first=True))
         with self._report.stage("The team rolls out the next version"):
             await self._cluster.apply(self.next, "team")
-            await self._state.until(
-                f"{clone} is a version", lambda: self._state.exists(clone) and bool(self._status(clone).get("version"))
-            )
-            version = self._status(clone)["version"]
+            await self._state.until(f"{clone} is a version", lambda: bool(self._state.status(clone).get("version")))
+            version = self._state.status(clone)["version"]
             self._report.info(f"{clone}, a clone with image {self._image}{NEXT}, is version {version}")
             self._report.info(f"before:  {self._state.image(deployment)}")
             self.inference["spec"]["artifact"]["version"] = version
@@ -110,8 +108,5 @@ class _VersionSteps:
             await self._state.until(f"{chat} runs version {version}", rolled_out)
             self._report.success(f"after:   {self._state.image(deployment)}, with the model of its image")
 
-    def _status(self, key: Key) -> dict[str, Any]:
-        return self._state.live(key).body.get("status") or {}
-
     def _users(self, cache: Key) -> int:
-        return int((self._status(cache).get("usedBy") or {}).get("total", 0))
+        return int((self._state.status(cache).get("usedBy") or {}).get("total", 0))

@@ -20,7 +20,12 @@ from outfitter_sandbox.demo.sandbox_cluster import SandboxCluster
 
 OPERATOR_NAMESPACE: Final = "outfitter-system"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
-_RIGHTS: Final[Mapping[str, str]] = {
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_POLICIES: Final[dict[str, str]] = {
+    "ValidatingAdmissionPolicy": f"{_ADMISSION}/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": f"{_ADMISSION}/validatingadmissionpolicybindings",
+}
+_RIGHTS: Final[dict[str, str]] = {
     "Namespace": "/api/v1/namespaces",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "ClusterRole": f"{_RBAC}/clusterroles",
@@ -57,6 +62,7 @@ def installed(
             sandbox.restart("kube-controller-manager")
             report.success(f"the API server serves {len(KINDS)} kinds: {', '.join(kind.name for kind in KINDS)}")
             kubeconfig = _grant_rights(sandbox, install, report)
+            _protect(sandbox, install, report)
         yield SandboxCluster(sandbox, objects, kubeconfig, folder / "operator.log")
 
 
@@ -72,7 +78,17 @@ def _grant_rights(sandbox: Sandbox, install: Path, report: Report) -> Path:
     return sandbox.kubeconfig_for(user)
 
 
+def _protect(sandbox: Sandbox, install: Path, report: Report) -> None:
+    """Apply the admission policies, which judge what users apply."""
+    connection = sandbox.connection()
+    bodies = [document.body for document in read([str(install)])[0] if document.body["kind"] in _POLICIES]
+    for body in bodies:
+        _apply(connection, body)
+    names = [body["metadata"]["name"] for body in bodies if body["kind"] == "ValidatingAdmissionPolicy"]
+    report.success(f"the API server checks what users apply: {', '.join(names)}")
+
+
 def _apply(connection: Connection, body: Mapping[str, Any]) -> None:
     meta = body["metadata"]
-    path = _RIGHTS[body["kind"]].format(namespace=meta.get("namespace", ""))
+    path = (_RIGHTS | _POLICIES)[body["kind"]].format(namespace=meta.get("namespace", ""))
     connection.request("PATCH", f"{path}/{meta['name']}?fieldManager=demo&force=true", body, APPLY_PATCH)

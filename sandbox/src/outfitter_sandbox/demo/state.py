@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from outfitter.children import observe
 from outfitter.cli.table import row, settled
@@ -54,6 +55,10 @@ class ClusterState:
         if live is None:
             raise DemoError(f"{key} does not exist")
         return live
+
+    def status(self, key: Key) -> dict[str, Any]:
+        """The status of an object; empty until the caches have the object and the operator has looked at it."""
+        return self.live(key).body.get("status") or {} if self.exists(key) else {}
 
     def ready(self, key: Key) -> bool:
         """Whether the object exists and is Ready, without a change in progress."""

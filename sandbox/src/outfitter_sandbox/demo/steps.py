@@ -13,12 +13,13 @@ from typing import Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.live_table import LiveTable
 from outfitter.cli.table import row
-from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_ON_DEMAND
+from outfitter.naming import ANNOTATION_FORCE_DELETE, ANNOTATION_RESTARTED_AT, LABEL_ON_DEMAND
 from outfitter.simulator.caches import OUR_KINDS
 from outfitter.snapshot import CachedObject, Key
 from outfitter_sandbox.demo.artifact_versions import NEXT, show_versions
 from outfitter_sandbox.demo.cluster import DemoCluster, DemoError, Object
 from outfitter_sandbox.demo.notebook import show_notebook
+from outfitter_sandbox.demo.policies import show_policies
 from outfitter_sandbox.demo.report import Report
 from outfitter_sandbox.demo.state import ClusterState, head_of, key_of
 
@@ -49,8 +50,9 @@ async def run_steps(cluster: DemoCluster, report: Report, objects: Sequence[Obje
         await steps.delete_service(workload)
         await steps.edit_image(workload)
         await steps.edit_asset(workload)
+        assets, users = await show_policies(cluster, report, state, objects, workload)
         versions = await show_versions(cluster, report, state, objects)
-        await steps.delete_all([*objects, *versions])
+        await steps.delete_all([*assets, *objects, *versions, *users])
     report.summary(_NEXT_COMMANDS)
 
 
@@ -156,10 +158,13 @@ class _Steps:
     async def delete_all(self, objects: Sequence[Object]) -> None:
         """Delete all objects: no orphan remains, volumes with data do."""
         with self._report.stage("Delete everything"):
+            self._report.info(
+                f"annotated with {ANNOTATION_FORCE_DELETE}=true: versions, and assets in use, are protected"
+            )
             number = len(await self._cluster.owned())
             keys = list(dict.fromkeys(reversed(_keys(objects))))
             for key in keys:
-                await self._cluster.delete(*key)
+                await self._force_delete(key)
             await self._delete_on_demand_objects(keys)
             await self._state.until(
                 "all created objects are deleted",
@@ -185,7 +190,15 @@ class _Steps:
         for kind in KINDS:
             for live in self._cluster.caches[kind.name].all() if kind.on_demand else ():
                 if LABEL_ON_DEMAND in (live.body["metadata"].get("labels") or {}):
-                    await self._cluster.delete(kind.name, live.namespace, live.name)
+                    await self._force_delete(Key(kind.name, live.namespace, live.name))
+
+    async def _force_delete(self, key: Key) -> None:
+        """Delete an object also where the API server protects it, as a version or as an asset in use."""
+        if self._state.exists(key):
+            head = head_of(self._state.live(key))
+            metadata = {**head["metadata"], "annotations": {ANNOTATION_FORCE_DELETE: "true"}}
+            await self._cluster.apply({**head, "metadata": metadata}, "end")
+        await self._cluster.delete(*key)
 
 
 def _keys(objects: Sequence[Object]) -> list[Key]:
