@@ -14,6 +14,7 @@ from outfitter.policy.items import overridden
 from outfitter.policy.rule import CompiledRule, Source, compile_rule
 from outfitter.policy.sources import in_order, resolve_sources
 
+OWNED: Final = "rule-owned-by-"
 SCOPES: Final = ("system", "tenant", "cluster", "department", "project")
 """Scopes from wide to narrow."""
 
@@ -44,7 +45,7 @@ class PolicyError:
     @property
     def conflict(self) -> bool:
         """Whether a wider policy wins. The rest of the policy counts; any other error makes the policy invalid."""
-        return self.reason.startswith("rule-owned-by-")
+        return self.reason.startswith(OWNED)
 
     def __str__(self) -> str:
         """Name the policy, the field, the error."""
@@ -81,19 +82,35 @@ def effective_policy(chain: Iterable[Policy], workload_type: str) -> tuple[Effec
 
 
 def _imposed(policies: list[Policy], section: str) -> tuple[tuple[ImposedAsset, ...], list[PolicyError]]:
-    found: dict[tuple[str, str], ImposedAsset] = {}
+    """Return the imposed assets; of two with the same name or mount path, that of the wider policy counts."""
+    found: list[ImposedAsset] = []
     errors = []
+    where = f"{section}.imposedAssets" if section else "imposedAssets"
     for policy in policies:
         for asset in policy.imposed:
             if asset.section != section:
                 continue
-            fault = imposed_fault(asset)
+            own = replace(asset, source=policy.source)
+            other = next((item for item in found if item.name == own.name or item.mount_path == own.mount_path), None)
+            fault = imposed_fault(asset) or (_in_the_way(own, other) if other else None)
             if fault:
-                where = f"{section}.imposedAssets" if section else "imposedAssets"
-                errors.append(PolicyError(policy.source, f"{where}[{asset.name}]", *fault))
-            else:
-                found.setdefault((asset.kind, asset.name), replace(asset, source=policy.source))
-    return tuple(found.values()), errors
+                owner = other.source.policy if other and fault[0].startswith(OWNED) else ""
+                errors.append(PolicyError(policy.source, f"{where}[{asset.name}]", *fault, owner))
+            elif other is None:
+                found.append(own)
+    return tuple(found), errors
+
+
+def _in_the_way(own: ImposedAsset, other: ImposedAsset) -> tuple[str, str] | None:
+    """Return why an asset cannot be imposed beside another one; None if both are the same."""
+    if (own.name, own.storage, own.volume) == (other.name, other.storage, other.volume):
+        return None
+    same = f"DataSource {own.name}" if own.name == other.name else f"mount path {own.mount_path}"
+    if own.source == other.source:
+        text = f"{same} is imposed twice. Remove one of the entries."
+        return "rule-unsupported", text
+    text = f"{other.source} imposes another DataSource with the same {'name' if own.name == other.name else 'path'}, "
+    return f"{OWNED}{other.source.scope}", f"{text}and the wider scope wins. Remove the entry from this policy."
 
 
 @dataclass
@@ -167,7 +184,7 @@ class _Merge:
 
     def _owned_error(self, layer: _Layer, path: str, owner: _Layer, why: str) -> None:
         text = f"{owner.source} {why}, and the wider scope wins. Remove the field from this policy."
-        self._error(layer, path, f"rule-owned-by-{owner.source.scope}", text, owner.source.policy)
+        self._error(layer, path, f"{OWNED}{owner.source.scope}", text, owner.source.policy)
 
     def _wider_fixed(self, path: str, layer: _Layer) -> _Layer | None:
         owned = self._rules.get(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from posixpath import normpath
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.policyfields import policy_fields
@@ -41,6 +42,16 @@ class ImposedAsset:
     def storage(self) -> str:
         """The field of `storage`."""
         return _OTHER_NAMES.get(self.kind, self.kind)
+
+    @property
+    def mount_path(self) -> str:
+        """Where it is mounted, in its shortest form."""
+        return clean_path(str(self.volume.get("mountPath") or self.volume.get("path") or ""))
+
+
+def clean_path(path: str) -> str:
+    """Return the shortest form of an absolute path: `//data/./` is `/data`."""
+    return normpath(f"/{path.lstrip('/')}")
 
 
 def imposed_fault(asset: ImposedAsset) -> tuple[str, str] | None:

@@ -75,7 +75,7 @@ def apply_items(policy: Items, given: Iterable[Any], imposed: Mapping[str, Impos
     own = _merge_given(policy, given, imposed, result)
     for key, leaves in result.items.items():
         _fill(policy, key, leaves, result.sources)
-        _judge(policy, key, leaves, own.get(key), result.violations)
+        judge(policy, key, leaves, own.get(key), result.violations)
     return result
 
 
@@ -159,7 +159,7 @@ def _computed(rule: CompiledRule, leaves: Mapping[str, Any]) -> Any:
     return scaled(rule.table, leaves.get(source.source.path), source.source, source.factor)
 
 
-def _judge(policy: Items, key: str, leaves: Leaves, own: Leaves | None, violations: list[Violation]) -> None:
+def judge(policy: Items, key: str, leaves: Leaves, own: Leaves | None, violations: list[Violation]) -> None:
     """Judge the attributes of one item; `own` are the fields that the submission sets."""
     for path, rule in policy.rules.items():
         value = leaves.get(path)

@@ -11,14 +11,24 @@ from typing import Any, Final
 import orjson
 
 from outfitter.api.refs import DataSourceRef
-from outfitter.api.v1alpha1.inference import OF_THE_ARTIFACT
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
+from outfitter.policy.beside import (
+    connection_items,
+    data_source_items,
+    moved,
+    others,
+    violations_beside,
+    with_serving_port,
+    without_connection,
+)
 from outfitter.policy.chain import Policy, PolicyError, effective_policy
+from outfitter.policy.containers import OF_CONTAINERS, of_container, required_of_all, violations_of_pod, with_fixed
 from outfitter.policy.effective import EffectivePolicy
-from outfitter.policy.imposed import KINDS
+from outfitter.policy.partial import without_partial_defaults
 from outfitter.policy.rule import Source
 from outfitter.policy.selection import Selected, select, to_policy
 from outfitter.policy.submission import Verdict, apply_policy
+from outfitter.policy.values import get
 from outfitter.policy.violation import Violation
 from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
@@ -30,8 +40,6 @@ from outfitter.resolve.volumes import Volume
 from outfitter.snapshot import Reader, Resource
 
 KIND: Final = "WorkloadPolicy"
-_OF_CONTAINERS: Final = frozenset({*OF_THE_ARTIFACT, "compute"})
-"""Fields that belong to the containers of an artifact."""
 _ABSENT: Final = (Reason.REFERENCE_NOT_FOUND, Reason.REFERENCE_DELETING)
 
 
@@ -114,7 +122,7 @@ def merged(
         found = _imposed(reader, place, namespace, ref)
         if found is None:
             return None
-        assets[found.live.name] = found
+        assets.setdefault(found.live.name, found)  # of two with one name, that of the wider policy counts
         spec: Mapping[str, Any] = found.body["spec"]
         return spec
 
@@ -156,31 +164,54 @@ class ProjectPolicies:
             found.problems += _invalid(counts.invalid)
             return merged
         self._counts = counts
-        verdict = apply_policy(counts.policy, submission(request, merged, attached))
+        section = counts.policy.sections[""]
+        given = submission(request, merged)
+        verdict = apply_policy(counts.policy, with_serving_port(given))
         self.imposed = tuple(counts.assets[asset.name] for asset in verdict.imposed if asset.name in counts.assets)
         found.problems += [note(Reason.NOT_ENFORCED, text) for text in verdict.notes]
+        own, known = others(attached, self.imposed)
+        items = [*data_source_items(section, own, merged), *connection_items(section, merged)]
         of_artifact = request.artifact is not None or request.own_artifact
-        violations = [item for item in verdict.violations if not (of_artifact and _of_container(item.field))]
-        self._refuse(violations, found, "spec")
-        result = _result(request, merged, verdict, attached)
+        violations = [
+            *(item for item in verdict.violations if not (of_artifact and of_container(item.field))),
+            *violations_beside(section, items),
+            *moved(known, verdict.imposed),
+        ]
+        self._refuse(sorted(violations, key=lambda item: (item.field, item.rule)), found, "spec")
+        for sizing in request.sizings:
+            if sizing.autoscaling is not None:
+                scaled = apply_policy(counts.policy, {"autoscaling": sizing.autoscaling.to_dict()})
+                broken = [item for item in scaled.violations if item.field.startswith("autoscaling.")]
+                self._refuse(broken, found, f"spec.containerGroups[{sizing.name}]")
+        result = _result(request, merged, given, verdict)
         if of_artifact:
-            for name in _OF_CONTAINERS & result.fields.keys():
+            for name in OF_CONTAINERS & result.fields.keys():
                 del result.fields[name]
-            result.fields |= {name: merged.fields[name] for name in _OF_CONTAINERS & merged.fields.keys()}
+            result.fields |= {name: merged.fields[name] for name in OF_CONTAINERS & merged.fields.keys()}
         return result
 
     def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
-        """Judge one container of an artifact. Only the main one gets defaults, and must have what is required."""
+        """Judge one container of an artifact.
+
+        The main one gets the defaults, and must have what is required. The others get what is fixed.
+        """
         if self._counts is None:
             return merged
-        verdict = apply_policy(self._counts.policy, {name: merged.fields[name] for name in _judged(merged)})
-        violations = [item for item in verdict.violations if _of_container(item.field)]
-        self._refuse([item for item in violations if main or item.rule != "required"], found, field)
+        policy = self._counts.policy
+        verdict = apply_policy(policy, {name: value for name, value in merged.fields.items() if name in OF_CONTAINERS})
+        violations = [item for item in verdict.violations if of_container(item.field)]
+        self._refuse([item for item in violations if main or required_of_all(item)], found, field)
+        origins = {path: origin for path, origin in _origins(verdict).items() if of_container(path)}
         if not main:
-            return merged
-        fields = {name: verdict.effective[name] for name in _OF_CONTAINERS & verdict.effective.keys()}
-        origins = {path: origin for path, origin in _origins(verdict).items() if _of_container(path)}
+            fields = with_fixed(policy.sections[""], merged.fields, verdict)
+            return Merged(fields, {**origins, **merged.origins})
+        fields = {name: verdict.effective[name] for name in OF_CONTAINERS & verdict.effective.keys()}
         return Merged({**merged.fields, **fields}, {**origins, **merged.origins})
+
+    def pod(self, containers: Sequence[Mapping[str, Any]], found: Found, field: str) -> None:
+        """Judge what the containers of one pod of an artifact ask for together; `containers`: their compute."""
+        if self._counts is not None and len(containers) > 1:
+            self._refuse(list(violations_of_pod(self._counts.policy.sections[""], containers)), found, field)
 
     def _refuse(self, violations: Sequence[Violation], found: Found, root: str) -> None:
         """Report violations, unless a layer of the submission is missing: it may set what they are about."""
@@ -200,41 +231,24 @@ def _invalid(errors: Sequence[PolicyError]) -> Iterator[Problem]:
         yield waiting(Reason.POLICY_INVALID, text)
 
 
-def _of_container(path: str) -> bool:
-    return path.partition(".")[0].partition("[")[0] in _OF_CONTAINERS
-
-
-def _judged(merged: Merged) -> list[str]:
-    return [name for name in merged.fields if name in _OF_CONTAINERS]
-
-
 def _origins(verdict: Verdict) -> dict[str, str]:
     return {path: f"{KIND} {source.policy.rpartition('/')[2]}" for path, source in verdict.sources.items()}
 
 
-def submission(request: WorkloadRequest, merged: Merged, attached: Sequence[Volume] = ()) -> dict[str, Any]:
-    """Return what the rules are about: all merged fields, exclusions of items, and the volumes of DataSources."""
+def submission(request: WorkloadRequest, merged: Merged) -> dict[str, Any]:
+    """Return what the rules are about: all merged fields, and exclusions of items."""
     given: dict[str, Any] = deepcopy(merged.fields)
     if request.autoscaling is not None:
         given["autoscaling"] = {**(given.get("autoscaling") or {}), **request.autoscaling.to_dict()}
-    for path, key in KEYED.items():
+    for path in KEYED:
         for layer in (request.from_template, request.inline):
-            for item in _at(layer, path) or ():
+            for item in get(layer, path.split(".")) or ():
                 if item.get("exclude"):
-                    _exclude(given, path, key, item)
-    for kind, item in _volumes(attached, merged):
-        given.setdefault("storage", {}).setdefault(kind, []).append(item)
+                    _exclude(given, path, item)
     return given
 
 
-def _at(tree: Mapping[str, Any], path: str) -> Any:
-    node: Any = tree
-    for step in path.split("."):
-        node = node.get(step) if isinstance(node, Mapping) else None
-    return node
-
-
-def _exclude(given: dict[str, Any], path: str, key: str, item: Mapping[str, Any]) -> None:
+def _exclude(given: dict[str, Any], path: str, item: Mapping[str, Any]) -> None:
     """Keep the exclusion of an item that is not there any more: it may be one of a policy."""
     *steps, last = path.split(".")
     node = given
@@ -243,46 +257,29 @@ def _exclude(given: dict[str, Any], path: str, key: str, item: Mapping[str, Any]
     items = node.setdefault(last, [])
     name = identity(path, item)
     if not any(identity(path, each) == name for each in items):
-        items.append({key: item.get(key, name), "exclude": True})
+        items.append(dict(item))
 
 
-def _volumes(attached: Sequence[Volume], merged: Merged) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the DataSources of a workload as inline volumes, with their type.
-
-    One that has the name of an inline volume gets another key: they are two volumes.
-    """
-    for volume in attached:
-        asset = volume.use.asset
-        if asset is None:
-            continue
-        kind = next((kind for kind in sorted(KINDS) if asset.body["spec"].get(kind)), "")
-        if kind:
-            inline = {_key(item) for item in (merged.fields.get("storage") or {}).get(kind) or ()}
-            name = f"DataSource {asset.live.name}" if asset.live.name in inline else asset.live.name
-            item = {**asset.body["spec"][kind], "id" if kind == "dataVolume" else "name": name}
-            path = "mountPath" if "mountPath" in item else "path"
-            yield kind, {**item, **({path: volume.use.mount_path} if volume.use.mount_path else {})}
-
-
-def _key(item: Mapping[str, Any]) -> str:
-    return str(item.get("name", item.get("id")))
-
-
-def _result(request: WorkloadRequest, merged: Merged, verdict: Verdict, attached: Sequence[Volume]) -> Merged:
+def _result(request: WorkloadRequest, merged: Merged, given: Mapping[str, Any], verdict: Verdict) -> Merged:
     """Return the effective submission without what is mounted by other means, with the origins of the defaults."""
     fields: dict[str, Any] = deepcopy(dict(verdict.effective))
-    elsewhere = {(kind, _key(item)) for kind, item in _volumes(attached, merged)}
-    elsewhere |= {(asset.storage, asset.name) for asset in verdict.imposed}
-    storage = fields.get("storage") or {}
-    for kind in list(storage):
-        storage[kind] = [item for item in storage[kind] if (kind, _key(item)) not in elsewhere]
-        if not storage[kind]:
-            del storage[kind]
-    if "storage" in fields and not storage:
-        del fields["storage"]
+    _drop_imposed(fields, verdict)
+    without_connection(fields, given)
+    fields = without_partial_defaults(request.traits.kind, fields, given)
     if request.autoscaling is not None and "autoscaling" in fields:
         own = request.autoscaling.to_dict()  # never frozen by a revision
         fields["autoscaling"] = {name: value for name, value in fields["autoscaling"].items() if name not in own}
         if not fields["autoscaling"]:
             del fields["autoscaling"]
     return Merged(fields, {**_origins(verdict), **merged.origins})
+
+
+def _drop_imposed(fields: dict[str, Any], verdict: Verdict) -> None:
+    imposed = {(asset.storage, asset.name) for asset in verdict.imposed}
+    storage = fields.get("storage") or {}
+    for kind in list(storage):
+        storage[kind] = [item for item in storage[kind] if (kind, str(item.get("name", item.get("id")))) not in imposed]
+        if not storage[kind]:
+            del storage[kind]
+    if "storage" in fields and not storage:
+        del fields["storage"]

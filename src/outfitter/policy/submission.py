@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from posixpath import normpath
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.policyfields import policy_fields
 from outfitter.policy.effective import EffectivePolicy, Fields, Items, Section
-from outfitter.policy.imposed import ImposedAsset
+from outfitter.policy.imposed import ImposedAsset, clean_path
 from outfitter.policy.items import apply_items
 from outfitter.policy.rule import Source
 from outfitter.policy.values import drop, get, is_empty, put, same, scaled, shown, without_absent
 from outfitter.policy.violation import Violation
 
+_SOURCE_OF_IDS: Final = "security.uidGidSource"
+_IDS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
 _ONLY_WORKER: Final = frozenset(path.partition(".")[0] for path in policy_fields("distributed", "worker")) - frozenset(
     path.partition(".")[0] for path in policy_fields("distributed", "master")
 )
@@ -84,6 +85,7 @@ def _verdict(tree: dict[str, Any], states: Mapping[str, _State]) -> Verdict:
 def _section(section: Section, tree: dict[str, Any]) -> _State:
     """Judge and complete one section, in place."""
     state = _State(tree)
+    _say_custom(section, tree)
     for policy in section.fields:
         _field(policy, state)
     kinds = {items.table.path for items in section.items}
@@ -97,13 +99,23 @@ def _section(section: Section, tree: dict[str, Any]) -> _State:
             state.notes.append(
                 f"{asset.source} imposes DataSource {asset.name}, whose type this workload cannot mount."
             )
-    paths = {_mount_path(asset): asset for asset in state.imposed}
+    paths = {asset.mount_path: asset for asset in state.imposed}
     for items in section.items:
         fixed = imposed.get(items.table.path, {})
         given = get(tree, items.parts)
         if given is not None or items.instances or fixed:
             _items(items, given if isinstance(given, list) else [], fixed, paths, state)
     return state
+
+
+def _say_custom(section: Section, tree: dict[str, Any]) -> None:
+    """Set `custom` where ids are given without their source, if policies have a say in the source."""
+    security = tree.get("security")
+    if not isinstance(security, Mapping) or security.get("uidGidSource") is not None:
+        return
+    asked = any(field.table.path == _SOURCE_OF_IDS for field in section.fields)
+    if asked and any(security.get(name) is not None for name in _IDS):
+        put(tree, _SOURCE_OF_IDS.split("."), "custom")
 
 
 def _field(policy: Fields, state: _State) -> None:
@@ -145,7 +157,7 @@ def _items(
     if paths and table.path.startswith("storage."):
         for key, leaves in found.items.items():
             mount_path = leaves.get(table.mount_path)
-            asset = paths.get(normpath(mount_path)) if isinstance(mount_path, str) else None
+            asset = paths.get(clean_path(mount_path)) if isinstance(mount_path, str) else None
             if asset is not None:
                 where = f"{table.path}.instances[{key}]"
                 state.violations.append(Violation(where, "mountPath", shown(mount_path), asset.name, asset.source))
@@ -156,8 +168,3 @@ def _items(
         put(state.tree, policy.parts, volumes)
     else:
         drop(state.tree, policy.parts)
-
-
-def _mount_path(asset: ImposedAsset) -> str:
-    path = asset.volume.get("mountPath") or asset.volume.get("path") or ""
-    return normpath(str(path))

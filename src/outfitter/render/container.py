@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from outfitter.api.v1alpha1.containers import Probe
+from outfitter.api.v1alpha1.containers import PROBE_PORT, Probe
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 
@@ -24,7 +24,6 @@ NIM_POD: Mapping[str, Any] = {"securityContext": {"fsGroup": 1000, "fsGroupChang
 # rules. The pod serves that long, so a rollout has no failed request (decision 23).
 _DRAIN: Mapping[str, Any] = {"preStop": {"sleep": {"seconds": 10}}}
 _USUAL_SECONDS = 600  # the default of the Deployment controller
-_PORT = 8080
 
 
 def with_container_overrides(part: PodPatch, use: ContainerUse) -> PodPatch:
@@ -42,7 +41,9 @@ def with_container_overrides(part: PodPatch, use: ContainerUse) -> PodPatch:
             added[name] = _probe(probe, use.port)
             if use.nim and name == "startupProbe" and "failure_threshold" not in probe.model_fields_set:
                 added[name]["failureThreshold"] = ceil(_LOADING_SECONDS / probe.period_seconds)
-        elif use.nim:
+            if name in part.container:  # with what policies add to it
+                added[name] = _combined(added[name], part.container[name])
+        elif use.nim and name not in part.container:
             added[name] = _nim_probe(_NIM_PROBES[name], use.port)
     profile = item.security_context.seccomp_profile
     security = dict(part.container.get("securityContext") or {})
@@ -59,7 +60,7 @@ def _ports(use: ContainerUse) -> list[dict[str, Any]]:
 def _probe(probe: Probe, port: int | None) -> dict[str, Any]:
     get = {
         "path": probe.path,
-        "port": probe.port or port or _PORT,
+        "port": probe.port or port or PROBE_PORT,
         "scheme": probe.scheme,
         "host": probe.host,
         "httpHeaders": [{"name": name, "value": value} for name, value in sorted(probe.http_headers.items())] or None,
@@ -72,6 +73,10 @@ def _probe(probe: Probe, port: int | None) -> dict[str, Any]:
         "timeoutSeconds": probe.timeout_seconds,
         "failureThreshold": probe.failure_threshold,
     }
+
+
+def _combined(probe: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    return {**probe, **over, "httpGet": {**probe["httpGet"], **over.get("httpGet", {})}}
 
 
 def _nim_probe(numbers: Mapping[str, Any], port: int | None) -> dict[str, Any]:

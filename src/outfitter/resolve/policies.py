@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from outfitter.resolve.merge import Merged
 from outfitter.resolve.references import Found
@@ -30,3 +30,6 @@ class Policies(Protocol):
 
         `field`: its place in the artifact. `main`: it is the one that the fields of the workload are about.
         """
+
+    def pod(self, containers: Sequence[Mapping[str, Any]], found: Found, field: str) -> None:
+        """Judge what the containers of one pod of an artifact ask for together; `containers`: their compute."""

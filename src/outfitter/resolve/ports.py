@@ -17,7 +17,7 @@ def serving_port(spec: Any) -> int | None:
     """Return the port at which an inference without an artifact answers."""
     if not isinstance(spec, InferenceSpec):
         return None
-    if spec.serving_port is not None:
+    if spec.serving_port is not None and spec.serving_port.container is not None:
         return spec.serving_port.container
     return next((item.container_port for item in serving_connections(spec)), None)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outfitter.api.v1alpha1.containers import Container, ContainerGroup
+from outfitter.api.v1alpha1.containers import PROBE_PORT, Container, ContainerGroup, Probe
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, stalled
@@ -23,7 +23,14 @@ from outfitter.resolve.policies import Policies
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_template
-from outfitter.resolve.volumes import asset_volumes, check_volumes, imposed_volumes, inline_volumes, with_nodes
+from outfitter.resolve.volumes import (
+    asset_volumes,
+    check_volumes,
+    imposed_volumes,
+    inline_volumes,
+    not_imposed,
+    with_nodes,
+)
 from outfitter.resolve.workload import (
     ContainerUse,
     GroupUse,
@@ -63,7 +70,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     merged = policies.apply(request, merged, attached, found)
     spec = read_submission(request.traits, merged, found)
     imposed = imposed_volumes(reader, request, policies.imposed, found)
-    volumes = [*attached, *inline_volumes(request, spec.storage), *imposed]
+    volumes = [*not_imposed(attached, policies.imposed), *inline_volumes(request, spec.storage), *imposed]
     check_volumes(reader, request.namespace, volumes, found)
     groups: tuple[GroupUse, ...] = ()
     facts: Mapping[str, Any] = {}
@@ -124,6 +131,8 @@ def _group(context: _Context, group: ContainerGroup, key: str, merged: Merged) -
     """Return the containers of one group, the primary first."""
     places = sorted(range(len(group.containers)), key=lambda place: place != group.primary)
     containers = [_container(context, group, place, merged, primary=place == group.primary) for place in places]
+    compute = [container.spec.compute.to_dict() for container in containers]
+    context.policies.pod(compute, context.found, f"spec.containerGroups[{group.name}]")
     return GroupUse(group.name, key, tuple(containers))
 
 
@@ -131,10 +140,7 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     item, name = group.containers[place], group.container_names[place]
     field = f"spec.containerGroups[{group.name}].containers[{name}]"
     nim = context.definition.type == "nim" and primary
-    layers: list[Layer] = []
-    if nim:
-        layers.append(Layer(BUILT_IN, _nim_defaults(context, item, f"{field}.environmentVars")))
-    layers.append(Layer(label(context.definition.resource), _submission(item)))
+    layers = [Layer(label(context.definition.resource), _submission(item))]
     if primary and "compute" in merged.fields:
         layers += _split(merged)
     sizing = context.request.sizing(group.name)
@@ -146,7 +152,11 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
         compute_field = f"{run}.containerGroups[{group.name}].containers[{name}].compute"
     main = primary and group.name == context.definition.groups[0].name
     result = context.policies.container(merge(layers), context.found, field, main=main)
-    spec = WorkspaceSpec.model_validate(result.fields)
+    if nim:  # below all others, and no business of policies
+        built_in = merge([Layer(BUILT_IN, _nim_defaults(context, item, f"{field}.environmentVars"))])
+        fields = merge([Layer("", built_in.fields), Layer("", result.fields)]).fields
+        result = Merged(fields, {**built_in.origins, **result.origins})
+    spec = WorkspaceSpec.model_validate(_without_own_profile(result.fields, item))
     check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
     for error in incomplete_part(spec.compute):
         context.found.problems.append(
@@ -157,6 +167,14 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.resource))
     origins = {**result.origins, **own_probes}
     return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim, compute_field)
+
+
+def _without_own_profile(fields: Mapping[str, Any], item: Container) -> Mapping[str, Any]:
+    """Return the fields without the seccomp profile that a container sets for itself: theirs is that of the pod."""
+    if item.security_context.seccomp_profile is None:
+        return fields
+    security = {name: value for name, value in fields["security"].items() if name != "seccompProfileType"}
+    return {**fields, "security": security}
 
 
 def _for_download(request: WorkloadRequest, merged: Merged, found: ResolvedArtifact) -> dict[str, Any]:
@@ -194,13 +212,26 @@ def _submission(item: Container) -> dict[str, Any]:
         "allowPrivilegeEscalation": context.allow_privilege_escalation,
         "readOnlyRootFilesystem": context.read_only_root_filesystem,
         "capabilities": list(context.capabilities.add) or None,
+        "seccompProfileType": context.seccomp_profile.type if context.seccomp_profile else None,
     }
-    return {
+    probe = item.readiness_probe
+    submission: dict[str, Any] = {
         "image": item.image_uri,
         "command": shlex.join(item.entrypoint) if item.entrypoint else None,
         "environmentVariables": variables,
         "security": {key: value for key, value in security.items() if value is not None},
     }
+    return {**submission, **({"probes": {"readiness": _readiness(probe, item.port)}} if probe else {})}
+
+
+def _readiness(probe: Probe, port: int | None) -> dict[str, Any]:
+    """Return a readiness probe as fields of a submission; what the artifact does not set is absent."""
+    given = probe.to_dict()
+    target = {name: given[name] for name in ("scheme", "host") if name in given}
+    get = {"path": probe.path, "port": probe.port or port or PROBE_PORT, **target}
+    names = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold")
+    numbers: dict[str, Any] = {name: given[name] for name in names if name in given}
+    return {**numbers, "handler": {"httpGet": get}}
 
 
 def _nim_defaults(context: _Context, item: Container, field: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from outfitter.resolve.volumes import (
     check_volumes,
     imposed_volumes,
     inline_volumes,
+    not_imposed,
     with_nodes,
 )
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -105,7 +106,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     merged = policies.apply(request, merged, attached, found)
     spec = read_submission(request.traits, merged, found)
     imposed = imposed_volumes(reader, request, policies.imposed, found)
-    volumes = [*attached, *inline_volumes(request, spec.storage), *imposed]
+    volumes = [*not_imposed(attached, policies.imposed), *inline_volumes(request, spec.storage), *imposed]
     check_variables(reader, request.namespace, spec, found)
     check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found, request.type)

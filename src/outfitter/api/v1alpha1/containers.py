@@ -4,7 +4,7 @@ One module: these models are the fields of one tree, and their rules refer to ea
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -66,6 +66,10 @@ class ArtifactVariable(Model):
     """The value itself, for string; may be empty. `$(OTHER)` is replaced by the kubelet."""
     credential: CredentialKeyRef | None = None
     """The key of a Credential to read, for credential."""
+
+
+PROBE_PORT: Final = 8080
+"""Port of a probe of a container without a port."""
 
 
 class Probe(Model):

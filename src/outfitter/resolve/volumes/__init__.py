@@ -7,7 +7,14 @@ from outfitter.resolve.volumes.data import DataVolume
 from outfitter.resolve.volumes.empty_dir import EmptyDirVolume
 from outfitter.resolve.volumes.git import GitVolume
 from outfitter.resolve.volumes.host_path import HostPathVolume
-from outfitter.resolve.volumes.lookup import IMPOSED, asset_volumes, imposed_volumes, inline_volumes, source_volume
+from outfitter.resolve.volumes.lookup import (
+    IMPOSED,
+    asset_volumes,
+    imposed_volumes,
+    inline_volumes,
+    not_imposed,
+    source_volume,
+)
 from outfitter.resolve.volumes.nfs import NfsVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.s3 import S3Volume
@@ -35,6 +42,7 @@ __all__ = [
     "imposed_volumes",
     "inline_volumes",
     "not_for_inference",
+    "not_imposed",
     "source_volume",
     "with_nodes",
 ]

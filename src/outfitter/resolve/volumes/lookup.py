@@ -67,6 +67,12 @@ def imposed_volumes(
             yield volume
 
 
+def not_imposed(attached: Iterable[Volume], imposed: Iterable[Resource]) -> Iterator[Volume]:
+    """Yield the volumes that policies do not mount already."""
+    uids = {asset.live.uid for asset in imposed}
+    return (volume for volume in attached if volume.use.asset is None or volume.use.asset.live.uid not in uids)
+
+
 def inline_volumes(request: WorkloadRequest, storage: Storage) -> Iterator[Volume]:
     """Yield the volumes that the workload describes itself."""
     use = VolumeUse(label(request.resource), "", "spec.storage", request.name)
