@@ -122,13 +122,11 @@ def with_serving_port(submission: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_connection(fields: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Remove from `fields` the servingPort that is a connection in fact."""
+    """Remove from `fields` the servingPort that is nothing but a connection in fact."""
     if given.get("servingPort") or "servingPort" not in fields:
         return
     of_connection = with_serving_port(dict(given)).get("servingPort") or {}
-    rest = {name: value for name, value in fields["servingPort"].items() if name not in of_connection}
-    fields["servingPort"] = rest
-    if not rest:
+    if fields["servingPort"].keys() <= of_connection.keys():
         del fields["servingPort"]
 
 

@@ -58,7 +58,7 @@ def violations_of_pod(section: Section, containers: Sequence[Mapping[str, Any]])
     for found in section.fields:
         group, _, name = found.table.path.partition(".")
         rule = found.rule
-        if group == "compute" and rule is not None and found.table.type in NUMBERS:
+        if group == "compute" and rule is not None and found.table.type in (*NUMBERS, "quantity"):
             values = [item[name] for item in containers if item.get(name) is not None]
             yield from _too_much(rule, values, found.table.path)
     for items in section.items:

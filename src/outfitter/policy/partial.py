@@ -13,6 +13,10 @@ _ALONE: Final[Mapping[str, tuple[str, ...]]] = {"autoscaling": ("maxReplicas", "
 """Objects whose fields are all optional -> those that ask for the object by themselves."""
 
 
+_OPTIONAL: Final = ("probes", "podAffinity")
+"""Objects that are nothing without some of their fields, and that a workload need not have."""
+
+
 def without_partial_defaults(kind: str, fields: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields without objects that defaults began and cannot complete, such as a probe without a handler.
 
@@ -24,6 +28,8 @@ def without_partial_defaults(kind: str, fields: dict[str, Any], given: Mapping[s
             del result[name]
     for error in incomplete(kind, result):
         steps = [str(step) for step in error.path]
+        if not steps or steps[0] not in _OPTIONAL:
+            continue
         for length in range(1, len(steps) + 1):
             path = steps[:length]
             if isinstance(get(result, path), Mapping) and not get(given, path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.refs import AssetRef
+from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
@@ -126,9 +127,29 @@ def targets(reader: Reader, asset: Resource) -> list[str]:
     found = []
     for namespace in _in_scope(reader, where):
         own = reader.get(asset.live.kind, namespace, asset.live.name)
-        if own is None or own.namespace == system:
+        if own is None or own.namespace == system or is_imposed(reader, asset, namespace):
             found.append(namespace)
     return found
+
+
+def is_imposed(reader: Reader, asset: Resource, namespace: str) -> bool:
+    """Return whether a shared policy mounts a shared DataSource into the workloads of a namespace.
+
+    An asset of the same name in that namespace does not replace it then.
+    """
+    if asset.live.kind != "DataSource":
+        return False
+    labels, system = reader.labels(namespace), reader.settings.system_namespace
+    scopes = [("", ""), ("cluster", ""), ("tenant", ""), ("department", labels.get(LABEL_DEPARTMENT, ""))]
+    policies = [policy for name in SECTIONS for policy in reader.policies(system, name, scopes)]
+    return any(asset.live.name in _imposed_names(policy.body["spec"].get("imposedAssets")) for policy in policies)
+
+
+def _imposed_names(given: Any) -> set[str]:
+    """Return the names in imposedAssets, whose shape depends on the workload type."""
+    lists = given.values() if isinstance(given, Mapping) else [given]
+    entries = [entry for entries in lists if isinstance(entries, list) for entry in entries]
+    return {name for entry in entries if isinstance(entry, Mapping) and isinstance(name := entry.get("name"), str)}
 
 
 def _in_scope(reader: Reader, where: Reach) -> Iterator[str]:

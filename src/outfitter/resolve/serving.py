@@ -227,8 +227,8 @@ def _submission(item: Container) -> dict[str, Any]:
 def _readiness(probe: Probe, port: int | None) -> dict[str, Any]:
     """Return a readiness probe as fields of a submission; what the artifact does not set is absent."""
     given = probe.to_dict()
-    target = {name: given[name] for name in ("scheme", "host") if name in given}
-    get = {"path": probe.path, "port": probe.port or port or PROBE_PORT, **target}
+    target = {str(name): given[name] for name in ("scheme", "host") if name in given}
+    get: dict[str, Any] = {"path": probe.path, "port": probe.port or port or PROBE_PORT, **target}
     names = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold")
     numbers: dict[str, Any] = {name: given[name] for name in names if name in given}
     return {**numbers, "handler": {"httpGet": get}}
