@@ -25,7 +25,7 @@ _URL: Final = "ExternalUrl"
 
 @dataclass(frozen=True)
 class BesideItem:
-    """One item of the list at `path`. `silent`: values that it has although nobody wrote them."""
+    """One item of the list at `path`. `silent`: the values of fields that are not written."""
 
     path: str
     fields: Mapping[str, Any]
