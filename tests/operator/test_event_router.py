@@ -345,3 +345,31 @@ async def test_a_kind_that_appears_or_disappears_requeues_those_that_asked(bench
         caches.set_served("Widget", served)
         assert reader.serves("Widget") is served
         assert await bench.due() == {ALICE}
+
+
+async def test_a_deferred_dependency_requeues_once_per_window(bench: Bench) -> None:
+    """A policy that is edited a hundred times in a minute concerns the compliance of many assets."""
+    team = Dep("Namespace", "", "a")
+    bench.reverse_index.record(TORCH, frozenset({team.deferred, Dep("Credential", "*", "*").deferred}))
+    bench.reverse_index.record(ALICE, frozenset({team}))
+    for number in range(100):
+        labels = {"outfitter.dev/department": f"d{number}"}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": labels}}
+        bench.cluster.user_apply(body)
+        assert await bench.due() == {ALICE}
+    bench.clock.advance(10)
+    assert await bench.due() == {TORCH}
+    bench.create(Key("Credential", "b", "token"))
+    bench.clock.advance(10)
+    assert await bench.due() == {Key("Credential", "b", "token"), TORCH}
+    bench.clock.advance(10)
+    assert await bench.due() == set()
+    assert bench.reverse_index.users(Key("Credential", "b", "token")) == (), "it is no user"
+
+
+async def test_a_deferred_dependency_that_changes_during_its_reconciliation(bench: Bench) -> None:
+    dep = Dep("Namespace", "", "*").deferred
+    bench.reverse_index.begin(TORCH)
+    bench.cluster.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b", "labels": {"x": "y"}}})
+    bench.reverse_index.record(TORCH, frozenset({dep}))
+    assert bench.reverse_index.end(TORCH, frozenset({dep}))

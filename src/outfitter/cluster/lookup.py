@@ -50,6 +50,10 @@ class CacheLookup:
         """See Lookup.indexed."""
         return list(self._index[kind].get(value, {}).values())
 
+    def values(self, kind: str) -> Iterable[str]:
+        """See Lookup.values."""
+        return self._index[kind].keys()
+
     def update(self, change: Change) -> None:
         """Update the indexes by a change of the caches."""
         values = INDEXES.get(change.kind)

@@ -122,10 +122,15 @@ class EventRouter:
             self._requeue_owner(live)
 
     def _requeue_dependents(self, changed: CachedObject | Dep, but: Key | None = None) -> None:
-        self._reverse_index.changed(changed.kind, changed.namespace, changed.name, but)
-        for key in self._reverse_index.dependents(changed.kind, changed.namespace, changed.name):
+        dep = Dep(changed.kind, changed.namespace, changed.name)
+        for each in (dep, dep.deferred):
+            self._reverse_index.changed(*each, but)
+        for key in self._reverse_index.dependents(*dep):
             if key != but:
                 self._queue.add(key)
+        for key in self._reverse_index.dependents(*dep.deferred):
+            if key != but:
+                self._queue.add_after(key, self._used_by_seconds)
 
     def _requeue_owner(self, live: CachedObject) -> None:
         """Requeue the owner of a child, if it exists."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import runtime_violations
 from outfitter.backends import child_kinds
+from outfitter.plan.compliance import compliance
 from outfitter.plan.diff import prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import combined, plan_workload
@@ -17,6 +19,7 @@ from outfitter.policy.capabilities import SUBMISSION, unsupported
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.render import computeresource, environment
+from outfitter.resolve.layers import given_fields
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.request import request_for
 from outfitter.resolve.scope import find, is_wide, scope_problem
@@ -31,7 +34,7 @@ def plan_compute_resource(reader: Reader, asset: Resource) -> Plan:
     """Plan a ComputeResource: report requests that cannot be granted."""
     assert isinstance(asset.model, ComputeResource)
     problems = _scope(reader, asset) + computeresource.check(asset.model.spec, "spec")
-    return _report(reader, problems)
+    return _report(reader, problems, compliance(reader, asset, {"compute": given_fields(asset)}))
 
 
 def plan_environment(reader: Reader, asset: Resource) -> Plan:
@@ -40,9 +43,10 @@ def plan_environment(reader: Reader, asset: Resource) -> Plan:
     request = request_for(asset)
     if request is None:
         ended = prune(reader, asset, (*child_kinds(), "ControllerRevision"), ())  # `run` was removed
-        report = _report(reader, _scope(reader, asset) + _definition(reader, asset))
+        facts = compliance(reader, asset, given_fields(asset))
+        report = _report(reader, _scope(reader, asset) + _definition(reader, asset), facts)
         return replace(report, writes=tuple(ended))
-    facts = {"usedBy": used_by(reader.users)}
+    facts = {"usedBy": used_by(reader.users), **compliance(reader, asset, given_fields(asset))}
     if is_wide(asset, reader.settings.system_namespace):
         problem = stalled(
             Reason.SCOPE_FORBIDDEN,
@@ -58,8 +62,8 @@ def _scope(reader: Reader, asset: Resource) -> list[Problem]:
     return [problem] if problem else []
 
 
-def _report(reader: Reader, problems: list[Problem]) -> Plan:
-    facts = {"usedBy": used_by(reader.users)}
+def _report(reader: Reader, problems: list[Problem], more: dict[str, Any]) -> Plan:
+    facts = {"usedBy": used_by(reader.users), **more}
     serious = any(problem.level > Level.NOTE for problem in problems)
     return Plan(StatusInput(not serious, Reason.VALID, "", tuple(problems), facts, (0 if serious else 1, 1)))
 

@@ -9,11 +9,13 @@ from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, diagnose_claim
+from outfitter.plan.compliance import compliance
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan, WritePhase, in_phase
+from outfitter.policy.beside import data_source_item
 from outfitter.policy.capabilities import SHARED_SOURCES
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.problems import Problem, blocks, note, stalled, waiting, without_notes
@@ -40,7 +42,9 @@ from outfitter.status import StatusInput
 def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     """Plan a DataSource: create claims or copies, otherwise check what its volume mounts."""
     source_type, volume = source_volume(asset, VolumeUse(label(asset), asset.live.name, "spec", asset=asset))
+    item = data_source_item(asset)
     facts: dict[str, Any] = {"type": source_type or None, "usedBy": used_by(reader.users)}
+    facts |= compliance(reader, asset, {}, beside=(item,) if item else ())
     problem = scope_problem(asset, reader.settings.system_namespace)
     problems = [problem] if problem else []
     if volume is None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from outfitter.api.v1alpha1 import traits_of
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.validation import runtime_violations
+from outfitter.plan.compliance import compliance
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan
+from outfitter.policy.beside import data_source_items
 from outfitter.policy.capabilities import SUBMISSION, unsupported
+from outfitter.policy.project import lacks_asset, submission
 from outfitter.problems import Problem, serious, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.layers import asset_layers, environment_of
@@ -15,7 +18,7 @@ from outfitter.resolve.merge import merge
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import scope_problem
-from outfitter.resolve.template import given
+from outfitter.resolve.template import given as template_fields
 from outfitter.resolve.volumes import asset_volumes
 from outfitter.resolve.workload import field_text, read_submission, shape_problems
 from outfitter.snapshot import Reader, Resource
@@ -25,7 +28,7 @@ from outfitter.status import StatusInput
 def plan_template(reader: Reader, template: Resource) -> Plan:
     """Plan a WorkloadTemplate: check its fields and its assets. A shared one is read with the shared assets."""
     assert isinstance(template.model, WorkloadTemplate)
-    spec, fields = template.model.spec, given(template)
+    spec, fields = template.model.spec, template_fields(template)
     assets = spec.assets
     request = WorkloadRequest(
         template,
@@ -40,7 +43,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     found = Found()
     merged = merge(asset_layers(reader, request, environment_of(reader, request, found), found))
     read_submission(request.traits, merged, found)
-    tuple(asset_volumes(reader, request, found))
+    volumes = tuple(asset_volumes(reader, request, found))
     problems: list[Problem] = [*found.problems]
     scope = scope_problem(template, reader.settings.system_namespace)
     problems += [scope] if scope else []
@@ -55,5 +58,8 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
         "runnable": {"isRunnable": first is None, **({"issue": first.text} if first else {})},
         "combinedSpec": merged.fields,
     }
+    if not lacks_asset(found):  # it may set what a rule is about
+        given = submission(request, merged)
+        facts |= compliance(reader, template, given, (request.type,), tuple(data_source_items(volumes)))
     valid = not serious(problems)
     return Plan(StatusInput(valid, Reason.VALID, "", tuple(problems), facts, (1 if valid else 0, 1)))

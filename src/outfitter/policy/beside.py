@@ -6,7 +6,7 @@ No default of a policy changes them: they are judged as they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from outfitter.policy.declared import item_key
@@ -15,7 +15,6 @@ from outfitter.policy.imposed import KINDS, ImposedAsset, clean_path
 from outfitter.policy.items import judge, leaves_of, nested
 from outfitter.policy.values import get, shown
 from outfitter.policy.violation import Violation
-from outfitter.resolve.merge import Merged
 from outfitter.resolve.volumes import Volume
 from outfitter.snapshot import Resource
 
@@ -28,24 +27,33 @@ class BesideItem:
     """One item of the list at `path`. `silent`: the values of fields that are not written."""
 
     path: str
+    title: str
+    """What it is: `DataSource sets`, `connection lab`."""
     fields: Mapping[str, Any]
     silent: Mapping[str, Any]
 
 
-def violations_beside(section: Section, items: Iterable[BesideItem]) -> Iterator[Violation]:
-    """Yield what items break that a workload has beside its own fields."""
+def violations_beside(
+    section: Section, items: Iterable[BesideItem], submission: Mapping[str, Any]
+) -> Iterator[Violation]:
+    """Yield what items break that a workload has beside the fields of its submission."""
     policies = {each.table.path: each for each in section.items}
     paths = {asset.mount_path: asset for asset in section.imposed}
     for item in items:
         policy = policies.get(item.path)
         if policy is not None:
-            yield from _violations(policy, item, paths)
+            yield from _violations(policy, item, paths, submission)
 
 
-def _violations(policy: Items, item: BesideItem, imposed: Mapping[str, ImposedAsset]) -> Iterator[Violation]:
+def _violations(
+    policy: Items, item: BesideItem, imposed: Mapping[str, ImposedAsset], submission: Mapping[str, Any]
+) -> Iterator[Violation]:
     table = policy.table
     leaves, silent = leaves_of(table, item.fields), leaves_of(table, item.silent)
     key = item_key(table, item.fields)
+    own = {item_key(table, each) for each in get(submission, policy.parts) or () if isinstance(each, Mapping)}
+    if key in own or key in policy.instances:
+        key = item.title  # two items, though they have one name
     where = f"{table.path}.instances[{key}]"
     if not policy.can_add:
         yield Violation(where, "canAdd", shown(nested(leaves)), "", policy.instances_source)
@@ -60,55 +68,42 @@ def _violations(policy: Items, item: BesideItem, imposed: Mapping[str, ImposedAs
         yield Violation(where, "mountPath", shown(mount_path), asset.name, asset.source)
 
 
-def data_source_items(section: Section, attached: Sequence[Volume], merged: Merged) -> Iterator[BesideItem]:
-    """Yield the volumes of the DataSources that a workload names; those that policies impose as well are left out.
-
-    One that has the name of another volume of its type gets another key: they are two volumes.
-    """
+def data_source_items(attached: Iterable[Volume]) -> Iterator[BesideItem]:
+    """Yield the volumes of the DataSources that a workload names."""
     for volume in attached:
         asset = volume.use.asset
-        kind = _kind(asset)
-        if asset is None or not kind:
-            continue
-        path = f"storage.{kind}"
-        written = asset.body["spec"][kind]
-        mount = "mountPath" if "mountPath" in written else "path"
-        given = {**written, **({mount: volume.use.mount_path} if volume.use.mount_path else {})}
-        names = _names(section, merged, path)
-        name = f"DataSource {asset.live.name}" if asset.live.name in names else asset.live.name
-        yield BesideItem(path, {**given, "id" if kind == "dataVolume" else "name": name}, _complete(asset, kind))
+        found = data_source_item(asset) if asset else None
+        if found is not None:
+            path = volume.use.mount_path
+            fields = {
+                **found.fields,
+                **({"mountPath" if "mountPath" in found.fields else "path": path} if path else {}),
+            }
+            yield replace(found, fields=fields)
 
 
-def _kind(asset: Resource | None) -> str:
-    return next((kind for kind in sorted(KINDS) if asset.body["spec"].get(kind)), "") if asset else ""
+def data_source_item(asset: Resource) -> BesideItem | None:
+    """Return a DataSource as an inline volume; None for one of no known type."""
+    kind = next((kind for kind in sorted(KINDS) if asset.body["spec"].get(kind)), "")
+    if not kind:
+        return None
+    complete: dict[str, Any] = asset.model.spec.model_dump(by_alias=True, exclude_none=True, mode="json")
+    fields = {**asset.body["spec"][kind], "id" if kind == "dataVolume" else "name": asset.live.name}
+    return BesideItem(f"storage.{kind}", f"DataSource {asset.live.name}", fields, complete.get(kind) or {})
 
 
-def _complete(asset: Resource, kind: str) -> dict[str, Any]:
-    """Return the volume of a DataSource with the values that the API gives to fields which it does not set."""
-    spec: dict[str, Any] = asset.model.spec.model_dump(by_alias=True, exclude_none=True, mode="json")
-    return dict(spec.get(kind) or {})
-
-
-def _names(section: Section, merged: Merged, path: str) -> set[str]:
-    inline = get(merged.fields, path.split(".")) or ()
-    policies = [each.instances for each in section.items if each.table.path == path]
-    return {str(item.get("name", item.get("id"))) for item in inline} | {name for each in policies for name in each}
-
-
-def connection_items(section: Section, merged: Merged) -> Iterator[BesideItem]:
-    """Yield the connections of a workload as ports and exposed URLs, which is what becomes of them."""
-    for item in merged.fields.get("connections") or ():
+def connection_items(submission: Mapping[str, Any]) -> Iterator[BesideItem]:
+    """Yield the connections of a submission as ports and exposed URLs, which is what becomes of them."""
+    for item in submission.get("connections") or ():
         kind, port = item.get("connectionType"), item.get("containerPort")
         if kind is None or port is None or kind == _SERVING:
             continue
-        path = "exposedUrls" if kind == _URL else "ports"
-        name = item["name"] if item["name"] not in _names(section, merged, path) else f"connection {item['name']}"
-        fields = {"name": name, "container": port, "toolType": item.get("toolType")}
+        fields = {"name": item["name"], "container": port, "toolType": item.get("toolType")}
         if kind == _URL:
             fields["url"] = item.get("externalUrl")
         else:
             fields |= {"serviceType": kind, "external": item.get("nodePort")}
-        yield BesideItem(path, fields, {})
+        yield BesideItem("exposedUrls" if kind == _URL else "ports", f"connection {item['name']}", fields, {})
 
 
 def with_serving_port(submission: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def required_of_all(violation: Violation) -> bool:
 
 
 def with_fixed(section: Section, fields: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
-    """Return the fields of a container with the defaults that no workload may change; compute is the main container's."""
+    """Return the fields of a container with the defaults that are fixed; compute is that of the main container."""
     result = deepcopy(dict(fields))
     for found in section.fields:
         path = found.table.path

@@ -64,9 +64,9 @@ class Section:
     imposed: tuple[ImposedAsset, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EffectivePolicy:
-    """What all policies of a project say about one workload type."""
+    """What all policies of a project say about one workload type. Projects with equal policies share one."""
 
     workload_type: str
     sections: Mapping[str, Section]

@@ -170,11 +170,11 @@ class ProjectPolicies:
         self.imposed = tuple(counts.assets[asset.name] for asset in verdict.imposed if asset.name in counts.assets)
         found.problems += [note(Reason.NOT_ENFORCED, text) for text in verdict.notes]
         own, known = others(attached, self.imposed)
-        items = [*data_source_items(section, own, merged), *connection_items(section, merged)]
+        items = [*data_source_items(own), *connection_items(merged.fields)]
         of_artifact = request.artifact is not None or request.own_artifact
         violations = [
             *(item for item in verdict.violations if not (of_artifact and of_container(item.field))),
-            *violations_beside(section, items),
+            *violations_beside(section, items, merged.fields),
             *moved(known, verdict.imposed),
         ]
         self._refuse(sorted(violations, key=lambda item: (item.field, item.rule)), found, "spec")
@@ -215,12 +215,17 @@ class ProjectPolicies:
 
     def _refuse(self, violations: Sequence[Violation], found: Found, root: str) -> None:
         """Report violations, unless a layer of the submission is missing: it may set what they are about."""
-        if any(problem.reason in _ABSENT for problem in found.problems):
+        if lacks_asset(found):
             return
         self.violations += violations
         for item in violations:
             place, text = (f"spec.{item.field}", item.message) if root == "spec" else (root, str(item))
             found.problems.append(stalled(Reason.POLICY_VIOLATION, text, place))
+
+
+def lacks_asset(found: Found) -> bool:
+    """Return whether an asset of a submission is missing."""
+    return any(problem.reason in _ABSENT for problem in found.problems)
 
 
 def _invalid(errors: Sequence[PolicyError]) -> Iterator[Problem]:

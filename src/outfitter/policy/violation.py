@@ -17,6 +17,8 @@ _TEXTS: Final = {
     "canAdd": "{by} does not let you add items. Remove the item.",
     "locked": "{by} locks this item: it can neither change nor be excluded. Remove it from the workload.",
     "duplicate": "occurs twice. Remove one of the items.",
+    "unsupported": "Workloads of type {allowed} do not have this field. Remove it, or set supportedTypes without "
+    "{allowed}.",
     "mountPath": "{given} is the mount path of DataSource {allowed}, which {by} mounts into every workload. Use "
     "another path.",
 }

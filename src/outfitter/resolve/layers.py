@@ -41,7 +41,7 @@ def asset_layers(
 ) -> Iterator[Layer]:
     """Yield the layers of an Environment and of the ComputeResource, then the inline fields."""
     if environment is not None:
-        yield Layer(label(environment), _given(environment))
+        yield Layer(label(environment), given_fields(environment))
     yield from compute_layer(reader, request, found)
     yield from own_layers(request)
 
@@ -53,7 +53,7 @@ def compute_layer(reader: Reader, request: WorkloadRequest, found: Found) -> Ite
     field = request.asset_field("compute")
     compute = found.keep(find(reader, "ComputeResource", request.namespace, request.compute, field), named_by=field)
     if compute is not None:
-        yield Layer(label(compute), {"compute": _given(compute)})
+        yield Layer(label(compute), {"compute": given_fields(compute)})
 
 
 def own_layers(request: WorkloadRequest) -> Iterator[Layer]:
@@ -63,5 +63,6 @@ def own_layers(request: WorkloadRequest) -> Iterator[Layer]:
     yield Layer(label(request.resource), request.inline)
 
 
-def _given(asset: Resource) -> dict[str, Any]:
+def given_fields(asset: Resource) -> dict[str, Any]:
+    """Return the fields that an Environment or a ComputeResource gives to a submission."""
     return {key: value for key, value in asset.body["spec"].items() if key not in _ABOUT_THE_ASSET}

@@ -125,7 +125,7 @@ def targets(reader: Reader, asset: Resource) -> list[str]:
     if where.type == "project" or asset.live.namespace != system:
         return [asset.live.namespace]
     found = []
-    for namespace in _in_scope(reader, where):
+    for namespace, _ in _in_scope(reader, where):
         own = reader.get(asset.live.kind, namespace, asset.live.name)
         if own is None or own.namespace == system or is_imposed(reader, asset, namespace):
             found.append(namespace)
@@ -152,14 +152,24 @@ def _imposed_names(given: Any) -> set[str]:
     return {name for entry in entries if isinstance(entry, Mapping) and isinstance(name := entry.get("name"), str)}
 
 
-def _in_scope(reader: Reader, where: Reach) -> Iterator[str]:
-    """Yield the names of the projects in a wide scope."""
+def _in_scope(reader: Reader, where: Reach) -> Iterator[tuple[str, str]]:
+    """Yield the projects in a wide scope, each with its department."""
     only = reader.settings.watch_namespaces
     for namespace in reader.namespaces():
         labels: dict[str, Any] = (namespace.body.get("metadata") or {}).get("labels") or {}
         watched = not only or namespace.name in only
         if LABEL_PROJECT in labels and _covered(where, labels) and watched and not namespace.deleting:
-            yield namespace.name
+            yield namespace.name, labels.get(LABEL_DEPARTMENT, "")
+
+
+def projects_in_scope(reader: Reader, asset: Resource) -> dict[str, str]:
+    """Return the namespaces that can use an asset, each with its department; also those with one of the same name."""
+    system = reader.settings.system_namespace
+    where = reach(asset, system)
+    if where.type == "project":
+        namespace = asset.live.namespace
+        return {namespace: reader.labels(namespace).get(LABEL_DEPARTMENT, "")}
+    return dict(_in_scope(reader, where)) if asset.live.namespace == system else {}
 
 
 def namespaces_in_scope(reader: Reader, resource: Resource) -> Iterator[str]:
@@ -169,7 +179,7 @@ def namespaces_in_scope(reader: Reader, resource: Resource) -> Iterator[str]:
     if where.type == "project":
         yield resource.live.namespace
     elif resource.live.namespace == system:
-        yield from _in_scope(reader, where)
+        yield from (namespace for namespace, _ in _in_scope(reader, where))
 
 
 def reaches_nothing(reader: Reader, asset: Resource) -> Iterator[Problem]:

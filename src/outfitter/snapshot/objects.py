@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -47,6 +47,17 @@ class Dep(NamedTuple):
     def on_kind(cls, kind: str) -> Dep:
         """The dependency on whether the API server serves a kind."""
         return cls("APIResource", "", kind)
+
+    def wider(self) -> Iterator[Dep]:
+        """Yield the other dependencies that include this one."""
+        for dep in (Dep(self.kind, self.namespace, "*"), Dep(self.kind, "*", "*")):
+            if dep != self:
+                yield dep
+
+    @property
+    def deferred(self) -> Dep:
+        """The same dependency of a result that may be late: a change requeues the key after the window of usedBy."""
+        return Dep(f"{self.kind}, deferred", self.namespace, self.name)
 
 
 @dataclass(frozen=True, slots=True)

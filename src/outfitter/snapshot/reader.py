@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class Lookup(Protocol):
 
     def indexed(self, kind: str, value: str) -> Iterable[CachedObject]:
         """Return the objects under an index value: Ingresses by host, Artifacts by repository ..."""
+
+    def values(self, kind: str) -> Iterable[str]:
+        """Return all index values of one kind."""
 
     def owner(self, uid: str) -> CachedObject | None:
         """Return the custom resource with that uid."""
@@ -161,6 +165,25 @@ class Reader:
         values = (f"{namespace}/{workload_type}/{scope}/{name}" for scope, name in scopes)
         found = [live for value in values for live in self._lookup.indexed("WorkloadPolicy", value)]
         return [policy for live in found if not live.deleting and (policy := readable(live))]
+
+    def policy_scopes(self, workload_type: str) -> set[tuple[str, str, str]]:
+        """Return namespace, type and name of the scope of every WorkloadPolicy for a type, with a dependency on all.
+
+        Type and name are those of `spec.scope`, both "" for a policy without one.
+        """
+        self.deps.add(Dep("WorkloadPolicy", "*", "*"))
+        found = (value.split("/") for value in self._lookup.values("WorkloadPolicy"))
+        return {(namespace, scope, name) for namespace, kind, scope, name in found if kind == workload_type}
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Make the dependencies that are recorded meanwhile deferred ones, without those that another one includes."""
+        before, self.deps = self.deps, set()
+        try:
+            yield
+        finally:
+            included = {dep for dep in self.deps if self.deps & {*dep.wider()}}
+            self.deps = before | {dep.deferred for dep in self.deps - included}
 
     @staticmethod
     def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:

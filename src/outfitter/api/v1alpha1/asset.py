@@ -15,6 +15,8 @@ Description = Annotated[str, Field(min_length=1, max_length=250)]
 DisplayName = Annotated[str, Field(min_length=1, max_length=253)]
 LISTED_USERS = 50
 """Most users of one kind in `status.usedBy`; the others are only counted."""
+LISTED_REASONS = 16
+"""Most reasons of one row of `status.compliance`."""
 LISTED_ISSUES = 50
 """Most issues in a status; the others are counted in the message."""
 
@@ -146,6 +148,48 @@ class Status(Model):
     """Problems and the scopes that they affect, at most 50."""
     installation: Annotated[str, Field(max_length=317)] | None = None
     """Installation of Outfitter that manages this object: namespace and name of its Lease. Others leave it alone."""
+
+
+class ComplianceReason(Model):
+    """One field of the asset that does not comply."""
+
+    field: StatusName
+    """Field of the workload."""
+    rule: StatusName = ""
+    """Rule that it breaks. Empty: this type of workload does not have the field."""
+    policy: StatusName = ""
+    """The WorkloadPolicy with the rule, as namespace and name."""
+    message: Message = ""
+    """What is wrong, and what to do."""
+
+
+class ScopeRow(Model):
+    """One part of the scope, for one workload type."""
+
+    scope: StatusName
+    """project, department or cluster; wider ones where all of their projects agree."""
+    name: StatusName = ""
+    """Name of the namespace or department."""
+    workload_type: StatusName
+    """Type of workload."""
+    replica_type: StatusName = ""
+    """worker or master of a distributed workload."""
+
+
+class ComplianceRow(ScopeRow):
+    """Where the asset does not comply."""
+
+    reasons: Annotated[tuple[ComplianceReason, ...], list_atomic(LISTED_REASONS)] = ()
+    """Why, at most 16."""
+
+
+class ComplianceStatus(Model):
+    """Whether workloads may use the asset under the policies of their projects."""
+
+    compliance: Annotated[tuple[ComplianceRow, ...], list_atomic(LISTED_USERS)] = ()
+    """Where the asset alone breaks policies, at most 50. Elsewhere it complies. Updated like usedBy."""
+    compliance_total: Annotated[int, Field(ge=0)] | None = None
+    """Number of rows, including those that are not listed."""
 
 
 class AssetStatus(Status):

@@ -8,7 +8,14 @@ from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import CredentialRef
 from outfitter.api.rules import Rule, Transition, exclusive, frozen
 from outfitter.api.types import AbsolutePath, Label, Name, StatusName, list_atomic
-from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
+from outfitter.api.v1alpha1.asset import (
+    LISTED_USERS,
+    AssetSpec,
+    AssetStatus,
+    ComplianceStatus,
+    ScopeRow,
+    Targets,
+)
 from outfitter.api.v1alpha1.labels import Labels
 from outfitter.api.v1alpha1.volumes import (
     ClaimInfo,
@@ -200,13 +207,17 @@ class DataSourceSpec(AssetSpec):
     """
 
 
-class DataSourceStatus(AssetStatus):
+class DataSourceStatus(AssetStatus, ComplianceStatus):
     """State of the data source."""
 
     type: Annotated[str, Field(max_length=63)] | None = None
     """Volume type: the name of its field in the spec."""
     targets: Targets | None = None
     """Namespaces that should hold a claim or copy, and those that hold one."""
+    imposed: Annotated[tuple[ScopeRow, ...], list_atomic(LISTED_USERS)] = ()
+    """Where policies mount it into every workload, at most 50. Updated like usedBy."""
+    imposed_total: Annotated[int, Field(ge=0)] | None = None
+    """Number of rows, including those that are not listed."""
     claim_name: StatusName | None = None
     """Claim that workloads mount, the same in every namespace in scope."""
 

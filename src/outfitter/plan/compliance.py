@@ -1,0 +1,65 @@
+"""The compliance of an asset with the policies of its projects, for its status."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec
+from outfitter.api.v1alpha1.policyfields import SECTIONS
+from outfitter.policy.beside import BesideItem
+from outfitter.policy.compliance import UNSUPPORTED, Row, report
+from outfitter.policy.violation import Violation
+from outfitter.snapshot import Reader, Resource
+
+
+def compliance(
+    reader: Reader,
+    asset: Resource,
+    fields: Mapping[str, Any],
+    types: Collection[str] = (),
+    beside: Sequence[BesideItem] = (),
+) -> dict[str, Any]:
+    """Return `status.compliance` and `status.imposed` of an asset, with the number of their rows; None without any.
+
+    `fields`: what it gives to a submission. `types`: the types of its workloads. Default: those that it supports.
+    `beside`: its volumes that are no fields.
+    """
+    if reader.references_only:
+        return {}
+    spec = asset.model.spec
+    supported = spec.supported_types if isinstance(spec, AssetSpec) else ()
+    found = report(reader, asset, fields, types or supported or tuple(SECTIONS), beside)
+    return {
+        "compliance": _rows(found.compliance),
+        "complianceTotal": len(found.compliance) or None,
+        "imposed": _rows(found.imposed),
+        "imposedTotal": len(found.imposed) or None,
+    }
+
+
+def _rows(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
+    return [_given(_row(row)) for row in rows] or None
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "scope": row.where.type,
+        "name": row.where.name,
+        "workloadType": row.workload_type,
+        "replicaType": row.replica_type,
+        "reasons": [_given(_reason(item)) for item in row.reasons[:LISTED_REASONS]],
+    }
+
+
+def _reason(item: Violation) -> dict[str, Any]:
+    return {
+        "field": item.field,
+        "rule": item.rule if item.rule != UNSUPPORTED else "",
+        "policy": item.source.policy if item.source else "",
+        "message": item.message,
+    }
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value}
