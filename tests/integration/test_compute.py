@@ -46,12 +46,13 @@ def test_what_a_pod_gets(space: Space, spec: Any, requests: Any, limits: Any) ->
     assert space.ready("ComputeResource", "shape")["status"]["syncStatus"] == "No issues found"
     space.running("box", assets={"compute": {"name": "shape"}})
     assert space.template()["containers"][0]["resources"] == {"requests": requests, "limits": limits}
-    used = space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"]["total"] == 1)["status"][
-        "usedBy"
-    ]
-    assert used["workspaces"] == [{"namespace": space.name, "name": "box"}]
+    running = [{"namespace": space.name, "name": "box", "phase": "Running"}]
+    item = space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"].get("workspaces") == running)
+    (used,) = item["status"]["usage"]["lastUsed"]
+    assert (used["namespace"], used["workloadType"]) == (space.name, "workspace")
     space.delete("Workspace", "box")
-    space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"]["total"] == 0)
+    item = space.wait("ComputeResource", "shape", lambda item: item["status"]["usedBy"]["total"] == 0)
+    assert item["status"]["usage"]["lastUsed"] == [used]
 
 
 def test_extended_resources_and_shared_memory(space: Space) -> None:

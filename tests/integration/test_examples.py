@@ -80,9 +80,8 @@ def test_the_statuses_that_the_documentation_shows(stack: Stack, applied: dict[t
     def users(item: Object | None) -> list[Object]:
         return ((item or {}).get("status", {}).get("usedBy") or {}).get("workspaces", [])  # type: ignore[no-any-return]
 
-    stack.api.wait(
-        "ComputeResource", SYSTEM, "one-gpu", lambda item: users(item) == [{"namespace": TEAM, "name": "alice"}]
-    )
+    running = [{"namespace": TEAM, "name": "alice", "phase": "Running"}]
+    stack.api.wait("ComputeResource", SYSTEM, "one-gpu", lambda item: users(item) == running)
     pod = stack.api.need("StatefulSet", TEAM, "alice")["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert container["resources"]["requests"]["cpu"] == "2"
@@ -106,7 +105,8 @@ def test_the_statuses_of_artifacts(stack: Stack, applied: dict[tuple[str, str, s
     cache = llama["nimCache"]
     assert re.fullmatch(r"nim-[0-9a-f]{8,}", cache["name"])
     assert (cache["claimName"], cache["phase"]) == (cache["name"], "Ready")
-    assert status("NimCache", cache["name"])["usedBy"]["artifacts"] == [{"namespace": TEAM, "name": "llama"}]
+    running = [{"namespace": TEAM, "name": "llama", "phase": "Running"}]
+    stack.api.wait("NimCache", TEAM, cache["name"], lambda item: item["status"]["usedBy"].get("artifacts") == running)
 
     scorer = status("Artifact", "scorer")
     assert (scorer["phase"], scorer["version"], scorer["repository"]) == ("Locked", 3, "scorer")

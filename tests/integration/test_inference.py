@@ -59,7 +59,7 @@ def test_another_version_is_rolled_in_without_a_gap(space: Space) -> None:
     space.pods("ready")
     item = space.wait("Inference", "scoring", lambda item: ready(item) and item["status"]["artifact"]["version"] == 2)
     assert item["status"]["readyReplicas"] == 2
-    users = [{"namespace": space.name, "name": "scoring"}]
+    users = [{"namespace": space.name, "name": "scoring", "phase": "Running"}]
     space.wait("Artifact", "scorer-2", lambda item: item["status"]["usedBy"].get("inferences") == users)
     space.wait("Artifact", "scorer-1", lambda item: item["status"]["usedBy"]["total"] == 0)
 

@@ -91,12 +91,16 @@ def structure(status: Any) -> Any:
     return [structure(item) for item in status] if isinstance(status, list) else status
 
 
-NEW_FIELDS = {"compliance", "complianceTotal"}
+NEW_FIELDS = {"compliance", "complianceTotal", "usage"}
 
 
 def as_before(status: Any) -> Any:
     """Return a status without what 0.1.0 did not report: new fields, and the note that no pods follow `replicas`."""
     status = {key: value for key, value in status.items() if key not in NEW_FIELDS}
+    for kind, rows in (status.get("usedBy") or {}).items():
+        if kind != "total":
+            named = [{"namespace": row["namespace"], "name": row["name"]} for row in rows]
+            status = {**status, "usedBy": {**status["usedBy"], kind: named}}
     if "digest" in (status.get("clonedFrom") or {}):  # 0.1.0 did not remember what a clone copied
         status = {**status, "clonedFrom": {k: v for k, v in status["clonedFrom"].items() if k != "digest"}}
     issues = [item for item in status.get("issues", ()) if not item["message"].startswith("spec.run.replicas: ")]

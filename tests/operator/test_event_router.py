@@ -373,3 +373,18 @@ async def test_a_deferred_dependency_that_changes_during_its_reconciliation(benc
     bench.cluster.user_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b", "labels": {"x": "y"}}})
     bench.reverse_index.record(TORCH, frozenset({dep}))
     assert bench.reverse_index.end(TORCH, frozenset({dep}))
+
+
+async def test_phases_of_users_requeue_an_asset_once_per_window(bench: Bench) -> None:
+    live = bench.create(ALICE)
+    bench.create(TORCH)
+    bench.reverse_index.record(ALICE, frozenset({Dep(*TORCH)}))
+    await bench.due()
+    for number in range(100):
+        await bench.writer.write_status(*ALICE, live.uid, {"phase": ("Pending", "Running")[number % 2]})
+        assert await bench.due() == set()
+    bench.clock.advance(10)
+    assert await bench.due() == {TORCH}
+    await bench.writer.write_status(*ALICE, live.uid, {"phase": "Running", "message": "no part of the row"})
+    bench.clock.advance(20)
+    assert await bench.due() == set()

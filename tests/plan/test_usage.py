@@ -7,12 +7,14 @@ import random
 from outfitter.api.v1alpha1.asset import LISTED_USERS
 from outfitter.plan.used_by import used_by
 from outfitter.snapshot import Key
+from world import World
 
 
 def test_the_first_of_thousands_are_listed_by_namespace_and_name() -> None:
     users = [Key("Workspace", f"team-{number % 7}", f"w-{number:04}") for number in range(3000)]
     shuffled = random.Random(7).sample(users, len(users))
-    found = used_by([*shuffled, Key("Inference", "team-0", "i"), Key("Credential", "team-0", "counted-only"), users[0]])
+    others = [Key("Inference", "team-0", "i"), Key("Credential", "team-0", "counted-only")]
+    found = used_by(World().reader(), [*shuffled, *others, users[0]])
     first = sorted((key.namespace, key.name) for key in users)[:LISTED_USERS]
     assert found["total"] == 3002
     assert [(item["namespace"], item["name"]) for item in found["workspaces"]] == first

@@ -34,7 +34,8 @@ def end(world: World) -> dict[str, Any]:
     found = {
         f"{live.kind} {live.namespace}/{live.name}": plain(live.body.get("status") or {}) for live in world.resources()
     }
-    found[REGISTRY].pop("usedBy")
+    for field in ("usedBy", "usage"):
+        found[REGISTRY].pop(field, None)
     return found
 
 

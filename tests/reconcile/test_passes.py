@@ -304,14 +304,14 @@ async def test_used_by() -> None:
     used = world.status("Environment", "lab", SYSTEM)["usedBy"]
     assert used["total"] == 55
     assert len(used["workspaces"]) == 50
-    assert used["workspaces"][0] == {"namespace": TEAM, "name": "w0"}
+    assert used["workspaces"][0] == {"namespace": TEAM, "name": "w0", "phase": "Running"}
     for number in range(54):
         world.cluster.user_delete("Workspace", TEAM, f"w{number}")
     await world.restart()
     await world.settle()
     assert world.status("Environment", "lab", SYSTEM)["usedBy"] == {
         "total": 1,
-        "workspaces": [{"namespace": TEAM, "name": "w54"}],
+        "workspaces": [{"namespace": TEAM, "name": "w54", "phase": "Running"}],
     }
 
 

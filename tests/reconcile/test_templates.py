@@ -134,7 +134,8 @@ async def test_it_counts_as_a_user_of_its_assets_and_shows_its_own() -> None:
     await world.settle()
     used = world.status("Environment", "base")["usedBy"]
     assert used["workloadTemplates"] == [{"namespace": TEAM, "name": "notebook"}]
-    assert world.status("WorkloadTemplate", "notebook")["usedBy"]["workspaces"] == [{"namespace": TEAM, "name": "box"}]
+    running = {"namespace": TEAM, "name": "box", "phase": "Running"}
+    assert world.status("WorkloadTemplate", "notebook")["usedBy"]["workspaces"] == [running]
 
 
 @pytest.mark.parametrize(

@@ -205,4 +205,6 @@ Message = Annotated[str, shortened(MESSAGE_LIMIT), Field(max_length=MESSAGE_LIMI
 """Text that the operator writes into status."""
 StatusName = Annotated[str, Field(max_length=253)]
 """A name, in status."""
+Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+"""A time, RFC 3339 in UTC."""
 StatusUrl = Annotated[str, shortened(URL_LIMIT), Field(max_length=URL_LIMIT)]

@@ -10,6 +10,7 @@ from outfitter.api.v1alpha1 import kind_of
 from outfitter.cluster.store import Caches, Change
 from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
+from outfitter.plan.used_by import shown_to_assets
 from outfitter.snapshot import CachedObject, Dep, Key
 
 _REPAIR_SECONDS: Final = 10.0  # until a status that another writer changed is written again
@@ -72,6 +73,7 @@ class EventRouter:
             return
         if _concerns_users(change):
             self._requeue_dependents(live, but=writer)
+        self._assets_of(change)
         key = Key(change.kind, live.namespace, live.name)
         if change.old is None and writer is not None:
             # The writes of the creator come first, because users wait for them.
@@ -118,8 +120,16 @@ class EventRouter:
             self._queue.add_after(key, _REPAIR_SECONDS)
         if replaced or _concerns_users(change):
             self._requeue_dependents(live)
+        self._assets_of(change)
         if change.old is None and live.owner:
             self._requeue_owner(live)
+
+    def _assets_of(self, change: Change) -> None:
+        """Requeue the assets of a user whose row in their status changed. A user that comes or goes is another case."""
+        old, new = change.old, change.new
+        if old is None or new is None or shown_to_assets(old) == shown_to_assets(new):
+            return
+        self.users_changed(self._reverse_index.dependencies(Key(change.kind, new.namespace, new.name)))
 
     def _requeue_dependents(self, changed: CachedObject | Dep, but: Key | None = None) -> None:
         dep = Dep(changed.kind, changed.namespace, changed.name)

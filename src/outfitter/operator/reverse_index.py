@@ -79,6 +79,10 @@ class ReverseIndex:
             found |= self._users.get(dep, set())
         return found
 
+    def dependencies(self, key: Key) -> tuple[Dep, ...]:
+        """The dependencies of a key, in no order."""
+        return self._deps.get(key, ())
+
     def users(self, resource: Key) -> tuple[Key, ...]:
         """The keys that depend on a custom resource by its name, in no order."""
         return tuple(self._users.get(Dep(*resource), ()))

@@ -49,7 +49,7 @@ class _LockState:
 def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     """Plan an Artifact."""
     assert isinstance(resource.model, Artifact)
-    facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
+    facts: dict[str, Any] = {"usedBy": used_by(reader, reader.users)}
     found = definition(reader, resource)
     if isinstance(found, Problem):
         facts = {

@@ -62,7 +62,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     problems += sharing.problems
     facts = {
         # Members name their repository before their own reconciliation has read it.
-        "usedBy": used_by([*reader.users, *(member.key for member in members)]),
+        "usedBy": used_by(reader, [*reader.users, *(member.key for member in members)]),
         "type": spec.type,
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),

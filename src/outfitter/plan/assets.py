@@ -12,7 +12,7 @@ from outfitter.api.validation import runtime_violations
 from outfitter.backends import child_kinds
 from outfitter.plan.compliance import compliance
 from outfitter.plan.diff import prune
-from outfitter.plan.used_by import used_by
+from outfitter.plan.used_by import uses
 from outfitter.plan.workload.plan import combined, plan_workload
 from outfitter.plan.writes import Plan
 from outfitter.policy.capabilities import SUBMISSION, unsupported
@@ -34,7 +34,7 @@ def plan_compute_resource(reader: Reader, asset: Resource) -> Plan:
     """Plan a ComputeResource: report requests that cannot be granted."""
     assert isinstance(asset.model, ComputeResource)
     problems = _scope(reader, asset) + computeresource.check(asset.model.spec, "spec")
-    return _report(reader, problems, compliance(reader, asset, {"compute": given_fields(asset)}))
+    return _report(reader, asset, problems, compliance(reader, asset, {"compute": given_fields(asset)}))
 
 
 def plan_environment(reader: Reader, asset: Resource) -> Plan:
@@ -44,9 +44,9 @@ def plan_environment(reader: Reader, asset: Resource) -> Plan:
     if request is None:
         ended = prune(reader, asset, (*child_kinds(), "ControllerRevision"), ())  # `run` was removed
         facts = compliance(reader, asset, given_fields(asset))
-        report = _report(reader, _scope(reader, asset) + _definition(reader, asset), facts)
+        report = _report(reader, asset, _scope(reader, asset) + _definition(reader, asset), facts)
         return replace(report, writes=tuple(ended))
-    facts = {"usedBy": used_by(reader.users), **compliance(reader, asset, given_fields(asset))}
+    facts = {**uses(reader, asset), **compliance(reader, asset, given_fields(asset))}
     if is_wide(asset, reader.settings.system_namespace):
         problem = stalled(
             Reason.SCOPE_FORBIDDEN,
@@ -62,8 +62,8 @@ def _scope(reader: Reader, asset: Resource) -> list[Problem]:
     return [problem] if problem else []
 
 
-def _report(reader: Reader, problems: list[Problem], more: dict[str, Any]) -> Plan:
-    facts = {"usedBy": used_by(reader.users), **more}
+def _report(reader: Reader, asset: Resource, problems: list[Problem], more: dict[str, Any]) -> Plan:
+    facts = {**uses(reader, asset), **more}
     serious = any(problem.level > Level.NOTE for problem in problems)
     return Plan(StatusInput(not serious, Reason.VALID, "", tuple(problems), facts, (0 if serious else 1, 1)))
 

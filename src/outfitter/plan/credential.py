@@ -8,7 +8,7 @@ from outfitter.api.v1alpha1.credential import Credential
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.diff import prune
 from outfitter.plan.replication import keep_copies, labelled
-from outfitter.plan.used_by import used_by
+from outfitter.plan.used_by import uses
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.capabilities import CREDENTIAL, unsupported
 from outfitter.problems import Problem, blocks, stalled, waiting, without_notes
@@ -25,7 +25,7 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     spec, live = asset.model.spec, asset.live
     where = targets(reader, asset)
     facts: dict[str, Any] = {
-        "usedBy": used_by(reader.users),
+        **uses(reader, asset),
         "secretName": credential_secret(live.name),
         "pullSecretName": credential_pull_secret(live.name) if spec.type == "ngcApiKey" else None,
     }

@@ -12,7 +12,7 @@ from outfitter.observe import State, diagnose_claim
 from outfitter.plan.compliance import compliance
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
-from outfitter.plan.used_by import used_by
+from outfitter.plan.used_by import uses
 from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.beside import data_source_item
@@ -43,7 +43,7 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     """Plan a DataSource: create claims or copies, otherwise check what its volume mounts."""
     source_type, volume = source_volume(asset, VolumeUse(label(asset), asset.live.name, "spec", asset=asset))
     item = data_source_item(asset)
-    facts: dict[str, Any] = {"type": source_type or None, "usedBy": used_by(reader.users)}
+    facts: dict[str, Any] = {"type": source_type or None, **uses(reader, asset)}
     facts |= compliance(reader, asset, {}, beside=(item,) if item else ())
     problem = scope_problem(asset, reader.settings.system_namespace)
     problems = [problem] if problem else []

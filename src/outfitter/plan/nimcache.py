@@ -43,7 +43,7 @@ def plan_nim_cache(reader: Reader, resource: Resource) -> Plan:
     """Plan a NimCache."""
     assert isinstance(resource.model, NimCache)
     spec = resource.model.spec
-    facts: dict[str, Any] = {"usedBy": used_by(reader.users)}
+    facts: dict[str, Any] = {"usedBy": used_by(reader, reader.users)}
     problem = scope_problem(resource, reader.settings.system_namespace)
     one_volume = spec.sharing == "staticPV"
     if problem is None and one_volume:

@@ -6,7 +6,7 @@ from outfitter.api.v1alpha1 import traits_of
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.validation import runtime_violations
 from outfitter.plan.compliance import compliance
-from outfitter.plan.used_by import used_by
+from outfitter.plan.used_by import uses
 from outfitter.plan.writes import Plan
 from outfitter.policy.beside import data_source_items
 from outfitter.policy.capabilities import SUBMISSION, unsupported
@@ -54,7 +54,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     lacking = () if serious(problems) else tuple(shape_problems(request.traits, merged, complete=True))
     first = next((problem for problem in (*problems, *lacking) if serious([problem])), None)
     facts = {
-        "usedBy": used_by(reader.users),
+        **uses(reader, template),
         "runnable": {"isRunnable": first is None, **({"issue": first.text} if first else {})},
         "combinedSpec": merged.fields,
     }

@@ -1,21 +1,24 @@
-"""The users of an asset, for its status: counts and a capped list."""
+"""The users of an asset, for its status: counts, a capped list, and when each type of workload last used it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import nsmallest
 from typing import Any, Final
 
-from outfitter.api.v1alpha1 import KINDS
+from outfitter.api.conditions import READY
+from outfitter.api.v1alpha1 import KINDS, kind_of
 from outfitter.api.v1alpha1.asset import LISTED_USERS, UsedBy
-from outfitter.snapshot import Key
+from outfitter.api.v1alpha1.datasource import SOURCE_TYPES
+from outfitter.snapshot import CachedObject, Key, Reader, Resource
 
 # The fields of UsedBy are the plurals of the kinds that can use something, in camelCase.
 _FIELDS: Final = {str(field.alias).lower(): str(field.alias) for field in UsedBy.model_fields.values()}
 _LISTS: Final = {kind.name: _FIELDS[kind.plural] for kind in KINDS if kind.plural in _FIELDS}
+_RUNS: Final = {kind.name: kind.runs.name for kind in KINDS if kind.runs is not None}
 
 
-def used_by(users: Iterable[Key]) -> dict[str, Any]:
+def used_by(reader: Reader, users: Iterable[Key]) -> dict[str, Any]:
     """Return `status.usedBy` of an asset; the lists hold the first users by namespace and name."""
     chosen = set(users)
     by_kind: dict[str, list[Key]] = {}
@@ -24,5 +27,57 @@ def used_by(users: Iterable[Key]) -> dict[str, Any]:
     result: dict[str, Any] = {"total": len(chosen)}
     for kind in sorted(by_kind.keys() & _LISTS.keys()):
         first = nsmallest(LISTED_USERS, by_kind[kind])
-        result[_LISTS[kind]] = [{"namespace": key.namespace, "name": key.name} for key in first]
+        result[_LISTS[kind]] = [{"namespace": key.namespace, "name": key.name, **_row(reader, key)} for key in first]
     return result
+
+
+def uses(reader: Reader, asset: Resource) -> dict[str, Any]:
+    """Return `status.usedBy` and `status.usage` of an asset."""
+    return {"usedBy": used_by(reader, reader.users), "usage": _usage(reader, asset)}
+
+
+def _usage(reader: Reader, asset: Resource) -> dict[str, Any] | None:
+    """Return the newest uses of an asset, also by workloads that are gone; None without any.
+
+    The time is that of the Ready condition of a workload that started once, so a restart of the operator changes none.
+    """
+    former = ((asset.body.get("status") or {}).get("usage") or {}).get("lastUsed") or ()
+    last = {(item["namespace"], item["workloadType"]): str(item["time"]) for item in former}
+    for key in reader.users:
+        live = reader.get_untracked(*key) if key.kind in _RUNS else None
+        time = _ready_since(live) if live else ""
+        if time:
+            place = (key.namespace, _RUNS[key.kind])
+            last[place] = max(time, last.get(place, ""))
+    newest = sorted(sorted(last.items()), key=lambda pair: pair[1], reverse=True)[:LISTED_USERS]
+    rows = [{"namespace": place, "workloadType": name, "time": time} for (place, name), time in newest]
+    return {"lastUsed": rows} if rows else None
+
+
+def _ready_since(live: CachedObject) -> str:
+    status = live.body.get("status") or {}
+    ready = next((item for item in status.get("conditions") or () if item["type"] == READY), None)
+    return str(ready.get("lastTransitionTime", "")) if ready and status.get("revision") else ""
+
+
+def _row(reader: Reader, key: Key) -> dict[str, Any]:
+    live = reader.get_untracked(*key)
+    return dict(_shown(key.kind, live.body)) if live else {}
+
+
+def _shown(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    if kind in _RUNS and (phase := status.get("runPhase" if kind == "Artifact" else "phase")):
+        yield "phase", phase
+    if kind == "DataSource" and (source := next((name for name in SOURCE_TYPES if spec.get(name)), "")):
+        yield "type", source
+    if kind == "Environment" and (tools := sorted({item["toolType"] for item in spec.get("connections") or ()})):
+        yield "toolTypes", tools
+
+
+def shown_to_assets(live: CachedObject) -> tuple[Any, ...]:
+    """Return what the status of an asset holds of one of its users: if it changes, the asset is due."""
+    kind = kind_of(live.kind)
+    if kind.name not in _LISTS:
+        return ()
+    return *_shown(kind.name, live.body), _ready_since(live) if kind.name in _RUNS else ""

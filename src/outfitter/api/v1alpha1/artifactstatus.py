@@ -9,7 +9,6 @@ from outfitter.api.base import Model
 from outfitter.api.types import StatusName, StatusUrl, list_map
 
 Count = Annotated[int, Field(ge=0)]
-Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 
 
 class CachePhase(StrEnum):

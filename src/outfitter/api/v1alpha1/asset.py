@@ -8,7 +8,7 @@ from outfitter.api.base import Model
 from outfitter.api.conditions import Condition, Issue, SyncStatus
 from outfitter.api.refs import ScopeType
 from outfitter.api.rules import Node, Rule, Transition
-from outfitter.api.types import Message, Name, StatusName, list_atomic, list_map, list_set
+from outfitter.api.types import Message, Name, StatusName, Time, list_atomic, list_map, list_set
 
 WorkloadType = Literal["workspace", "training", "distributed", "inference"]
 Description = Annotated[str, Field(min_length=1, max_length=250)]
@@ -99,7 +99,29 @@ class UserRef(Model):
     """Name of the user."""
 
 
+class WorkloadRef(UserRef):
+    """One workload that uses the asset."""
+
+    phase: StatusName = ""
+    """Phase of the workload."""
+
+
+class EnvironmentRef(WorkloadRef):
+    """One Environment that uses the asset."""
+
+    tool_types: Annotated[tuple[StatusName, ...], list_atomic(32)] = ()
+    """Tools of its connections."""
+
+
+class DataSourceUser(UserRef):
+    """One DataSource that uses the asset."""
+
+    type: StatusName = ""
+    """Its volume type."""
+
+
 Users = Annotated[tuple[UserRef, ...], list_atomic(LISTED_USERS)]
+Workloads = Annotated[tuple[WorkloadRef, ...], list_atomic(LISTED_USERS)]
 
 
 class UsedBy(Model):
@@ -107,17 +129,17 @@ class UsedBy(Model):
 
     total: Annotated[int, Field(ge=0)] = 0
     """Number of users, including those that are not listed."""
-    environments: Users = ()
+    environments: Annotated[tuple[EnvironmentRef, ...], list_atomic(LISTED_USERS)] = ()
     """Environments, at most 50 of them."""
-    data_sources: Users = ()
+    data_sources: Annotated[tuple[DataSourceUser, ...], list_atomic(LISTED_USERS)] = ()
     """DataSources, at most 50 of them."""
-    workspaces: Users = ()
+    workspaces: Workloads = ()
     """Workspaces, at most 50 of them."""
-    inferences: Users = ()
+    inferences: Workloads = ()
     """Inferences, at most 50 of them."""
     workload_templates: Users = ()
     """WorkloadTemplates, at most 50 of them."""
-    artifacts: Users = ()
+    artifacts: Workloads = ()
     """Artifacts, at most 50 of them."""
     nim_caches: Users = ()
     """NimCaches, at most 50 of them."""
@@ -183,17 +205,42 @@ class ComplianceRow(ScopeRow):
     """Why, at most 16."""
 
 
-class ComplianceStatus(Model):
-    """Whether workloads may use the asset under the policies of their projects."""
-
-    compliance: Annotated[tuple[ComplianceRow, ...], list_atomic(LISTED_USERS)] = ()
-    """Where the asset alone breaks policies, at most 50. Elsewhere it complies. Updated like usedBy."""
-    compliance_total: Annotated[int, Field(ge=0)] | None = None
-    """Number of rows, including those that are not listed."""
-
-
 class AssetStatus(Status):
     """Common part of the status of all assets."""
 
     used_by: UsedBy | None = None
     """Users of this asset. Updated at most every few seconds."""
+
+
+class LastUse(Model):
+    """The newest use in one namespace, by one type of workload."""
+
+    namespace: StatusName
+    """Namespace of the workload."""
+    workload_type: StatusName
+    """Type of workload."""
+    time: Time
+    """When such a workload last became ready, or stopped being ready."""
+
+
+class Usage(Model):
+    """When the asset was used."""
+
+    last_used: Annotated[tuple[LastUse, ...], list_atomic(LISTED_USERS)] = ()
+    """The 50 newest uses, one for each namespace and workload type. They stay when the workloads are gone."""
+
+
+class CatalogStatus(AssetStatus):
+    """Status of what workloads choose from."""
+
+    usage: Usage | None = None
+    """When workloads last used it. Updated like usedBy."""
+
+
+class ComplianceStatus(CatalogStatus):
+    """Status of assets whose fields policies can judge."""
+
+    compliance: Annotated[tuple[ComplianceRow, ...], list_atomic(LISTED_USERS)] = ()
+    """Where the asset alone breaks policies, at most 50. Elsewhere it complies. Updated like usedBy."""
+    compliance_total: Annotated[int, Field(ge=0)] | None = None
+    """Number of rows, including those that are not listed."""

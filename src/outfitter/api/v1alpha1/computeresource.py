@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from outfitter.api.base import Column, CustomResource
-from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, ComplianceStatus
+from outfitter.api.v1alpha1.asset import AssetSpec, ComplianceStatus
 from outfitter.api.v1alpha1.compute import ComputeFields
 
 
@@ -11,7 +11,7 @@ class ComputeResourceSpec(ComputeFields, AssetSpec):
     """CPU, memory and GPUs for one pod."""
 
 
-class ComputeResourceStatus(AssetStatus, ComplianceStatus):
+class ComputeResourceStatus(ComplianceStatus):
     """State of the definition."""
 
 

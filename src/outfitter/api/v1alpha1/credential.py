@@ -8,7 +8,7 @@ from outfitter.api.base import Column, CustomResource
 from outfitter.api.refs import SecretRef
 from outfitter.api.rules import Rule, Transition, frozen
 from outfitter.api.types import DATA_KEY_PATTERN, DataKey, StatusName, list_set, matches
-from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, Targets
+from outfitter.api.v1alpha1.asset import AssetSpec, CatalogStatus, Targets
 from outfitter.api.v1alpha1.labels import Labels
 
 CredentialType = Literal["accessKey", "dockerRegistry", "password", "genericSecret", "ngcApiKey"]
@@ -80,7 +80,7 @@ class CredentialSpec(AssetSpec):
     """
 
 
-class CredentialStatus(AssetStatus):
+class CredentialStatus(CatalogStatus):
     """State of the credential."""
 
     targets: Targets | None = None

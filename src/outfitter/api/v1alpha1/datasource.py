@@ -11,7 +11,6 @@ from outfitter.api.types import AbsolutePath, Label, Name, StatusName, list_atom
 from outfitter.api.v1alpha1.asset import (
     LISTED_USERS,
     AssetSpec,
-    AssetStatus,
     ComplianceStatus,
     ScopeRow,
     Targets,
@@ -207,7 +206,7 @@ class DataSourceSpec(AssetSpec):
     """
 
 
-class DataSourceStatus(AssetStatus, ComplianceStatus):
+class DataSourceStatus(ComplianceStatus):
     """State of the data source."""
 
     type: Annotated[str, Field(max_length=63)] | None = None

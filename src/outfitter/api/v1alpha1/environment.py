@@ -8,7 +8,7 @@ from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, DataSourceRef
 from outfitter.api.rules import Rule, Transition, not_only_scaled
 from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
-from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetSpec, AssetStatus, ComplianceStatus
+from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetSpec, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections, at_most_one_serving_port
 from outfitter.api.v1alpha1.labels import Annotations, Labels
 from outfitter.api.v1alpha1.probes import Probes
@@ -121,7 +121,7 @@ class EnvironmentSpec(AssetSpec):
     """Also run it as a workspace. Default: the Environment is only a definition."""
 
 
-class EnvironmentStatus(AssetStatus, ComplianceStatus, RunningStatus):
+class EnvironmentStatus(ComplianceStatus, RunningStatus):
     """State of the definition and, with `run`, of its workload."""
 
 

@@ -7,8 +7,8 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import CredentialRef
 from outfitter.api.rules import Rule, Transition, frozen, positive
-from outfitter.api.types import Image, LabelValue, Message, Name, Quantity, StatusName, Text, list_set
-from outfitter.api.v1alpha1.artifactstatus import CachePhase, Count, Time
+from outfitter.api.types import Image, LabelValue, Message, Name, Quantity, StatusName, Text, Time, list_set
+from outfitter.api.v1alpha1.artifactstatus import CachePhase, Count
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, Scope, Targets
 from outfitter.api.v1alpha1.compute import ComputeFields
 from outfitter.api.v1alpha1.labels import Annotations, Labels

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Rule, Transition
 from outfitter.api.types import FREE_FORM, Message
-from outfitter.api.v1alpha1.asset import AssetSpec, AssetStatus, ComplianceStatus
+from outfitter.api.v1alpha1.asset import AssetSpec, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
 from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
@@ -111,7 +111,7 @@ class Runnable(Model):
     """First reason why not. A workload can supply what is missing."""
 
 
-class WorkloadTemplateStatus(AssetStatus, ComplianceStatus):
+class WorkloadTemplateStatus(ComplianceStatus):
     """State of the template."""
 
     runnable: Runnable | None = None
