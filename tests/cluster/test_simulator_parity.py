@@ -101,6 +101,29 @@ async def test_apply_to_another_object_is_a_conflict_and_to_none_is_not_found(cl
     assert (await api.get("ConfigMap", namespace, "x"))["data"] == {"a": "1"}
 
 
+def effective(namespace: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "outfitter.dev/v1alpha1",
+        "kind": "EffectivePolicy",
+        "metadata": {"name": "workspace", "namespace": namespace, "labels": {"l": "1"}, "annotations": {"a": "1"}},
+        "spec": {"workloadType": "workspace", **spec},
+    }
+
+
+async def test_replace_leaves_nothing_of_others_in_the_spec(cluster: Simulation) -> None:
+    api, namespace = cluster
+    with pytest.raises(NotFound):
+        await api.replace(effective(namespace), "some-uid")
+    made = await user_creates(api, effective(namespace, defaults={"args": "x"}, rules={"image": {"required": True}}))
+    with pytest.raises(Conflict):
+        await api.replace(effective(namespace), "some-uid")
+    changed = await api.replace(effective(namespace, defaults={"command": "y"}), made["metadata"]["uid"])
+    assert changed["spec"] == {"workloadType": "workspace", "defaults": {"command": "y"}}
+    assert changed["metadata"]["generation"] == 2
+    again = await api.replace(effective(namespace, defaults={"command": "y"}), made["metadata"]["uid"])
+    assert again["metadata"]["resourceVersion"] == changed["metadata"]["resourceVersion"]
+
+
 async def test_delete_means_that_uid(cluster: Simulation) -> None:
     api, namespace = cluster
     await api.delete("ConfigMap", namespace, "x", "some-uid")

@@ -52,6 +52,13 @@ class Door:
         self.after("apply", manifest["kind"], manifest["metadata"]["name"])
         return stored
 
+    async def replace(self, manifest: Mapping[str, Any], uid: str) -> Body:
+        """See Cluster.replace."""
+        self.before("replace", manifest["kind"], manifest["metadata"]["name"])
+        stored = await self.cluster.replace(manifest, uid)
+        self.after("replace", manifest["kind"], manifest["metadata"]["name"])
+        return stored
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete."""
         self.before("delete", kind, name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from outfitter.snapshot import Key
 from world import SYSTEM, TEAM, World, asset, complete, issues, namespace, reason
 
 IMAGE = "registry.example.com/box:1"
@@ -354,7 +355,7 @@ async def test_an_edit_writes_exactly_what_it_changes() -> None:
         (write.verb, write.kind, write.namespace)
         for write in world.cluster.writes[before:]
         if write.kind == "EffectivePolicy"
-    ] == [("apply", "EffectivePolicy", TEAM)]
+    ] == [("replace", "EffectivePolicy", TEAM)]
     before = len(world.cluster.writes)
     await world.restart()
     await world.settle()
@@ -380,14 +381,38 @@ async def test_it_goes_with_the_last_policy_and_follows_the_department() -> None
 async def test_what_somebody_does_to_it_is_repaired() -> None:
     world = World(policy(defaults={"args": "x"}, rules={"image": {"required": True}}))
     await world.settle()
-    want = world.get("EffectivePolicy", "workspace")["spec"]
+    made = world.get("EffectivePolicy", "workspace")
+    want = made["spec"]
     for spec in ({**want, "rules": {}}, {**want, "defaults": {"args": "x", "command": "y"}}):
-        world.cluster.user_apply({**world.get("EffectivePolicy", "workspace"), "spec": spec})
+        world.cluster.user_replace({**world.get("EffectivePolicy", "workspace"), "spec": spec})
+        before = len(world.cluster.writes)
         await world.settle()
+        assert world.writes(before) == [("replace", "EffectivePolicy", "workspace")]
         assert world.get("EffectivePolicy", "workspace")["spec"] == want
+        assert world.get("EffectivePolicy", "workspace")["metadata"]["uid"] == made["metadata"]["uid"]
     world.cluster.user_delete("EffectivePolicy", TEAM, "workspace")
     await world.settle()
     assert world.get("EffectivePolicy", "workspace")["spec"] == want
+
+
+async def test_an_admission_policy_that_changes_it_each_time_is_left_alone_for_a_while() -> None:
+    """No endless loop, and no endless drift: it is written again once the writer is gone."""
+
+    def meddle(body: dict[str, Any]) -> dict[str, Any]:
+        if body["kind"] == "EffectivePolicy":
+            body["spec"]["defaults"] = {"args": "z", "command": "y"}
+        return body
+
+    world = World(policy(defaults={"args": "x"}))
+    world.cluster.admission = meddle
+    await world.settle()
+    written = [write for write in world.cluster.writes if write.kind == "EffectivePolicy"]
+    assert len(written) <= 5
+    assert world.results[Key("EffectivePolicy", TEAM, "workspace")].requeue_after is not None
+    world.cluster.admission = lambda body: body
+    world.tick(60)
+    await world.settle()
+    assert world.get("EffectivePolicy", "workspace")["spec"]["defaults"] == {"args": "x"}
 
 
 async def test_that_of_another_installation_is_left_alone() -> None:

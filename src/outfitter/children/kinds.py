@@ -104,7 +104,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
     ChildKind(
         "EffectivePolicy", GROUP, VERSION, "effectivepolicies",
         verbs=_ALL,
-        why="what the policies of a project say together; get: managedFields are read before a change",
+        why="what the policies of a project say together; get: one that exists already is compared",
     ),
     ChildKind(
         "StatefulSet", "apps", "v1", "statefulsets",

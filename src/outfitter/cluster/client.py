@@ -18,7 +18,7 @@ from outfitter.snapshot import CachedObject
 
 PAGE: Final = 100  # objects per list request; a whole page is parsed at once, and Python does not return its memory
 _TRIES: Final = 4  # a controller can write the status between our read and our write
-_CREATE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
+_WRITE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
 _APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
@@ -83,7 +83,7 @@ class Client:
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """See Cluster.create."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(self._resources[kind], meta.get("namespace", "")) + _CREATE
+        path = path_of(self._resources[kind], meta.get("namespace", "")) + _WRITE
         with _scrubbing(kind):
             return parsed(await self.transport.request("POST", path, manifest))
 
@@ -142,6 +142,17 @@ class Client:
             else:
                 return
 
+    async def replace(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """See Cluster.replace."""
+        kind, meta = manifest["kind"], manifest["metadata"]
+        path = path_of(self._resources[kind], meta["namespace"], meta["name"]) + _WRITE
+        steps: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            *({"op": "add", "path": f"/metadata/{name}", "value": meta[name]} for name in ("labels", "annotations")),
+            {"op": "add", "path": "/spec", "value": manifest["spec"]},
+        ]
+        return await self._json_patch(path, steps)
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete."""
         options = {
@@ -186,7 +197,7 @@ class Client:
         if not self._events.admits(regarding.uid, reason, message):
             return
         body = event(regarding, type_=type_, reason=reason, message=message, action=action)
-        path = path_of(self._resources["Event"], body["metadata"]["namespace"]) + _CREATE
+        path = path_of(self._resources["Event"], body["metadata"]["namespace"]) + _WRITE
         try:
             await self.transport.request("POST", path, body, attempts=1)
         except (ApiError, LeadershipLost):

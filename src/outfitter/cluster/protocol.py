@@ -31,6 +31,12 @@ class Cluster(Protocol):
         Update) first move to operation Apply: otherwise apply would keep fields that the manifest no longer has.
         """
 
+    async def replace(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """Replace spec, labels and annotations of the custom resource with `uid` in one request.
+
+        For kinds whose spec only the operator writes: fields that another writer added go. Conflict as for `apply`.
+        """
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """Delete with a uid precondition; an absent object is success. `orphan` keeps its dependents."""
 

@@ -42,6 +42,14 @@ class WriteThrough:
             self._caches.wrote(kind, stored)
         return stored
 
+    async def replace(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
+        """See Cluster.replace."""
+        kind, meta = manifest["kind"], manifest["metadata"]
+        with self._caches.writing(kind, meta["namespace"], meta["name"]):
+            stored = await self._cluster.replace(manifest, uid)
+            self._caches.wrote(kind, stored)
+        return stored
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete. The watch reports the deletion, because finalizers can delay it."""
         await self._cluster.delete(kind, namespace, name, uid, orphan=orphan)

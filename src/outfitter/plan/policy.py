@@ -9,6 +9,7 @@ from outfitter.api.v1alpha1 import API_VERSION
 from outfitter.api.v1alpha1.workloadpolicy import LISTED_ERRORS
 from outfitter.canonical import covers, stamp, without_empty
 from outfitter.naming import ANNOTATION_INSTALLATION, LABEL_MANAGED_BY, LABEL_WORKLOAD_TYPE, MANAGED_BY
+from outfitter.plan.diff import overridden
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write
 from outfitter.policy.chain import PolicyError
 from outfitter.policy.project import InForce, in_force, merged, scope_policies, selected_policies
@@ -17,7 +18,7 @@ from outfitter.policy.selection import policy_source
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.scope import namespaces_in_scope, reach, scope_problem
-from outfitter.snapshot import Key, Reader, Resource
+from outfitter.snapshot import CachedObject, Key, Reader, Resource
 from outfitter.status import StatusInput
 
 EFFECTIVE: Final = "EffectivePolicy"
@@ -89,26 +90,25 @@ def plan_effective(reader: Reader, namespace: str, workload_type: str) -> tuple[
     gone = place is None or place.deleting
     if gone or not selected_policies(reader, namespace, workload_type).policies:
         return (Delete(found),) if found is not None and not found.deleting and not gone else ()
+    metadata = {
+        "name": workload_type,
+        "namespace": namespace,
+        "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_WORKLOAD_TYPE: workload_type},
+        "annotations": {ANNOTATION_INSTALLATION: reader.settings.installation},
+    }
     spec = effective_spec(in_force(reader, namespace, workload_type).policy)
-    want = stamp(
-        {
-            "apiVersion": API_VERSION,
-            "kind": EFFECTIVE,
-            "metadata": {
-                "name": workload_type,
-                "namespace": namespace,
-                "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_WORKLOAD_TYPE: workload_type},
-                "annotations": {ANNOTATION_INSTALLATION: reader.settings.installation},
-            },
-            "spec": spec,
-        }
-    )
+    want = stamp({"apiVersion": API_VERSION, "kind": EFFECTIVE, "metadata": metadata, "spec": spec})
     if found is None:
         return (Create(want),)
-    if found.deleting:
+    return _replaced(reader, want, found)
+
+
+def _replaced(reader: Reader, want: dict[str, Any], found: CachedObject) -> tuple[Write, ...]:
+    """Return the write that replaces an EffectivePolicy, unless it is as it should be or another writer insists."""
+    live, meta = found.body, want["metadata"]
+    same = covers(meta, live["metadata"]) and without_empty(live.get("spec")) == want["spec"]
+    if same or found.deleting:
         return ()
-    live = found.body
-    if not covers(want["metadata"], live["metadata"]) or not covers(want["spec"], live.get("spec")):
-        return (Apply(want, found.uid),)
-    # What somebody added stays when ours is applied, so the object is made again.
-    return () if without_empty(live.get("spec")) == want["spec"] else (Delete(found),)
+    both = {name: {**(live["metadata"].get(name) or {}), **meta[name]} for name in ("labels", "annotations")}
+    whole = {**want, "metadata": {**meta, **both}}
+    return () if overridden(reader, whole, found) else (Apply(whole, found.uid, whole=True),)

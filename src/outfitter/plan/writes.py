@@ -39,12 +39,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Apply this manifest over the live object with `uid`, as `manager`."""
+    """Apply this manifest over the live object with `uid`, as `manager`.
+
+    `whole`: replace the spec instead, labels and annotations included, because no one else may write it.
+    """
 
     manifest: Mapping[str, Any]
     uid: str
     manager: str = FIELD_MANAGER
     phase: WritePhase = WritePhase.CHILDREN
+    whole: bool = False
 
     @property
     def kind(self) -> str:

@@ -153,13 +153,18 @@ class Executor:
         if self._overrides.futile(place, content, self._differing(place, manifest)):
             stored = await self._cluster.get(*place)
         else:
-            stored = await self._cluster.apply(manifest, write.uid, write.manager)
+            stored = await self._send(write)
             if stored and not any(differences(manifest, stored)):
                 self._overrides.lasted(place, content)
                 return None
         if stored is None:
             return None
         return self._override(place, manifest, stored)
+
+    async def _send(self, write: Apply) -> dict[str, Any]:
+        if write.whole:
+            return await self._cluster.replace(write.manifest, write.uid)
+        return await self._cluster.apply(write.manifest, write.uid, write.manager)
 
     def _compare(self, manifest: Mapping[str, Any], place: Place, stored: Mapping[str, Any]) -> object | None:
         """Compare a child that replaces one with other immutable fields: a policy may change the new one as well."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -141,14 +141,20 @@ class Reconciler:
         if live is not None and (other := self._installations.other(live)):
             await self._installations.report(live, other)
             return Result("OtherInstallation", frozenset({Dep(*key), Installations.dependency(other)}))
-        reader = Reader(self._lookup, self._settings, now=self._clock())
+        reader = Reader(self._lookup, self._settings, now=self._clock(), overrides=self._overrides)
         writes = plan_effective(reader, key.namespace, key.name)
         outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes))
         for problem in outcome.problems:
             level = logging.DEBUG if self._state.refused(key) else logging.WARNING
             _log.log(level, "%s: %s", key, problem.message)
-        delay = self._state.backoff(key, prevented=outcome.retry)
-        return Result("Waiting" if outcome.problems else "Valid", frozenset(reader.deps), delay, outcome.writes)
+        delays = [reader.retry_after, self._state.backoff(key, prevented=outcome.retry)]
+        delays += [_NEXT_STEP] if outcome.overridden else []
+        return Result(
+            "Waiting" if outcome.problems else "Valid",
+            frozenset(reader.deps),
+            _soonest(delays),
+            outcome.writes,
+        )
 
     def _namespace_goes(self, key: Key) -> bool:
         namespace = self._caches["Namespace"].get("", key.namespace)
@@ -182,7 +188,7 @@ class Reconciler:
         return Result(
             outcome_of(status, resource.live.namespace),
             frozenset(reader.deps),
-            min((delay for delay in delays if delay is not None), default=None),
+            _soonest(delays),
             outcome.writes + written,
             planned.also_reconcile,
         )
@@ -303,6 +309,10 @@ class Reconciler:
         self._state.forget(key)
         self._executor.forget()
         self._installations.forget(key)
+
+
+def _soonest(delays: Iterable[float | None]) -> float | None:
+    return min((delay for delay in delays if delay is not None), default=None)
 
 
 def _had_children(resource: Resource) -> bool:

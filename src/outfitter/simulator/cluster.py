@@ -55,7 +55,7 @@ _NO_GENERATION: Final = frozenset(
 class Write:
     """One write of the operator. `manifest` is the request body; for verb `status` it is the status."""
 
-    verb: str  # create, apply, delete, status
+    verb: str  # create, apply, replace, delete, status
     kind: str
     namespace: str
     name: str
@@ -140,6 +140,15 @@ class SimulatedCluster:
         if changes_immutable(self._existing(place, uid), manifest):
             raise Invalid("field is immutable when `immutable` is set", status=422, reason="Invalid")
         return copied(self._apply(place, manifest, manager))
+
+    async def replace(self, manifest: Mapping[str, Any], uid: str) -> Body:
+        """See Cluster.replace."""
+        kind, namespace, name = place = place_of(manifest)
+        self._check("patch", kind)
+        self.writes.append(Write("replace", kind, namespace, name, copied(dict(manifest))))
+        live, sent = self._existing(place, uid), as_sent(manifest)
+        meta = {**live["metadata"], **{key: sent["metadata"][key] for key in ("labels", "annotations")}}
+        return copied(self._store(place, self.admission({**copied(live), "metadata": meta, "spec": sent["spec"]})))
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete."""

@@ -33,6 +33,10 @@ class Connection:
         """See Cluster.apply."""
         return await self.target.apply(manifest, uid, manager)
 
+    async def replace(self, manifest: Mapping[str, Any], uid: str) -> Body:
+        """See Cluster.replace."""
+        return await self.target.replace(manifest, uid)
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
         """See Cluster.delete."""
         await self.target.delete(kind, namespace, name, uid, orphan=orphan)

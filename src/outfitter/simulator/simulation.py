@@ -154,7 +154,7 @@ class Simulation:
         """Reconcile every object once."""
         before, errors = len(self.cluster.writes), list[ApiError]()
         self._learned = False
-        for gone in [key for key in self.results if self.caches[key.kind].get(key.namespace, key.name) is None]:
+        for gone in [key for key in self.results if self._is_gone(key)]:
             self.dependents.forget(gone)
             del self.results[gone]
         for key in self._all_keys():
@@ -163,6 +163,11 @@ class Simulation:
             except ApiError as error:
                 errors.append(error)
         return Round(len(self.cluster.writes) - before, tuple(errors), self._learned)
+
+    def _is_gone(self, key: Key) -> bool:
+        """Whether an object is deleted; an EffectivePolicy can be one that could not be created yet."""
+        pending = key.kind == EFFECTIVE and self.results[key].requeue_after is not None
+        return not pending and self.caches[key.kind].get(key.namespace, key.name) is None
 
     async def step(self) -> Round:
         """Reconcile every object once, then run the controllers once."""
@@ -191,7 +196,7 @@ class Simulation:
         sent: dict[tuple[str, str, str], Body] = {}
         for write in self.cluster.writes:
             place = (write.kind, write.namespace, write.name)
-            if write.verb in ("create", "apply"):
+            if write.verb in ("create", "apply", "replace"):
                 sent[place] = dict(write.manifest)
             elif write.verb == "delete":
                 sent.pop(place, None)
