@@ -81,6 +81,7 @@ bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is q
 	@$(BIN)/outfitter sandbox build
 	@$(BIN)/python -m tests.bench --n $(N) --scenario $(SCENARIO)
 	@$(BIN)/python -m tests.bench.policies
+	@$(BIN)/python -m tests.bench.policy_edit --n $(N)
 
 lock: ## pin all dependencies with hashes and without index addresses, with uv; UPGRADE=1 moves pins to new versions
 	@$(COMPILE) pyproject.toml -o requirements.txt

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from outfitter.cluster.access import cluster_rules, system_rules
-from outfitter.naming import LABEL_PROJECT
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
 
 Object = dict[str, Any]
 
@@ -21,10 +21,11 @@ def user(account: str) -> str:
     return f"system:serviceaccount:{SYSTEM}:{account}"
 
 
-def foundation(teams: Iterable[str]) -> list[tuple[str, Object]]:
+def foundation(teams: Iterable[str], department: str = "") -> list[tuple[str, Object]]:
     """(path, object) of everything that has to be there before assets and what uses them."""
     spaces = [("/api/v1/namespaces", _namespace(SYSTEM, {}))]
-    spaces += [("/api/v1/namespaces", _namespace(team, {LABEL_PROJECT: team})) for team in sorted(set(teams))]
+    more = {LABEL_DEPARTMENT: department} if department else {}
+    spaces += [("/api/v1/namespaces", _namespace(team, {LABEL_PROJECT: team, **more})) for team in sorted(set(teams))]
     return [*spaces, *_rights()]
 
 

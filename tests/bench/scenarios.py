@@ -37,6 +37,7 @@ class Scenario:
     statuses: Mapping[str, int]
     namespace: Callable[[int], str] = lambda number: f"team-{number // PER_NAMESPACE:03}"
     images: Sequence[str] = ()  # models for which objects wait until the bench says that they are downloaded
+    department: str = ""  # of all namespaces
 
     @property
     def plural(self) -> str:

@@ -125,7 +125,7 @@ def fresh(folder: Path, scenario: Scenario, count: int) -> Iterator[Server]:
         server = Server(sandbox, folder, scenario)
         objects = scenario.objects(count)
         teams = {item["metadata"]["namespace"] for item in objects} | {scenario.namespace(0)}
-        for path, item in [*foundation(teams), *scenario.assets()]:
+        for path, item in [*foundation(teams, scenario.department), *scenario.assets()]:
             server.connection.request("POST", path, item)
         server.create(objects)
         server.watch = Watch(server.connection, {scenario.plural, *scenario.statuses, "nimcaches"})
