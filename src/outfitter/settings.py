@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     hold_seconds: float = Field(default=10, ge=0)
     """Grace period in seconds before a workload that loses readiness is reported as not Ready."""
     used_by_seconds: float = Field(default=10, ge=0)
-    """Least number of seconds between two writes of the usedBy of an asset."""
+    """Least number of seconds between two writes of the usedBy of an asset, and of further edits in `outdated`."""
     lease_name: str = "outfitter"
     """Name of the Lease. Its namespace and name identify this installation."""
     lease_namespace: str = ""

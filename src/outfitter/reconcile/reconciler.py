@@ -37,6 +37,7 @@ from outfitter.status import (
     compose,
     deleting,
     hold,
+    hold_edits,
     is_stalled,
     least,
     marked,
@@ -261,16 +262,20 @@ class Reconciler:
     async def _write_status(
         self, resource: Resource, wanted: StatusInput, *, if_unchanged: bool
     ) -> tuple[float | None, int]:
-        """Write the status if it changed; a workload that loses readiness gets a grace period to recover.
+        """Write the status if it changed; see `hold` and `hold_edits` for what is written later.
 
         `if_unchanged`: only over the version that the status was made from, and at once.
         """
         key, now = resource.key, self._clock()
-        status = compose(wanted, resource.body, now)
+        status = marked(compose(wanted, resource.body, now), resource.body, self._settings.installation)
         previous = resource.body.get("status") or {}
         left = hold(previous, status, self._state.unready_since(key), now, self._settings.hold_seconds)
         if left is not None and not if_unchanged:
             self._state.unready(key, now)
+            return left + 0.1, 0
+        left = hold_edits(previous, status, self._state.edited_since(key), now, self._settings.used_by_seconds)
+        if left is not None and not if_unchanged:
+            self._state.edited(key, now)
             return left + 0.1, 0
         written = await self._put_status(resource.live, status, if_unchanged=if_unchanged)
         self._state.settled(key)

@@ -16,6 +16,7 @@ class EngineState:
 
     def __init__(self) -> None:
         self._unready: dict[Key, datetime] = {}
+        self._edited: dict[Key, datetime] = {}
         self._unfinished: set[Key] = set()
         self._refusals: dict[Key, int] = {}
 
@@ -27,9 +28,18 @@ class EngineState:
         """Note that the object is unready, which its status does not say yet."""
         self._unready.setdefault(key, now)
 
+    def edited_since(self, key: Key) -> datetime | None:
+        """Return when an asset was first edited once more, if the status does not say so yet."""
+        return self._edited.get(key)
+
+    def edited(self, key: Key, now: datetime) -> None:
+        """Note that an asset was edited once more, which the status does not say yet."""
+        self._edited.setdefault(key, now)
+
     def settled(self, key: Key) -> None:
         """Note that the status says what is: the next loss of readiness starts a new grace period."""
         self._unready.pop(key, None)
+        self._edited.pop(key, None)
 
     def unfinished(self, key: Key) -> bool:
         """Return whether the writes of the last reconciliation were interrupted."""
@@ -57,5 +67,6 @@ class EngineState:
     def forget(self, key: Key) -> None:
         """Drop everything about an object that is gone."""
         self._unready.pop(key, None)
+        self._edited.pop(key, None)
         self._refusals.pop(key, None)
         self._unfinished.discard(key)

@@ -12,7 +12,7 @@ from outfitter.status.compose import (
     unfinished,
     unreadable,
 )
-from outfitter.status.hold import hold
+from outfitter.status.hold import hold, hold_edits
 from outfitter.status.installation import manager_of, marked, marks_first
 from outfitter.status.outcome import outcome
 
@@ -21,6 +21,7 @@ __all__ = [
     "compose",
     "deleting",
     "hold",
+    "hold_edits",
     "is_ready",
     "is_stalled",
     "known",

@@ -1,4 +1,4 @@
-"""The grace period of a workload that loses readiness: most losses end within seconds."""
+"""Statuses that are held back for a while: a loss of readiness, and one more edit of an asset that is newer anyway."""
 
 from __future__ import annotations
 
@@ -23,3 +23,22 @@ def hold(
         return None
     left = seconds - (now - (since or now)).total_seconds()
     return left if left > 0 else None
+
+
+def hold_edits(
+    previous: Mapping[str, Any], status: Mapping[str, Any], since: datetime | None, now: datetime, seconds: float
+) -> float | None:
+    """Seconds for which further edits of assets that are outdated already are held back; None for other news.
+
+    Somebody who edits a policy a hundred times would otherwise have the status of each workload written as often.
+    `since`: when such an edit was first seen, None for now.
+    """
+    if status == previous or _without_generations(status) != _without_generations(previous):
+        return None
+    left = seconds - (now - (since or now)).total_seconds()
+    return left if left > 0 else None
+
+
+def _without_generations(status: Mapping[str, Any]) -> dict[str, Any]:
+    rows = status.get("outdated") or ()
+    return {**status, "outdated": [{**row, "generation": None} for row in rows]}
