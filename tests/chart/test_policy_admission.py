@@ -371,7 +371,7 @@ def test_the_largest_workload_is_judged(projects: Projects) -> None:
         values = {"value": "v" * 60} if "value" in table.content and where != "tolerations" else {}
         base = {**ITEMS.get(where, {}), **values}
         defaults.append(tree(where, {"instances": [{**base, table.key: key} for key in keys]}))
-        rules.append(tree(where, {"instances": {"canAdd": False, "locked": keys[:128]}}))
+        rules.append(tree(where, {"instances": {"canAdd": False, "locked": keys}}))
         rules += [tree(f"{where}.attributes.{name}", {"canEdit": False}) for name in table.attributes]
         items = [{**base, table.key: key} for key in (*keys[1 : _most(where)], keys[0].replace("k0", "new"))]
         for index, item in enumerate(items):

@@ -290,3 +290,35 @@ async def test_many_locked_items() -> None:
     await world.settle()
     made = world.get("StatefulSet", "box")["spec"]["template"]["spec"]["containers"][0]
     assert [item["name"] for item in made["env"]] == names[:64]
+
+
+async def test_a_hundred_edits_write_each_status_twice() -> None:
+    """The first at once; what comes within the window of `usedBy` follows in one write, with the last generation."""
+    names = [f"box-{number}" for number in range(20)]
+    world = World(policy(defaults={"args": "0"}), *(asset("Workspace", name, {"image": IMAGE}) for name in names))
+    await world.settle()
+    before = len(world.cluster.writes)
+    for number in range(1, 101):
+        world.edit("WorkloadPolicy", "all", SYSTEM, defaults={"args": str(number)})
+        await world.settle()
+        world.tick(0.05)
+    world.tick(10)
+    await world.settle()
+    written = Counter((verb, kind) for verb, kind, _ in world.writes(before))
+    assert written == {("replace", EFFECTIVE): 100, ("status", "WorkloadPolicy"): 100, ("status", "Workspace"): 40}
+    rows = {row["generation"] for name in names for row in world.status("Workspace", name)["outdated"]}
+    assert rows == {101}
+    assert world.get(EFFECTIVE, "workspace")["spec"]["defaults"] == {"args": "100"}
+
+
+async def test_other_news_are_written_at_once_between_edits() -> None:
+    world = World(policy(defaults={"args": "0"}), box())
+    await world.settle()
+    for number in (1, 2):
+        world.edit("WorkloadPolicy", "all", SYSTEM, defaults={"args": str(number)})
+        await world.settle()
+    assert [row["generation"] for row in status(world)["outdated"]] == [2]
+    world.edit("Workspace", "box", suspend=True)
+    await world.settle()
+    assert reason(status(world)) == "Stopped"
+    assert [row["generation"] for row in status(world).get("outdated", ())] in ([3], [])
