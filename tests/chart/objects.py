@@ -17,6 +17,7 @@ ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"
 _PLURALS = {
     "ArtifactRepository": "artifactrepositories",
     "NetworkPolicy": "networkpolicies",
+    "WorkloadPolicy": "workloadpolicies",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }
 _WIDE = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy",

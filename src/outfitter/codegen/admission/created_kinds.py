@@ -1,6 +1,7 @@
 """The part of the policy `requester` about objects that cost money or open a way in: addresses, URLs and volumes.
 
-It reads the object alone. What a referenced asset adds was checked when that asset was written.
+It reads the object alone, with the defaults of a policy. What a referenced asset adds was checked when that asset was
+written.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from outfitter.codegen.admission.places import any_item, any_part
 from outfitter.codegen.admission.presence import has_value
 
 
@@ -43,18 +45,6 @@ def checks() -> Iterator[dict[str, Any]]:
         }
 
 
-def _any_item(field: str, condition: str, start: str = "object.spec") -> str:
-    """CEL: whether an item of a list meets a condition."""
-    return f"({has_value(f'{start}.{field}')} && {start}.{field}.exists(i, {condition}))"
-
-
-def _any_connection(*types: str) -> str:
-    """CEL: whether a connection, of the spec or of `run`, has one of the types."""
-    condition = _one_of("connectionType", *types)
-    inside = _any_item("connections", condition, "object.spec.run")
-    return f"{_any_item('connections', condition)} || ({has_value('object.spec.run')} && {inside})"
-
-
 def _one_of(field: str, *values: str) -> str:
     return f"{has_value(f'i.{field}')} && i.{field} in {list(values)}"
 
@@ -69,10 +59,9 @@ _MODEL: Final = (
     f"(request.resource.resource == 'artifacts' && {has_value('object.spec.run')} && "
     f"{has_value('object.spec.type')} && object.spec.type == 'nim')"
 )
-_PUBLIC: Final = " || ".join(
-    f"({above}{has_value(f'{start}.servingPort')} && !({has_value(f'{start}.servingPort.clusterLocalAccessOnly')} && "
-    f"{start}.servingPort.clusterLocalAccessOnly))"
-    for start, above in (("object.spec", ""), ("object.spec.run", f"{has_value('object.spec.run')} && "))
+_PUBLIC: Final = (
+    f"({has_value('p.servingPort')} && !({has_value('p.servingPort.clusterLocalAccessOnly')} && "
+    "p.servingPort.clusterLocalAccessOnly))"
 )
 _OPEN_PORTS: Final = ("LoadBalancer", "NodePort")
 _CREATED: Final = (
@@ -81,14 +70,20 @@ _CREATED: Final = (
         "",
         "services",
         "opens a port outside the cluster",
-        f"{_any_connection(*_OPEN_PORTS)} || {_any_item('ports', _one_of('serviceType', *_OPEN_PORTS))}",
+        any_part(
+            f"{any_item('connections', _one_of('connectionType', *_OPEN_PORTS))} || "
+            f"{any_item('ports', _one_of('serviceType', *_OPEN_PORTS))}"
+        ),
     ),
     _Created(
         "urls",
         "networking.k8s.io",
         "ingresses",
         "has a URL",
-        f"{_any_connection('ExternalUrl')} || {_any_item('exposedUrls', 'true')} || {_PUBLIC}",
+        any_part(
+            f"{any_item('connections', _one_of('connectionType', 'ExternalUrl'))} || "
+            f"{any_item('exposedUrls', 'true')} || {_PUBLIC}"
+        ),
     ),
     _Created(
         "claims",
@@ -96,8 +91,7 @@ _CREATED: Final = (
         "persistentvolumeclaims",
         "creates a volume",
         f"request.resource.resource == 'nimcaches' || {_MODEL} || "
-        f"({has_value('object.spec.pvc')} && {_new('object.spec.pvc')}) || "
-        f"({has_value('object.spec.storage')} && {_any_item('storage.pvc', _new('i'))})",
+        + any_part(f"({has_value('p.pvc')} && {_new('p.pvc')}) || {any_item('storage.pvc', _new('i'))}"),
     ),
     _Created(
         "deletesData",

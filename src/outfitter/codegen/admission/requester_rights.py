@@ -14,8 +14,8 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
-from outfitter.api.v1alpha1.policyfields import SECTIONS
-from outfitter.codegen.admission import created_kinds, sharing
+from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
+from outfitter.codegen.admission import created_kinds, places, sharing
 from outfitter.codegen.admission.exempt import user_or_tool
 from outfitter.codegen.admission.presence import has_value, has_values
 from outfitter.naming import ANNOTATION_RESTARTED_AT
@@ -60,6 +60,7 @@ def policy_spec() -> dict[str, Any]:
         ],
         "variables": [
             {"name": "edited", "expression": _EDITED},
+            *places.variables(),
             _runs(),
             *_secrets(),
             {"name": "policyNames", "expression": _policy_names()},
@@ -174,33 +175,32 @@ def _any(conditions: Iterable[str]) -> str:
 
 
 def _elevated() -> str:
-    """CEL: whether the object itself exceeds Pod Security level restricted."""
-    spec = "object.spec"
-    security = (_elevates(spec, ("security", field), when) for field, when in _SECURITY)
+    """CEL: whether the object itself, or the defaults of a policy, exceed Pod Security level restricted."""
+    security = (_elevates("p", ("security", field), when) for field, when in _SECURITY)
     container = (
         *(_elevates("c", ("securityContext", *path), when) for path, when in _CONTAINER),
         *(has_values("c", (probe, "host")) for probe in _PROBES),
     )
-    groups = f"{spec}.containerGroups"
-    return _any(
-        (
-            *security,
-            has_value(f"{spec}.hostPath"),
-            f"{has_values(spec, ('storage', 'hostPath'))} && {spec}.storage.hostPath.size() > 0",
-            f"{has_value(groups)} && {groups}.exists(g, {has_value('g.containers')} && "
-            f"g.containers.exists(c, {_any(container)}))",
-            has_values(spec, ("probes", "readiness", "handler", "httpGet", "host")),
-            *(_unconfined(spec, path) for path in (("annotations",), ("run", "annotations"))),
+    containers = f"{has_value('g.containers')} && g.containers.exists(c, {_any(container)})"
+    return places.any_part(
+        _any(
+            (
+                *security,
+                has_value("p.hostPath"),
+                places.any_item("storage.hostPath", "true"),
+                f"{has_value('p.containerGroups')} && p.containerGroups.exists(g, {containers})",
+                has_values("p", ("probes", "readiness", "handler", "httpGet", "host")),
+                places.any_item("annotations", _UNCONFINED),
+            )
         )
     )
 
 
-def _unconfined(start: str, path: Path) -> str:
-    """CEL: whether an annotation in a list of the user switches AppArmor off."""
-    return (
-        f"{has_values(start, path)} && {'.'.join((start, *path))}.exists(a, {has_value('a.name')} && "
-        f"a.name.startsWith('{_APPARMOR}') && {has_value('a.value')} && a.value != 'runtime/default')"
-    )
+# An annotation that switches AppArmor off.
+_UNCONFINED: Final = (
+    f"{has_value('i.name')} && i.name.startsWith('{_APPARMOR}') && {has_value('i.value')} && "
+    "i.value != 'runtime/default'"
+)
 
 
 def _elevates(start: str, path: Path, when: str) -> str:
@@ -219,16 +219,22 @@ def _elevation_check() -> dict[str, Any]:
     }
 
 
-# Fields of a policy whose defaults can name Secrets of the projects.
-_WITH_SECRETS: Final = ("environmentVariables", "imagePullSecrets", "storage.git", "storage.s3", "storage.secretVolume")
+def _can_name_secrets() -> list[str]:
+    """Return the fields of any type of workload whose value, or an item of which, can name a Secret."""
+    found = set()
+    for name, sections in SECTIONS.items():
+        for section, model in sections.items():
+            named = tuple(f"{'.'.join(path)}.".replace("[]", "") for path in _walk(model))
+            found |= {
+                path for path in policy_fields(name, section) if any(each.startswith(f"{path}.") for each in named)
+            }
+    return sorted(found)
 
 
 def _policy_names() -> str:
     """CEL: whether the defaults of a WorkloadPolicy can name Secrets of its namespace."""
-    places = [("defaults", *path.split(".")) for path in _WITH_SECRETS]
-    places += [("defaults", section, *path.split(".")) for section in SECTIONS["distributed"] for path in _WITH_SECRETS]
-    named = " || ".join(f"({has_values('object.spec', path)})" for path in places)
-    return f"variables.edited && request.resource.resource == 'workloadpolicies' && ({named})"
+    named = _any(has_values("p", tuple(path.split("."))) for path in _can_name_secrets())
+    return f"variables.edited && variables.isPolicy && {places.any_part(named)}"
 
 
 def _policy_secrets_check() -> dict[str, Any]:
