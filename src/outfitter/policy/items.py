@@ -147,10 +147,14 @@ def _fill(policy: Items, key: str, leaves: Leaves, sources: dict[tuple[str, str]
                 sources[key, path] = rule.source
 
 
-def _has_alternative(table: PolicyField, path: str, leaves: Mapping[str, Any]) -> bool:
-    head = path.partition(".")[0]
-    others = {name for group in table.alternatives if head in group for name in group if name != head}
-    return bool(others) and any(other.partition(".")[0] in others for other in leaves)
+def alternative_to(table: PolicyField, path: str, other: str) -> bool:
+    """Whether an item has either a field or another one, such as `credential.name` or `secretRef.name`."""
+    head, name = path.partition(".")[0], other.partition(".")[0]
+    return head != name and any(head in group and name in group for group in table.alternatives)
+
+
+def _has_alternative(table: PolicyField, path: str, leaves: Leaves) -> bool:
+    return any(alternative_to(table, path, other) for other in leaves)
 
 
 def _computed(rule: CompiledRule, leaves: Mapping[str, Any]) -> Any:

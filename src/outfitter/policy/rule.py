@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from outfitter.api.v1alpha1.policyfields import PolicyField
 from outfitter.policy.values import amount, canonical, fits_step, number, shown, wrong_value
+
+OWNED: Final = "rule-owned-by-"
+"""Reason of a conflict, before the scope of the wider policy."""
 
 
 @dataclass(frozen=True)
