@@ -112,6 +112,99 @@ def test_an_alternative_does_not_replace_a_fixed_attribute(path: str, fixed: str
     assert tree_at(given, other) is None
 
 
+SCOPES = ("tenant", "cluster", "department", "project")
+FILLED = [
+    (workload_type, section, path, name)
+    for workload_type, section, path in ITEMIZED
+    for name, attribute in policy_fields(workload_type, section)[path].attributes.items()
+    if attribute.path != policy_fields(workload_type, section)[path].key
+]
+
+
+def bare(table: PolicyField, attribute: str) -> dict[str, Any]:
+    """An item without one attribute and its alternatives."""
+    head = attribute.partition(".")[0]
+    gone = {head, *(name for group in table.alternatives if head in group for name in group)}
+    return {name: value for name, value in item(table, "d").items() if name not in gone}
+
+
+@pytest.mark.parametrize(("workload_type", "section", "path", "name"), FILLED)
+def test_narrower_attributes_do_not_fill_a_locked_item(workload_type: str, section: str, path: str, name: str) -> None:
+    """Those of the scope that locks it, and of wider ones, do; every other item is filled by all of them."""
+    table = policy_fields(workload_type, section)[path]
+    value = value_of(table.attributes[name])
+    for lock in SCOPES:
+        for default in SCOPES:
+            items = [bare(table, name), {**bare(table, name), table.key: "e"}]
+            first = policy(section, path, None, items, scope="system")
+            owner = policy(section, path, {"instances": {"locked": ["d"]}}, scope=lock)
+            filling = policy(section, path, None, None, tree(name, value), scope=default)
+            chain = [first, {**filling, **owner, **filling} if lock == default else owner]
+            chain += [] if lock == default else [filling]
+            found = _applied(workload_type, section, path, {}, *chain)
+            counts = SCOPES.index(default) <= SCOPES.index(lock)
+            assert tree_at(found["d"], name) == (value if counts else None), (lock, default)
+            assert tree_at(found["e"], name) == value
+
+
+def _applied(
+    workload_type: str, section: str, path: str, submission: dict[str, Any], *chain: dict[str, Any]
+) -> dict[str, Any]:
+    given = {"masterSpec" if section == "master" else "spec": submission} if section else submission
+    effective = judge(given, *chain, workload_type=workload_type).effective
+    found = effective["masterSpec" if section == "master" else "spec"] if section else effective
+    return {str(each.get("name", each.get("resource", each.get("id")))): each for each in tree_at(found, path)}
+
+
+COMPUTED = [
+    (workload_type, section, path, name, source)
+    for workload_type, section, path, name in FILLED
+    for source, other in policy_fields(workload_type, section)[path].attributes.items()
+    if source != name
+    and "defaultFrom" in policy_fields(workload_type, section)[path].attributes[name].rules
+    and other.type == policy_fields(workload_type, section)[path].attributes[name].type
+]
+
+
+@pytest.mark.parametrize(("workload_type", "section", "path", "name", "source"), COMPUTED)
+def test_a_narrower_default_from_does_not_fill_a_locked_item(
+    workload_type: str, section: str, path: str, name: str, source: str
+) -> None:
+    table = policy_fields(workload_type, section)[path]
+    items = [{table.key: key, source: 3} for key in ("d", "e")]
+    for lock in SCOPES:
+        for scope in SCOPES:
+            owner = policy(section, path, {"instances": {"locked": ["d"]}}, items, scope=lock)
+            rules = {"attributes": tree(name, {"defaultFrom": {"field": source}})}
+            filling = policy(section, path, rules, scope=scope)
+            both = policy(section, path, {"instances": {"locked": ["d"]}, **rules}, items, scope=lock)
+            chain = [both] if lock == scope else [owner, filling]
+            found = _applied(workload_type, section, path, {}, *chain)
+            counts = SCOPES.index(scope) <= SCOPES.index(lock)
+            assert found["d"].get(name) == (3 if counts else None)
+            assert found["e"][name] == 3
+
+
+def test_a_locked_item_is_judged_as_it_is_filled() -> None:
+    """A workload that repeats it is accepted; one that has the narrower default of the attribute is not."""
+    nfs = {"name": "d", "server": "s", "path": "/p", "mountPath": "/m"}
+    wide = policy("", "storage.nfs", {"instances": {"locked": ["d"]}}, [nfs], {"server": "x"}, scope="tenant")
+    narrow = policy("", "storage.nfs", None, None, {"readOnly": False, "server": "y"})
+    for given, refused in ((nfs, False), ({**nfs, "readOnly": False}, True), ({**nfs, "readOnly": True}, True),
+                           ({"name": "d"}, False), ({"name": "d", "exclude": True}, True)):  # fmt: skip
+        assert bool(judge({"storage": {"nfs": [given]}}, wide, narrow).violations) is refused, given
+    narrow["rules"] = {"storage": {"nfs": {"attributes": {"readOnly": {"required": True}}}}}
+    assert [item.rule for item in judge({}, wide, narrow).violations] == ["required"]
+
+
+def test_a_default_that_fills_a_locked_item_violates_a_narrower_rule() -> None:
+    """Although another default of the attribute counts for all other items."""
+    wide = policy("", "ports", {"instances": {"locked": ["d"]}}, [{"name": "d"}], {"container": 90}, scope="tenant")
+    rule = {"attributes": {"container": {"max": 80}}}
+    narrow = policy("", "ports", rule, None, {"container": 80})
+    assert reasons(wide, narrow) == [("project", "ports.attributes.container[d]", "default-violates-max")]
+
+
 def tree_at(node: Any, path: str) -> Any:
     for step in path.split("."):
         node = node.get(step) if isinstance(node, Mapping) else None

@@ -36,6 +36,8 @@ class Item:
     key: str
     leaves: Mapping[str, Any]
     source: Source
+    filled: Mapping[str, Source] = field(default_factory=dict)
+    """The policies of those fields that come from defaults of attributes. Only a locked item is filled here."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.policyfields import PolicyField
 from outfitter.policy.declared import item_key, object_paths
-from outfitter.policy.effective import Items
+from outfitter.policy.effective import Items, Sourced
 from outfitter.policy.imposed import ImposedAsset
 from outfitter.policy.rule import CompiledRule, Source
 from outfitter.policy.values import is_empty, put, same, scaled, shown
@@ -74,7 +74,11 @@ def apply_items(policy: Items, given: Iterable[Any], imposed: Mapping[str, Impos
     result.sources = {(key, ""): item.source for key, item in policy.instances.items() if key not in imposed}
     own = _merge_given(policy, given, imposed, result)
     for key, leaves in result.items.items():
-        _fill(policy, key, leaves, result.sources)
+        if key in policy.locked and key in policy.instances:
+            filled = policy.instances[key].filled
+        else:
+            filled = fill(policy.table, leaves, policy.attributes, policy.rules)
+        result.sources |= {(key, path): source for path, source in filled.items()}
         judge(policy, key, leaves, own.get(key), result.violations)
     return result
 
@@ -102,7 +106,7 @@ def _merge_given(
             if excluded or _differs(table, leaves, leaves_of(table, imposed[key].volume)):
                 broken("locked", imposed[key].source)
         elif key in items and key in policy.locked:
-            if excluded or _differs(table, leaves, _filled(policy, items[key])):
+            if excluded or _differs(table, leaves, items[key]):
                 broken("locked", policy.instances_source)
         elif excluded:
             items.pop(key, None)
@@ -127,24 +131,22 @@ def _differs(table: PolicyField, own: Mapping[str, Any], fixed: Mapping[str, Any
     )
 
 
-def _filled(policy: Items, leaves: Mapping[str, Any]) -> Leaves:
-    filled = dict(leaves)
-    _fill(policy, "", filled, {})
-    return filled
-
-
-def _fill(policy: Items, key: str, leaves: Leaves, sources: dict[tuple[str, str], Source]) -> None:
-    """Set the defaults of attributes that the item does not have."""
-    for path, default in policy.attributes.items():
-        if path not in leaves and not _has_alternative(policy.table, path, leaves):
+def fill(
+    table: PolicyField, leaves: Leaves, attributes: Mapping[str, Sourced], rules: Mapping[str, CompiledRule]
+) -> dict[str, Source]:
+    """Set the defaults of attributes that an item does not have; return the policy of each."""
+    sources: dict[str, Source] = {}
+    for path, default in attributes.items():
+        if path not in leaves and not _has_alternative(table, path, leaves):
             leaves[path] = default.value
-            sources[key, path] = default.source
-    for path, rule in policy.rules.items():
-        if rule.default_from and path not in leaves and not _has_alternative(policy.table, path, leaves):
+            sources[path] = default.source
+    for path, rule in rules.items():
+        if rule.default_from and path not in leaves and not _has_alternative(table, path, leaves):
             value = _computed(rule, leaves)
             if value is not None:
                 leaves[path] = value
-                sources[key, path] = rule.source
+                sources[path] = rule.source
+    return sources
 
 
 def alternative_to(table: PolicyField, path: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from outfitter.api.v1alpha1.policyfields import PolicyField
 from outfitter.policy.declared import Declared
 from outfitter.policy.effective import Fields, Item, Items, Section, Sourced
-from outfitter.policy.items import alternative_to, overridden
+from outfitter.policy.items import alternative_to, fill, overridden
 from outfitter.policy.rule import OWNED, CompiledRule, Source, compile_rule
 from outfitter.policy.sources import in_order, resolve_sources
 
@@ -152,22 +152,70 @@ class SectionMerge:
         prefix = f"{table.path}.attributes."
         attributes = self._attribute_defaults(table, rules)
         instances = self._instances(table, rules)
-        own_rules = {path.removeprefix(prefix): rule for path, rule in rules.items() if path.startswith(prefix)}
-        order = in_order(list(own_rules), own_rules)
+        found = {path.removeprefix(prefix): rule for path, rule in rules.items() if path.startswith(prefix)}
+        own_rules = {name: found[name] for name in in_order(list(found), found)}
         owned = self._rules.get(f"{table.path}.instances")
+        locked = frozenset(owned.declared.get("locked", ())) if owned else frozenset()
+        if owned and locked & instances.keys():
+            instances = {**instances, **dict(self._locked(table, owned, instances, attributes, own_rules))}
         return Items(
             table,
             tuple(table.path.split(".")),
             instances,
-            attributes,
-            {name: own_rules[name] for name in order},
+            {name: history[-1] for name, history in attributes.items()},
+            own_rules,
             can_add=owned is None or owned.declared.get("canAdd", True),
-            locked=frozenset(owned.declared.get("locked", ())) if owned else frozenset(),
+            locked=locked,
             instances_source=owned.layer.source if owned else None,
         )
 
-    def _attribute_defaults(self, table: PolicyField, rules: Mapping[str, CompiledRule]) -> dict[str, Sourced]:
-        merged: dict[str, tuple[Layer, Any]] = {}
+    def _locked(
+        self,
+        table: PolicyField,
+        lock: _Owned,
+        instances: Mapping[str, Item],
+        attributes: Mapping[str, list[Sourced]],
+        rules: Mapping[str, CompiledRule],
+    ) -> Iterator[tuple[str, Item]]:
+        """Yield the locked items with the defaults of their attributes: policies below the lock do not change them."""
+        known, computed = self._up_to(lock.layer, table, attributes, rules)
+        layers = {layer.source: layer for layer in self._layers}
+        for key in instances.keys() & set(lock.declared.get("locked", ())):
+            leaves = dict(instances[key].leaves)
+            filled = fill(table, leaves, known, computed)
+            for name, source in filled.items():
+                if name in known and known[name] is not attributes[name][-1]:
+                    path = f"{table.path}.attributes.{name}"
+                    self._judge_below(
+                        layers[source],
+                        path,
+                        f"{path}[{key}]",
+                        leaves[name],
+                        {path: rules[name]} if name in rules else {},
+                    )
+            yield key, replace(instances[key], leaves=leaves, filled=filled)
+
+    def _up_to(
+        self,
+        last: Layer,
+        table: PolicyField,
+        attributes: Mapping[str, list[Sourced]],
+        rules: Mapping[str, CompiledRule],
+    ) -> tuple[dict[str, Sourced], dict[str, CompiledRule]]:
+        """Return the defaults of attributes, and their rules, of a layer and the wider ones."""
+        sources = {layer.source for layer in self._layers[: last.number + 1]}
+        known = {
+            name: [default for default in history if default.source in sources] for name, history in attributes.items()
+        }
+        owned = {name: self._rules[f"{table.path}.attributes.{name}"].layer.number for name in rules}
+        return (
+            {name: history[-1] for name, history in known.items() if history},
+            {name: rule for name, rule in rules.items() if owned[name] <= last.number},
+        )
+
+    def _attribute_defaults(self, table: PolicyField, rules: Mapping[str, CompiledRule]) -> dict[str, list[Sourced]]:
+        """Return the defaults of each attribute from wide to narrow; the last one counts."""
+        merged: dict[str, list[tuple[Layer, Any]]] = {}
         for layer in self._layers:
             for name, value in layer.declared.attributes.get(table.path, {}).items():
                 path = f"{table.path}.attributes.{name}"
@@ -175,11 +223,11 @@ class SectionMerge:
                     self._owned_error(layer, path, owner, "has canEdit: false for this field")
                     continue
                 self._judge(layer, path, path, value, rules)
-                merged[name] = (layer, value)
-        for name, (layer, value) in merged.items():
+                merged.setdefault(name, []).append((layer, value))
+        for name, history in merged.items():
             path = f"{table.path}.attributes.{name}"
-            self._judge_below(layer, path, path, value, rules)
-        return {name: Sourced(value, layer.source) for name, (layer, value) in merged.items()}
+            self._judge_below(history[-1][0], path, path, history[-1][1], rules)
+        return {name: [Sourced(value, layer.source) for layer, value in history] for name, history in merged.items()}
 
     def _instances(self, table: PolicyField, rules: Mapping[str, CompiledRule]) -> dict[str, Item]:
         merged: dict[str, tuple[Layer, dict[str, Any]]] = {}

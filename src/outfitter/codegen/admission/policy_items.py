@@ -64,7 +64,7 @@ class ItemVariables:
     def entries(self, table: PolicyField) -> str:
         """CEL: the entries of one attribute; none without rules for it."""
         value = f"({has_values('e.i', tuple(table.path.split('.')))} ? e.i.{table.path} : null)"
-        default = path_or("e.d", table.path, path_or(self._of("attributes"), table.path, "null"))
+        default = path_or("e.d", table.path, path_or("e.a", table.path, "null"))
         entry = (
             f"{{'p': dyn('{self.table.path}.attributes.{table.path}[' + e.k + ']'), "
             f"'r': dyn({self._of('ruled')}.{table.path}), 'v': dyn({value}), 'd': dyn({default})}}"
@@ -101,7 +101,10 @@ class ItemVariables:
             certain = f".filter(i, {named} || (!variables.references && {unique}))"
         known = f"{self._key('i')} in {self._of('keys')}"
         default = f"{self._of('instances')}[{self._of('keys')}.indexOf({self._key('i')})]"
-        entry = f"{{'k': dyn({self._key('i')}), 'i': dyn(i), 'd': dyn({known} ? {default} : {{}})}}"
+        entry = (
+            f"{{'k': dyn({self._key('i')}), 'i': dyn(i), 'd': dyn({known} ? {default} : {{}}), "
+            f"'a': dyn({self._of('attributes')})}}"
+        )
         return f"dyn({self._of('items')}{certain}.map(i, {entry}){imposed})"
 
     def _judged(self) -> str:
@@ -115,7 +118,10 @@ class ItemVariables:
         """CEL: these, and the default items that are neither given nor excluded: they may lack what is required."""
         key = self._key("d")
         mine = f"{self._of('own')}.exists(e, e.k == {key} && !(e.k in {self._of('locked')}))"
-        rest = f"{self._of('instances')}.filter(d, !{mine}).map(d, {{'k': dyn({key}), 'i': dyn({{}}), 'd': dyn(d)}})"
+        # A locked default item has the defaults of its attributes already.
+        attributes = f"dyn({key} in {self._of('locked')} ? {{}} : {self._of('attributes')})"
+        entry = f"{{'k': dyn({key}), 'i': dyn({{}}), 'd': dyn(d), 'a': {attributes}}}"
+        rest = f"{self._of('instances')}.filter(d, !{mine}).map(d, {entry})"
         return f"dyn({self._of('judged')} + {rest})"
 
     def _broken(self) -> str:
@@ -138,23 +144,14 @@ class ItemVariables:
         plain = [
             table.path for table in content if "." not in table.path and table.type not in ("quantity", "arbitrary")
         ]
-        default = (
-            f"(a in e.d ? e.d[a] != e.i[a] : a in {self._of('attributes')} ? {self._of('attributes')}[a] != e.i[a] : "
-            f"!(a in {self._of('ruled')} && has({self._of('ruled')}[a].defaultFrom)))"
-        )
-        parts = [f"{plain}.exists(a, a in e.i && e.i[a] != null && {default})"] if plain else []
+        differs = "!(a in e.d && e.d[a] == e.i[a])"
+        parts = [f"{plain}.exists(a, a in e.i && e.i[a] != null && {differs})"] if plain else []
         parts += [self._unlike(table) for table in content if table.path not in plain]
         return f"({' || '.join(parts)})" if parts else "false"
 
     def _unlike(self, table: PolicyField) -> str:
-        path = table.path
-
-        def unlike(other: str) -> str:
-            equal = same(table.type, f"e.i.{path}", other)
-            return "false" if equal is None else f"!({equal})"
-
-        attributes = self._of("attributes")
-        none = f"!({has_path(self._of('ruled'), f'{path}.defaultFrom')})"
-        inner = f"({has_path(attributes, path)} ? {unlike(f'{attributes}.{path}')} : {none})"
-        known = f"({has_path('e.d', path)} ? {unlike(f'e.d.{path}')} : {inner})"
-        return f"({has_values('e.i', tuple(path.split('.')))} && {known})"
+        given, default = f"e.i.{table.path}", f"e.d.{table.path}"
+        equal = same(table.type, given, default)
+        unlike = "false" if equal is None else f"!({equal})"
+        known = f"({has_path('e.d', table.path)} ? {unlike} : true)"
+        return f"({has_values('e.i', tuple(table.path.split('.')))} && {known})"
