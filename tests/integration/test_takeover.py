@@ -91,7 +91,7 @@ def structure(status: Any) -> Any:
     return [structure(item) for item in status] if isinstance(status, list) else status
 
 
-NEW_FIELDS = {"compliance", "complianceTotal", "usage"}
+NEW_FIELDS = {"compliance", "complianceTotal", "usage", "scope", "department", "supports"}
 
 
 def as_before(status: Any) -> Any:

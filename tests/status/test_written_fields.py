@@ -15,6 +15,7 @@ import outfitter
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.asset import UsedBy
+from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.simulator.caches import OUR_KINDS
 
 ROOT = Path(outfitter.__file__).parent
@@ -31,6 +32,7 @@ def texts() -> frozenset[str]:
     return (
         frozenset({node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)})
         | users
+        | set(SECTIONS)
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec
-from outfitter.api.v1alpha1.policyfields import SECTIONS
+from outfitter.api.v1alpha1.asset import LISTED_REASONS
+from outfitter.plan.used_by import supported_types
 from outfitter.policy.beside import BesideItem
 from outfitter.policy.compliance import UNSUPPORTED, Row, report
 from outfitter.policy.violation import Violation
@@ -14,22 +14,15 @@ from outfitter.snapshot import Reader, Resource
 
 
 def compliance(
-    reader: Reader,
-    asset: Resource,
-    fields: Mapping[str, Any],
-    types: Collection[str] = (),
-    beside: Sequence[BesideItem] = (),
+    reader: Reader, asset: Resource, fields: Mapping[str, Any], beside: Sequence[BesideItem] = ()
 ) -> dict[str, Any]:
     """Return `status.compliance` and `status.imposed` of an asset, with the number of their rows; None without any.
 
-    `fields`: what it gives to a submission. `types`: the types of its workloads. Default: those that it supports.
-    `beside`: its volumes that are no fields.
+    `fields`: what it gives to a submission. `beside`: its volumes that are no fields.
     """
     if reader.references_only:
         return {}
-    spec = asset.model.spec
-    supported = spec.supported_types if isinstance(spec, AssetSpec) else ()
-    found = report(reader, asset, fields, types or supported or tuple(SECTIONS), beside)
+    found = report(reader, asset, fields, supported_types(asset), beside)
     return {
         "compliance": _rows(found.compliance),
         "complianceTotal": len(found.compliance) or None,

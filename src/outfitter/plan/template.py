@@ -59,7 +59,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
         "combinedSpec": merged.fields,
     }
     if not lacks_asset(found):  # it may set what a rule is about
-        given = submission(request, merged)
-        facts |= compliance(reader, template, given, (request.type,), tuple(data_source_items(volumes)))
+        submitted = submission(request, merged)
+        facts |= compliance(reader, template, submitted, tuple(data_source_items(volumes)))
     valid = not serious(problems)
     return Plan(StatusInput(valid, Reason.VALID, "", tuple(problems), facts, (1 if valid else 0, 1)))

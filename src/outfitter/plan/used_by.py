@@ -10,6 +10,10 @@ from outfitter.api.conditions import READY
 from outfitter.api.v1alpha1 import KINDS, kind_of
 from outfitter.api.v1alpha1.asset import LISTED_USERS, UsedBy
 from outfitter.api.v1alpha1.datasource import SOURCE_TYPES
+from outfitter.api.v1alpha1.policyfields import SECTIONS
+from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplateSpec
+from outfitter.naming import LABEL_DEPARTMENT
+from outfitter.resolve.scope import Reach, reach, scope_problem
 from outfitter.snapshot import CachedObject, Key, Reader, Resource
 
 # The fields of UsedBy are the plurals of the kinds that can use something, in camelCase.
@@ -32,8 +36,26 @@ def used_by(reader: Reader, users: Iterable[Key]) -> dict[str, Any]:
 
 
 def uses(reader: Reader, asset: Resource) -> dict[str, Any]:
-    """Return `status.usedBy` and `status.usage` of an asset."""
-    return {"usedBy": used_by(reader, reader.users), "usage": _usage(reader, asset)}
+    """Return the status of an asset as a part of the catalogue: who can use it, who does, and who did."""
+    system = reader.settings.system_namespace
+    where = reach(asset, system) if scope_problem(asset, system) is None else Reach("")
+    own = reader.labels(asset.live.namespace).get(LABEL_DEPARTMENT, "") if where.type == "project" else ""
+    supported = supported_types(asset)
+    return {
+        "usedBy": used_by(reader, reader.users),
+        "usage": _usage(reader, asset),
+        "scope": where.type or None,
+        "department": where.name or own or None,
+        "supports": {workload_type: workload_type in supported for workload_type in SECTIONS},
+    }
+
+
+def supported_types(asset: Resource) -> tuple[str, ...]:
+    """Return the types of workloads that may use an asset."""
+    spec: Any = asset.model.spec
+    if isinstance(spec, WorkloadTemplateSpec):
+        return (spec.workload_type,)
+    return spec.supported_types or tuple(SECTIONS)
 
 
 def _usage(reader: Reader, asset: Resource) -> dict[str, Any] | None:

@@ -126,7 +126,7 @@ class Artifact(CustomResource):
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
-        ".spec.type",
+        ".status.type",
         ".spec.locked",
         ".spec.repositoryRef.name",
         ".spec.run.compute.name",

@@ -99,14 +99,14 @@ class UserRef(Model):
     """Name of the user."""
 
 
-class WorkloadRef(UserRef):
+class WorkloadUser(UserRef):
     """One workload that uses the asset."""
 
     phase: StatusName = ""
     """Phase of the workload."""
 
 
-class EnvironmentRef(WorkloadRef):
+class EnvironmentUser(WorkloadUser):
     """One Environment that uses the asset."""
 
     tool_types: Annotated[tuple[StatusName, ...], list_atomic(32)] = ()
@@ -121,7 +121,7 @@ class DataSourceUser(UserRef):
 
 
 Users = Annotated[tuple[UserRef, ...], list_atomic(LISTED_USERS)]
-Workloads = Annotated[tuple[WorkloadRef, ...], list_atomic(LISTED_USERS)]
+Workloads = Annotated[tuple[WorkloadUser, ...], list_atomic(LISTED_USERS)]
 
 
 class UsedBy(Model):
@@ -129,7 +129,7 @@ class UsedBy(Model):
 
     total: Annotated[int, Field(ge=0)] = 0
     """Number of users, including those that are not listed."""
-    environments: Annotated[tuple[EnvironmentRef, ...], list_atomic(LISTED_USERS)] = ()
+    environments: Annotated[tuple[EnvironmentUser, ...], list_atomic(LISTED_USERS)] = ()
     """Environments, at most 50 of them."""
     data_sources: Annotated[tuple[DataSourceUser, ...], list_atomic(LISTED_USERS)] = ()
     """DataSources, at most 50 of them."""
@@ -230,8 +230,28 @@ class Usage(Model):
     """The 50 newest uses, one for each namespace and workload type. They stay when the workloads are gone."""
 
 
+class SupportedTypes(Model):
+    """Types of workloads that may use the asset, for field selectors."""
+
+    workspace: bool
+    """Whether workspaces may use it."""
+    training: bool
+    """Whether trainings may use it."""
+    distributed: bool
+    """Whether distributed trainings may use it."""
+    inference: bool
+    """Whether inferences may use it."""
+
+
 class CatalogStatus(AssetStatus):
     """Status of what workloads choose from."""
+
+    scope: ScopeType | None = None
+    """Scope in effect, also if the spec omits it."""
+    department: StatusName | None = None
+    """The department of the scope, or of the namespace of an asset with scope project."""
+    supports: SupportedTypes | None = None
+    """Types of workloads that may use it, also if the spec omits them."""
 
     usage: Usage | None = None
     """When workloads last used it. Updated like usedBy."""

@@ -26,13 +26,17 @@ class ComputeResource(CustomResource):
         Column(name="Memory", path=".spec.cpuMemoryRequest"),
         Column(name="GPUs", path=".spec.gpuDevicesRequest", type="integer"),
         Column(name="Used", path=".status.usedBy.total", type="integer", wide=True),
-        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Scope", path=".status.scope", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
         ".spec.gpuDevicesRequest",
-        ".spec.gpuRequestType",
-        ".spec.scope.type",
+        ".status.scope",
+        ".status.department",
+        ".status.supports.workspace",
+        ".status.supports.training",
+        ".status.supports.distributed",
+        ".status.supports.inference",
         ".status.syncStatus",
     )
 

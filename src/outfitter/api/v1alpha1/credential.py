@@ -104,7 +104,7 @@ class Credential(CustomResource):
         Column(name="Synced", path=".status.targets.synced", type="integer"),
         Column(name="Desired", path=".status.targets.desired", type="integer"),
         Column(name="Secret", path=".spec.secretRef.name", wide=True),
-        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Scope", path=".status.scope", wide=True),
         Column(name="Used", path=".status.usedBy.total", type="integer", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
@@ -112,6 +112,8 @@ class Credential(CustomResource):
         ".spec.type",
         ".spec.secretRef.name",
         ".spec.scope.type",
+        ".status.scope",
+        ".status.department",
         ".status.syncStatus",
     )
 

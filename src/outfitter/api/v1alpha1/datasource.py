@@ -232,10 +232,19 @@ class DataSource(CustomResource):
         Column(name="Claim", path=".status.claimName"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
         Column(name="Size", path=".spec.pvc.claimInfo.size", wide=True),
-        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Scope", path=".status.scope", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
-    SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.scope.type", ".status.type", ".status.syncStatus")
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".status.type",
+        ".status.scope",
+        ".status.department",
+        ".status.supports.workspace",
+        ".status.supports.training",
+        ".status.supports.distributed",
+        ".status.supports.inference",
+        ".status.syncStatus",
+    )
 
     spec: DataSourceSpec
     """Desired state."""

@@ -135,16 +135,19 @@ class Environment(CustomResource):
         Column(name="Phase", path=".status.phase"),
         Column(name="Image", path=".spec.image"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
-        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Scope", path=".status.scope", wide=True),
         Column(name="URL", path=".status.connections[0].url", wide=True),
         Column(name="Outdated", path=".status.outdated[0].reason", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
-        ".spec.image",
-        ".spec.run.compute.name",
-        ".spec.scope.type",
+        ".status.scope",
+        ".status.department",
         ".status.phase",
+        ".status.supports.workspace",
+        ".status.supports.training",
+        ".status.supports.distributed",
+        ".status.supports.inference",
         ".status.syncStatus",
     )
     SCALE: ClassVar[str | None] = ".spec.run.replicas"

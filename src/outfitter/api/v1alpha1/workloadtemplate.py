@@ -130,7 +130,7 @@ class WorkloadTemplate(CustomResource):
         Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
         Column(name="Runnable", path=".status.runnable.isRunnable", type="boolean"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
-        Column(name="Scope", path=".spec.scope.type", wide=True),
+        Column(name="Scope", path=".status.scope", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
@@ -138,6 +138,8 @@ class WorkloadTemplate(CustomResource):
         ".spec.assets.environment.name",
         ".spec.assets.compute.name",
         ".spec.scope.type",
+        ".status.scope",
+        ".status.department",
         ".status.syncStatus",
     )
 
