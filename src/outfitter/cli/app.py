@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from outfitter.cli import console
+from outfitter.cli.assets import assets
 from outfitter.cli.explain import explain
 from outfitter.cli.policy import policy
 from outfitter.cli.render import render
@@ -44,6 +45,7 @@ _add(validate, _USERS)
 _add(render, _USERS)
 _add(status, _USERS)
 _add(explain, _USERS)
+_add(assets, _USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
 _add(run, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.
