@@ -127,9 +127,12 @@ class EventRouter:
     def _assets_of(self, change: Change) -> None:
         """Requeue the assets of a user whose row in their status changed. A user that comes or goes is another case."""
         old, new = change.old, change.new
-        if old is None or new is None or shown_to_assets(old) == shown_to_assets(new):
+        if old is None or new is None:
             return
-        self.users_changed(self._reverse_index.dependencies(Key(change.kind, new.namespace, new.name)))
+        deps = self._reverse_index.dependencies(Key(change.kind, new.namespace, new.name))
+        assets = [dep for dep in deps if dep.kind in self._kinds]
+        if assets and shown_to_assets(old) != shown_to_assets(new):
+            self.users_changed(assets)
 
     def _requeue_dependents(self, changed: CachedObject | Dep, but: Key | None = None) -> None:
         dep = Dep(changed.kind, changed.namespace, changed.name)
