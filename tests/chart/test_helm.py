@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
 from outfitter.codegen.admission.policies import POLICIES, PROJECT_POLICIES
 from outfitter.codegen.checkout import install_text
@@ -263,3 +264,27 @@ def test_shared_assets_may_have_a_namespace_of_their_own(helm: Helm) -> None:
     assert "'shared-assets'" in protect["spec"]["validations"][0]["expression"]
     accounts = {item["metadata"]["namespace"] for item in manifests if item["kind"] == "ServiceAccount"}
     assert accounts == {"outfitter-system"}
+
+
+def test_the_catalogue_is_for_named_groups_and_holds_no_secrets(helm: Helm) -> None:
+    """Read of the kinds of assets, where the shared ones are; by default of nobody."""
+
+    def of_catalogue(*values: str) -> dict[str, Manifest]:
+        found = [item for item in helm.template(*values) if item["metadata"]["name"].endswith("-catalogue")]
+        return {item["kind"]: item for item in found}
+
+    assert of_catalogue() == {}
+    for values, place in (((), "outfitter-system"), (("sharedNamespace=shared-assets",), "shared-assets")):
+        found = of_catalogue("rbac.catalogue={scientists,system:authenticated}", "rbac.create=false", *values)
+        assert {item["metadata"]["namespace"] for item in found.values()} == {place}
+        (rule,) = found["Role"]["rules"]
+        assert rule == {
+            "apiGroups": ["outfitter.dev"],
+            "resources": sorted(kind.plural for kind in KINDS if kind.asset),
+            "verbs": ["get", "list", "watch"],
+        }
+        assert found["RoleBinding"]["roleRef"]["name"] == found["Role"]["metadata"]["name"]
+        assert [(item["kind"], item["name"]) for item in found["RoleBinding"]["subjects"]] == [
+            ("Group", "scientists"),
+            ("Group", "system:authenticated"),
+        ]

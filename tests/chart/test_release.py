@@ -39,7 +39,9 @@ def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "WARNING: image.repository" in run("install", "outfitter", str(CHART), *place)
+    notes = run("install", "outfitter", str(CHART), *place)
+    assert "WARNING: image.repository" in notes
+    assert "Only users with a role in outfitter-system can list the shared assets." in notes
     secret = fresh.connection().request(
         "GET", "/api/v1/namespaces/outfitter-system/secrets/sh.helm.release.v1.outfitter.v1"
     )
@@ -48,7 +50,7 @@ def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
     apply(fresh, compute)
     uid = get(fresh, compute)["metadata"]["uid"]
 
-    run(
+    notes = run(
         "upgrade",
         "outfitter",
         str(CHART),
@@ -57,7 +59,17 @@ def test_install_upgrade_uninstall(helm: Helm, fresh: Sandbox) -> None:
         "replicaCount=2",
         "--set",
         "settings.domain=apps.example.com",
+        "--set",
+        "rbac.catalogue={scientists}",
     )
+    assert "These groups can read the assets in outfitter-system: scientists" in notes
+    group = {"user": "someone", "groups": ["scientists"]}
+    assert _may(fresh, group, "outfitter.dev", "environments")
+    assert _may(fresh, group, "outfitter.dev", "credentials")
+    assert not _may(fresh, group, "", "secrets")
+    assert not _may(fresh, group, "outfitter.dev", "environments", verb="patch")
+    assert not _may(fresh, group, "outfitter.dev", "environments", where="team-a")
+    assert not _may(fresh, {"user": "someone"}, "outfitter.dev", "environments")
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -114,3 +126,22 @@ def test_the_server_takes_every_optional_object(helm: Helm, fresh: Sandbox) -> N
         "Service",
         "ServiceAccount",
     }
+
+
+def _may(
+    sandbox: Sandbox,
+    who: dict[str, object],
+    group: str,
+    resource: str,
+    *,
+    verb: str = "list",
+    where: str = "outfitter-system",
+) -> bool:
+    what = {"group": group, "resource": resource, "verb": verb, "namespace": where}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {**who, "resourceAttributes": what},
+    }
+    answer = sandbox.connection().request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])

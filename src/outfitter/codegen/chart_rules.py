@@ -18,7 +18,7 @@ _OF_ADMINS: Final = ("workloadpolicies",)
 
 
 def rules() -> dict[str, list[dict[str, Any]]]:
-    """Return the rules by the role of the chart that holds them; `view`, `edit` and `admin` are for users."""
+    """Return the rules by the role of the chart that holds them; the last four are for users."""
     return {
         "cluster": cluster_rules(),
         "volumes": volume_rules(),
@@ -31,6 +31,7 @@ def rules() -> dict[str, list[dict[str, Any]]]:
             _rule([f"{kind.plural}/scale" for kind in KINDS if kind.model.SCALE], _SCALE),
         ],
         "admin": [_rule([*_OF_ADMINS], _WRITE)],
+        "catalogue": [_rule([kind.plural for kind in KINDS if kind.asset], _READ)],
     }
 
 

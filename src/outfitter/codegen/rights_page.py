@@ -1,4 +1,4 @@
-"""docs/reference/rbac.md: every right of the operator with its reason."""
+"""docs/reference/rbac.md: every right of the operator with its reason, and the roles for users."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from outfitter.cluster.access import Row, table
+from outfitter.codegen.chart_rules import rules
 
 _HEAD = """\
 # Rights of the operator
@@ -29,9 +30,33 @@ _WHERE: Final[Mapping[str, str]] = {
 """Scope of a row -> its text."""
 
 
+_USERS: Final = """
+## Roles for users
+
+The chart adds rules to the built-in roles (`rbac.aggregate`), and gives the groups of
+`rbac.catalogue` a role in the namespace of shared assets. No role includes Secrets.
+
+| role | resources of outfitter.dev | verbs |
+|---|---|---|
+"""
+_ROLES: Final[Mapping[str, str]] = {
+    "view": "`view`, and with it `edit` and `admin`",
+    "edit": "`edit` and `admin`",
+    "admin": "`admin`",
+    "catalogue": "groups of `rbac.catalogue`",
+}
+"""Role of the chart -> who has it."""
+
+
 def rights_page() -> str:
     """Return the page."""
-    return _HEAD + "".join(map(_row, table()))
+    users = (_user_row(who, rule) for role, who in _ROLES.items() for rule in rules()[role])
+    return _HEAD + "".join(map(_row, table())) + _USERS + "".join(users)
+
+
+def _user_row(who: str, rule: Mapping[str, list[str]]) -> str:
+    resources = ", ".join(f"`{resource}`" for resource in rule["resources"])
+    return f"| {who} | {resources} | {', '.join(rule['verbs'])} |\n"
 
 
 def _row(row: Row) -> str:

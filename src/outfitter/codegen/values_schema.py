@@ -16,6 +16,7 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "replicaCount": {"type": "integer", "minimum": 0},
     "watchNamespaces": {"type": "array", "uniqueItems": True, "items": _NAMESPACE},
+    "rbac.catalogue": {"type": "array", "uniqueItems": True, "items": {"type": "string", "minLength": 1}},
     "pdb.maxUnavailable": {"type": ["integer", "string"]},
     # YAML reads a plain off as false.
     "policy.admission": {"enum": ["Deny", "Warn", "off", False]},
