@@ -26,6 +26,14 @@ from world import TEAM, World, asset
 
 COUNT = 10_000
 LIMIT = 0.1  # seconds of this thread's CPU time: other processes of the machine do not count
+SINCE = "2026-01-01T00:00:00Z"
+READY = {"type": "Ready", "status": "True", "reason": "Running", "message": "", "lastTransitionTime": SINCE}
+STATUS = {
+    "phase": "Running",
+    "revision": "w-1",
+    "conditions": [READY],
+    "selector": "outfitter.dev/owner-kind=Workspace," * 12,
+}
 ENVIRONMENT, COMPUTE = Key("Environment", TEAM, "shared"), Key("ComputeResource", TEAM, "small")
 
 
@@ -52,6 +60,7 @@ class Crowd:
         )
         for number in range(COUNT):
             self.world.cluster.user_apply(asset("Workspace", f"w{number}", {"assets": assets}))
+            self.world.cluster.user_status("Workspace", TEAM, f"w{number}", STATUS)
         self.caches = self.world.caches
         self.index = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
@@ -105,3 +114,6 @@ async def test_every_path_over_all_objects_gives_way() -> None:
     status = crowd.caches["Environment"].get(TEAM, "shared")
     assert status is not None
     assert status.body["status"]["usedBy"]["total"] == COUNT
+    assert status.body["status"]["usage"]["lastUsed"] == [
+        {"namespace": TEAM, "workloadType": "workspace", "time": SINCE}
+    ]

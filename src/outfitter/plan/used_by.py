@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from heapq import nsmallest
 from typing import Any, Final
 
-from outfitter.api.conditions import READY
 from outfitter.api.v1alpha1 import KINDS, kind_of
 from outfitter.api.v1alpha1.asset import LISTED_USERS, UsedBy
 from outfitter.api.v1alpha1.datasource import SOURCE_TYPES
@@ -23,15 +22,21 @@ _RUNS: Final = {kind.name: kind.runs.name for kind in KINDS if kind.runs is not 
 
 
 def used_by(reader: Reader, users: Iterable[Key]) -> dict[str, Any]:
-    """Return `status.usedBy` of an asset; the lists hold the first users by namespace and name."""
-    chosen = set(users)
+    """Return `status.usedBy` of an asset; the lists hold the first users by namespace and name.
+
+    Of a user that does not depend on the asset, only the name: a change of its phase would not requeue the asset.
+    """
+    chosen, dependents = set(users), set(reader.users)
     by_kind: dict[str, list[Key]] = {}
     for key in chosen:
         by_kind.setdefault(key.kind, []).append(key)
     result: dict[str, Any] = {"total": len(chosen)}
     for kind in sorted(by_kind.keys() & _LISTS.keys()):
-        first = nsmallest(LISTED_USERS, by_kind[kind])
-        result[_LISTS[kind]] = [{"namespace": key.namespace, "name": key.name, **_row(reader, key)} for key in first]
+        rows = result[_LISTS[kind]] = []
+        for key in nsmallest(LISTED_USERS, by_kind[kind]):
+            live = reader.get_untracked(*key) if key in dependents else None
+            facts = dict(_shown(kind, live.body)) if live else {}
+            rows.append({"namespace": key.namespace, "name": key.name, **facts})
     return result
 
 
@@ -67,24 +72,12 @@ def _usage(reader: Reader, asset: Resource) -> dict[str, Any] | None:
     last = {(item["namespace"], item["workloadType"]): str(item["time"]) for item in former}
     for key in reader.users:
         live = reader.get_untracked(*key) if key.kind in _RUNS else None
-        time = _ready_since(live) if live else ""
-        if time:
+        if live is not None and live.ready_since:
             place = (key.namespace, _RUNS[key.kind])
-            last[place] = max(time, last.get(place, ""))
+            last[place] = max(live.ready_since, last.get(place, ""))
     newest = sorted(sorted(last.items()), key=lambda pair: pair[1], reverse=True)[:LISTED_USERS]
     rows = [{"namespace": place, "workloadType": name, "time": time} for (place, name), time in newest]
     return {"lastUsed": rows} if rows else None
-
-
-def _ready_since(live: CachedObject) -> str:
-    status = live.body.get("status") or {}
-    ready = next((item for item in status.get("conditions") or () if item["type"] == READY), None)
-    return str(ready.get("lastTransitionTime", "")) if ready and status.get("revision") else ""
-
-
-def _row(reader: Reader, key: Key) -> dict[str, Any]:
-    live = reader.get_untracked(*key)
-    return dict(_shown(key.kind, live.body)) if live else {}
 
 
 def _shown(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -102,4 +95,4 @@ def shown_to_assets(live: CachedObject) -> tuple[Any, ...]:
     kind = kind_of(live.kind)
     if kind.name not in _LISTS:
         return ()
-    return *_shown(kind.name, live.body), _ready_since(live) if kind.name in _RUNS else ""
+    return *_shown(kind.name, live.body), live.ready_since

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ import orjson
 from pydantic import ValidationError
 
 from outfitter.api.base import CustomResource
+from outfitter.api.conditions import READY
 from outfitter.api.shape import without_nulls
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.managed_fields import applied_by_users, foreign_keys
@@ -78,6 +79,7 @@ class CachedObject:
     generation: int
     deleting: bool
     stored: bytes  # JSON, or JSON that is compressed
+    ready_since: str = ""  # time of the Ready condition of a workload that started once: assets report it of thousands
 
     @property
     def raw(self) -> bytes:
@@ -113,7 +115,16 @@ class CachedObject:
             generation=int(meta.get("generation") or 0),
             deleting="deletionTimestamp" in meta,
             stored=_stored(orjson.dumps(slim)),
+            ready_since=intern(_ready_since(body.get("status"))),
         )
+
+
+def _ready_since(status: Any) -> str:
+    if not isinstance(status, Mapping) or not status.get("revision"):
+        return ""
+    conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
+    ready = next((item for item in conditions if item.get("type") == READY), {})
+    return str(ready.get("lastTransitionTime", ""))
 
 
 def _stored(raw: bytes) -> bytes:

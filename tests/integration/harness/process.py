@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -125,18 +126,20 @@ class Operator:
         return self.metric("outfitter_pass_seconds_count")
 
     def quiet(self) -> float:
-        """Wait until no key is waiting and no pass ended between two looks; the number of passes then."""
-        before = -1.0
+        """Wait until no key is waiting and no pass ended for two windows of usedBy; the number of passes then."""
+        before, since = -1.0, 0.0
+        window = 2 * float(self.settings["used_by_seconds"])
 
         def look() -> bool:
-            nonlocal before
+            nonlocal before, since
             text = self.metrics()
             values: dict[str, float] = {}
             for name, value in _METRIC.findall(text):
                 values[name] = values.get(name, 0.0) + float(value)
             now = values.get("outfitter_pass_seconds_count", 0.0)
-            same, before = now == before, now
-            return bool(text) and same and values.get("outfitter_queue_depth") == 0
+            if now != before or not text:
+                before, since = now, time.monotonic()
+            return time.monotonic() - since > window and values.get("outfitter_queue_depth") == 0
 
         eventually(look, what="the operator does not come to rest")
         return before
