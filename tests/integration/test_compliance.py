@@ -48,3 +48,19 @@ def test_where_a_shared_data_source_is_imposed(stack: Stack, spaces: Callable[..
     system.delete("WorkloadPolicy", "imposing")
     system.wait("DataSource", "imposed", lambda item: "imposed" not in item["status"])
     system.delete("DataSource", "imposed")
+
+
+def test_long_texts_of_users_fit_into_the_status(space: Space) -> None:
+    """The API server rejects a whole status for one text that is too long."""
+    images = [{"value": f"registry.example.com/{'a' * 200}/{number}:1"} for number in range(64)]
+    resource = f"{'a' * 60}.{'b' * 60}.example.com/{'c' * 63}"
+    rules = {"image": {"options": images}, "compute": {"extendedResources": {"instances": {"canAdd": False}}}}
+    space.make("WorkloadPolicy", "own", {"workloadType": "workspace", "rules": rules})
+    space.make("Environment", "long", {"image": f"registry.example.com/{'b' * 200}:1", "supportedTypes": ["workspace"]})
+    extended = {"extendedResources": [{"resource": resource, "quantity": 1}], "supportedTypes": ["workspace"]}
+    space.make("ComputeResource", "long", extended)
+    for kind, field in (("Environment", "image"), ("ComputeResource", f"extendedResources.instances[{resource}]")):
+        item = space.wait(kind, "long", lambda item: (item.get("status") or {}).get("compliance"))
+        (reason,) = item["status"]["compliance"][0]["reasons"]
+        assert reason["field"].endswith(field)
+        assert len(reason["message"]) <= 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outfitter.api.v1alpha1.asset import LISTED_REASONS
+from outfitter.api.v1alpha1.asset import LISTED_REASONS, REASON_LIMIT
 from outfitter.plan.used_by import supported_types
 from outfitter.policy.beside import BesideItem
 from outfitter.policy.compliance import UNSUPPORTED, Row, report
@@ -47,11 +47,16 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _reason(item: Violation) -> dict[str, Any]:
     return {
-        "field": item.field,
+        "field": _short(item.field),
         "rule": item.rule if item.rule != UNSUPPORTED else "",
         "policy": item.source.policy if item.source else "",
-        "message": item.message,
+        "message": _short(item.message),
     }
+
+
+def _short(text: str) -> str:
+    """Cut a text that holds what users wrote, such as a list of images."""
+    return text if len(text) <= REASON_LIMIT else text[: REASON_LIMIT - 1] + "…"
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ LISTED_USERS = 50
 """Most users of one kind in `status.usedBy`; the others are only counted."""
 LISTED_REASONS = 16
 """Most reasons of one row of `status.compliance`."""
+REASON_LIMIT = 512
+"""Longest message of a reason; 50 rows of 16 reasons must fit into an object."""
 LISTED_ISSUES = 50
 """Most issues in a status; the others are counted in the message."""
 
@@ -175,13 +177,13 @@ class Status(Model):
 class ComplianceReason(Model):
     """One field of the asset that does not comply."""
 
-    field: StatusName
+    field: Annotated[str, Field(max_length=REASON_LIMIT)]
     """Field of the workload."""
     rule: StatusName = ""
     """Rule that it breaks. Empty: this type of workload does not have the field."""
-    policy: StatusName = ""
+    policy: Annotated[str, Field(max_length=REASON_LIMIT)] = ""
     """The WorkloadPolicy with the rule, as namespace and name."""
-    message: Message = ""
+    message: Annotated[str, Field(max_length=REASON_LIMIT)] = ""
     """What is wrong, and what to do."""
 
 
