@@ -197,6 +197,20 @@ def test_a_locked_item_is_judged_as_it_is_filled() -> None:
     assert [item.rule for item in judge({}, wide, narrow).violations] == ["required"]
 
 
+@pytest.mark.parametrize(("workload_type", "section", "path"), ITEMIZED)
+def test_only_what_changes_a_locked_item_breaks_it(workload_type: str, section: str, path: str) -> None:
+    """Its description does not; every other field does."""
+    table = policy_fields(workload_type, section)[path]
+    owner = policy(section, path, {"instances": {"locked": ["d"]}}, [{table.key: "d"}])
+    for name, content in table.content.items():
+        if name == table.key:
+            continue
+        given = tree(path, [{table.key: "d", **tree(name, value_of(content))}])
+        submission = {"spec": given, "masterSpec": given} if section else given
+        found = {item.rule for item in judge(submission, owner, workload_type=workload_type).violations}
+        assert found == (set() if name == "description" else {"locked"}), name
+
+
 def test_a_default_that_fills_a_locked_item_violates_a_narrower_rule() -> None:
     """Although another default of the attribute counts for all other items."""
     wide = policy("", "ports", {"instances": {"locked": ["d"]}}, [{"name": "d"}], {"container": 90}, scope="tenant")

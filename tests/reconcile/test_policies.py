@@ -232,6 +232,23 @@ async def test_imposed_data_that_is_not_there(missing: str) -> None:
     assert [row["reason"] for row in world.status("WorkloadPolicy", "all", SYSTEM)["errors"]] == ["asset-missing"]
 
 
+@pytest.mark.parametrize("rules", [{}, {"instances": {"locked": ["TOKEN"]}}])
+@pytest.mark.parametrize("by", ["environment", "template", "workload"])
+async def test_a_policy_sets_the_value_that_an_asset_asks_for(by: str, rules: dict[str, Any]) -> None:
+    """An instruction without a value is no difference to a locked item, wherever it is declared."""
+    asked = {"environmentVariables": [{"name": "TOKEN", "description": "Set a token."}]}
+    default = {"environmentVariables": {"instances": [{"name": "TOKEN", "value": "x"}]}}
+    world = World(
+        policy(defaults=default, rules={"environmentVariables": rules}),
+        asset("Environment", "env", {"image": IMAGE, **(asked if by == "environment" else {})}),
+        asset("WorkloadTemplate", "base", {"workloadType": "workspace", **(asked if by == "template" else {})}),
+        box(template={"name": "base"}, assets={"environment": {"name": "env"}}, **(asked if by == "workload" else {})),
+    )
+    await world.settle()
+    assert rows(world) == []
+    assert {"name": "TOKEN", "value": "x"} in container(world)["env"]
+
+
 async def test_an_excluded_default_item_and_a_locked_one() -> None:
     labels = {"instances": [{"name": "a", "value": "1"}, {"name": "b", "value": "1"}]}
     world = World(

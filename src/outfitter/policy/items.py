@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outfitter.api.v1alpha1.policyfields import PolicyField
+from outfitter.api.v1alpha1.policyfields import EXPLAINS, PolicyField
 from outfitter.policy.declared import item_key, object_paths
 from outfitter.policy.effective import Items, Sourced
 from outfitter.policy.imposed import ImposedAsset
@@ -127,7 +127,7 @@ def _differs(table: PolicyField, own: Mapping[str, Any], fixed: Mapping[str, Any
     return any(
         path not in fixed or path not in table.content or not same(table.content[path], value, fixed[path])
         for path, value in own.items()
-        if path != table.key
+        if path not in (table.key, EXPLAINS)
     )
 
 

@@ -38,6 +38,8 @@ NOT_IN_POLICIES: Final = frozenset(
 """Fields of workloads without policies: names, references, and what decides whether and how often it runs."""
 INSTANCES_ONLY: Final = ("environmentVariables", "labels", "annotations")
 """Itemized fields whose items only have a name and a value: one default or rule for all values has no use."""
+EXPLAINS: Final = "description"
+"""The field of an item that only explains it: an Environment asks by it for a value. No difference to a locked item."""
 _ModelClass: TypeAlias = type[Model]
 _IDENTITY: Final = ("server", "path", "mountPath")
 _SCALARS: Final = {bool: "boolean", str: "string", int: "integer", float: "number"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from outfitter.api.v1alpha1.policyfields import PolicyField
+from outfitter.api.v1alpha1.policyfields import EXPLAINS, PolicyField
 from outfitter.codegen.admission.policy_terms import same
 from outfitter.codegen.admission.presence import has_value, has_values
 
@@ -140,7 +140,7 @@ class ItemVariables:
 
     def _differs(self) -> str:
         """CEL: whether a given item sets a field to another value than the locked default item."""
-        content = [table for path, table in self.table.content.items() if path != self.table.key]
+        content = [table for path, table in self.table.content.items() if path not in (self.table.key, EXPLAINS)]
         plain = [
             table.path for table in content if "." not in table.path and table.type not in ("quantity", "arbitrary")
         ]
