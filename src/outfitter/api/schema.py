@@ -10,7 +10,7 @@ from outfitter.api.types import FREE_FORM, STORED_DEFAULT
 
 _KEYWORDS = (
     "description", "type", "format", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern",
-    "minItems", "maxItems", "maxProperties", "required", "x-kubernetes-int-or-string", "x-kubernetes-list-type",
+    "minItems", "maxItems", "maxProperties", "required", "not", "x-kubernetes-int-or-string", "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
 )  # fmt: skip
 """Keywords in the schema of one field, in their order; other keywords of pydantic are omitted."""

@@ -60,6 +60,8 @@ def shape_errors(schema: Mapping[str, Any], value: object, path: Path) -> Iterat
             yield FieldError(path, 'The value must be a whole number, or a quantity in quotes such as "1.5Gi".')
         else:
             yield from _number_errors(schema, value, path)
+    elif {"items", "properties"} <= schema.keys() and not isinstance(value, Mapping | list):
+        yield FieldError(path, "The value must be a list, or an object with fields of its own.")
     elif wrong := _type_error(schema.get("type"), value):
         yield FieldError(path, wrong)
     elif isinstance(value, Mapping):

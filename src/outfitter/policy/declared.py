@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from outfitter.api.shape import did_you_mean
 from outfitter.api.v1alpha1.policyfields import RULE_WORDS, SECTIONS, PolicyField, known_anywhere, policy_fields
+from outfitter.policy.imposed import reference_faults
 from outfitter.policy.rule import rule_errors
 from outfitter.policy.values import get, shown, without_absent, wrong_value
 
@@ -38,7 +39,7 @@ class Declared:
 
 def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> tuple[dict[str, Declared], list[Fault]]:
     """Read `defaults` and `rules` of a policy by section, empty where a type has none; and the faults of no section."""
-    outside = list(_imposed_faults(workload_type, spec.get("imposedAssets")))
+    outside = [*_imposed_faults(workload_type, spec.get("imposedAssets")), *reference_faults(spec, workload_type)]
     found = {section: Declared() for section in SECTIONS[workload_type]}
     for part in ("defaults", "rules"):
         tree = spec.get(part)

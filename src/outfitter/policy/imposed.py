@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from posixpath import normpath
 from typing import Any, Final
 
-from outfitter.api.v1alpha1.policyfields import policy_fields
+from pydantic import ValidationError
+
+from outfitter.api.refs import DataSourceRef
+from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
 from outfitter.policy.rule import Source
+from outfitter.policy.values import shown
 
 _CREDENTIALS: Final = ("credential", "secretRef", "accessKeySecret", "passwordSecret", "secret")
 """Fields of a volume that name a login."""
@@ -19,6 +23,13 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 }
 KINDS: Final = frozenset(path.partition(".")[2] for path in policy_fields("workspace") if path.startswith("storage."))
 """Fields of `storage`: the kinds of data sources."""
+
+
+_FIELDS: Final = {
+    "name": "is no name of a DataSource. Use lower case letters, digits, hyphens and dots.",
+    "scope": "is no scope. Use project, department, cluster or tenant, or remove it.",
+}
+"""Fields of a reference, and what is wrong with one that is not valid."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +74,46 @@ def imposed_fault(asset: ImposedAsset) -> tuple[str, str] | None:
         text = f"DataSource {asset.name} does not exist in this scope. Create it, or remove it from imposedAssets."
         return "asset-missing", text
     return None
+
+
+def _entries(spec: Mapping[str, Any], workload_type: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield section, field and value of each entry of imposedAssets; a wrong list is one entry."""
+    given = spec.get("imposedAssets")
+    sections = SECTIONS[workload_type]
+    lists = {"": given} if "" in sections else given
+    for section, entries in lists.items() if isinstance(lists, Mapping) else ():
+        where = f"{section}.imposedAssets" if section else "imposedAssets"
+        if section in sections and isinstance(entries, list):
+            yield from ((section, f"{where}[{number}]", entry) for number, entry in enumerate(entries))
+        elif section in sections and section and entries is not None:
+            yield section, where, entries
+
+
+def _wrong(entry: Any) -> str:
+    """Return the field of a reference that is not valid, `.` for all of it, or nothing."""
+    if not isinstance(entry, Mapping):
+        return "."
+    try:
+        DataSourceRef.model_validate({field: entry.get(field) for field in _FIELDS})
+    except ValidationError as error:
+        return str(error.errors()[0]["loc"][0])
+    return ""
+
+
+def imposed_references(spec: Mapping[str, Any], workload_type: str) -> Iterator[tuple[str, DataSourceRef]]:
+    """Yield section and reference of each imposed asset of a policy; what is no reference is left out."""
+    for section, _, entry in _entries(spec, workload_type):
+        if not _wrong(entry):
+            yield section, DataSourceRef(name=entry["name"], scope=entry.get("scope"))
+
+
+def reference_faults(spec: Mapping[str, Any], workload_type: str) -> Iterator[tuple[str, str, str]]:
+    """Yield field, reason and message of what is no reference among the imposed assets."""
+    for _, where, entry in _entries(spec, workload_type):
+        wrong = _wrong(entry)
+        if wrong == ".":
+            shape = "an object with name" if where.endswith("]") else "a list"
+            yield where, "unsupported", f"{where} is {shape}, not {shown(entry)}."
+        elif wrong:
+            given = "" if entry.get(wrong) is None else f" {shown(entry[wrong])}"
+            yield f"{where}.{wrong}", "unsupported", f"{wrong}{given or ' is missing or'} {_FIELDS[wrong]}"

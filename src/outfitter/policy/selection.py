@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from outfitter.api.refs import DataSourceRef
-from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
 from outfitter.policy.chain import SCOPES, Policy
-from outfitter.policy.imposed import KINDS, ImposedAsset
+from outfitter.policy.imposed import KINDS, ImposedAsset, imposed_references
 from outfitter.policy.rule import Source
 from outfitter.resolve.scope import reach
 from outfitter.snapshot import Resource
@@ -79,17 +78,6 @@ def to_policy(
         for section, ref in imposed_references(spec, spec["workloadType"])
     )
     return Policy(policy_source(policy, system_namespace), spec["workloadType"], spec, imposed)
-
-
-def imposed_references(spec: Mapping[str, Any], workload_type: str) -> Iterator[tuple[str, DataSourceRef]]:
-    """Yield section and reference of each imposed asset of a policy; what is no reference is left out."""
-    given = spec.get("imposedAssets")
-    sections = SECTIONS[workload_type]
-    lists = {"": given} if "" in sections else given
-    for section, entries in lists.items() if isinstance(lists, Mapping) else ():
-        for entry in entries if section in sections and isinstance(entries, list) else ():
-            if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
-                yield section, DataSourceRef.model_validate(entry)
 
 
 def data_source_asset(section: str, ref: DataSourceRef, spec: Mapping[str, Any] | None) -> ImposedAsset:

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 
 from outfitter.api.refs import ScopeType
 from outfitter.api.schema import schema_of
+from outfitter.api.types import NAME_PATTERN
 from outfitter.api.v1alpha1.policyfields import SECTIONS, PolicyField, policy_fields
 
 Schema = dict[str, Any]
@@ -45,14 +46,21 @@ def rules_schema() -> Schema:
 def imposed_schema() -> Schema:
     """Return the schema of `spec.imposedAssets`: a list, or lists in the sections of distributed workloads.
 
-    No type covers both. The fields are checked in either form; unknown ones are kept, and found by the operator.
+    No type covers both. The fields are checked in either form; unknown ones are kept, and found by the operator. Bounds
+    that exclude each other leave no text and no number.
     """
     scopes = [*get_args(ScopeType)]
     reference: Schema = {
         "type": "object",
         "required": ["name"],
         "properties": {
-            "name": {"description": "Name of the DataSource.", "type": "string", "minLength": 1, "maxLength": 253},
+            "name": {
+                "description": "Name of the DataSource.",
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 253,
+                "pattern": NAME_PATTERN,
+            },
             "scope": {"description": "Search only this scope.", "type": "string", "enum": scopes},
         },
     }
@@ -60,7 +68,17 @@ def imposed_schema() -> Schema:
         name: {"description": f"DataSources for each {name}. Only for distributed.", **_list(reference, _ITEMS)}
         for name in SECTIONS["distributed"]
     }
-    return {"x-kubernetes-preserve-unknown-fields": True, "properties": sections, "items": reference}
+    return {
+        "x-kubernetes-preserve-unknown-fields": True,
+        "minLength": 1,
+        "maxLength": 0,
+        "minimum": 1,
+        "maximum": 0,
+        "not": {"enum": [True, False]},
+        "maxItems": _ITEMS,
+        "properties": sections,
+        "items": reference,
+    }
 
 
 def _all_types(leaf: Callable[[PolicyField], Schema]) -> Schema:
