@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
@@ -44,6 +44,38 @@ def joined(trees: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
+_CUT: Final = "... and more"
+_WORDS: Final = {
+    "(canAdd)": "canAdd",
+    "(locked)": "locked",
+    "(canEdit)": "canEdit",
+    "a value is required": "required",
+    " is none of the options ": "options",
+    " is less than min ": "min",
+    " is more than max ": "max",
+    " is not in steps of ": "step",
+}
+
+
+def _rule_of(text: str) -> tuple[str, str]:
+    """Field and rule of one text of a denial."""
+    where, _, why = text.partition(": ")
+    return where, next(rule for word, rule in _WORDS.items() if word in why)
+
+
+def _left_to_the_operator(policy: EffectivePolicy) -> Iterator[str]:
+    """Yield fields that CEL may let through: with a computed default, and those that an alternative can replace."""
+    for section in policy.sections.values():
+        for found in section.fields:
+            if found.rule and found.rule.default_from:
+                yield f"{found.table.path}["
+        for items in section.items:
+            either = {name for group in items.table.alternatives for name in group}
+            for name, rule in items.rules.items():
+                if rule.default_from or name.partition(".")[0] in either:
+                    yield f"{items.table.path}.attributes.{name}["
+
+
 def _not_seen(violation: Violation) -> bool:
     """What CEL cannot judge exactly, and lets through: objects with nulls inside, steps below a millionth, and the one
     value that policies may spell in two ways.
@@ -63,9 +95,13 @@ class Projects:
 
     def make(self, name: str, workload_type: str, rules: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
         """Write one as the operator would; False for policies that are invalid, of which it makes no use."""
-        spec = {"rules": rules, "defaults": defaults}
-        policy, errors = effective_policy([Policy(Source("project"), workload_type, spec)], workload_type)
-        if errors:
+        return self.make_chain(name, workload_type, {"project": {"rules": rules, "defaults": defaults}})
+
+    def make_chain(self, name: str, workload_type: str, specs: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Write the one that follows from a policy for each scope; False if one of them is invalid."""
+        chain = [Policy(Source(scope), workload_type, spec) for scope, spec in specs.items()]
+        policy, errors = effective_policy(chain, workload_type)
+        if any(not error.conflict for error in errors):
             return False
         apply(self.sandbox, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         place = f"{OF_OURS}/namespaces/{name}/effectivepolicies/{workload_type}"
@@ -101,6 +137,27 @@ class Projects:
             assert f"{violation.field}: " in words, (violation, words)
         assert words.count("; ") + 1 == len(found) or not found, (words, found)
         return bool(found)
+
+    def compare_rules(self, name: str, workload_type: str, spec: Mapping[str, Any]) -> bool | None:
+        """As `compare`, and each field is refused for the same rules. A long text is cut: its end is not compared."""
+        status, words = self.tries(custom(KINDS[workload_type], "w", name, spec))
+        if status == 422 or (status >= 300 and SAYS not in words):
+            assert status == 422, words
+            return None
+        violations = [each for each in apply_policy(self.made[name], spec).violations if not _not_seen(each)]
+        wanted = {(each.field, each.rule) for each in violations}
+        if "autoscaling" in spec:  # the operator judges it with the defaults of its model
+            wanted = {each for each in wanted if not (each[0].startswith("autoscaling.") and each[1] == "required")}
+        listed = words.partition(f"{SAYS}: ")[2].partition(". Correct them.")[0]
+        cut = listed.endswith(_CUT)
+        texts = [text for text in listed.removesuffix(_CUT).split("; ") if text]
+        found = {_rule_of(text) for text in (texts[:-1] if cut else texts)}
+        context = (spec, effective_spec(self.made[name]), words)
+        assert found <= wanted, (found - wanted, context)
+        left = tuple(_left_to_the_operator(self.made[name]))
+        unseen = {each for each in wanted - found if not f"{each[0]}[".startswith(left)}
+        assert cut or not unseen, (unseen, context)
+        return bool(wanted)
 
     def never_stricter(self, name: str, workload_type: str, spec: dict[str, Any], layers: list[dict[str, Any]]) -> None:
         """What is refused beside a template is refused by the operator whatever the template gives."""

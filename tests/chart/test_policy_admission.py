@@ -129,7 +129,8 @@ ITEMS: Final[dict[str, dict[str, Any]]] = {
 KEYS: Final = {"compute.extendedResources": "example.com/k"}
 
 
-def _values(table: PolicyField) -> list[Any]:
+def samples_of(table: PolicyField) -> list[Any]:
+    """Values that the schema of some field of this type accepts."""
     if table.enum:
         return [[each] for each in table.enum] if table.type == "array" else list(table.enum)
     if table.model is not None:
@@ -138,7 +139,7 @@ def _values(table: PolicyField) -> list[Any]:
             "quantity": ["5", "2Gi"], "array": [["a"], ["a@example.com"]]}[table.type]  # fmt: skip
 
 
-def _wrong_rule(table: PolicyField, word: str) -> Any:
+def wrong_rule(table: PolicyField, word: str) -> Any:
     if word != "options" or not (table.enum or table.type == "quantity"):
         return WRONG[word]
     return [{"value": table.enum[-1] if table.enum else "7"}]
@@ -164,7 +165,7 @@ def test_each_field_and_attribute(projects: Projects, workload_type: str, word: 
         judged = attribute or table
         if word in judged.rules:
             dotted = f"{where}.attributes.{attribute.path}" if attribute else where
-            rules[where, attribute.path if attribute else ""] = tree(dotted, {word: _wrong_rule(judged, word)})
+            rules[where, attribute.path if attribute else ""] = tree(dotted, {word: wrong_rule(judged, word)})
     if word == "required":  # every other field would be missing too
         rules = {key: rule for key, rule in rules.items() if key[1]}
     name = f"{workload_type}-every-{word.lower()}"
@@ -173,7 +174,7 @@ def test_each_field_and_attribute(projects: Projects, workload_type: str, word: 
     refused, unknown = set(), set()
     for where, table, attribute in leaves:
         key = (where, attribute.path if attribute else "")
-        for value in _values(attribute or table):
+        for value in samples_of(attribute or table):
             seen = projects.compare(name, workload_type, _given(where, table, attribute, value))
             refused |= {key} if seen else set()
             unknown |= {key} if seen is None else set()
@@ -363,7 +364,7 @@ def test_the_largest_workload_is_judged(projects: Projects) -> None:
     rules, defaults, given = [], [], []
     for where, table in fields.items():
         if table.type != "itemized":
-            rules.append(tree(where, {word: _wrong_rule(table, word) for word in ("canEdit",)}))
+            rules.append(tree(where, {word: wrong_rule(table, word) for word in ("canEdit",)}))
             continue
         keys = [
             f"example.com/k{number}" if where == "compute.extendedResources" else f"k{number}" for number in range(200)

@@ -219,6 +219,18 @@ def test_a_default_that_fills_a_locked_item_violates_a_narrower_rule() -> None:
     assert reasons(wide, narrow) == [("project", "ports.attributes.container[d]", "default-violates-max")]
 
 
+@pytest.mark.parametrize(("path", "fixed", "other"), ALTERNATIVES)
+def test_a_fixed_attribute_that_an_item_does_not_have_is_not_lost(path: str, fixed: str, other: str) -> None:
+    """A default item with another login has none of the fixed one: to change its path is no edit of the login."""
+    table = policy_fields("workspace")[path]
+    login = tree(fixed, value_of(table.content[fixed]))
+    own = tree(other, value_of(table.content[other]))
+    wide = policy("", path, {"attributes": tree(fixed, {"canEdit": False})}, [{"name": "a", **own}], login)
+    assert judge(tree(path, [{"name": "a", "path": "/x"}]), wide).violations == ()
+    (lost,) = judge(tree(path, [{"name": "b", **own}]), wide).violations
+    assert (lost.field, lost.rule) == (f"{path}.attributes.{fixed}[b]", "canEdit")
+
+
 def tree_at(node: Any, path: str) -> Any:
     for step in path.split("."):
         node = node.get(step) if isinstance(node, Mapping) else None

@@ -187,8 +187,6 @@ def judge(policy: Items, key: str, leaves: Leaves, own: Leaves | None, violation
 def _default(policy: Items, key: str, path: str, rule: CompiledRule, leaves: Leaves) -> Any:
     """Return what an attribute of an item would be without the submission."""
     instance = policy.instances.get(key)
-    if instance is not None and path in instance.leaves:
-        return instance.leaves[path]
-    if path in policy.attributes:
-        return policy.attributes[path].value
-    return _computed(rule, leaves) if rule.default_from else None
+    base = dict(instance.leaves) if instance is not None else {}
+    fill(policy.table, base, policy.attributes, {})
+    return base[path] if path in base else _computed(rule, leaves) if rule.default_from else None

@@ -43,9 +43,10 @@ def terms(value_type: str, entries: str) -> Iterator[str]:
 
 
 def _required(value_type: str) -> tuple[str, str]:
-    empty = "size(e.v) == 0" if value_type in ("string", "array") else "false"
+    sized = value_type in ("string", "array", "arbitrary")
+    empty, unset = ("size(e.v) == 0", " || size(e.d) == 0") if sized else ("false", "")
     computed = " && !has(e.r.defaultFrom)" if "defaultFrom" in RULES[value_type] else ""
-    missing = f"(e.v == null ? e.d == null{computed} : {empty})"
+    missing = f"(e.v == null ? (e.d == null{unset}){computed} : {empty})"
     return f"e.r.required && !variables.references && (!has(e.q) || e.q) && {missing}", "'a value is required'"
 
 
