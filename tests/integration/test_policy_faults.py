@@ -89,6 +89,20 @@ def test_lost_answers_about_an_effective_policy(stack: Stack, line: Line, space:
     assert done["create"] == 1
 
 
+def test_deleted_before_the_answer_to_its_creation(line: Line, space: Space) -> None:
+    """Its deletion is the last event about it, and comes before the operator knows what depends on what."""
+    fault = Fault("POST", (f"/{EFFECTIVE}", space.name), hold="after")
+    line.proxy.inject(fault)
+    own(space, "one")
+    made = space.wait("EffectivePolicy", "workspace", bool)
+    assert fault.held.wait(30)
+    space.delete("EffectivePolicy", "workspace")
+    space.gone("EffectivePolicy", "workspace")
+    line.proxy.release(fault)
+    again = space.wait("EffectivePolicy", "workspace", bool)
+    assert again["metadata"]["uid"] != made["metadata"]["uid"]
+
+
 @pytest.mark.parametrize("how", ["broken", "expired"])
 def test_watches_of_policies_that_end(line: Line, space: Space, how: str) -> None:
     """What happened meanwhile is found: an edit, a deletion, and what somebody did to an EffectivePolicy."""

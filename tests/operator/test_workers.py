@@ -174,6 +174,36 @@ async def test_drain_finishes_reconciliations_and_cancels_those_that_hang(bench:
     assert other.queue.processing == 0
 
 
+async def test_a_derived_object_deleted_before_its_creation_ends_comes_back(bench: Bench) -> None:
+    """Nobody writes an EffectivePolicy but the operator: no other event would ask for it."""
+    key = Key("EffectivePolicy", "a", "workspace")
+
+    def does(key: Key) -> Result:
+        if bench.caches[key.kind].get(key.namespace, key.name) is None:
+            meta = {"name": key.name, "namespace": key.namespace, "resourceVersion": "1"}
+            made = CachedObject.of({"kind": key.kind, "metadata": {**meta, "uid": f"u-{len(bench.outcomes)}"}})
+            bench.caches.put(made)
+            if not bench.outcomes:
+                bench.caches.remove(made)
+                bench.event_router.changed(Change(key.kind, made, None))
+        return Result("Valid", frozenset({Dep(*key)}))
+
+    bench.does = does
+    bench.queue.add(key)
+    await bench.reconciled(2)
+    assert bench.reverse_index.dependents(*key) == {key}
+    assert bench.caches[key.kind].get("a", "workspace") is not None
+
+
+async def test_a_derived_object_that_nothing_asks_for_leaves_nothing_behind(bench: Bench) -> None:
+    key = Key("EffectivePolicy", "a", "workspace")
+    bench.does = lambda key: Result("Valid", frozenset({Dep(*key)}))
+    bench.queue.add(key)
+    assert await bench.reconciled(1) == ["Valid"]
+    assert bench.reverse_index.dependents(*key) == set()
+    assert len(bench.queue) == 0
+
+
 async def test_a_new_dependency_that_changes_meanwhile_requeues_the_key(bench: Bench) -> None:
     """The Secret appears between its read and the end of the reconciliation, before the index has the key."""
 

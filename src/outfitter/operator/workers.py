@@ -162,7 +162,10 @@ class Workers:
         # A resource that was deleted meanwhile has no dependencies any more.
         deps = done.deps if exists else frozenset()
         changed = self._reverse_index.record(key, deps)
-        if self._reverse_index.end(key, changed & (deps or frozenset())):
+        gained = changed & (deps or frozenset())
+        if not exists and key.kind in _DERIVED:
+            gained = done.deps or frozenset()  # somebody may have deleted what was just created: it comes back
+        if self._reverse_index.end(key, gained):
             self._queue.add(key)  # it changed after it was read, and before the index named this key
         if changed:
             self._event_router.users_changed(changed)
