@@ -552,6 +552,12 @@ class Reason(StrEnum):
         "An autoscaler cannot read its metric, so the number of pods stays as it is.",
         "Set the request that the message names, or ask an administrator to check the metrics API.",
     )
+    CLAIM_DIFFERS = (
+        "ClaimDiffers",
+        Level.NOTE,
+        "`claimInfo` differs from the claim that `existingPvc` names. Outfitter never changes such a claim.",
+        "Set the value of the claim, or use another claim.",
+    )
     CLAIM_LEFT = (
         "ClaimLeft",
         Level.NOTE,

@@ -152,6 +152,11 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
         return Plan(StatusInput(True, Reason.VALID, "Each workload creates its own claim.", (), facts, (1, 1)))
     if volume.existing:
         missing = [found for namespace in where if (found := _existing(reader, namespace, name))]
+        missing += [
+            replace(found, namespace=namespace)
+            for namespace in where
+            for found in volume.contradictions(reader, namespace, "spec.pvc")
+        ]
         return _report(reader, asset, facts, Diff(problems=missing), where)
     wanted = [_claim(asset, volume, namespace, reader.settings) for namespace in where]
     result = diff(reader, asset, wanted)

@@ -78,7 +78,7 @@ class Pvc(PvcFields):
     )
 
     claim_info: Claim | None = None
-    """The new claim."""
+    """The new claim. With existingPvc it changes nothing, and a value that differs from the claim is reported."""
 
 
 class ConfigMapVolume(ConfigMapVolumeFields):

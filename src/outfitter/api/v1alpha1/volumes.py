@@ -134,12 +134,6 @@ class PvcFields(Model):
             complete=True,
         ),
         Rule(
-            "!has(self.existingPvc) || !self.existingPvc || !has(self.claimInfo)",
-            "claimInfo describes a new claim. Remove claimInfo or existingPvc.",
-            lambda pvc: pvc.get("existingPvc") is not True or "claimInfo" not in pvc,
-            field="claimInfo",
-        ),
-        Rule(
             "!has(self.existingPvc) || !self.existingPvc || !has(self.ephemeral) || !self.ephemeral",
             "An existing claim is never deleted, and ephemeral deletes the claim. Remove ephemeral or existingPvc.",
             lambda pvc: pvc.get("existingPvc") is not True or pvc.get("ephemeral") is not True,
@@ -162,7 +156,7 @@ class PvcFields(Model):
     supported yet: rejected with reason Unsupported.
     """
     claim_info: ClaimInfo | None = None
-    """The new claim."""
+    """The new claim. With existingPvc it changes nothing, and a value that differs from the claim is reported."""
 
 
 class ConfigMapVolumeFields(Model):

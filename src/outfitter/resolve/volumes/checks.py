@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from outfitter.problems import Problem, stalled
-from outfitter.reasons import Reason
+from outfitter.reasons import Level, Reason
 from outfitter.resolve.references import Found
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.types import Volume
@@ -20,6 +20,10 @@ def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], fou
             found.problems.append(result)
         elif result is not None:
             found.keep(*result, named_by=volume.use.field)
+        if isinstance(volume, PvcVolume):
+            differing = volume.contradictions(reader, namespace, volume.use.field)
+            # A DataSource reports its own notes.
+            found.problems += [item for item in differing if volume.use.asset is None or item.level > Level.NOTE]
 
 
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[Volume]) -> list[Volume]:

@@ -10,6 +10,7 @@ from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.causes import first_cause
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
+from outfitter.resolve.volumes.existing_claim import contradictions
 from outfitter.snapshot import Reader
 
 
@@ -72,6 +73,11 @@ class PvcVolume(BaseVolume):
             )
             return waiting(Reason.NOT_CREATED, text, self.use.field)
         return None
+
+    def contradictions(self, reader: Reader, namespace: str, field: str) -> list[Problem]:
+        """Return how the fields of a new claim differ from the claim that exists."""
+        claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name) if self.existing else None
+        return [] if claim is None else list(contradictions(self.info, claim, field))
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return no problem: the DataSource reports the state of its claims."""
