@@ -101,6 +101,15 @@ def test_an_invalid_policy_stops_new_starts_only(space: Space) -> None:
     space.ready("Workspace", "after")
 
 
+def test_an_unknown_field_of_an_imposed_asset_is_reported(space: Space) -> None:
+    """Like an unknown field of defaults and rules: it is kept, so that the status can name it."""
+    spec = {"workloadType": "workspace", "imposedAssets": [{"name": "data", "mountPath": "/d"}]}
+    space.make("WorkloadPolicy", "own", spec)
+    said = space.wait("WorkloadPolicy", "own", lambda item: (item.get("status") or {}).get("errors"))
+    found = {(row["field"], row["reason"]) for row in said["status"]["errors"]}
+    assert found == {("imposedAssets[data].mountPath", "unknown"), ("imposedAssets[data]", "asset-missing")}
+
+
 def test_a_hundred_edits_write_what_they_change(stack: Stack, space: Space) -> None:
     """The EffectivePolicy ends with the last edit, and is not written more often than the policy."""
     space.make("WorkloadPolicy", "own", {"workloadType": "workspace", "defaults": {"workingDir": "/0"}})

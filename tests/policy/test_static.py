@@ -203,6 +203,24 @@ CASES: dict[str, tuple[str, list[dict[str, Any]], list[tuple[str, str, str]]]] =
         ],
         [("project", "labels.instances[cost]", "rule-owned-by-tenant")],
     ),
+    "imposed with an unknown field": (
+        "workspace",
+        [{"imposedAssets": [{"name": "data", "mountPath": "/d", "scop": "cluster", "scope": None}, "other", {}]}],
+        [
+            ("project", "imposedAssets[1]", "unsupported"),
+            ("project", "imposedAssets[2].name", "unsupported"),
+            ("project", "imposedAssets[data].mountPath", "unknown"),
+            ("project", "imposedAssets[data].scop", "unknown"),
+        ],
+    ),
+    "imposed with an unknown field, distributed": (
+        "distributed",
+        [{"imposedAssets": {"worker": [{"name": "data", "path": "/d"}], "master": {"name": "data"}}}],
+        [
+            ("project", "master.imposedAssets", "unsupported"),
+            ("project", "worker.imposedAssets[data].path", "unknown"),
+        ],
+    ),
     "imposed in the wrong shape": (
         "workspace",
         [{"imposedAssets": {"worker": []}}],

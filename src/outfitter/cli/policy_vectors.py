@@ -68,9 +68,18 @@ def _policy(entry: Mapping[str, Any], workload_type: str) -> Policy:
     scope = _OTHER_SCOPES.get(scope, scope)
     if scope not in SCOPES:
         raise ConfigurationError(f"{scope} is no scope. Scopes are: {', '.join(SCOPES)}.")
-    return Policy(
-        Source(scope), str(entry.get("type") or workload_type), entry, tuple(_imposed(entry.get("imposedAssets")))
-    )
+    imposed = tuple(_imposed(entry.get("imposedAssets")))
+    spec = {**entry, "imposedAssets": _references(entry.get("imposedAssets"))}
+    return Policy(Source(scope), str(entry.get("type") or workload_type), spec, imposed)
+
+
+def _references(assets: Any) -> Any:
+    """Return imposed assets as a policy names them; those of a vector bring their content with them."""
+    if isinstance(assets, Mapping):
+        return {section: _references(entries) for section, entries in assets.items()}
+    if not isinstance(assets, list):
+        return assets
+    return [{"name": asset.name} for asset in _imposed(assets)]
 
 
 def _imposed(assets: Any) -> Iterator[ImposedAsset]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from outfitter.api.shape import did_you_mean
 from outfitter.api.v1alpha1.policyfields import RULE_WORDS, SECTIONS, PolicyField, known_anywhere, policy_fields
-from outfitter.policy.imposed import reference_faults
+from outfitter.policy.imposed import reference_faults, shape_faults
 from outfitter.policy.rule import rule_errors
 from outfitter.policy.values import get, shown, without_absent, wrong_value
 
@@ -39,7 +39,8 @@ class Declared:
 
 def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> tuple[dict[str, Declared], list[Fault]]:
     """Read `defaults` and `rules` of a policy by section, empty where a type has none; and the faults of no section."""
-    outside = [*_imposed_faults(workload_type, spec.get("imposedAssets")), *reference_faults(spec, workload_type)]
+    given = spec.get("imposedAssets")
+    outside = [*shape_faults(workload_type, given), *reference_faults(spec, workload_type)]
     found = {section: Declared() for section in SECTIONS[workload_type]}
     for part in ("defaults", "rules"):
         tree = spec.get(part)
@@ -50,24 +51,6 @@ def declared_sections(workload_type: str, spec: Mapping[str, Any]) -> tuple[dict
                 reader = _Reader(workload_type, section, found[section])
                 (reader.defaults if part == "defaults" else reader.rules)(inner)
     return found, outside
-
-
-def _imposed_faults(workload_type: str, imposed: Any) -> Iterator[Fault]:
-    """Yield what is wrong with the shape of imposedAssets."""
-    named = "" not in SECTIONS[workload_type]
-    if named and isinstance(imposed, Mapping):
-        for section in imposed.keys() - SECTIONS[workload_type].keys():
-            yield (
-                f"imposedAssets.{section}",
-                "unknown",
-                f"imposedAssets has lists in worker and master, not in {section}.",
-            )
-        return
-    if imposed is None:
-        return
-    if named or not isinstance(imposed, list):
-        shape = "lists in worker and master" if named else "a list"
-        yield "imposedAssets", "unsupported", f"imposedAssets of a {workload_type} policy is {shape}."
 
 
 def item_key(table: PolicyField, item: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from outfitter.api.refs import DataSourceRef
+from outfitter.api.shape import did_you_mean
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
 from outfitter.policy.rule import Source
 from outfitter.policy.values import shown
@@ -102,18 +103,50 @@ def _wrong(entry: Any) -> str:
 
 def imposed_references(spec: Mapping[str, Any], workload_type: str) -> Iterator[tuple[str, DataSourceRef]]:
     """Yield section and reference of each imposed asset of a policy; what is no reference is left out."""
-    for section, _, entry in _entries(spec, workload_type):
-        if not _wrong(entry):
+    for section, where, entry in _entries(spec, workload_type):
+        if where.endswith("]") and not _wrong(entry):
             yield section, DataSourceRef(name=entry["name"], scope=entry.get("scope"))
 
 
 def reference_faults(spec: Mapping[str, Any], workload_type: str) -> Iterator[tuple[str, str, str]]:
     """Yield field, reason and message of what is no reference among the imposed assets."""
     for _, where, entry in _entries(spec, workload_type):
-        wrong = _wrong(entry)
+        wrong = _wrong(entry) if where.endswith("]") else "."
         if wrong == ".":
             shape = "an object with name" if where.endswith("]") else "a list"
             yield where, "unsupported", f"{where} is {shape}, not {shown(entry)}."
         elif wrong:
             given = "" if entry.get(wrong) is None else f" {shown(entry[wrong])}"
             yield f"{where}.{wrong}", "unsupported", f"{wrong}{given or ' is missing or'} {_FIELDS[wrong]}"
+
+
+def shape_faults(workload_type: str, imposed: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield field, reason and message of what is wrong with the shape of imposedAssets."""
+    named = "" not in SECTIONS[workload_type]
+    if named and isinstance(imposed, Mapping):
+        for section in imposed.keys() - SECTIONS[workload_type].keys():
+            yield (
+                f"imposedAssets.{section}",
+                "unknown",
+                f"imposedAssets has lists in worker and master, not in {section}.",
+            )
+        for section in SECTIONS[workload_type]:
+            if imposed.get(section) is not None:
+                yield from _item_faults(f"{section}.imposedAssets", imposed[section])
+        return
+    if imposed is None:
+        return
+    if named or not isinstance(imposed, list):
+        shape = "lists in worker and master" if named else "a list"
+        yield "imposedAssets", "unsupported", f"imposedAssets of a {workload_type} policy is {shape}."
+        return
+    yield from _item_faults("imposedAssets", imposed)
+
+
+def _item_faults(path: str, items: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield the unknown fields of references to imposed assets."""
+    for item in items if isinstance(items, list) else ():
+        for key in item.keys() - _FIELDS.keys() if isinstance(item, Mapping) else ():
+            if item[key] is not None:
+                text = f"An imposed asset has no field {key}.{did_you_mean(key, sorted(_FIELDS))}"
+                yield f"{path}[{shown(item.get('name'))}].{key}", "unknown", text

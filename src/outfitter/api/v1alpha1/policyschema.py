@@ -53,6 +53,7 @@ def imposed_schema() -> Schema:
     reference: Schema = {
         "type": "object",
         "required": ["name"],
+        "x-kubernetes-preserve-unknown-fields": True,
         "properties": {
             "name": {
                 "description": "Name of the DataSource.",
