@@ -166,8 +166,7 @@ def diff(
     is wrong or a file cannot be read.
     """
     with console.error_exit():
-        from outfitter.cli.policy_diff_input import difference
-        from outfitter.cli.policy_rows import print_difference
+        from outfitter.cli.policy_diff_files import difference, print_difference
 
         if not files:
             raise typer.BadParameter("No input. Use -f FILE, -f FOLDER or -f -.")

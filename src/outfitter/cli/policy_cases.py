@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import typer
-
 from outfitter.api.v1alpha1.policyfields import SECTIONS
-from outfitter.cli import console
-from outfitter.cli.checks import check
-from outfitter.cli.documents import Document, read
+from outfitter.cli.checked_files import checked_files
+from outfitter.cli.documents import Document
 from outfitter.cli.policy_files import PolicyFiles
 from outfitter.cli.policy_vectors import differences
 from outfitter.cli.run import settings_from
-from outfitter.cli.validate import print_findings
 from outfitter.errors import ConfigurationError
 from outfitter.policy.submission import apply_policy
 
@@ -27,10 +23,7 @@ def load(files: list[str], department: str = "", namespace: str = "", *, recursi
 def _load(
     files: list[str], department: str, namespace: str = "", *, recursive: bool
 ) -> tuple[PolicyFiles, list[Document]]:
-    checked = check(*read(files, recursive=recursive))
-    if checked.findings:
-        print_findings(checked, to_stdout=False)
-        raise typer.Exit(console.PROBLEMS)
+    checked = checked_files(files, recursive=recursive)
     documents = [*checked.resources, *checked.others]
     own = {
         str(meta["namespace"])

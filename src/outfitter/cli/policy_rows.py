@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 
@@ -13,9 +13,6 @@ from outfitter.cli.policy_files import InForce
 from outfitter.policy.effective import EffectivePolicy, Section
 from outfitter.policy.items import nested
 from outfitter.policy.rule import Source
-
-if TYPE_CHECKING:
-    from outfitter.cli.policy_diff import Difference
 
 Row = tuple[str, str, str, Source]
 
@@ -37,30 +34,6 @@ def policy_rows(policy: EffectivePolicy) -> Iterator[Row]:
         prefix = f"{section}." if section else ""
         for field, part, value, source in _rows(content):
             yield f"{prefix}{field}", part, value, source
-
-
-def print_difference(found: Difference) -> None:
-    """Print what changes in effective policies, and below it which workloads are refused or allowed then."""
-    out = console.stdout_console()
-    if found.changes:
-        table = Table("TYPE", "FIELD", "PART", "BEFORE", "AFTER", "PROJECTS", box=None, pad_edge=False)
-        for row in found.changes:
-            projects = row.first if row.projects == 1 else f"{row.projects} of {found.projects}"
-            table.add_row(row.workload_type, row.field, row.part, row.before or "-", row.after or "-", projects)
-        out.print(table, "")
-    for title, style, items in (("Refused", "red", found.refused), ("Not refused any more", "green", found.allowed)):
-        if items:
-            out.print(f"{title}:", style=style)
-        for item in items:
-            where = f"spec.{item.field}: " if item.field else ""
-            out.print(f"  {item.kind} {item.namespace}/{item.name}: {where}{item.message}", soft_wrap=True)
-    for text in found.errors:
-        console.print_message(text, "red")
-    for text in found.warnings:
-        console.print_message(text, "yellow")
-    workloads = console.count(found.workloads, "workload")
-    text = f"{console.count(len(found.changes), 'change')}; of {workloads}, {found.refused_workloads} newly refused"
-    console.print_message(text, "red" if found.refused or found.errors else "green")
 
 
 def _rows(section: Section) -> Iterator[Row]:

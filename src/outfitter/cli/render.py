@@ -57,16 +57,11 @@ def render(
 
 def simulate(files: list[str], namespace: str, *, recursive: bool = False, domain: str = "") -> Simulation:
     """Reconcile the objects of files in memory. Exits with findings where the API server would reject an object."""
-    from outfitter.cli.checks import check
-    from outfitter.cli.documents import read
+    from outfitter.cli.checked_files import checked_files
     from outfitter.cli.run import settings_from
-    from outfitter.cli.validate import print_findings
     from outfitter.simulator.simulation import Simulation, supports, with_namespace
 
-    checked = check(*read(files, recursive=recursive))
-    if checked.findings:
-        print_findings(checked, to_stdout=False)
-        raise typer.Exit(console.PROBLEMS)
+    checked = checked_files(files, recursive=recursive)
     native = [document for document in checked.others if supports(document.body)]
     unsupported = len(checked.others) - len(native)
     if unsupported:

@@ -46,6 +46,7 @@ def validate(
     with console.error_exit():
         if not files:
             raise typer.BadParameter("No input. Use -f FILE, -f FOLDER or -f -.")
+        from outfitter.cli.checked_files import print_findings
         from outfitter.cli.checks import check
         from outfitter.cli.documents import read
 
@@ -86,19 +87,3 @@ def _judge(checked: CheckResult, policies: list[str], department: str, *, recurs
     bad = {(item.file, item.object) for item in found}
     checked.resources = [item for item in checked.resources if (item.file, item.title) not in bad]
     return not errors
-
-
-def print_findings(checked: CheckResult, *, to_stdout: bool) -> None:
-    """Print each finding, on standard output where findings are the result, then totals on standard error."""
-    out = console.stdout_console() if to_stdout else console.stderr_console()
-    for item in checked.findings:
-        out.print(str(item), style="red", soft_wrap=True)
-        if item.hint:
-            out.print(f"    hint: {item.hint}", soft_wrap=True)
-    parts = [f"{console.count(len(checked.resources), 'object')} valid"]
-    if checked.findings:
-        errors = console.count(len(checked.findings), "error")
-        parts.append(f"{errors} in {console.count(checked.invalid, 'object')}")
-    if checked.others:
-        parts.append(f"{console.count(len(checked.others), 'object')} of other kinds skipped")
-    console.print_message(", ".join(parts), "" if checked.findings else "green")

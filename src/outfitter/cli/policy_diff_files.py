@@ -1,21 +1,19 @@
-"""The input of `outfitter policy diff`: objects of files, and those of a cluster or of other files."""
+"""Input and output of `outfitter policy diff`: objects of files, and those of a cluster or of other files."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import typer
+from rich.table import Table
 
 from outfitter.cli import console
-from outfitter.cli.checks import check
+from outfitter.cli.checked_files import checked_files
 from outfitter.cli.connect import connected
-from outfitter.cli.documents import read
 from outfitter.cli.policy_diff import Difference, compare, read_objects, with_objects
 from outfitter.cli.render import simulate
 from outfitter.cli.run import settings_from
 from outfitter.cli.target import current_namespace
-from outfitter.cli.validate import print_findings
 from outfitter.simulator.simulation import with_namespace
 
 
@@ -39,10 +37,7 @@ def difference(
 
 def _given(files: list[str], default: str, system: str, *, recursive: bool) -> list[dict[str, Any]]:
     """Read the objects of files. Exits with findings where the API server would reject one."""
-    checked = check(*read(files, recursive=recursive))
-    if checked.findings:
-        print_findings(checked, to_stdout=False)
-        raise typer.Exit(console.PROBLEMS)
+    checked = checked_files(files, recursive=recursive)
     spaces = [document.body for document in checked.others if document.body.get("kind") == "Namespace"]
     given = [with_namespace(body, default) for body in spaces]
     for document in checked.resources:
@@ -54,3 +49,27 @@ def _given(files: list[str], default: str, system: str, *, recursive: bool) -> l
 async def _read_cluster(kubeconfig: str, namespace: str) -> list[dict[str, Any]]:
     async with connected(kubeconfig) as client:
         return await read_objects(client, namespace, settings_from({}))
+
+
+def print_difference(found: Difference) -> None:
+    """Print what changes in effective policies, and below it which workloads are refused or allowed then."""
+    out = console.stdout_console()
+    if found.changes:
+        table = Table("TYPE", "FIELD", "PART", "BEFORE", "AFTER", "PROJECTS", box=None, pad_edge=False)
+        for row in found.changes:
+            projects = row.first if row.projects == 1 else f"{row.projects} of {found.projects}"
+            table.add_row(row.workload_type, row.field, row.part, row.before or "-", row.after or "-", projects)
+        out.print(table, "")
+    for title, style, items in (("Refused", "red", found.refused), ("Not refused any more", "green", found.allowed)):
+        if items:
+            out.print(f"{title}:", style=style)
+        for item in items:
+            where = f"spec.{item.field}: " if item.field else ""
+            out.print(f"  {item.kind} {item.namespace}/{item.name}: {where}{item.message}", soft_wrap=True)
+    for text in found.errors:
+        console.print_message(text, "red")
+    for text in found.warnings:
+        console.print_message(text, "yellow")
+    workloads = console.count(found.workloads, "workload")
+    text = f"{console.count(len(found.changes), 'change')}; of {workloads}, {found.refused_workloads} newly refused"
+    console.print_message(text, "red" if found.refused or found.errors else "green")
