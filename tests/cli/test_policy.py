@@ -170,6 +170,49 @@ def test_what_an_asset_can_set_is_not_required(invoke: Invoke, policies: Path, w
     assert invoke("validate", "-f", file, "--policy", policies).exit_code == 0
 
 
+KINDS = {"template": "WorkloadTemplate", "environment": "Environment", "compute": "ComputeResource"}
+FROM = {
+    "template": "template: {name: base}",
+    "environment": "assets: {environment: {name: base}}",
+    "compute": "assets: {compute: {name: base}}",
+}
+WIDE = ("outfitter-system", "scope: {type: department, name: research}, ")
+
+
+@pytest.mark.parametrize("beside", ["policies", "workloads"])
+@pytest.mark.parametrize(("where", "scope"), [("team-a", ""), WIDE])
+@pytest.mark.parametrize("kind", FROM)
+def test_references_among_the_files_are_judged(
+    invoke: Invoke, policies: Path, write: Write, kind: str, where: str, scope: str, beside: str
+) -> None:
+    """Their values count for `required`, and are judged; what is not among the files may set anything."""
+    (policies / "workloads").mkdir()
+    head = "apiVersion: outfitter.dev/v1alpha1\n"
+    workload = f"{head}kind: Workspace\nmetadata: {{name: box, namespace: team-a}}\nspec:\n  {FROM[kind]}\n"
+    workload += "  image: a:1\n" if kind == "compute" else ""
+    gpus = "gpuDevicesRequest: {}" if kind == "compute" else "image: a:1, compute: {{gpuDevicesRequest: {}}}"
+    gpus = "image: a:{}" if kind == "environment" else gpus
+    scope += "workloadType: workspace, " if kind == "template" else ""
+    meta = f"metadata: {{name: base, namespace: {where}}}"
+
+    def run(fields: str | None) -> list[str]:
+        file = write(workload, "workloads/box.yaml")
+        if fields is not None:
+            place = "workloads/base.yaml" if beside == "workloads" else "base.yaml"
+            write(f"{head}kind: {KINDS[kind]}\n{meta}\nspec: {{{scope}{fields}}}", place)
+        seen = invoke("validate", "-f", file.parent, "--policy", policies)
+        return [line.partition("box ")[2] for line in seen.stdout.splitlines()]
+
+    assert run(None) == []
+    assert run(gpus.format(1)) == []
+    if kind == "template":
+        assert [each.split(":")[0] for each in run("workingDir: /x")] == ["spec.image"]
+    if kind != "environment":
+        (found,) = run(gpus.format(3))
+        assert found.startswith(f"spec.{'template' if kind == 'template' else 'assets.compute'}: ")
+        assert "base sets compute.gpuDevicesRequest: 3 is more than 2" in found
+
+
 def test_validate_finds_what_the_schema_does_not(invoke: Invoke, write: Write) -> None:
     """The errors of the policy itself, at their places."""
     spec = {

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
 from outfitter.cli.documents import Document, Finding, dotted, position
 from outfitter.cli.policy_files import PolicyFiles
+from outfitter.cli.policy_layers import submitted
 from outfitter.policy.chain import Policy, PolicyError, effective_policy
 from outfitter.policy.declared import item_key
 from outfitter.policy.rule import Source
@@ -36,7 +37,10 @@ def policy_findings(document: Document) -> Iterator[Finding]:
 
 
 def workload_findings(documents: Iterable[Document], policies: PolicyFiles) -> Iterator[Finding]:
-    """Yield each violation of the inline fields of workloads. Values of assets are judged when the workload starts."""
+    """Yield each violation of workloads, with the templates and assets among the files.
+
+    Values of other objects are judged when the workload starts.
+    """
     for document in documents:
         kind = kind_of(str(document.body["kind"]))
         if not kind.workload or kind.runs is None:
@@ -44,10 +48,22 @@ def workload_findings(documents: Iterable[Document], policies: PolicyFiles) -> I
         namespace = document.body["metadata"].get("namespace") or policies.default_namespace
         found = policies.in_force(str(namespace), kind.runs.name)
         spec = document.body["spec"]
-        for violation in apply_policy(found.policy, spec).violations:
-            if violation.rule == "required" and (spec.get("assets") or spec.get("artifact")):
-                continue  # an asset may set it
-            yield _finding(document, _violation_path(violation, spec, kind.runs.name), violation.message)
+        given = submitted(document, policies)
+        for violation in apply_policy(found.policy, given.fields).violations:
+            if violation.rule == "required" and not given.complete:
+                continue  # an object that is not among the files may set it
+            path, origin = given.elsewhere(_own_field(violation.field))
+            if path:
+                message = f"{origin} sets {violation.field}: {violation.message}"
+                yield _finding(document, path, message)
+            else:
+                yield _finding(document, _violation_path(violation, spec, kind.runs.name), violation.message)
+
+
+def _own_field(field: str) -> str:
+    """Return the path of a violated field, or of the item with it: `compute.gpuDevicesRequest`, `labels[cost]`."""
+    match = _ITEM.match(field)
+    return f"{match['path']}[{match['key']}]" if match else field
 
 
 def _finding(document: Document, path: Path, message: str) -> Finding:

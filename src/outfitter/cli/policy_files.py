@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from outfitter.api.refs import DataSourceRef
+from outfitter.api.refs import AssetRef, DataSourceRef
 from outfitter.cli.documents import Document
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
 from outfitter.policy.chain import PolicyError, effective_policy
@@ -53,7 +53,24 @@ class PolicyFiles:
 
     def _of(self, kind: str) -> list[Resource]:
         found = (document.body for document in self.documents if document.body.get("kind") == kind)
-        return [read_resource(CachedObject.of(self._placed(body))) for body in found]
+        return [self.resource(body) for body in found]
+
+    def resource(self, body: Mapping[str, Any]) -> Resource:
+        """Return a custom resource of a file, in the namespace where it would be."""
+        return read_resource(CachedObject.of(self._placed(body)))
+
+    def asset(self, kind: str, namespace: str, ref: AssetRef) -> Resource | None:
+        """Return the asset of a reference in a namespace, if it is among the files: its own, else a shared one."""
+        found = {item.live.namespace: item for item in self._of(kind) if item.live.name == ref.name}
+        own, shared = found.get(namespace), found.get(self.system_namespace)
+        if own is not None and ref.scope in (None, "project"):
+            return own
+        where = reach(shared, self.system_namespace) if shared is not None else None
+        if where is None or ref.scope not in (None, where.type):
+            return None
+        labels = self.labels(namespace)
+        wide = where.type in ("cluster", "tenant") or labels.get(LABEL_DEPARTMENT) == where.name
+        return shared if wide and LABEL_PROJECT in labels else None
 
     def _placed(self, body: Mapping[str, Any]) -> dict[str, Any]:
         scope = (body["spec"].get("scope") or {}).get("type", "project")

@@ -78,7 +78,8 @@ def _judge(checked: CheckResult, policies: list[str], department: str, *, recurs
     from outfitter.cli.policy_checks import workload_findings
 
     world = load(policies, department, recursive=recursive)
-    world.documents = [*world.documents, *checked.others]
+    given = [document for document in checked.resources if document.body["kind"] != "WorkloadPolicy"]
+    world.documents = [*world.documents, *given, *checked.others]
     found = list(workload_findings(checked.resources, world))
     errors = dict.fromkeys(str(error) for error in world.errors)
     for error in errors:
