@@ -213,6 +213,31 @@ def test_references_among_the_files_are_judged(
         assert "base sets compute.gpuDevicesRequest: 3 is more than 2" in found
 
 
+@pytest.mark.parametrize(
+    ("part", "path", "value", "hint"),
+    [
+        ("defaults", "storage.git.attributes.passwordSecret", "s", "use secretRef.name"),
+        ("defaults", "storage.git.instances", [{"name": "a", "secretKeyOfUser": "u"}], "use secretRef.secretKeyOfUser"),
+        ("rules", "storage.git.attributes.secretKeyOfPassword", {}, "use secretRef.secretKeyOfPassword"),
+        ("defaults", "tolerations.attributes.exclude", True, "use locked in the rules of instances, or exclude in an"),
+        ("rules", "ports.attributes.customExternalPort", {}, "use canEdit: false in the rules of external"),
+        ("rules", "storage.git.attributes.branche", {}, "did you mean branch?"),
+        ("rules", "image.xyz", True, "fields here are required, canEdit, options"),
+        ("defaults", "tty", "yes", ""),
+    ],
+)
+def test_hints_about_policies(invoke: Invoke, write: Write, part: str, path: str, value: object, hint: str) -> None:
+    """About the field itself, never about the one above it."""
+    for step in reversed(path.split(".")):
+        value = {step: value}
+    for kind, tree in (("workspace", value), ("distributed", {"worker": value})):
+        body = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "WorkloadPolicy", "metadata": {"name": "p"},
+                "spec": {"workloadType": kind, part: tree}}  # fmt: skip
+        seen = invoke("validate", "-f", write(yaml.safe_dump(body)))
+        assert seen.exit_code == 1
+        assert (f"hint: {hint}" in seen.stdout) if hint else ("hint: " not in seen.stdout), seen.stdout
+
+
 def test_validate_finds_what_the_schema_does_not(invoke: Invoke, write: Write) -> None:
     """The errors of the policy itself, at their places."""
     spec = {

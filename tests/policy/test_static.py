@@ -271,6 +271,29 @@ def test_did_you_mean(path: str, hint: str) -> None:
     assert f"Did you mean {hint}?" in error.message
 
 
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("storage.git.attributes.passwordSecret", "secretRef.name"),
+        ("storage.git.attributes.secretKeyOfUser", "secretRef.secretKeyOfUser"),
+        ("storage.git.attributes.secretKeyOfPassword", "secretRef.secretKeyOfPassword"),
+        ("tolerations.attributes.exclude", "locked in the rules of instances, or exclude in an instance"),
+        ("storage.nfs.attributes.exclude", "locked in the rules of instances, or exclude in an instance"),
+    ],
+)
+def test_names_of_the_reference_that_have_another_place(path: str, instead: str) -> None:
+    """As a rule, as a default of an attribute, and in an item; of an unknown name the message says nothing of it."""
+    policies = [{"rules": tree(path, {"canEdit": False})}, {"defaults": tree(path, True)}]
+    field, _, name = path.partition(".attributes.")
+    if name != "exclude":
+        policies.append({"defaults": tree(field, {"instances": [{"name": "a", name: "x"}]})})
+    for policy in policies:
+        (error,) = chain_of(policy)[1]
+        assert (error.reason, error.message.endswith(f"Use {instead}.")) == ("unknown", True), error.message
+    (error,) = chain_of({"rules": tree("storage.git.attributes.other", {"canEdit": False})})[1]
+    assert "Use" not in error.message
+
+
 def test_conflicts_do_not_make_a_policy_invalid() -> None:
     """All other errors do."""
     _, policies, _ = CASES["rule of a wider scope"]

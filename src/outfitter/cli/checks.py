@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import FieldError, did_you_mean
 from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, GROUP, kind_of
+from outfitter.api.v1alpha1.policyfields import SECTIONS, instead_of
 from outfitter.api.validation import strict_errors
 from outfitter.cli.documents import Document, Finding
 
+_LISTED: Final = 16
+"""Most fields that a hint lists."""
 _NAMES = frozenset(kind.name for kind in ALL_KINDS)
 
 
@@ -81,7 +84,7 @@ def _schema_findings(document: Document) -> Iterator[Finding]:
     kind = str(document.body["kind"])
     for error in strict_errors(document.body):
         message, _, suggestion = error.message.partition(" Did you mean ")
-        hint = f"did you mean {suggestion}" if suggestion else _description(kind, error)
+        hint = _instead(kind, error) or (f"did you mean {suggestion}" if suggestion else _description(kind, error))
         yield document.finding(error.path, message, hint)
 
 
@@ -91,15 +94,28 @@ def _policy_findings(document: Document) -> list[Finding]:
     return list(policy_findings(document))
 
 
+def _instead(kind: str, error: FieldError) -> str:
+    """Return what to write instead of a name that published policies use."""
+    if kind != "WorkloadPolicy":
+        return ""
+    steps = [part for part in error.path[2:] if isinstance(part, str)]
+    steps = steps[1:] if steps[:1] and steps[0] in SECTIONS["distributed"] else steps
+    inner = next((part for part in ("attributes", "instances") if part in steps[:-1]), "")
+    parent = steps[: steps.index(inner)] if inner else steps[:-1]
+    instead = instead_of(".".join(parent), steps[-1], attribute=inner == "attributes") if steps else ""
+    return f"use {instead}" if instead else ""
+
+
 def _description(kind: str, error: FieldError) -> str:
-    """First sentence of the description of the innermost known field in an error's path."""
+    """Return the first sentence of the description of a field, or the fields that are known in its place."""
     schema: Any = resource_schema(kind_of(kind).model)
     description = ""
     for part in error.path:
-        schema = schema.get("items") if isinstance(part, int) else (schema.get("properties") or {}).get(part)
-        if not isinstance(schema, Mapping):
-            break
-        description = schema.get("description", description)
+        properties = schema.get("properties") or {}
+        if isinstance(part, str) and part not in properties:
+            return f"fields here are {', '.join(properties)}" if 0 < len(properties) <= _LISTED else ""
+        schema = schema["items"] if isinstance(part, int) else properties[part]
+        description = schema.get("description", "") if isinstance(part, str) else description
     name = next((part for part in reversed(error.path) if isinstance(part, str)), "")
     sentence = " ".join(description.split()).split(". ")[0].rstrip(".")
     return f"{name} is: {sentence}" if sentence and name not in ("spec", "metadata") else ""

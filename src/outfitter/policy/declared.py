@@ -11,7 +11,14 @@ from functools import cache
 from typing import Any, Final
 
 from outfitter.api.shape import did_you_mean
-from outfitter.api.v1alpha1.policyfields import RULE_WORDS, SECTIONS, PolicyField, known_anywhere, policy_fields
+from outfitter.api.v1alpha1.policyfields import (
+    RULE_WORDS,
+    SECTIONS,
+    PolicyField,
+    instead_of,
+    known_anywhere,
+    policy_fields,
+)
 from outfitter.policy.imposed import reference_faults, shape_faults
 from outfitter.policy.rule import rule_errors
 from outfitter.policy.values import get, shown, without_absent, wrong_value
@@ -77,6 +84,12 @@ def _by_section(workload_type: str, tree: Any) -> Iterator[tuple[str | None, Map
                 yield None, {}, [(key, "unsupported", f"{key} is an object with the fields of a workload.")]
             elif inner is not None:
                 yield key, inner, []
+
+
+def _use(field: str, name: str, *, attribute: bool = False) -> str:
+    """Return what to write instead of a name, as a sentence to append."""
+    instead = instead_of(field, name, attribute=attribute)
+    return f" Use {instead}." if instead else ""
 
 
 @cache
@@ -165,7 +178,8 @@ class _Reader:
             elif known_anywhere(path):
                 self._fault(path, "unsupported", f"A workload of type {self._type} has no field {path}.")
             else:
-                self._fault(path, "unknown", f"No workload has a field {path}.{self._hint(path)}")
+                parent, _, name = path.rpartition(".")
+                self._fault(path, "unknown", f"No workload has a field {path}.{_use(parent, name) or self._hint(path)}")
 
     def _hint(self, path: str) -> str:
         """Suggest a field of the same group, else one of the same name elsewhere."""
@@ -253,7 +267,8 @@ class _Reader:
                     text = f"In a workload of type {self._type}, {table.path} has no {name} {shown(value)}."
                     self._fault(path, "unsupported", text)
             else:
-                self._fault(path, "unknown", f"An item of {table.path} has no field {name}.{did_you_mean(key, known)}")
+                hint = _use(table.path, name, attribute=not mark) or did_you_mean(key, known)
+                self._fault(path, "unknown", f"An item of {table.path} has no field {name}.{hint}")
 
     def _attribute_rules(self, table: PolicyField, tree: Any, prefix: str = "") -> None:
         where = f"{table.path}.attributes"
@@ -273,7 +288,7 @@ class _Reader:
             elif name in _content_anywhere(table.path) - table.content.keys():
                 self._fault(path, "unsupported", f"In a workload of type {self._type}, {table.path} has no {name}.")
             else:
-                hint = did_you_mean(key, table.attributes)
+                hint = _use(table.path, name, attribute=True) or did_you_mean(key, table.attributes)
                 self._fault(path, "unknown", f"An item of {table.path} has no field {name} with rules.{hint}")
 
     def _rule(self, path: str, words: tuple[str, ...], value: Any, table: PolicyField) -> None:

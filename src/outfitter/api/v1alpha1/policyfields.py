@@ -40,6 +40,18 @@ INSTANCES_ONLY: Final = ("environmentVariables", "labels", "annotations")
 """Itemized fields whose items only have a name and a value: one default or rule for all values has no use."""
 EXPLAINS: Final = "description"
 """The field of an item that only explains it: an Environment asks by it for a value. No difference to a locked item."""
+_LOCK: Final = "locked in the rules of instances, or exclude in an instance"
+_INSTEAD: Final[Mapping[tuple[str, str], str]] = {
+    ("storage.git", "passwordSecret"): "secretRef.name",
+    ("storage.git", "secretName"): "secretRef.name",
+    ("storage.git", "username"): "secretRef.secretKeyOfUser",
+    ("storage.git", "secretKeyOfUser"): "secretRef.secretKeyOfUser",
+    ("storage.git", "secretKeyOfPassword"): "secretRef.secretKeyOfPassword",
+    ("ports", "customExternalPort"): "canEdit: false in the rules of external",
+    ("exposedUrls", "customUrl"): "canEdit: false in the rules of url",
+    ("autoscaling", "initializationTimeoutSeconds"): "servingConfiguration.initializationTimeoutSeconds",
+}
+"""Field or group, and a name in it that the reference prints and that does not exist -> what to write instead."""
 _ModelClass: TypeAlias = type[Model]
 _IDENTITY: Final = ("server", "path", "mountPath")
 _SCALARS: Final = {bool: "boolean", str: "string", int: "integer", float: "number"}
@@ -105,6 +117,11 @@ def known_anywhere(path: str) -> bool:
     sections = [(name, section) for name, parts in SECTIONS.items() for section in parts]
     paths = {known for name, section in sections for known in policy_fields(name, section)}
     return path in ("worker", "master") or any(known == path or known.startswith(f"{path}.") for known in paths)
+
+
+def instead_of(field: str, name: str, *, attribute: bool) -> str:
+    """Return what to write instead of a name that published policies use; empty for any other name."""
+    return _LOCK if attribute and name == "exclude" else _INSTEAD.get((field, name), "")
 
 
 def _walk(model: type[Model], prefix: str, skipped: frozenset[str] = frozenset()) -> Iterator[PolicyField]:
