@@ -261,7 +261,10 @@ async def test_the_scaling_of_a_group_is_judged() -> None:
     use = served(compute={"cpuCoreRequest": 1}, containerGroups=[{"name": "default", "autoscaling": scaling}])
     rules = {"autoscaling": {"maxReplicas": {"max": 2}}}
     world, rows, _ = await judged(serving(rules=rules), artifact(), use, kind="Inference")
-    assert (rows, world.all("HorizontalPodAutoscaler")) == ([("autoscaling.maxReplicas", "max")], [])
+    assert (rows, world.all("HorizontalPodAutoscaler")) == (
+        [("containerGroups[default].autoscaling.maxReplicas", "max")],
+        [],
+    )
 
 
 async def test_what_outfitter_adds_to_a_nim_is_no_business_of_policies() -> None:

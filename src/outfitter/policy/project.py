@@ -26,6 +26,7 @@ from outfitter.policy.containers import OF_CONTAINERS, of_container, required_of
 from outfitter.policy.effective import EffectivePolicy
 from outfitter.policy.partial import without_partial_defaults
 from outfitter.policy.rule import Source
+from outfitter.policy.scaling import group_violations
 from outfitter.policy.selection import Selected, select, to_policy
 from outfitter.policy.submission import Verdict, apply_policy
 from outfitter.policy.values import get
@@ -161,7 +162,7 @@ class ProjectPolicies:
         if not counts.resources:
             return merged
         if counts.invalid:
-            found.problems += _invalid(counts.invalid)
+            found.problems += invalid_problems(counts.invalid)
             return merged
         self._counts = counts
         section = counts.policy.sections[""]
@@ -176,13 +177,9 @@ class ProjectPolicies:
             *(item for item in verdict.violations if not (of_artifact and of_container(item.field))),
             *violations_beside(section, items, merged.fields),
             *moved(known, verdict.imposed),
+            *group_violations(counts.policy, request),
         ]
         self._refuse(sorted(violations, key=lambda item: (item.field, item.rule)), found, "spec")
-        for sizing in request.sizings:
-            if sizing.autoscaling is not None:
-                scaled = apply_policy(counts.policy, {"autoscaling": sizing.autoscaling.to_dict()})
-                broken = [item for item in scaled.violations if item.field.startswith("autoscaling.")]
-                self._refuse(broken, found, f"spec.containerGroups[{sizing.name}]")
         result = _result(request, merged, given, verdict)
         if of_artifact:
             for name in OF_CONTAINERS & result.fields.keys():
@@ -219,8 +216,9 @@ class ProjectPolicies:
             return
         self.violations += violations
         for item in violations:
-            place, text = (f"spec.{item.field}", item.message) if root == "spec" else (root, str(item))
-            found.problems.append(stalled(Reason.POLICY_VIOLATION, text, place))
+            own = root == "spec"
+            problem = violation_problem(item) if own else stalled(Reason.POLICY_VIOLATION, str(item), root)
+            found.problems.append(problem)
 
 
 def lacks_asset(found: Found) -> bool:
@@ -228,7 +226,13 @@ def lacks_asset(found: Found) -> bool:
     return any(problem.reason in _ABSENT for problem in found.problems)
 
 
-def _invalid(errors: Sequence[PolicyError]) -> Iterator[Problem]:
+def violation_problem(item: Violation) -> Problem:
+    """Return the problem of a violation in the spec of a workload."""
+    return stalled(Reason.POLICY_VIOLATION, item.message, f"spec.{item.field}")
+
+
+def invalid_problems(errors: Sequence[PolicyError]) -> Iterator[Problem]:
+    """Yield the problem of each policy that is invalid, for which nothing starts."""
     for policy in dict.fromkeys(error.source for error in errors):
         own = [error for error in errors if error.source == policy]
         more = f" and {len(own) - 1} more errors" if len(own) > 1 else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from outfitter.api.quantities import parse_quantity
 from outfitter.api.v1alpha1.serving import Autoscaling
 from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, note, stalled
@@ -65,6 +66,21 @@ def autoscaler(name: str, meta: Mapping[str, Any], scaling: Autoscaling) -> dict
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": delay}} if delay is not None else None,
         },
     }
+
+
+def autoscaling_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the autoscaling that `autoscaler` made a HorizontalPodAutoscaler from."""
+    spec = body["spec"]
+    found: dict[str, Any] = {"minReplicas": spec["minReplicas"], "maxReplicas": spec["maxReplicas"]}
+    for metric in spec.get("metrics") or ():
+        if resource := metric.get("resource"):
+            threshold = resource["target"].get("averageUtilization")
+            found |= {"metric": resource["name"], "metricThreshold": threshold}
+        elif pods := metric.get("pods"):
+            threshold = int(parse_quantity(pods["target"]["averageValue"]))
+            found |= {"metric": pods["metric"]["name"], "metricThreshold": threshold}
+    delay = ((spec.get("behavior") or {}).get("scaleDown") or {}).get("stabilizationWindowSeconds")
+    return {**found, **({"scaleDownDelaySeconds": delay} if delay is not None else {})}
 
 
 def ignored_replicas(request: WorkloadRequest, groups: Sequence[PodSet], field: str) -> Iterator[Problem]:

@@ -1,12 +1,14 @@
 """Status of container groups and model caches."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.rules import Rule
 from outfitter.api.types import StatusName, StatusUrl, list_map
+from outfitter.api.v1alpha1.serving import Autoscaling
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -47,6 +49,31 @@ class UsedCache(Model):
     """Phase of the cache."""
 
 
+class AcceptedAutoscaling(Autoscaling):
+    """Limits and metric of scaling by load, as they were accepted."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+    PARTIAL: ClassVar[bool] = True
+
+
+class GroupScaling(Model):
+    """Scaling of one container group."""
+
+    name: StatusName
+    """Name of the container group."""
+    autoscaling: AcceptedAutoscaling
+    """Its limits and metric."""
+
+
+class AcceptedScaling(Model):
+    """Scaling in effect, for all pods and for container groups."""
+
+    autoscaling: AcceptedAutoscaling | None = None
+    """Limits and metric of the workload."""
+    container_groups: Annotated[tuple[GroupScaling, ...], list_map("name", 8)] = ()
+    """Container groups with limits and a metric of their own."""
+
+
 class ServingStatus(Model):
     """Observed state of a workload that serves requests."""
 
@@ -54,6 +81,10 @@ class ServingStatus(Model):
     """URL for requests; without a public one, the address inside the cluster."""
     container_groups: Annotated[tuple[GroupStatus, ...], list_map("name", 8)] = ()
     """State of each container group."""
+    scaling: AcceptedScaling | None = None
+    """Autoscaling of the spec that the policies of the project accepted last. It stays in effect while they refuse a
+    newer one.
+    """
     claim_name: StatusName | None = None
     """Claim with the model, for a nim artifact with its own volume."""
     nim_cache: UsedCache | None = None

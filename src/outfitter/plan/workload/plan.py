@@ -15,8 +15,10 @@ from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
+from outfitter.plan.workload.scale import Scale, judge_scale, scale_facts, with_scale
 from outfitter.plan.workload.status import running_status, serving_facts, violation_rows, waiting_status
 from outfitter.plan.writes import Plan
+from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
@@ -34,10 +36,18 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     renewal = renew(reader, request, observed)
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)
+    scale = _scale(reader, request, renewal, renewal.revision)
     refused = not renewal.may_start or (observed.was_stopped and serious(renewal.problems))
     if refused and not request.stopped:
         request = replace(request, stopped=True)  # a start that is refused leaves the workload stopped
-    return _with_revision(reader, request, observed, renewal, renewal.revision)
+    return _with_revision(reader, with_scale(request, scale), observed, renewal, renewal.revision, scale)
+
+
+def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision: Revision) -> Scale:
+    """Return the autoscaling in effect; a new revision was judged as a whole."""
+    if renewal.new or not request.traits.scales:
+        return Scale(own_scaling(request))
+    return judge_scale(reader, request, revision)
 
 
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
@@ -53,7 +63,12 @@ def _without_revision(reader: Reader, request: WorkloadRequest, observed: Observ
 
 
 def _with_revision(
-    reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal, revision: Revision
+    reader: Reader,
+    request: WorkloadRequest,
+    observed: ObservedState,
+    renewal: Renewal,
+    revision: Revision,
+    scale: Scale,
 ) -> Plan:
     request = with_scaling(request, revision.submission)
     exposure = connection.endpoints(revision.spec, request.name, request.namespace, reader.settings)
@@ -66,7 +81,7 @@ def _with_revision(
     pending = bool(writes)
     state = backend_of(request.traits).observe(observed.controllers, observed.pods)
     problems = [
-        *renewal.problems,
+        *dict.fromkeys((*renewal.problems, *scale.problems)),
         *(() if renewal.new else backend_of(request.traits).limits(run)),
         *_draft_note(reader, request, revision),
         *conflicts.values(),
@@ -82,7 +97,8 @@ def _with_revision(
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),
         "imposedDataSources": (revision.facts or {}).get("imposedDataSources"),
-        "violations": violation_rows(renewal.violations),
+        "violations": violation_rows(tuple(dict.fromkeys((*renewal.violations, *scale.violations)))),
+        **(scale_facts(request, scale) if request.traits.scales else {}),
     }
     # Everything about a new workload is known in advance, except the node ports that the API server chooses.
     foreseen = not result.live and all(item.type != "NodePort" for item in exposure.inside)
