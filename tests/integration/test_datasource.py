@@ -241,3 +241,19 @@ def test_an_ephemeral_claim_goes_when_its_workload_stops(space: Space) -> None:
 def test_what_is_not_built_says_so(space: Space) -> None:
     space.make("DataSource", "code", {"git": {"repository": "https://git.example.com/r.git", "path": "/src"}})
     space.wait("DataSource", "code", stalls("Unsupported"))
+
+
+def test_what_contradicts_an_existing_claim_is_reported(space: Space) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    space.native("PersistentVolumeClaim", "lake", spec=claim)
+    same = {"size": "1Gi", "accessModes": {"readWriteOnce": True}}
+    pvc = {"path": "/d", "existingPvc": True, "claimName": "lake"}
+    space.make("DataSource", "same", {"pvc": {**pvc, "claimInfo": same}})
+    item = space.ready("DataSource", "same")
+    assert "issues" not in item["status"]
+    space.make("DataSource", "more", {"pvc": {**pvc, "claimInfo": {**same, "size": "2Gi"}}})
+    item = space.ready("DataSource", "more")
+    assert [row["issue"] for row in item["status"]["issues"]] == ["ClaimDiffers"]
+    volume = {"name": "v", **pvc, "claimInfo": {"accessModes": {"readWriteMany": True}}}
+    item = space.running(storage={"pvc": [volume]})
+    assert [row["issue"] for row in item["status"]["issues"]] == ["ClaimDiffers"]

@@ -110,6 +110,26 @@ def test_an_unknown_field_of_an_imposed_asset_is_reported(space: Space) -> None:
     assert found == {("imposedAssets[data].mountPath", "unknown"), ("imposedAssets[data]", "asset-missing")}
 
 
+def test_an_edit_of_autoscaling_is_judged(space: Space) -> None:
+    """It makes no revision, and no admission policy is installed here: the running scale stays."""
+    rules = {"autoscaling": {"maxReplicas": {"max": 5}}}
+    space.make("WorkloadPolicy", "own", {"workloadType": "inference", "rules": rules})
+    space.wait("EffectivePolicy", "inference", bool)
+    scale = {"minReplicas": 1, "maxReplicas": 4, "metric": "cpu", "metricThreshold": 60}
+    spec = {"image": IMAGE, "servingPort": {"container": 8080}, "compute": {"cpuCoreRequest": 0.1}}
+    space.make("Inference", "scorer", {**spec, "autoscaling": scale})
+    space.ready("Inference", "scorer")
+    before = space.need("HorizontalPodAutoscaler", "scorer")
+    space.spec("Inference", "scorer", autoscaling={"maxReplicas": 9})
+    item = space.wait("Inference", "scorer", lambda item: item["status"].get("violations"))
+    assert [(row["field"], row["rule"]) for row in item["status"]["violations"]] == [("autoscaling.maxReplicas", "max")]
+    assert space.need("HorizontalPodAutoscaler", "scorer")["spec"] == before["spec"]
+    space.spec("Inference", "scorer", autoscaling={"maxReplicas": 5})
+    space.wait("HorizontalPodAutoscaler", "scorer", lambda item: item["spec"]["maxReplicas"] == 5)
+    item = space.ready("Inference", "scorer")
+    assert "violations" not in item["status"]
+
+
 def test_a_hundred_edits_write_what_they_change(stack: Stack, space: Space) -> None:
     """The EffectivePolicy ends with the last edit, and is not written more often than the policy."""
     space.make("WorkloadPolicy", "own", {"workloadType": "workspace", "defaults": {"workingDir": "/0"}})
