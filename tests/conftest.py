@@ -22,9 +22,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Restore SIGINT, which a shell ignores in background jobs and their children; choose the number of examples."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # No test fails because of its time: the machine may be busy.
+    settings.register_profile("usual", deadline=None)
     settings.register_profile("nightly", max_examples=100 * MORE, deadline=None)
-    if config.getoption("--nightly"):
-        settings.load_profile("nightly")
+    settings.load_profile("nightly" if config.getoption("--nightly") else "usual")
 
 
 @pytest.fixture

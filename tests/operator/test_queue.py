@@ -232,5 +232,5 @@ class QueueModel(RuleBasedStateMachine):
         assert self.queue.processing == len(self.held)
 
 
-QueueModel.TestCase.settings = settings(stateful_step_count=40, deadline=None)
+QueueModel.TestCase.settings = settings(stateful_step_count=40)
 TestQueueModel = QueueModel.TestCase

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chains import broken, chain_of, judge, reasons, tree
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outfitter.policy.chain import Policy, effective_policy
@@ -308,7 +308,6 @@ SUBMISSION = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(POLICY, max_size=4), SUBMISSION)
 def test_what_is_accepted_is_accepted_again(policies: list[dict[str, Any]], submission: dict[str, Any]) -> None:
     """The effective submission is its own effective submission, and violations do not depend on the attempt."""
