@@ -105,6 +105,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         "EffectivePolicy", GROUP, VERSION, "effectivepolicies",
         verbs=_ALL,
         why="what the policies of a project say together; get: one that exists already is compared",
+        optional=True,  # the CRDs of an older version lack it
     ),
     ChildKind(
         "StatefulSet", "apps", "v1", "statefulsets",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from outfitter.api.base import GROUP, VERSION
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import METADATA_LIST, Transport, parsed
@@ -27,6 +28,12 @@ async def listings(transport: Transport, kind: str, namespaces: Iterable[str] = 
     except NotFound:
         text = f"The API server does not serve {kind}. Install the CustomResourceDefinitions of Outfitter first."
         raise ConfigurationError(text) from None
+
+
+async def served_plurals(transport: Transport) -> frozenset[str]:
+    """The resources of our API group that the API server serves now."""
+    found = parsed(await transport.request("GET", f"/apis/{GROUP}/{VERSION}"))
+    return frozenset(resource["name"] for resource in found.get("resources") or ())
 
 
 async def existing_uids(transport: Transport, kind: str, namespaces: Iterable[str] = ()) -> frozenset[str]:

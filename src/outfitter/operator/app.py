@@ -190,7 +190,13 @@ class Operator:
         relisted = self.orphan_collector.check_all
         unreadable = Unreadable(self.metrics.unreadable)
         custom_resources = KopfSource(
-            self.transport, self.caches, self.kinds, self.namespaces, relisted=relisted, unreadable=unreadable
+            self.transport,
+            self.caches,
+            self.kinds,
+            self.namespaces,
+            relisted=relisted,
+            unreadable=unreadable,
+            discovery_seconds=discovery_seconds,
         )
         children = child_sources(
             self.transport,

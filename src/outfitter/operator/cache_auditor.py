@@ -53,6 +53,11 @@ class CacheAuditor:
         self._due = asyncio.Event()
         caches.listen(self._object_changed)
 
+    def leave_out(self, kinds: Iterable[str]) -> None:
+        """Do not compare these kinds, which the API server does not serve."""
+        absent = frozenset(kinds)
+        self._kinds = tuple(kind for kind in self._kinds if kind not in absent)
+
     def _object_changed(self, change: Change) -> None:
         self._changed.set()
 

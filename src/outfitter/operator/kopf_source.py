@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -18,8 +19,11 @@ import kopf
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from yarl import URL
 
+from outfitter.api.v1alpha1 import kind_of
 from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
+from outfitter.cluster.listing import served_plurals
+from outfitter.cluster.optional_kind import DISCOVERY_SECONDS
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
@@ -57,14 +61,18 @@ class KopfSource:
         *,
         relisted: Callable[[], None] = lambda: None,
         unreadable: Unreadable | None = None,
+        discovery_seconds: float = DISCOVERY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.synced = asyncio.Event()
+        self._transport = transport
         self._auth = transport.auth
+        self._absent: frozenset[str] = frozenset()
         self._caches = caches
         self._kinds = tuple(kinds)
         self._namespaces = tuple(namespaces)
         self._unreadable = unreadable or Unreadable()
+        self._discovery_seconds = discovery_seconds
         self._clock = clock
         self.auditor = CacheAuditor(
             transport, caches, self._kinds, self._namespaces, audited=relisted, unreadable=self._unreadable
@@ -86,6 +94,7 @@ class KopfSource:
 
     async def start(self) -> None:
         """Start kopf's tasks. On the main thread kopf replaces the handlers of SIGTERM and SIGINT here."""
+        await self._leave_out_absent()
         logging.getLogger("kopf.objects").setLevel(logging.WARNING)
         older = frozenset(asyncio.all_tasks())
         tasks = await kopf.spawn_tasks(
@@ -102,15 +111,47 @@ class KopfSource:
     async def run(self) -> None:
         """Wait for the first lists, then audit each further list. Ends with an error if kopf ends."""
         assert self._kopf is not None, "start() comes first"
-        auditing = asyncio.create_task(self._audit(), name="audit of the caches")
+        own = {asyncio.create_task(self._audit(), name="audit of the caches")}
+        if self._absent:
+            own.add(asyncio.create_task(self._wait_served(), name="discovery"))
         try:
-            done, _ = await asyncio.wait({self._kopf, auditing}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({self._kopf, *own}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            auditing.cancel()
-            await asyncio.gather(auditing, return_exceptions=True)
+            for task in own:
+                task.cancel()
+            await asyncio.gather(*own, return_exceptions=True)
         for task in done:
             task.result()
         raise OutfitterError("kopf has stopped")
+
+    async def _leave_out_absent(self) -> None:
+        """Serve the other kinds without those that the CustomResourceDefinitions of an older version lack.
+
+        Without an answer all count as served; the first lists find out.
+        """
+        try:
+            served = await served_plurals(self._transport)
+        except ApiError:
+            return
+        later = [kind for kind in map(kind_of, self._kinds) if kind.added_later and kind.plural not in served]
+        self._absent = frozenset(kind.name for kind in later)
+        if not later:
+            return
+        names = ", ".join(sorted(self._absent))
+        _log.error("The API server does not serve %s. Install the CustomResourceDefinitions of this version.", names)
+        self._kinds = tuple(kind for kind in self._kinds if kind not in self._absent)
+        self.auditor.leave_out(self._absent)
+        for path in [path for path, kind in self._kind_of_path.items() if kind in self._absent]:
+            del self._kind_of_path[path], self._answered[path]
+
+    async def _wait_served(self) -> None:
+        """Wait for one of the missing kinds. kopf starts the watch of a new kind only when it starts itself."""
+        plurals = {kind_of(name).plural for name in self._absent}
+        while True:
+            await asyncio.sleep(self._discovery_seconds * jitter(0.75, 1.25))
+            with suppress(ApiError):
+                if plurals & await served_plurals(self._transport):
+                    raise OutfitterError("a missing CustomResourceDefinition was installed: restarting to serve it")
 
     async def stop(self) -> None:
         """Stop kopf, after all younger tasks of the event loop: kopf waits for them, and cancels them in the end."""

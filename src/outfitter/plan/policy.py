@@ -22,6 +22,10 @@ from outfitter.snapshot import CachedObject, Key, Reader, Resource
 from outfitter.status import StatusInput
 
 EFFECTIVE: Final = "EffectivePolicy"
+_NOT_SERVED: Final = (
+    "The API server does not serve EffectivePolicy, so nothing is rejected at apply time. Ask an administrator to "
+    "install the CustomResourceDefinitions of this version."
+)
 
 
 def plan_policy(reader: Reader, policy: Resource) -> Plan:
@@ -45,11 +49,14 @@ def plan_policy(reader: Reader, policy: Resource) -> Plan:
         "affects": {"projects": len(projects), "workloads": len(reader.users)},
     }
     serious = [problem for problem in problems if problem.reason is not Reason.POLICY_CONFLICT]
+    served = reader.serves(EFFECTIVE)
     missing = {
         Key(EFFECTIVE, namespace, workload_type)
         for namespace in projects
-        if reader.get_untracked(EFFECTIVE, namespace, workload_type) is None
+        if served and reader.get_untracked(EFFECTIVE, namespace, workload_type) is None
     }
+    if not served:
+        problems.append(note(Reason.NOT_ENFORCED, _NOT_SERVED))
     status = StatusInput(not serious, Reason.VALID, "", tuple(problems), facts, (0 if serious else 1, 1))
     return Plan(status, also_reconcile=frozenset(missing))
 
@@ -85,6 +92,8 @@ def _conflict(error: PolicyError) -> dict[str, Any]:
 
 def plan_effective(reader: Reader, namespace: str, workload_type: str) -> tuple[Write, ...]:
     """Return the write that makes the EffectivePolicy of a project equal to what its policies say; none if it is."""
+    if not reader.serves(EFFECTIVE):
+        return ()
     found = reader.get(EFFECTIVE, namespace, workload_type)
     place = reader.get("Namespace", "", namespace)
     gone = place is None or place.deleting

@@ -16,7 +16,12 @@ WATCHED_KINDS: Final = frozenset(kind.kind for kind in CHILD_KINDS) | frozenset(
 
 
 class WatchedCaches(Caches):
-    """Caches that apply the selectors of the operator's watches."""
+    """Caches that apply the selectors of the operator's watches, of a server that serves every kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for kind in CHILD_KINDS:
+            self.set_served(kind.kind, True)
 
     def put(self, live: CachedObject) -> None:
         """See Caches.put. An object that lost the label of its watch is removed."""

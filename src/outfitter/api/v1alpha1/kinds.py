@@ -56,6 +56,8 @@ class Kind:
     """The operator creates one if another object needs it and no user wrote it."""
     status_matters: tuple[str, ...] = ()
     """Fields of its status that other objects depend on: a change requeues them."""
+    added_later: bool = False
+    """The CustomResourceDefinitions of an older version lack it. Without it, the other kinds are served."""
     mute_at_first: bool = False
     """Without a status, it counts as absent for other objects and requeues none of them."""
 
@@ -78,8 +80,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues",)),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
-    Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True),
-    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy),
+    Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),
+    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
     Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),
