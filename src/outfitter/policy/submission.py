@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from outfitter.api.v1alpha1.policyfields import policy_fields
+from outfitter.api.v1alpha1.policyfields import IDS, SOURCE_OF_IDS, policy_fields
 from outfitter.policy.effective import EffectivePolicy, Fields, Items, Section
 from outfitter.policy.imposed import ImposedAsset, clean_path
 from outfitter.policy.items import apply_items
@@ -14,8 +14,6 @@ from outfitter.policy.rule import Source
 from outfitter.policy.values import drop, get, is_empty, put, same, scaled, shown, without_absent
 from outfitter.policy.violation import Violation
 
-_SOURCE_OF_IDS: Final = "security.uidGidSource"
-_IDS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
 _ONLY_WORKER: Final = frozenset(path.partition(".")[0] for path in policy_fields("distributed", "worker")) - frozenset(
     path.partition(".")[0] for path in policy_fields("distributed", "master")
 )
@@ -113,9 +111,9 @@ def _say_custom(section: Section, tree: dict[str, Any]) -> None:
     security = tree.get("security")
     if not isinstance(security, Mapping) or security.get("uidGidSource") is not None:
         return
-    asked = any(field.table.path == _SOURCE_OF_IDS for field in section.fields)
-    if asked and any(security.get(name) is not None for name in _IDS):
-        put(tree, _SOURCE_OF_IDS.split("."), "custom")
+    asked = any(field.table.path == SOURCE_OF_IDS for field in section.fields)
+    if asked and any(security.get(name) is not None for name in IDS):
+        put(tree, SOURCE_OF_IDS.split("."), "custom")
 
 
 def _field(policy: Fields, state: _State) -> None:

@@ -52,6 +52,9 @@ _INSTEAD: Final[Mapping[tuple[str, str], str]] = {
     ("autoscaling", "initializationTimeoutSeconds"): "servingConfiguration.initializationTimeoutSeconds",
 }
 """Field or group, and a name in it that the reference prints and that does not exist -> what to write instead."""
+SOURCE_OF_IDS: Final = "security.uidGidSource"
+IDS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
+"""Fields of `security` whose source is `custom` where none is given."""
 _ModelClass: TypeAlias = type[Model]
 _IDENTITY: Final = ("server", "path", "mountPath")
 _SCALARS: Final = {bool: "boolean", str: "string", int: "integer", float: "number"}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import API_VERSION, GROUP, KINDS
 from outfitter.api.v1alpha1.inference import OF_THE_ARTIFACT
-from outfitter.api.v1alpha1.policyfields import NOT_IN_POLICIES, PolicyField, policy_fields
+from outfitter.api.v1alpha1.policyfields import IDS, NOT_IN_POLICIES, SOURCE_OF_IDS, PolicyField, policy_fields
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
 from outfitter.codegen.admission.policy_items import ItemVariables, Variable, has_path, path_or
 from outfitter.codegen.admission.policy_terms import terms
@@ -134,10 +134,15 @@ def _entry(table: PolicyField, guard: str) -> str:
     spelt = "".join(f" && object.spec.{path} != '{meaning}'" for meaning in sorted({*table.aliases.values()}))
     # The operator fills the rest of autoscaling in where a part of it is given.
     filled = has_value("object.spec.autoscaling") if path.startswith("autoscaling.") else ""
+    value = f"{there}{spelt} ? dyn(object.spec.{path}) : null"
+    if path == SOURCE_OF_IDS:  # ids without it are custom
+        ids = " || ".join(has_values("object.spec", ("security", name)) for name in IDS)
+        value = f"{there}{spelt} ? dyn(object.spec.{path}) : (!({there}) && ({ids}) ? dyn('custom') : null)"
+        filled = f"{there} || {ids}"
     known = f", 'q': dyn(!({filled or there}))" if filled or spelt else ""
     entry = (
         f"{{'p': dyn('{path}'), 'r': dyn(variables.rules.{path}), "
-        f"'v': dyn({there}{spelt} ? dyn(object.spec.{path}) : null), "
+        f"'v': dyn({value}), "
         f"'d': dyn({path_or('variables.defaults', path, 'null')}){known}}}"
     )
     ruled = has_path("variables.rules", path) + (f" && !{guard}" if guard else "")
