@@ -137,6 +137,7 @@ def test_imposed_data_deleted_under_a_running_workload(line: Line, home: Space, 
     space = spaces(department="imposing")
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     space.native("PersistentVolumeClaim", "lake", spec=claim)
+    space.wait("EffectivePolicy", "workspace", lambda item: item["spec"]["imposedAssets"])
     item = space.running(image=IMAGE)
     assert item["status"]["imposedDataSources"] == ["lake"]
     pods = space.need("StatefulSet", "box")["spec"]["template"]
