@@ -10,7 +10,7 @@ import yaml
 
 from outfitter.api.v1alpha1 import API_VERSION
 from outfitter.api.validation import strict_errors
-from outfitter.cli.policy_vectors import differences
+from outfitter.cli.policy.vectors import differences
 from outfitter.policy.chain import Policy, effective_policy
 from outfitter.policy.rule import Source
 from outfitter.policy.submission import apply_policy

@@ -13,7 +13,7 @@ from chains import broken, judge, reasons, tree
 from outfitter.api.shape import shape_errors
 from outfitter.api.v1alpha1.policyfields import RULE_WORDS, SECTIONS, PolicyField, policy_fields
 from outfitter.api.v1alpha1.policyschema import defaults_schema, rules_schema
-from outfitter.cli.policy_vectors import without_empty_objects
+from outfitter.cli.policy.vectors import without_empty_objects
 
 ALL_SECTIONS = [(name, section) for name, sections in SECTIONS.items() for section in sections]
 FIELDS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.cli.policy_vectors import mismatches, read_vectors
+from outfitter.cli.policy.vectors import mismatches, read_vectors
 
 VECTORS = [
     pytest.param(vector, id=str(vector["id"]))

@@ -16,7 +16,7 @@ import typer
 from outfitter.cli import console
 from outfitter.cli.assets import assets
 from outfitter.cli.explain import explain
-from outfitter.cli.policy import policy
+from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
 from outfitter.cli.status import status

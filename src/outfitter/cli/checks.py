@@ -89,7 +89,7 @@ def _schema_findings(document: Document) -> Iterator[Finding]:
 
 
 def _policy_findings(document: Document) -> list[Finding]:
-    from outfitter.cli.policy_checks import policy_findings
+    from outfitter.cli.policy.checks import policy_findings
 
     return list(policy_findings(document))
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from outfitter.cli.documents import Finding
-from outfitter.cli.policy_checks import PolicyFinding
+from outfitter.cli.policy.checks import PolicyFinding
 
 _RULES: Final = {
     "schema": "The API server would reject the object.",

@@ -74,8 +74,8 @@ def validate(
 
 def _judge(checked: CheckResult, policies: list[str], department: str, *, recursive: bool) -> bool:
     """Add the violations of policies to the findings; return whether the policies themselves have no errors."""
-    from outfitter.cli.policy_cases import load
-    from outfitter.cli.policy_checks import workload_findings
+    from outfitter.cli.policy.cases import load
+    from outfitter.cli.policy.checks import workload_findings
 
     world = load(policies, department, recursive=recursive)
     given = [document for document in checked.resources if document.body["kind"] != "WorkloadPolicy"]

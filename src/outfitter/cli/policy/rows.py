@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from outfitter.cli import console
-from outfitter.cli.policy_files import InForce
+from outfitter.cli.policy.files import InForce
 from outfitter.policy.effective import EffectivePolicy, Section
 from outfitter.policy.items import nested
 from outfitter.policy.rule import Source

@@ -11,8 +11,8 @@ from outfitter.api.shape import Path
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
 from outfitter.cli.documents import Document, Finding, dotted, position
-from outfitter.cli.policy_files import PolicyFiles
-from outfitter.cli.policy_layers import submitted
+from outfitter.cli.policy.files import PolicyFiles
+from outfitter.cli.policy.layers import submitted
 from outfitter.policy.chain import Policy, PolicyError, effective_policy
 from outfitter.policy.declared import item_key
 from outfitter.policy.rule import Source

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.policyfields import SECTIONS
-from outfitter.cli.policy_rows import policy_rows
+from outfitter.cli.policy.rows import policy_rows
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.naming import LABEL_PROJECT

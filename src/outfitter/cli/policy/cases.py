@@ -8,8 +8,8 @@ from typing import Any
 from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.cli.checked_files import checked_files
 from outfitter.cli.documents import Document
-from outfitter.cli.policy_files import PolicyFiles
-from outfitter.cli.policy_vectors import differences
+from outfitter.cli.policy.files import PolicyFiles
+from outfitter.cli.policy.vectors import differences
 from outfitter.cli.run import settings_from
 from outfitter.errors import ConfigurationError
 from outfitter.policy.submission import apply_policy

@@ -12,7 +12,7 @@ from outfitter.cli import console
 from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
 
 if TYPE_CHECKING:
-    from outfitter.cli.policy_files import InForce, PolicyFiles
+    from outfitter.cli.policy.files import InForce, PolicyFiles
 
 policy = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Test WorkloadPolicies of files, and show what they add up to."
@@ -67,8 +67,8 @@ def run_cases(
 
 def _results(paths: list[Path], vectors: list[Path], department: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the name of each case with its differences."""
-    from outfitter.cli.policy_cases import results
-    from outfitter.cli.policy_vectors import are_vectors, mismatches, read_vectors
+    from outfitter.cli.policy.cases import results
+    from outfitter.cli.policy.vectors import are_vectors, mismatches, read_vectors
 
     for file in (*vectors, *(path for path in paths if are_vectors(path))):
         for number, vector in enumerate(read_vectors(file), 1):
@@ -99,8 +99,8 @@ def effective(
     """
     with console.error_exit():
         from outfitter.api.v1alpha1.policyfields import SECTIONS
-        from outfitter.cli.policy_cases import load
-        from outfitter.cli.policy_rows import print_table
+        from outfitter.cli.policy.cases import load
+        from outfitter.cli.policy.rows import print_table
         from outfitter.policy.published import effective_spec
 
         if not files:
@@ -166,7 +166,7 @@ def diff(
     is wrong or a file cannot be read.
     """
     with console.error_exit():
-        from outfitter.cli.policy_diff_files import difference, print_difference
+        from outfitter.cli.policy.diff_files import difference, print_difference
 
         if not files:
             raise typer.BadParameter("No input. Use -f FILE, -f FOLDER or -f -.")

@@ -10,7 +10,7 @@ from rich.table import Table
 from outfitter.cli import console
 from outfitter.cli.checked_files import checked_files
 from outfitter.cli.connect import connected
-from outfitter.cli.policy_diff import Difference, compare, read_objects, with_objects
+from outfitter.cli.policy.diff import Difference, compare, read_objects, with_objects
 from outfitter.cli.render import simulate
 from outfitter.cli.run import settings_from
 from outfitter.cli.target import current_namespace

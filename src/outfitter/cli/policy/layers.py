@@ -10,7 +10,7 @@ from outfitter.api.refs import AssetRef
 from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.cli.documents import Document
-from outfitter.cli.policy_files import PolicyFiles
+from outfitter.cli.policy.files import PolicyFiles
 from outfitter.policy.project import submission
 from outfitter.resolve.merge import merge
 from outfitter.resolve.request import WorkloadRequest, request_for

@@ -1,0 +1,1 @@
+"""`outfitter policy`, and the checks of policies in `outfitter validate`."""
