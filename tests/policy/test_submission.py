@@ -318,3 +318,13 @@ def test_what_is_accepted_is_accepted_again(policies: list[dict[str, Any]], subm
     if not first.violations:
         again = judge(dict(first.effective), *chain)
         assert (again.effective, again.violations) == (first.effective, ())
+
+
+@pytest.mark.parametrize(("size", "wrong"), [("1Gi", False), ("1024Mi", True), ("1073741824", True)])
+def test_options_on_quantities_are_exact(size: str, wrong: bool) -> None:
+    """Unlike canEdit, which compares amounts."""
+    options = {"storage": {"pvc": {"attributes": {"claimInfo": {"size": {"options": [{"value": "1Gi"}]}}}}}}
+    volume = {"name": "a", "path": "/p", "claimInfo": {"size": size}}
+    policy, _ = effective_policy([Policy(Source("project"), "workspace", {"rules": options})], "workspace")
+    found = apply_policy(policy, {"storage": {"pvc": [volume]}}).violations
+    assert [item.rule for item in found] == (["options"] if wrong else [])

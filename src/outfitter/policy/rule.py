@@ -127,7 +127,7 @@ class CompiledRule:
         """Yield each of options, min, max and step that a value violates, with what is allowed."""
         if self.options is not None:
             items = value if self.table.type == "array" and isinstance(value, list | tuple) else [value]
-            if any(canonical(self.table, item) not in self.options for item in items):
+            if any(_option(self.table, item) not in self.options for item in items):
                 yield "options", shown([entry["value"] for entry in self.declared["options"]])
         if self.least is None and self.most is None and self.step is None:
             return
@@ -150,8 +150,13 @@ def compile_rule(table: PolicyField, declared: Mapping[str, Any], source: Source
         source=source,
         required=declared.get("required", False),
         can_edit=declared.get("canEdit", True),
-        options=None if options is None else tuple(canonical(table, entry["value"]) for entry in options),
+        options=None if options is None else tuple(_option(table, entry["value"]) for entry in options),
         least=bounds["min"],
         most=bounds["max"],
         step=bounds["step"],
     )
+
+
+def _option(table: PolicyField, value: Any) -> Any:
+    """Return a value as options compare it: quantities as they are written, 1Gi is not 1024Mi."""
+    return str(value) if table.type == "quantity" else canonical(table, value)
