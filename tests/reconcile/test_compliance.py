@@ -221,6 +221,8 @@ async def test_a_template_is_judged_with_its_assets() -> None:
     world.load([big()])
     await world.settle()
     assert rows(world, "WorkloadTemplate", "t") == [(f"project {TEAM} workspace", "compute.gpuDevicesRequest max")]
+    status = world.status("WorkloadTemplate", "t")
+    assert status["complianceIssues"] == status["compliance"][0]["reasons"]
 
 
 # -- which rows -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from outfitter.api.v1alpha1 import traits_of
+from outfitter.api.v1alpha1.asset import LISTED_REASONS
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.validation import runtime_violations
 from outfitter.plan.compliance import compliance
@@ -53,7 +57,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     problems += unsupported(fields, SUBMISSION, reader.settings)
     lacking = () if serious(problems) else tuple(shape_problems(request.traits, merged, complete=True))
     first = next((problem for problem in (*problems, *lacking) if serious([problem])), None)
-    facts = {
+    facts: dict[str, Any] = {
         **uses(reader, template),
         "runnable": {"isRunnable": first is None, **({"issue": first.text} if first else {})},
         "combinedSpec": merged.fields,
@@ -61,5 +65,15 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     if not lacks_asset(found):  # it may set what a rule is about
         submitted = submission(request, merged)
         facts |= compliance(reader, template, submitted, tuple(data_source_items(volumes)))
+        facts["complianceIssues"] = _issues(facts.get("compliance") or ())
     valid = not serious(problems)
     return Plan(StatusInput(valid, Reason.VALID, "", tuple(problems), facts, (1 if valid else 0, 1)))
+
+
+def _issues(rows: Iterable[Mapping[str, Any]]) -> list[Any] | None:
+    """Return the reasons of all rows, each once; None without any."""
+    found: list[Any] = []
+    for reason in (reason for row in rows for reason in row["reasons"]):
+        if reason not in found:
+            found.append(reason)
+    return found[:LISTED_REASONS] or None

@@ -8,8 +8,8 @@ from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Rule, Transition
-from outfitter.api.types import FREE_FORM, Message
-from outfitter.api.v1alpha1.asset import AssetSpec, ComplianceStatus
+from outfitter.api.types import FREE_FORM, Message, list_atomic
+from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec, ComplianceReason, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
 from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
@@ -116,6 +116,8 @@ class WorkloadTemplateStatus(ComplianceStatus):
 
     runnable: Runnable | None = None
     """Whether a workload of this template alone could run."""
+    compliance_issues: Annotated[tuple[ComplianceReason, ...], list_atomic(LISTED_REASONS)] = ()
+    """What breaks policies in any project of its scope, each once, at most 16. `compliance` tells where."""
     combined_spec: Annotated[dict[str, Any] | None, Field(json_schema_extra={FREE_FORM: True})] = None
     """Fields of the template and of its assets together, as a workload gets them."""
 
