@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,15 @@ Manifest = dict[str, Any]
 
 def documents(text: str) -> list[Manifest]:
     """The objects of a YAML stream."""
-    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
+    found = (_document(part) for part in re.split(r"^---$", text, flags=re.MULTILINE))
+    return [deepcopy(body) for body in found if body]
+
+
+@cache
+def _document(text: str) -> Manifest:
+    """One document. Most of them are the same each time that the chart is rendered."""
+    body: Manifest = yaml.load(text, Loader=yaml.CSafeLoader)
+    return body
 
 
 def identity(manifest: Manifest) -> tuple[str, str, str]:
