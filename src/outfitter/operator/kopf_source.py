@@ -2,6 +2,7 @@
 
 kopf runs one event handler per kind, which puts the object into the caches; it writes nothing. It reports neither the
 end of its first list nor deletions that it missed, so a CacheAuditor compares its work with lists of our own.
+One module: all of it works around what kopf does and does not report.
 """
 
 from __future__ import annotations
