@@ -52,6 +52,12 @@ def applied_by_users(body: Mapping[str, Any]) -> bool:
     )
 
 
+def edited(body: Mapping[str, Any]) -> str:
+    """Return when a manager last changed what it owns of the spec, RFC 3339; "" if not known."""
+    times = (entry.get("time", "") for entry in _entries(body) if _owns(entry, ("spec",)))
+    return max(times, default="")
+
+
 def _entries(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in body["metadata"].get("managedFields") or () if not entry.get("subresource")]
 

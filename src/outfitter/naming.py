@@ -58,6 +58,12 @@ ANNOTATION_RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
 ANNOTATION_RESTARTED_AT: Final = f"{GROUP}/restartedAt"
 ANNOTATION_FORCE_DELETE: Final = f"{GROUP}/force-delete"  # "true" lets an object be deleted that is in use or locked
 
+# On our custom resources, set by the API server: who wrote the spec, in which generation, and the ids of the login.
+ANNOTATION_CREATED_BY: Final = f"{GROUP}/created-by"
+ANNOTATION_UPDATED_BY: Final = f"{GROUP}/updated-by"
+ANNOTATION_UPDATED_GENERATION: Final = f"{GROUP}/updated-generation"
+ANNOTATION_RUN_AS: Final[Mapping[str, str]] = {name: f"{GROUP}/run-as-{name}" for name in ("uid", "gid", "groups")}
+
 LABEL_LIMIT: Final = 63
 NAME_LIMIT: Final = 253
 

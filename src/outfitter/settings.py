@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOMAIN_PATTERN: Final = f"{_LABEL}([.]{_LABEL})*"
 
+EXTRA_KEY_PATTERN: Final = r"^([a-z0-9][-a-z0-9./_]*)?$"
+
 
 def _plain_domain(value: str) -> str:
     """Reject everything but a DNS name; the message names the first cause."""
@@ -82,6 +84,14 @@ class Settings(BaseSettings):
     """Node label that `nodePools` selects by."""
     mig_strategy: Literal["mixed", "single"] = "mixed"
     """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-PROFILE, `single` for nvidia.com/gpu."""
+    identity_policy: str = "outfitter-identity"
+    """Name of the MutatingAdmissionPolicy that stamps on each object who wrote it, and of its binding."""
+    identity_uid_key: str = Field(default="", pattern=EXTRA_KEY_PATTERN)
+    """Key in the extra fields of a login that holds the user id for `uidGidSource: fromIdpToken`. Empty: none."""
+    identity_gid_key: str = Field(default="", pattern=EXTRA_KEY_PATTERN)
+    """Key in the extra fields of a login that holds the id of the primary group. Empty: none."""
+    identity_groups_key: str = Field(default="", pattern=EXTRA_KEY_PATTERN)
+    """Key in the extra fields of a login that holds the ids of the supplementary groups. Empty: none."""
     nim_volume_size: str = Field(default="150Gi", pattern=r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$")
     """Size of the volume of a model if neither Artifact nor NimCache sets one."""
     nim_cache_grace_seconds: int = Field(default=3600, ge=60)

@@ -159,6 +159,9 @@ def _place(body: Body) -> tuple[str, str, str]:
     return body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]
 
 
+_DESCRIBING: Final = ("combinedSpec", "updatedAt")
+
+
 def outcome(world: World) -> Outcome:
     """Every object in a form that can be compared, without uids, versions and whatever only mirrors the input."""
     revisions = [body["metadata"]["name"] for body in world.all("ControllerRevision")]
@@ -167,7 +170,7 @@ def outcome(world: World) -> Outcome:
         if body["kind"] == "ControllerRevision":
             continue
         # The combined fields of a template say what they are, not what they do.
-        status = {name: value for name, value in (body.get("status") or {}).items() if name != "combinedSpec"}
+        status = {name: value for name, value in (body.get("status") or {}).items() if name not in _DESCRIBING}
         text = json.dumps(status if body["kind"] in OUR_KINDS else _child(body), sort_keys=True)
         for name in revisions:
             text = text.replace(name, "<revision>")

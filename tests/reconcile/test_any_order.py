@@ -19,7 +19,8 @@ FIRST = [item for item in FILES if item["kind"] in ("Namespace", "WorkloadPolicy
 OBJECTS = [item for item in FILES if item not in FIRST]
 IMAGE = "registry.example.com/private:1"
 # A workload that runs without the pull secret of a later Credential is not restarted for it.
-VOLATILE = ("resourceVersion", "uid", "creationTimestamp", "lastTransitionTime", "observedGeneration", "revision")
+VOLATILE = ("resourceVersion", "uid", "creationTimestamp", "lastTransitionTime", "observedGeneration", "revision",
+            "updatedAt")  # fmt: skip
 REGISTRY = "Credential outfitter-system/registry"
 
 

@@ -89,6 +89,7 @@ def _picture(world: World) -> dict[tuple[str, ...], Any]:
                 "resourceVersion",
                 "creationTimestamp",
                 "lastTransitionTime",
+                "updatedAt",
                 ANNOTATION_DIGEST,
                 ANNOTATION_SOURCE_VERSION,
                 "version",

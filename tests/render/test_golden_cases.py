@@ -150,6 +150,7 @@ def _child(body: Body, names: _Names) -> Body:
 def _status(body: Body, names: _Names) -> Body:
     status = deepcopy(body["status"])
     del status["installation"]  # that of every object
+    del status["updatedAt"]
     for item in status["conditions"]:
         del item["lastTransitionTime"]
     named: Body = names.of(status)

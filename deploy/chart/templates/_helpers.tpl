@@ -83,6 +83,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- /* The account of the operator, as the API server calls it. */ -}}
+{{- define "outfitter.account" -}}
+{{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "outfitter.serviceAccount" .) -}}
+{{- end }}
+
+{{- /* Which namespaces an admission policy judges. Another installation may serve the other namespaces, with an account
+that this one does not know. */ -}}
+{{- define "outfitter.judgedNamespaces" -}}
+{{- with include "outfitter.namespaces" . | fromJsonArray -}}
+matchResources:
+  namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values: {{ append . $.Release.Namespace | uniq | sortAlpha | toJson }}
+{{- end -}}
+{{- end }}
+
+{{- /* The name of the policy that stamps authors. */ -}}
+{{- define "outfitter.identityPolicy" -}}
+{{- printf "%s-identity" (include "outfitter.clusterName" .) -}}
+{{- end }}
+
 {{- /* The namespace of shared assets. */ -}}
 {{- define "outfitter.sharedNamespace" -}}
 {{- .Values.sharedNamespace | default .Release.Namespace -}}

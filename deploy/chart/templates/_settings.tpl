@@ -29,6 +29,14 @@
   value: {{ include "outfitter.text" .Values.settings.nodePoolLabel | quote }}
 - name: OUTFITTER_MIG_STRATEGY
   value: {{ include "outfitter.text" .Values.settings.migStrategy | quote }}
+- name: OUTFITTER_IDENTITY_POLICY
+  value: {{ include "outfitter.identityPolicy" . | quote }}
+- name: OUTFITTER_IDENTITY_UID_KEY
+  value: {{ .Values.identity.extraKeys.uid | quote }}
+- name: OUTFITTER_IDENTITY_GID_KEY
+  value: {{ .Values.identity.extraKeys.gid | quote }}
+- name: OUTFITTER_IDENTITY_GROUPS_KEY
+  value: {{ .Values.identity.extraKeys.groups | quote }}
 - name: OUTFITTER_NIM_VOLUME_SIZE
   value: {{ include "outfitter.text" .Values.settings.nimVolumeSize | quote }}
 - name: OUTFITTER_NIM_CACHE_GRACE_SECONDS

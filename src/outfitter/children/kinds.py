@@ -206,6 +206,20 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         watch=Watch(metadata_only=True),
         project=projection.namespace,
     ),
+    *(
+        ChildKind(
+            kind, "admissionregistration.k8s.io", "v1", plural, namespaced=False,
+            verbs=_READ,
+            why="whether the API server stamps on each object who wrote it",
+            watch=Watch(metadata_only=True, cluster_wide=True),
+            project=projection.metadata_only,
+            optional=True,  # Kubernetes 1.36
+        )
+        for kind, plural in (
+            ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+            ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
+        )
+    ),
     ChildKind(
         "StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False,
         verbs=_READ,

@@ -72,11 +72,13 @@ def explain(
         if form == "table":
             _print(body, revision, values, assets)
             return
+        status = body.get("status") or {}
         data = {
             "kind": body["kind"],
             "namespace": body["metadata"]["namespace"],
             "name": body["metadata"]["name"],
             "revision": revision.name,
+            **{name: status[name] for name in ("createdBy", "updatedBy", "updatedAt") if name in status},
             "values": [item.to_dict() for item in values],
             "assets": [{key: value for key, value in asdict(item).items() if value != ""} for item in assets],
         }
@@ -132,7 +134,10 @@ def _print(
     changed = {item.label for item in assets if item.change}
     out = console.stdout_console()
     meta = body["metadata"]
-    out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}\n", style="bold")
+    out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}", style="bold")
+    if authors := _authors(body.get("status") or {}):
+        out.print(authors, markup=False, highlight=False)
+    out.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     ruled = any(item.rules for item in values)
     for head in ("FIELD", "VALUE", "FROM", *(["RULES"] if ruled else [])):
@@ -157,6 +162,18 @@ def _print(
         out.print(
             f"\nTo apply the changes: kubectl annotate --overwrite {workload} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
         )
+
+
+def _authors(status: Mapping[str, Any]) -> str:
+    """Return who wrote the workload, and when; "" if not known."""
+    parts = []
+    if status.get("createdBy"):
+        parts.append(f"Created by {status['createdBy']}")
+    if status.get("updatedBy"):
+        time = f" at {status['updatedAt']}" if status.get("updatedAt") else ""
+        parts.append(f"last changed by {status['updatedBy']}{time}")
+    text = ", ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _rules(value: PodValue) -> str:

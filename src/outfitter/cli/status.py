@@ -23,7 +23,9 @@ def status(
     ] = "",
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep running and show changes.")] = False,
-    form: Annotated[WideFormat, typer.Option("--output", "-o", help="wide adds revision, users and URLs.")] = "table",
+    form: Annotated[
+        WideFormat, typer.Option("--output", "-o", help="wide adds revision, users, authors and URLs.")
+    ] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
     """Show custom resources with sync status, phase and readiness, and list every issue below the table.

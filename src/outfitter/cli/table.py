@@ -42,6 +42,8 @@ class Row:
     revision: str = ""
     used_by: str = ""
     urls: tuple[str, ...] = ()
+    created_by: str = ""
+    updated_by: str = ""
 
     @property
     def title(self) -> str:
@@ -69,6 +71,8 @@ def row(body: Mapping[str, Any], kind: str = "") -> Row:
         outdated=outdated,
         revision=status.get("revision") or "",
         used_by="" if used is None else str(used),
+        created_by=status.get("createdBy") or "",
+        updated_by=status.get("updatedBy") or "",
         urls=tuple(str(item["url"]) for item in (status, *(status.get("connections") or ())) if item.get("url")),
     )
 
@@ -130,14 +134,14 @@ def table(rows: Iterable[Row], now: datetime | None = None, *, namespaces: bool 
     for head in heads:
         result.add_column(head, no_wrap=True)
     if wide:
-        for head in ("REVISION", "USED BY", "URL"):
+        for head in ("REVISION", "USED BY", "CREATED BY", "UPDATED BY", "URL"):
             result.add_column(head, no_wrap=True)
     result.add_column("MESSAGE", overflow="ellipsis", no_wrap=True, ratio=None if wide else 1)
     result.add_column("AGE", no_wrap=True)
     for item in rows:
         cells: list[Text | str] = [item.kind, *([item.namespace] if namespaces else []), item.name]
         cells += [Text(item.sync, style=_COLOURS.get(item.sync, "")), item.phase, item.ready]
-        cells += [item.revision, item.used_by, " ".join(item.urls)] if wide else []
+        cells += [item.revision, item.used_by, item.created_by, item.updated_by, " ".join(item.urls)] if wide else []
         cells += [item.message if wide else _cut(item.message), age(item.created, now)]
         result.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
     return result

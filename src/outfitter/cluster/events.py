@@ -16,7 +16,7 @@ _SAME_SECONDS: Final = 300.0  # the same Event about the same object is not repe
 _PER_SECOND: Final = 5.0
 _BURST: Final = 50.0
 _REMEMBERED: Final = 2048
-_MESSAGE_LIMIT: Final = 1024  # of the API server, for the message of an Event
+EVENT_LIMIT: Final = 1024  # of the API server, for the message of an Event
 
 
 def event(regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def event(regarding: CachedObject, *, type_: str, reason: str, message: str, act
         },
         "type": type_,
         "reason": reason,
-        "message": message[:_MESSAGE_LIMIT],
+        "message": message[:EVENT_LIMIT],
         "action": action,
         "count": 1,
         "firstTimestamp": stamp,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from outfitter.codegen.checkout import INSTALL, generate
+from outfitter.codegen.checkout import RENDERED, generate
 
 if __name__ == "__main__":
     helm = Path(sys.argv[1]) if sys.argv[1:] else None
@@ -17,4 +17,4 @@ if __name__ == "__main__":
         print(path)  # noqa: T201 - the output of `make generate`
     print(f"{len(changed)} files changed")  # noqa: T201
     if helm is None:
-        raise SystemExit(f"{INSTALL} was not written: name the helm command as the argument.")
+        raise SystemExit(f"{', '.join(RENDERED)}: not written. Name the helm command as the argument.")

@@ -24,9 +24,17 @@ _SHARED: Final = """\
   {{- end }}"""
 OWN_VALUES: Final[Mapping[str, tuple[str, str]]] = {
     "system_namespace": ("sharedNamespace", _SHARED),
+    "identity_policy": ("identity.enabled", '  value: {{ include "outfitter.identityPolicy" . | quote }}'),
+    **{
+        f"identity_{name}_key": (
+            f"identity.extraKeys.{name}",
+            f"  value: {{{{ .Values.identity.extraKeys.{name} | quote }}}}",
+        )
+        for name in ("uid", "gid", "groups")
+    },
     "watch_namespaces": ("watchNamespaces", '  value: {{ join "," .Values.watchNamespaces | quote }}'),
 }
-"""Settings with a value of their own, outside `settings`, because it also chooses roles: its name and the template."""
+"""Settings with a value of their own outside `settings`, which also chooses roles or policies: its name and template."""
 
 
 def camel(name: str) -> str:

@@ -24,13 +24,17 @@ from outfitter.errors import ConfigurationError
 
 CRD_FOLDERS: Final = ("crds", "deploy/chart/files/crds")
 """Folders that hold nothing else: CRDs of kinds that no longer exist are removed from them."""
-INSTALL: Final = "deploy/install.yaml"
+RENDERED: Final = {
+    "deploy/install.yaml": install_yaml.render,
+    "deploy/identity.yaml": install_yaml.render_identity,
+}
+"""Files that Helm renders from the chart."""
 _CHART: Final = "deploy/chart"
 _GUIDE: Final = "docs/guide/troubleshooting.md"
 
 
 def all_files(root: Path) -> dict[str, str]:
-    """Return every generated file but install.yaml; reads only files or parts of them that are written by hand.
+    """Return every generated file but those in RENDERED; reads only files or parts of them that are written by hand.
 
     Raises ConfigurationError where `root` is no checkout.
     """
@@ -53,19 +57,20 @@ def all_files(root: Path) -> dict[str, str]:
     }
 
 
-def install_text(root: Path, helm: Path) -> str:
-    """Return install.yaml, rendered from the chart as it is in the checkout."""
-    return install_yaml.render(helm, root, _load(_read(root, f"{_CHART}/Chart.yaml")))
+def rendered(root: Path, helm: Path) -> dict[str, str]:
+    """Return the files that are rendered from the chart as it is in the checkout."""
+    about = _load(_read(root, f"{_CHART}/Chart.yaml"))
+    return {name: render(helm, root, about) for name, render in RENDERED.items()}
 
 
 def generate(root: Path, helm: Path | None = None) -> list[Path]:
     """Write every generated file; return those that changed or were removed.
 
-    Without Helm install.yaml stays as it is.
+    Without Helm those in RENDERED stay as they are.
     """
     files = all_files(root)
     changed = [*_write(root, files), *_remove_other_crds(root, files)]
-    return changed if helm is None else [*changed, *_write(root, {INSTALL: install_text(root, helm)})]
+    return changed if helm is None else [*changed, *_write(root, rendered(root, helm))]
 
 
 def _reference() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """crds/: the CustomResourceDefinition of each kind."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -32,7 +33,7 @@ def crd_for(kind: Kind) -> dict[str, Any]:
         "served": True,
         "storage": True,
         "subresources": subresources,
-        "additionalPrinterColumns": [*map(_column, (*kind.model.COLUMNS, _PAUSED)), _AGE],
+        "additionalPrinterColumns": [*map(_column, _columns(kind)), _AGE],
         "selectableFields": [{"jsonPath": path} for path in kind.model.SELECTABLE],
         "schema": {"openAPIV3Schema": schema},
     }
@@ -105,7 +106,20 @@ def _nullable(schema: dict[str, Any]) -> None:
 
 # "disabled" while the object is paused: its status is the one from before.
 _PAUSED = Column(name="Reconcile", path=".metadata.annotations." + ANNOTATION_RECONCILE.replace(".", "\\."), wide=True)
+_AUTHORS = (
+    Column(name="Created by", path=".status.createdBy", wide=True),
+    Column(name="Updated by", path=".status.updatedBy", wide=True),
+)
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+
+
+def _columns(kind: Kind) -> tuple[Column, ...]:
+    authors = _AUTHORS if "created_by" in _status_fields(kind) else ()
+    return (*kind.model.COLUMNS, *authors, _PAUSED)
+
+
+def _status_fields(kind: Kind) -> Mapping[str, Any]:
+    return type(kind.model.model_fields["status"].default).model_fields
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from outfitter.codegen.chart_settings import camel, value_settings
-from outfitter.settings import Settings
+from outfitter.settings import EXTRA_KEY_PATTERN, Settings
 
 _NAMESPACE: Final = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 _PORT: Final = {"type": "integer", "minimum": 1, "maximum": 65535}
+_EXTRA_KEY: Final = {"type": "string", "pattern": EXTRA_KEY_PATTERN}
 _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "image.repository": {"type": "string", "minLength": 1},
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
@@ -18,6 +19,8 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "watchNamespaces": {"type": "array", "uniqueItems": True, "items": _NAMESPACE},
     "rbac.catalogue": {"type": "array", "uniqueItems": True, "items": {"type": "string", "minLength": 1}},
     "pdb.maxUnavailable": {"type": ["integer", "string"]},
+    "identity.enabled": {"enum": ["auto", True, False, "true", "false"]},
+    **{f"identity.extraKeys.{name}": _EXTRA_KEY for name in ("uid", "gid", "groups")},
     # YAML reads a plain off as false.
     "policy.admission": {"enum": ["Deny", "Warn", "off", False]},
     "extraArgs": {"type": "array", "items": {"type": "string"}},

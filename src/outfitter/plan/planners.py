@@ -18,6 +18,7 @@ from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
 from outfitter.policy.capabilities import ASSET, unsupported
 from outfitter.render.placement import user_labels
+from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
 from outfitter.resolve.scope import reaches_nothing
 from outfitter.snapshot import Reader, Resource
@@ -49,6 +50,8 @@ PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
 def plan(reader: Reader, resource: Resource) -> Plan:
     """Return what to write, and which status, for one of our objects. Raises NeedsData."""
     planned = PLANNERS[resource.live.kind](reader, resource)
+    facts = {**planned.status.facts, **identity_facts(reader, resource.live)}
+    planned = replace(planned, status=replace(planned.status, facts=facts))
     problems = [*reaches_nothing(reader, resource)]
     if kind_of(resource.live.kind).asset:
         # The copies and claims of an asset follow its other fields as before.

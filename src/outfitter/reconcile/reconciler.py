@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from outfitter.cluster.events import EVENT_LIMIT
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
@@ -28,6 +29,7 @@ from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.state import EngineState
+from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
 from outfitter.resolve.workload import field_text
 from outfitter.settings import Settings
@@ -250,7 +252,8 @@ class Reconciler:
             (field_text(item["loc"], ""), f"The stored value is not valid: {item['msg']}. Correct the field.")
             for item in error.errors()
         ]
-        status = unreadable(live.body, found, self._clock())
+        reader = Reader(self._lookup, self._settings, now=self._clock())
+        status = unreadable(live.body, found, self._clock(), identity_facts(reader, live))
         # Its children keep running, so its dependencies stay.
         return Result("Stalled", None, None, await self._put_status(live, status))
 
@@ -302,11 +305,14 @@ class Reconciler:
                 text = too_large({"kind": live.kind, **live.body, "status": short})
                 await self._cluster.emit(live, type_="Warning", reason=Reason.REFUSED, message=text, action="Reconcile")
                 return 0
+        user = status.get("updatedBy", "")
+        if previous.get("observedGeneration") != live.generation:
+            _log.info("%s %s/%s: generation %d%s", live.kind, live.namespace, live.name, live.generation, _by(user))
         if is_stalled(status) and not is_stalled(previous):
             ready = status["conditions"][0]
-            await self._cluster.emit(
-                live, type_="Warning", reason=ready["reason"], message=ready["message"], action="Reconcile"
-            )
+            author = f" Last change of the spec{_by(user)}." if user else ""
+            message = ready["message"][: EVENT_LIMIT - len(author)] + author
+            await self._cluster.emit(live, type_="Warning", reason=ready["reason"], message=message, action="Reconcile")
         return 1
 
     def forget(self, key: Key) -> None:
@@ -314,6 +320,10 @@ class Reconciler:
         self._state.forget(key)
         self._executor.forget()
         self._installations.forget(key)
+
+
+def _by(user: str) -> str:
+    return f" by {user}" if user else ""
 
 
 def _soonest(delays: Iterable[float | None]) -> float | None:

@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from outfitter.api.base import CustomResource
+from outfitter.api.base import GROUP, CustomResource
 from outfitter.api.conditions import READY
 from outfitter.api.shape import without_nulls
 from outfitter.api.v1alpha1 import kind_of
-from outfitter.managed_fields import applied_by_users, foreign_keys
+from outfitter.managed_fields import applied_by_users, edited, foreign_keys
 from outfitter.naming import LABEL_ON_DEMAND, LABEL_OWNER_UID
 
 _COMPRESSED_FROM: Final = 512  # bytes
@@ -79,6 +79,7 @@ class CachedObject:
     generation: int
     deleting: bool
     stored: bytes  # JSON, or JSON that is compressed
+    edited: str = ""  # when the spec of a custom resource was last written, by its managedFields
     ready_since: str = ""  # time of the Ready condition of a workload that started once: assets report it of thousands
 
     @property
@@ -115,6 +116,7 @@ class CachedObject:
             generation=int(meta.get("generation") or 0),
             deleting="deletionTimestamp" in meta,
             stored=_stored(orjson.dumps(slim)),
+            edited=intern(edited(body)) if str(body.get("apiVersion", "")).startswith(f"{GROUP}/") else "",
             ready_since=intern(_ready_since(body.get("status"))),
         )
 

@@ -92,6 +92,7 @@ def _bounded(key: str, value: Any) -> Any:
     return value[:limit]
 
 
+_AUTHORS = frozenset({"createdBy", "updatedBy", "updatedAt", "identityPolicy"})
 _COMPOSED = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
 
 
@@ -114,10 +115,13 @@ def deleting(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return compose(StatusInput(False, Reason.DELETING, "The object is being deleted.", (), facts), body, now)
 
 
-def unreadable(body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime) -> dict[str, Any]:
+def unreadable(
+    body: Mapping[str, Any], errors: Iterable[tuple[str, str]], now: datetime, authors: Mapping[str, Any]
+) -> dict[str, Any]:
     """The status of an object that the models reject. `errors`: pairs of field and message."""
     problems = tuple(stalled(Reason.INVALID_SPEC, message, field) for field, message in errors)
-    return compose(StatusInput(False, Reason.INVALID_SPEC, "", problems, known(body), (0, 1)), body, now)
+    facts = {**{key: value for key, value in known(body).items() if key not in _AUTHORS}, **authors}
+    return compose(StatusInput(False, Reason.INVALID_SPEC, "", problems, facts, (0, 1)), body, now)
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:

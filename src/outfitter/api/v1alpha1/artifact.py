@@ -128,12 +128,12 @@ class Artifact(CustomResource):
     SELECTABLE: ClassVar[tuple[str, ...]] = (
         ".status.type",
         ".spec.locked",
-        ".spec.repositoryRef.name",
-        ".spec.run.compute.name",
         ".status.phase",
         ".status.repository",
         ".status.version",
         ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
     )
     SCALE: ClassVar[str | None] = ".spec.run.replicas"
 

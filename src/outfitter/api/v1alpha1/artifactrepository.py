@@ -151,7 +151,13 @@ class ArtifactRepository(CustomResource):
         Column(name="Last", path=".status.lastVersionNumber", type="integer"),
         Column(name="Message", path=".status.message", wide=True),
     )
-    SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.type", ".status.type", ".status.syncStatus")
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.type",
+        ".status.type",
+        ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
+    )
 
     spec: ArtifactRepositorySpec
     """Desired state."""

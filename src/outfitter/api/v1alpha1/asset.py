@@ -170,6 +170,14 @@ class Status(Model):
     """State in one sentence."""
     issues: Annotated[tuple[Issue, ...], list_atomic(LISTED_ISSUES)] = ()
     """Problems and the scopes that they affect, at most 50."""
+    created_by: StatusName | None = None
+    """User who created the object. Absent if not known: the API server of Kubernetes 1.36 and later says who."""
+    updated_by: StatusName | None = None
+    """User who last changed the spec. Absent if not known, also after `kubectl scale`."""
+    updated_at: Time | None = None
+    """When the spec last changed."""
+    identity_policy: StatusName | None = None
+    """Policy of the API server that createdBy and updatedBy rely on."""
     installation: Annotated[str, Field(max_length=317)] | None = None
     """Installation of Outfitter that manages this object: namespace and name of its Lease. Others leave it alone."""
 

@@ -30,7 +30,6 @@ class ComputeResource(CustomResource):
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
-        ".spec.gpuDevicesRequest",
         ".status.scope",
         ".status.department",
         ".status.supports.workspace",
@@ -38,6 +37,7 @@ class ComputeResource(CustomResource):
         ".status.supports.distributed",
         ".status.supports.inference",
         ".status.syncStatus",
+        ".status.createdBy",
     )
 
     spec: ComputeResourceSpec

@@ -115,6 +115,8 @@ class Credential(CustomResource):
         ".status.scope",
         ".status.department",
         ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
     )
 
     spec: CredentialSpec

@@ -236,7 +236,6 @@ class DataSource(CustomResource):
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
-        ".status.type",
         ".status.scope",
         ".status.department",
         ".status.supports.workspace",
@@ -244,6 +243,7 @@ class DataSource(CustomResource):
         ".status.supports.distributed",
         ".status.supports.inference",
         ".status.syncStatus",
+        ".status.createdBy",
     )
 
     spec: DataSourceSpec

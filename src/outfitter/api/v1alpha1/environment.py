@@ -143,12 +143,12 @@ class Environment(CustomResource):
     SELECTABLE: ClassVar[tuple[str, ...]] = (
         ".status.scope",
         ".status.department",
-        ".status.phase",
         ".status.supports.workspace",
         ".status.supports.training",
         ".status.supports.distributed",
         ".status.supports.inference",
         ".status.syncStatus",
+        ".status.createdBy",
     )
     SCALE: ClassVar[str | None] = ".spec.run.replicas"
 

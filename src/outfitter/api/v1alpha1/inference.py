@@ -219,10 +219,10 @@ class Inference(CustomResource):
         ".spec.artifact.repository",
         ".spec.template.name",
         ".spec.assets.environment.name",
-        ".spec.assets.compute.name",
-        ".spec.suspend",
         ".status.phase",
         ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
     )
     SCALE: ClassVar[str | None] = ".spec.replicas"
 

@@ -181,7 +181,14 @@ class NimCache(CustomResource):
         Column(name="Scope", path=".spec.scope.type", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
-    SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.image", ".spec.scope.type", ".status.phase", ".status.syncStatus")
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.image",
+        ".spec.scope.type",
+        ".status.phase",
+        ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
+    )
 
     spec: NimCacheSpec
     """Desired state."""

@@ -233,7 +233,13 @@ class WorkloadPolicy(CustomResource):
         Column(name="Status", path=".status.syncStatus", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
-    SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.workloadType", ".spec.scope.type", ".status.syncStatus")
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.workloadType",
+        ".spec.scope.type",
+        ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
+    )
 
     spec: WorkloadPolicySpec
     """Desired state."""

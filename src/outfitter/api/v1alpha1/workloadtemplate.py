@@ -139,10 +139,11 @@ class WorkloadTemplate(CustomResource):
         ".spec.workloadType",
         ".spec.assets.environment.name",
         ".spec.assets.compute.name",
-        ".spec.scope.type",
         ".status.scope",
         ".status.department",
         ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
     )
 
     spec: WorkloadTemplateSpec

@@ -76,6 +76,8 @@ class Workspace(CustomResource):
         ".spec.suspend",
         ".status.phase",
         ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
     )
 
     spec: WorkspaceSpec

@@ -26,16 +26,22 @@ _AUTOSCALER: Final = "system:serviceaccount:kube-system:horizontal-pod-autoscale
 def user_or_tool() -> dict[str, Any]:
     """Return the match condition of a policy that is for users and their tools only."""
     controllers = ", ".join(f"'{account}'" for account in _CONTROLLERS)
+    expression = (
+        f"!(request.userInfo.username in [{controllers}]) && "
+        f"!(request.userInfo.username == '{_AUTOSCALER}' && has(request.subResource) && "
+        f"request.subResource == 'scale') && !({operator_on_demand()})"
+    )
+    return {"name": "a-person-or-tool", "expression": expression}
+
+
+def operator_on_demand() -> str:
+    """CEL: whether the operator creates or deletes an object on demand."""
     on_demand = ", ".join(f"'{kind.plural}'" for kind in KINDS if kind.on_demand)
     labelled = " || ".join(
         f"({side} != null && has({side}.metadata.labels) && '{LABEL_ON_DEMAND}' in {side}.metadata.labels)"
         for side in ("object", "oldObject")
     )
-    expression = (
-        f"!(request.userInfo.username in [{controllers}]) && "
-        f"!(request.userInfo.username == '{_AUTOSCALER}' && has(request.subResource) && "
-        "request.subResource == 'scale') && "
-        f"!(request.userInfo.username == '{OPERATOR_ACCOUNT}' && request.operation in ['CREATE', 'DELETE'] && "
-        f"request.resource.resource in [{on_demand}] && ({labelled}))"
+    return (
+        f"request.userInfo.username == '{OPERATOR_ACCOUNT}' && request.operation in ['CREATE', 'DELETE'] && "
+        f"request.resource.resource in [{on_demand}] && ({labelled})"
     )
-    return {"name": "a-person-or-tool", "expression": expression}

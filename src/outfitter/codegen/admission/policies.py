@@ -8,6 +8,7 @@ from typing import Any, Final
 from outfitter.codegen.admission import (
     deletion,
     effective_policies,
+    identity,
     namespace_labels,
     operator_account,
     project_policy,
@@ -28,9 +29,16 @@ PROJECT_POLICIES: Final = tuple(f"policy-{workload_type}" for workload_type in p
 """Names of the policies that `policy.admission` in the values switches."""
 
 
+IDENTITY_POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "identity": identity.policy_spec,
+    "identity-guard": identity.guard_spec,
+}
+"""The policies that `identity.enabled` in the values switches, by name: the one that mutates comes first."""
+
+
 def files() -> Iterable[tuple[str, str, dict[str, Any]]]:
     """Yield the name of each policy's file in the chart, the path of its module, and its content."""
-    for name, spec in POLICIES.items():
+    for name, spec in {**POLICIES, **IDENTITY_POLICIES}.items():
         module = spec.__module__.replace(".", "/")
         yield f"{name}.yaml", f"src/{module}.py", spec()
     for name in PROJECT_POLICIES:
