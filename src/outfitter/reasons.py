@@ -85,6 +85,18 @@ class Reason(StrEnum):
         "The host of a custom URL is not below the operator's domain.",
         "Use a host below it.",
     )
+    IDENTITY_INVALID = (
+        "IdentityInvalid",
+        Level.STALLED,
+        "`uidGidSource: fromIdpToken` finds an id in the login that is no valid number.",
+        "Ask an administrator of the logins to correct the field that the message names.",
+    )
+    IDENTITY_MISSING = (
+        "IdentityMissing",
+        Level.STALLED,
+        "The author of an object is not known, or his login lacks an id that the object asks for.",
+        "Follow the message: apply a change of the spec, or ask an administrator of the logins to add the field.",
+    )
     INVALID_SPEC = (
         "InvalidSpec",
         Level.STALLED,
@@ -115,6 +127,12 @@ class Reason(StrEnum):
         Level.STALLED,
         "Another object already has the name that a child object needs.",
         "Delete or rename that object, or choose another name for yours. Outfitter checks again every minute.",
+    )
+    NEEDS_IDENTITY = (
+        "NeedsIdentity",
+        Level.STALLED,
+        "A field needs to know who wrote the object, and the API server does not say it.",
+        "Ask an administrator to install the identity policies, which need Kubernetes 1.36, or remove the field.",
     )
     NFS_OUTSIDE_RESTRICTED = (
         "NfsOutsideRestricted",

@@ -92,11 +92,11 @@ class Helm:
         environment = {**self.environment, **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})}
         return subprocess.run([self.program, *arguments], env=environment, capture_output=True, text=True, check=False)
 
-    def template(self, *settings: str, **values: Any) -> list[Manifest]:
+    def template(self, *settings: str, flags: Sequence[str] = (), **values: Any) -> list[Manifest]:
         """The objects that the chart renders with `--set` of `settings`, and `values` as from a file."""
         more = [part for name, value in values.items() for part in ("--set-json", f"{name}={json.dumps(value)}")]
         place = ("--namespace", "outfitter-system", "--kube-version", KUBE_VERSION)
-        done = self("template", "outfitter", str(CHART), *place, *_sets(settings), *more)
+        done = self("template", "outfitter", str(CHART), *place, *flags, *_sets(settings), *more)
         assert done.returncode == 0, done.stderr
         return documents(done.stdout)
 

@@ -19,9 +19,10 @@ _PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "WorkloadPolicy": "workloadpolicies",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
 }
 _WIDE = ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy",
-         "ValidatingAdmissionPolicyBinding")  # fmt: skip
+         "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")  # fmt: skip
 
 
 def path(manifest: Manifest) -> str:

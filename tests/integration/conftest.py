@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from identity_policies import KEYS
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.audit import AuditEntry
 
@@ -105,7 +106,8 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         installed = rights.install(api)
         recorder = Recorder(api)
         kubeconfig = sandbox.kubeconfig_for(rights.USER)
-        operator = Operator(kubeconfig, folder / "operator.log", identity="first").start()
+        keys = {f"identity_{name}_key": key for name, key in KEYS.items()}
+        operator = Operator(kubeconfig, folder / "operator.log", identity="first", **keys).start()
         stack = Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder)
         yield stack
         if kept := request.config.getoption("--evidence"):

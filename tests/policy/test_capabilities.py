@@ -45,13 +45,13 @@ def test_values_are_reported_with_their_place() -> None:
     """Items by name, else by number; every value, not only the first."""
     spec = {
         "connections": [{"name": "lab", "authorizedUsers": ["ann"]}, {"authorizedGroups": ["ml"]}],
-        "security": {"uidGidSource": "idpToken"},
+        "preemptibility": "preemptible",
     }
     found = [problem.field for problem in unsupported(spec, capabilities.SUBMISSION, Settings())]
     assert found == [
         "spec.connections[lab].authorizedUsers",
         "spec.connections[1].authorizedGroups",
-        "spec.security.uidGidSource",
+        "spec.preemptibility",
     ]
 
 

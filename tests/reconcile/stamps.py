@@ -36,7 +36,9 @@ def write(world: World, user: str, body: dict[str, Any], **run_as: str) -> None:
     meta = body["metadata"]
     old = world.cluster.find(body["kind"], meta["namespace"], meta["name"])
     stamps = {
-        ANNOTATION_CREATED_BY: user if old is None else old["metadata"]["annotations"][ANNOTATION_CREATED_BY],
+        ANNOTATION_CREATED_BY: user
+        if old is None
+        else old["metadata"].get("annotations", {}).get(ANNOTATION_CREATED_BY, ""),
         ANNOTATION_UPDATED_BY: user,
         ANNOTATION_UPDATED_GENERATION: str(1 if old is None else old["metadata"]["generation"] + 1),
         **{ANNOTATION_RUN_AS[name]: value for name, value in run_as.items()},

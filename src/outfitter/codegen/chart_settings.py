@@ -34,7 +34,7 @@ OWN_VALUES: Final[Mapping[str, tuple[str, str]]] = {
     },
     "watch_namespaces": ("watchNamespaces", '  value: {{ join "," .Values.watchNamespaces | quote }}'),
 }
-"""Settings with a value of their own outside `settings`, which also chooses roles or policies: its name and template."""
+"""Settings with a value of their own outside `settings`, which also chooses roles or policies: name and template."""
 
 
 def camel(name: str) -> str:

@@ -1,12 +1,12 @@
 """crds/: the CustomResourceDefinition of each kind."""
 
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 from outfitter.api.base import Column
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP, VERSION, Kind
+from outfitter.api.v1alpha1.asset import Status
 from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.api.v1alpha1.policyschema import POLICY_TREES
 from outfitter.codegen.yaml_text import Inline, dump, header
@@ -114,12 +114,8 @@ _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"
 
 
 def _columns(kind: Kind) -> tuple[Column, ...]:
-    authors = _AUTHORS if "created_by" in _status_fields(kind) else ()
-    return (*kind.model.COLUMNS, *authors, _PAUSED)
-
-
-def _status_fields(kind: Kind) -> Mapping[str, Any]:
-    return type(kind.model.model_fields["status"].default).model_fields
+    status = kind.model.model_fields["status"].default
+    return (*kind.model.COLUMNS, *(_AUTHORS if isinstance(status, Status) else ()), _PAUSED)
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -38,6 +38,9 @@ SIGN_IN: Final = Capability(
     setting="ingress_auth_annotations",
 )
 IDENTITY: Final = Capability("The field needs the identity of the requester, which the operator does not have.")
+TOKENS: Final = Capability(
+    "The operator makes no tokens of the API server.", "Use source credential with a token of your own."
+)
 JOBS: Final = Capability("A workspace that runs to completion is not supported.")
 RETRIES: Final = Capability("Counting the restarts of a workspace is not supported.")
 PREEMPTION: Final = Capability("Stopping after a preemption is not supported.")
@@ -94,7 +97,6 @@ SUBMISSION: Final = (
     ),
     Field("environmentVariables[].userCredential", IDENTITY),
     Field("imagePullSecrets[].userCredential", IDENTITY),
-    Field("security.uidGidSource", IDENTITY, only=("fromIdpToken", "idpToken")),
     Field("restartPolicy", JOBS, only=("OnFailure", "Never")),
     Field("backoffLimit", RETRIES, free=(None,)),
     Field("terminateAfterPreemption", PREEMPTION),
@@ -112,7 +114,7 @@ BUILT_IMAGE: Final = (Field("containerGroups[].containers[].imageBuildConfig", B
 """Without an image, an Artifact cannot become a version."""
 ARTIFACT: Final = (
     *BUILT_IMAGE,
-    Field("containerGroups[].containers[].environmentVars[].source", IDENTITY, only=("apiToken",)),
+    Field("containerGroups[].containers[].environmentVars[].source", TOKENS, only=("apiToken",)),
 )
 """Fields of the containers of an Artifact."""
 ASSET: Final = (Field("distributedFramework", DISTRIBUTED),)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from outfitter.api.refs import DataSourceRef
+from outfitter.api.v1alpha1.policyfields import IDS
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_PROJECT
 from outfitter.policy.beside import (
     connection_items,
@@ -33,6 +34,7 @@ from outfitter.policy.values import get
 from outfitter.policy.violation import Violation
 from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.login import uses_login, with_login
 from outfitter.resolve.merge import KEYED, Merged, identity
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
@@ -179,13 +181,24 @@ class ProjectPolicies:
             *moved(known, verdict.imposed),
             *group_violations(counts.policy, request),
         ]
-        self._refuse(sorted(violations, key=lambda item: (item.field, item.rule)), found, "spec")
         result = _result(request, merged, given, verdict)
+        violations = self._with_login(request, result, violations)
+        self._refuse(sorted(violations, key=lambda item: (item.field, item.rule)), found, "spec")
         if of_artifact:
             for name in OF_CONTAINERS & result.fields.keys():
                 del result.fields[name]
             result.fields |= {name: merged.fields[name] for name in OF_CONTAINERS & merged.fields.keys()}
         return result
+
+    def _with_login(self, request: WorkloadRequest, merged: Merged, violations: Sequence[Violation]) -> list[Violation]:
+        """Return the violations with the ids of the login in place: no user edits these, but they must be allowed."""
+        if self._counts is None or not uses_login(merged.fields):
+            return list(violations)
+        judged = with_login(self.reader, request, merged, Found())
+        ids = {f"security.{name}" for name in IDS if name in judged.fields["security"]}
+        verdict = apply_policy(self._counts.policy, judged.fields)
+        values = [item for item in verdict.violations if item.field in ids and item.rule != "canEdit"]
+        return [*(item for item in violations if item.field not in ids), *values]
 
     def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
         """Judge one container of an artifact.

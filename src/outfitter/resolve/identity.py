@@ -18,7 +18,8 @@ from outfitter.naming import (
     ANNOTATION_UPDATED_GENERATION,
     short_hash,
 )
-from outfitter.problems import printable
+from outfitter.problems import Problem, printable, stalled
+from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject, Reader
 
 POLICY: Final = "MutatingAdmissionPolicy"
@@ -43,9 +44,22 @@ class _Policy:
     since: str  # RFC 3339
 
 
-def stamped(reader: Reader) -> bool:
-    """Whether the API server stamps what is written now."""
-    return _policy(reader) is not None
+def needs_identity(reader: Reader, field: str) -> Problem | None:
+    """Return the problem of a field that needs to know who wrote its object, where the API server does not say it."""
+    if _policy(reader) is not None:
+        return None
+    if reader.settings.watch_namespaces:
+        why = "An operator of single namespaces cannot see whether the API server says that. Remove the field."
+    elif not reader.serves(POLICY):
+        why = (
+            "The API server says that from Kubernetes 1.36 on, with the kind MutatingAdmissionPolicy. Remove the field."
+        )
+    else:
+        why = (
+            f"Ask an administrator to install {POLICY} {reader.settings.identity_policy} with its binding "
+            "(identity.enabled of the chart, or deploy/identity.yaml), or remove the field."
+        )
+    return stalled(Reason.NEEDS_IDENTITY, f"The field needs to know who wrote this object. {why}", field)
 
 
 def author(reader: Reader, live: CachedObject) -> Author:

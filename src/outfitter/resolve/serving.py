@@ -16,6 +16,7 @@ from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definit
 from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.groups import PlacedGroup, place_groups
 from outfitter.resolve.layers import Layer, compute_layer, own_layers
+from outfitter.resolve.login import with_login
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
@@ -152,6 +153,7 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
         compute_field = f"{run}.containerGroups[{group.name}].containers[{name}].compute"
     main = primary and group.name == context.definition.groups[0].name
     result = context.policies.container(merge(layers), context.found, field, main=main)
+    result = with_login(context.reader, context.request, result, context.found, field)
     if nim:  # below all others, and no business of policies
         built_in = merge([Layer(BUILT_IN, _nim_defaults(context, item, f"{field}.environmentVars"))])
         fields = merge([Layer("", built_in.fields), Layer("", result.fields)]).fields

@@ -19,6 +19,7 @@ from outfitter.resolve.artifact import ArtifactTarget
 from outfitter.resolve.credentials import usable_credentials
 from outfitter.resolve.groups import place_groups
 from outfitter.resolve.layers import asset_layers, environment_of
+from outfitter.resolve.login import with_login
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.policies import Policies
@@ -103,7 +104,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     environment = environment_of(reader, request, found)
     merged = merge(asset_layers(reader, request, environment, found))
     attached = list(asset_volumes(reader, request, found))
-    merged = policies.apply(request, merged, attached, found)
+    merged = with_login(reader, request, policies.apply(request, merged, attached, found), found)
     spec = read_submission(request.traits, merged, found)
     imposed = imposed_volumes(reader, request, policies.imposed, found)
     volumes = [*not_imposed(attached, policies.imposed), *inline_volumes(request, spec.storage), *imposed]
