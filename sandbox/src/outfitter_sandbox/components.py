@@ -51,9 +51,12 @@ def commands(
     node: bool,
     gpus: int,
     slices: Mapping[str, int] = MappingProxyType({}),
+    emulated: str = "",
 ) -> dict[str, list[str]]:
-    """Component -> command, in start order."""
+    """Component -> command, in start order. `emulated`: the minor version that the API server acts as, if given."""
     result = {ETCD: etcd(layout, binaries[ETCD]), API_SERVER: api_server(layout, binaries[API_SERVER])}
+    if emulated:
+        result[API_SERVER].append(f"--emulated-version={emulated}")
     if CONTROLLER_MANAGER in binaries:
         result[CONTROLLER_MANAGER] = controller_manager(layout, binaries[CONTROLLER_MANAGER], controllers)
     if node:

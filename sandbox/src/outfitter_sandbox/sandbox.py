@@ -64,6 +64,7 @@ class Sandbox:
         mig: Mapping[str, int] = MappingProxyType({}),
         images: Sequence[Path] = (),
         data: Path | None = None,
+        kubernetes: str = "",
         detach: bool = False,
         progress: Progress | None = None,
     ) -> Sandbox:
@@ -73,7 +74,8 @@ class Sandbox:
         `node` is real, simulated (True), none (False) or auto; `gpus` (16 on a simulated node, else 0) and `mig`
         (profile -> count) are advertised on it; `images` are archives for a real node. `controllers` is the flag of
         kube-controller-manager; `root` replaces the state folder; `data` is a tar of the folder `etcd` of an earlier
-        sandbox, whose objects the new one gets; `progress` gets one line of text for each step and every two seconds of
+        sandbox, whose objects the new one gets; `kubernetes` is an older minor version, such as 1.35, that the API
+        server acts as, without a real node; `progress` gets one line of text for each step and every two seconds of
         a long one.
         """
         report = progress or (lambda text: None)
@@ -81,8 +83,10 @@ class Sandbox:
         kind = nodes.choose(node, report)
         if images and kind != nodes.REAL:
             raise SandboxError(f"Node {kind} runs no image. Remove the images, or use --node real.")
+        if kubernetes and kind == nodes.REAL:
+            raise SandboxError("A real node has the version of its kubelet. Remove --kubernetes, or use another node.")
         found = nodes.programs(kind, directory, binaries.find(source, report), report)
-        state = start_files.described(name, kind, controllers, gpus, mig, found)
+        state = start_files.described(name, kind, controllers, gpus, mig, found, kubernetes)
         with locked(
             lock_of(directory),
             lambda: report(f"Another process is starting or stopping the sandbox {name}; waiting for it"),

@@ -25,7 +25,13 @@ SIMULATED_GPUS = 16
 
 
 def described(
-    name: str, node: str, controllers: str, gpus: int | None, mig: Mapping[str, int], programs: Mapping[str, Path]
+    name: str,
+    node: str,
+    controllers: str,
+    gpus: int | None,
+    mig: Mapping[str, int],
+    programs: Mapping[str, Path],
+    emulated: str = "",
 ) -> dict[str, Any]:
     """The recorded state of a sandbox without its address; `Sandbox.attach` reads it."""
     return {
@@ -34,6 +40,7 @@ def described(
         "controllers": controllers,
         "gpus": (SIMULATED_GPUS if node == SIMULATED else 0) if gpus is None else gpus,
         "mig": dict(mig),
+        "emulated": emulated,
         "programs": {program: str(path) for program, path in programs.items()},
     }
 
@@ -97,7 +104,7 @@ def _parts(
     else:
         lines = commands(
             layout, programs, controllers=state["controllers"], node=state["node"] == SIMULATED, gpus=state["gpus"],
-            slices=state["mig"],
+            slices=state["mig"], emulated=state["emulated"],
         )  # fmt: skip
         common, restarted = {}, (CONTROLLER_MANAGER, NODE)  # they may end while the API server does not answer
     return {

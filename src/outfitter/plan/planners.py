@@ -50,7 +50,7 @@ PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
 def plan(reader: Reader, resource: Resource) -> Plan:
     """Return what to write, and which status, for one of our objects. Raises NeedsData."""
     planned = PLANNERS[resource.live.kind](reader, resource)
-    facts = {**planned.status.facts, **identity_facts(reader, resource.live)}
+    facts = {**planned.status.facts, **identity_facts(reader, resource.live, resource.body)}
     planned = replace(planned, status=replace(planned.status, facts=facts))
     problems = [*reaches_nothing(reader, resource)]
     if kind_of(resource.live.kind).asset:

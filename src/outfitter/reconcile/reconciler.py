@@ -253,7 +253,7 @@ class Reconciler:
             for item in error.errors()
         ]
         reader = Reader(self._lookup, self._settings, now=self._clock())
-        status = unreadable(live.body, found, self._clock(), identity_facts(reader, live))
+        status = unreadable(live.body, found, self._clock(), identity_facts(reader, live, live.body))
         # Its children keep running, so its dependencies stay.
         return Result("Stalled", None, None, await self._put_status(live, status))
 

@@ -64,7 +64,10 @@ def needs_identity(reader: Reader, field: str) -> Problem | None:
 
 def author(reader: Reader, live: CachedObject) -> Author:
     """Return the author of the spec of an object. A change of its scale keeps the author of the rest."""
-    policy, body = _policy(reader), live.body
+    return _author(_policy(reader), live.body)
+
+
+def _author(policy: _Policy | None, body: Mapping[str, Any]) -> Author:
     if policy is None or not _believed(policy, body):
         return Author()
     annotations = _annotations(body)
@@ -74,19 +77,22 @@ def author(reader: Reader, live: CachedObject) -> Author:
 
 def owner(reader: Reader, live: CachedObject) -> str:
     """Return the creator of an object, "" if not known."""
-    policy, body = _policy(reader), live.body
+    return _owner(_policy(reader), live.body)
+
+
+def _owner(policy: _Policy | None, body: Mapping[str, Any]) -> str:
     born = policy is not None and _born(policy, body)
     return _annotations(body).get(ANNOTATION_CREATED_BY, "") if born else ""
 
 
-def identity_facts(reader: Reader, live: CachedObject) -> dict[str, str]:
-    """Return the fields of the status that say who wrote the object, and when."""
-    policy, body = _policy(reader), live.body
+def identity_facts(reader: Reader, live: CachedObject, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of the status that say who wrote the object, and when. `body`: that of the object."""
+    policy = _policy(reader)
     meta, before = body["metadata"], body.get("status") or {}
     born = policy is not None and _born(policy, body)
     same = before.get("observedGeneration") == live.generation
-    if policy is not None and _believed(policy, body) and _stamps_newest(body):
-        updater = shown(author(reader, live).name)
+    if _stamps_newest(body) and (known := _author(policy, body).name):
+        updater = shown(known)
     else:
         updater = before.get("updatedBy", "") if same else ""
     if same:
@@ -96,7 +102,7 @@ def identity_facts(reader: Reader, live: CachedObject) -> dict[str, str]:
     else:  # the API server records no time for a write through scale
         time = (live.edited if _stamps_newest(body) else "") or reader.now.astimezone(UTC).strftime(_RFC_3339)
     facts = {
-        "createdBy": shown(owner(reader, live)) if born else before.get("createdBy", ""),
+        "createdBy": shown(_owner(policy, body)) if born else before.get("createdBy", ""),
         "updatedBy": updater,
         "updatedAt": time,
         "identityPolicy": policy.uid if policy else "",

@@ -66,6 +66,9 @@ def up(
             exists=True,
         ),
     ] = None,
+    kubernetes: Annotated[
+        str, typer.Option(metavar="1.N", help="Older version that the API server acts as. Not with a real node.")
+    ] = "",
     controllers: Annotated[str, typer.Option(help="The flag --controllers of kube-controller-manager.")] = "*",
     crds: Annotated[
         Path | None, typer.Option(help="Folder of CustomResourceDefinitions to apply.", exists=True, file_okay=False)
@@ -99,7 +102,7 @@ def up(
             started, slices = time.monotonic(), _slices(mig or ())
             sandbox = Sandbox.up(
                 name=name, root=root, source=source, node=kind, controllers=controllers, gpus=gpus, mig=slices,
-                images=image or (), detach=detach, progress=step,
+                images=image or (), kubernetes=kubernetes, detach=detach, progress=step,
             )  # fmt: skip
             if crds is not None:
                 _apply(sandbox, crds, step)
