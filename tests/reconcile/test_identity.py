@@ -143,6 +143,19 @@ async def test_long_user_names_stay_different(world: World) -> None:
     assert {len(name) for name in seen} == {SHOWN}
 
 
+async def test_an_asset_says_who_made_its_users(world: World) -> None:
+    """One user of several, who can be asked before the asset is changed."""
+    enforce(world)
+    write(world, "admin", compute(1))
+    spec = {"image": "registry.example.com/box:1", "assets": {"compute": {"name": "small"}}}
+    write(world, "ann@example.com", asset("Workspace", "lab", spec, "team-a"))
+    await world.settle()
+    world.tick(20)
+    await world.settle()
+    (row,) = world.status("ComputeResource", "small")["usedBy"]["workspaces"]
+    assert row["createdBy"] == "ann@example.com"
+
+
 async def test_the_log_names_who_wrote_a_generation(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """One line for each."""
     enforce(world)

@@ -82,6 +82,8 @@ def _usage(reader: Reader, asset: Resource) -> dict[str, Any] | None:
 
 def _shown(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     spec, status = body.get("spec") or {}, body.get("status") or {}
+    if creator := status.get("createdBy"):
+        yield "createdBy", creator
     if kind in _RUNS and (phase := status.get("runPhase" if kind == "Artifact" else "phase")):
         yield "phase", phase
     if kind == "DataSource" and (source := next((name for name in SOURCE_TYPES if spec.get(name)), "")):

@@ -99,6 +99,8 @@ class UserRef(Model):
     """Namespace of the user."""
     name: StatusName
     """Name of the user."""
+    created_by: StatusName = ""
+    """Login that created that object, if known."""
 
 
 class WorkloadUser(UserRef):
