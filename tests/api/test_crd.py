@@ -55,6 +55,19 @@ def test_every_string_is_bounded(crd: dict[str, Any]) -> None:
     assert loose == []
 
 
+def test_authors_are_shown_and_can_be_selected(crd: dict[str, Any]) -> None:
+    """In wide columns; the creator of every kind that users write. A kind has at most eight selectable fields."""
+    version = crd["spec"]["versions"][0]
+    if crd["spec"]["names"]["kind"] == "EffectivePolicy":
+        return  # the operator writes it
+    wide = {column["name"] for column in version["additionalPrinterColumns"] if column.get("priority") == 1}
+    assert {"Created by", "Updated by"} <= wide
+    selectable = [field["jsonPath"] for field in version["selectableFields"]]
+    assert ".status.createdBy" in selectable
+    assert len(selectable) == 8 or ".status.updatedBy" in selectable
+    assert len(selectable) <= 8
+
+
 def test_every_optional_field_may_be_null(crd: dict[str, Any]) -> None:
     """Else a server-side apply rejects a null that a client-side apply drops. A stored default replaces a null."""
     spec = _schema(crd)["properties"]["spec"]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from outfitter.api.v1alpha1 import kind_of
+from outfitter.cli.app import app
 
 from .conftest import Stack
 from .harness.client import Object, stalls
@@ -53,6 +55,26 @@ def test_the_status_says_who_and_when_and_rests(stack: Stack, space: Space) -> N
     stack.operator.start()
     stack.operator.quiet()
     assert [entry.uri for entry in stack.writes(since) if entry.namespace == space.name] == []
+
+
+def test_the_tools_show_the_authors(stack: Stack, space: Space) -> None:
+    """`status -o wide`, `explain`, and the wide columns of the API server's table."""
+    acting(space, ANN, uid="1234", gid="100").make(
+        "Workspace", "box", {"image": IMAGE, "security": {"uidGidSource": "fromIdpToken"}}
+    )
+    space.ready("Workspace", "box")
+    acting(space, BOB).annotate("Workspace", "box", restartedAt="1")
+    place = ["-n", space.name, "--kubeconfig", str(stack.sandbox.kubeconfig)]
+    wide = CliRunner().invoke(app, ["status", "workspace/box", *place, "-o", "wide"], env={"COLUMNS": "400"})
+    head, line = (text.split() for text in wide.stdout.splitlines()[:2])
+    assert head[head.index("CREATED") :][:4] == ["CREATED", "BY", "UPDATED", "BY"]
+    assert line.count(ANN) == 2
+    told = CliRunner().invoke(app, ["explain", "workspace/box", *place], env={"COLUMNS": "400"})
+    assert f"Created by {ANN}, last changed by {ANN} at " in told.stdout
+    assert any(
+        line.split()[:2] == ["securityContext.runAsUser", "1234"] and f"login of {ANN}" in line
+        for line in told.stdout.splitlines()
+    )
 
 
 @pytest.mark.parametrize("kind", ["Inference", "Artifact", "Environment"])
