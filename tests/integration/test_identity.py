@@ -63,7 +63,6 @@ def test_the_tools_show_the_authors(stack: Stack, space: Space) -> None:
         "Workspace", "box", {"image": IMAGE, "security": {"uidGidSource": "fromIdpToken"}}
     )
     space.ready("Workspace", "box")
-    acting(space, BOB).annotate("Workspace", "box", restartedAt="1")
     place = ["-n", space.name, "--kubeconfig", str(stack.sandbox.kubeconfig)]
     wide = CliRunner().invoke(app, ["status", "workspace/box", *place, "-o", "wide"], env={"COLUMNS": "400"})
     head, line = (text.split() for text in wide.stdout.splitlines()[:2])
