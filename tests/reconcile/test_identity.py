@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stamps import LONG_AGO, enforce, remove, unstamped, write
+from stamps import enforce, remove, unstamped, write
 
 from outfitter.naming import ANNOTATION_CREATED_BY, ANNOTATION_UPDATED_BY, ANNOTATION_UPDATED_GENERATION
 from outfitter.resolve.identity import SHOWN
+from outfitter.simulator.authors import LONG_AGO
 from world import World, asset
 
 FORGED = {

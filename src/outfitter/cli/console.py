@@ -37,6 +37,11 @@ Files = Annotated[
     typer.Option("--file", "-f", metavar="FILE|DIR|-", help="A file, a folder, or - for standard input; repeatable."),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Also read the folders inside a folder.")]
+Author = Annotated[str, typer.Option("--as", metavar="USER", help="With -f: the user who wrote the objects.")]
+Extra = Annotated[
+    list[str] | None,
+    typer.Option("--as-user-extra", metavar="KEY=VALUE", help="An extra field of the login of --as; repeatable."),
+]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
+from outfitter.cli.console import Author, Extra, Files, Format, Kubeconfig, Recursive
 
 if TYPE_CHECKING:
     from outfitter.cli.origins import PodValue, UsedAsset
@@ -32,6 +32,8 @@ def explain(
     ] = "",
     files: Files = None,
     recursive: Recursive = False,
+    author: Author = "",
+    extra: Extra = None,
     form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
@@ -63,7 +65,7 @@ def explain(
             from outfitter.cli.render import simulate
 
             namespace = namespace or "default"
-            simulation = simulate(files, namespace, recursive=recursive)
+            simulation = simulate(files, namespace, recursive=recursive, author=author, extra=extra)
             body, revision, effective = asyncio.run(_read_revision(simulation.cluster, chosen, namespace))
         else:
             namespace = namespace or current_namespace(kubeconfig)

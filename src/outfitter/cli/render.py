@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Data, Files, Recursive
+from outfitter.cli.console import Author, Data, Extra, Files, Recursive
 
 if TYPE_CHECKING:
     from outfitter.simulator.simulation import Simulation
@@ -25,6 +25,8 @@ def render(
     ] = "default",
     form: Annotated[Data, typer.Option("--output", "-o", help="A YAML stream, or one JSON List.")] = "yaml",
     domain: Annotated[str, typer.Option(help="Host suffix of connection URLs, like OUTFITTER_DOMAIN.")] = "",
+    author: Author = "",
+    extra: Extra = None,
 ) -> None:
     """Print every manifest that the operator would write for the objects in files.
 
@@ -36,6 +38,9 @@ def render(
 
     Example:  outfitter render -f deploy/examples --domain apps.example.com
 
+    As the author of the objects, for private credentials and uidGidSource fromIdpToken:
+    OUTFITTER_IDENTITY_UID_KEY=example.com/uid outfitter render -f FILE --as ann --as-user-extra example.com/uid=1234
+
     With objects of a cluster:  kubectl get ns,secret -n team-a -o yaml | outfitter render -f - -f workspace.yaml
 
     Exit codes: 0 all objects can be rendered, 1 an object cannot be rendered (standard error gives field and reason),
@@ -44,7 +49,7 @@ def render(
     with console.error_exit():
         if not files:
             raise typer.BadParameter("No input. Use -f FILE, -f FOLDER or -f -.")
-        simulation = simulate(files, namespace, recursive=recursive, domain=domain)
+        simulation = simulate(files, namespace, recursive=recursive, domain=domain, author=author, extra=extra)
         manifests = [_without_secrets(item) for item in simulation.manifests()]
         if form == "json":
             console.emit({"apiVersion": "v1", "kind": "List", "items": manifests}, "json")
@@ -55,8 +60,19 @@ def render(
             raise typer.Exit(console.PROBLEMS)
 
 
-def simulate(files: list[str], namespace: str, *, recursive: bool = False, domain: str = "") -> Simulation:
-    """Reconcile the objects of files in memory. Exits with findings where the API server would reject an object."""
+def simulate(
+    files: list[str],
+    namespace: str,
+    *,
+    recursive: bool = False,
+    domain: str = "",
+    author: str = "",
+    extra: list[str] | None = None,
+) -> Simulation:
+    """Reconcile the objects of files in memory. Exits with findings where the API server would reject an object.
+
+    `author`: who wrote the objects, "" for unknown. `extra`: KEY=VALUE of the extra fields of his login.
+    """
     from outfitter.cli.checked_files import checked_files
     from outfitter.cli.run import settings_from
     from outfitter.simulator.simulation import Simulation, supports, with_namespace
@@ -67,9 +83,33 @@ def simulate(files: list[str], namespace: str, *, recursive: bool = False, domai
     if unsupported:
         console.print_message(f"Skipped {console.count(unsupported, 'object')} of kinds that Outfitter does not use.")
     simulation = Simulation(settings_from({"domain": domain} if domain else {}), pods=False, binding=False)
-    simulation.load(with_namespace(document.body, namespace) for document in (*native, *checked.resources))
+    simulation.load(with_namespace(document.body, namespace) for document in native)
+    ours = [with_namespace(document.body, namespace) for document in checked.resources]
+    simulation.load(_written(simulation, ours, author, extra or []) if author else ours)
     asyncio.run(simulation.settle())
     return simulation
+
+
+def _written(
+    simulation: Simulation, objects: Iterable[dict[str, Any]], author: str, extra: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield objects as a user wrote them, under the policies that say so."""
+    from outfitter.simulator.authors import enforce_stamps, stamped
+
+    settings, fields = simulation.settings, dict(_pairs(extra))
+    keys = {"uid": settings.identity_uid_key, "gid": settings.identity_gid_key, "groups": settings.identity_groups_key}
+    ids = {name: fields[key] for name, key in keys.items() if key in fields}
+    enforce_stamps(simulation.cluster, settings.identity_policy)
+    for body in objects:
+        yield stamped(simulation.cluster, author, body, ids)
+
+
+def _pairs(extra: list[str]) -> Iterator[tuple[str, str]]:
+    for text in extra:
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise typer.BadParameter(f"--as-user-extra {text}: write KEY=VALUE.")
+        yield key, value
 
 
 def print_issues(simulation: Simulation) -> bool:
@@ -80,7 +120,13 @@ def print_issues(simulation: Simulation) -> bool:
     for item in rows:
         for text in item.issues:
             console.print_message(f"{item.title}: {text}", "red" if item.has_problem else "yellow")
+    if any(issue.get("issue") == "NeedsIdentity" for live in simulation.resources() for issue in _issues(live.body)):
+        console.print_message("To render an object as that of a user, add --as USER.")
     return not any(item.has_problem for item in rows)
+
+
+def _issues(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return (body.get("status") or {}).get("issues") or ()
 
 
 def _owner(manifest: Mapping[str, Any]) -> str:
