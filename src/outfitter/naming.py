@@ -114,6 +114,12 @@ def credential_pull_secret(credential: str) -> str:
     return fit(f"cred-{credential}-pull", NAME_LIMIT)
 
 
+def delivered_secret(kind: str, workload: str, credential: str, uid: str) -> str:
+    """Name of the Secret that holds a private Credential for one workload; `uid`: that of the Credential."""
+    name = fit(f"{workload}-cred-{credential}", NAME_LIMIT - 11)
+    return f"{name}-{short_hash(f'{kind}/{workload}/{uid}', 10)}"
+
+
 def data_source_config_map(data_source: str) -> str:
     """Name of the copies of a shared DataSource's ConfigMap: after the asset, so that two of them cannot clash."""
     return fit(f"dsrc-{data_source}", NAME_LIMIT)

@@ -41,6 +41,13 @@ class Reason(StrEnum):
         "Two parts of one pod use the same variable, mount path, port, name or host.",
         "Change or `exclude` one of the two that the message names.",
     )
+    CREDENTIAL_FORBIDDEN = (
+        "CredentialForbidden",
+        Level.STALLED,
+        "The author of the workload cannot use the Credential. It is private and another user created it, it is "
+        "private and the user is a shared download, or `userCredential` names one that is not private.",
+        "Create your own Credential, name another one, or let its creator write the workload.",
+    )
     DOMAIN_MISSING = (
         "DomainMissing",
         Level.STALLED,

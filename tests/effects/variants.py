@@ -14,6 +14,7 @@ import yaml
 from outfitter.api.v1alpha1.workloadtemplate import TEMPLATE_FIELDS
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION
 from outfitter.simulator.caches import OUR_KINDS
+from stamps import enforce, stamped
 from world import World, complete, condition
 
 from .leaves import within
@@ -32,7 +33,8 @@ _MIRRORS: Final = (ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION)
 class Variant:
     """One file: options of the world, objects that exist before, the subject, objects that are applied with it.
 
-    Option `seconds`: how long the clock runs once everything has settled.
+    Option `seconds`: how long the clock runs once everything has settled. Option `author`: the API server stamps who
+    wrote each object, and it is this user.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +42,7 @@ class Variant:
         documents = _documents(path)
         self._options = {} if "kind" in documents[0] else documents.pop(0)
         self._seconds = self._options.pop("seconds", 0)
+        self._author = self._options.pop("author", "")
         objects = [complete(item) for item in documents]
         number = next(index for index, item in enumerate(objects) if item["metadata"]["name"] == SUBJECT)
         self.before, self.subject, self.after = objects[:number], objects[number], objects[number + 1 :]
@@ -52,10 +55,12 @@ class Variant:
         if self._base is None:
             replaced = {_place(item) for item in self.before}
             common = [item for item in _common() if _place(item) not in replaced]
-            self._base = World(*common, *self.before, **self._options)
+            self._base = World(*common, *map(self._written, self.before), **self._options)
+            if self._author:
+                enforce(self._base)
             await self._base.settle()
         world = self._base.fork()
-        world.load([subject, *self.after])
+        world.load(map(self._written, [subject, *self.after]))
         for seconds in (0, self._seconds) if self._seconds else (0,):
             world.tick(seconds)
             for _ in range(MOST_STEPS):
@@ -63,6 +68,10 @@ class Variant:
                 yield world
                 if last.settled:
                     break
+
+    def _written(self, body: Body) -> Body:
+        """The object as the API server stores it."""
+        return stamped(self._author, body) if self._author and body["kind"] in OUR_KINDS else body
 
     async def original(self) -> tuple[World, list[Outcome]]:
         """The world with the subject of the file, and its outcome after every step."""

@@ -24,6 +24,7 @@ from outfitter.plan.planners import plan
 from outfitter.reconcile.reconciler import Result
 from outfitter.snapshot import Key, read_resource
 from schemas import check_manifest
+from stamps import enforce, stamped
 from world import OUR_KINDS, World, complete
 
 ROOT = Path(__file__).parent / "cases"
@@ -77,7 +78,12 @@ def _load(case: Path) -> tuple[Body, list[Body]]:
 
 def _world(case: Path) -> RecordingWorld:
     options, objects = _load(case)
-    return RecordingWorld(*objects, **options)
+    author = options.pop("author", "")  # the API server stamps who wrote each object, and it is this user
+    if not author:
+        return RecordingWorld(*objects, **options)
+    world = RecordingWorld(*(stamped(author, item) for item in objects), **options)
+    enforce(world)
+    return world
 
 
 _SETTLED: dict[Path, RecordingWorld] = {}

@@ -223,11 +223,11 @@ def test_a_claim_of_a_single_node(modes: Mapping[str, bool], stored: list[str] |
 def test_a_mounted_object_must_exist(name: str, kind: str) -> None:
     """Its keys do not matter, so they are not fetched: this reader would raise NeedsData."""
     [(_, volume)] = of_storage({name: [ITEMS[name]]})
-    missing = volume.look_up(World().reader(), "team-a")
+    missing = volume.look_up(World().reader(), "team-a", None)
     assert isinstance(missing, Problem)
     assert missing.field == volume.use.field
     world = World(*({"kind": kind, "metadata": {"name": each}} for each in ("settings", "token")))
-    assert volume.look_up(world.reader(), "team-a") is None
+    assert volume.look_up(world.reader(), "team-a", None) is None
 
 
 @pytest.mark.parametrize("name", ["configMapVolume", "secretVolume"])

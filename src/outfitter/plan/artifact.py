@@ -118,7 +118,9 @@ def _running(
     if request is not None and not found.fresh:
         return combined(plan_workload(reader, request), facts, lock.problems)
     ended = (
-        tuple(prune(reader, resource, (*child_kinds(), "ControllerRevision"), _kept(found))) if request is None else ()
+        tuple(prune(reader, resource, (*child_kinds(), "ControllerRevision", "Secret"), _kept(found)))
+        if request is None
+        else ()
     )
     serious = any(problem.level > Level.NOTE for problem in lock.problems)
     ready = not serious and lock.phase != "Locking"

@@ -42,7 +42,7 @@ def plan_environment(reader: Reader, asset: Resource) -> Plan:
     assert isinstance(asset.model, Environment)
     request = request_for(asset)
     if request is None:
-        ended = prune(reader, asset, (*child_kinds(), "ControllerRevision"), ())  # `run` was removed
+        ended = prune(reader, asset, (*child_kinds(), "ControllerRevision", "Secret"), ())  # `run` was removed
         facts = compliance(reader, asset, given_fields(asset))
         report = _report(reader, asset, _scope(reader, asset) + _definition(reader, asset), facts)
         return replace(report, writes=tuple(ended))

@@ -1,7 +1,11 @@
-"""The plan of a Credential: a normalised Secret in every namespace in scope. Content is compared, never hashed."""
+"""The plan of a Credential: a normalised Secret in every namespace in scope. Content is compared, never hashed.
+
+A private Credential has none: `outfitter.plan.workload.delivery` gives each workload of its creator one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from outfitter.api.v1alpha1.credential import Credential
@@ -10,10 +14,10 @@ from outfitter.plan.diff import prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import uses
 from outfitter.plan.writes import Plan, WritePhase, in_phase
-from outfitter.policy.capabilities import CREDENTIAL, unsupported
 from outfitter.problems import Problem, blocks, stalled, waiting, without_notes
 from outfitter.reasons import Reason
 from outfitter.render.credential import Material, compose, secrets
+from outfitter.resolve.identity import needs_identity, owner
 from outfitter.resolve.scope import scope_problem, targets
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
@@ -33,10 +37,11 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     problem = scope_problem(asset, reader.settings.system_namespace)
     if problem:
         problems.append(problem)
-    problems += unsupported(asset.body["spec"], CREDENTIAL, reader.settings)
-    material, problem = _material(reader, asset)
+    material, problem = read_material(reader, asset)
     if problem:
         problems.append(problem)
+    if spec.private:
+        return _private(reader, asset, material, problems, facts)
     if problems or material is None:
         held = {child.namespace for child in reader.children(live) if child.name == credential_secret(live.name)}
         synced = len(held & set(where))
@@ -65,6 +70,31 @@ def plan_credential(reader: Reader, asset: Resource) -> Plan:
     return Plan(status, (*in_phase(WritePhase.EARLY, gone), *writes))
 
 
+def _private(
+    reader: Reader, asset: Resource, material: Material | None, problems: list[Problem], facts: dict[str, Any]
+) -> Plan:
+    """Plan a private Credential: it has no copies, because each workload of its creator gets a Secret of its own."""
+    problems += _unknown_creator(reader, asset)
+    facts |= {"secretName": None, "targets": {"desired": 0, "synced": 0}}
+    facts["keys"] = sorted(material.data) if material is not None else None
+    ready = not blocks(asset.live.namespace, problems)
+    gone = in_phase(WritePhase.EARLY, prune(reader, asset, ("Secret",), ()))
+    status = StatusInput(ready, Reason.SYNCED if ready else Reason.WAITING, "", tuple(problems), facts, (int(ready), 1))
+    return Plan(status, gone)
+
+
+def _unknown_creator(reader: Reader, asset: Resource) -> Iterator[Problem]:
+    """Yield the problem of a private Credential whose creator is not known, so that no workload can use it."""
+    if (absent := needs_identity(reader, "spec.private")) is not None:
+        yield absent
+    elif not owner(reader, asset.live):
+        text = (
+            "Outfitter does not know who created this Credential: it is older than the admission policy that records "
+            "it. Create the Credential again."
+        )
+        yield stalled(Reason.IDENTITY_MISSING, text, "spec.private")
+
+
 _PLACES = Material(pull={})  # both Secrets that a Credential can have in a namespace
 
 
@@ -74,7 +104,8 @@ def _is_copy(reader: Reader, namespace: str, name: str) -> bool:
     return live is not None and bool(live.owner)
 
 
-def _material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem | None]:
+def read_material(reader: Reader, asset: Resource) -> tuple[Material | None, Problem | None]:
+    """Return the normalised content of a Credential, or why there is none."""
     assert isinstance(asset.model, Credential)
     spec, namespace = asset.model.spec, asset.live.namespace
     name = spec.secret_ref.name

@@ -204,8 +204,8 @@ def _wanted_key(reader: Reader, resource: Resource, spec: NimCacheSpec) -> tuple
         if isinstance(answer, Problem):
             found.problems.append(answer)
             return "", found
-        version = answer[1]
-        found.uses.append(AssetUse(answer[0], "spec.credential"))
+        version = answer.version
+        found.uses.append(AssetUse(answer.asset, "spec.credential"))
     workload = nimcache.submission(spec)
     given = workload.model_copy(
         update={

@@ -37,7 +37,6 @@ SIGN_IN: Final = Capability(
     "Ask an administrator to set ingressAuthAnnotations, or remove the field to let everyone open the URL.",
     setting="ingress_auth_annotations",
 )
-IDENTITY: Final = Capability("The field needs the identity of the requester, which the operator does not have.")
 TOKENS: Final = Capability(
     "The operator makes no tokens of the API server.", "Use source credential with a token of your own."
 )
@@ -95,8 +94,6 @@ SUBMISSION: Final = (
     Field(
         "servingPort.authorizationType", PROXY, only=("authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups")
     ),
-    Field("environmentVariables[].userCredential", IDENTITY),
-    Field("imagePullSecrets[].userCredential", IDENTITY),
     Field("restartPolicy", JOBS, only=("OnFailure", "Never")),
     Field("backoffLimit", RETRIES, free=(None,)),
     Field("terminateAfterPreemption", PREEMPTION),
@@ -119,8 +116,6 @@ ARTIFACT: Final = (
 """Fields of the containers of an Artifact."""
 ASSET: Final = (Field("distributedFramework", DISTRIBUTED),)
 """Fields of every kind of asset."""
-CREDENTIAL: Final = (Field("private", IDENTITY),)
-"""Fields of a Credential."""
 REPOSITORY: Final = (Field("sharedRoles", SHARED_ROLES),)
 """Fields of an ArtifactRepository."""
 

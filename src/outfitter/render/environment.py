@@ -75,7 +75,7 @@ def _variables(spec: Spec) -> list[dict[str, Any]]:
         elif item.pod_field_ref:
             entry["valueFrom"] = {"fieldRef": {"fieldPath": item.pod_field_ref.path}}
         elif item.user_credential:
-            continue  # the policy rejects it
+            continue  # the resolver puts a Secret in its place, or rejects it
         elif item.value is None:
             continue  # an unanswered prompt; the resolver reports it
         elif item.value:

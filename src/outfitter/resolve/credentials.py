@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from outfitter.api.refs import AssetRef
+from outfitter.api.refs import CredentialRef
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
+from outfitter.resolve.private import Requester, find_credential, usable_private
 from outfitter.resolve.references import Found, label
-from outfitter.resolve.scope import find
 from outfitter.snapshot import Reader, Resource
 
 
@@ -39,18 +39,25 @@ def usable_key(
 
 
 def usable_credentials(
-    reader: Reader, namespace: str, types: tuple[str, ...], workload_type: str = ""
+    reader: Reader,
+    namespace: str,
+    types: tuple[str, ...],
+    workload_type: str = "",
+    user: Requester | None = None,
 ) -> Iterator[Resource]:
-    """Yield the Credentials of these types that a workload of the namespace can use, those of the namespace first."""
+    """Yield the Credentials of these types that a workload of the namespace can use, those of the namespace first.
+
+    `user`: the workload; without one, private Credentials are left out.
+    """
     system = reader.settings.system_namespace
     own = reader.resources("Credential", namespace)
     shared = reader.resources("Credential", system) if namespace != system else []
     for asset in (*own, *shared):
         spec: Any = asset.model.spec
-        if spec.type not in types or asset.live.deleting or spec.private:
+        if spec.type not in types or asset.live.deleting or not usable_private(reader, asset, user):
             continue
         if workload_type and spec.supported_types and workload_type not in spec.supported_types:
             continue  # it is not named, so there is nothing to refuse
-        usable = find(reader, "Credential", namespace, AssetRef(name=asset.live.name), "")
+        usable = find_credential(reader, namespace, CredentialRef(name=asset.live.name), "", user)
         if not isinstance(usable, Problem) and usable.live.uid == asset.live.uid:
             yield usable

@@ -106,7 +106,7 @@ def _cache(
         notes.keep(cache)
         use = PvcVolume(_use(label(cache), field_name, path), claim, existing=True)
         return ModelVolume(path, use, True, _facts(cache.live.name, claim, phase))
-    asked = cache_request(reader, request, container, wanted, submission)
+    asked = cache_request(reader, request, container, wanted, submission, notes)
     old = cache.live if cache is not None and outgrown(reader, cache, asked) else None
     if cache is None or not status or old is not None:
         # Missing, not reconciled yet, or created again: its users wait in all cases.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,9 +10,12 @@ import orjson
 
 from outfitter.api.v1alpha1.containers import Container
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_REQUESTED_BY, short_hash
+from outfitter.problems import Problem, note
+from outfitter.reasons import Reason
 from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.model_choice import PROFILE, ModelChoice, holds, made_on_demand
 from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
+from outfitter.resolve.private import find_credential
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import covers, scope_problem
@@ -47,7 +50,12 @@ class CacheRequest:
 
 
 def cache_request(
-    reader: Reader, request: WorkloadRequest, container: Container, wanted: ModelChoice, submission: Mapping[str, Any]
+    reader: Reader,
+    request: WorkloadRequest,
+    container: Container,
+    wanted: ModelChoice,
+    submission: Mapping[str, Any],
+    notes: Found,
 ) -> CacheRequest:
     """Return the cache of a workload: with the key, variables, compute and nodes of the container that needs the model.
 
@@ -56,7 +64,8 @@ def cache_request(
     admin = shared_cache(reader, request.namespace, wanted)
     given = admin.body["spec"] if admin else {}
     spec = {"image": wanted.image, **{key: given[key] for key in _FROM_ADMIN if key in given}}
-    variables, credential = _variables(container)
+    private = _private(reader, request.namespace, container, notes)
+    variables, credential = _variables(container, private)
     if credential is None and not any(item["name"] == NGC_KEY for item in variables):
         key = usable_key(reader, request.namespace, Found(), workload_type=request.type)
         credential = {"name": key.live.name} if key is not None else None
@@ -78,12 +87,27 @@ def cache_request(
     return CacheRequest(wanted.cache_name, spec, f"{request.resource.live.kind}/{request.name}")
 
 
-def _variables(container: Container) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _private(reader: Reader, namespace: str, container: Container, notes: Found) -> set[str]:
+    """Return the variables whose private Credential a cache cannot use, because it serves all users, with a note."""
+    names = set()
+    for item in container.environment_vars:
+        if item.credential is None:
+            continue
+        field = f"spec.containerGroups.environmentVars[{item.name}].credential"
+        answer = find_credential(reader, namespace, item.credential, field, None)
+        if isinstance(answer, Problem) and answer.reason in (Reason.CREDENTIAL_FORBIDDEN, Reason.NEEDS_IDENTITY):
+            names.add(item.name)
+            if answer.reason is Reason.CREDENTIAL_FORBIDDEN:
+                notes.problems.append(note(answer.reason, answer.message, field))
+    return names
+
+
+def _variables(container: Container, without: Collection[str]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Return the variables of the download, and the Credential with its key if the container names one."""
     variables: list[dict[str, Any]] = []
     credential = None
     for item in container.environment_vars:
-        if item.name in _OF_THE_SERVER or item.source == "apiToken":
+        if item.name in _OF_THE_SERVER or item.name in without or item.source == "apiToken":
             continue
         source = item.credential.to_dict() if item.credential is not None else None
         if item.name == NGC_KEY and source is not None and source["key"] == NGC_KEY:

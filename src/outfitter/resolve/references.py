@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from outfitter.api.refs import CredentialRef
+from outfitter.api.refs import CredentialRef, SecretKeyRef
+from outfitter.api.v1alpha1.variables import WorkloadEnvironmentVariable
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_PROJECT, credential_secret
 from outfitter.problems import Problem, note, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.causes import first_cause
-from outfitter.resolve.scope import find
+from outfitter.resolve.private import (
+    Requester,
+    Use,
+    find_credential,
+    find_user_credential,
+    is_private,
+    private_use,
+)
 from outfitter.snapshot import CachedObject, Dep, Reader, Resource
 
+Spec = TypeVar("Spec", bound=WorkloadFields)
 DOWNLOAD_TYPE: Final = "inference"
 """The type of workload that the download of a model counts as for `supportedTypes`."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One asset that a revision was made from. `version`: that of the content, for Credentials."""
+    """One asset that a revision was made from. `version`: that of the content, for Credentials.
+
+    `secret`: the Secret that the workload gets of a private Credential.
+    """
 
     kind: str
     namespace: str
@@ -29,6 +41,7 @@ class Source:
     uid: str
     generation: int
     version: str = ""
+    secret: str = ""
 
 
 class AssetUse(NamedTuple):
@@ -40,13 +53,19 @@ class AssetUse(NamedTuple):
 
 @dataclass
 class Found:
-    """The problems, sources and named assets that were found while a workload is resolved."""
+    """The problems, sources and named assets that were found while a workload is resolved.
 
+    `user`: the workload and its author; None for a download, which serves all users.
+    """
+
+    user: Requester | None = None
     problems: list[Problem] = field(default_factory=list)
     sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
     uses: list[AssetUse] = field(default_factory=list)
 
-    def keep(self, found: Resource | Problem, version: str = "", named_by: str = "") -> Resource | None:
+    def keep(
+        self, found: Resource | Problem, version: str = "", named_by: str = "", secret: str = ""
+    ) -> Resource | None:
         """Record a source or a problem, and return the asset if it is one. `named_by`: the field that names it."""
         if isinstance(found, Problem):
             self.problems.append(found)
@@ -57,8 +76,12 @@ class Found:
         place = (live.kind, live.namespace, live.name)
         known = self.sources.get(place)
         content = version or (known.version if known else "")
-        self.sources[place] = Source(*place, live.uid, live.generation, content)
+        self.sources[place] = Source(*place, live.uid, live.generation, content, secret)
         return found
+
+    def keep_use(self, use: Use, named_by: str = "") -> None:
+        """Record the use of a Credential."""
+        self.keep(use.asset, use.version, named_by, use.secret)
 
 
 def label(asset: Resource) -> str:
@@ -67,12 +90,17 @@ def label(asset: Resource) -> str:
 
 
 def credential_key(
-    reader: Reader, namespace: str, ref: CredentialRef, key: str, path: str
-) -> tuple[Resource, str] | Problem:
-    """Return the Credential and the version of its content, if its Secret here has `key` ("": any)."""
-    asset = find(reader, "Credential", namespace, ref, path)
+    reader: Reader, namespace: str, ref: CredentialRef, key: str, path: str, user: Requester | None = None
+) -> Use | Problem:
+    """Return the Credential and the version of its content, if its Secret here has `key` ("": any).
+
+    `user`: the workload that asks for it; without one, no private Credential can be used.
+    """
+    asset = find_credential(reader, namespace, ref, path, user)
     if isinstance(asset, Problem):
         return asset
+    if user is not None and is_private(asset):
+        return private_use(reader, asset, key, path, user)
     name = credential_secret(asset.live.name)
     live = reader.get("Secret", namespace, name)
     if live is not None and live.owner != asset.live.uid:
@@ -90,7 +118,7 @@ def credential_key(
     if key and key not in keys:
         remedy = f"Use one of its keys: {', '.join(sorted(keys))}." if keys else "Add the key to the source Secret."
         return waiting(Reason.KEY_NOT_FOUND, f"{asset.key} has no key {key}. {remedy}", path)
-    return asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
+    return Use(asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, ""))
 
 
 def other_object(live: CachedObject, asset: Resource) -> str:
@@ -104,22 +132,26 @@ def other_object(live: CachedObject, asset: Resource) -> str:
 def check_variables(
     reader: Reader,
     namespace: str,
-    spec: WorkloadFields,
+    spec: Spec,
     found: Found,
     *,
     field: str = "spec.environmentVariables",
-) -> None:
-    """Look up the sources of environment variables; note unanswered prompts. `field`: path of the list."""
+) -> Spec:
+    """Look up the sources of environment variables; note unanswered prompts. `field`: path of the list.
+
+    Returns the submission with the Secrets of private Credentials in place of these.
+    """
     reader.prefetch(_named_data(namespace, spec))
+    private: dict[str, SecretKeyRef] = {}
     for variable in spec.environment_variables:
         path = f"{field}[{variable.name}]"
-        if variable.credential:
-            ref = variable.credential
-            answer = credential_key(reader, namespace, ref, ref.key, f"{path}.credential")
+        if (named_credential := _credential_of(reader, namespace, variable, path, found.user)) is not None:
+            key, answer, place = named_credential
             if isinstance(answer, Problem):
                 found.problems.append(answer)
             else:
-                found.keep(*answer, named_by=f"{path}.credential")
+                found.keep_use(answer, place)
+                private |= {variable.name: SecretKeyRef(name=answer.secret, key=key)} if answer.secret else {}
         for kind, named in (("ConfigMap", variable.config_map), ("Secret", variable.secret)):
             if named:
                 problem = key_problem(
@@ -131,6 +163,42 @@ def check_variables(
             purpose = f" Description: {variable.description.rstrip('.')}." if variable.description else ""
             text = f"Variable {variable.name} has no value. Set a value in the workload.{purpose}"
             found.problems.append(note(Reason.PROMPT_UNSET, text, path))
+    return _with_secrets(spec, private) if private else spec
+
+
+def _credential_of(
+    reader: Reader, namespace: str, variable: WorkloadEnvironmentVariable, path: str, user: Requester | None
+) -> tuple[str, Use | Problem, str] | None:
+    """Return the key that a variable reads from a Credential, the Credential or a problem, and the field."""
+    if variable.credential is not None:
+        ref, place = variable.credential, f"{path}.credential"
+        return ref.key, credential_key(reader, namespace, ref, ref.key, place, user), place
+    if variable.user_credential is not None:
+        own, place = variable.user_credential, f"{path}.userCredential"
+        return own.key, user_credential(reader, namespace, own.name, own.key, place, user), place
+    return None
+
+
+def user_credential(
+    reader: Reader, namespace: str, name: str, key: str, path: str, user: Requester | None
+) -> Use | Problem:
+    """Return the private Credential of the author, if it has `key`."""
+    asset = find_user_credential(reader, namespace, name, path, user)
+    if isinstance(asset, Problem):
+        return asset
+    assert user is not None, "a download has no Credentials of its own"
+    return private_use(reader, asset, key, path, user)
+
+
+def _with_secrets(spec: Spec, private: Mapping[str, SecretKeyRef]) -> Spec:
+    """Return the submission with variables that read the Secrets that the workload gets."""
+    variables = tuple(
+        variable.model_copy(update={"credential": None, "user_credential": None, "secret": private[variable.name]})
+        if variable.name in private
+        else variable
+        for variable in spec.environment_variables
+    )
+    return spec.model_copy(update={"environment_variables": variables})
 
 
 def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:

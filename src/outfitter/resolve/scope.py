@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from outfitter.api.v1alpha1.policyfields import SECTIONS
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 from outfitter.problems import Problem, note, stalled, waiting
 from outfitter.reasons import Reason
-from outfitter.snapshot import Reader, Resource
+from outfitter.snapshot import CachedObject, Reader, Resource
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
@@ -50,13 +50,15 @@ def scope_problem(asset: Resource, system_namespace: str) -> Problem | None:
     return None
 
 
-def find(reader: Reader, kind: str, namespace: str, ref: AssetRef, field: str) -> Resource | Problem:
-    """Return the asset of a reference: from its own namespace, else a shared one."""
+def find(
+    reader: Reader, kind: str, namespace: str, ref: AssetRef, field: str, hidden: Collection[str] = ()
+) -> Resource | Problem:
+    """Return the asset of a reference: from its own namespace, else a shared one. `hidden`: namespaces to pass over."""
     system = reader.settings.system_namespace
-    own = reader.resource(kind, namespace, ref.name)
+    own = reader.resource(kind, namespace, ref.name) if namespace not in hidden else None
     if own is not None and ref.scope in (None, _own_level(own, system)):
         return _usable(own, system, field)
-    shared = reader.resource(kind, system, ref.name) if namespace != system else None
+    shared = reader.resource(kind, system, ref.name) if system not in (namespace, *hidden) else None
     labels = reader.labels(namespace)
     if shared is not None:
         where = reach(shared, system)
@@ -127,9 +129,14 @@ def targets(reader: Reader, asset: Resource) -> list[str]:
     found = []
     for namespace, _ in _in_scope(reader, where):
         own = reader.get(asset.live.kind, namespace, asset.live.name)
-        if own is None or own.namespace == system or is_imposed(reader, asset, namespace):
+        if own is None or own.namespace == system or is_imposed(reader, asset, namespace) or _is_private(own):
             found.append(namespace)
     return found
+
+
+def _is_private(live: CachedObject) -> bool:
+    """Return whether an object is a private Credential, which replaces a shared one for its owner only."""
+    return live.kind == "Credential" and bool((live.body.get("spec") or {}).get("private"))
 
 
 def is_imposed(reader: Reader, asset: Resource, namespace: str) -> bool:

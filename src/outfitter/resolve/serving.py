@@ -21,6 +21,7 @@ from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
 from outfitter.resolve.policies import Policies
+from outfitter.resolve.private import requester
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_template
@@ -63,7 +64,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     """Resolve a workload of any kind."""
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request, policies)
-    found = Found()
+    found = Found(requester(reader, request.resource.live))
     request = with_template(reader, request, found)
     chosen, placed = _chosen(reader, request)
     attached = list(asset_volumes(reader, request, found))
@@ -72,7 +73,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     spec = read_submission(request.traits, merged, found)
     imposed = imposed_volumes(reader, request, policies.imposed, found)
     volumes = [*not_imposed(attached, policies.imposed), *inline_volumes(request, spec.storage), *imposed]
-    check_volumes(reader, request.namespace, volumes, found)
+    volumes = check_volumes(reader, request.namespace, volumes, found)
     groups: tuple[GroupUse, ...] = ()
     facts: Mapping[str, Any] = {}
     images: list[str] = []
@@ -159,7 +160,8 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
         fields = merge([Layer("", built_in.fields), Layer("", result.fields)]).fields
         result = Merged(fields, {**built_in.origins, **result.origins})
     spec = WorkspaceSpec.model_validate(_without_own_profile(result.fields, item))
-    check_variables(context.reader, context.request.namespace, spec, context.found, field=f"{field}.environmentVars")
+    namespace = context.request.namespace
+    spec = check_variables(context.reader, namespace, spec, context.found, field=f"{field}.environmentVars")
     for error in incomplete_part(spec.compute):
         context.found.problems.append(
             stalled(Reason.INVALID_SPEC, error.message, f"{compute_field}.{'.'.join(map(str, error.path))}")

@@ -24,7 +24,8 @@ from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.policies import Policies
 from outfitter.resolve.ports import serving_port
-from outfitter.resolve.references import AssetUse, Found, Source, check_variables, other_object
+from outfitter.resolve.private import Use, is_private, private_use, requester
+from outfitter.resolve.references import AssetUse, Found, Source, check_variables, other_object, user_credential
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_template
 from outfitter.resolve.volumes import (
@@ -99,7 +100,7 @@ class Resolved:
 
 def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve a workload that is made of assets and inline fields."""
-    found = Found()
+    found = Found(requester(reader, request.resource.live))
     request = with_template(reader, request, found)
     environment = environment_of(reader, request, found)
     merged = merge(asset_layers(reader, request, environment, found))
@@ -108,15 +109,15 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     spec = read_submission(request.traits, merged, found)
     imposed = imposed_volumes(reader, request, policies.imposed, found)
     volumes = [*not_imposed(attached, policies.imposed), *inline_volumes(request, spec.storage), *imposed]
-    check_variables(reader, request.namespace, spec, found)
-    check_volumes(reader, request.namespace, volumes, found)
+    contained = check_variables(reader, request.namespace, spec, found)
+    volumes = check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found, request.type)
     explained = any(problem.level > Level.NOTE for problem in found.problems)
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
         volumes = with_nodes(reader, request.namespace, volumes)
     (placed,) = place_groups([DEFAULT_GROUP], request.running)
-    container = ContainerUse(MAIN, spec, merged.origins, serving_port(spec))
+    container = ContainerUse(MAIN, contained, merged.origins, serving_port(spec))
     group = GroupUse(placed.name, placed.key, (container,))
     return Resolved(
         request,
@@ -170,11 +171,19 @@ def pull_secrets(
     """Return the pull secrets: named ones, those of dockerRegistry Credentials, and the NGC key for NGC images."""
     names: dict[str, None] = {}
     for item in spec.image_pull_secrets:
-        if not item.user_credential:
-            names[item.name] = None
+        name = _of_author(reader, namespace, item.name, found) if item.user_credential else item.name
+        names |= {name: None} if name else {}
     of_ngc = any(image.startswith(NGC_HOST) for image in images)
     types = ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))
-    for asset in usable_credentials(reader, namespace, types, workload_type):
+    for asset in usable_credentials(reader, namespace, types, workload_type, found.user):
+        if found.user is not None and is_private(asset):
+            use = private_use(reader, asset, "", "", found.user)
+            if isinstance(use, Problem):
+                found.problems.append(note(use.reason, use.message))
+            else:
+                found.keep_use(use)
+                names[use.secret] = None
+            continue
         found.keep(asset)
         of_key = getattr(asset.model.spec, "type", "") == "ngcApiKey"
         name = (credential_pull_secret if of_key else credential_secret)(asset.live.name)
@@ -183,3 +192,24 @@ def pull_secrets(
         if live is not None and live.owner != asset.live.uid:
             found.problems.append(note(Reason.REPLICATION_ERROR, other_object(live, asset)))
     return tuple(names)
+
+
+def _of_author(reader: Reader, namespace: str, name: str, found: Found) -> str:
+    """Return the Secret with the login of a private Credential of the author; "" and a problem without one."""
+    field = f"spec.imagePullSecrets[{name}].userCredential"
+    use = user_credential(reader, namespace, name, "", field, found.user)
+    if not isinstance(use, Problem):
+        use = _login(use, field)
+    if isinstance(use, Problem):
+        found.problems.append(use)
+        return ""
+    found.keep_use(use, field)
+    return use.secret
+
+
+def _login(use: Use, field: str) -> Use | Problem:
+    kind = getattr(use.asset.model.spec, "type", "")
+    if kind == "dockerRegistry":
+        return use
+    text = f"{use.asset.key} has type {kind}, which holds no login to a registry. Name one of type dockerRegistry."
+    return stalled(Reason.REFERENCE_INVALID, text, field)

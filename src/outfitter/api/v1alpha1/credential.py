@@ -75,8 +75,10 @@ class CredentialSpec(AssetSpec):
     labels: Labels = ()
     """Labels for the Secrets that it creates, as admission policies may demand."""
     private: bool = False
-    """Only workloads of its creator may use it. Default: false. Only for dockerRegistry and genericSecret. Not
-    available yet: rejected with reason Unsupported.
+    """Only workloads whose author created the Credential may use it. Default: false. Only for dockerRegistry and
+    genericSecret. Needs the identity policies (Kubernetes 1.36). No namespace gets a copy: each workload that uses it
+    gets a Secret of its own, deleted with it. A private dockerRegistry is used by all workloads of its creator.
+    Cannot change.
     """
 
 
@@ -86,7 +88,7 @@ class CredentialStatus(CatalogStatus):
     targets: Targets | None = None
     """Namespaces that should hold a copy, and those that hold one."""
     secret_name: StatusName | None = None
-    """Name of the Secret that workloads use, the same in every namespace in scope."""
+    """Name of the Secret that workloads use, the same in every namespace in scope. A private Credential has none."""
     pull_secret_name: StatusName | None = None
     """Name of the Secret to pull images with, for types that have one."""
     keys: Annotated[tuple[StatusName, ...], list_set(64)] = ()

@@ -42,10 +42,10 @@ class PodFieldRef(Model):
 
 
 class UserCredentialRef(Model):
-    """One key of a credential of the user who submits the workload."""
+    """One key of a private Credential of the author of the workload."""
 
     name: Name
-    """Name of the credential of the user."""
+    """Name of the Credential. It is private, and in the namespace of the workload or shared with it."""
     key: DataKey
     """Key to read."""
 
@@ -95,8 +95,8 @@ class WorkloadEnvironmentVariable(VariableFields):
     secret: SecretKeyRef | None = None
     """Read the value from one key of a Secret in this namespace."""
     user_credential: UserCredentialRef | None = None
-    """Read the value from a credential of the user who submits the workload. Not available yet: the workload is
-    rejected with reason Unsupported.
+    """Read the value from a private Credential of the author of the workload: who wrote its spec last. Another user
+    who changes the spec needs a private Credential of the same name.
     """
 
 

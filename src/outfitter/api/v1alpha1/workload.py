@@ -43,8 +43,7 @@ class ImagePullSecret(Model):
     name: Name
     """Name of the Secret, in the namespace of the workload."""
     user_credential: bool | None = None
-    """The name of a credential of the submitter. Default: false. Not available yet: rejected with reason Unsupported.
-    """
+    """`name` is that of a private Credential of type dockerRegistry of the author of the workload. Default: false."""
     exclude: bool | None = None
     """Drop the pull secret of this name that would otherwise be inherited. Default: false."""
 

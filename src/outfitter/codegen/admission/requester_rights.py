@@ -146,11 +146,10 @@ def names(path: Path) -> str:
         return f"({has_values('object.spec', path)} ? [object.spec.{'.'.join(path)}] : [])"
     (number,) = lists
     outer, inner = (*path[:number], path[number].removesuffix("[]")), path[number + 1 :]
-    items = f"object.spec.{'.'.join(outer)}"
-    return (
-        f"({has_values('object.spec', outer)} ? {items}.filter(i, {has_values('i', inner)})"
-        f".map(i, i.{'.'.join(inner)}) : [])"
-    )
+    items, wanted = f"object.spec.{'.'.join(outer)}", has_values("i", inner)
+    if outer[-1] == "imagePullSecrets":  # then the name is that of a Credential
+        wanted += f" && !({has_value('i.userCredential')} && i.userCredential)"
+    return f"({has_values('object.spec', outer)} ? {items}.filter(i, {wanted}).map(i, i.{'.'.join(inner)}) : [])"
 
 
 _SECURITY: Final = (

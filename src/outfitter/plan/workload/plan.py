@@ -12,6 +12,7 @@ from outfitter.plan.diff import diff, prune
 from outfitter.plan.workload import hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import claim_problems, remarks
+from outfitter.plan.workload.delivery import Delivery, deliver
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
@@ -56,7 +57,7 @@ def _without_revision(reader: Reader, request: WorkloadRequest, observed: Observ
     status = replace(status, facts={**status.facts, **facts, "violations": violation_rows(renewal.violations)})
     # Services are created in parallel with the first revision, which may be rejected: the workload never started.
     never_started = not observed.controllers and not observed.revisions
-    left = prune(reader, request.resource, ("Service",), ()) if never_started else ()
+    left = prune(reader, request.resource, ("Service", "Secret"), ()) if never_started else ()
     writes = (*model_cache.on_demand(renewal.resolved), *left)
     also = model_cache.shared_cache(status.facts)
     return Plan(status, writes, also_reconcile=also, replan_after_write=_cache_again(renewal))
@@ -80,12 +81,15 @@ def _with_revision(
     writes = rollout.ordered(reader, observed, result, wanted)
     pending = bool(writes)
     state = backend_of(request.traits).observe(observed.controllers, observed.pods)
+    settled = not pending and not renewal.new and state.state.state is State.READY
+    secrets = _secrets(reader, request, observed, revision, settled=settled)
     problems = [
         *dict.fromkeys((*renewal.problems, *scale.problems)),
         *(() if renewal.new else backend_of(request.traits).limits(run)),
         *_draft_note(reader, request, revision),
         *conflicts.values(),
         *result.problems,
+        *secrets.problems,
         *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
@@ -105,6 +109,7 @@ def _with_revision(
     return Plan(
         replace(status, facts=facts),
         (
+            *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
             *prune(reader, request.resource, child_kinds(), wanted),
@@ -113,6 +118,15 @@ def _with_revision(
         ),
         replan_after_write=(pending and not foreseen) or _cache_again(renewal),
     )
+
+
+def _secrets(
+    reader: Reader, request: WorkloadRequest, observed: ObservedState, revision: Revision, *, settled: bool
+) -> Delivery:
+    """Return the Secrets with private Credentials; none for a workload that was never started."""
+    if request.stopped and not observed.controllers:
+        return Delivery(tuple(prune(reader, request.resource, ("Secret",), ())))
+    return deliver(reader, request, revision, observed, settled=settled)
 
 
 def _cache_again(renewal: Renewal) -> bool:

@@ -18,6 +18,7 @@ from outfitter.policy.violation import Violation
 from outfitter.problems import Problem, serious
 from outfitter.render import workload
 from outfitter.render.workload import Rendered
+from outfitter.resolve.private import requester
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import elevation_allowed, enforced_level
@@ -83,7 +84,8 @@ def _lacks_pull_secret(reader: Reader, request: WorkloadRequest, observed: Obser
         return False
     pods = [group.template["spec"] for group in current.groups]
     images = [container["image"] for pod in pods for container in pod["containers"]]
-    wanted = set(pull_secrets(reader, request.namespace, current.spec, images, Found(), request.type))
+    found = Found(requester(reader, request.resource.live))
+    wanted = set(pull_secrets(reader, request.namespace, current.spec, images, found, request.type))
     return any(wanted - {item["name"] for item in pod.get("imagePullSecrets") or ()} for pod in pods)
 
 

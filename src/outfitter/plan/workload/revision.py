@@ -160,7 +160,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "inputs": revision.inputs,
         "type": revision.type,
         "submission": revision.submission,
-        "sources": [dict(vars(source)) for source in revision.sources],
+        "sources": [_stored(source) for source in revision.sources],
         "origins": revision.origins,
         "notes": [
             {"reason": str(item.reason), "message": item.message, "field": item.field} for item in revision.notes
@@ -173,6 +173,11 @@ def _data(revision: Revision) -> dict[str, Any]:
         "metadata": revision.metadata,
     }
     return {key: without_nulls(value) for key, value in stored.items() if value is not None}
+
+
+def _stored(source: Source) -> dict[str, Any]:
+    """Return a source as a revision holds it; those of earlier versions have no field `secret`."""
+    return {key: value for key, value in vars(source).items() if key != "secret" or value}
 
 
 def manifest(revision: Revision, resource: Resource) -> dict[str, Any]:
@@ -201,16 +206,13 @@ def read(live: CachedObject) -> Revision:
     """Read a revision; unknown fields of another version of Outfitter are ignored."""
     body = live.body
     data = body["data"]
-    known = Source.__dataclass_fields__
     return Revision(
         live.name,
         int(body["revision"]),
         data.get("inputs", ""),
         data.get("type", "workspace"),
         data.get("submission", {}),
-        tuple(
-            Source(**{key: value for key, value in item.items() if key in known}) for item in data.get("sources", ())
-        ),
+        sources_of(live),
         data.get("origins", {}),
         tuple(Problem(item["reason"], item["message"], Level.NOTE, item["field"]) for item in data.get("notes", ())),
         tuple(PodSet.read(group) for group in data["groups"]),
@@ -219,6 +221,15 @@ def read(live: CachedObject) -> Revision:
         data.get("artifact"),
         data.get("facts"),
         data.get("metadata"),
+    )
+
+
+def sources_of(live: CachedObject) -> tuple[Source, ...]:
+    """Return the assets that a ControllerRevision was made from."""
+    known = Source.__dataclass_fields__
+    data = live.body.get("data") or {}
+    return tuple(
+        Source(**{key: value for key, value in item.items() if key in known}) for item in data.get("sources", ())
     )
 
 
@@ -235,7 +246,7 @@ def outdated(reader: Reader, revision: Revision, namespace: str) -> list[dict[st
         elif live.generation != source.generation:
             numbers = {"usedGeneration": source.generation, "generation": live.generation}
             found.append({**entry, **numbers, "reason": "Edited"})
-        elif source.version and source.version != _content_version(reader, namespace, source.name):
+        elif source.version and source.version != _content_version(reader, namespace, source):
             found.append({**entry, "reason": "Rotated"})
     return [*found, *_new_policies(reader, revision, namespace)]
 
@@ -250,7 +261,10 @@ def _new_policies(reader: Reader, revision: Revision, namespace: str) -> Iterato
             yield {**entry, "generation": live.generation, "reason": "Added"}
 
 
-def _content_version(reader: Reader, namespace: str, credential: str) -> str:
-    secret = reader.get("Secret", namespace, credential_secret(credential))
+def _content_version(reader: Reader, namespace: str, source: Source) -> str:
+    """Return the version of the content of a Credential; that of the revision where its own Secret is not there yet."""
+    secret = reader.get("Secret", namespace, source.secret or credential_secret(source.name))
+    if secret is None and source.secret:
+        return source.version
     annotations: Mapping[str, str] = (secret.body["metadata"].get("annotations") or {}) if secret else {}
     return annotations.get(ANNOTATION_SOURCE_VERSION, "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from outfitter.problems import Problem
+from outfitter.resolve.private import Requester, Use
 from outfitter.snapshot import Reader, Resource
 
 
@@ -31,8 +32,8 @@ class VolumeUse:
         return self if self.mount_path else replace(self, mount_path=path or "")
 
 
-Lookup = Problem | tuple[Resource, str] | None
-"""A problem, or the Credential whose content a volume mounts with the version of that content."""
+Lookup = Problem | Use | None
+"""A problem, or the Credential whose content a volume mounts."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class BaseVolume(ABC):
     use: VolumeUse
 
     @abstractmethod
-    def look_up(self, reader: Reader, namespace: str) -> Lookup:
-        """Look up the object in the workload's namespace that the volume mounts."""
+    def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
+        """Look up the object in the workload's namespace that the volume mounts. `user`: the workload."""
 
     @abstractmethod
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
@@ -58,7 +59,7 @@ class BaseVolume(ABC):
 class StandaloneVolume(BaseVolume):
     """A volume that mounts no other object of the cluster."""
 
-    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+    def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Return nothing: there is no object to look up."""
         return None
 

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
+from outfitter.resolve.private import Use
 from outfitter.resolve.references import Found
 from outfitter.resolve.volumes.pvc import PvcVolume
+from outfitter.resolve.volumes.secret import SecretVolume
 from outfitter.resolve.volumes.types import Volume
 from outfitter.snapshot import Reader
 
 
-def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], found: Found) -> None:
-    """Look up the objects that the volumes mount."""
+def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], found: Found) -> list[Volume]:
+    """Look up the objects that the volumes mount. Returns the volumes with the Secrets of private Credentials."""
+    checked: list[Volume] = []
     for volume in volumes:
-        result = volume.look_up(reader, namespace)
+        result = volume.look_up(reader, namespace, found.user)
         if isinstance(result, Problem):
             found.problems.append(result)
         elif result is not None:
-            found.keep(*result, named_by=volume.use.field)
+            found.keep_use(result, volume.use.field)
+        if isinstance(result, Use) and result.secret and isinstance(volume, SecretVolume):
+            checked.append(replace(volume, secret=result.secret))
+        else:
+            checked.append(volume)
         if isinstance(volume, PvcVolume):
             differing = volume.contradictions(reader, namespace, volume.use.field)
             # A DataSource reports its own notes.
             found.problems += [item for item in differing if volume.use.asset is None or item.level > Level.NOTE]
+    return checked
 
 
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[Volume]) -> list[Volume]:

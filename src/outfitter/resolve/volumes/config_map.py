@@ -8,6 +8,7 @@ from outfitter.api.v1alpha1.volumes import ConfigMapVolumeFields
 from outfitter.naming import data_source_config_map
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.private import Requester
 from outfitter.resolve.references import key_problem, other_object
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
 from outfitter.snapshot import Reader
@@ -27,7 +28,7 @@ class ConfigMapVolume(BaseVolume):
         name = data_source_config_map(use.name) if use.copied else source.config_map or ""
         return ConfigMapVolume(use.at(source.mount_path), name, source.sub_path, source.default_mode)
 
-    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+    def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up the ConfigMap. The check for completeness reports a volume without a name."""
         if not self.config_map:
             return None

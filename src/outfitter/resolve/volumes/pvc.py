@@ -9,6 +9,7 @@ from outfitter.naming import fit, workload_volume
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.causes import first_cause
+from outfitter.resolve.private import Requester
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
 from outfitter.resolve.volumes.existing_claim import contradictions
 from outfitter.snapshot import Reader
@@ -56,7 +57,7 @@ class PvcVolume(BaseVolume):
         """The claim that the workload itself creates; None where the claim exists or the DataSource creates it."""
         return self.info if not self.existing and (self.use.asset is None or self.ephemeral) else None
 
-    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+    def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up a claim that the workload does not create."""
         asset, name = self.use.asset, f"PersistentVolumeClaim {namespace}/{self.claim_name}"
         if not self.existing and (asset is None or self.ephemeral):

@@ -9,6 +9,7 @@ from outfitter.api.v1alpha1 import datasource, storage
 from outfitter.naming import credential_secret
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.private import Requester
 from outfitter.resolve.references import credential_key, key_problem
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
@@ -32,10 +33,10 @@ class SecretVolume(BaseVolume):
         secret = credential_secret(source.credential.name) if source.credential else ""
         return SecretVolume(mounted, secret, source.credential, source.default_mode)
 
-    def look_up(self, reader: Reader, namespace: str) -> Lookup:
+    def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up the Credential, otherwise the Secret. The check for completeness reports a volume without a name."""
         if self.credential is not None:
-            return credential_key(reader, namespace, self.credential, "", f"{self.use.field}.credential")
+            return credential_key(reader, namespace, self.credential, "", f"{self.use.field}.credential", user)
         return key_problem(reader, "Secret", namespace, self.secret, "", self.use.field) if self.secret else None
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:

@@ -25,6 +25,13 @@ def write(world: World, user: str, body: dict[str, Any], **run_as: str) -> None:
     unstamped(world, stamped(world.cluster, user, body, run_as))
 
 
+def stamped(user: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A manifest with the stamps that it gets when a user creates it; those that it has stay."""
+    meta = body["metadata"]
+    stamps = {ANNOTATION_CREATED_BY: user, ANNOTATION_UPDATED_BY: user, ANNOTATION_UPDATED_GENERATION: "1"}
+    return {**body, "metadata": {**meta, "annotations": {**stamps, **meta.get("annotations", {})}}}
+
+
 def unstamped(world: World, body: dict[str, Any]) -> None:
     """An object is written, with what its manifest says and no more."""
     world.cluster.user_apply(body)
