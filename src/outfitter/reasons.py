@@ -46,7 +46,7 @@ class Reason(StrEnum):
         Level.STALLED,
         "The author of the workload cannot use the Credential. It is private and another user created it, it is "
         "private and the user is a shared download, or `userCredential` names one that is not private.",
-        "Create your own Credential, name another one, or let its creator write the workload.",
+        "Create your own Credential, name another one, or let its creator change the spec of the workload.",
     )
     DOMAIN_MISSING = (
         "DomainMissing",

@@ -328,9 +328,9 @@ async def test_the_edit_of_another_user_is_refused_and_the_workload_runs_on(worl
     await world.settle()
     assert [value(item) for item in delivered(world)] == ["new"], "the running revision follows the rotation"
     await quiet(world)
-    write(world, ANN, workspace(variable(), args="--all"))
+    write(world, ANN, workspace(variable(), args="--some"))
     await world.settle()
-    assert pod(world)["containers"][0]["args"] == ["--all"]
+    assert pod(world)["containers"][0]["args"] == ["--some"]
     assert reason(world.status("Workspace", "lab")) == "Running"
 
 

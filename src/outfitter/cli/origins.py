@@ -165,7 +165,7 @@ def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[PodValue]:
         name: f"{source.kind} {source.name}"
         for source in revision.sources
         if source.kind == "Credential"
-        for name in (credential_secret(source.name), credential_pull_secret(source.name))
+        for name in (source.secret or credential_secret(source.name), credential_pull_secret(source.name))
     }
     for name, value in (spec.get("securityContext") or {}).items():
         found = _value(revision, f"securityContext.{name}", _formatted(name, value))

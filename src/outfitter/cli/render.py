@@ -115,12 +115,13 @@ def _pairs(extra: list[str]) -> Iterator[tuple[str, str]]:
 def print_issues(simulation: Simulation) -> bool:
     """Print all issues on standard error. Returns whether every object can be rendered."""
     from outfitter.cli.table import row
+    from outfitter.reasons import Reason
 
     rows = [row(live.body, live.kind) for live in simulation.resources()]
     for item in rows:
         for text in item.issues:
             console.print_message(f"{item.title}: {text}", "red" if item.has_problem else "yellow")
-    if any(issue.get("issue") == "NeedsIdentity" for live in simulation.resources() for issue in _issues(live.body)):
+    if any(issue.get("issue") == Reason.NEEDS_IDENTITY for live in simulation.resources() for issue in _issues(live.body)):
         console.print_message("To render an object as that of a user, add --as USER.")
     return not any(item.has_problem for item in rows)
 

@@ -142,7 +142,7 @@ def _refusal(reader: Reader, namespace: str, credential: Resource, field: str, u
     whose = f"user {foreign_name(shown(creator))}" if credential.live.namespace == namespace else "another user"
     text = (
         f"{credential.key} is private and belongs to {whose}. The author of this {user.live.kind} is "
-        f"{foreign_name(shown(user.name))}. Create your own Credential, or let the owner write the workload."
+        f"{foreign_name(shown(user.name))}. Create your own Credential, or let its owner change the spec."
     )
     return stalled(Reason.CREDENTIAL_FORBIDDEN, text, field)
 
