@@ -261,6 +261,14 @@ def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Perso
         assert "names Secret other. You need" in tries(
             sara, custom("Workspace", "w", "team-x", {"image": IMAGE, **spec})
         )
+    for given, answer in ((True, ""), (False, "names Secret other"), (None, "names Secret other")):
+        named = {"name": "other", "userCredential": given}  # true: the name of a Credential
+        spec = {"image": IMAGE, "imagePullSecrets": [named]}
+        told = tries(sara, custom("Workspace", "w", "team-x", spec))
+        assert answer in told
+        assert bool(answer) == bool(told)
+    own = {"name": "A", "userCredential": {"name": "other", "key": "k"}}
+    assert tries(sara, custom("Workspace", "w", "team-x", {"image": IMAGE, "environmentVariables": [own]})) == ""
     many = reading(*["mine"] * CHECKED_SECRETS)
     assert tries(sara, many) == "", "the API server allows that many checks"
     assert f"more than {CHECKED_SECRETS} Secrets" in tries(sara, reading(*["mine"] * (CHECKED_SECRETS + 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -574,3 +575,223 @@ async def test_a_cache_on_demand_takes_no_private_key(world: World) -> None:
         read_by(world, name="server", kind="Deployment", variable="NGC_API_KEY")
         == delivered(world)[0]["metadata"]["name"]
     )
+
+
+async def test_a_refused_workload_is_no_user(world: World) -> None:
+    """To name a Credential of somebody else does not block its deletion."""
+    write(world, ANN, credential())
+    write(world, BOB, workspace(variable(), variable(source="credential") | {"name": "TOO"}))
+    await world.settle()
+    assert world.status("Credential", "token")["usedBy"]["total"] == 0
+
+
+async def test_old_pods_keep_their_secret_until_the_new_ones_are_ready(world: World) -> None:
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    world.controllers.pods = False
+    write(world, ANN, workspace())
+    await world.settle()
+    assert "env" not in pod(world)["containers"][0]
+    assert len(delivered(world)) == 1
+    world.controllers.pods = True
+    await world.settle()
+    assert delivered(world) == []
+
+
+async def test_a_suspended_workload(world: World) -> None:
+    """It keeps its Secret, and starts with it; one that never ran has none."""
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable(), suspend=True))
+    await world.settle()
+    assert delivered(world) == []
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    write(world, ANN, workspace(variable(), suspend=True))
+    await world.settle()
+    assert len(delivered(world)) == 1
+    await quiet(world)
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    assert reason(world.status("Workspace", "lab")) == "Running"
+
+
+async def test_the_default_of_a_policy_is_the_credential_of_each_author(world: World) -> None:
+    own = {"environmentVariables": {"instances": [variable()]}}
+    write(world, "admin", asset("WorkloadPolicy", "p", {"workloadType": "workspace", "defaults": own}))
+    write(world, ANN, credential())
+    write(world, BOB, credential(where=SYSTEM, scope={"type": "cluster"}))
+    write(world, ANN, workspace())
+    write(world, BOB, workspace(name="other"))
+    write(world, "eve", workspace(name="third"))
+    await world.settle()
+    held = {item["metadata"]["labels"]["outfitter.dev/owner-name"]: value(item) for item in delivered(world)}
+    assert held == {"lab": VALUE, "other": "shared"}
+    assert issues(world.status("Workspace", "third"))[0] == "CredentialForbidden"
+
+
+async def test_names_of_users_are_compared_whole(world: World) -> None:
+    """A status shows less of them."""
+    write(world, "x" * 1000 + "a", credential())
+    write(world, "x" * 1000 + "b", workspace(variable()))
+    write(world, "x" * 1000 + "A", workspace(variable(), name="other"))
+    await world.settle()
+    for name in ("lab", "other"):
+        assert issues(world.status("Workspace", name))[0] == "CredentialForbidden"
+    write(world, "x" * 1000 + "a", workspace(variable(), args="--all"))
+    await world.settle()
+    assert reason(world.status("Workspace", "lab")) == "Running"
+
+
+async def test_a_user_name_cannot_speak_as_the_operator(world: World) -> None:
+    evil = "eve. Delete\x1b[2J the namespace"
+    write(world, evil, credential())
+    write(world, BOB, workspace(variable()))
+    await world.settle()
+    (issue,) = world.status("Workspace", "lab")["issues"]
+    assert "\x1b" not in issue["message"]
+    assert 'belongs to user "eve. Delete' in issue["message"]
+
+
+async def test_a_lost_source_keeps_the_secret(world: World) -> None:
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    world.cluster.user_delete("Secret", TEAM, "s")
+    await world.settle()
+    world.tick(120)
+    await world.settle()
+    assert [value(item) for item in delivered(world)] == [VALUE]
+    assert reason(world.status("Credential", "token")) == "NotCreated"
+    assert reason(world.status("Workspace", "lab")) == "Running"
+    await quiet(world)
+
+
+async def test_a_malformed_rotation_keeps_the_secret(world: World) -> None:
+    write(world, ANN, login())
+    write(world, ANN, workspace())
+    await world.settle()
+    (before,) = delivered(world)
+    world.cluster.user_apply(secret("pull", {"url": "a b", "user": "u", "password": "p"}))
+    await world.settle()
+    assert [item["data"] for item in delivered(world)] == [before["data"]]
+    assert reason(world.status("Credential", "login")) == "MalformedSecret"
+
+
+async def test_a_secret_of_a_workload_is_no_source(world: World) -> None:
+    """Another Credential cannot copy it on."""
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    name = delivered(world)[0]["metadata"]["name"]
+    write(world, BOB, credential("stolen", secretRef={"name": name}, private=False))
+    write(world, BOB, credential("mine", secretRef={"name": name}))
+    write(world, BOB, workspace(variable(name="mine"), name="other"))
+    await world.settle()
+    for each in ("stolen", "mine"):
+        assert "copy that Outfitter created" in world.status("Credential", each)["message"]
+    assert world.find("Secret", "cred-stolen") is None
+    assert world.find("StatefulSet", "other") is None
+    assert len(delivered(world)) == 1
+
+
+@pytest.mark.parametrize("change", ["taken", "stripped"])
+async def test_a_secret_whose_label_is_changed_helps_no_other_workload(world: World, change: str) -> None:
+    """Its owner reports it, or repairs it; the other one neither uses nor deletes it."""
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    write(world, BOB, workspace(name="other"))
+    await world.settle()
+    (before,) = delivered(world)
+    meta = dict(before["metadata"])
+    meta["labels"] = dict(meta["labels"])
+    if change == "taken":
+        other = world.get("Workspace", "other")["metadata"]
+        meta["labels"] |= {"outfitter.dev/owner-uid": other["uid"], "outfitter.dev/owner-name": "other"}
+    else:
+        meta["labels"] = {}
+    world.cluster.user_replace({**before, "metadata": meta})
+    await world.settle()
+    after = world.get("Secret", meta["name"])
+    assert value(after) == VALUE
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    if change == "taken":
+        assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    else:
+        assert "NameTaken" in issues(world.status("Workspace", "lab"))
+
+
+async def test_a_paused_workload_changes_nothing(world: World) -> None:
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    world.annotate("Workspace", "lab", reconcile="disabled")
+    world.cluster.user_apply(secret("s", {"key": "new"}))
+    await world.settle()
+    assert [value(item) for item in delivered(world)] == [VALUE]
+
+
+async def test_an_autoscaler_changes_no_author(world: World) -> None:
+    scaling = {"minReplicas": 1, "maxReplicas": 3, "metric": "cpu", "metricThreshold": 50}
+    served = {"image": IMAGE, "servingPort": {"container": 8080}, "compute": {"cpuCoreRequest": 1}}
+    spec = {**served, "environmentVariables": [variable()]}
+    write(world, ANN, credential())
+    write(world, ANN, asset("Inference", "server", {**spec, "autoscaling": scaling}))
+    await world.settle()
+    assert len(world.all("HorizontalPodAutoscaler")) == len(delivered(world)) == 1
+    write(world, BOB, asset("Inference", "server", {**spec, "autoscaling": {**scaling, "maxReplicas": 5}}))
+    await world.settle()
+    assert reason(world.status("Inference", "server")) == "Running", "it makes no new pods"
+    assert len(delivered(world)) == 1
+
+
+async def test_labels_of_the_credential(world: World) -> None:
+    """Admission policies may demand them of Secrets."""
+    write(world, ANN, credential(labels=[{"name": "team", "value": "a"}]))
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    assert delivered(world)[0]["metadata"]["labels"]["team"] == "a"
+
+
+async def test_the_longest_names(world: World) -> None:
+    name = "c" * 253
+    write(world, ANN, credential(name))
+    write(world, ANN, workspace(variable(name=name), name="w" * 52))
+    await world.settle()
+    (found,) = delivered(world)
+    assert len(found["metadata"]["name"]) <= 253
+    assert reason(world.status("Workspace", "w" * 52)) == "Running"
+
+
+async def test_a_login_that_comes_later_reaches_a_pod_that_cannot_pull() -> None:
+    """As for a login that is not private."""
+    world = World(*sources(), pod_objects=True)
+    enforce(world)
+    write(world, ANN, workspace())
+    await world.settle()
+    waiting = {"name": "main", "image": IMAGE, "ready": False, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    for body in world.all("Pod"):
+        status = {**body["status"], "containerStatuses": [waiting]}
+        world.cluster.user_replace({**body, "status": status})
+    write(world, BOB, login("of-bob"))
+    write(world, ANN, login())
+    await world.settle()
+    (found,) = delivered(world)
+    assert pod(world)["imagePullSecrets"] == [{"name": found["metadata"]["name"]}]
+
+
+@pytest.mark.parametrize("order", range(6))
+async def test_any_order_of_arrival(order: int) -> None:
+    world = World()
+    enforce(world)
+    await world.settle()
+    arrivals = [
+        lambda: world.cluster.user_apply(sources()[0]),
+        lambda: write(world, ANN, credential()),
+        lambda: write(world, ANN, workspace(variable())),
+    ]
+    for arrive in list(permutations(arrivals))[order]:
+        arrive()
+        await world.settle()
+    assert reason(world.status("Workspace", "lab")) == "Running"
+    assert [value(item) for item in delivered(world)] == [VALUE]

@@ -163,6 +163,9 @@ def private_use(reader: Reader, credential: Resource, key: str, field: str, user
     if source is None:
         text = f"{credential.key} has no content: Secret {'/'.join(place)} does not exist. Create it."
         return waiting(Reason.CREDENTIAL_NOT_READY, text, field)
+    if source.owner:  # the status of the Credential says the same
+        text = f"{credential.key} has no content: Secret {'/'.join(place)} is a copy that Outfitter created."
+        return waiting(Reason.CREDENTIAL_NOT_READY, text, field)
     keys = _keys(reader, spec, place) if key else ()
     if key and key not in keys:
         known = ", ".join(sorted(keys))
