@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from outfitter.resolve.identity import BINDING, POLICY
-from outfitter.simulator.authors import LONG_AGO, enforce_stamps, stamped
+from outfitter.simulator import authors
 from world import World
 
 
-def enforce(world: World, since: str = LONG_AGO) -> None:
-    """The policy and its binding exist."""
-    enforce_stamps(world.cluster, world.settings.identity_policy, since)
+def enforce(world: World, uid: str = authors.BINDING_UID) -> None:
+    """The policy and its binding exist. `uid`: that of the binding, another one each time that it is created."""
+    authors.enforce_stamps(world.cluster, world.settings.identity_policy, uid)
 
 
 def remove(world: World) -> None:
@@ -21,15 +21,19 @@ def remove(world: World) -> None:
 
 
 def write(world: World, user: str, body: dict[str, Any], **run_as: str) -> None:
-    """A user writes an object, and the API server stamps it."""
-    unstamped(world, stamped(world.cluster, user, body, run_as))
+    """A user writes the spec of an object, and the API server stamps it."""
+    meta = body["metadata"]
+    binding = world.cluster.find(BINDING, "", world.settings.identity_policy)
+    assert binding is not None, "the policy is not there"
+    old = world.cluster.find(body["kind"], meta["namespace"], meta["name"])
+    unstamped(world, authors.stamped(user, body, run_as, old, binding["metadata"]["uid"]))
 
 
 def stamped(user: str, body: dict[str, Any]) -> dict[str, Any]:
     """A manifest with the stamps that it gets when a user creates it; those that it has stay."""
-    meta = body["metadata"]
-    stamps = {ANNOTATION_CREATED_BY: user, ANNOTATION_UPDATED_BY: user, ANNOTATION_UPDATED_GENERATION: "1"}
-    return {**body, "metadata": {**meta, "annotations": {**stamps, **meta.get("annotations", {})}}}
+    given = body["metadata"].get("annotations", {})
+    full = authors.stamped(user, body, {})
+    return {**full, "metadata": {**full["metadata"], "annotations": {**full["metadata"]["annotations"], **given}}}
 
 
 def unstamped(world: World, body: dict[str, Any]) -> None:

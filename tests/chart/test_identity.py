@@ -17,16 +17,17 @@ from outfitter.api.v1alpha1 import GROUP, KINDS, Kind
 from outfitter.codegen.admission.identity import STAMPS
 from outfitter.naming import (
     ANNOTATION_CREATED_BY,
+    ANNOTATION_CREATED_UNDER,
     ANNOTATION_RUN_AS,
     ANNOTATION_UPDATED_BY,
-    ANNOTATION_UPDATED_GENERATION,
+    ANNOTATION_UPDATED_UNDER,
     LABEL_ON_DEMAND,
 )
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.connection import APPLY_PATCH, JSON, MERGE_PATCH, Connection
 
 from .conftest import Helm, Manifest, eventually
-from .objects import ACCOUNT, apply, custom, namespace, path
+from .objects import ACCOUNT, apply, custom, get, namespace, path
 
 pytestmark = pytest.mark.cluster
 
@@ -49,7 +50,12 @@ SPECS: Final[Mapping[str, Manifest]] = {
     "ArtifactRepository": {"type": "service"},
     "NimCache": {"image": "nvcr.io/nim/a:1"},
 }
-FORGED: Final = {**dict.fromkeys(STAMPS, "evil"), ANNOTATION_RUN_AS["uid"]: "0"}
+FORGED: Final = {
+    **dict.fromkeys(STAMPS, "evil"),
+    ANNOTATION_CREATED_UNDER: "00000000-0000-4000-8000-000000000000",
+    ANNOTATION_UPDATED_UNDER: "00000000-0000-4000-8000-000000000000/1",
+    ANNOTATION_RUN_AS["uid"]: "0",
+}
 ANN, BOB = "ann@example.com", "bob"
 ADMIN: Final = "system:masters"  # RBAC and the other policies let everything through
 
@@ -75,6 +81,10 @@ def stamping(sandbox: Sandbox, install: list[Manifest], policies: list[Manifest]
         sandbox.connection().request("DELETE", path(manifest))
 
 
+_BINDINGS = ["none yet"]
+"""The uid of each binding that there was."""
+
+
 def _wait_until_stamped(sandbox: Sandbox) -> None:
     """Policies count a moment after they were written."""
     probe = custom("ComputeResource", "probe", "stamps", {"cpuCoreRequest": 1})
@@ -86,6 +96,8 @@ def _wait_until_stamped(sandbox: Sandbox) -> None:
         return status < 300 and bool(stamps(body))
 
     eventually(stamped)
+    (binding,) = [item for item in identity_policies() if item["kind"] == "MutatingAdmissionPolicyBinding"]
+    _BINDINGS.append(get(sandbox, binding)["metadata"]["uid"])
 
 
 def user(sandbox: Sandbox, name: str, **extra: str) -> Connection:
@@ -98,7 +110,7 @@ def user(sandbox: Sandbox, name: str, **extra: str) -> Connection:
 def stamps(body: Manifest) -> dict[str, str]:
     """Those of an object."""
     given = body["metadata"].get("annotations") or {}
-    return {name: given[name] for name in STAMPS if name in given}
+    return {name: given[name].replace(_BINDINGS[-1], "<binding>") for name in STAMPS if name in given}
 
 
 def wanted(creator: str, updater: str, generation: int, **run_as: str) -> dict[str, str]:
@@ -106,8 +118,9 @@ def wanted(creator: str, updater: str, generation: int, **run_as: str) -> dict[s
     ids = {ANNOTATION_RUN_AS[name]: value for name, value in run_as.items()}
     return {
         ANNOTATION_CREATED_BY: creator,
+        ANNOTATION_CREATED_UNDER: "<binding>",
         ANNOTATION_UPDATED_BY: updater,
-        ANNOTATION_UPDATED_GENERATION: str(generation),
+        ANNOTATION_UPDATED_UNDER: f"<binding>/{generation}",
         **ids,
     }
 
@@ -281,7 +294,7 @@ def test_the_account_of_the_operator(stamping: Sandbox, kind: Kind) -> None:
     assert (status, "only the API server sets" in answer["message"]) == (403, True)
     assert stamps(send(operator, "POST", where, plain)) == {}
     body = send(other, "PATCH", path(manifest), {"spec": {"description": "b"}}, MERGE_PATCH)
-    assert stamps(body) == {ANNOTATION_UPDATED_BY: BOB, ANNOTATION_UPDATED_GENERATION: "2"}
+    assert stamps(body) == {ANNOTATION_UPDATED_BY: BOB, ANNOTATION_UPDATED_UNDER: "<binding>/2"}
     stamping.connection().answer("DELETE", path(manifest))
     assert stamps(send(other, "POST", where, plain)) == wanted(BOB, BOB, 1)
     stamping.connection().answer("DELETE", path(manifest))
@@ -341,7 +354,9 @@ def test_policies_removed_and_put_back(stamping: Sandbox, policies: list[Manifes
         apply(stamping, binding)
     _wait_until_stamped(stamping)
     body = send(bob, "PATCH", where, {"spec": {"description": "b"}}, MERGE_PATCH)
-    assert stamps(body) == wanted("evil", BOB, 2)
+    kept = {name: FORGED[name] for name in (ANNOTATION_CREATED_BY, ANNOTATION_CREATED_UNDER)}
+    assert stamps(body) == {**wanted("evil", BOB, 2), **kept}
+    assert len(set(_BINDINGS)) == len(_BINDINGS), "a new binding has a uid that no one can know before"
     stamping.connection().answer("DELETE", where)
 
 
@@ -411,6 +426,33 @@ def test_the_chart_knows_where_the_kind_is(helm: Helm) -> None:
 def test_a_key_of_the_login_cannot_break_out(helm: Helm, key: str) -> None:
     """It becomes part of an expression."""
     assert "identity" in helm.refusal(f"identity.extraKeys.uid={json.dumps(key)}")
+
+
+def test_an_operator_of_single_namespaces_gets_no_policies(helm: Helm) -> None:
+    """It may not read them, so it would believe no stamp."""
+    manifests = helm.template("identity.enabled=true", watchNamespaces=["team-a"])
+    assert not [item for item in manifests if item["kind"].startswith("MutatingAdmission")]
+
+
+def test_two_pairs_of_policies_refuse_no_honest_write(stamping: Sandbox, policies: list[Manifest]) -> None:
+    """Another release in the cluster, with other fields of the login."""
+    text = json.dumps(policies).replace("outfitter-identity", "second-identity").replace("example.com/", "example.org/")
+    second = json.loads(text)
+    for manifest in second:
+        apply(stamping, manifest)
+    manifest = custom("Workspace", "shared", "stamps", SPECS["Workspace"])
+
+    def both() -> bool:
+        status, body = user(stamping, ANN, uid="7").answer(
+            "PATCH", f"{path(manifest)}?fieldManager=m&dryRun=All", manifest, APPLY_PATCH
+        )
+        assert status < 300, body
+        return _BINDINGS[-1] not in body["metadata"]["annotations"][ANNOTATION_CREATED_UNDER]
+
+    eventually(both)  # of two that stamp, the last one wins: the operator of the other does not believe it
+    for manifest in second:
+        stamping.connection().request("DELETE", path(manifest))
+    _wait_until_stamped(stamping)
 
 
 def test_the_keys_of_the_login_reach_the_policy_and_the_operator(helm: Helm) -> None:

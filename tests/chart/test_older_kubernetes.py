@@ -57,6 +57,6 @@ def test_fields_that_need_an_author_say_which_version_has_it(
         done = eventually(
             lambda: get(older, plain), lambda item: item.get("status", {}).get("syncStatus") == "No issues found"
         )
-        assert {"createdBy", "updatedBy", "identityPolicy"}.isdisjoint(done["status"])
+        assert {"createdBy", "updatedBy", "stamps"}.isdisjoint(done["status"])
         assert done["status"]["updatedAt"] == done["metadata"]["creationTimestamp"]
         assert done["metadata"].get("annotations", {}) == {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stamps import enforce, remove, unstamped, write
 
+from stamps import enforce, remove, unstamped, write
 from world import World, asset
 
 IMAGE = "registry.example.com/notebook:1"
@@ -140,7 +140,7 @@ async def test_an_author_who_is_not_known(world: World) -> None:
     """An object from before the policy."""
     remove(world)
     unstamped(world, notebook())
-    enforce(world, "2999-01-01T00:00:00Z")
+    enforce(world, "binding-2")
     await world.settle()
     assert [seen for seen, _ in issues(world)] == ["IdentityMissing"]
     write(world, ANN, notebook(f"{IMAGE}-b"), **FULL)

@@ -479,7 +479,7 @@ async def test_a_credential_from_before_the_policy(world: World) -> None:
     remove(world)
     unstamped(world, credential())
     await world.settle()
-    enforce(world, "2999-01-01T00:00:00Z")
+    enforce(world, "binding-2")
     write(world, ANN, workspace(variable()))
     await world.settle()
     assert reason(world.status("Credential", "token")) == "IdentityMissing"

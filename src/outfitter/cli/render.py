@@ -101,7 +101,7 @@ def _written(
     ids = {name: fields[key] for name, key in keys.items() if key in fields}
     enforce_stamps(simulation.cluster, settings.identity_policy)
     for body in objects:
-        yield stamped(simulation.cluster, author, body, ids)
+        yield stamped(author, body, ids)
 
 
 def _pairs(extra: list[str]) -> Iterator[tuple[str, str]]:
@@ -121,7 +121,9 @@ def print_issues(simulation: Simulation) -> bool:
     for item in rows:
         for text in item.issues:
             console.print_message(f"{item.title}: {text}", "red" if item.has_problem else "yellow")
-    if any(issue.get("issue") == Reason.NEEDS_IDENTITY for live in simulation.resources() for issue in _issues(live.body)):
+    if any(
+        issue.get("issue") == Reason.NEEDS_IDENTITY for live in simulation.resources() for issue in _issues(live.body)
+    ):
         console.print_message("To render an object as that of a user, add --as USER.")
     return not any(item.has_problem for item in rows)
 

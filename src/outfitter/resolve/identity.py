@@ -1,7 +1,8 @@
 """Who wrote an object: what of the stamps of the API server, and of its former status, can be believed.
 
-A stamp counts if the policy that sets it was there all the time: since before the object was created, or since before
-the operator last wrote its status. All others may be forged.
+A stamp has the uid of the binding of the policy that set it. With the uid of the present binding it is true, because
+the API server overwrites all others. With another one it is from before that binding, or forged: then it counts only if
+the operator believed the very same stamps before, and the spec has not changed since.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Final
 
 from outfitter.naming import (
     ANNOTATION_CREATED_BY,
+    ANNOTATION_CREATED_UNDER,
     ANNOTATION_RUN_AS,
     ANNOTATION_UPDATED_BY,
-    ANNOTATION_UPDATED_GENERATION,
+    ANNOTATION_UPDATED_UNDER,
     short_hash,
 )
 from outfitter.problems import Problem, printable, stalled
@@ -27,6 +29,8 @@ BINDING: Final = "MutatingAdmissionPolicyBinding"
 _RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
 SHOWN: Final = 253
 """Characters of a user name that a status shows."""
+_CREATED: Final = (ANNOTATION_CREATED_BY, ANNOTATION_CREATED_UNDER)
+_UPDATED: Final = (ANNOTATION_UPDATED_BY, ANNOTATION_UPDATED_UNDER, *ANNOTATION_RUN_AS.values())
 
 
 @dataclass(frozen=True)
@@ -38,74 +42,61 @@ class Author:
     """The ids of the login: uid, gid, groups, those that the login has."""
 
 
-@dataclass(frozen=True)
-class _Policy:
-    uid: str
-    since: str  # RFC 3339
-
-
 def needs_identity(reader: Reader, field: str) -> Problem | None:
     """Return the problem of a field that needs to know who wrote its object, where the API server does not say it."""
-    if _policy(reader) is not None:
-        return None
     if reader.settings.watch_namespaces:
         why = "An operator of single namespaces cannot see whether the API server says that. Remove the field."
     elif not reader.serves(POLICY):
         why = (
-            "The API server says that from Kubernetes 1.36 on, with the kind MutatingAdmissionPolicy. Remove the field."
+            f"The API server says that from Kubernetes 1.36 on, with the kind {POLICY}, which the operator must be "
+            "allowed to read. Remove the field, or ask an administrator."
         )
+    elif (problem := _not_in_force(reader)) is not None:
+        why = f"Ask an administrator to {problem}, or remove the field."
     else:
-        why = (
-            f"Ask an administrator to install {POLICY} {reader.settings.identity_policy} with its binding "
-            "(identity.enabled of the chart, or deploy/identity.yaml), or remove the field."
-        )
+        return None
     return stalled(Reason.NEEDS_IDENTITY, f"The field needs to know who wrote this object. {why}", field)
 
 
 def author(reader: Reader, live: CachedObject) -> Author:
     """Return the author of the spec of an object. A change of its scale keeps the author of the rest."""
-    return _author(_policy(reader), live.body)
+    return _author(live.body) if _binding(reader) and _believed(reader, live.body)[1] else Author()
 
 
-def _author(policy: _Policy | None, body: Mapping[str, Any]) -> Author:
-    if policy is None or not _believed(policy, body):
-        return Author()
+def _author(body: Mapping[str, Any]) -> Author:
     annotations = _annotations(body)
-    ids = {name: annotations[key] for name, key in ANNOTATION_RUN_AS.items() if key in annotations}
+    ids = {name: annotations[key] for name, key in ANNOTATION_RUN_AS.items() if annotations.get(key)}
     return Author(annotations.get(ANNOTATION_UPDATED_BY, ""), ids)
 
 
 def owner(reader: Reader, live: CachedObject) -> str:
     """Return the creator of an object, "" if not known."""
-    return _owner(_policy(reader), live.body)
-
-
-def _owner(policy: _Policy | None, body: Mapping[str, Any]) -> str:
-    born = policy is not None and _born(policy, body)
-    return _annotations(body).get(ANNOTATION_CREATED_BY, "") if born else ""
+    known = _binding(reader) and _believed(reader, live.body)[0]
+    return _annotations(live.body).get(ANNOTATION_CREATED_BY, "") if known else ""
 
 
 def identity_facts(reader: Reader, live: CachedObject, body: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of the status that say who wrote the object, and when. `body`: that of the object."""
-    policy = _policy(reader)
-    meta, before = body["metadata"], body.get("status") or {}
-    born = policy is not None and _born(policy, body)
+    meta, before, annotations = body["metadata"], body.get("status") or {}, _annotations(body)
+    created, updated = _believed(reader, body)
     same = before.get("observedGeneration") == live.generation
-    if _stamps_newest(body) and (known := _author(policy, body).name):
-        updater = shown(known)
+    newest = _generation(annotations) == str(live.generation)
+    if updated and newest:
+        updater = shown(annotations[ANNOTATION_UPDATED_BY])
     else:
         updater = before.get("updatedBy", "") if same else ""
     if same:
         time = before.get("updatedAt", "")
     elif live.generation == 1:
         time = meta.get("creationTimestamp", "")
-    else:  # the API server records no time for a write through scale
-        time = (live.edited if _stamps_newest(body) else "") or reader.now.astimezone(UTC).strftime(_RFC_3339)
+    else:  # the API server records no time for a write through scale, and users can write managedFields
+        now = reader.now.astimezone(UTC).strftime(_RFC_3339)
+        time = min(live.edited, now) if live.edited and newest else now
     facts = {
-        "createdBy": shown(_owner(policy, body)) if born else before.get("createdBy", ""),
+        "createdBy": shown(annotations[ANNOTATION_CREATED_BY]) if created else before.get("createdBy", ""),
         "updatedBy": updater,
         "updatedAt": time,
-        "identityPolicy": policy.uid if policy else "",
+        "stamps": "/".join([created, updated]) if created or updated else "",
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -116,34 +107,54 @@ def shown(user: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 10]}-{short_hash(user, 9)}"
 
 
-def _policy(reader: Reader) -> _Policy | None:
-    """Return the policy that stamps, with its binding; None if the API server has no such kinds, or one is missing."""
+def _binding(reader: Reader) -> str:
+    """Return the uid of the binding of the policy that stamps; "" if the policy is not in force."""
+    binding = reader.get(BINDING, "", reader.settings.identity_policy)
+    return binding.uid if binding is not None and _not_in_force(reader) is None else ""
+
+
+def _not_in_force(reader: Reader) -> str | None:
+    """Return what an administrator has to do before stamps can be believed; None if they can.
+
+    A user who has seen the uid of the binding can forge stamps while the binding selects less, or the policy is gone.
+    """
     name = reader.settings.identity_policy
     policy, binding = (reader.get(kind, "", name) for kind in (POLICY, BINDING))
     if policy is None or binding is None:
-        return None
-    since = max(each.body["metadata"].get("creationTimestamp", "") for each in (policy, binding))
-    return _Policy(short_hash(f"{policy.uid}/{binding.uid}", 16), since)
+        return f"install {POLICY} {name} with its binding (identity.enabled of the chart, or deploy/identity.yaml)"
+    since, bound = (each.body["metadata"].get("creationTimestamp", "") for each in (policy, binding))
+    if binding.generation > 1 or since > bound:
+        return f"delete {BINDING} {name} and create it again: it was edited, or is older than its policy"
+    return None
 
 
-def _born(policy: _Policy, body: Mapping[str, Any]) -> bool:
-    """Return whether an object was created after the policy. Times are whole seconds."""
-    return bool(body["metadata"].get("creationTimestamp", "") > policy.since)
+def _believed(reader: Reader, body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the digests of the stamps about creation and about the newest write of the spec; "" for disbelieved ones.
 
-
-def _believed(policy: _Policy, body: Mapping[str, Any]) -> bool:
-    """Return whether the policy set the stamps: it was there when the object was created, or its spec last written."""
-    if _born(policy, body):
-        return True
-    status = body.get("status") or {}
+    Without a policy in force they keep what was known before, for the status alone.
+    """
+    annotations, status, binding = _annotations(body), body.get("status") or {}, _binding(reader)
+    created, updated = (_digest(annotations, names) for names in (_CREATED, _UPDATED))
+    former_created, _, former_updated = str(status.get("stamps", "")).partition("/")
     same = status.get("observedGeneration") == body["metadata"].get("generation")
-    written_since = not same or "updatedBy" in status
-    return status.get("identityPolicy") == policy.uid and written_since and _stamps_newest(body)
+    if not (binding and annotations.get(ANNOTATION_CREATED_UNDER) == binding) and created != former_created:
+        created = ""
+    stamped = binding and annotations.get(ANNOTATION_UPDATED_UNDER, "").partition("/")[0] == binding
+    if not stamped and not (updated == former_updated and same):
+        updated = ""
+    return created, updated
 
 
-def _stamps_newest(body: Mapping[str, Any]) -> bool:
-    """Return whether the stamps are about the newest spec: a write through scale leaves them as they were."""
-    return _annotations(body).get(ANNOTATION_UPDATED_GENERATION) == str(body["metadata"].get("generation"))
+def _digest(annotations: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """Return a digest of some stamps; "" where the first one, the name of the user, is absent."""
+    if not annotations.get(names[0]):
+        return ""
+    return short_hash(repr([annotations.get(name, "") for name in names]), 16)
+
+
+def _generation(annotations: Mapping[str, str]) -> str:
+    """Return the generation that the stamps are about: a write through scale leaves them as they were."""
+    return annotations.get(ANNOTATION_UPDATED_UNDER, "").partition("/")[2]
 
 
 def _annotations(body: Mapping[str, Any]) -> Mapping[str, str]:

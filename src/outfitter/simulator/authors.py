@@ -7,33 +7,46 @@ from typing import Any, Final
 
 from outfitter.naming import (
     ANNOTATION_CREATED_BY,
+    ANNOTATION_CREATED_UNDER,
     ANNOTATION_RUN_AS,
     ANNOTATION_UPDATED_BY,
-    ANNOTATION_UPDATED_GENERATION,
+    ANNOTATION_UPDATED_UNDER,
 )
 from outfitter.resolve.identity import BINDING, POLICY
 from outfitter.simulator.cluster import SimulatedCluster
 
-LONG_AGO: Final = "2020-01-01T00:00:00Z"
+BINDING_UID: Final = "binding-1"
 
 
-def enforce_stamps(cluster: SimulatedCluster, name: str, since: str = LONG_AGO) -> None:
-    """Create the policy and its binding. `since`: when, RFC 3339."""
+def enforce_stamps(cluster: SimulatedCluster, name: str, uid: str = BINDING_UID) -> None:
+    """Create the policy and its binding. `uid`: that of the binding."""
     for kind in (POLICY, BINDING):
         body = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}}
         stored = cluster.user_apply(body)
-        cluster.user_replace({**stored, "metadata": {**stored["metadata"], "creationTimestamp": since}})
+        if kind == BINDING:
+            cluster.user_replace({**stored, "metadata": {**stored["metadata"], "uid": uid}})
 
 
-def stamped(cluster: SimulatedCluster, user: str, body: Mapping[str, Any], run_as: Mapping[str, str]) -> dict[str, Any]:
-    """Return an object as it is stored when a user writes its spec. `run_as`: uid, gid and groups of the login."""
+def stamped(
+    user: str,
+    body: Mapping[str, Any],
+    run_as: Mapping[str, str],
+    old: Mapping[str, Any] | None = None,
+    binding: str = BINDING_UID,
+) -> dict[str, Any]:
+    """Return an object as it is stored when a user writes its spec.
+
+    `run_as`: uid, gid and groups of the login. `old`: the object before. `binding`: uid of the binding.
+    """
     meta = body["metadata"]
-    old = cluster.find(body["kind"], meta["namespace"], meta["name"])
-    before = (old["metadata"].get("annotations") or {}) if old else {}
+    created = {ANNOTATION_CREATED_BY: user, ANNOTATION_CREATED_UNDER: binding}
+    if old is not None:
+        before = old["metadata"].get("annotations") or {}
+        created = {name: before[name] for name in created if name in before}
     stamps = {
-        ANNOTATION_CREATED_BY: before.get(ANNOTATION_CREATED_BY, "") if old else user,
+        **created,
         ANNOTATION_UPDATED_BY: user,
-        ANNOTATION_UPDATED_GENERATION: str(old["metadata"]["generation"] + 1 if old else 1),
+        ANNOTATION_UPDATED_UNDER: f"{binding}/{old['metadata']['generation'] + 1 if old else 1}",
         **{ANNOTATION_RUN_AS[name]: value for name, value in run_as.items()},
     }
     return {**body, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), **stamps}}}

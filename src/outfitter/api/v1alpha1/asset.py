@@ -178,8 +178,8 @@ class Status(Model):
     """User who last changed the spec. Absent if not known, also after `kubectl scale`."""
     updated_at: Time | None = None
     """When the spec last changed."""
-    identity_policy: StatusName | None = None
-    """Policy of the API server that createdBy and updatedBy rely on."""
+    stamps: StatusName | None = None
+    """Digests of the annotations that createdBy and updatedBy rely on."""
     installation: Annotated[str, Field(max_length=317)] | None = None
     """Installation of Outfitter that manages this object: namespace and name of its Lease. Others leave it alone."""
 
