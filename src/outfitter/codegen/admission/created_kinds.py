@@ -32,12 +32,13 @@ def variables() -> Iterator[dict[str, Any]]:
 
 
 def checks() -> Iterator[dict[str, Any]]:
-    """The user may create such objects directly."""
+    """The user may create such objects directly; or share what has them created in other namespaces only."""
     for each in _CREATED:
+        instead = " || variables.mayShare" if each.verb == "create" else ""
         need = f"You need the verb {each.verb} on {each.plural} in namespace "
         yield {
             "expression": f"!variables.{each.variable} || authorizer.group('{each.group}').resource('{each.plural}')"
-            f".namespace(request.namespace).check('{each.verb}').allowed()",
+            f".namespace(request.namespace).check('{each.verb}').allowed(){instead}",
             "reason": "Forbidden",
             "messageExpression": f"object.kind + ' ' + object.metadata.name + ' {each.what}. {need}' + "
             "request.namespace + '.'",

@@ -13,12 +13,14 @@ from outfitter.codegen.admission import (
     operator_account,
     project_policy,
     requester_rights,
+    share,
 )
 
 POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "protect": deletion.policy_spec,
     "labels": namespace_labels.policy_spec,
     "requester": requester_rights.policy_spec,
+    "share": share.policy_spec,
     "operator": operator_account.policy_spec,
     "effective": effective_policies.policy_spec,
 }

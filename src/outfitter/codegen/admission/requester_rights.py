@@ -15,16 +15,15 @@ from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
-from outfitter.codegen.admission import created_kinds, places, sharing
-from outfitter.codegen.admission.exempt import user_or_tool
+from outfitter.codegen.admission import created_kinds, places, share, sharing
+from outfitter.codegen.admission.exempt import SHARED_NAMESPACE, user_or_tool
 from outfitter.codegen.admission.presence import has_value, has_values
 from outfitter.naming import ANNOTATION_RESTARTED_AT
 
 VERB: Final = "elevate"
 CHECKED_SECRETS: Final = 8
 """Secrets that are checked by name; an object that names more needs the right to read all of the namespace."""
-# A workload runs pods. The others decide what workloads run at their next restart: a volume can hide a program.
-_RUNNING: Final = (
+RUNNING: Final = (
     "artifacts",
     "datasources",
     "environments",
@@ -34,6 +33,7 @@ _RUNNING: Final = (
     "workloadtemplates",
     "workspaces",
 )
+"""Workloads, and what decides what workloads run at their next restart: a volume can hide a program."""
 _INSIDE: Final = "namespace(request.namespace)"
 _NAME: Final = "object.kind + ' ' + object.metadata.name"
 
@@ -62,6 +62,7 @@ def policy_spec() -> dict[str, Any]:
             {"name": "edited", "expression": _EDITED},
             *places.variables(),
             _runs(),
+            *share.instead_of_pods(),
             *_secrets(),
             {"name": "policyNames", "expression": _policy_names()},
             {"name": "reowned", "expression": f"oldObject != null && {_REOWNED}"},
@@ -249,7 +250,10 @@ def _policy_secrets_check() -> dict[str, Any]:
 def _config_map_check() -> dict[str, Any]:
     """The content of a ConfigMap that is shared reaches other namespaces."""
     source = "object.spec.configMapVolume"
-    shared = f"{has_value('object.spec.scope')} && {has_value('object.spec.scope.type')} && object.spec.scope.type"
+    given = f"({has_value('object.spec.scope')} && {has_value('object.spec.scope.type')})"
+    # Without a scope, an object is shared with the cluster in the namespace of shared assets, and nowhere else.
+    default = f"(request.namespace == '{SHARED_NAMESPACE}' ? 'cluster' : 'project')"
+    shared = f"({given} ? object.spec.scope.type : {default})"
     named = f"{has_value(source)} && {has_value(f'{source}.configMap')}"
     return {
         "expression": "!variables.edited || request.resource.resource != 'datasources' || "
@@ -275,16 +279,18 @@ def _owners_check() -> dict[str, Any]:
 
 
 def _runs() -> dict[str, Any]:
-    running = ", ".join(f"'{plural}'" for plural in _RUNNING)
+    running = ", ".join(f"'{plural}'" for plural in RUNNING)
     return {"name": "runs", "expression": f"request.resource.resource in [{running}]"}
 
 
 def _pods_check() -> dict[str, Any]:
+    """The user may create pods; or share what has pods run in other namespaces only."""
     return {
-        "expression": f"!variables.runs || authorizer.group('').resource('pods').{_INSIDE}.check('create').allowed()",
+        "expression": f"!variables.runs || authorizer.group('').resource('pods').{_INSIDE}.check('create').allowed() "
+        "|| variables.mayShare",
         "reason": "Forbidden",
         "messageExpression": f"{_NAME} + ' runs pods, or decides what they run. You need the verb create on pods in "
-        "namespace ' + request.namespace + '.'",
+        "namespace ' + request.namespace + (variables.elsewhere ? ', or ' + " + share.missing_right() + " : '') + '.'",
         "message": "it runs pods, or decides what they run: you need the verb create on pods",
     }
 
