@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -72,6 +72,20 @@ def lead(person: Person, judged: str) -> Connection:
     becomes(lea, thing("ComputeResource", "new", "research"), "")
     becomes(lea, thing("Environment", "new", "research"), "")
     return lea
+
+
+@pytest.fixture
+def stored(guarded: Sandbox) -> Iterator[Callable[[Manifest], None]]:
+    """Writes objects as an administrator, and deletes them after the test: an operator would reconcile them."""
+    written: list[Manifest] = []
+
+    def store(item: Manifest) -> None:
+        apply(guarded, item)
+        written.append(item)
+
+    yield store
+    for item in written:
+        guarded.connection().request("DELETE", path(item))
 
 
 @pytest.mark.parametrize("kind", ELSEWHERE)
@@ -193,19 +207,23 @@ def test_a_named_secret_that_the_lead_may_read(lead: Connection) -> None:
     assert tries(lead, item) == ""
 
 
-def test_to_delete_the_data_of_projects_needs_a_right_on_claims(guarded: Sandbox, lead: Connection) -> None:
+def test_to_delete_the_data_of_projects_needs_a_right_on_claims(
+    stored: Callable[[Manifest], None], lead: Connection
+) -> None:
     item = wide("DataSource", department("research"), pvc=NEW)
     item["metadata"]["name"] = "kept"
-    apply(guarded, item)
+    stored(item)
     change = {"spec": {"reclaimPolicy": "Delete"}}
     status, answer = lead.answer("PATCH", f"{path(item)}?dryRun=All", change, MERGE_PATCH)
     assert status == 403
     assert "You need the verb delete on persistentvolumeclaims" in answer["message"]
 
 
-def test_other_owner_references_need_the_right_to_delete(guarded: Sandbox, person: Person, lead: Connection) -> None:
+def test_other_owner_references_need_the_right_to_delete(
+    guarded: Sandbox, stored: Callable[[Manifest], None], lead: Connection
+) -> None:
     item = thing("Environment", "owned", "research")
-    apply(guarded, item)
+    stored(item)
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"}
     change = {"metadata": {"ownerReferences": [owner]}}
 
@@ -218,10 +236,10 @@ def test_other_owner_references_need_the_right_to_delete(guarded: Sandbox, perso
     eventually(tried, lambda said: said == "")
 
 
-def test_to_scale_needs_the_right_on_pods(guarded: Sandbox, person: Person, judged: str) -> None:
+def test_to_scale_needs_the_right_on_pods(stored: Callable[[Manifest], None], person: Person, judged: str) -> None:
     """The scope is not visible, and what runs runs here."""
     item = thing("Environment", "runs-here", "project", run={})
-    apply(guarded, item)
+    stored(item)
     stan = person("stan-scale", *WRITES, CLUSTERS)
     becomes(stan, thing("Environment", "new", "absent"), "")
     status, answer = stan.answer("PATCH", f"{path(item)}/scale?dryRun=All", {"spec": {"replicas": 0}}, MERGE_PATCH)

@@ -15,23 +15,24 @@ from .test_admission import IMAGE, guarded, tries
 __all__ = ["guarded"]  # a fixture
 pytestmark = pytest.mark.cluster
 ELEVATED = custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
-ACCOUNT = {"kind": "ServiceAccount", "name": "deployer", "namespace": "team-x"}
 
 
-@pytest.fixture
-def deployer(guarded: Sandbox) -> Connection:
-    """The account of the guide: `edit` in one namespace."""
+@pytest.fixture(params=["outfitter-gitops", "edit"])
+def deployer(guarded: Sandbox, request: pytest.FixtureRequest) -> Connection:
+    """The account of the guide, with the ready role or with `edit` in one namespace."""
+    # The role of a binding cannot change.
+    name = f"deployer-{request.param}"
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": "deployer", "namespace": "team-x"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-        "subjects": [ACCOUNT],
+        "metadata": {"name": name, "namespace": "team-x"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": request.param},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "team-x"}],
     }
-    meta = {"name": "deployer", "namespace": "team-x"}
+    meta = {"name": name, "namespace": "team-x"}
     apply(guarded, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
     apply(guarded, binding)
-    account = Connection.from_kubeconfig(guarded.kubeconfig_for("system:serviceaccount:team-x:deployer"))
+    account = Connection.from_kubeconfig(guarded.kubeconfig_for(f"system:serviceaccount:team-x:{name}"))
     eventually(lambda: tries(account, custom("Workspace", "w", "team-x", {"image": IMAGE})), lambda said: said == "")
     # Policies are in force a moment after they were written.
     eventually(lambda: tries(account, ELEVATED), lambda said: "You need the verb elevate" in said)
@@ -46,7 +47,7 @@ def team() -> list[Manifest]:
     return [{**item, "metadata": {**item["metadata"], "namespace": "team-x"}} for item in items]
 
 
-def test_edit_is_enough_in_its_namespace_and_not_elsewhere(deployer: Connection) -> None:
+def test_the_role_is_enough_in_its_namespace_and_not_elsewhere(deployer: Connection) -> None:
     for item in team():
         assert tries(deployer, item) == "", item["metadata"]
         elsewhere = {**item, "metadata": {**item["metadata"], "namespace": "team-y"}}

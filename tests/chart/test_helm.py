@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
 from outfitter.codegen.admission.policies import POLICIES, PROJECT_POLICIES
 from outfitter.codegen.checkout import RENDERED, rendered
+from outfitter.codegen.user_roles import department_rules, ready_roles, shared_namespace_rules
 from outfitter.errors import ConfigurationError
 
 from .conftest import CHART, KUBE_VERSION, ROOT, Helm, Manifest, identity
@@ -92,7 +93,7 @@ def test_crds_are_kept_unless_keep_is_false(helm: Helm) -> None:
 
 def test_watch_namespaces_gives_roles_only(helm: Helm) -> None:
     """A Role in each namespace and in the release's own; no ClusterRole but the people's."""
-    manifests = helm.template("watchNamespaces={team-a,team-b}", "rbac.aggregate=false")
+    manifests = helm.template("watchNamespaces={team-a,team-b}", "rbac.aggregate=false", "rbac.roles=false")
     kinds = {item["kind"] for item in manifests}
     assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
     roles = {identity(item)[1:]: item["rules"] for item in manifests if item["kind"] == "Role"}
@@ -112,9 +113,9 @@ def test_rights_of_some_settings_come_with_them(helm: Helm) -> None:
         ((storage,), volume_rules()),
         ((storage, sharing), volume_rules() + role_rules()),
     ):
-        manifests = helm.template(*settings, "rbac.aggregate=false")
+        manifests = helm.template(*settings, "rbac.aggregate=false", "rbac.roles=false")
         assert _only(manifests, "ClusterRole")["rules"] == cluster_rules() + more
-    manifests = helm.template(sharing, storage, "watchNamespaces={team-a}", "rbac.aggregate=false")
+    manifests = helm.template(sharing, storage, "watchNamespaces={team-a}", "rbac.aggregate=false", "rbac.roles=false")
     found = [item for item in manifests if item["kind"] == "Role" and item["metadata"]["name"] == "outfitter"]
     assert [item["rules"] for item in found] == [namespaced_rules() + role_rules()] * 2
     assert _environment(manifests)["OUTFITTER_SHARED_ROLES"] == "true"
@@ -253,7 +254,9 @@ def test_each_admission_policy_is_a_value(helm: Helm, name: str) -> None:
 
 def test_shared_assets_may_have_a_namespace_of_their_own(helm: Helm) -> None:
     """Who may write there cannot use the operator's account, which stays in the namespace of the release."""
-    manifests = helm.template("sharedNamespace=shared-assets", "watchNamespaces={team-a}", "rbac.aggregate=false")
+    manifests = helm.template(
+        "sharedNamespace=shared-assets", "watchNamespaces={team-a}", "rbac.aggregate=false", "rbac.roles=false"
+    )
     assert _environment(manifests)["OUTFITTER_SYSTEM_NAMESPACE"] == "shared-assets"
     roles = {identity(item)[1:] for item in manifests if item["kind"] == "Role"}
     assert roles == {
@@ -291,3 +294,32 @@ def test_the_catalogue_is_for_named_groups_and_holds_no_secrets(helm: Helm) -> N
             ("Group", "scientists"),
             ("Group", "system:authenticated"),
         ]
+
+
+def test_ready_roles_are_bound_to_nobody(helm: Helm) -> None:
+    """One value for all of them; the part for other kinds is in the namespace of shared assets."""
+    wanted = {("ClusterRole", "", f"outfitter-{name}"): rules for name, rules in ready_roles().items()}
+    wanted["Role", "shared-assets", "outfitter-shared-assets"] = shared_namespace_rules()
+    manifests = _by_identity(helm.template("sharedNamespace=shared-assets"))
+    assert {place: item["rules"] for place, item in manifests.items() if place in wanted} == wanted
+    names = {name for _, _, name in wanted}
+    assert not any(item.get("roleRef", {}).get("name") in names for item in manifests.values())
+    assert not set(wanted) & set(_by_identity(helm.template("sharedNamespace=shared-assets", "rbac.roles=false")))
+
+
+def test_each_department_has_a_role_for_its_lead(helm: Helm) -> None:
+    """Also where YAML would read the name as a number or a truth value, and without the ready roles."""
+    names = ["research", "R_D.Eu-2", "2024", "true", "1e3", "x" * 63]
+    roles = helm.template("rbac.roles=false", **{"rbac.departments": names})
+    found = {item["metadata"]["name"]: item["rules"] for item in roles if "-department-" in item["metadata"]["name"]}
+    assert found == {f"outfitter-department-{name}": department_rules(name) for name in names}
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "-a", "a.", "", "a" * 64, "lead"])
+def test_what_cannot_be_a_department_is_refused(helm: Helm, name: str) -> None:
+    """By the schema, and by the template for tools that skip it."""
+    value = ("--set-json", f'rbac.departments=["{name}"]')
+    for more in ((), ("--skip-schema-validation",)):
+        done = helm("template", "outfitter", str(CHART), "--kube-version", KUBE_VERSION, *value, *more)
+        assert done.returncode != 0
+        assert "rbac.departments: " in done.stderr if more or name == "lead" else "/rbac/departments/0" in done.stderr

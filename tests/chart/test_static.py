@@ -18,6 +18,7 @@ from outfitter.cluster.store import Caches
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.chart_settings import FIELD_SETTINGS, variable
+from outfitter.codegen.user_roles import ready_roles, shared_namespace_rules
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.queue import WorkQueue
 from outfitter.settings import Settings
@@ -100,6 +101,8 @@ def test_rights_in_install_yaml_are_those_of_the_chart(install: list[Manifest]) 
         "outfitter-view": RULES["view"],
         "outfitter-edit": RULES["edit"],
         "outfitter-admin": RULES["admin"],
+        **{f"outfitter-{name}": rules for name, rules in ready_roles().items()},
+        "outfitter-shared-assets": shared_namespace_rules(),
     }
     for item in install:
         if item["kind"] in ("ClusterRoleBinding", "RoleBinding"):
@@ -182,6 +185,15 @@ def test_the_default_values_satisfy_their_schema(values: Manifest) -> None:
         {"podLabels": {"a": 1}},
         {"extraEnv": ["A=b"]},
         {"networkPolicy": {"apiServerPorts": []}},
+        {"rbac": {"departments": "research"}},
+        {"rbac": {"departments": ["research", "research"]}},
+        {"rbac": {"departments": [2024]}},
+        {"rbac": {"departments": [""]}},
+        {"rbac": {"departments": ["a b"]}},
+        {"rbac": {"departments": ["a/b"]}},
+        {"rbac": {"departments": ["-a"]}},
+        {"rbac": {"departments": ["a."]}},
+        {"rbac": {"departments": ["a" * 64]}},
         {"crds": {"enabled": "yes"}},
     ],
     ids=json.dumps,

@@ -7,6 +7,7 @@ from typing import Final
 
 from outfitter.cluster.access import Row, table
 from outfitter.codegen.chart_rules import rules
+from outfitter.codegen.role_lines import READY_ROLES, ReadyRole
 
 _HEAD = """\
 # Rights of the operator
@@ -34,7 +35,7 @@ _USERS: Final = """
 ## Roles for users
 
 The chart adds rules to the built-in roles (`rbac.aggregate`), and gives the groups of
-`rbac.catalogue` a role in the namespace of shared assets. No role includes Secrets.
+`rbac.catalogue` a role in the namespace of shared assets. None of these includes Secrets.
 
 | role | resources of outfitter.dev | verbs |
 |---|---|---|
@@ -46,12 +47,32 @@ _ROLES: Final[Mapping[str, str]] = {
     "catalogue": "groups of `rbac.catalogue`",
 }
 """Role of the chart -> who has it."""
+_READY: Final = """
+## Ready roles
+
+With `rbac.roles`, which is the default, the chart also creates these ClusterRoles. No user is bound
+to them. The names begin with `outfitter-` in namespace `outfitter-system`, and with the namespace
+of the release elsewhere. With `rbac.departments: [research]` there is a ClusterRole
+`outfitter-department-research` for the lead of that department, with verbs `share` and `assign`.
+Their rules are in [rules.yaml](../../deploy/chart/files/rules.yaml). The tables hold with the
+admission policies of the chart. Each line is a test by impersonation: `tests/chart/test_roles.py`.
+[Identity and sharing](../guide/identity.md) shows who binds them.
+"""
 
 
 def rights_page() -> str:
     """Return the page."""
     users = (_user_row(who, rule) for role, who in _ROLES.items() for rule in rules()[role])
-    return _HEAD + "".join(map(_row, table())) + _USERS + "".join(users)
+    ready = "".join(map(_ready_role, READY_ROLES))
+    return _HEAD + "".join(map(_row, table())) + _USERS + "".join(users) + _READY + ready
+
+
+def _ready_role(role: ReadyRole) -> str:
+    """The commands that bind a role, and a table of what it may do."""
+    commands = "".join(f"{command}\n" for command in role.bind)
+    lines = "".join(f"| {line.text} | {'yes' if line.may else 'no'} |\n" for line in role.lines)
+    head = f"\n### outfitter-{role.name}\n\nFor {role.who}.\n\n```sh\n{commands}```\n\n"
+    return f"{head}| to ... | allowed |\n|---|---|\n{lines}"
 
 
 def _user_row(who: str, rule: Mapping[str, list[str]]) -> str:

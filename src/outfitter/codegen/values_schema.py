@@ -9,6 +9,7 @@ from outfitter.codegen.chart_settings import camel, value_settings
 from outfitter.settings import EXTRA_KEY_PATTERN, Settings
 
 _NAMESPACE: Final = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+_LABEL_VALUE: Final = "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 _PORT: Final = {"type": "integer", "minimum": 1, "maximum": 65535}
 _EXTRA_KEY: Final = {"type": "string", "pattern": EXTRA_KEY_PATTERN}
 _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -18,6 +19,8 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "replicaCount": {"type": "integer", "minimum": 0},
     "watchNamespaces": {"type": "array", "uniqueItems": True, "items": _NAMESPACE},
     "rbac.catalogue": {"type": "array", "uniqueItems": True, "items": {"type": "string", "minLength": 1}},
+    # A department is the value of a label.
+    "rbac.departments": {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": _LABEL_VALUE}},
     "pdb.maxUnavailable": {"type": ["integer", "string"]},
     "identity.enabled": {"enum": ["auto", True, False, "true", "false"]},
     **{f"identity.extraKeys.{name}": _EXTRA_KEY for name in ("uid", "gid", "groups")},
