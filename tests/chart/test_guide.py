@@ -19,7 +19,9 @@ from outfitter.settings import Settings
 from .conftest import ROOT, Manifest
 
 GUIDE = ROOT / "docs" / "guide"
-PAGES = [GUIDE / f"{name}.md" for name in ("concepts", "gitops", "installation", "security", "troubleshooting")]
+PAGES = [
+    GUIDE / f"{name}.md" for name in ("concepts", "gitops", "identity", "installation", "security", "troubleshooting")
+]
 TROUBLES = (GUIDE / "troubleshooting.md").read_text(encoding="utf-8")
 
 

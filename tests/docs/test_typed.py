@@ -1,4 +1,4 @@
-"""The quickstart and the tutorials, typed word for word on a sandbox: each command prints what the page shows."""
+"""The pages that are typed word for word on a sandbox: each command prints what the page shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import pytest
 from . import typed
 from .pages import DOCS
 
-PAGES = [DOCS / "guide" / "quickstart.md", *sorted((DOCS / "tutorials").glob("*-engineer.md"))]
+PAGES = [
+    DOCS / "guide" / "quickstart.md",
+    DOCS / "guide" / "identity.md",
+    *sorted((DOCS / "tutorials").glob("*-engineer.md")),
+]
 
 
 @pytest.mark.cluster
@@ -33,7 +37,7 @@ def test_commands_print_what_the_page_shows(page: Path, tmp_path: Path, update: 
 
 
 def test_every_page_shows_output() -> None:
-    assert len(PAGES) == 4
+    assert len(PAGES) == 5
     for page in PAGES:
         assert sum(1 for block in typed.blocks(page) if block.shown) >= 5, page
 
