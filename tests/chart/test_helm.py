@@ -268,6 +268,12 @@ def test_shared_assets_may_have_a_namespace_of_their_own(helm: Helm) -> None:
         if item["kind"] == "ValidatingAdmissionPolicy" and item["metadata"]["name"] == "outfitter-protect"
     )
     assert "'shared-assets'" in protect["spec"]["validations"][0]["expression"]
+    specs = {
+        item["metadata"]["name"]: item["spec"] for item in manifests if item["kind"] == "ValidatingAdmissionPolicy"
+    }
+    judged = specs["outfitter-share"]["matchConditions"][0]["expression"]
+    assert judged == "request.namespace == 'shared-assets'"
+    assert "request.namespace == 'shared-assets'" in str(specs["outfitter-requester"]["variables"])
     accounts = {item["metadata"]["namespace"] for item in manifests if item["kind"] == "ServiceAccount"}
     assert accounts == {"outfitter-system"}
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from outfitter.api.v1alpha1 import ALL_KINDS, KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
 from outfitter.cluster.store import Caches
+from outfitter.codegen.admission import share
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.chart_settings import FIELD_SETTINGS, variable
@@ -90,6 +91,21 @@ def test_people_get_every_kind_and_no_status() -> None:
     written = {resource for _, resource, _, _ in _granted(RULES["edit"])}
     assert {resource for _, resource, _, _ in _granted(RULES["admin"])} == {"workloadpolicies"}
     assert written == plurals - {"workloadpolicies"} | {f"{kind.plural}/scale" for kind in KINDS if kind.model.SCALE}
+
+
+def test_every_shared_kind_and_each_of_its_subresources_is_judged_by_its_scope(install: list[Manifest]) -> None:
+    """From the CustomResourceDefinitions: a new kind with a scope, or a new subresource, cannot be forgotten."""
+    wanted = set()
+    for crd in (item["spec"] for item in install if item["kind"] == "CustomResourceDefinition"):
+        plural = crd["names"]["plural"]
+        for version in crd["versions"]:
+            properties = version["schema"]["openAPIV3Schema"]["properties"]
+            if "scope" in properties.get("spec", {}).get("properties", {}):
+                wanted |= {plural, *(f"{plural}/{name}" for name in version["subresources"])}
+    rules = share.policy_spec()["matchConstraints"]["resourceRules"]
+    assert {resource for rule in rules for resource in rule["resources"]} == wanted
+    assert {kind.plural for kind in KINDS if kind.asset} <= wanted
+    assert rules[0]["operations"] == ["CREATE", "UPDATE", "DELETE"]
 
 
 def test_rights_in_install_yaml_are_those_of_the_chart(install: list[Manifest]) -> None:
