@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from outfitter.naming import ANNOTATION_CREATED_BY, ANNOTATION_UPDATED_BY, ANNOTATION_UPDATED_GENERATION
 from outfitter.resolve.identity import BINDING, POLICY
 from outfitter.simulator import authors
 from world import World
@@ -29,7 +30,7 @@ def write(world: World, user: str, body: dict[str, Any], **run_as: str) -> None:
     unstamped(world, authors.stamped(user, body, run_as, old, binding["metadata"]["uid"]))
 
 
-def stamped(user: str, body: dict[str, Any]) -> dict[str, Any]:
+def created_by(user: str, body: dict[str, Any]) -> dict[str, Any]:
     """A manifest with the stamps that it gets when a user creates it; those that it has stay."""
     given = body["metadata"].get("annotations", {})
     full = authors.stamped(user, body, {})

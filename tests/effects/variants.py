@@ -14,7 +14,7 @@ import yaml
 from outfitter.api.v1alpha1.workloadtemplate import TEMPLATE_FIELDS
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION
 from outfitter.simulator.caches import OUR_KINDS
-from stamps import enforce, stamped
+from stamps import created_by, enforce
 from world import World, complete, condition
 
 from .leaves import within
@@ -71,7 +71,7 @@ class Variant:
 
     def _written(self, body: Body) -> Body:
         """The object as the API server stores it."""
-        return stamped(self._author, body) if self._author and body["kind"] in OUR_KINDS else body
+        return created_by(self._author, body) if self._author and body["kind"] in OUR_KINDS else body
 
     async def original(self) -> tuple[World, list[Outcome]]:
         """The world with the subject of the file, and its outcome after every step."""

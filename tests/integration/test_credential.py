@@ -172,10 +172,10 @@ def test_what_cannot_change(space: Space) -> None:
             space.spec("Credential", "mine", **change)
 
 
-def test_private_is_told_to_be_unsupported(space: Space) -> None:
+def test_private_needs_to_know_its_creator(space: Space) -> None:
     space.secret("source", a="b")
     space.make("Credential", "mine", {"type": "genericSecret", "secretRef": {"name": "source"}, "private": True})
-    space.wait("Credential", "mine", stalls("Unsupported"))
+    space.wait("Credential", "mine", stalls("NeedsIdentity"))
     assert space.get("Secret", "cred-mine") is None
 
 

@@ -24,7 +24,7 @@ from outfitter.plan.planners import plan
 from outfitter.reconcile.reconciler import Result
 from outfitter.snapshot import Key, read_resource
 from schemas import check_manifest
-from stamps import enforce, stamped
+from stamps import created_by, enforce
 from world import OUR_KINDS, World, complete
 
 ROOT = Path(__file__).parent / "cases"
@@ -81,7 +81,7 @@ def _world(case: Path) -> RecordingWorld:
     author = options.pop("author", "")  # the API server stamps who wrote each object, and it is this user
     if not author:
         return RecordingWorld(*objects, **options)
-    world = RecordingWorld(*(stamped(author, item) for item in objects), **options)
+    world = RecordingWorld(*(created_by(author, item) for item in objects), **options)
     enforce(world)
     return world
 
