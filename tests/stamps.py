@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from outfitter.naming import ANNOTATION_CREATED_BY, ANNOTATION_UPDATED_BY, ANNOTATION_UPDATED_GENERATION
 from outfitter.resolve.identity import BINDING, POLICY
 from outfitter.simulator import authors
 from world import World

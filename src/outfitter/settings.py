@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOMAIN_PATTERN: Final = f"{_LABEL}([.]{_LABEL})*"
 
-EXTRA_KEY_PATTERN: Final = r"^([a-z0-9][-a-z0-9./_]*)?$"
+EXTRA_KEY_PATTERN: Final = r"^([A-Za-z0-9][-A-Za-z0-9./:_]*)?$"
 
 
 def _plain_domain(value: str) -> str:

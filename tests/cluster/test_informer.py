@@ -197,7 +197,9 @@ async def test_every_watch_of_the_table_is_accepted(server: Transport) -> None:
         async with asyncio.timeout(20):
             await asyncio.gather(*(informer.synced.wait() for informer in found))
             always = [informer for informer in found if isinstance(informer, Informer)]
-            assert {informer.kind for informer in found} - {informer.kind for informer in always} == {"EffectivePolicy"}
+            assert {informer.kind for informer in found} - {informer.kind for informer in always} == {
+                kind.kind for kind in CHILD_KINDS if kind.optional
+            }
             await eventually(lambda: all(informer.watches for informer in always))
     finally:
         for task in tasks:

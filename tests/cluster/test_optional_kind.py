@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -64,9 +65,9 @@ def caches_of_widgets() -> tuple[Caches, list[tuple[bool, int]]]:
 
 
 @asynccontextmanager
-async def running(transport: Transport, caches: Caches) -> Any:
+async def running(transport: Transport, caches: Caches, kind: ChildKind = WIDGET) -> Any:
     """The source of Widgets."""
-    (source,) = child_sources(transport, caches, [WIDGET], discovery_seconds=0.05)
+    (source,) = child_sources(transport, caches, [kind], discovery_seconds=0.05)
     task = asyncio.create_task(source.run())
     try:
         async with asyncio.timeout(20):
@@ -99,6 +100,21 @@ async def test_an_error_of_discovery_is_no_answer(scripted: Start, transport_to:
         await source.synced.wait()
         assert caches.serves("Widget")
     assert record == [(True, 1)]
+
+
+async def test_a_dispensable_kind_without_the_right_counts_as_not_served(
+    scripted: Start, transport_to: Connect
+) -> None:
+    """The roles of an older version lack it; the operator works, and takes the kind up once it may."""
+    server, (caches, record) = Server(), caches_of_widgets()
+    server.served = True
+    server.lists = [web.json_response({"reason": "Forbidden"}, status=403) for _ in range(2)]
+    dispensable = replace(WIDGET, dispensable=True)
+    async with running(transport_to(await scripted(server)), caches, dispensable) as source:
+        await source.synced.wait()
+        assert not caches.serves("Widget")
+        await eventually(lambda: caches.serves("Widget"))
+    assert record[0] == (True, 1)
 
 
 async def test_a_404_of_a_kind_that_discovery_names_is_retried(scripted: Start, transport_to: Connect) -> None:

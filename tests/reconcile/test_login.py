@@ -91,6 +91,9 @@ async def test_a_user_in_no_group(world: World) -> None:
         ({"uid": "root", "gid": "1"}, "IdentityInvalid", "is root. It must be one number"),
         ({"uid": "1,2", "gid": "1"}, "IdentityInvalid", "must be one number"),
         ({"uid": "1\n", "gid": "1"}, "IdentityInvalid", "must be one number"),
+        ({"uid": "007", "gid": "1"}, "IdentityInvalid", "must be one number"),
+        ({"uid": "\uff11", "gid": "1"}, "IdentityInvalid", "must be one number"),
+        ({"uid": "1", "gid": "1", "groups": ",".join(["4294967"] * 200)}, "IdentityInvalid", "at most 1024 characters"),
         ({"uid": "1", "gid": "1.5"}, "IdentityInvalid", "example.com/gid"),
         ({"uid": "1", "gid": "1", "groups": "1,staff"}, "IdentityInvalid", "It must be numbers from 0 to 2147483647"),
         ({"uid": "1", "gid": "1", "groups": ",1"}, "IdentityInvalid", "example.com/groups"),
@@ -210,3 +213,96 @@ async def test_a_default_of_a_policy_reaches_the_containers_of_an_artifact(world
     await world.settle()
     context = pod(world, "Deployment", "model")["containers"][0]["securityContext"]
     assert (context["runAsUser"], context["runAsGroup"]) == (1234, 100)
+
+
+async def test_all_containers_of_a_pod_have_the_ids(world: World) -> None:
+    """Also those beside the main one, which a default of a policy is not about. An artifact can set its own."""
+    policy = {"workloadType": "inference", "defaults": {"security": {"uidGidSource": "fromIdpToken"}}}
+    write(world, "admin", asset("WorkloadPolicy", "ids", policy, "team-a"))
+    containers = [
+        {"name": "main", "imageUri": IMAGE, "port": 8080, "primary": True},
+        {"name": "side", "imageUri": IMAGE},
+        {"name": "fixed", "imageUri": IMAGE, "securityContext": {"runAsUser": 7, "runAsGroup": 7}},
+    ]
+    spec = {"type": "service", "containerGroups": [{"containers": containers}], "run": {}}
+    write(world, ANN, asset("Artifact", "model", spec, "team-a"), **FULL)
+    await world.settle()
+    found = {
+        item["name"]: item["securityContext"]["runAsUser"] for item in pod(world, "Deployment", "model")["containers"]
+    }
+    assert found == {"main": 1234, "side": 1234, "fixed": 7}
+
+
+@pytest.mark.parametrize("locked", ["runAsUid", "supplementalGroups"])
+async def test_a_locked_default_is_the_value_from_any_source(world: World, locked: str) -> None:
+    """The login is no way around it."""
+    value = {"runAsUid": 5000, "supplementalGroups": "5"}[locked]
+    security = {"uidGidSource": "custom", locked: value}
+    rules = {"security": {locked: {"canEdit": False}}}
+    policy = {"workloadType": "workspace", "defaults": {"security": security}, "rules": rules}
+    write(world, "admin", asset("WorkloadPolicy", "ids", policy, "team-a"))
+    write(world, ANN, notebook(), **FULL)
+    await world.settle()
+    assert not world.all("StatefulSet")
+    assert [seen for seen, _ in issues(world)] == ["PolicyViolation"]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_an_environment_that_fixes_the_ids(world: World, allowed: bool) -> None:
+    """The login is another value, which the Environment must allow."""
+    security = {"uidGidSource": "custom", "runAsUid": 3000, "runAsGid": 3000, "overrideUidGidInWorkspace": allowed}
+    write(world, "admin", asset("Environment", "base", {"image": IMAGE, "security": security}, "team-a"))
+    given = {"assets": {"environment": {"name": "base"}}, "security": {"uidGidSource": "fromIdpToken"}}
+    write(world, ANN, asset("Workspace", "lab", given, "team-a"), **FULL)
+    await world.settle()
+    serious = [seen for seen, _ in issues(world) if seen != "NotEnforced"]
+    assert serious == ([] if allowed else ["OverrideForbidden"])
+    assert bool(world.all("StatefulSet")) is allowed
+    if allowed:
+        assert ids(world)["runAsUser"] == 1234
+
+
+MALLORY = {"uid": "66", "gid": "66"}
+
+
+@pytest.mark.parametrize("way", ["description", "suspend"])
+async def test_a_restart_gives_no_ids_of_a_user_who_wrote_nothing_that_runs(world: World, way: str) -> None:
+    """An administrator describes or stops a workload; its author then restarts or starts it."""
+    write(world, "mallory", notebook("registry.example.com/evil:1"), **MALLORY)
+    await world.settle()
+    spec = notebook("registry.example.com/evil:1")["spec"]
+    changed = {"description": "seen"} if way == "description" else {"suspend": True}
+    write(world, "admin", asset("Workspace", "lab", {**spec, **changed}, "team-a"), uid="1", gid="1")
+    await world.settle()
+    if way == "suspend":
+        write(world, "admin", asset("Workspace", "lab", {**spec, "suspend": False}, "team-a"), uid="1", gid="1")
+    else:
+        world.annotate("Workspace", "lab", "team-a", restartedAt="2")
+    await world.settle()
+    assert ids(world) == {"runAsUser": 66, "runAsGroup": 66, "fsGroup": 66}
+    write(world, "admin", notebook("registry.example.com/good:1"), uid="1", gid="1")
+    await world.settle()
+    assert ids(world)["runAsUser"] == 1
+
+
+async def test_ids_of_a_key_that_is_not_configured_any_more() -> None:
+    """They are from a former configuration."""
+    world = World(settings={name: key for name, key in KEYS.items() if name == "identity_uid_key"})
+    enforce(world)
+    write(world, ANN, notebook(), **FULL)
+    await world.settle()
+    assert ids(world) == {"runAsUser": 1234}
+
+
+async def test_once_the_policy_is_back_all_is_as_before(world: World) -> None:
+    """Without a wait for anything else."""
+    write(world, ANN, notebook(), **FULL)
+    await world.settle()
+    remove(world)
+    world.annotate("Workspace", "lab", "team-a", restartedAt="2")
+    await world.settle()
+    assert [seen for seen, _ in issues(world)] == ["NeedsIdentity"]
+    enforce(world, "binding-2")
+    await world.settle()
+    assert issues(world) == []
+    assert ids(world)["runAsUser"] == 1234

@@ -360,6 +360,22 @@ async def test_a_restart_after_the_edit_of_another_user_is_refused(world: World)
     assert len(delivered(world)) == 1
 
 
+async def test_the_owner_touches_the_workload_of_another_user(world: World) -> None:
+    """Who only describes a workload does not give his Credential to its commands, at a restart by the other user."""
+    write(world, ANN, credential())
+    write(world, BOB, workspace())
+    await world.settle()
+    defaults = {"environmentVariables": {"instances": [variable()]}}
+    write(world, "admin", asset("WorkloadPolicy", "all", {"workloadType": "workspace", "defaults": defaults}))
+    write(world, ANN, workspace(description="looks good"))
+    await world.settle()
+    world.annotate("Workspace", "lab", restartedAt="2026-01-01T00:00:00Z")
+    await world.settle()
+    assert issues(world.status("Workspace", "lab"))[0] == "CredentialForbidden"
+    assert BOB in text(world)
+    assert delivered(world) == []
+
+
 async def test_a_start_by_another_user_is_refused(world: World) -> None:
     write(world, ANN, credential())
     write(world, ANN, workspace(variable()))

@@ -76,6 +76,8 @@ class ChildKind(ApiResource):
     immutable: Immutable | None = None
     optional: bool = False
     """The API server may not serve this kind, because its CRD is not installed."""
+    dispensable: bool = False
+    """An optional kind that counts as not served where the operator lacks the right to watch it."""
     setting: str = ""
     """Rights and watch exist only if an admin turned this setting on."""
 
@@ -214,6 +216,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
             watch=Watch(metadata_only=True, cluster_wide=True),
             project=projection.metadata_only,
             optional=True,  # Kubernetes 1.36
+            dispensable=True,
         )
         for kind, plural in (
             ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),

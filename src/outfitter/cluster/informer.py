@@ -41,7 +41,8 @@ _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 class Informer:
     """List and watch of one kind in one namespace ("" for all). `synced`: the first list is cached.
 
-    `optional`: `run` ends with NotFound if the server does not serve the kind, instead of a retry.
+    `optional`: `run` ends with NotFound if the server does not serve the kind, instead of a retry. It ends with
+    Forbidden for a dispensable kind that the operator may not watch.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Informer:
         namespace: str = "",
         *,
         optional: bool = False,
+        dispensable: bool = False,
         relisted: Callable[[], None] = lambda: None,
         unreadable: Unreadable | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -65,6 +67,7 @@ class Informer:
         self.watches = 0
         self._watch = resource.watch
         self._optional = optional
+        self._dispensable = dispensable
         self._transport = transport
         self._caches = caches
         self._relisted = relisted
@@ -107,6 +110,8 @@ class Informer:
                 version = error.version
                 await self._pause()
             except Forbidden as error:
+                if self._dispensable:
+                    raise
                 _log.warning("watch of %s: %s. %s", self.kind, error, _NO_RIGHT)
                 await self._pause()
             except ApiError as error:

@@ -17,7 +17,7 @@ from outfitter.cluster.informer import Informer
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport, parsed
-from outfitter.errors import ApiError, NotFound
+from outfitter.errors import ApiError, Forbidden, NotFound
 
 _log = logging.getLogger(__name__)
 
@@ -104,9 +104,19 @@ class OptionalKind:
                 group.create_task(self._announce())
         except* NotFound:
             _log.debug("the watch of %s has ended, because the server does not find the kind", self.kind)
+        except* Forbidden as errors:
+            await self._do_without(errors.exceptions[0])
         finally:
             self._informers = ()
             self._answered = self._clock()
+
+    async def _do_without(self, error: Exception) -> None:
+        """Work without a kind that the operator may not watch, and try again later."""
+        if not self.synced.is_set() or self._caches.serves(self.kind):
+            _log.warning("%s counts as not served: %s", self.kind, error)
+        self._caches.set_served(self.kind, False)
+        self.synced.set()
+        await asyncio.sleep(self._discovery_seconds * jitter(0.75, 1.25))
 
     async def _announce(self) -> None:
         await asyncio.gather(*(informer.synced.wait() for informer in self._informers))

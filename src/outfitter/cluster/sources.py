@@ -49,7 +49,16 @@ def child_sources(
 
     def informers(kind: ChildKind) -> list[Informer]:
         return [
-            Informer(transport, caches, kind, space, optional=kind.optional, relisted=relisted, unreadable=unreadable)
+            Informer(
+                transport,
+                caches,
+                kind,
+                space,
+                optional=kind.optional,
+                dispensable=kind.dispensable,
+                relisted=relisted,
+                unreadable=unreadable,
+            )
             for space in spaces
         ]
 

@@ -16,6 +16,7 @@ from outfitter.policy.elevation import elevated, forbidden
 from outfitter.policy.pod_security import violations
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
+from outfitter.resolve.login import uses_login
 from outfitter.resolve.references import AssetUse
 from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
 from outfitter.snapshot import Key
@@ -51,6 +52,10 @@ def _user_override(candidate: Candidate) -> Iterator[Problem]:
     if environment.model.spec.security.override_uid_gid_in_workspace:
         return
     inline, templated = (fields.get("security") or {} for fields in (request.inline, request.from_template))
+    if environment.model.spec.security.custom_ids and any(map(uses_login, (request.inline, request.from_template))):
+        text = f"{environment.key} sets the ids, and does not allow other ones (overrideUidGidInWorkspace is false)."
+        field = "spec.security.uidGidSource" if uses_login(request.inline) else "spec.template"
+        yield stalled(Reason.OVERRIDE_FORBIDDEN, f"{text} Remove the field.", field)
     for name in (name for name in _USER_AND_GROUPS if name in {**templated, **inline}):
         text = f"{environment.key} does not allow this override (overrideUidGidInWorkspace is false). Remove the field."
         field = f"spec.security.{name}" if name in inline else "spec.template"

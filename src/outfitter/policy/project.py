@@ -191,13 +191,16 @@ class ProjectPolicies:
         return result
 
     def _with_login(self, request: WorkloadRequest, merged: Merged, violations: Sequence[Violation]) -> list[Violation]:
-        """Return the violations with the ids of the login in place: no user edits these, but they must be allowed."""
+        """Return the violations with the ids of the login in place.
+
+        No user edits these, so that a rule without a default does not forbid them; but a locked default is the value.
+        """
         if self._counts is None or not uses_login(merged.fields):
             return list(violations)
         judged = with_login(self.reader, request, merged, Found())
         ids = {f"security.{name}" for name in IDS if name in judged.fields["security"]}
         verdict = apply_policy(self._counts.policy, judged.fields)
-        values = [item for item in verdict.violations if item.field in ids and item.rule != "canEdit"]
+        values = [item for item in verdict.violations if item.field in ids and (item.rule != "canEdit" or item.allowed)]
         return [*(item for item in violations if item.field not in ids), *values]
 
     def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:

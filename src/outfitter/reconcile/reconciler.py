@@ -24,6 +24,7 @@ from outfitter.plan.diff import too_large
 from outfitter.plan.planners import plan
 from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
+from outfitter.problems import foreign_name
 from outfitter.reasons import Reason
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
@@ -323,7 +324,7 @@ class Reconciler:
 
 
 def _by(user: str) -> str:
-    return f" by {user}" if user else ""
+    return f" by {foreign_name(user)}" if user else ""
 
 
 def _soonest(delays: Iterable[float | None]) -> float | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from outfitter.api.types import IDS_PATTERN
 from outfitter.api.v1alpha1.policyfields import IDS, SOURCE_OF_IDS
 from outfitter.problems import Problem, foreign_name, note, stalled
 from outfitter.reasons import Reason
-from outfitter.resolve.identity import Author, author, needs_identity, shown
+from outfitter.resolve.identity import Author, needs_identity, shown
 from outfitter.resolve.merge import Merged
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
@@ -19,12 +18,22 @@ from outfitter.settings import Settings
 from outfitter.snapshot import Reader
 
 _FROM_LOGIN: Final = ("fromIdpToken", "idpToken")
+_LARGEST: Final = 2**31 - 1
+_LONGEST: Final = 1024
 _FIELDS: Final = dict(zip(("uid", "gid", "groups"), IDS, strict=True))
 
 
 def uses_login(fields: Mapping[str, Any]) -> bool:
     """Return whether merged fields take the ids of the login."""
     return (fields.get("security") or {}).get("uidGidSource") in _FROM_LOGIN
+
+
+def as_login(merged: Merged) -> Merged:
+    """Return a container with the source of the ids that its pod has, unless it sets ids of its own."""
+    security = merged.fields.get("security") or {}
+    if security.get("uidGidSource") is not None or any(security.get(name) is not None for name in IDS):
+        return merged
+    return Merged({**merged.fields, "security": {**security, "uidGidSource": _FROM_LOGIN[0]}}, merged.origins)
 
 
 def with_login(reader: Reader, request: WorkloadRequest, merged: Merged, found: Found, prefix: str = "spec") -> Merged:
@@ -39,19 +48,23 @@ def with_login(reader: Reader, request: WorkloadRequest, merged: Merged, found: 
     if missing is not None:
         found.problems.append(missing)
         return _with_ids(merged, Author())
-    writer = author(reader, request.resource.live)
+    writer = request.author
     found.problems += _without_effect(merged)
-    problems = [*_given(request), *_defects(reader.settings, writer, field)]
+    keys = _keys(reader.settings)
+    problems = [*_given(request), *_defects(keys, writer, field)]
     found.problems += problems
-    return _with_ids(merged, Author() if problems else writer)
+    return _with_ids(merged, Author() if problems else writer, [name for name, key in keys.items() if key])
 
 
-def _with_ids(merged: Merged, writer: Author) -> Merged:
+def _with_ids(merged: Merged, writer: Author, keys: Collection[str] = ()) -> Merged:
+    """Return the submission with the ids whose keys are configured: others are from a former configuration."""
     fields, origins = deepcopy(merged.fields), dict(merged.origins)
     # Those of an asset or policy are for the source `custom`.
     security = {name: value for name, value in fields["security"].items() if name not in IDS}
     ids: dict[str, Any] = {
-        _FIELDS[name]: value if name == "groups" else int(value) for name, value in writer.run_as.items()
+        _FIELDS[name]: value if name == "groups" else int(value)
+        for name, value in writer.run_as.items()
+        if name in keys
     }
     fields["security"] = {**security, **ids, "uidGidSource": "custom"}
     for name in IDS:
@@ -77,7 +90,12 @@ def _without_effect(merged: Merged) -> Iterator[Problem]:
             yield note(Reason.NOT_ENFORCED, text, f"spec.security.{name}")
 
 
-def _defects(settings: Settings, writer: Author, field: str) -> Iterator[Problem]:
+def _keys(settings: Settings) -> dict[str, str]:
+    """Return the keys of a login that hold each id, "" for none."""
+    return {"uid": settings.identity_uid_key, "gid": settings.identity_gid_key, "groups": settings.identity_groups_key}
+
+
+def _defects(keys: Mapping[str, str], writer: Author, field: str) -> Iterator[Problem]:
     """Yield what is missing or wrong in the login."""
     if not writer.name:
         text = (
@@ -86,7 +104,6 @@ def _defects(settings: Settings, writer: Author, field: str) -> Iterator[Problem
         )
         yield stalled(Reason.IDENTITY_MISSING, text, field)
         return
-    keys = {"uid": settings.identity_uid_key, "gid": settings.identity_gid_key, "groups": settings.identity_groups_key}
     user = foreign_name(shown(writer.name))
     if not keys["uid"]:
         text = (
@@ -100,15 +117,17 @@ def _defects(settings: Settings, writer: Author, field: str) -> Iterator[Problem
         if not value and key and name != "groups":  # a user can be in no group
             text = f"The login of {user} has no extra field {key}. Ask an administrator of the logins to add it."
             yield stalled(Reason.IDENTITY_MISSING, text, field)
-        elif value and not _ids(value, several=name == "groups"):
-            what = "numbers" if name == "groups" else "one number"
+        elif value and key and not _ids(value, several=name == "groups"):
+            what = f"numbers from 0 to {_LARGEST} in at most {_LONGEST} characters"
             text = (
-                f"Extra field {key} of the login of {user} is {foreign_name(value)}. It must be {what} from 0 to "
-                "2147483647. Ask an administrator of the logins to correct it."
+                f"Extra field {key} of the login of {user} is {foreign_name(value)}. It must be "
+                f"{what if name == 'groups' else f'one number from 0 to {_LARGEST}'}. Ask an administrator of the "
+                "logins to correct it."
             )
             yield stalled(Reason.IDENTITY_INVALID, text, field)
 
 
 def _ids(value: str, *, several: bool) -> bool:
     parts = value.split(",")
-    return (several or len(parts) == 1) and re.fullmatch(IDS_PATTERN, value) is not None
+    plain = all(re.fullmatch("0|[1-9][0-9]{0,9}", part) and int(part) <= _LARGEST for part in parts)
+    return plain and (several or len(parts) == 1) and len(value) <= _LONGEST

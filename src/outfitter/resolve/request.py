@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
 from outfitter.naming import ANNOTATION_RESTARTED_AT
 from outfitter.resolve.groups import PlacedGroup
+from outfitter.resolve.identity import Author
 from outfitter.snapshot import Resource
 
 _NOT_INLINE = frozenset(
@@ -55,6 +56,8 @@ class WorkloadRequest:
     template: TemplateRef | None = None
     from_template: Mapping[str, Any] = field(default_factory=dict)
     """Fields that the template gives."""
+    author: Author = field(default_factory=Author)
+    """Who wrote what is to run."""
     template_assets: frozenset[str] = frozenset()
     """Fields of `assets` that the template sets: "environment", "compute", or the name of a DataSource."""
 

@@ -16,7 +16,7 @@ from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definit
 from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.groups import PlacedGroup, place_groups
 from outfitter.resolve.layers import Layer, compute_layer, own_layers
-from outfitter.resolve.login import with_login
+from outfitter.resolve.login import as_login, uses_login, with_login
 from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model import ModelVolume, model_volume
 from outfitter.resolve.nim import CACHE_VARIABLE, NGC_KEY, PORT_VARIABLES
@@ -64,7 +64,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     """Resolve a workload of any kind."""
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request, policies)
-    found = Found(requester(reader, request.resource.live))
+    found = Found(requester(reader, request))
     request = with_template(reader, request, found)
     chosen, placed = _chosen(reader, request)
     attached = list(asset_volumes(reader, request, found))
@@ -132,13 +132,20 @@ def _chosen(reader: Reader, request: WorkloadRequest) -> tuple[ArtifactTarget | 
 def _group(context: _Context, group: ContainerGroup, key: str, merged: Merged) -> GroupUse:
     """Return the containers of one group, the primary first."""
     places = sorted(range(len(group.containers)), key=lambda place: place != group.primary)
-    containers = [_container(context, group, place, merged, primary=place == group.primary) for place in places]
+    containers: list[ContainerUse] = []
+    login = False
+    for place in places:
+        use, login = _container(context, group, place, merged, primary=place == group.primary, login=login)
+        containers.append(use)
     compute = [container.spec.compute.to_dict() for container in containers]
     context.policies.pod(compute, context.found, f"spec.containerGroups[{group.name}]")
     return GroupUse(group.name, key, tuple(containers))
 
 
-def _container(context: _Context, group: ContainerGroup, place: int, merged: Merged, *, primary: bool) -> ContainerUse:
+def _container(
+    context: _Context, group: ContainerGroup, place: int, merged: Merged, *, primary: bool, login: bool
+) -> tuple[ContainerUse, bool]:
+    """Return one container, and whether the pod has the ids of the login, as its first container says."""
     item, name = group.containers[place], group.container_names[place]
     field = f"spec.containerGroups[{group.name}].containers[{name}]"
     nim = context.definition.type == "nim" and primary
@@ -154,6 +161,8 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
         compute_field = f"{run}.containerGroups[{group.name}].containers[{name}].compute"
     main = primary and group.name == context.definition.groups[0].name
     result = context.policies.container(merge(layers), context.found, field, main=main)
+    login = login or (primary and uses_login(result.fields))
+    result = as_login(result) if login else result
     result = with_login(context.reader, context.request, result, context.found, field)
     if nim:  # below all others, and no business of policies
         built_in = merge([Layer(BUILT_IN, _nim_defaults(context, item, f"{field}.environmentVars"))])
@@ -170,7 +179,8 @@ def _container(context: _Context, group: ContainerGroup, place: int, merged: Mer
     probes["livenessProbe"] = item.liveness_probe
     own_probes = dict.fromkeys((key for key, probe in probes.items() if probe), label(context.definition.resource))
     origins = {**result.origins, **own_probes}
-    return ContainerUse(name, spec, origins, item.port if primary else None, item, field, nim, compute_field)
+    port = item.port if primary else None
+    return ContainerUse(name, spec, origins, port, item, field, nim, compute_field), login
 
 
 def _without_own_profile(fields: Mapping[str, Any], item: Container) -> Mapping[str, Any]:

@@ -32,6 +32,7 @@ from outfitter.snapshot import Reader
 def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     """Plan everything that runs: a Workspace, an Inference, or a definition with `run`."""
     observed = observe_workload(reader, request.resource)
+    request = replace(request, author=revisions.author_of(reader, request, observed.revision))
     if request.traits.serves:
         request = replace(request, running=observed.groups)
     renewal = renew(reader, request, observed)

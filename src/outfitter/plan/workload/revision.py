@@ -21,6 +21,7 @@ from outfitter.render.owner import child_meta
 from outfitter.render.placement import user_metadata
 from outfitter.render.podset import PodSet
 from outfitter.render.workload import Rendered
+from outfitter.resolve.identity import Author, author
 from outfitter.resolve.references import Source
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import Resolved, Spec
@@ -56,6 +57,8 @@ class Revision:
     short_lived: tuple[str, ...] = ()
     artifact: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] | None = None
+    author: Mapping[str, Any] | None = None
+    """Who wrote what runs: name, ids of the login, and a digest of the spec that he wrote."""
     metadata: Mapping[str, Mapping[str, str]] | None = None
     """Labels and annotations of the user for the children; revisions of 0.1.0 give them to pods only."""
 
@@ -78,10 +81,36 @@ def same(new: Revision, old: Revision) -> bool:
 
 def inputs(request: WorkloadRequest) -> str:
     """Return the digest of the own spec of a workload, with restarts and without the number of pods."""
+    return _digest([_spec(request), request.restarted_at])
+
+
+def author_of(reader: Reader, request: WorkloadRequest, current: Revision | None) -> Author:
+    """Return who wrote what a workload is to run.
+
+    A user who changes nothing of it, but restarts or stops the workload or describes it, does not become its author:
+    his ids and credentials are not for the commands of somebody else.
+    """
+    known = current.author if current is not None else None
+    if known is not None and known["spec"] == _digest(_spec(request)):
+        return Author(known["name"], known["runAs"])
+    return author(reader, request.resource.live)
+
+
+def _written(request: WorkloadRequest) -> dict[str, Any] | None:
+    who = request.author
+    return {"name": who.name, "runAs": dict(who.run_as), "spec": _digest(_spec(request))} if who.name else None
+
+
+def _digest(value: Any) -> str:
+    return short_hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), 16)
+
+
+def _spec(request: WorkloadRequest) -> dict[str, Any]:
+    """Return what of the own spec of a workload makes its revision."""
     spec = _made_from(request.resource.body.get("spec") or {})
     if "run" in spec:
         spec["run"] = _made_from(spec["run"])
-    return short_hash(orjson.dumps([spec, request.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
+    return spec
 
 
 def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +140,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         short_lived(resolved),
         _artifact(resolved),
         resolved.facts or None,
+        _written(resolved.request),
         _metadata(resolved, settings),
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
@@ -170,6 +200,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "shortLived": list(revision.short_lived),
         "artifact": revision.artifact,
         "facts": revision.facts,
+        "author": revision.author,
         "metadata": revision.metadata,
     }
     return {key: without_nulls(value) for key, value in stored.items() if value is not None}
@@ -220,6 +251,7 @@ def read(live: CachedObject) -> Revision:
         tuple(data.get("shortLived") or ()),
         data.get("artifact"),
         data.get("facts"),
+        data.get("author"),
         data.get("metadata"),
     )
 
