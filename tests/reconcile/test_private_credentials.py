@@ -811,3 +811,32 @@ async def test_any_order_of_arrival(order: int) -> None:
         await world.settle()
     assert reason(world.status("Workspace", "lab")) == "Running"
     assert [value(item) for item in delivered(world)] == [VALUE]
+
+
+async def test_the_policy_is_installed_again(world: World) -> None:
+    """The status remembers who wrote what; forged stamps of the time between count for nothing."""
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    remove(world)
+    await world.settle()
+    forged = world.get("Credential", "token")["metadata"]["annotations"]
+    body = credential("forged")
+    unstamped(world, {**body, "metadata": {**body["metadata"], "annotations": forged}})
+    unstamped(world, asset("Workspace", "other", workspace(variable())["spec"], annotations=forged))
+    await world.settle()
+    enforce(world, "another")
+    world.annotate("Workspace", "lab", restartedAt="2026-01-01T00:00:00Z")
+    await world.settle()
+    assert reason(world.status("Workspace", "lab")) == "Running"
+    assert reason(world.status("Credential", "token")) == "Synced"
+    assert reason(world.status("Credential", "forged")) == "IdentityMissing"
+    assert issues(world.status("Workspace", "other")) == ["IdentityMissing"]
+
+
+async def test_a_pull_secret_needs_a_login(world: World) -> None:
+    write(world, ANN, credential())
+    write(world, ANN, workspace(imagePullSecrets=[{"name": "token", "userCredential": True}]))
+    await world.settle()
+    assert issues(world.status("Workspace", "lab")) == ["ReferenceInvalid"]
+    assert "has type genericSecret, which holds no login" in text(world)

@@ -1,6 +1,6 @@
 """Private Credentials: who may use one, and the Secret that holds it for one workload.
 
-Private Credentials are read by a wildcard until their owner asks for them: other workloads do not become users.
+Reading a private Credential makes a workload its user only if its author owns it.
 """
 
 from __future__ import annotations
@@ -110,14 +110,12 @@ def usable_private(reader: Reader, credential: Resource, user: Requester | None)
 def _named(reader: Reader, namespace: str, name: str) -> Iterator[Resource]:
     """Yield the Credentials of a name that a namespace can use, its own first."""
     system = reader.settings.system_namespace
-    for item in reader.resources("Credential", namespace):
-        if item.live.name == name:
-            yield item
-    if namespace == system:
-        return
-    for item in reader.resources("Credential", system):
-        if item.live.name == name and scope_problem(item, system) is None and covers(reader, item, namespace):
-            yield item
+    own = reader.unused_resource("Credential", namespace, name)
+    if own is not None:
+        yield own
+    shared = reader.unused_resource("Credential", system, name) if namespace != system else None
+    if shared is not None and scope_problem(shared, system) is None and covers(reader, shared, namespace):
+        yield shared
 
 
 def _refusal(reader: Reader, namespace: str, credential: Resource, field: str, user: Requester | None) -> Problem:

@@ -111,6 +111,12 @@ class Reader:
         found = self.get(kind, namespace, name)
         return readable(found) if found else None
 
+    def unused_resource(self, kind: str, namespace: str, name: str) -> Resource | None:
+        """Return a custom resource by name that does not count as used: the dependency is on all of its kind."""
+        self.deps.add(Dep(kind, namespace, "*"))
+        found = self._lookup.get(kind, namespace, name)
+        return readable(found) if found else None
+
     def resources(self, kind: str, namespace: str) -> list[Resource]:
         """Return all custom resources of a kind in a namespace, by name."""
         self.deps.add(Dep(kind, namespace, "*"))
