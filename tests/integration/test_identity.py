@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from outfitter.api.v1alpha1 import kind_of
@@ -20,6 +22,7 @@ from .harness.space import Space
 
 ANN, BOB = "ann@example.com", "bob"
 IMAGE = "registry.example.com/box:1"
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples" / "identity"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -115,6 +118,20 @@ def test_pods_run_with_the_ids_of_the_login(stack: Stack, space: Space) -> None:
     acting(space, BOB, uid="77", gid="78").spec("Workspace", "box", image=f"{IMAGE}-b")
     space.wait("StatefulSet", "box", lambda item: item and ids() == (77, 78, []))
     space.ready("Workspace", "box")
+
+
+def test_the_examples(space: Space) -> None:
+    """The files of deploy/examples/identity, applied by one user: his pod has his ids and his Credential."""
+    ann = acting(space, ANN, uid="1234", gid="100")
+    for file in sorted(EXAMPLES.glob("*.yaml")):
+        for item in yaml.safe_load_all(file.read_text()):
+            ann.api.create({**item, "metadata": {**item["metadata"], "namespace": space.name}})
+    space.ready("Credential", "hub")
+    space.ready("Workspace", "ann-lab")
+    (container,) = space.template("ann-lab")["containers"]
+    assert container["securityContext"]["runAsUser"] == 1234
+    variable = next(item for item in container["env"] if item["name"] == "HUB_TOKEN")
+    assert space.get("Secret", variable["valueFrom"]["secretKeyRef"]["name"]) is not None
 
 
 def test_a_login_without_ids(space: Space) -> None:
