@@ -13,6 +13,7 @@ from outfitter.plan.workload import hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
+from outfitter.plan.workload.inputs import author_of, inputs
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
@@ -32,7 +33,8 @@ from outfitter.snapshot import Reader
 def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     """Plan everything that runs: a Workspace, an Inference, or a definition with `run`."""
     observed = observe_workload(reader, request.resource)
-    request = replace(request, author=revisions.author_of(reader, request, observed.revision))
+    current = observed.revision
+    request = replace(request, author=author_of(reader, request, current.author if current else None))
     if request.traits.serves:
         request = replace(request, running=observed.groups)
     renewal = renew(reader, request, observed)
@@ -140,7 +142,7 @@ def _wanted(run: Run, revision: Revision, observed: ObservedState) -> Sequence[M
     if run.request.stopped and not observed.controllers:
         return []
     # An edit may keep what was ephemeral.
-    ephemeral = run.request.stopped and revision.inputs == revisions.inputs(run.request)
+    ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
     wanted = [*backend_of(run.request.traits).render(run), *claims]

@@ -8,6 +8,7 @@ from typing import Final
 
 from outfitter.backends import Run, backend_of
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
 from outfitter.policy.builtin import BUILTIN
@@ -48,7 +49,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
     """Return the current revision, or a new one where the workload's own spec changed or it is started again."""
     current = observed.revision
     resumed = not request.stopped and observed.was_stopped
-    unchanged = current is not None and current.inputs == revisions.inputs(request) and not resumed
+    unchanged = current is not None and current.inputs == inputs(request) and not resumed
     if current is not None and unchanged and not _lacks_pull_secret(reader, request, observed, current):
         return _judged(reader, request, observed, current)
     policies = ProjectPolicies(reader)

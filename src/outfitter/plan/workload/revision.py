@@ -12,7 +12,8 @@ import orjson
 from outfitter import naming
 from outfitter.api.v1alpha1 import traits_of
 from outfitter.canonical import without_nulls
-from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret, short_hash
+from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret
+from outfitter.plan.workload.inputs import author_record, inputs
 from outfitter.policy.project import selected_policies
 from outfitter.problems import Problem
 from outfitter.reasons import Level
@@ -21,20 +22,12 @@ from outfitter.render.owner import child_meta
 from outfitter.render.placement import user_metadata
 from outfitter.render.podset import PodSet
 from outfitter.render.workload import Rendered
-from outfitter.resolve.identity import Author, author
 from outfitter.resolve.references import Source
-from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.workload import Resolved, Spec
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Reader, Resource
 
 HISTORY = 2
-
-# Fields that are no input of a running workload: a change makes no new revision.
-_NOT_INPUTS = (
-    "suspend", "replicas", "autoscaling", "description", "displayName", "tags", "locked", "version", "repositoryRef",
-    "templateId",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,52 +68,10 @@ class Revision:
 
 def same(new: Revision, old: Revision) -> bool:
     """Return whether two revisions have the same content. A version may word notes in another way."""
-    first, second = (_content({**_data(each), "notes": (), "artifact": _named(each.artifact)}) for each in (new, old))
+    first, second = (
+        _content({**_data(each), "notes": (), "artifact": _named(each.artifact), "author": None}) for each in (new, old)
+    )
     return first == second
-
-
-def inputs(request: WorkloadRequest) -> str:
-    """Return the digest of the own spec of a workload, with restarts and without the number of pods."""
-    return _digest([_spec(request), request.restarted_at])
-
-
-def author_of(reader: Reader, request: WorkloadRequest, current: Revision | None) -> Author:
-    """Return who wrote what a workload is to run.
-
-    A user who changes nothing of it, but restarts or stops the workload or describes it, does not become its author:
-    his ids and credentials are not for the commands of somebody else.
-    """
-    known = current.author if current is not None else None
-    if known is not None and known["spec"] == _digest(_spec(request)):
-        return Author(known["name"], known["runAs"])
-    return author(reader, request.resource.live)
-
-
-def _written(request: WorkloadRequest) -> dict[str, Any] | None:
-    who = request.author
-    return {"name": who.name, "runAs": dict(who.run_as), "spec": _digest(_spec(request))} if who.name else None
-
-
-def _digest(value: Any) -> str:
-    return short_hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), 16)
-
-
-def _spec(request: WorkloadRequest) -> dict[str, Any]:
-    """Return what of the own spec of a workload makes its revision."""
-    spec = _made_from(request.resource.body.get("spec") or {})
-    if "run" in spec:
-        spec["run"] = _made_from(spec["run"])
-    return spec
-
-
-def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in spec.items() if key not in _NOT_INPUTS}
-    if "containerGroups" in kept:
-        kept["containerGroups"] = [
-            {key: value for key, value in group.items() if key not in ("replicas", "autoscaling")}
-            for group in kept["containerGroups"]
-        ]
-    return kept
 
 
 def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings) -> Revision:
@@ -140,7 +91,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         short_lived(resolved),
         _artifact(resolved),
         resolved.facts or None,
-        _written(resolved.request),
+        author_record(resolved.request),
         _metadata(resolved, settings),
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
