@@ -840,3 +840,23 @@ async def test_a_pull_secret_needs_a_login(world: World) -> None:
     await world.settle()
     assert issues(world.status("Workspace", "lab")) == ["ReferenceInvalid"]
     assert "has type genericSecret, which holds no login" in text(world)
+
+
+async def test_a_policy_that_changes_every_secret(world: World) -> None:
+    """A key that it adds stays; a value that it changes is reported. Neither is written without end."""
+
+    def admit(body: Body) -> Body:
+        if not body["metadata"]["name"].startswith("lab-cred-"):
+            return body
+        return {**body, "data": {**body["data"], "key": "eA==", "added": "eA=="}}
+
+    world.cluster.admission = admit
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    before = len(world.cluster.writes)
+    for _ in range(3):
+        await world.step()
+    assert len(world.cluster.writes) == before < 30
+    assert "FieldOverridden" in issues(world.status("Workspace", "lab"))
+    assert reason(world.status("Workspace", "lab")) == "Running"
