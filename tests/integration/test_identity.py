@@ -140,8 +140,11 @@ def test_a_login_without_ids(space: Space) -> None:
     ann.make("Workspace", "box", {"image": IMAGE, "security": {"uidGidSource": "fromIdpToken"}})
     item = space.wait("Workspace", "box", stalls("IdentityMissing"))
     assert "has no extra field example.com/uid" in item["status"]["message"]
-    events = [event["message"] for event in space.list("Event") if event["reason"] == "IdentityMissing"]
-    assert any(text.endswith(f"Last change of the spec by {ANN}.") for text in events)
+
+    def told() -> list[str]:
+        return [event["message"] for event in space.list("Event") if event["reason"] == "IdentityMissing"]
+
+    eventually(lambda: any(text.endswith(f"Last change of the spec by {ANN}.") for text in told()))
     acting(space, ANN, uid="1", gid="100").spec("Workspace", "box", description="again")
     space.ready("Workspace", "box")
 
