@@ -58,12 +58,14 @@ ANNOTATION_RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
 ANNOTATION_RESTARTED_AT: Final = f"{GROUP}/restartedAt"
 ANNOTATION_FORCE_DELETE: Final = f"{GROUP}/force-delete"  # "true" lets an object be deleted that is in use or locked
 
-# On our custom resources, set by the API server: who wrote the spec, under which binding of the policy that says so
-# and in which generation, and the ids of the login.
+# On our custom resources, set by the API server: who wrote the object, under which binding of the policy that says so.
+# Updated: any part of the spec, and in which generation. Authored: what a workload runs, with the ids of the login.
 ANNOTATION_CREATED_BY: Final = f"{GROUP}/created-by"
 ANNOTATION_CREATED_UNDER: Final = f"{GROUP}/created-under"
 ANNOTATION_UPDATED_BY: Final = f"{GROUP}/updated-by"
 ANNOTATION_UPDATED_UNDER: Final = f"{GROUP}/updated-under"
+ANNOTATION_AUTHORED_BY: Final = f"{GROUP}/authored-by"
+ANNOTATION_AUTHORED_UNDER: Final = f"{GROUP}/authored-under"
 ANNOTATION_RUN_AS: Final[Mapping[str, str]] = {name: f"{GROUP}/run-as-{name}" for name in ("uid", "gid", "groups")}
 
 LABEL_LIMIT: Final = 63

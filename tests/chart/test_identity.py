@@ -13,9 +13,12 @@ import pytest
 import yaml
 
 from identity_policies import identity_policies
-from outfitter.api.v1alpha1 import GROUP, KINDS, Kind
+from outfitter.api.shape import without_nulls
+from outfitter.api.v1alpha1 import KINDS, Kind
 from outfitter.codegen.admission.identity import STAMPS
 from outfitter.naming import (
+    ANNOTATION_AUTHORED_BY,
+    ANNOTATION_AUTHORED_UNDER,
     ANNOTATION_CREATED_BY,
     ANNOTATION_CREATED_UNDER,
     ANNOTATION_RUN_AS,
@@ -23,6 +26,7 @@ from outfitter.naming import (
     ANNOTATION_UPDATED_UNDER,
     LABEL_ON_DEMAND,
 )
+from outfitter.plan.workload.inputs import made_from
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.connection import APPLY_PATCH, JSON, MERGE_PATCH, Connection
 
@@ -113,14 +117,16 @@ def stamps(body: Manifest) -> dict[str, str]:
     return {name: given[name].replace(_BINDINGS[-1], "<binding>") for name in STAMPS if name in given}
 
 
-def wanted(creator: str, updater: str, generation: int, **run_as: str) -> dict[str, str]:
-    """The stamps that are true."""
+def wanted(creator: str, updater: str, generation: int, author: str = "", **run_as: str) -> dict[str, str]:
+    """The stamps that are true. `author`: the creator, unless another user changed what runs."""
     ids = {ANNOTATION_RUN_AS[name]: value for name, value in run_as.items()}
     return {
         ANNOTATION_CREATED_BY: creator,
         ANNOTATION_CREATED_UNDER: "<binding>",
         ANNOTATION_UPDATED_BY: updater,
         ANNOTATION_UPDATED_UNDER: f"<binding>/{generation}",
+        ANNOTATION_AUTHORED_BY: author or creator,
+        ANNOTATION_AUTHORED_UNDER: "<binding>",
         **ids,
     }
 
@@ -207,7 +213,7 @@ def test_changed(stamping: Sandbox, kind: Kind, made: Manifest, way: str) -> Non
     body = _write(bob, live, made, way, {})
     assert stamps(body) == wanted(ANN, ANN, 1)
     body = _write(bob, body, made, way, {"description": "changed"})
-    assert stamps(body) == wanted(ANN, BOB, 2, uid="77")
+    assert stamps(body) == wanted(ANN, BOB, 2)
     assert body["metadata"]["generation"] == 2
 
 
@@ -277,10 +283,85 @@ def test_a_name_with_no_room(stamping: Sandbox, kind: Kind, made: Manifest) -> N
 
 @pytest.mark.parametrize("kind", KINDS[:1], ids=lambda kind: kind.name)
 def test_an_empty_or_missing_extra_field(stamping: Sandbox, kind: Kind, made: Manifest) -> None:
-    """A stamp of an earlier login does not stay."""
-    send(user(stamping, ANN, uid="1", gid="2"), "PATCH", path(made), {"spec": {"description": "a"}}, MERGE_PATCH)
-    body = send(user(stamping, BOB, gid="3"), "PATCH", path(made), {"spec": {"description": "b"}}, MERGE_PATCH)
-    assert stamps(body) == wanted(ANN, BOB, 3, gid="3")
+    """An id of an earlier login does not stay."""
+    send(user(stamping, ANN, uid="1", gid="2"), "PATCH", path(made), {"spec": {"image": "a:1"}}, MERGE_PATCH)
+    body = send(user(stamping, BOB, gid="3"), "PATCH", path(made), {"spec": {"image": "b:1"}}, MERGE_PATCH)
+    assert stamps(body) == wanted(ANN, BOB, 3, BOB, gid="3")
+
+
+GROUP: Final = {"name": "main", "replicas": 1}
+SERVED: Final = {"image": None, "servingPort": None, "artifact": {"name": "a"}}
+CHANGES: Final[Mapping[str, list[Manifest]]] = {
+    "Workspace": [
+        {"description": "d"}, {"displayName": "d"}, {"suspend": True}, {"args": "--a"}, {"image": "b:1"},
+        {"labels": [{"name": "a", "value": "b"}]}, {"suspend": True, "args": "--a"}, {"description": "d", "tty": False},
+    ],
+    "Inference": [
+        {"replicas": 3}, {"suspend": True}, {"args": "--a"}, {"autoscaling": {"metric": "cpu", "metricThreshold": 50}},
+        {"replicas": 3, "image": "b:1"},
+    ],
+    "Environment": [
+        {"run": {"replicas": 1}}, {"run": {"replicas": 0, "suspend": True}}, {"run": None}, {"description": "d"},
+        {"run": {"replicas": 0, "compute": {"name": "c"}}}, {"command": "sh"},
+    ],
+    "Artifact": [
+        {"description": "d"}, {"tags": [{"id": "a", "name": "n", "value": "v"}]}, {"run": None},
+        {"run": {"replicas": 0, "containerGroups": [GROUP]}}, {"run": {"replicas": 2}},
+        {"run": {"replicas": 0, "compute": {"name": "c"}}},
+        {"containerGroups": [{"containers": [{"imageUri": "b:1", "port": 8080, "primary": True}]}]},
+    ],
+    "Credential": [{"description": "d"}],
+    "ComputeResource": [{"cpuCoreRequest": 2}],
+}  # fmt: skip
+MORE: Final[list[tuple[str, Manifest, Manifest]]] = [
+    ("Inference", {**SERVED, "containerGroups": [GROUP]}, {"containerGroups": [{**GROUP, "replicas": 3}]}),
+    (
+        "Inference",
+        {**SERVED, "containerGroups": [GROUP, {"name": "b"}]},
+        {"containerGroups": [{"name": "b", "replicas": 2}, GROUP]},
+    ),
+    (
+        "Inference",
+        {**SERVED, "containerGroups": [GROUP]},
+        {"containerGroups": [{**GROUP, "containers": [{"name": "c", "compute": {"cpuCoreRequest": 1}}]}]},
+    ),
+    ("Artifact", {"run": {"containerGroups": [GROUP]}}, {"run": {"containerGroups": [{**GROUP, "replicas": 0}]}}),
+    ("Workspace", {"args": "--a"}, {"args": None}),
+    ("Workspace", {"args": "--a", "description": "a"}, {"args": "--a", "description": None}),
+]
+"""Kind, what is added to its spec first, and the change."""
+
+
+def _tried() -> Iterator[tuple[str, Manifest, Manifest]]:
+    yield from ((kind, {}, change) for kind, changes in CHANGES.items() for change in changes)
+    yield from MORE
+
+
+@pytest.mark.parametrize(("name", "first", "change"), list(_tried()), ids=str)
+def test_who_changes_what_runs_is_its_author(stamping: Sandbox, name: str, first: Manifest, change: Manifest) -> None:
+    """As the operator sees it: the API server and the revision agree on what decides what runs."""
+    manifest = custom(name, f"s{next(_NUMBERS)}", "stamps", {**SPECS[name], **first})
+    where = path(manifest)
+    before = send(user(stamping, ANN, uid="1"), "POST", where.rpartition("/")[0], manifest)
+    whole = {**before, "spec": {**before["spec"], **change}}
+    body = send(user(stamping, BOB, uid="2"), "PUT", where, whole)
+    same = made_from(without_nulls(body["spec"])) == made_from(without_nulls(before["spec"]))
+    by = stamps(body)[ANNOTATION_AUTHORED_BY], stamps(body)[ANNOTATION_RUN_AS["uid"]]
+    groups = "containerGroups" in change and "containerGroups" in first
+    if groups and sorted(map(str, made_from(body["spec"])["containerGroups"])) == sorted(
+        map(str, made_from(before["spec"])["containerGroups"])
+    ):
+        same = True  # another order of the same groups is not another author
+    assert by == ((ANN, "1") if same else (BOB, "2"))
+    assert stamps(body)[ANNOTATION_UPDATED_BY] == BOB
+    stamping.connection().answer("DELETE", where)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_every_change_of_a_kind_that_runs_is_tried(what: str) -> None:
+    """For each kind, changes of what runs, and others."""
+    assert {kind.name for kind in KINDS if kind.runs} <= set(CHANGES)
+    assert CHANGES[what]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.on_demand], ids=lambda kind: kind.name)
@@ -355,7 +436,8 @@ def test_policies_removed_and_put_back(stamping: Sandbox, policies: list[Manifes
     _wait_until_stamped(stamping)
     body = send(bob, "PATCH", where, {"spec": {"description": "b"}}, MERGE_PATCH)
     kept = {name: FORGED[name] for name in (ANNOTATION_CREATED_BY, ANNOTATION_CREATED_UNDER)}
-    assert stamps(body) == {**wanted("evil", BOB, 2), **kept}
+    authored = {name: FORGED[name] for name in FORGED if "authored" in name or "run-as" in name}
+    assert stamps(body) == {**wanted("evil", BOB, 2), **kept, **authored}
     assert len(set(_BINDINGS)) == len(_BINDINGS), "a new binding has a uid that no one can know before"
     stamping.connection().answer("DELETE", where)
 
@@ -465,4 +547,3 @@ def test_the_keys_of_the_login_reach_the_policy_and_the_operator(helm: Helm) -> 
     given = {item["name"]: item.get("value") for item in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert given["OUTFITTER_IDENTITY_POLICY"] == policy["metadata"]["name"]
     assert given["OUTFITTER_IDENTITY_GID_KEY"] == "example.com/gid"
-    assert GROUP in json.dumps(policy)

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from outfitter.naming import (
+    ANNOTATION_AUTHORED_BY,
+    ANNOTATION_AUTHORED_UNDER,
     ANNOTATION_CREATED_BY,
     ANNOTATION_CREATED_UNDER,
     ANNOTATION_RUN_AS,
@@ -30,12 +32,13 @@ _RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
 SHOWN: Final = 253
 """Characters of a user name that a status shows."""
 _CREATED: Final = (ANNOTATION_CREATED_BY, ANNOTATION_CREATED_UNDER)
-_UPDATED: Final = (ANNOTATION_UPDATED_BY, ANNOTATION_UPDATED_UNDER, *ANNOTATION_RUN_AS.values())
+_UPDATED: Final = (ANNOTATION_UPDATED_BY, ANNOTATION_UPDATED_UNDER)
+_AUTHORED: Final = (ANNOTATION_AUTHORED_BY, ANNOTATION_AUTHORED_UNDER, *ANNOTATION_RUN_AS.values())
 
 
 @dataclass(frozen=True)
 class Author:
-    """Who wrote the spec of an object last, but for its scale. "": not known."""
+    """Who last changed what a workload runs. "": not known."""
 
     name: str = ""
     run_as: Mapping[str, str] = field(default_factory=dict)
@@ -59,29 +62,33 @@ def needs_identity(reader: Reader, field: str) -> Problem | None:
 
 
 def author(reader: Reader, live: CachedObject) -> Author:
-    """Return the author of the spec of an object. A change of its scale keeps the author of the rest."""
-    return _author(live.body) if _binding(reader) and _believed(reader, live.body)[1] else Author()
-
-
-def _author(body: Mapping[str, Any]) -> Author:
-    annotations = _annotations(body)
+    """Return who last changed what a workload runs: not who describes, scales, stops or restarts it."""
+    if not _binding(reader) or not _believed(reader, live.body).authored:
+        return Author()
+    annotations = _annotations(live.body)
     ids = {name: annotations[key] for name, key in ANNOTATION_RUN_AS.items() if annotations.get(key)}
-    return Author(annotations.get(ANNOTATION_UPDATED_BY, ""), ids)
+    return Author(annotations[ANNOTATION_AUTHORED_BY], ids)
+
+
+def shown_author(reader: Reader, live: CachedObject) -> str | None:
+    """Return the author as a status shows him, also while the policy is away; None if not known."""
+    known = _believed(reader, live.body).authored
+    return shown(_annotations(live.body)[ANNOTATION_AUTHORED_BY]) if known else None
 
 
 def owner(reader: Reader, live: CachedObject) -> str:
     """Return the creator of an object, "" if not known."""
-    known = _binding(reader) and _believed(reader, live.body)[0]
+    known = _binding(reader) and _believed(reader, live.body).created
     return _annotations(live.body).get(ANNOTATION_CREATED_BY, "") if known else ""
 
 
 def identity_facts(reader: Reader, live: CachedObject, body: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of the status that say who wrote the object, and when. `body`: that of the object."""
     meta, before, annotations = body["metadata"], body.get("status") or {}, _annotations(body)
-    created, updated = _believed(reader, body)
+    stamps = _believed(reader, body)
     same = before.get("observedGeneration") == live.generation
     newest = _generation(annotations) == str(live.generation)
-    if updated and newest:
+    if stamps.updated and newest:
         updater = shown(annotations[ANNOTATION_UPDATED_BY])
     else:
         updater = before.get("updatedBy", "") if same else ""
@@ -93,10 +100,10 @@ def identity_facts(reader: Reader, live: CachedObject, body: Mapping[str, Any]) 
         now = reader.now.astimezone(UTC).strftime(_RFC_3339)
         time = min(live.edited, now) if live.edited and newest else now
     facts = {
-        "createdBy": shown(annotations[ANNOTATION_CREATED_BY]) if created else before.get("createdBy", ""),
+        "createdBy": shown(annotations[ANNOTATION_CREATED_BY]) if stamps.created else before.get("createdBy", ""),
         "updatedBy": updater,
         "updatedAt": time,
-        "stamps": "/".join([created, updated]) if created or updated else "",
+        "stamps": "/".join(stamps) if any(stamps) else "",
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -128,21 +135,27 @@ def _not_in_force(reader: Reader) -> str | None:
     return None
 
 
-def _believed(reader: Reader, body: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the digests of the stamps about creation and about the newest write of the spec; "" for disbelieved ones.
+class _Stamps(NamedTuple):
+    """Digests of the stamps about creation, the newest write of the spec, and what runs; "" for disbelieved ones."""
 
-    Without a policy in force they keep what was known before, for the status alone.
-    """
+    created: str
+    updated: str
+    authored: str
+
+
+def _believed(reader: Reader, body: Mapping[str, Any]) -> _Stamps:
+    """Return which stamps are true. Without a policy in force these are what was known before, for the status alone."""
     annotations, status, binding = _annotations(body), body.get("status") or {}, _binding(reader)
-    created, updated = (_digest(annotations, names) for names in (_CREATED, _UPDATED))
-    former_created, _, former_updated = str(status.get("stamps", "")).partition("/")
+    former = (*str(status.get("stamps", "")).split("/"), "", "")
     same = status.get("observedGeneration") == body["metadata"].get("generation")
-    if not (binding and annotations.get(ANNOTATION_CREATED_UNDER) == binding) and created != former_created:
-        created = ""
-    stamped = binding and annotations.get(ANNOTATION_UPDATED_UNDER, "").partition("/")[0] == binding
-    if not stamped and not (updated == former_updated and same):
-        updated = ""
-    return created, updated
+    found = []
+    for names, before in zip((_CREATED, _UPDATED, _AUTHORED), former, strict=False):
+        under = annotations.get(names[1], "").partition("/")[0]
+        digest = _digest(annotations, names)
+        # A spec that changed without a stamp has another author. An object is created only once.
+        kept = digest == before and (same or names is _CREATED)
+        found.append(digest if kept or (binding and under == binding) else "")
+    return _Stamps(*found)
 
 
 def _digest(annotations: Mapping[str, str], names: tuple[str, ...]) -> str:

@@ -100,7 +100,7 @@ def _defects(keys: Mapping[str, str], writer: Author, field: str) -> Iterator[Pr
     if not writer.name:
         text = (
             "It is not known who wrote this object, because it is older than the policy that says so, or was changed "
-            "without it. Apply a change of the spec, or create the object again."
+            "without it. Change what it runs, such as its arguments, or create the object again."
         )
         yield stalled(Reason.IDENTITY_MISSING, text, field)
         return

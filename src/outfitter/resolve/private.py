@@ -14,7 +14,7 @@ from outfitter.api.v1alpha1.credential import CredentialSpec
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, delivered_secret
 from outfitter.problems import Problem, foreign_name, stalled, waiting
 from outfitter.reasons import Reason
-from outfitter.resolve.identity import author, needs_identity, owner, shown
+from outfitter.resolve.identity import needs_identity, owner, shown
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import covers, find, scope_problem
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -28,22 +28,19 @@ class Requester(NamedTuple):
 
     live: CachedObject
     name: str
-    wrote: str
-    """Who wrote what is to run, if another user only restarts or describes it."""
 
     def owns(self, reader: Reader, credential: Resource) -> bool:
         """Return whether the author of the workload created a Credential."""
-        return bool(self.name) and owner(reader, credential.live) == self.name == self.wrote
+        return bool(self.name) and owner(reader, credential.live) == self.name
 
     def secret(self, credential: Resource) -> str:
         """Return the name of the Secret that holds a private Credential for the workload."""
         return delivered_secret(self.live.kind, self.live.name, credential.live.name, credential.live.uid)
 
 
-def requester(reader: Reader, request: WorkloadRequest) -> Requester:
+def requester(request: WorkloadRequest) -> Requester:
     """Return the requester of a workload."""
-    live = request.resource.live
-    return Requester(live, author(reader, live).name, request.author.name)
+    return Requester(request.resource.live, request.author.name)
 
 
 @dataclass(frozen=True)
@@ -141,11 +138,10 @@ def _refusal(reader: Reader, namespace: str, credential: Resource, field: str, u
             "spec of the workload, so that the API server records its author."
         )
         return stalled(Reason.IDENTITY_MISSING, text, field)
-    other = user.name if user.name != creator else user.wrote
     whose = f"user {foreign_name(shown(creator))}" if credential.live.namespace == namespace else "another user"
     text = (
         f"{credential.key} is private and belongs to {whose}. The author of this {user.live.kind} is "
-        f"{foreign_name(shown(other))}. Create your own Credential, or let its owner change the spec."
+        f"{foreign_name(shown(user.name))}. Create your own Credential, or let its owner change the spec."
     )
     return stalled(Reason.CREDENTIAL_FORBIDDEN, text, field)
 

@@ -64,7 +64,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     """Resolve a workload of any kind."""
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request, policies)
-    found = Found(requester(reader, request))
+    found = Found(requester(request))
     request = with_template(reader, request, found)
     chosen, placed = _chosen(reader, request)
     attached = list(asset_volumes(reader, request, found))

@@ -100,7 +100,7 @@ class Resolved:
 
 def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve a workload that is made of assets and inline fields."""
-    found = Found(requester(reader, request))
+    found = Found(requester(request))
     request = with_template(reader, request, found)
     environment = environment_of(reader, request, found)
     merged = merge(asset_layers(reader, request, environment, found))

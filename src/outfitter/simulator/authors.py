@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from outfitter.naming import (
+    ANNOTATION_AUTHORED_BY,
+    ANNOTATION_AUTHORED_UNDER,
     ANNOTATION_CREATED_BY,
     ANNOTATION_CREATED_UNDER,
     ANNOTATION_RUN_AS,
     ANNOTATION_UPDATED_BY,
     ANNOTATION_UPDATED_UNDER,
 )
+from outfitter.plan.workload.inputs import made_from
 from outfitter.resolve.identity import BINDING, POLICY
 from outfitter.simulator.cluster import SimulatedCluster
 
@@ -40,13 +43,25 @@ def stamped(
     """
     meta = body["metadata"]
     created = {ANNOTATION_CREATED_BY: user, ANNOTATION_CREATED_UNDER: binding}
-    if old is not None:
-        before = old["metadata"].get("annotations") or {}
-        created = {name: before[name] for name in created if name in before}
-    stamps = {
-        **created,
+    updated = {
         ANNOTATION_UPDATED_BY: user,
         ANNOTATION_UPDATED_UNDER: f"{binding}/{old['metadata']['generation'] + 1 if old else 1}",
+    }
+    authored = {
+        ANNOTATION_AUTHORED_BY: user,
+        ANNOTATION_AUTHORED_UNDER: binding,
         **{ANNOTATION_RUN_AS[name]: value for name, value in run_as.items()},
     }
+    if old is not None:
+        before = old["metadata"].get("annotations") or {}
+        created = _stored(before, created)
+        if body["spec"] == old["spec"]:
+            updated = _stored(before, updated)
+        if made_from(body["spec"]) == made_from(old["spec"]):
+            authored = _stored(before, (ANNOTATION_AUTHORED_BY, ANNOTATION_AUTHORED_UNDER, *ANNOTATION_RUN_AS.values()))
+    stamps = {**created, **updated, **authored}
     return {**body, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), **stamps}}}
+
+
+def _stored(before: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: before[name] for name in names if name in before}

@@ -99,6 +99,10 @@ class PodsStatus(Model):
     """Dependencies that changed after the start of the workload. A restart applies the changes."""
     violations: Annotated[tuple[PolicyViolation, ...], list_atomic(64)] = ()
     """Violations of the policies of the project, at most 64. The workload does not start, or keeps what it runs."""
+    author: StatusName | None = None
+    """User who last changed what the workload runs: not who describes, scales, stops or restarts it. Its private
+    Credentials and the ids of its login are his. Absent if not known.
+    """
     imposed_data_sources: Annotated[tuple[StatusName, ...], list_set(64)] = ()
     """DataSources that policies mount into the workload."""
     connections: ConnectionStatuses = ()

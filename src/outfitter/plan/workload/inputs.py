@@ -1,62 +1,33 @@
-"""What of a workload's own spec makes its revision, and who wrote that."""
+"""What of a workload's own spec makes its revision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
+from outfitter.api.v1alpha1.inputs import GROUP_SIZE, NOT_INPUTS
 from outfitter.naming import short_hash
-from outfitter.resolve.identity import Author, author
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.snapshot import Reader
-
-# A change of these makes no new revision.
-_NOT_INPUTS: Final = (
-    "suspend", "replicas", "autoscaling", "description", "displayName", "tags", "locked", "version", "repositoryRef",
-    "templateId",
-)  # fmt: skip
 
 
 def inputs(request: WorkloadRequest) -> str:
     """Return the digest of the own spec of a workload, with restarts and without the number of pods."""
-    return _digest([_spec(request), request.restarted_at])
+    spec = made_from(request.resource.body.get("spec") or {})
+    return short_hash(orjson.dumps([spec, request.restarted_at], option=orjson.OPT_SORT_KEYS), 16)
 
 
-def author_of(reader: Reader, request: WorkloadRequest, record: Mapping[str, Any] | None) -> Author:
-    """Return who wrote what a workload is to run. `record`: that of its revision.
-
-    A user who changes nothing of it, but restarts or stops the workload or describes it, does not become its author:
-    his ids and credentials are not for the commands of somebody else.
-    """
-    if record is not None and record["spec"] == _digest(_spec(request)):
-        return Author(record["name"], record["runAs"])
-    return author(reader, request.resource.live)
+def made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a spec decides what runs. Who changes it becomes the author of the workload."""
+    kept = _kept(spec)
+    return {**kept, "run": _kept(kept["run"])} if kept.get("run") is not None else kept
 
 
-def author_record(request: WorkloadRequest) -> dict[str, Any] | None:
-    """Return the author of a workload for its revision, with a digest of what he wrote; None for an unknown one."""
-    who = request.author
-    return {"name": who.name, "runAs": dict(who.run_as), "spec": _digest(_spec(request))} if who.name else None
-
-
-def _digest(value: Any) -> str:
-    return short_hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), 16)
-
-
-def _spec(request: WorkloadRequest) -> dict[str, Any]:
-    spec = _made_from(request.resource.body.get("spec") or {})
-    if "run" in spec:
-        spec["run"] = _made_from(spec["run"])
-    return spec
-
-
-def _made_from(spec: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in spec.items() if key not in _NOT_INPUTS}
-    if "containerGroups" in kept:
+def _kept(spec: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in spec.items() if key not in NOT_INPUTS}
+    if kept.get("containerGroups") is not None:
         kept["containerGroups"] = [
-            {key: value for key, value in group.items() if key not in ("replicas", "autoscaling")}
-            for group in kept["containerGroups"]
+            {key: value for key, value in group.items() if key not in GROUP_SIZE} for group in kept["containerGroups"]
         ]
     return kept

@@ -13,7 +13,7 @@ from outfitter.plan.workload import hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
-from outfitter.plan.workload.inputs import author_of, inputs
+from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
@@ -25,6 +25,7 @@ from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
 from outfitter.render.owner import labelled_by_user
+from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
 from outfitter.snapshot import Reader
@@ -33,8 +34,7 @@ from outfitter.snapshot import Reader
 def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     """Plan everything that runs: a Workspace, an Inference, or a definition with `run`."""
     observed = observe_workload(reader, request.resource)
-    current = observed.revision
-    request = replace(request, author=author_of(reader, request, current.author if current else None))
+    request = replace(request, author=author(reader, request.resource.live))
     if request.traits.serves:
         request = replace(request, running=observed.groups)
     renewal = renew(reader, request, observed)
@@ -57,7 +57,8 @@ def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision:
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
     status = waiting_status(request, renewal.problems)
     facts = renewal.resolved.facts if renewal.resolved else {}
-    status = replace(status, facts={**status.facts, **facts, "violations": violation_rows(renewal.violations)})
+    own = {"author": shown_author(reader, request.resource.live), "violations": violation_rows(renewal.violations)}
+    status = replace(status, facts={**status.facts, **facts, **own})
     # Services are created in parallel with the first revision, which may be rejected: the workload never started.
     never_started = not observed.controllers and not observed.revisions
     left = prune(reader, request.resource, ("Service", "Secret"), ()) if never_started else ()
@@ -100,6 +101,7 @@ def _with_revision(
     status = running_status(reader, run, observed, revision, state, problems, pending=pending)
     facts = {
         **status.facts,
+        "author": shown_author(reader, request.resource.live),
         "connections": [*hosts.reached(request.resource, exposure, result, conflicts), *exposure.links] or None,
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),

@@ -13,7 +13,7 @@ from outfitter import naming
 from outfitter.api.v1alpha1 import traits_of
 from outfitter.canonical import without_nulls
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret
-from outfitter.plan.workload.inputs import author_record, inputs
+from outfitter.plan.workload.inputs import inputs
 from outfitter.policy.project import selected_policies
 from outfitter.problems import Problem
 from outfitter.reasons import Level
@@ -50,8 +50,6 @@ class Revision:
     short_lived: tuple[str, ...] = ()
     artifact: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] | None = None
-    author: Mapping[str, Any] | None = None
-    """Who wrote what runs: name, ids of the login, and a digest of the spec that he wrote."""
     metadata: Mapping[str, Mapping[str, str]] | None = None
     """Labels and annotations of the user for the children; revisions of 0.1.0 give them to pods only."""
 
@@ -68,9 +66,7 @@ class Revision:
 
 def same(new: Revision, old: Revision) -> bool:
     """Return whether two revisions have the same content. A version may word notes in another way."""
-    first, second = (
-        _content({**_data(each), "notes": (), "artifact": _named(each.artifact), "author": None}) for each in (new, old)
-    )
+    first, second = (_content({**_data(each), "notes": (), "artifact": _named(each.artifact)}) for each in (new, old))
     return first == second
 
 
@@ -91,7 +87,6 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         short_lived(resolved),
         _artifact(resolved),
         resolved.facts or None,
-        author_record(resolved.request),
         _metadata(resolved, settings),
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
@@ -151,7 +146,6 @@ def _data(revision: Revision) -> dict[str, Any]:
         "shortLived": list(revision.short_lived),
         "artifact": revision.artifact,
         "facts": revision.facts,
-        "author": revision.author,
         "metadata": revision.metadata,
     }
     return {key: without_nulls(value) for key, value in stored.items() if value is not None}
@@ -202,7 +196,6 @@ def read(live: CachedObject) -> Revision:
         tuple(data.get("shortLived") or ()),
         data.get("artifact"),
         data.get("facts"),
-        data.get("author"),
         data.get("metadata"),
     )
 
