@@ -145,7 +145,7 @@ def test_a_login_without_ids(space: Space) -> None:
         return [event["message"] for event in space.list("Event") if event["reason"] == "IdentityMissing"]
 
     eventually(lambda: any(text.endswith(f"Last change of the spec by {ANN}.") for text in told()))
-    acting(space, ANN, uid="1", gid="100").spec("Workspace", "box", description="again")
+    acting(space, ANN, uid="1", gid="100").spec("Workspace", "box", args="--again")
     space.ready("Workspace", "box")
 
 
@@ -162,7 +162,7 @@ def test_without_the_policies(stack: Stack, space: Space) -> None:
     under = saved[0]["metadata"]["uid"]
     forged = {
         "created-by": ANN, "created-under": under, "updated-by": ANN, "updated-under": f"{under}/1",
-        "run-as-uid": "5", "run-as-gid": "5",
+        "authored-by": ANN, "authored-under": under, "run-as-uid": "5", "run-as-gid": "5",
     }  # fmt: skip
     stamps = {f"outfitter.dev/{key}": value for key, value in forged.items()}
 

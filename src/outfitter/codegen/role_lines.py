@@ -172,6 +172,8 @@ _LEAD: Final = (
          _assign("research")),
     _no("write, delete or block what belongs to another department",
         _each("create apply update delete finalize", _SCOPED, SHARED, scope=_FINANCE)),
+    _no("write, delete or block what is for the namespace of shared assets alone",
+        _each("create update delete finalize", _SCOPED, SHARED, scope={"type": "project"})),
     _no("write, delete or block what the whole cluster uses, also without a scope",
         _each("create update delete finalize", _SCOPED, SHARED, scope={"type": "cluster"}),
         _each("create update delete finalize", _SCOPED, SHARED)),

@@ -60,7 +60,12 @@ def policy_spec() -> dict[str, Any]:
             {"name": "scaled", "expression": "has(request.subResource) && request.subResource == 'scale'"},
             *scopes(),
         ],
-        "validations": [_scale_check(), _cluster_check(), *(_department_check(side) for side in _SIDES)],
+        "validations": [
+            _scale_check(),
+            _cluster_check(),
+            *(_department_check(side) for side in _SIDES),
+            _project_check(),
+        ],
     }
 
 
@@ -147,6 +152,20 @@ def _cluster_check() -> dict[str, Any]:
         f"' is shared with the whole cluster. {need}.' : "
         f"' would be shared with the whole cluster. {need}, or set spec.scope to your department.')",
         "message": f"it is shared with the whole cluster. {need}",
+    }
+
+
+def _project_check() -> dict[str, Any]:
+    """An object for that namespace alone is of those who may run pods there: no lead deletes or blocks it."""
+    far = " && ".join(f"variables.{name} != 'project'" for name in _SIDES)
+    need = "You need the verb create on pods in namespace"
+    return {
+        "expression": f"variables.scaled || ({far}) || {_MAY_SHARE_ALL} || "
+        "authorizer.group('').resource('pods').namespace(request.namespace).check('create').allowed()",
+        "reason": "Forbidden",
+        "messageExpression": f"{_KIND} + ' is for its namespace alone. {need} ' + request.namespace + '. {_ASK}, or "
+        "set spec.scope to your department.'",
+        "message": "it is for its namespace alone: you need the verb create on pods",
     }
 
 
