@@ -915,3 +915,27 @@ async def test_a_policy_that_changes_every_secret(world: World) -> None:
     assert len(world.cluster.writes) == before < 30
     assert "FieldOverridden" in issues(world.status("Workspace", "lab"))
     assert reason(world.status("Workspace", "lab")) == "Running"
+
+
+def _names_it(way: str, secret: str) -> Body:
+    """What a workload gives to name a Secret."""
+    return {
+        "variable": {"environmentVariables": [{"name": "A", "secret": {"name": secret, "key": "key"}}]},
+        "volume": {"storage": {"secretVolume": [{"secret": secret, "mountPath": "/s"}]}},
+        "pull secret": {"imagePullSecrets": [{"name": secret}]},
+    }[way]
+
+
+@pytest.mark.parametrize("way", ["variable", "volume", "pull secret"])
+async def test_another_workload_names_the_secret_that_was_delivered(world: World, way: str) -> None:
+    """Its name can be read in the pod template. By itself, the workload of the owner may name it."""
+    write(world, ANN, credential())
+    write(world, ANN, workspace(variable()))
+    await world.settle()
+    (found,) = delivered(world)
+    stolen = {"image": IMAGE, **_names_it(way, found["metadata"]["name"])}
+    write(world, BOB, asset("Workspace", "thief", stolen))
+    await world.settle()
+    assert issues(world.status("Workspace", "thief"))[0] == "CredentialForbidden"
+    assert "for Workspace lab alone" in text(world, name="thief")
+    assert [item["metadata"]["name"] for item in world.all("StatefulSet")] == ["lab"]

@@ -174,6 +174,8 @@ def _authors(status: Mapping[str, Any]) -> str:
     if status.get("updatedBy"):
         time = f" at {status['updatedAt']}" if status.get("updatedAt") else ""
         parts.append(f"last changed by {status['updatedBy']}{time}")
+    if status.get("author") not in (None, status.get("updatedBy")):
+        parts.append(f"what it runs is by {status['author']}")
     text = ", ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 

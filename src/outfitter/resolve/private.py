@@ -5,13 +5,14 @@ Reading a private Credential makes a workload its user only if its author owns i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from outfitter.api.refs import AssetRef, CredentialRef
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.credential import CredentialSpec
-from outfitter.naming import ANNOTATION_SOURCE_VERSION, delivered_secret
+from outfitter.naming import ANNOTATION_SOURCE_VERSION, LABEL_OWNER_KIND, LABEL_OWNER_NAME, delivered_secret
 from outfitter.problems import Problem, foreign_name, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.identity import needs_identity, owner, shown
@@ -19,6 +20,7 @@ from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import covers, find, scope_problem
 from outfitter.snapshot import CachedObject, Reader, Resource
 
+_RUN: Final = {kind.name for kind in KINDS if kind.runs is not None}
 LOGIN: Final = ".dockerconfigjson"
 """The key of a login to an image registry, the only one of a dockerRegistry."""
 
@@ -97,6 +99,20 @@ def find_user_credential(
         "private: true, or correct the name."
     )
     return waiting(Reason.REFERENCE_NOT_FOUND, text, field)
+
+
+def foreign_delivery(reader: Reader, namespace: str, name: str, field: str, user: Requester | None) -> Problem | None:
+    """Return the problem of a Secret that holds a private Credential for another workload."""
+    live = reader.get("Secret", namespace, name)
+    labels: Mapping[str, str] = (live.body["metadata"].get("labels") or {}) if live is not None else {}
+    kind = labels.get(LABEL_OWNER_KIND, "")
+    if live is None or kind not in _RUN or (user is not None and live.owner == user.live.uid):
+        return None
+    text = (
+        f"Secret {namespace}/{name} holds a private Credential for {kind} {labels.get(LABEL_OWNER_NAME)} alone. Create "
+        "your own Credential."
+    )
+    return stalled(Reason.CREDENTIAL_FORBIDDEN, text, field)
 
 
 def usable_private(reader: Reader, credential: Resource, user: Requester | None) -> bool:

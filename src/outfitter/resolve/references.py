@@ -18,6 +18,7 @@ from outfitter.resolve.private import (
     Use,
     find_credential,
     find_user_credential,
+    foreign_delivery,
     is_private,
     private_use,
 )
@@ -152,12 +153,12 @@ def check_variables(
             else:
                 found.keep_use(answer, place)
                 private |= {variable.name: SecretKeyRef(name=answer.secret, key=key)} if answer.secret else {}
-        for kind, named in (("ConfigMap", variable.config_map), ("Secret", variable.secret)):
-            if named:
-                problem = key_problem(
-                    reader, kind, namespace, named.name, named.key, f"{path}.{kind[0].lower()}{kind[1:]}"
-                )
-                found.problems += [problem] if problem else []
+        if named := variable.config_map:
+            problem = key_problem(reader, "ConfigMap", namespace, named.name, named.key, f"{path}.configMap")
+            found.problems += [problem] if problem else []
+        if own := variable.secret:
+            problem = secret_problem(reader, namespace, own.name, own.key, f"{path}.secret", found.user)
+            found.problems += [problem] if problem else []
         sources = (variable.value, variable.credential, variable.config_map, variable.pod_field_ref, variable.secret)
         if all(source is None for source in sources) and variable.user_credential is None:
             purpose = f" Description: {variable.description.rstrip('.')}." if variable.description else ""
@@ -209,6 +210,15 @@ def _named_data(namespace: str, spec: WorkloadFields) -> Iterator[Dep]:
             yield Dep("Secret", namespace, variable.secret.name)
         if variable.config_map:
             yield Dep("ConfigMap", namespace, variable.config_map.name)
+
+
+def secret_problem(
+    reader: Reader, namespace: str, name: str, key: str, path: str, user: Requester | None
+) -> Problem | None:
+    """Return why a workload cannot read a key of a Secret that it names; None if it can."""
+    return foreign_delivery(reader, namespace, name, path, user) or key_problem(
+        reader, "Secret", namespace, name, key, path
+    )
 
 
 def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, path: str) -> Problem | None:

@@ -24,7 +24,7 @@ from outfitter.resolve.merge import Merged, merge
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.policies import Policies
 from outfitter.resolve.ports import serving_port
-from outfitter.resolve.private import Use, is_private, private_use, requester
+from outfitter.resolve.private import Use, foreign_delivery, is_private, private_use, requester
 from outfitter.resolve.references import AssetUse, Found, Source, check_variables, other_object, user_credential
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_template
@@ -173,6 +173,9 @@ def pull_secrets(
     for item in spec.image_pull_secrets:
         name = _of_author(reader, namespace, item.name, found) if item.user_credential else item.name
         names |= {name: None} if name else {}
+        field = f"spec.imagePullSecrets[{item.name}]"
+        if not item.user_credential and (taken := foreign_delivery(reader, namespace, name, field, found.user)):
+            found.problems.append(taken)
     of_ngc = any(image.startswith(NGC_HOST) for image in images)
     types = ("dockerRegistry", *(("ngcApiKey",) if of_ngc else ()))
     for asset in usable_credentials(reader, namespace, types, workload_type, found.user):

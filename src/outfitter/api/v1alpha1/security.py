@@ -61,8 +61,8 @@ class Security(Model):
     uid_gid_source: UidGidSource | None = None
     """Source of user, group and supplementary groups. `fromTheImage`: the image. `custom`: the fields below. Default:
     custom if one of the fields below is set, else fromTheImage.
-    `fromIdpToken`: the login of the user who last changed the spec, where an administrator named the fields that hold
-    the ids. `idpToken` is a synonym.
+    `fromIdpToken`: the login of the user who last changed what the workload runs, where an administrator named the
+    fields that hold the ids. `idpToken` is a synonym.
     """
     run_as_uid: Id64 | None = None
     """User id of the process. Default: that of the image."""

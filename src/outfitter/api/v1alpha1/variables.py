@@ -95,8 +95,8 @@ class WorkloadEnvironmentVariable(VariableFields):
     secret: SecretKeyRef | None = None
     """Read the value from one key of a Secret in this namespace."""
     user_credential: UserCredentialRef | None = None
-    """Read the value from a private Credential of the author of the workload: who wrote its spec last. Another user
-    who changes the spec needs a private Credential of the same name.
+    """Read the value from a private Credential of the author of the workload: who last changed what it runs. Another
+    user who changes that needs a private Credential of the same name.
     """
 
 

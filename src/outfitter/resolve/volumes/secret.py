@@ -10,7 +10,7 @@ from outfitter.naming import credential_secret
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.private import Requester
-from outfitter.resolve.references import credential_key, key_problem
+from outfitter.resolve.references import credential_key, secret_problem
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
 from outfitter.snapshot import Reader
@@ -37,7 +37,7 @@ class SecretVolume(BaseVolume):
         """Look up the Credential, otherwise the Secret. The check for completeness reports a volume without a name."""
         if self.credential is not None:
             return credential_key(reader, namespace, self.credential, "", f"{self.use.field}.credential", user)
-        return key_problem(reader, "Secret", namespace, self.secret, "", self.use.field) if self.secret else None
+        return secret_problem(reader, namespace, self.secret, "", self.use.field, user) if self.secret else None
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return a problem while a namespace has no access to the Credential."""
