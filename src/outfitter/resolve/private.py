@@ -150,14 +150,14 @@ def _refusal(reader: Reader, namespace: str, credential: Resource, field: str, u
         return stalled(Reason.IDENTITY_MISSING, text, field)
     if not user.name:
         text = (
-            f"Outfitter does not know who wrote this {user.live.kind}, and {credential.key} is private. Change the "
-            "spec of the workload, so that the API server records its author."
+            f"Outfitter does not know who wrote this {user.live.kind}, and {credential.key} is private. Change what "
+            "it runs, such as its arguments, so that the API server records its author."
         )
         return stalled(Reason.IDENTITY_MISSING, text, field)
     whose = f"user {foreign_name(shown(creator))}" if credential.live.namespace == namespace else "another user"
     text = (
         f"{credential.key} is private and belongs to {whose}. The author of this {user.live.kind} is "
-        f"{foreign_name(shown(user.name))}. Create your own Credential, or let its owner change the spec."
+        f"{foreign_name(shown(user.name))}. Create your own Credential, or let its owner change what it runs."
     )
     return stalled(Reason.CREDENTIAL_FORBIDDEN, text, field)
 
