@@ -92,7 +92,7 @@ def _bounded(key: str, value: Any) -> Any:
     return value[:limit]
 
 
-_AUTHORS = frozenset({"createdBy", "updatedBy", "updatedAt", "stamps"})
+_AUTHORS = frozenset({"createdBy", "updatedBy", "updatedAt", "stamps", "author"})
 _COMPOSED = frozenset({"conditions", "observedGeneration", "syncStatus", "issues", "message"})
 
 
