@@ -94,11 +94,11 @@ def _written(
     simulation: Simulation, objects: Iterable[dict[str, Any]], author: str, extra: list[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield objects as a user wrote them, under the policies that say so."""
+    from outfitter.resolve.login import login_keys
     from outfitter.simulator.authors import enforce_stamps, stamped
 
     settings, fields = simulation.settings, dict(_pairs(extra))
-    keys = {"uid": settings.identity_uid_key, "gid": settings.identity_gid_key, "groups": settings.identity_groups_key}
-    ids = {name: fields[key] for name, key in keys.items() if key in fields}
+    ids = {name: fields[key] for name, key in login_keys(settings).items() if key in fields}
     enforce_stamps(simulation.cluster, settings.identity_policy)
     for body in objects:
         yield stamped(author, body, ids)

@@ -50,7 +50,7 @@ def with_login(reader: Reader, request: WorkloadRequest, merged: Merged, found: 
         return _with_ids(merged, Author())
     writer = request.author
     found.problems += _without_effect(merged)
-    keys = _keys(reader.settings)
+    keys = login_keys(reader.settings)
     problems = [*_given(request), *_defects(keys, writer, field)]
     found.problems += problems
     return _with_ids(merged, Author() if problems else writer, [name for name, key in keys.items() if key])
@@ -90,7 +90,7 @@ def _without_effect(merged: Merged) -> Iterator[Problem]:
             yield note(Reason.NOT_ENFORCED, text, f"spec.security.{name}")
 
 
-def _keys(settings: Settings) -> dict[str, str]:
+def login_keys(settings: Settings) -> dict[str, str]:
     """Return the keys of a login that hold each id, "" for none."""
     return {"uid": settings.identity_uid_key, "gid": settings.identity_gid_key, "groups": settings.identity_groups_key}
 
