@@ -115,11 +115,6 @@ def test_run_is_refused_on_a_shared_environment(stack: Stack, space: Space) -> N
         space.make("Environment", "wide", {"image": IMAGE, "scope": {"type": "cluster"}, "run": {}})
 
 
-def test_ids_from_the_users_token_are_unsupported(space: Space) -> None:
-    space.make("Environment", "base", {"image": IMAGE, "security": {"uidGidSource": "fromIdpToken"}})
-    space.wait("Environment", "base", stalls("Unsupported"))
-
-
 def test_two_kinds_of_one_name_do_not_fight(space: Space) -> None:
     """An Environment that runs and a Workspace of that name want the same StatefulSet: the first keeps it."""
     space.make("Environment", "box", {"image": IMAGE, "run": {}})
