@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 import pytest
 
@@ -41,8 +42,9 @@ def overridden(item: Object) -> list[Object]:
 
 
 def writes(stack: Stack, since: int, space: Space) -> list[str]:
-    """The operator's writes to children in a namespace."""
+    """The operator's accepted writes to children; one that comes second to another writer's is tried again."""
     ours = [entry for entry in stack.writes(since) if entry.namespace == space.name and entry.resource != "events"]
+    ours = [entry for entry in ours if entry.code < HTTPStatus.BAD_REQUEST]
     return [f"{entry.verb} {entry.resource}" for entry in ours if entry.api_group != "outfitter.dev"]
 
 
@@ -126,7 +128,7 @@ def test_another_controller_is_named_and_does_not_drive_the_operator(stack: Stac
         told = space.wait("Workspace", "w", lambda item: overridden(item) and ready(item), 60)
         stack.operator.quiet()
         patches = writes(stack, since, space).count("patch statefulsets")
-        assert patches <= 5
+        assert patches <= 4  # three with the content, and one that moves the managed fields to apply
     message = overridden(told)[0]["message"]
     assert "kubectl" in message
     assert "spec.template.spec.terminationGracePeriodSeconds" in message
