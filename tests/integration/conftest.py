@@ -34,6 +34,7 @@ LABEL_PROJECT = {"pod-security.kubernetes.io/enforce": "restricted"}
 _NUMBERS = itertools.count(1)
 _LAST = "test_last_words.py"
 _FILES: set[str] = set()  # of this process, as far as their tests ran
+_BEGAN = pytest.StashKey[int]()  # where the log of the operator ended when a test began
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -201,13 +202,20 @@ def home(stack: Stack) -> Iterator[Space]:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A failed test shows what the operator said last."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed test shows what the operator said since it began, and whether the operator works."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    found = getattr(item, "funcargs", {}).get("stack")
-    if report.failed and found is not None:
-        report.sections.append(("the operator's log, its end", "\n".join(found.operator.said().splitlines()[-40:])))
+    given = getattr(item, "funcargs", {})
+    if "stack" not in given:
+        return
+    operator: Operator = given["line"].operator if "line" in given else given["stack"].operator
+    if call.when == "setup":
+        item.stash[_BEGAN] = operator.position()
+    if report.failed:
+        said = operator.said(item.stash.get(_BEGAN, 0)).splitlines()[-40:]
+        report.sections.append(("the operator's log since the test began, its end", "\n".join(said)))
+        report.sections.append(("the operator", operator.condition()))
 
 
 @dataclass

@@ -164,6 +164,22 @@ def test_what_a_hand_widened_goes_back(stack: Stack, operator: Operator, space: 
     assert [(entry.verb, entry.uri) for entry in stack.writes(since) if entry.namespace == space.name] == []
 
 
+def test_a_role_that_was_only_created_is_made_right(stack: Stack, space: Space) -> None:
+    """The server refuses every change of a widened Role that leaves its rules, such as one of its managedFields."""
+    shared(space, ANN, ROB)
+    old = space.need("Role", EDITOR)
+    space.delete("Role", EDITOR)
+    new = space.wait("Role", EDITOR, lambda item: item["metadata"]["uid"] != old["metadata"]["uid"], 5)
+    assert [entry["operation"] for entry in new["metadata"]["managedFields"]] == ["Update"]
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+    space.edit("Role", EDITOR, {"rules": [*old["rules"], everything]})
+    space.wait("Role", EDITOR, lambda item: item["rules"] == old["rules"], 5)
+    space.wait(
+        "Role", EDITOR, lambda item: [each["operation"] for each in item["metadata"]["managedFields"]] == ["Apply"], 5
+    )
+    space.wait("ArtifactRepository", "scorers", ready)
+
+
 def test_who_leaves_the_list_has_nothing(stack: Stack, space: Space) -> None:
     uma = {"subject": {"kind": "User", "name": "uma"}, "role": "USER"}
     shared(space, ANN, ROB, uma)

@@ -95,17 +95,25 @@ class Client:
         with_uid = {**manifest, "metadata": {**meta, "uid": uid}}
         with _scrubbing(kind):
             if manager == FIELD_MANAGER:
-                await self._move_to_apply(path, kind, uid)
-            try:
-                how = path + _APPLY.format(manager)
-                return parsed(await self.transport.request("PATCH", how, with_uid, content_type=_APPLY_PATCH))
-            except TooLarge:
-                raise
-            except Invalid as error:
-                if "metadata.uid: Invalid value" in error.message:
-                    text = f"{kind} {meta['name']} was replaced by another object"
-                    raise Conflict(text, status=409, reason="Conflict") from None
-                return await self._replace_lists(path, with_uid, error)
+                try:
+                    await self._move_to_apply(path, kind, uid)
+                except Forbidden:
+                    # The server judges the object as it is: a Role that was widened refuses any other change.
+                    await self._send(path, kind, with_uid, manager)
+                    await self._move_to_apply(path, kind, uid)
+            return await self._send(path, kind, with_uid, manager)
+
+    async def _send(self, path: str, kind: str, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
+        try:
+            how = path + _APPLY.format(manager)
+            return parsed(await self.transport.request("PATCH", how, manifest, content_type=_APPLY_PATCH))
+        except TooLarge:
+            raise
+        except Invalid as error:
+            if "metadata.uid: Invalid value" in error.message:
+                text = f"{kind} {manifest['metadata']['name']} was replaced by another object"
+                raise Conflict(text, status=409, reason="Conflict") from None
+            return await self._replace_lists(path, manifest, error)
 
     async def _replace_lists(self, path: str, manifest: Mapping[str, Any], error: Invalid) -> dict[str, Any]:
         """Replace whole lists by a merge patch, because apply keeps the items of other field managers.

@@ -144,6 +144,13 @@ class Operator:
         eventually(look, what="the operator does not come to rest")
         return before
 
+    def condition(self) -> str:
+        """For the report of a failed test: whether it runs and leads, its queue, and how old its watches are."""
+        if not self.running:
+            return f"ended with {self.exit_code}"
+        shown = ("outfitter_leader", "outfitter_queue", "outfitter_watch", "outfitter_pass_seconds_count")
+        return "\n".join(line for line in self.metrics().splitlines() if line.startswith(shown)) or "no metrics"
+
     def position(self) -> int:
         return self.log.stat().st_size if self.log.exists() else 0
 
