@@ -43,6 +43,7 @@ ANNOTATION_STOPPED_REVISION: Final = (
     f"{GROUP}/stopped-revision"  # the revision that was current when the workload was suspended
 )
 
+ANNOTATION_REVISION: Final = f"{GROUP}/revision"  # the revision that a controller of a workload that ends runs
 ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas an autoscaler sets
 ANNOTATION_REQUESTED_BY: Final = f"{GROUP}/requested-by"  # kind/name of the workload that a NimCache was created for
 ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job, from 1

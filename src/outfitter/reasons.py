@@ -35,6 +35,11 @@ class Reason(StrEnum):
         member.remedy = remedy
         return member
 
+    COMPLETED = (
+        "Completed",
+        Level.UNDER_WAY,
+        "The workload ran to its end with success.",
+    )
     CONFLICT = (
         "Conflict",
         Level.STALLED,
@@ -401,6 +406,12 @@ class Reason(StrEnum):
         "No volume is bound to the claim yet, or another requirement of a download is missing.",
         "Check StorageClass, capacity and access modes: `kubectl describe pvc`.",
     )
+    JOB_DELETED = (
+        "JobDeleted",
+        Level.STALLED,
+        "Somebody deleted the Job of a workload that ends. Whether it had done its work is not known.",
+        "Change the annotation `outfitter.dev/restartedAt` to run it again, or suspend it and start it.",
+    )
     POD_FAILED = (
         "PodFailed",
         Level.WAITING,
@@ -545,6 +556,18 @@ class Reason(StrEnum):
         Level.UNDER_WAY,
         "Outfitter writes the Roles and RoleBindings of an ArtifactRepository.",
     )
+    PREEMPTED = (
+        "Preempted",
+        Level.UNDER_WAY,
+        "A more important workload took the resources, and `terminateAfterPreemption` is set: the workload is stopped.",
+        "Change the annotation `outfitter.dev/restartedAt` to start it again.",
+    )
+    RESTART_REQUIRED = (
+        "RestartRequired",
+        Level.STALLED,
+        "The spec changed in a part that a Job cannot change while it runs, or after it ended.",
+        "Stop the workload and start it again, or change the annotation `outfitter.dev/restartedAt`.",
+    )
     STOPPED = (
         "Stopped",
         Level.UNDER_WAY,
@@ -675,3 +698,8 @@ class Reason(StrEnum):
 
 EVENT_OTHER_INSTALLATION: Final = "OtherInstallation"
 """Reason of the Event on an object that another installation manages. Its status belongs to that installation."""
+
+
+def reason_named(name: str) -> Reason | None:
+    """Return the reason of that name, as a status holds it; None for one of another version."""
+    return next((reason for reason in Reason if str(reason) == name), None)

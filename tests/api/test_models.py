@@ -71,13 +71,14 @@ def test_kinds_know_their_names() -> None:
         "WorkloadTemplate",
         "WorkloadPolicy",
         "Workspace",
+        "Training",
         "Inference",
         "Artifact",
         "ArtifactRepository",
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {
-        "Environment", "ComputeResource", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Inference",
+        "Environment", "ComputeResource", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Training", "Inference",
     }  # fmt: skip
     assert kind_of("DataSource").categories == ("outfitter", "assets")
     assert kind_of("Workspace").categories == ("outfitter",)

@@ -37,9 +37,12 @@ class Variant:
     wrote each object, and it is this user.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str = "") -> None:
         self.name = path.stem
         documents = _documents(path)
+        for item in documents:
+            if kind and item.get("metadata", {}).get("name") == SUBJECT:
+                item["kind"] = kind  # another kind with the same fields
         self._options = {} if "kind" in documents[0] else documents.pop(0)
         self._seconds = self._options.pop("seconds", 0)
         self._author = self._options.pop("author", "")
@@ -156,11 +159,16 @@ def variants(kind: str) -> tuple[Variant, ...]:
     """The variants of a kind."""
     found: list[Variant] = [Variant(path) for path in sorted((ROOT / kind.lower()).glob("*.yaml"))]
     if kind == "WorkloadTemplate":
-        of_workloads = (path for name in ("workspace", "inference") for path in sorted((ROOT / name).glob("*.yaml")))
+        names = ("workspace", "training", "inference")
+        of_workloads = (path for name in names for path in sorted((ROOT / name).glob("*.yaml")))
         found += [Templated(path) for path in of_workloads if not path.stem.startswith(_OF_ARTIFACTS)]
+    if kind == "Training":
+        of_workspaces = sorted((ROOT / "workspace").glob("*.yaml"))
+        found += [Variant(path, kind) for path in of_workspaces if path.stem not in _KEPT_RUNNING]
     return tuple(found)
 
 
+_KEPT_RUNNING: Final = ("everything", "not-supported")
 _OF_ARTIFACTS: Final = ("version", "draft")
 
 

@@ -14,7 +14,7 @@ _RUNNING = [kind for kind in KINDS if kind.runs is not None]
 @pytest.mark.parametrize("kind", _RUNNING, ids=lambda kind: kind.name)
 def test_the_backend_of_a_kind_exists(kind) -> None:
     """The module that the list of kinds names, with kinds that the operator may write."""
-    backend = backend_of(kind.runs)
+    backend = backend_of(kind.runs, kind.runs.spec())
     assert set(backend.controllers) <= set(backend.children)
     for child in backend.children:
         row = child_kind(child)

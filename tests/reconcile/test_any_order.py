@@ -37,6 +37,9 @@ def end(world: World) -> dict[str, Any]:
     }
     for field in ("usedBy", "usage"):
         found[REGISTRY].pop(field, None)
+    for status in found.values():  # a training may have completed before a Credential came that it could have used
+        rows = status.get("usage", {}).get("lastUsed", [])
+        rows[:] = [row for row in rows if row["workloadType"] != "training"]
     return found
 
 

@@ -290,7 +290,7 @@ async def test_hold_does_not_hide_edits_or_failures() -> None:
     assert status["observedGeneration"] == 2
     assert condition(status, "Reconciling") is not None
     await world.settle()
-    world.edit("Workspace", "w", restartPolicy="Never")
+    world.edit("Workspace", "w", backoffLimit=1)
     await world.once("Workspace", "w")
     assert condition(world.status("Workspace", "w"), "Stalled") is not None
 
@@ -506,7 +506,7 @@ async def test_namespace_labels_open_and_close() -> None:
 
 async def test_stalled_is_told_by_one_event() -> None:
     """The Event comes when the object gets stuck, not on every pass."""
-    world = World(workspace(restartPolicy="Never"))
+    world = World(workspace(backoffLimit=1))
     await world.settle()
     await world.round()
     assert [item["reason"] for item in world.cluster.events] == ["Unsupported"]

@@ -236,7 +236,7 @@ async def test_phases_of_a_life() -> None:
     await look()
     world.controllers.run()
     await look()
-    world.edit("Workspace", "w", restartPolicy="Never")
+    world.edit("Workspace", "w", backoffLimit=1)
     await look()
     assert seen == [
         ("Creating", "InProgress"),

@@ -1,5 +1,14 @@
 """One module per controller that runs pods; the list of kinds names the module of each kind."""
 
-from outfitter.backends.base import Backend, ControllerState, Run, backend_of, child_kinds, controller_kinds
+from outfitter.backends.base import (
+    Backend,
+    ControllerState,
+    Progress,
+    Run,
+    backend_of,
+    child_kinds,
+    controller_kinds,
+    progress,
+)
 
-__all__ = ["Backend", "ControllerState", "Run", "backend_of", "child_kinds", "controller_kinds"]
+__all__ = ["Backend", "ControllerState", "Progress", "Run", "backend_of", "child_kinds", "controller_kinds", "progress"]

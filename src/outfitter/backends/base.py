@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from outfitter.api.v1alpha1 import BACKENDS, WorkloadTraits
+from outfitter.api.v1alpha1 import BACKENDS, WorkloadTraits, backend_name
 from outfitter.naming import ANNOTATION_STOPPED_REVISION
 from outfitter.observe import READY, UNSEEN, Observation, PodSummary, State
 from outfitter.problems import Problem
@@ -32,6 +32,25 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far pods that run to completion are. Times are RFC 3339, "" before. `result`: Completed, Failed or ""."""
+
+    uid: str
+    """Of their controller."""
+    revision: str
+    """The revision that it runs."""
+    restarted_at: str
+    """The restart that the run follows."""
+    suspended: bool
+    active: int
+    succeeded: int
+    failed: int
+    started: str
+    ended: str
+    result: str
+
+
+@dataclass(frozen=True)
 class ControllerState:
     """What the controllers of a workload report together."""
 
@@ -41,8 +60,6 @@ class ControllerState:
     ready: int = 0
     seen: bool = False
     """A controller has processed the object at least once."""
-    finished: bool = False
-    """All pods ran to completion."""
 
 
 class Backend(Protocol):
@@ -62,10 +79,19 @@ class Backend(Protocol):
     def observe(self, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]) -> ControllerState:
         """Return the state that the controllers and their pods report."""
 
+    def progress(self, controllers: Sequence[CachedObject]) -> Progress | None:
+        """Return how far the pods are; None for pods that are kept running, and without a controller."""
 
-def backend_of(traits: WorkloadTraits) -> Backend:
-    """Return the backend that a kind names: the module of that name in this package."""
-    return _load(traits.backend)
+
+def backend_of(traits: WorkloadTraits, spec: Any) -> Backend:
+    """Return the backend of a merged submission: a module of this package."""
+    return _load(backend_name(traits, spec))
+
+
+def progress(controllers: Sequence[CachedObject]) -> Progress | None:
+    """Return the progress of the controllers that run to completion, if there are any."""
+    found = (_load(name).progress(controllers) for name in BACKENDS)
+    return next((each for each in found if each is not None), None)
 
 
 @cache

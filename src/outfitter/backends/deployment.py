@@ -56,6 +56,9 @@ class DeploymentBackend:
             processed(controllers),
         )
 
+    def progress(self, controllers: Sequence[CachedObject]) -> None:
+        """Return None: its pods are kept running."""
+
 
 def _replica_sets(controllers: Iterable[CachedObject]) -> frozenset[str]:
     """Return the names of the newest ReplicaSets, which only a message of each Deployment has."""

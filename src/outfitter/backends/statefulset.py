@@ -65,6 +65,9 @@ class StatefulSetBackend:
             processed(controllers),
         )
 
+    def progress(self, controllers: Sequence[CachedObject]) -> None:
+        """Return None: its pods are kept running."""
+
 
 def _update_revision(controllers: Sequence[CachedObject]) -> str:
     """Return the revision that pods should have, once the controller has seen the newest template; else ""."""

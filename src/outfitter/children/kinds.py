@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from outfitter.api.base import GROUP, VERSION
-from outfitter.children import projection
+from outfitter.children import jobs, projection
 from outfitter.children.projection import Body, Projection
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.observe.claims import observe_claim
@@ -59,6 +59,8 @@ class Immutable:
 
     fields: tuple[str, ...]
     way: Literal["recreate", "orphan"]
+    mutable: Callable[[Body, Body], bool] | None = None
+    """Whether the API server changes these fields all the same: from the wanted spec and the live object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +130,11 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
     ChildKind(
         "Job", "batch", "v1", "jobs",
         verbs=_ALL,
-        why="downloads models; get: managedFields are read before a change",
+        why="runs trainings, downloads models; get: managedFields are read before a change",
         watch=_OWNED,
         readiness=observe_job,
         immutable=Immutable(
-            ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate"
+            ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate", jobs.mutable
         ),
     ),
     ChildKind(

@@ -21,7 +21,8 @@ MEANINGS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         Phase.STOPPED: "The workload is suspended. Volumes, Services and addresses stay. It is Ready: this is the "
         "requested state.",
         Phase.RESUMING: "It was stopped and starts again.",
-        Phase.FAILED: "It never started, and you must fix something. See `issues`.",
+        Phase.COMPLETED: "It ran to its end with success. It does not run again by itself.",
+        Phase.FAILED: "It never started, or it ran to its end without success. You must fix something. See `issues`.",
         Phase.DELETING: "It is being deleted.",
     },
     ArtifactPhase: {
@@ -100,6 +101,14 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "the published keys.",
         "List the namespaces that have it: `kubectl get secrets -A -l outfitter.dev/owner-kind=Credential,"
         "outfitter.dev/owner-name=NAME`. `status.targets` counts them.",
+    ),
+    "Training": (
+        "`status.progress` counts its pods. A failed one leaves its exit code and last words in the issue; its whole "
+        "log: `kubectl -n team-a logs job/NAME --all-pods`.",
+        "A completed training never runs again by itself, also after an edit. Run it again: `kubectl -n team-a "
+        "annotate training NAME --overwrite outfitter.dev/restartedAt=$(date +%s)`.",
+        "A failed one runs again after that annotation, or once it was suspended and started.",
+        "An edit that needs another Job (`RestartRequired`) takes effect once it was suspended and started.",
     ),
     "Inference": (
         "`status.artifact` shows what runs: name, version and generation. `status.containerGroups` counts the pods of "

@@ -2,11 +2,12 @@
 
 from outfitter.observe.autoscaling import observe_autoscaler
 from outfitter.observe.claims import diagnose_claim
+from outfitter.observe.controllers import observe_run
 from outfitter.observe.diagnosis import crashed, diagnose, limits_added, not_ending
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.events import newest_message
 from outfitter.observe.fields import FieldNames, field_names
-from outfitter.observe.pods import PodSummary, observe_pods
+from outfitter.observe.pods import PodSummary, observe_pods, preempted
 from outfitter.observe.refusals import refusal
 from outfitter.observe.state import READY, UNSEEN, Observation, State
 
@@ -27,5 +28,7 @@ __all__ = [
     "observe_autoscaler",
     "observe_download",
     "observe_pods",
+    "observe_run",
+    "preempted",
     "refusal",
 ]

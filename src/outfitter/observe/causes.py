@@ -25,6 +25,7 @@ _CHANGING: Final = (
     (re.compile(r",? ?\b[Rr]equest ?[Ii][Dd]:? \S+"), ""),
     (re.compile(r"^rpc error: code = \w+ desc = |(?<=: )rpc error: code = \w+ desc = "), ""),
 )
+_KEY_LIKE: Final = re.compile(r"[A-Za-z0-9+/_=-]{24,}|(?<==)\S{8,}")
 
 
 class Source(StrEnum):
@@ -296,6 +297,11 @@ def _text(row: Row, found: re.Match[str], message: str) -> str:
 def _sentence(remedy: str, groups: Sequence[str], words: Mapping[str, str]) -> str:
     text = remedy.format(*groups, **words)
     return text[:1].upper() + text[1:]
+
+
+def shown(message: str) -> str:
+    """The end of a line that a program printed, without words that may be a key: status is read by many."""
+    return stable(_KEY_LIKE.sub("...", message)[-_CAUSE_LIMIT:])
 
 
 def stable(message: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from outfitter.observe.state import READY, UNSEEN, Observation, failed, progressing
+from outfitter.observe.state import READY, UNSEEN, Observation, State, failed, progressing
 from outfitter.reasons import Reason
 
 
@@ -53,6 +53,25 @@ def observe_job(body: Mapping[str, Any]) -> Observation:
             late = condition.get("reason") == "DeadlineExceeded"
             return failed(Reason.DEADLINE_EXCEEDED if late else Reason.POD_FAILED, condition.get("message", ""))
     return progressing(Reason.PROGRESSING, "The Job is running.")
+
+
+def observe_run(body: Mapping[str, Any]) -> Observation:
+    """State of a Job that is a workload: ready once a pod of it has started, and when it is complete.
+
+    A suspended one is ready when its pods are gone.
+    """
+    status, wanted = body.get("status") or {}, (body.get("spec") or {}).get("suspend", False)
+    ended = observe_job(body)
+    if ended.state is not State.PROGRESSING:
+        return ended
+    conditions = {item["type"]: item.get("status") for item in status.get("conditions") or ()}
+    if wanted:
+        left = status.get("active", 0) or status.get("terminating", 0) or conditions.get("Suspended") != "True"
+        return progressing(Reason.STOPPING, "The pods are being stopped.") if left else READY
+    if status.get("ready", 0) or status.get("succeeded", 0):
+        return READY
+    text = "The Job has not started a pod yet." if not status.get("active") else "No pod of the Job is ready."
+    return progressing(Reason.PROGRESSING, text)
 
 
 def _unseen(body: Mapping[str, Any], status: Mapping[str, Any]) -> Observation | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from outfitter.observe.causes import Cause, Source, explain, stable
+from outfitter.observe.causes import Cause, Source, explain, shown, stable
 from outfitter.observe.claims import diagnose_claim
 from outfitter.observe.events import newest_causes
 from outfitter.observe.fields import FieldNames
 from outfitter.observe.pods import condition, deletion_time, phase
 from outfitter.observe.state import Observation, State, failed
+from outfitter.problems import quoted
 from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject, Reader
 
@@ -69,11 +70,22 @@ def _pod(reader: Reader, pod: CachedObject, names: FieldNames) -> Observation | 
             return failure
     if phase(pod) == "Failed":
         cause = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
-        return failed(Reason.POD_FAILED, f"Pod {pod.name} failed: {stable(cause) or 'a container ended'}.")
+        return failed(Reason.POD_FAILED, f"Pod {pod.name} failed: {stable(cause) or _last_words(containers)}.")
     lost = _node_lost(pod)
     if lost is None and scheduling and _waits_for_node(pod, containers):
         return _events(reader, pod, names) or _claims(reader, pod)
     return lost
+
+
+def _last_words(containers: Iterable[Mapping[str, Any]]) -> str:
+    """The exit code of the first container that failed, and the last line that it left."""
+    for container in containers:
+        end = (container.get("state") or {}).get("terminated") or {}
+        if end.get("exitCode"):
+            lines = [line.strip() for line in str(end.get("message") or "").splitlines() if line.strip()]
+            said = f", and its last words are {quoted(shown(lines[-1]))}" if lines else ""
+            return f"container {container.get('name', '?')} ended with exit code {end['exitCode']}{said}"
+    return "a container ended"
 
 
 def _unschedulable(pod: CachedObject, scheduling: Mapping[str, Any], names: FieldNames) -> Observation:

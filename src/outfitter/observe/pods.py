@@ -57,6 +57,15 @@ def disrupted(pod: CachedObject) -> bool:
     return reason in _ENDED_FROM_OUTSIDE
 
 
+def preempted(pod: CachedObject, since: str) -> str:
+    """When the scheduler ended a pod for a more important one, in RFC 3339; "" if it did not, or before `since`."""
+    found = condition(pod, "DisruptionTarget")
+    if found.get("status") != "True" or found.get("reason") != "PreemptionByScheduler":
+        return ""
+    time = str(found.get("lastTransitionTime", ""))
+    return time if time >= since else ""
+
+
 def phase(pod: CachedObject) -> str:
     """The phase of a pod."""
     return str((pod.body.get("status") or {}).get("phase", ""))

@@ -154,11 +154,12 @@ def _change(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObje
     if same and covers({key: item for key, item in want.items() if key not in ("apiVersion", "kind")}, live):
         return None
     child = child_kind(found.kind)
-    if child is not None and child.immutable is not None:
-        asked, has = want.get("spec", want), live.get("spec", live)
-        for name in child.immutable.fields:
+    asked, has = want.get("spec", want), live.get("spec", live)
+    immutable = child.immutable if child is not None else None
+    if immutable is not None and not (immutable.mutable is not None and immutable.mutable(asked, live)):
+        for name in immutable.fields:
             if not covers(asked.get(name), has.get(name), name) and asked.get(name) is not None:
-                return Delete(found, orphan=child.immutable.way == "orphan")
+                return Delete(found, orphan=immutable.way == "orphan")
     if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (
         live["spec"].get("clusterIP") == "None"
     ):

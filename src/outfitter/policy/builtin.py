@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any, Final
 
+from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.policy import without_effect
-from outfitter.policy.capabilities import ARTIFACT, SCALING, SUBMISSION, unsupported
+from outfitter.policy.capabilities import ARTIFACT, KEPT_RUNNING, SCALING, SUBMISSION, unsupported
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated, forbidden
@@ -181,6 +182,8 @@ def _capabilities(candidate: Candidate) -> Iterator[Problem]:
     prefix = "spec.run" if request.own_definition else "spec"
     inline = "spec.run" if request.own_artifact else "spec"
     yield from unsupported(candidate.resolved.merged.fields, SUBMISSION, settings, inline)
+    if not runs_to_end(request.traits, candidate.resolved.spec):
+        yield from unsupported(candidate.resolved.merged.fields, KEPT_RUNNING, settings, inline)
     spec = request.resource.body.get("spec") or {}
     yield from unsupported(spec.get("run") or {} if request.own_definition else spec, SCALING, settings, prefix)
     if candidate.resolved.artifact is not None:

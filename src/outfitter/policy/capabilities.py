@@ -40,10 +40,14 @@ SIGN_IN: Final = Capability(
 TOKENS: Final = Capability(
     "The operator makes no tokens of the API server.", "Use source credential with a token of your own."
 )
-JOBS: Final = Capability("A workspace that runs to completion is not supported.")
-RETRIES: Final = Capability("Counting the restarts of a workspace is not supported.")
-PREEMPTION: Final = Capability("Stopping after a preemption is not supported.")
-COMPLETION: Final = Capability("A workspace that is kept running never completes.")
+RETRIES: Final = Capability(
+    "A workspace that is kept running is restarted without limit.",
+    "Set restartPolicy to OnFailure or Never, or remove the field.",
+)
+COMPLETION: Final = Capability(
+    "A workspace that is kept running never completes.",
+    "Set restartPolicy to OnFailure or Never, or remove the field.",
+)
 SCHEDULER: Final = Capability("The field needs a scheduler backend, and none is configured.")
 REQUEST_METRICS: Final = Capability(
     "The metric needs a backend that counts requests, and none is configured.",
@@ -94,14 +98,15 @@ SUBMISSION: Final = (
     Field(
         "servingPort.authorizationType", PROXY, only=("authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups")
     ),
-    Field("restartPolicy", JOBS, only=("OnFailure", "Never")),
-    Field("backoffLimit", RETRIES, free=(None,)),
-    Field("terminateAfterPreemption", PREEMPTION),
-    Field("autoDeletionTimeAfterCompletionSeconds", COMPLETION, free=(None,)),
     Field("preemptibility", SCHEDULER),
     Field("storage.pvc[].dataSharing", SHARED_VOLUMES),
 )
 """Fields of a merged submission, and of an Environment."""
+KEPT_RUNNING: Final = (
+    Field("backoffLimit", RETRIES, free=(None,)),
+    Field("autoDeletionTimeAfterCompletionSeconds", COMPLETION, free=(None,)),
+)
+"""Fields of a merged submission that is kept running."""
 SCALING: Final = (
     Field("autoscaling.metric", REQUEST_METRICS, only=("throughput", "concurrency", "latency")),
     Field("containerGroups[].autoscaling.metric", REQUEST_METRICS, only=("throughput", "concurrency", "latency")),

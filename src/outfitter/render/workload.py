@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
 from outfitter.render import claims, computeresource, connection, container, environment, placement, volumes
@@ -106,14 +107,20 @@ def _fixed(resolved: Resolved, group: GroupUse) -> PodPatch:
     labels = owner_labels(live.kind, live.name, live.uid)
     if request.traits.serves:
         labels[LABEL_CONTAINER_GROUP] = group.key
+    ends = runs_to_end(request.traits, resolved.spec)
     return PodPatch(
         label(request.resource),
         pull_secrets=resolved.pull_secrets,
         labels=labels,
         annotations={ANNOTATION_RESTARTED_AT: request.restarted_at} if request.restarted_at else {},
-        pod=container.pod_fields(resolved, group),
+        container={"terminationMessagePolicy": "FallbackToLogsOnError"} if ends else {},
+        pod={**container.pod_fields(resolved, group), **({"restartPolicy": _after_failure(resolved)} if ends else {})},
         of=group.containers[0].name,
     )
+
+
+def _after_failure(resolved: Resolved) -> str:
+    return resolved.spec.restart_policy or "Never"
 
 
 def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:

@@ -56,6 +56,8 @@ class WorkloadRequest:
     template: TemplateRef | None = None
     from_template: Mapping[str, Any] = field(default_factory=dict)
     """Fields that the template gives."""
+    halted: Mapping[str, Any] | None = None
+    """Why Outfitter stopped it although `suspend` is false."""
     author: Author = field(default_factory=Author)
     """Who wrote what is to run."""
     template_assets: frozenset[str] = frozenset()

@@ -21,7 +21,7 @@ class Controllers:
 
     pods: whether the pods of StatefulSets and Deployments become ready.
     binding: whether claims are bound.
-    jobs: how Jobs end: `Complete`, or the end of the failed pod's log; empty where they keep running.
+    jobs: `Running`, or how Jobs end: `Complete`, or the end of the failed pod's log; empty where they have no status.
     pod_objects: whether StatefulSets also get Pod objects; the status alone is enough for most uses.
     """
 
@@ -58,8 +58,7 @@ class Controllers:
             body["spec"].setdefault("replicas", 1)
             self._write_status(self._cluster.user_replace(body), deployment_status)
         for body in self._cluster.objects("Job"):
-            if self.jobs and not (body.get("status") or {}).get("conditions"):
-                self._finish_job(body)
+            self._run_job(body)
         for body in self._cluster.objects("PersistentVolumeClaim"):
             if self.binding:
                 self._cluster.user_replace({**body, "status": claim_status(body)})
@@ -92,11 +91,22 @@ class Controllers:
         for pod_name in sorted(wanted):
             self._cluster.user_apply(running_pod(body, pod_name))
 
-    def _finish_job(self, body: Body) -> None:
+    def _run_job(self, body: Body) -> None:
+        """Suspend a Job, or let it run or end, unless it has ended."""
+        status = body.get("status") or {}
+        if {item["type"] for item in status.get("conditions") or ()} & {"Complete", "Failed"}:
+            return
         time = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-        if self.jobs != "Complete":
-            self._cluster.user_apply(failed_pod(body, self.jobs))
-        self._cluster.user_replace({**body, "status": job_status(self.jobs, time)})
+        if body["spec"].get("suspend"):
+            status = {"conditions": [{"type": "Suspended", "status": "True"}]}
+        elif self.jobs == "Running":
+            pods = body["spec"].get("parallelism", 1)
+            status = {"startTime": status.get("startTime", time), "active": pods, "ready": pods if self.pods else 0}
+        elif self.jobs:
+            if self.jobs != "Complete":
+                self._cluster.user_apply(failed_pod(body, self.jobs))
+            status = job_status(self.jobs, time, body["spec"].get("completions", 1))
+        self._cluster.user_replace({**body, "status": status})
 
     def _allocated(self, body: Body) -> Body:
         """The Service with its addresses and ports, as the API server and a load balancer controller set them."""
@@ -145,12 +155,14 @@ def claim_status(body: Mapping[str, Any]) -> Body:
     return {"phase": "Bound", "capacity": body["spec"]["resources"]["requests"]}
 
 
-def job_status(end: str, time: str) -> Body:
+def job_status(end: str, time: str, completions: int = 1) -> Body:
     """The status of a finished Job. `end` is `Complete`, `DeadlineExceeded`, or the end of a failed pod's log."""
     if end == "Complete":
-        return {"completionTime": time, "conditions": [{"type": "Complete", "status": "True"}]}
+        conditions = [{"type": "Complete", "status": "True", "lastTransitionTime": time}]
+        return {"startTime": time, "completionTime": time, "succeeded": completions, "conditions": conditions}
     reason = "DeadlineExceeded" if end == "DeadlineExceeded" else "BackoffLimitExceeded"
-    return {"conditions": [{"type": "Failed", "status": "True", "reason": reason, "lastTransitionTime": time}]}
+    conditions = [{"type": "Failed", "status": "True", "reason": reason, "lastTransitionTime": time}]
+    return {"startTime": time, "failed": 1, "conditions": conditions}
 
 
 def running_pod(stateful_set: Mapping[str, Any], name: str) -> Body:

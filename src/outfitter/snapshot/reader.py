@@ -216,13 +216,15 @@ class Reader:
 
         `since`: RFC 3339, "" for an unknown time.
         """
-        if not since:
-            return False
-        end = datetime.fromisoformat(since.replace("Z", "+00:00")) + timedelta(seconds=self.settings.hold_seconds)
+        return bool(since) and not self.passed(since, self.settings.hold_seconds)
+
+    def passed(self, since: str, seconds: float) -> bool:
+        """Return whether so many seconds have passed since a time in RFC 3339. Requeues at their end."""
+        end = datetime.fromisoformat(since.replace("Z", "+00:00")) + timedelta(seconds=seconds)
         if end <= self.now:
-            return False
+            return True
         self._look_again(end)
-        return True
+        return False
 
     def _look_again(self, when: datetime) -> None:
         left = (when - self.now).total_seconds()

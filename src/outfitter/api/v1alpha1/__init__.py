@@ -15,10 +15,13 @@ from outfitter.api.v1alpha1.kinds import (
     KINDS,
     Kind,
     WorkloadTraits,
+    backend_name,
     kind_of,
+    runs_to_end,
     traits_of,
 )
 from outfitter.api.v1alpha1.nimcache import NimCache
+from outfitter.api.v1alpha1.training import Training
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.v1alpha1.workspace import Workspace
 
@@ -39,9 +42,12 @@ __all__ = [
     "Inference",
     "Kind",
     "NimCache",
+    "Training",
     "WorkloadTemplate",
     "WorkloadTraits",
     "Workspace",
+    "backend_name",
     "kind_of",
+    "runs_to_end",
     "traits_of",
 ]

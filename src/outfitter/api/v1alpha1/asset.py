@@ -139,6 +139,8 @@ class UsedBy(Model):
     """DataSources, at most 50 of them."""
     workspaces: Workloads = ()
     """Workspaces, at most 50 of them."""
+    trainings: Workloads = ()
+    """Trainings, at most 50 of them."""
     inferences: Workloads = ()
     """Inferences, at most 50 of them."""
     workload_templates: Users = ()

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
+from outfitter.api.v1alpha1.training import Training, TrainingSpec
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workloadpolicy import WorkloadPolicy
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
@@ -35,7 +36,7 @@ class WorkloadTraits:
     scales: bool = False
     """The number of its pods is a field of the spec."""
     ends: bool = False
-    """Its pods run to completion."""
+    """Its pods always run to completion. Those of a workspace do where its restartPolicy says so."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Kind:
 
 
 _WORKSPACE = WorkloadTraits("workspace", "Workspace", WorkspaceSpec, "statefulset")
+_TRAINING = WorkloadTraits("training", "Training", TrainingSpec, "job", ends=True)
 _INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, "deployment", serves=True, scales=True)
 
 KINDS: tuple[Kind, ...] = (
@@ -83,6 +85,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),
     Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
+    Kind("Training", "trainings", ("trn",), Training, workload=True, runs=_TRAINING, added_later=True),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
     Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),
     Kind(
@@ -122,6 +125,19 @@ def kind_of(name: str) -> Kind:
 def traits_of(workload_type: str) -> WorkloadTraits:
     """Return how a type of workload runs, as a revision names it; KeyError for an unknown one."""
     return _BY_TYPE[workload_type]
+
+
+_ENDING = ("OnFailure", "Never")
+
+
+def runs_to_end(traits: WorkloadTraits, spec: WorkloadFields) -> bool:
+    """Return whether the pods of a merged submission run to completion."""
+    return traits.ends or (traits.backend == "statefulset" and spec.restart_policy in _ENDING)
+
+
+def backend_name(traits: WorkloadTraits, spec: WorkloadFields) -> str:
+    """Return the module of `outfitter.backends` that runs a merged submission."""
+    return "job" if runs_to_end(traits, spec) and traits.backend == "statefulset" else traits.backend
 
 
 BACKENDS: tuple[str, ...] = tuple(sorted({traits.backend for traits in _BY_TYPE.values()}))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.types import Message, StatusName, StatusUrl, list_atomic, list_map, list_set
+from outfitter.api.types import Message, StatusName, StatusUrl, Time, list_atomic, list_map, list_set
 from outfitter.api.v1alpha1.connections import ConnectionStatuses
 
 
@@ -22,6 +22,7 @@ class Phase(StrEnum):
     STOPPING = "Stopping"
     STOPPED = "Stopped"
     RESUMING = "Resuming"
+    COMPLETED = "Completed"
     FAILED = "Failed"
     DELETING = "Deleting"
 
@@ -113,3 +114,61 @@ class PodsStatus(Model):
 
 class RunningStatus(PodsStatus, Phased):
     """Common part of the status of workloads."""
+
+
+class RunRecord(Model):
+    """The run of a workload that ends. Each run has one Job; a Job that is gone is not created again."""
+
+    revision: StatusName
+    """The ControllerRevision that it runs."""
+    uid: StatusName
+    """The uid of its Job."""
+    result: Literal["Completed", "Failed"] | None = None
+    """How it ended; absent while it runs or is stopped. `Completed` is final until a restart."""
+    reason: StatusName | None = None
+    """Why it failed."""
+    message: Message | None = None
+    """Why it failed, and what to do."""
+
+
+class Halted(Model):
+    """Why Outfitter stopped the workload although `suspend` is false."""
+
+    reason: StatusName
+    """`Preempted`."""
+    message: Message
+    """What happened, and how to start the workload again."""
+    time: Time
+    """When."""
+    restarted_at: Annotated[str, Field(max_length=256)] = ""
+    """Value of the annotation `outfitter.dev/restartedAt` at that time. Another value starts the workload."""
+
+
+class ProgressStatus(Model):
+    """Pods of a workload that runs to completion."""
+
+    completions: Annotated[int, Field(ge=0)] | None = None
+    """Pods that must succeed."""
+    active: Annotated[int, Field(ge=0)] | None = None
+    """Pods that run or wait."""
+    succeeded: Annotated[int, Field(ge=0)] | None = None
+    """Pods that ended with success."""
+    failed: Annotated[int, Field(ge=0)] | None = None
+    """Pods that failed."""
+
+
+class EndingStatus(Model):
+    """State of a workload that runs to completion."""
+
+    progress: ProgressStatus | None = None
+    """Its pods by state."""
+    start_time: Time | None = None
+    """When the run started; after a stop, when it started again."""
+    completion_time: Time | None = None
+    """When the run ended, with success or not."""
+    duration: Annotated[str, Field(max_length=32)] | None = None
+    """Time from `startTime` to `completionTime`, such as 1h5m."""
+    run: RunRecord | None = None
+    """The last run."""
+    halted: Halted | None = None
+    """Why Outfitter stopped the workload although `suspend` is false; absent otherwise."""

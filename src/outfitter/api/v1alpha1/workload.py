@@ -224,20 +224,21 @@ class WorkloadFields(Model):
     yet: rejected with reason Unsupported.
     """
     terminate_after_preemption: bool | None = None
-    """Stay stopped after a preemption instead of waiting for resources. Default: false. `true` is not supported yet:
-    rejected with reason Unsupported.
+    """Stay stopped after a preemption instead of waiting for resources. Default: false. A change of the annotation
+    `outfitter.dev/restartedAt` starts it again.
     """
     restart_policy: Literal["Always", "OnFailure", "Never"] | None = None
-    """Effect of the end of the program. Default: Always, which starts it again. The others are not supported yet:
-    rejected with reason Unsupported.
+    """Effect of the end of the program. Default: Always, which starts it again. With the others the workload runs to
+    completion: after a failure, `OnFailure` starts the program again in the same pod, `Never` in a new pod.
     """
     backoff_limit: Int32 | None = None
-    """Failures after which the workload fails. Default: no limit. Not supported yet: rejected with reason
-    Unsupported.
+    """Failures after which a workload that runs to completion fails. Default: 6. One that is kept running is started
+    again without limit, and rejects the field with reason Unsupported.
     """
     auto_deletion_time_after_completion_seconds: Seconds | None = None
-    """Seconds after which the object is deleted when it completed or failed; 0 deletes it at once. Default: never. Not
-    supported yet: rejected with reason Unsupported.
+    """Seconds after which the pods and the other objects of the workload are deleted when it completed or failed; 0
+    deletes them at once. The workload itself stays, with its result. Default: 2592000, which is 30 days. One that is
+    kept running rejects the field with reason Unsupported.
     """
     termination_grace_period_seconds: Seconds | None = None
     """Seconds between SIGTERM and SIGKILL. Default: 30."""

@@ -8,14 +8,16 @@ from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Rule, Transition
-from outfitter.api.types import FREE_FORM, Message, list_atomic
+from outfitter.api.types import FREE_FORM, Message, PositiveInt32, list_atomic
 from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec, ComplianceReason, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
 from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
+from outfitter.api.v1alpha1.training import parallel_within_completions
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workspace import Assets
 
+_OF_TRAINING = ("completions", "parallelism")
 _OF_SERVING = ("autoscaling", "servingPort", "servingConfiguration")
 
 
@@ -43,8 +45,12 @@ def _not_for(workload_type: str, path: str) -> Rule:
 
 
 def _rules() -> Iterator[Rule]:
-    for path in _OF_SERVING:
-        yield _not_for("workspace", path)
+    for workload_type in ("workspace", "training"):
+        for path in _OF_SERVING:
+            yield _not_for(workload_type, path)
+    for workload_type in ("workspace", "inference"):
+        for path in _OF_TRAINING:
+            yield _not_for(workload_type, path)
     for model, start in ((InferenceSpec, ""), (InferenceSecurity, "security."), (InferenceStorage, "storage.")):
         for name in model.without():
             yield _not_for("inference", f"{start}{to_camel(name)}")
@@ -57,12 +63,19 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
     RULES: ClassVar[tuple[Rule, ...]] = (
         *_rules(),
         at_most_one_serving_port(),
+        parallel_within_completions(),
         Rule(
-            "self.workloadType != 'workspace' || !has(self.connections) || "
+            "self.workloadType != 'training' || !has(self.restartPolicy) || self.restartPolicy != 'Always'",
+            "A training runs to completion, so its restartPolicy is OnFailure or Never. Change it.",
+            lambda spec: spec.get("workloadType") != "training" or spec.get("restartPolicy") != "Always",
+            field="restartPolicy",
+        ),
+        Rule(
+            "self.workloadType == 'inference' || !has(self.connections) || "
             "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
             "connectionType ServingPort is valid only for an Inference. Use another connectionType.",
             lambda spec: (
-                spec.get("workloadType") != "workspace"
+                spec.get("workloadType") == "inference"
                 or all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ()))
             ),
             field="connections",
@@ -88,12 +101,18 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
         ),
     )
 
-    workload_type: Literal["workspace", "inference"]
-    """Type of the workloads that may use this template: `workspace` or `inference`. Cannot change after creation."""
+    workload_type: Literal["workspace", "training", "inference"]
+    """Type of the workloads that may use this template: `workspace`, `training` or `inference`. Cannot change after
+    creation.
+    """
     assets: Assets = Assets()
     """Assets: an environment, a compute resource, data sources."""
     connections: ConnectionOverrides = ()
     """Settings for connections of the environment, and additional connections."""
+    completions: PositiveInt32 | None = None
+    """Pods that must succeed. Only for training."""
+    parallelism: PositiveInt32 | None = None
+    """Most pods that run at the same time, at most `completions`. Only for training."""
     autoscaling: InlineAutoscaling | None = None
     """Scale by load, instead of `replicas`. Only for inference."""
     serving_port: ServingPort | None = None

@@ -8,7 +8,7 @@ from outfitter.api.rules import Rule
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
 from outfitter.api.v1alpha1.connections import ConnectionOverrides
 from outfitter.api.v1alpha1.environment import DataSourceRefs
-from outfitter.api.v1alpha1.running import RunningStatus
+from outfitter.api.v1alpha1.running import EndingStatus, RunningStatus
 from outfitter.api.v1alpha1.workload import WorkloadFields
 
 
@@ -23,18 +23,21 @@ class Assets(Model):
     """DataSources to mount."""
 
 
+def without_serving_port() -> Rule:
+    """Return the rule that only an Inference serves requests."""
+    return Rule(
+        "!has(self.connections) || "
+        "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
+        "connectionType ServingPort is valid only for an Inference. Use another connectionType.",
+        lambda spec: all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ())),
+        field="connections",
+    )
+
+
 class WorkspaceSpec(WorkloadFields):
     """Assets, inline fields or both. Inline fields override assets."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.connections) || "
-            "self.connections.all(c, !has(c.connectionType) || c.connectionType != 'ServingPort')",
-            "connectionType ServingPort is valid only for an Inference. Use another connectionType.",
-            lambda spec: all(item.get("connectionType") != "ServingPort" for item in spec.get("connections", ())),
-            field="connections",
-        ),
-    )
+    RULES: ClassVar[tuple[Rule, ...]] = (without_serving_port(),)
 
     description: Description | None = None
     """Purpose, in 1 to 250 characters."""
@@ -50,7 +53,7 @@ class WorkspaceSpec(WorkloadFields):
     """Stop the workspace: delete only its pod. Default: false."""
 
 
-class WorkspaceStatus(Status, RunningStatus):
+class WorkspaceStatus(Status, EndingStatus, RunningStatus):
     """State of the workspace."""
 
 

@@ -21,6 +21,7 @@ _LISTS: Final = (
     "artifacts",
     "inferences",
     "workspaces",
+    "trainings",
     "environments",
     "dataSources",
     "workloadTemplates",

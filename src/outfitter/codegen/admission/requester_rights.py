@@ -29,6 +29,7 @@ RUNNING: Final = (
     "environments",
     "inferences",
     "nimcaches",
+    "trainings",
     "workloadpolicies",
     "workloadtemplates",
     "workspaces",

@@ -13,12 +13,27 @@ from outfitter.plan.workload import hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
+from outfitter.plan.workload.ending import (
+    COMPLETED,
+    Ending,
+    failed_and_stopped,
+    judge,
+    result_of,
+    seen_run,
+)
+from outfitter.plan.workload.halting import with_halt
 from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
 from outfitter.plan.workload.scale import Scale, judge_scale, scale_facts, with_scale
-from outfitter.plan.workload.status import running_status, serving_facts, violation_rows, waiting_status
+from outfitter.plan.workload.status import (
+    ended_status,
+    running_status,
+    serving_facts,
+    violation_rows,
+    waiting_status,
+)
 from outfitter.plan.writes import Plan
 from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
@@ -37,7 +52,12 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     request = replace(request, author=author(reader, request.resource.live))
     if request.traits.serves:
         request = replace(request, running=observed.groups)
-    renewal = renew(reader, request, observed)
+    seen = seen_run(request, observed.controllers)
+    if result_of(request, seen) == COMPLETED:
+        request = replace(request, stopped=False)  # there is nothing to stop
+    else:
+        request = with_halt(request, observed.revision, observed.pods, seen)
+    renewal = renew(reader, request, observed, seen)
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)
     scale = _scale(reader, request, renewal, renewal.revision)
@@ -56,6 +76,9 @@ def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision:
 
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
     status = waiting_status(request, renewal.problems)
+    seen = seen_run(request, observed.controllers)
+    if result_of(request, seen) and (ending := judge(reader, request, None, seen)):  # somebody deleted the revision
+        return Plan(ended_status(request, ending, None, renewal.problems))
     facts = renewal.resolved.facts if renewal.resolved else {}
     own = {"author": shown_author(reader, request.resource.live), "violations": violation_rows(renewal.violations)}
     status = replace(status, facts={**status.facts, **facts, **own})
@@ -79,17 +102,19 @@ def _with_revision(
     exposure = connection.endpoints(revision.spec, request.name, request.namespace, reader.settings)
     run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
     conflicts = hosts.host_conflicts(reader, request.resource, hosts.hosts(reader, run))
-    wanted = [item for item in _wanted(run, revision, observed) if not _in_conflict(item, conflicts)]
+    ending = judge(reader, request, revision, seen_run(request, observed.controllers))
+    wanted = [item for item in _wanted(run, revision, observed, ending) if not _in_conflict(item, conflicts)]
     manifest = [revisions.manifest(revision, request.resource)] if renewal.new else []
     result = diff(reader, request.resource, [*manifest, *wanted])
     writes = rollout.ordered(reader, observed, result, wanted)
     pending = bool(writes)
-    state = backend_of(request.traits).observe(observed.controllers, observed.pods)
+    backend = backend_of(request.traits, revision.spec)
+    state = backend.observe(observed.controllers, observed.pods)
     settled = not pending and not renewal.new and state.state.state is State.READY
     secrets = _secrets(reader, request, observed, revision, settled=settled)
     problems = [
         *dict.fromkeys((*renewal.problems, *scale.problems)),
-        *(() if renewal.new else backend_of(request.traits).limits(run)),
+        *(() if renewal.new else backend.limits(run)),
         *_draft_note(reader, request, revision),
         *conflicts.values(),
         *result.problems,
@@ -98,7 +123,7 @@ def _with_revision(
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
-    status = running_status(reader, run, observed, revision, state, problems, pending=pending)
+    status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)
     facts = {
         **status.facts,
         "author": shown_author(reader, request.resource.live),
@@ -117,11 +142,12 @@ def _with_revision(
             *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
-            *prune(reader, request.resource, child_kinds(), wanted),
+            *prune(reader, request.resource, child_kinds(), [*wanted, *_kept(observed, ending)]),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),
-        replan_after_write=(pending and not foreseen) or _cache_again(renewal),
+        # The record of a run names its Job, which the answer of the API server shows.
+        replan_after_write=(pending and (not foreseen or ending is not None)) or _cache_again(renewal),
     )
 
 
@@ -139,16 +165,30 @@ def _cache_again(renewal: Renewal) -> bool:
     return renewal.resolved is not None and renewal.resolved.outgrown_cache is not None
 
 
-def _wanted(run: Run, revision: Revision, observed: ObservedState) -> Sequence[Mapping[str, Any]]:
-    """Return all children but the revision; none of a workload that was never started."""
-    if run.request.stopped and not observed.controllers:
+def _wanted(
+    run: Run, revision: Revision, observed: ObservedState, ending: Ending | None
+) -> Sequence[Mapping[str, Any]]:
+    """Return all children but the revision; none of a workload that was never started, or that ended long ago."""
+    never_started = run.request.stopped and not observed.controllers and ending is None
+    if never_started or (ending is not None and ending.expired):
         return []
     # An edit may keep what was ephemeral.
     ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
-    wanted = [*backend_of(run.request.traits).render(run), *claims]
+    backend = backend_of(run.request.traits, revision.spec)
+    wanted = [*backend.render(run), *claims]
+    nothing_to_stop = run.request.stopped and not observed.controllers
+    over = ending is not None and (ending.result or failed_and_stopped(run.request, observed.controllers))
+    if over or nothing_to_stop:
+        wanted = [item for item in wanted if item["kind"] not in backend.controllers]
     return [labelled_by_user(item, revision.metadata) for item in wanted] if revision.metadata else wanted
+
+
+def _kept(observed: ObservedState, ending: Ending | None) -> Iterator[Mapping[str, Any]]:
+    """Yield the controllers of a run that is over: they stay as they are for a while, with their pods and logs."""
+    if ending is not None and ending.result and not ending.expired:
+        yield from ({"kind": live.kind, "metadata": live.body["metadata"]} for live in observed.controllers)
 
 
 def _in_conflict(manifest: Mapping[str, Any], conflicts: Mapping[str, Problem]) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from outfitter.backends import Run, backend_of
+from outfitter.backends import Progress, Run, backend_of
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.ending import after_end, fixed, result_of
 from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
@@ -45,12 +46,18 @@ class Renewal:
     """False if the Namespace does not allow the pods of the current revision any more."""
 
 
-def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> Renewal:
-    """Return the current revision, or a new one where the workload's own spec changed or it is started again."""
+def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState, seen: Progress | None = None) -> Renewal:
+    """Return the current revision, or a new one where the workload's own spec changed or it is started again.
+
+    `seen`: the progress of a workload that ends.
+    """
     current = observed.revision
+    if result_of(request, seen):
+        return Renewal(current, problems=after_end(request, current, inputs(request)))
     resumed = not request.stopped and observed.was_stopped
     unchanged = current is not None and current.inputs == inputs(request) and not resumed
-    if current is not None and unchanged and not _lacks_pull_secret(reader, request, observed, current):
+    cannot_pull = current is not None and unchanged and _lacks_pull_secret(reader, request, observed, current)
+    if current is not None and unchanged and not cannot_pull:
         return _judged(reader, request, observed, current)
     policies = ProjectPolicies(reader)
     resolved = resolve(reader, request, policies)
@@ -66,6 +73,8 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> 
         new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet
     if current is not None and revisions.same(new, current):
         return Renewal(current, resolved=resolved)
+    if current is not None and not cannot_pull and (problem := fixed(request, current, new, seen)) is not None:
+        return Renewal(current, problems=(problem,), resolved=resolved)
     return Renewal(new, new=True, problems=problems, resolved=resolved)
 
 
@@ -99,7 +108,7 @@ def _problems(
     yield from rendered.problems
     request = with_scaling(request, resolved.merged.fields)
     run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
-    yield from backend_of(request.traits).limits(run)
+    yield from backend_of(request.traits, resolved.spec).limits(run)
     facts = NamespaceFacts(elevation_allowed(reader, request.namespace), enforced_level(reader, request.namespace))
     templates = [group.template for group in rendered.groups]
     candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)

@@ -11,11 +11,12 @@ from outfitter.naming import group_labels, group_workload, selector_labels
 from outfitter.observe import UNSEEN, Observation, State
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
+from outfitter.plan.workload.ending import COMPLETED, Ending, explained, restart
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
 from outfitter.policy.violation import Violation
 from outfitter.problems import Problem
-from outfitter.reasons import Level, Reason
+from outfitter.reasons import Level, Reason, reason_named
 from outfitter.render import serving
 from outfitter.render.podset import PodSet
 from outfitter.render.urls import is_link
@@ -33,7 +34,7 @@ def waiting_status(request: WorkloadRequest, problems: Sequence[Problem]) -> Sta
     """Return the status of a workload without a revision."""
     if request.stopped and not any(problem.level > Level.NOTE for problem in problems):
         facts = _facts(request, Phase.STOPPED, 0, 0)
-        return StatusInput(True, Reason.STOPPED, _stopped(request), tuple(problems), facts, (1, 1))
+        return StatusInput(True, _stop_reason(request), _stopped(request), tuple(problems), facts, (1, 1))
     failed = any(problem.level is Level.STALLED for problem in problems)
     facts = _facts(request, Phase.FAILED if failed else Phase.PENDING, 0, 0)
     return StatusInput(False, Reason.WAITING, "", tuple(problems), facts, (0, 1))
@@ -48,6 +49,7 @@ def running_status(
     problems: Sequence[Problem],
     *,
     pending: bool,
+    ending: Ending | None = None,
 ) -> StatusInput:
     """Return the status of a workload that has a revision. `pending`: its children are about to change."""
     request = run.request
@@ -56,10 +58,13 @@ def running_status(
     if not causes and now.state is State.FAILED:
         causes = [now]
     failure = causes[0] if causes else None
+    if ending is not None and ending.result:
+        return ended_status(request, explained(ending, causes, request), revision, problems)
     found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY)]
     before = (request.resource.body.get("status") or {}).get("runPhase" if request.own_artifact else "phase", "")
     phase = _phase(request, observed, now, failure, state, before, pending=pending)
     facts = {**_facts(request, phase, state.replicas, state.ready), **_scale_facts(run, observed)}
+    facts |= progress_facts(ending)
     facts["revision"] = revision.name
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
     links = [
@@ -68,14 +73,38 @@ def running_status(
         if not item.exclude and is_link(item.url or "")  # an older schema took other schemes
     ]
     facts["relatedUrls"] = links or None
+    facts["halted"] = request.halted
     if phase is Phase.STOPPED:
-        return StatusInput(True, Reason.STOPPED, _stopped(request), tuple(found), facts, (1, 1))
+        return StatusInput(True, _stop_reason(request), _stopped(request), tuple(found), facts, (1, 1))
     ready = now.state is State.READY
     return StatusInput(ready, Reason.RUNNING if ready else now.reason, now.message, tuple(found), facts, (1, 1))
 
 
+def ended_status(
+    request: WorkloadRequest, ending: Ending, revision: Revision | None, problems: Sequence[Problem]
+) -> StatusInput:
+    """Return the status of a workload whose run is over."""
+    completed = ending.result == COMPLETED
+    facts = {**_facts(request, Phase.COMPLETED if completed else Phase.FAILED, 0, 0), **progress_facts(ending)}
+    facts["revision"] = revision.name if revision is not None else None
+    found = (*problems, *([ending.problem] if ending.problem else ()))
+    text = f"The workload completed. To run it again: {restart(request)}" if completed else ""
+    return StatusInput(completed, Reason.COMPLETED if completed else Reason.POD_FAILED, text, found, facts, (1, 1))
+
+
+def progress_facts(ending: Ending | None) -> dict[str, Any]:
+    """Return the progress of a workload that ends."""
+    return {} if ending is None else {**ending.facts, "run": dict(ending.record) or None}
+
+
+def _stop_reason(request: WorkloadRequest) -> Reason:
+    return (reason_named(request.halted["reason"]) if request.halted else None) or Reason.STOPPED
+
+
 def _stopped(request: WorkloadRequest) -> str:
     """Return why a workload is stopped, and how to start it."""
+    if request.halted:
+        return str(request.halted["message"])
     return _SUSPENDED if request.suspended else _SCALED_DOWN
 
 

@@ -1,0 +1,192 @@
+"""Workloads that end: each run has one Job, whose result stays known when the Job is gone.
+
+`status.run` is the record. A run starts with a new revision, or after a stop. What has completed runs again only if the
+annotation restartedAt asks for it: no other event, such as a deleted Job or revision, starts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from outfitter.api.v1alpha1 import runs_to_end
+from outfitter.backends import Progress, progress
+from outfitter.observe import Observation
+from outfitter.plan.workload.revision import Revision
+from outfitter.problems import Problem, note, stalled
+from outfitter.reasons import Level, Reason, reason_named
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.snapshot import CachedObject, Reader
+
+COMPLETED: Final = "Completed"
+FAILED: Final = "Failed"
+CHILDREN_SECONDS: Final = 30 * 24 * 3600
+"""Until the children of a workload that ended are deleted, unless its spec says otherwise."""
+_PROGRESS: Final = ("progress", "startTime", "completionTime", "duration")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How far a workload that ends is. `record`: the `status.run` to write; `facts`: the rest of its progress."""
+
+    record: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    expired: bool = False
+    """Its children are deleted, because it ended long ago."""
+
+    @property
+    def result(self) -> str:
+        """Return how the run ended: Completed, Failed, or "" while it lasts."""
+        return str(self.record.get("result") or "")
+
+    @property
+    def problem(self) -> Problem | None:
+        """Return why the run failed."""
+        if self.result != FAILED or "message" not in self.record:
+            return None
+        reason = reason_named(self.record.get("reason", "")) or Reason.POD_FAILED
+        return Problem(reason, self.record["message"], Level.STALLED)
+
+
+def seen_run(request: WorkloadRequest, controllers: Sequence[CachedObject]) -> Progress | None:
+    """Return the progress of the run that the request asks for: not that of a run before a restart or a stop."""
+    seen = progress(controllers)
+    if seen is None or seen.restarted_at != request.restarted_at:
+        return None
+    return None if seen.result == FAILED and request.suspended else seen
+
+
+def recorded(request: WorkloadRequest) -> Mapping[str, Any]:
+    """Return the record of the run that the request asks for; empty before its first status."""
+    status: Mapping[str, Any] = request.resource.body.get("status") or {}
+    record: Mapping[str, Any] = status.get("run") or {}
+    if record.get("restartedAt", "") != request.restarted_at:
+        return {}
+    return {} if record.get("result") == FAILED and request.suspended else record
+
+
+def result_of(request: WorkloadRequest, seen: Progress | None) -> str:
+    """Return how the run ended: Completed, which is final, Failed, or "" while it lasts."""
+    return str(recorded(request).get("result") or (seen.result if seen is not None else ""))
+
+
+def failed_and_stopped(request: WorkloadRequest, controllers: Sequence[CachedObject]) -> bool:
+    """Return whether the user stopped a run that had failed: its Job goes, and a start makes another one."""
+    seen = progress(controllers)
+    return request.suspended and seen is not None and seen.result == FAILED
+
+
+def after_end(request: WorkloadRequest, current: Revision | None, inputs: str) -> tuple[Problem, ...]:
+    """Return the note that an edit after the end has no effect."""
+    if current is None or current.inputs == inputs:
+        return ()
+    text = f"The spec changed after the run ended, which runs nothing. To run it again: {restart(request)}"
+    return (note(Reason.RESTART_REQUIRED, text),)
+
+
+def restart(request: WorkloadRequest) -> str:
+    """Return the command that runs a workload again."""
+    kind = request.resource.live.kind.lower()
+    return (
+        f"kubectl -n {request.namespace} annotate {kind} {request.name} --overwrite "
+        "outfitter.dev/restartedAt=$(date +%s)"
+    )
+
+
+def fixed(request: WorkloadRequest, current: Revision, new: Revision, seen: Progress | None) -> Problem | None:
+    """Return the problem of an edit that would replace the Job of a run under way; its progress would be lost."""
+    under_way = seen is not None and seen.revision == current.name and seen.started and not seen.suspended
+    same = current.groups == new.groups and _completions(current) == _completions(new)
+    if not under_way or same:
+        return None
+    text = (
+        "The spec changed in a part that a running Job cannot change, so the Job keeps running as it is. To apply the "
+        "change, set suspend to true, and to false once it is stopped. To start from the beginning instead: "
+        f"{restart(request)}"
+    )
+    return stalled(Reason.RESTART_REQUIRED, text)
+
+
+def _completions(revision: Revision) -> int:
+    return int(revision.submission.get("completions") or 1)
+
+
+def judge(reader: Reader, request: WorkloadRequest, revision: Revision | None, seen: Progress | None) -> Ending | None:
+    """Return how far a workload that ends is; None for one that is kept running. A run that ended needs no revision."""
+    record = recorded(request)
+    if revision is not None and not runs_to_end(request.traits, revision.spec) and not record and seen is None:
+        return None
+    if not record.get("result"):
+        record = _current(request, revision, seen, record)
+    facts = _facts(request, revision, seen, kept=bool(record))
+    ended = facts.get("completionTime", "") if record.get("result") else ""
+    return Ending(record, facts, expired=bool(ended) and reader.passed(ended, _keep_seconds(revision)))
+
+
+def _current(
+    request: WorkloadRequest, revision: Revision | None, seen: Progress | None, record: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the record of a run without a recorded result."""
+    if seen is not None and (seen.result or (revision is not None and seen.revision == revision.name)):
+        found = {"revision": seen.revision, "uid": seen.uid, "restartedAt": seen.restarted_at, "result": seen.result}
+        return {name: value for name, value in found.items() if value}
+    if seen is None and revision is not None and record.get("revision") == revision.name and not request.suspended:
+        return _lost(request, record)
+    return {}
+
+
+def _lost(request: WorkloadRequest, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a run whose Job somebody deleted: whether it had ended is not known."""
+    message = (
+        f"Job {request.name} was deleted, and may have done its work. Outfitter runs nothing twice by itself. To run "
+        f"it again: {restart(request)}"
+    )
+    return {**record, "result": FAILED, "reason": str(Reason.JOB_DELETED), "message": message}
+
+
+def _keep_seconds(revision: Revision | None) -> int:
+    given = revision.spec.auto_deletion_time_after_completion_seconds if revision is not None else None
+    return CHILDREN_SECONDS if given is None else given
+
+
+def _facts(request: WorkloadRequest, revision: Revision | None, seen: Progress | None, *, kept: bool) -> dict[str, Any]:
+    """Return the progress: of the Job, else as the last status says."""
+    before = request.resource.body.get("status") or {}
+    if seen is None:
+        facts = {name: before[name] for name in _PROGRESS if name in before} if kept else {}
+        return {**facts, "progress": {**facts["progress"], "active": 0}} if "progress" in facts else facts
+    known = (before.get("progress") or {}).get("completions")
+    counts = {
+        "completions": _completions(revision) if revision is not None else known,
+        "active": seen.active,
+        "succeeded": seen.succeeded,
+        "failed": seen.failed,
+    }
+    facts = {
+        "progress": {name: value for name, value in counts.items() if value is not None},
+        "startTime": seen.started or None,
+        "completionTime": seen.ended or None,
+        "duration": _duration(seen.started, seen.ended),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _duration(started: str, ended: str) -> str | None:
+    if not started or not ended:
+        return None
+    first, last = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (started, ended))
+    total = max(int((last - first) / timedelta(seconds=1)), 0)
+    parts = (total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "m"), (total % 60, "s")
+    shown = [f"{number}{unit}" for number, unit in parts if number]
+    return "".join(shown[:2]) or "0s"
+
+
+def explained(ending: Ending, causes: Sequence[Observation], request: WorkloadRequest) -> Ending:
+    """Return the ending with the reason of its failure: the first cause, as long as the pods are there to tell it."""
+    if ending.result != FAILED or "message" in ending.record:
+        return ending
+    again = f"To run it again, fix that, then: {restart(request)}"
+    reason, text = (causes[0].reason, causes[0].message) if causes else (Reason.POD_FAILED, "The Job failed.")
+    return replace(ending, record={**ending.record, "reason": str(reason), "message": f"{text} {again}"})
