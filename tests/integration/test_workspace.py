@@ -30,7 +30,10 @@ def test_connections_of_every_type(space: Space) -> None:
     assert "NOBODY" in found["wandb"]["message"]
     services = {each["metadata"]["name"]: each["spec"] for each in space.list("Service")}
     assert {name: spec["type"] for name, spec in services.items()} == {
-        "box": "ClusterIP", "box-auto": "NodePort", "box-fixed": "NodePort", "box-out": "LoadBalancer",
+        "box": "ClusterIP",
+        "box-auto": "NodePort",
+        "box-fixed": "NodePort",
+        "box-out": "LoadBalancer",
     }
     assert services["box"]["clusterIP"] != "None"
     assert {port["name"]: port["port"] for port in services["box"]["ports"]} == {"lab": 8888, "mine": 8889}

@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
-from doors import Deadly, Door, Killed
+from doors import Deadly, Door, Killed, Refusing
 
 from outfitter import naming
 from outfitter.cluster.protocol import Cluster
+from outfitter.errors import Forbidden
 from world import TEAM, Body, World, asset, condition, reason
 
 IMAGE = "registry.example.com/u:1"
@@ -19,7 +20,8 @@ NODE = {"name": "node", "toolType": "custom", "connectionType": "NodePort", "con
 METRICS = {"name": "metrics", "container": 9090}
 SPEC: Body = {"image": IMAGE, "connections": [LAB, NODE], "ports": [METRICS]}
 SERVED: Body = {**SPEC, "servingPort": {"container": 8000, "clusterLocalAccessOnly": True}}
-OLD: dict[str, dict[str, list[tuple[str, int, int]] | None]] = {
+Ports = dict[str, list[tuple[str, int, int]] | None]
+OLD: dict[str, Ports] = {
     "Workspace": {
         "w": None,
         "w-lab": [("lab", 8888, 8888)],
@@ -33,7 +35,7 @@ OLD: dict[str, dict[str, list[tuple[str, int, int]] | None]] = {
         "w-node": [("node", 9999, 9999)],
     },
 }
-NEW: dict[str, dict[str, list[tuple[str, int, int]] | None]] = {
+NEW: dict[str, Ports] = {
     "Workspace": {
         "w": [("lab", 8888, 8888), ("metrics", 9090, 9090)],
         "w-node": [("node", 9999, 9999)],
@@ -46,9 +48,9 @@ NEW: dict[str, dict[str, list[tuple[str, int, int]] | None]] = {
 KINDS = pytest.mark.parametrize(("kind", "spec"), [("Workspace", SPEC), ("Inference", SERVED)])
 
 
-def services(world: World) -> dict[str, list[tuple[str, int, int]] | None]:
+def services(world: World) -> Ports:
     """Name -> name, port and container port of each of its ports; None for a headless Service without ports."""
-    found = {}
+    found: Ports = {}
     for body in world.all("Service"):
         ports = [(port["name"], port["port"], port["targetPort"]) for port in body["spec"].get("ports", ())]
         assert (body["spec"].get("clusterIP") == "None") is (not ports)
@@ -69,7 +71,7 @@ async def started(kind: str, **spec: Any) -> World:
     return world
 
 
-async def former(kind: str, spec: Body) -> World:
+async def former(kind: str, spec: Body, wanted: Ports | None = None) -> World:
     """A workload that runs with a revision of version 0.1, and with the children that follow from it."""
     world = await started(kind, **spec)
     (revision,) = world.all("ControllerRevision")
@@ -80,7 +82,7 @@ async def former(kind: str, spec: Body) -> World:
     world.cluster.user_apply({**revision, "metadata": meta, "data": data})
     world.cluster.user_status(kind, TEAM, "w", {**world.status(kind, "w"), "revision": name})
     await world.settle()
-    assert services(world) == OLD[kind]
+    assert services(world) == (wanted or OLD[kind])
     assert world.status(kind, "w")["revision"] == name
     return world
 
@@ -199,6 +201,23 @@ async def test_an_ingress_stays_where_it_is_while_the_new_service_has_no_name() 
     assert backend(world, "w-lab") == ("w", 8888)
 
 
+async def test_a_quota_that_is_used_up_leaves_urls_as_they_are() -> None:
+    """Without a port for requests, an Inference needs one Service more for the time of the move."""
+    world = await former("Inference", {"image": IMAGE, "connections": [LAB]}, {"w-lab": [("lab", 8888, 8888)]})
+    world.edit("Inference", "w", args="serve")
+    error = Forbidden("exceeded quota: tight", status=403, reason="Forbidden")
+    world.connect(Refusing(world.cluster, "create", error, kind="Service"))
+    for _ in range(5):
+        await world.step()
+    assert reason(world.status("Inference", "w")) == "QuotaExceeded"
+    assert services(world) == {"w-lab": [("lab", 8888, 8888)]}
+    assert backend(world, "w-lab") == ("w-lab", 8888)
+    world.connect(Reachable(world, world.cluster))
+    await world.settle()
+    assert services(world) == {"w": [("lab", 8888, 8888)]}
+    assert backend(world, "w-lab") == ("w", 8888)
+
+
 async def test_without_a_port_inside_the_pod_has_a_headless_service() -> None:
     """The name of the pod resolves, and adding a first port or removing the last one replaces the Service."""
     world = await started("Workspace", image=IMAGE, connections=[NODE])
@@ -234,7 +253,7 @@ def port(name: str, container: int, external: int) -> Body:
     return {"name": name, "container": container, "external": external}
 
 
-SHARED: list[tuple[str, Body, dict[str, list[tuple[str, int, int]]]]] = [
+SHARED: list[tuple[str, Body, Ports]] = [
     (
         "a connection and a URL for one port",
         {"image": IMAGE, "connections": [LAB], "exposedUrls": [url("ui", 8888)]},
@@ -269,17 +288,17 @@ SHARED: list[tuple[str, Body, dict[str, list[tuple[str, int, int]]]]] = [
 
 
 @pytest.mark.parametrize(("spec", "wanted"), [row[1:] for row in SHARED], ids=[row[0] for row in SHARED])
-async def test_one_port_serves_what_agrees(spec: Body, wanted: dict[str, list[tuple[str, int, int]]]) -> None:
+async def test_one_port_serves_what_agrees(spec: Body, wanted: Ports) -> None:
     """What does not fit has a Service of its own, as before."""
     world = await started("Workspace", **spec)
     assert reason(world.status("Workspace", "w")) == "Running"
     assert services(world) == wanted
     for item in world.all("Ingress"):
         service, number = backend(world, item["metadata"]["name"])
-        assert number in [port for _, port, _ in wanted[service]]
+        assert number in [port for _, port, _ in wanted[service] or ()]
 
 
-SERVING: list[tuple[str, Body, dict[str, list[tuple[str, int, int]]]]] = [
+SERVING: list[tuple[str, Body, Ports]] = [
     (
         "a URL for the port for requests",
         {"exposedUrls": [url("ui", 8000)]},
@@ -309,7 +328,7 @@ SERVING: list[tuple[str, Body, dict[str, list[tuple[str, int, int]]]]] = [
 
 
 @pytest.mark.parametrize(("spec", "wanted"), [row[1:] for row in SERVING], ids=[row[0] for row in SERVING])
-async def test_the_port_for_requests_comes_first(spec: Body, wanted: dict[str, list[tuple[str, int, int]]]) -> None:
+async def test_the_port_for_requests_comes_first(spec: Body, wanted: Ports) -> None:
     serving = {"container": 8000, "clusterLocalAccessOnly": True}
     world = await started("Inference", image=IMAGE, servingPort=serving, **spec)
     assert reason(world.status("Inference", "w")) == "Running"
