@@ -57,7 +57,7 @@ _GROUPS = [{"containers": [{"imageUri": "registry.example.com/scorer:1", "port":
         pytest.param(
             "Workspace",
             {"image": "registry.example.com/box:1", "connections": [CONNECTION]},
-            {"controllerrevisions": 1, "statefulsets": 1, "services": 2, "ingresses": 1},
+            {"controllerrevisions": 1, "statefulsets": 1, "services": 1, "ingresses": 1},
             id="workspace",
         ),
         pytest.param(
