@@ -136,7 +136,7 @@ def is_copy_name(name: str, owner: str) -> bool:
 
 
 def connection_service(workload: str, connection: str) -> str:
-    """Name of the Service (and Ingress) of one connection."""
+    """Name of the Ingress of one connection, and of its Service where it has one of its own."""
     return fit(dns_label(f"{workload}-{connection}"))
 
 

@@ -178,8 +178,8 @@ WORKSPACES = Scenario(
     "Workspace",
     _workspace,
     lambda: [_environment(), _compute()],
-    # The pin, the StatefulSet, its headless Service, Service and Ingress of `lab`, Service of `metrics`.
-    {"controllerrevisions": 1, "statefulsets": 1, "services": 3, "ingresses": 1},
+    # The revision, the StatefulSet, the Service with the ports of `lab` and `metrics`, the Ingress of `lab`.
+    {"controllerrevisions": 1, "statefulsets": 1, "services": 1, "ingresses": 1},
     {"workspaces": 1},
 )
 ARTIFACTS = Scenario(

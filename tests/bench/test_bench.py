@@ -21,7 +21,7 @@ from .witness import Request, Tail, span
 
 COUNT = 12  # more than there are images
 KINDS = {
-    "workspaces": {"ControllerRevision": 1, "StatefulSet": 1, "Service": 3, "Ingress": 1},
+    "workspaces": {"ControllerRevision": 1, "StatefulSet": 1, "Service": 1, "Ingress": 1},
     "artifacts": {
         "ControllerRevision": 1,
         "Deployment": 2,

@@ -1,6 +1,6 @@
 """What the operator's pod takes: `cd tests && python -m e2e.footprint [0 100 500]`
 
-Workspaces that are stopped are made in one namespace, so that no pods run: each has its pin, StatefulSet, two Services
+Workspaces that are stopped are made in one namespace, so that no pods run: each has its pin, StatefulSet, a Service
 and an Ingress. The figures come from inside of the operator's container. It uses the cluster that the end-to-end suite
 would use.
 """

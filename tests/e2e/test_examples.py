@@ -70,7 +70,7 @@ def test_every_example_becomes_ready(stage: Stage, team: Team, applied: list[tup
 
 
 def test_they_answer(team: Team) -> None:
-    assert team.http("jupyter-lab", 8888)["host"] == "jupyter-0"
+    assert team.http("jupyter", 8888)["host"] == "jupyter-0"
     assert team.http("alice-board", 6006)["host"] == "alice-0"
     assert "ready" in str(team.http("llama", 8000, "/v1/health/ready")).lower()
     for name in ("scoring", "echo"):

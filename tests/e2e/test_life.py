@@ -50,8 +50,8 @@ def test_connections_answer_through_their_services(team: Team) -> None:
     item = team.ready("Workspace", "box")
     found = {each["name"]: each for each in item["status"]["connections"]}
     assert found["lab"]["url"] == f"https://box-lab-{team.name}.apps.example.com"
-    for name, port in (("lab", 8080), ("board", 6006)):
-        assert team.http(f"box-{name}", port, "/hello")["host"] == "box-0"
+    for name, port in (("box", 8080), ("box-board", 6006)):
+        assert team.http(name, port, "/hello")["host"] == "box-0"
     addresses = {each["address"] for each in team.api.list("Node")[0]["status"]["addresses"]}
     address = next(each for each in sorted(addresses) if each[0].isdigit())
     assert team.http(address, found["board"]["nodePort"])["host"] == "box-0"

@@ -42,7 +42,7 @@ def complete(space: Space, made: list[tuple[str, str]]) -> None:
             uids[item["metadata"]["uid"]] = (kind, item["metadata"]["name"])
     assert sorted(uids.values()) == sorted(made)
     want = {
-        "Workspace": {"ControllerRevision": 1, "StatefulSet": 1, "Service": 2, "Ingress": 1},
+        "Workspace": {"ControllerRevision": 1, "StatefulSet": 1, "Service": 1, "Ingress": 1},
         "Credential": {"Secret": 1},
         "DataSource": {"PersistentVolumeClaim": 1},
     }
@@ -163,7 +163,7 @@ def test_recreated_with_the_same_name(space: Space) -> None:
         space.make("Workspace", "box", {"image": f"registry.example.com/box:{number}", "connections": [PORT]})
     new = space.ready("Workspace", "box", 60)
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
-    for kind, name in (("StatefulSet", "box"), ("Service", "box-web"), ("Ingress", "box-web")):
+    for kind, name in (("StatefulSet", "box"), ("Service", "box"), ("Ingress", "box-web")):
         assert space.need(kind, name)["metadata"]["labels"]["outfitter.dev/owner-uid"] == new["metadata"]["uid"]
     assert space.template()["containers"][0]["image"] == "registry.example.com/box:2"
 

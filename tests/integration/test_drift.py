@@ -19,7 +19,7 @@ def image(item: Object | None) -> str:
 
 def test_deleted_children_come_back(space: Space) -> None:
     made(space)
-    for kind, name in (("Service", "box-lab"), ("Ingress", "box-lab"), ("Service", "box"), ("StatefulSet", "box")):
+    for kind, name in (("Service", "box"), ("Service", "box-out"), ("Ingress", "box-lab"), ("StatefulSet", "box")):
         old = space.need(kind, name)["metadata"]["uid"]
         space.delete(kind, name)
         space.wait(kind, name, lambda item, old=old: item and item["metadata"]["uid"] != old)
@@ -43,8 +43,8 @@ def test_edited_fields_of_ours_are_restored(space: Space) -> None:
     space.wait("StatefulSet", "box", lambda item: image(item) == wanted)
     space.edit("Service", "box-out", {"spec": {"selector": {"app": "elsewhere"}}})
     space.wait("Service", "box-out", lambda item: item and "app" not in item["spec"]["selector"])
-    space.edit("Service", "box-lab", {"spec": {"ports": [{"name": "lab", "port": 1, "targetPort": 1}]}})
-    space.wait("Service", "box-lab", lambda item: item and [p["port"] for p in item["spec"]["ports"]] == [8888])
+    space.edit("Service", "box", {"spec": {"ports": [{"name": "lab", "port": 1, "targetPort": 1}]}})
+    space.wait("Service", "box", lambda item: item and [p["port"] for p in item["spec"]["ports"]] == [8888])
     rules = [{"host": "evil.example.com", "http": {"paths": [
         {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "x", "port": {"number": 1}}}}
     ]}}]  # fmt: skip

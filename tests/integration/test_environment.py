@@ -46,7 +46,7 @@ def test_run_stops_starts_and_ends(space: Space) -> None:
     space.wait("Environment", "box", lambda item: ready(item) and item["status"]["phase"] == "Running")
     # Without run it is only a definition again, and nothing is left running.
     space.spec("Environment", "box", run=None)
-    for kind, name in (("StatefulSet", "box"), ("Service", "box"), ("Service", "box-lab"), ("Ingress", "box-lab")):
+    for kind, name in (("StatefulSet", "box"), ("Service", "box"), ("Ingress", "box-lab")):
         space.gone(kind, name)
     space.gone("Pod", "box-0")
     item = space.ready("Environment", "box")

@@ -53,7 +53,7 @@ def settled(space: Space) -> None:
         )
     }  # fmt: skip
     assert found == {
-        "StatefulSet": ["box"], "Deployment": ["serving"], "Service": ["box", "box-lab", "serving"],
+        "StatefulSet": ["box"], "Deployment": ["serving"], "Service": ["box", "serving"],
         "Ingress": ["box-lab"], "PersistentVolumeClaim": ["data"], "Secret": ["cred-bucket"],
         "PodDisruptionBudget": ["serving"],
     }  # fmt: skip
@@ -114,7 +114,7 @@ def test_changes_and_deletions_that_fail_are_repeated(line: Line, space: Space) 
     space.wait("Workspace", "box", lambda item: len(item["status"].get("outdated", [])) == 2, 60)
     space.annotate("Workspace", "box", restartedAt="2026-11-21T12:00:00Z")
     space.gone("Ingress", "box-lab", 60)
-    space.gone("Service", "box-lab", 60)
+    space.wait("Service", "box", lambda item: item and item["spec"]["clusterIP"] == "None", 60)
     space.ready("Workspace", "box", 60)
     assert [fault for fault in faults if not fault.spent] == []
 
@@ -129,10 +129,10 @@ def test_broken_watches_miss_nothing(line: Line, space: Space) -> None:
             line.proxy.inject(*faults)
         assert line.proxy.drop_watches() > 10
         # What happens in between is found by going on from where it was, or by listing again.
-        space.delete("Service", "box-lab")
+        space.delete("Service", "box")
         space.make("Workspace", round_, {"image": "i", "assets": {"compute": {"name": "shape"}}})
         space.edit("Secret", "source", {"stringData": {"SecretKey": round_}})
-        space.wait("Service", "box-lab", bool, 60)
+        space.wait("Service", "box", bool, 60)
         space.ready("Workspace", round_, 60)
         space.delete("Workspace", round_)
         space.gone("StatefulSet", round_, 60)

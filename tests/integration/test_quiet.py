@@ -57,7 +57,7 @@ _GROUPS = [{"containers": [{"imageUri": "registry.example.com/scorer:1", "port":
         pytest.param(
             "Workspace",
             {"image": "registry.example.com/box:1", "connections": [CONNECTION]},
-            {"controllerrevisions": 1, "statefulsets": 1, "services": 2, "ingresses": 1},
+            {"controllerrevisions": 1, "statefulsets": 1, "services": 1, "ingresses": 1},
             id="workspace",
         ),
         pytest.param(
@@ -161,16 +161,16 @@ def test_what_happens_while_nobody_looks_is_found_at_the_start(stack: Stack, ope
     operator.quiet()
     operator.kill()
     space.delete("Service", "box")
-    space.edit("Service", "base-lab", {"spec": {"selector": {"app": "elsewhere"}}})
+    space.edit("Service", "base", {"spec": {"selector": {"app": "elsewhere"}}})
     space.edit("Secret", "source", {"stringData": {"SecretKey": "rotated"}})
     space.delete("Workspace", "doomed")
     space.delete("ComputeResource", "shape")
     space.make("Workspace", "new", {"image": "i"})
     operator.start()
     space.wait("Service", "box", bool)
-    space.wait("Service", "base-lab", lambda item: item and "app" not in item["spec"]["selector"])
+    space.wait("Service", "base", lambda item: item and "app" not in item["spec"]["selector"])
     outdated = space.wait("Workspace", "box", lambda item: len(item["status"].get("outdated", [])) == 2)
     assert {each["reason"] for each in outdated["status"]["outdated"]} == {"Deleted", "Rotated"}
     space.ready("Workspace", "new")
     space.gone("StatefulSet", "doomed")
-    space.gone("Service", "doomed-lab")
+    space.gone("Service", "doomed")

@@ -176,15 +176,46 @@ def test_a_restart_takes_up_what_changed(taken: Takeover, lab: Space) -> None:
 
 
 def test_stopped_and_paused_workloads_go_on(taken: Takeover, lab: Space) -> None:
-    revision, claims = lab.need("Workspace", "stopped")["status"]["revision"], lab.claims("stopped")
+    template, claims = lab.template("stopped"), lab.claims("stopped")
     lab.spec("Workspace", "stopped", suspend=False)
-    item = lab.wait("Workspace", "stopped", lambda item: ready(item) and item["status"]["phase"] == "Running")
-    assert (item["status"]["revision"], lab.claims("stopped")) == (revision, claims)
+    lab.wait("Workspace", "stopped", lambda item: ready(item) and item["status"]["phase"] == "Running")
+    assert (lab.template("stopped"), lab.claims("stopped")) == (template, claims)
     lab.annotate("Workspace", "paused", reconcile=None)
     lab.wait(
         "StatefulSet", "paused", lambda item: item["spec"]["template"]["spec"]["containers"][0]["image"][-1] == "2"
     )
     lab.ready("Workspace", "paused")
+
+
+def services(space: Space, owner: str) -> dict[str, Any]:
+    """Return name and spec of the Services of a workload."""
+    found = space.list("Service", labelSelector=f"outfitter.dev/owner-name={owner}")
+    return {item["metadata"]["name"]: item["spec"] for item in found}
+
+
+def test_a_restart_moves_the_addresses_inside_the_cluster_to_one_service(taken: Takeover, lab: Space) -> None:
+    before = services(lab, "placed")
+    moved = {"placed-metrics", "placed-ui", "placed-url-7861"}
+    kept = {"placed-port-9091", "placed-balanced"}
+    assert set(before) == {"placed", *moved, *kept}
+    assert before["placed"]["clusterIP"] == "None"
+    lab.annotate("Workspace", "placed", restartedAt="2026-11-28T12:00:00Z")
+    for name in sorted(moved):
+        lab.gone("Service", name)
+    lab.ready("Workspace", "placed")
+    after = services(lab, "placed")
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    ports = {port["name"]: port["targetPort"] for port in after["placed"]["ports"]}
+    assert ports == {"metrics": 9090, "ui": 7860, "url-7861": 7861}
+    for name in ("placed-ui", "placed-url-7861"):
+        (path,) = lab.need("Ingress", name)["spec"]["rules"][0]["http"]["paths"]
+        assert path["backend"]["service"]["name"] == "placed"
+    taken.operator.quiet()
+    since = taken.api.sandbox.audit_mark()
+    lab.touch("Workspace", "placed", "again")
+    taken.operator.quiet()
+    own = [entry for entry in taken.api.sandbox.audit(since) if entry.user == rights.USER and entry.is_write]
+    assert [(entry.verb, entry.uri) for entry in own if entry.resource != "leases"] == []
 
 
 def test_a_saved_cluster_keeps_its_resource_versions(tmp_path: Path) -> None:

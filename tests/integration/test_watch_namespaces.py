@@ -55,8 +55,8 @@ def test_it_works_where_it_may_and_asks_for_nothing_else(stack: Stack, narrow: t
     served.need("Secret", "cred-shared")
     assert other.get("Secret", "cred-shared") is None
     # Repair, and news of the namespace itself, work with a Role too.
-    served.delete("Service", "box-web")
-    served.wait("Service", "box-web", bool)
+    served.delete("Service", "box")
+    served.wait("Service", "box", bool)
     served.label(project=None)
     served.gone("Secret", "cred-shared")
     served.make("Workspace", "late", {"image": "i", "assets": {"compute": {"name": "shape"}}})

@@ -30,19 +30,22 @@ def test_connections_of_every_type(space: Space) -> None:
     assert "NOBODY" in found["wandb"]["message"]
     services = {each["metadata"]["name"]: each["spec"] for each in space.list("Service")}
     assert {name: spec["type"] for name, spec in services.items()} == {
-        "box": "ClusterIP", "box-lab": "ClusterIP", "box-mine": "ClusterIP", "box-auto": "NodePort",
-        "box-fixed": "NodePort", "box-out": "LoadBalancer",
-    }  # fmt: skip
-    assert services["box"]["clusterIP"] == "None"
+        "box": "ClusterIP",
+        "box-auto": "NodePort",
+        "box-fixed": "NodePort",
+        "box-out": "LoadBalancer",
+    }
+    assert services["box"]["clusterIP"] != "None"
+    assert {port["name"]: port["port"] for port in services["box"]["ports"]} == {"lab": 8888, "mine": 8889}
     rule = space.need("Ingress", "box-mine")["spec"]["rules"][0]
     assert rule["host"] == "mine.apps.example.com"
     assert rule["http"]["paths"][0]["path"] == "/x"
-    # A connection that goes takes its Service and Ingress along; the others are not touched.
+    # A connection that goes takes its port and Ingress along; the other Services are not touched.
     kept = space.need("Service", "box-auto")["metadata"]["resourceVersion"]
     left = [each for each in item["spec"]["connections"] if each["name"] != "mine"]
     space.spec("Workspace", "box", connections=left)
-    space.gone("Service", "box-mine")
     space.gone("Ingress", "box-mine")
+    space.wait("Service", "box", lambda item: [port["name"] for port in item["spec"]["ports"]] == ["lab"])
     assert space.need("Service", "box-auto")["metadata"]["resourceVersion"] == kept
 
 

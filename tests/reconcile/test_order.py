@@ -74,11 +74,11 @@ async def test_only_addresses_inside_of_the_cluster_go_before_the_pin() -> None:
     world = World(workspace, settings={"domain": "apps.example.com"})
     door = Held(world.cluster, "ControllerRevision")
     passing = await _held(world, door, "Workspace", "w")
-    assert sorted(door.made) == [("Service", "w"), ("Service", "w-lab")]
+    assert sorted(door.made) == [("Service", "w")]
     door.go.set()
     await passing
-    assert door.kinds[2] == "ControllerRevision"
-    assert sorted(door.kinds[3:]) == ["Ingress", "Service", "StatefulSet"]
+    assert door.kinds[1] == "ControllerRevision"
+    assert sorted(door.kinds[2:]) == ["Ingress", "Service", "StatefulSet"]
 
 
 async def test_nothing_waits_for_an_address() -> None:

@@ -35,8 +35,7 @@ class DeploymentBackend:
         host = serving.public_host(run.request, run.spec, run.settings)
         if host and run.pods[0].port is not None:
             result.append(serving.ingress(live.name, run.pods[0], host, meta, run.spec, run.settings))
-        selector = group_labels(live.kind, live.name, run.pods[0].key)
-        return [*result, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
+        return result
 
     def limits(self, run: Run) -> Iterator[Problem]:
         """Yield what scaling and serving ask for and cannot have."""
@@ -72,11 +71,12 @@ def _group(run: Run, group: PodSet, meta: Mapping[str, Any], *, first: bool) -> 
     live, request = run.request.resource.live, run.request
     name = group_workload(live.name, group.key, first=first)
     selector = group_labels(live.kind, live.name, group.key)
+    inside = run.exposure.inside if first else ()
     autoscaling = scaling.effective(request, group.name)
     yield _deployment(run, group, name, selector, meta, scaled=autoscaling is not None)
-    if group.port is not None:
-        address = group_workload(live.name, group.name, first=first)
-        yield serving.service(address, group, group.port, selector, meta, run.spec)
+    address = group_workload(live.name, group.name, first=first)
+    port = serving.service_port(group, run.spec)
+    yield from connection.manifests(inside, address, meta, selector, run.settings, port)
     if request.stopped:
         return
     if autoscaling is not None:

@@ -1,8 +1,8 @@
-"""One pod with a stable name: a StatefulSet, its headless Service, and the Services of its connections."""
+"""One pod with a stable name: a StatefulSet, and the Services of its connections and ports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from outfitter.backends.base import Backend, ControllerState, Run, annotated, combined, processed, total
@@ -37,17 +37,10 @@ class StatefulSetBackend:
                 "template": run.pods[0].template,
             },
         }
-        headless = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {**meta, "name": live.name},
-            "spec": {"clusterIP": "None", "selector": selector, "publishNotReadyAddresses": True},
-        }
-        return [
-            stateful_set,
-            headless,
-            *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings),
-        ]
+        addresses = connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)
+        if not any(item.shared for item in run.exposure.inside):
+            addresses.append(_headless(live.name, meta, selector))
+        return [stateful_set, *addresses]
 
     def limits(self, run: Run) -> Iterator[Problem]:
         """Yield nothing: a StatefulSet has no limits beyond those of its pod."""
@@ -67,6 +60,16 @@ class StatefulSetBackend:
 
     def progress(self, controllers: Sequence[CachedObject]) -> None:
         """Return None: its pods are kept running."""
+
+
+def _headless(name: str, meta: Mapping[str, Any], selector: Mapping[str, str]) -> dict[str, Any]:
+    """Return the Service that governs a StatefulSet where it has no port: the name of the pod, without an address."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**meta, "name": name},
+        "spec": {"clusterIP": "None", "selector": dict(selector), "publishNotReadyAddresses": True},
+    }
 
 
 def _update_revision(controllers: Sequence[CachedObject]) -> str:

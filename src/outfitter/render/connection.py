@@ -21,7 +21,10 @@ _PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address of a workload. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl (Service and Ingress)."""
+    """One address of a workload. `type`: LoadBalancer, NodePort, ClusterIP, or ExternalUrl (with an Ingress).
+
+    `shared`: a port of the Service that has the workload's own name; else a Service of its own.
+    """
 
     name: str
     type: str
@@ -31,6 +34,11 @@ class Endpoint:
     url: str = ""
     tool: str = ""
     tool_name: str = ""
+    shared: bool = False
+
+    def service(self, workload: str) -> str:
+        """Return the name of its Service."""
+        return workload if self.shared else connection_service(workload, self.name)
 
     @property
     def host(self) -> str:
@@ -242,34 +250,48 @@ def manifests(
     meta: Mapping[str, Any],
     selector: Mapping[str, str],
     settings: Settings,
+    serving: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return one Service per address, and an Ingress for each URL. `meta`: namespace, labels, ownerReferences."""
-    result: list[dict[str, Any]] = []
+    """Return the Services of all addresses, and an Ingress for each URL.
+
+    `meta`: namespace, labels, ownerReferences. `serving`: the port for requests, on the Service of the workload's name.
+    """
+    types: dict[str, str] = {}
+    ports: dict[str, list[Mapping[str, Any]]] = {}
+    if serving is not None:
+        types[workload], ports[workload] = "ClusterIP", [serving]
     for item in inside:
-        name = connection_service(workload, item.name)
-        port = {
-            "name": item.name,
-            "port": item.service_port,
-            "targetPort": item.port,
-            "protocol": "TCP",
-            "nodePort": item.node_port,
+        name = item.service(workload)
+        types[name] = "ClusterIP" if item.type == "ExternalUrl" else item.type
+        entries = ports.setdefault(name, [])
+        if all(entry["port"] != item.service_port for entry in entries):
+            entries.append(_port(item))
+    services = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {**meta, "name": name},
+            "spec": {"type": types[name], "selector": dict(selector), "ports": entries},
         }
-        kind = "ClusterIP" if item.type == "ExternalUrl" else item.type
-        result.append(
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {**meta, "name": name},
-                "spec": {"type": kind, "selector": dict(selector), "ports": [port]},
-            }
-        )
-        if item.type == "ExternalUrl" and item.url:
-            result.append(_ingress(item, name, meta, settings))
-    return result
+        for name, entries in ports.items()
+    ]
+    urls = [item for item in inside if item.type == "ExternalUrl" and item.url]
+    return [*services, *(_ingress(item, workload, meta, settings) for item in urls)]
 
 
-def _ingress(item: Endpoint, name: str, meta: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    backend = {"service": {"name": name, "port": {"number": item.service_port}}}
+def _port(item: Endpoint) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "port": item.service_port,
+        "targetPort": item.port,
+        "protocol": "TCP",
+        "nodePort": item.node_port,
+    }
+
+
+def _ingress(item: Endpoint, workload: str, meta: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    name = connection_service(workload, item.name)
+    backend = {"service": {"name": item.service(workload), "port": {"number": item.service_port}}}
     path = {"path": path_of(item.url), "pathType": "Prefix", "backend": backend}
     return {
         "apiVersion": "networking.k8s.io/v1",

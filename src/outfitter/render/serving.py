@@ -18,23 +18,17 @@ from outfitter.settings import Settings
 _NGINX: Final = "nginx.ingress.kubernetes.io"
 
 
-def service(
-    name: str, group: PodSet, port: int, selector: Mapping[str, str], meta: Mapping[str, Any], spec: Any
-) -> dict[str, Any]:
-    """Return the Service of one container group."""
+def service_port(group: PodSet, spec: Any) -> dict[str, Any] | None:
+    """Return the port of the Service of a container group; None for one that does not serve."""
+    if group.port is None:
+        return None
     grpc = _grpc(spec, group)
-    entry = {
+    return {
         "name": "grpc" if grpc else "http",
-        "port": port,
-        "targetPort": port,
+        "port": group.port,
+        "targetPort": group.port,
         "protocol": "TCP",
         "appProtocol": "kubernetes.io/h2c" if grpc else None,
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {**meta, "name": name},
-        "spec": {"type": "ClusterIP", "selector": dict(selector), "ports": [entry]},
     }
 
 
@@ -99,7 +93,7 @@ def limits(
     services = {group_workload(request.name, group.name, first=n == 0): group.name for n, group in enumerate(groups)}
     for item in exposure.inside:
         name = connection_service(request.name, item.name)
-        if name in services:
+        if name in services and not item.shared:
             text = (
                 f"Connection {item.name} needs Service {name}, which belongs to container group {services[name]}. "
                 "Rename the connection."

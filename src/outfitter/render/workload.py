@@ -12,6 +12,7 @@ from outfitter.problems import Problem
 from outfitter.render import claims, computeresource, connection, container, environment, placement, volumes
 from outfitter.render.computeresource import GPU
 from outfitter.render.connection import Endpoints
+from outfitter.render.one_service import in_one_service
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
 from outfitter.render.podset import PodSet
 from outfitter.resolve.ports import protocol_of_connection
@@ -35,6 +36,7 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
     """Return the pod template of every container group. Origins of the first group have no prefix."""
     live = resolved.request.resource.live
     exposure = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
+    exposure = in_one_service(exposure, resolved.groups[0].containers[0].port)
     problems: list[Problem] = []
     origins: dict[str, str] = {}
     groups = []

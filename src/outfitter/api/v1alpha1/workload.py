@@ -59,9 +59,13 @@ class PortItem(Model):
     container: Port | None = None
     """Port that the process listens on, 1 to 65535."""
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] | None = None
-    """Type of the Service. Default: ClusterIP."""
+    """Type of the Service. Default: ClusterIP, a port of the Service with the name of the workload. Each other port has
+    a Service of its own, `<workload>-<name>`.
+    """
     external: Port | None = None
-    """Port of the load balancer or node. Default: chosen by the cluster."""
+    """Port of the Service, load balancer or node. Default: the container port; a node port is chosen by the cluster.
+    A second port of type ClusterIP with this number and another container port has a Service of its own.
+    """
     tool_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Tool behind the port; shown in `status.connections`."""
     tool_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
@@ -200,7 +204,9 @@ class WorkloadFields(Model):
     image_pull_secrets: Annotated[tuple[ImagePullSecret, ...], list_map("name", 16)] = ()
     """Secrets with logins to image registries, in addition to the dockerRegistry credentials in scope."""
     ports: Annotated[tuple[PortItem, ...], list_atomic(32)] = ()
-    """Ports that Services offer."""
+    """Ports that Services offer: inside the cluster at `<workload>.<namespace>.svc`, the same as those of connections
+    and `exposedUrls`.
+    """
     exposed_urls: Annotated[tuple[ExposedUrl, ...], list_atomic(32)] = ()
     """Ports that get a URL."""
     related_urls: Annotated[tuple[RelatedUrl, ...], list_map("name", 32)] = ()

@@ -102,7 +102,7 @@ def reached(
     result = []
     for item in exposure.inside:
         name = connection_service(resource.live.name, item.name)
-        service = diff.live.get(("Service", resource.live.namespace, name))
+        service = diff.live.get(("Service", resource.live.namespace, item.service(resource.live.name)))
         body = service.body if service else {}
         ports = (body.get("spec") or {}).get("ports") or [{}]
         addresses = ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []

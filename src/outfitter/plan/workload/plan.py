@@ -39,6 +39,7 @@ from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
+from outfitter.render.one_service import in_one_service
 from outfitter.render.owner import labelled_by_user
 from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
@@ -100,6 +101,8 @@ def _with_revision(
 ) -> Plan:
     request = with_scaling(request, revision.submission)
     exposure = connection.endpoints(revision.spec, request.name, request.namespace, reader.settings)
+    if revision.one_service:
+        exposure = in_one_service(exposure, revision.groups[0].port)
     run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
     conflicts = hosts.host_conflicts(reader, request.resource, hosts.hosts(reader, run))
     ending = judge(reader, request, revision, seen_run(request, observed.controllers))
@@ -142,7 +145,9 @@ def _with_revision(
             *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
-            *prune(reader, request.resource, child_kinds(), [*wanted, *_kept(observed, ending)]),
+            *rollout.unused(
+                prune(reader, request.resource, child_kinds(), [*wanted, *_kept(observed, ending)]), result
+            ),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),

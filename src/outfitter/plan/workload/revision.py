@@ -52,6 +52,8 @@ class Revision:
     facts: Mapping[str, Any] | None = None
     metadata: Mapping[str, Mapping[str, str]] | None = None
     """Labels and annotations of the user for the children; revisions of 0.1.0 give them to pods only."""
+    one_service: bool = False
+    """The addresses inside the cluster are ports of one Service; revisions of 0.1.0 have a Service for each."""
 
     @cached_property
     def spec(self) -> Spec:
@@ -88,6 +90,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         _artifact(resolved),
         resolved.facts or None,
         _metadata(resolved, settings),
+        one_service=True,
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
 
@@ -147,6 +150,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "artifact": revision.artifact,
         "facts": revision.facts,
         "metadata": revision.metadata,
+        "oneService": revision.one_service or None,
     }
     return {key: without_nulls(value) for key, value in stored.items() if value is not None}
 
@@ -197,6 +201,7 @@ def read(live: CachedObject) -> Revision:
         data.get("artifact"),
         data.get("facts"),
         data.get("metadata"),
+        bool(data.get("oneService")),
     )
 
 

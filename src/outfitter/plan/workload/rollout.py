@@ -22,6 +22,7 @@ def ordered(reader: Reader, observed: ObservedState, diff: Diff, wanted: Sequenc
     if any(isinstance(write, Delete) for write in revision):
         return list(in_phase(WritePhase.REVISION, revision))  # it is created again first, everything else after it
     children = _startable([write for write in diff.writes if write.kind != "ControllerRevision"], wanted, diff)
+    children = _reachable(children, diff)
     if not diff.live and not observed.revisions:
         # Where objects exist already, an address must not reach pods that their revision does not describe.
         children = [*in_phase(WritePhase.EARLY, filter(_only_an_address, children)),
@@ -45,6 +46,39 @@ def _startable(writes: list[Write], wanted: Iterable[Mapping[str, Any]], diff: D
         return writes
     starts = controller_kinds()
     return [write for write in writes if isinstance(write, Delete) or write.kind not in starts]
+
+
+def _reachable(writes: list[Write], diff: Diff) -> list[Write]:
+    """Return the writes, without those that move an Ingress to a Service that is still to be written."""
+    written = {_name(write) for write in writes if write.kind == "Service"}
+    there = {name for kind, _, name in diff.live if kind == "Service"} - written
+    return [write for write in writes if _moves_to(write, diff) <= there]
+
+
+def _moves_to(write: Write, diff: Diff) -> set[str]:
+    """Return the Services that an existing Ingress gets by the write, and does not have yet."""
+    if not isinstance(write, Apply) or write.kind != "Ingress":
+        return set()
+    meta = write.manifest["metadata"]
+    return _backends(write.manifest) - _backends(diff.live["Ingress", meta["namespace"], meta["name"]].body)
+
+
+def unused(deletions: Iterable[Delete], diff: Diff) -> Iterator[Delete]:
+    """Yield the deletions, without those of Services that a wanted Ingress still points at."""
+    used = {name for (kind, _, _), live in diff.live.items() if kind == "Ingress" for name in _backends(live.body)}
+    return (write for write in deletions if write.kind != "Service" or write.live.name not in used)
+
+
+def _backends(ingress: Mapping[str, Any]) -> set[str]:
+    """Return the names of the Services that an Ingress points at."""
+    rules = ingress["spec"].get("rules") or ()
+    paths = [path for rule in rules for path in (rule.get("http") or {}).get("paths") or ()]
+    return {path["backend"]["service"]["name"] for path in paths if "service" in path["backend"]}
+
+
+def _name(write: Write) -> str:
+    """Return the name of the object."""
+    return write.live.name if isinstance(write, Delete) else str(write.manifest["metadata"]["name"])
 
 
 def _handed_over(reader: Reader, writes: Iterable[Write]) -> Iterator[Write]:
