@@ -52,6 +52,7 @@ LABEL_PROJECT: Final = f"{GROUP}/project"
 LABEL_DEPARTMENT: Final = f"{GROUP}/department"
 LABEL_WORKLOAD_TYPE: Final = f"{GROUP}/workload-type"
 LABEL_ELEVATION: Final = f"{GROUP}/elevation"
+LABEL_QUEUE: Final = f"{GROUP}/queue"
 
 # On our custom resources, set by users.
 ANNOTATION_RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
@@ -176,6 +177,11 @@ def group_labels(kind: str, name: str, group: str) -> dict[str, str]:
 def serving_host(workload: str, namespace: str, suffix: str) -> str:
     """Host at which a workload serves under the domain `suffix`."""
     return f"{fit(f'{workload}-{namespace}')}.{suffix}"
+
+
+def device_template(workload: str, content: bytes) -> str:
+    """Name of a ResourceClaimTemplate, which never changes: another content has another name."""
+    return f"{workload}-gpu-{short_hash(content)}"
 
 
 def model_claim(workload: str) -> str:

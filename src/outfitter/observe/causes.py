@@ -249,6 +249,10 @@ ROWS: Final[tuple[Row, ...]] = (
         Source.ADMISSION, (), _LIMIT_RANGE, Reason.LIMIT_RANGE_VIOLATION, "",
         "A LimitRange of the namespace bounds or sets this. Set requests and limits within it: {compute}.",
     ),
+    Row(
+        Source.ADMISSION, (), r"gpu sharing request, while GPU sharing is disabled", Reason.FRACTIONS_UNSUPPORTED, "",
+        "Ask an administrator to set global.gpuSharing of KAI, or request whole devices.",
+    ),
     Row(Source.ADMISSION, (), "", Reason.POD_REFUSED, "", ""),
 
     Row(

@@ -44,7 +44,6 @@ JOBS: Final = Capability("A workspace that runs to completion is not supported."
 RETRIES: Final = Capability("Counting the restarts of a workspace is not supported.")
 PREEMPTION: Final = Capability("Stopping after a preemption is not supported.")
 COMPLETION: Final = Capability("A workspace that is kept running never completes.")
-SCHEDULER: Final = Capability("The field needs a scheduler backend, and none is configured.")
 REQUEST_METRICS: Final = Capability(
     "The metric needs a backend that counts requests, and none is configured.",
     "Use cpu, memory or a metric of the pods.",
@@ -98,7 +97,6 @@ SUBMISSION: Final = (
     Field("backoffLimit", RETRIES, free=(None,)),
     Field("terminateAfterPreemption", PREEMPTION),
     Field("autoDeletionTimeAfterCompletionSeconds", COMPLETION, free=(None,)),
-    Field("preemptibility", SCHEDULER),
     Field("storage.pvc[].dataSharing", SHARED_VOLUMES),
 )
 """Fields of a merged submission, and of an Environment."""

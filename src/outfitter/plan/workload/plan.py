@@ -24,7 +24,8 @@ from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
-from outfitter.render.owner import labelled_by_user
+from outfitter.render.gpu import claim_templates
+from outfitter.render.owner import child_meta, labelled_by_user
 from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
@@ -147,7 +148,8 @@ def _wanted(run: Run, revision: Revision, observed: ObservedState) -> Sequence[M
     ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
-    wanted = [*backend_of(run.request.traits).render(run), *claims]
+    devices = [item for group in run.pods for item in claim_templates(group.devices, child_meta(run.request.resource))]
+    wanted = [*backend_of(run.request.traits).render(run), *claims, *devices]
     return [labelled_by_user(item, revision.metadata) for item in wanted] if revision.metadata else wanted
 
 
