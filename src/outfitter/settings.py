@@ -204,6 +204,11 @@ class Settings(BaseSettings):
         return "kai" in (self.gpu_backend, self.queue_backend)
 
     @property
+    def has_queues(self) -> bool:
+        """Whether the cluster has queues."""
+        return self.uses_kai or self.queue_backend != "none"
+
+    @property
     def privileged_names(self) -> tuple[str, ...]:
         """The beginnings of the labels and annotations that users may set although they give privileges."""
         return tuple(part.strip() for part in self.allowed_metadata.split(",") if part.strip())

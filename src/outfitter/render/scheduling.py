@@ -80,7 +80,7 @@ def remarks(scheduling: Scheduling, settings: Settings) -> Iterator[Problem]:
             "priorityClass, or remove the field."
         )
         yield note(Reason.NOT_ENFORCED, text, "spec.preemptibility")
-    if "queue" in scheduling.given and not scheduling.queue:
+    if "queue" in scheduling.given and not settings.has_queues:
         text = "The cluster has no queues for Outfitter (the setting queueBackend is none). Remove the field."
         yield note(Reason.NOT_ENFORCED, text, "spec.queue")
 

@@ -81,7 +81,7 @@ def scheduling(
 def queue_of(reader: Reader, namespace: str, own: str = "") -> str | Problem:
     """Return the queue of a workload that names `own`, "" for none; of a download, that of its namespace."""
     settings = reader.settings
-    if settings.queue_backend == "none" and not settings.uses_kai:
+    if not settings.has_queues:
         return ""
     labelled = reader.labels(namespace).get(LABEL_QUEUE, "")
     if labelled and own not in ("", labelled) and settings.uses_kai:
