@@ -144,7 +144,7 @@ class ComputeFields(Model):
     workload is rejected with reason FractionsUnsupported.
     """
     gpu_portion_request: Portion | None = None
-    """Part of the GPU to reserve, more than 0, at most 1: the whole device. Required with gpuRequestType portion."""
+    """Part of the GPU to reserve: more than 0, and 1 for the whole device. Required with gpuRequestType portion."""
     gpu_portion_limit: Portion | None = None
     """Limit of the part of the GPU, 0 to 1. KAI does not enforce it, and HAMi enforces the request instead."""
     gpu_memory_request: Quantity | None = None
