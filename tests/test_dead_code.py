@@ -24,6 +24,8 @@ CALLED_BY_OTHERS = {
     "fail_next": "SimulatedCluster",
     "impersonating": "Connection",
     "is_write": "AuditEntry",
+    "kueue_owned": "the backend of Jobs",
+    "_one_scheduler": "pydantic",
     "less": "remedies in observe/causes.py",
     "received": "AuditEntry",
     "shared_sandbox": "tests on several processes",

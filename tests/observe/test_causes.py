@@ -120,6 +120,11 @@ MESSAGES = [
         'Pod "w" is invalid: spec.containers[0].resources.requests: Invalid value: "800Mi": must be less than or equal '
         "to memory limit of 512Mi", "800Mi",
     ),
+    (
+        Source.ADMISSION, "",
+        'admission webhook "x" denied the request: attempting to create a pod team-a/w-0 with gpu sharing request, while '
+        "GPU sharing is disabled", "GPU sharing",
+    ),
     (Source.ADMISSION, "", 'admission webhook "x" denied the request: no', "webhook"),
     (
         Source.AUTOSCALER, METRIC,

@@ -204,7 +204,7 @@ class ProjectPolicies:
         return [*(item for item in violations if item.field not in ids), *values]
 
     def allows(self, field: str, value: str) -> bool:
-        """Return whether the policies allow a built-in default of a field that nobody set."""
+        """Return whether the policies allow a built-in default of a field that is not set."""
         if self._counts is None:
             return True
         fields = [found for section in self._counts.policy.sections.values() for found in section.fields]

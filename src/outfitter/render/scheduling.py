@@ -25,7 +25,7 @@ _PLAIN: Final = "default-scheduler"
 
 
 def pod_patch(scheduling: Scheduling, source: str, default_source: str, settings: Settings) -> list[PodPatch]:
-    """Return scheduler, priority and labels of a pod. `default_source`: the origin of values that nobody set."""
+    """Return scheduler, priority and labels of a pod. `default_source`: the origin of built-in defaults."""
     name = settings.scheduler_name or (_KAI_SCHEDULER if settings.uses_kai else "")
     priority = source if "priorityClass" in scheduling.given else default_source
     patches = [PodPatch(priority, pod={"priorityClassName": scheduling.priority_class})]

@@ -26,7 +26,7 @@ class Policies(Protocol):
         """
 
     def allows(self, field: str, value: str) -> bool:
-        """Return whether the policies allow a built-in default of a field that nobody set."""
+        """Return whether the policies allow a built-in default of a field that is not set."""
 
     def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
         """Return the submission of one container of an artifact with the defaults of the policies.
