@@ -348,7 +348,8 @@ def test_rights_on_device_claims_only_with_their_backend(helm: Helm, flags: tupl
     """Whole rights, in ClusterRole or Roles."""
 
     def verbs(*settings: str) -> set[str]:
-        roles = [item for item in helm.template(*flags, *settings) if item["kind"] in ("ClusterRole", "Role")]
+        manifests = helm.template(*flags, *settings, "rbac.aggregate=false", "rbac.roles=false")
+        roles = [item for item in manifests if item["kind"] in ("ClusterRole", "Role")]
         rules = [rule for role in roles for rule in role.get("rules") or ()]
         return {verb for rule in rules if "resourceclaimtemplates" in rule["resources"] for verb in rule["verbs"]}
 

@@ -122,8 +122,8 @@ MESSAGES = [
     ),
     (
         Source.ADMISSION, "",
-        'admission webhook "x" denied the request: attempting to create a pod team-a/w-0 with gpu sharing request, while '
-        "GPU sharing is disabled", "GPU sharing",
+        'admission webhook "x" denied the request: attempting to create a pod team-a/w-0 with gpu sharing request, '
+        "while GPU sharing is disabled", "GPU sharing",
     ),
     (Source.ADMISSION, "", 'admission webhook "x" denied the request: no', "webhook"),
     (
