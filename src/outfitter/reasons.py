@@ -435,6 +435,13 @@ class Reason(StrEnum):
         "No volume can be created or bound for a claim.",
         "Correct StorageClass, size or access modes. A claim that was never bound is created again with new values.",
     )
+    QUEUED = (
+        "Queued",
+        Level.WAITING,
+        "KAI or Kueue holds the pods until their [queue](scheduling.md#queues) has capacity, or another controller "
+        "holds them by a scheduling gate.",
+        "Wait, request less, or use another queue.",
+    )
     QUEUE_FORBIDDEN = (
         "QueueForbidden",
         Level.STALLED,
