@@ -264,6 +264,33 @@ async def test_device_claims_come_and_go_with_their_revision() -> None:
     assert world.all("ResourceClaimTemplate") == []
 
 
+async def test_device_claims_outlive_their_backend() -> None:
+    """Pods of the revision still need the template, and without the setting the operator has no rights on it."""
+    world = await settled(box(compute={"gpuDevicesRequest": 1}), settings={"gpu_backend": "dra"})
+    mark = len(world.cluster.writes)
+    world.settings = Settings()
+    await world.restart()
+    await world.settle()
+    assert world.writes(mark) == []
+    assert len(world.all("ResourceClaimTemplate")) == 1
+    world.annotate("Workspace", "box", restartedAt="now")
+    await world.settle()
+    assert "resourceClaims" not in template(world)["spec"]
+
+
+async def test_a_server_without_device_claims() -> None:
+    """An older one, or one whose administrator turned the API group off."""
+    world = World(box(compute={"gpuDevicesRequest": 1}), box("plain"), settings={"gpu_backend": "dra"})
+    world.caches.set_served("ResourceClaimTemplate", False)
+    await world.settle()
+    assert reason(world.status("Workspace", "box")) == "Unsupported"
+    assert "resource.k8s.io/v1" in world.status("Workspace", "box")["message"]
+    assert world.find("StatefulSet", "plain") is not None
+    world.caches.set_served("ResourceClaimTemplate", True)
+    await world.settle()
+    assert world.find("StatefulSet", "box") is not None
+
+
 @pytest.mark.parametrize(("settings", "owned"), [({}, False), (KAI, False), ({"queue_backend": "kueue"}, True)])
 async def test_who_decides_when_a_job_starts(settings: dict[str, Any], owned: bool) -> None:
     world = await settled(box(queue="mine"), settings=settings)

@@ -225,17 +225,26 @@ def _size_kept(want: Mapping[str, Any], found: CachedObject) -> Iterator[Problem
 
 
 def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
-    """Return the deletions of children that are not wanted any more; volumes with user data stay."""
+    """Return the deletions of children that are not wanted any more; volumes with user data stay.
+
+    So do children of a kind that a setting turned off: the operator has no rights on them any more.
+    """
     keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
         Delete(child, phase=WritePhase.CLEANUP)
         for child in reader.children(owner.live)
         if child.kind in kinds
+        and _enabled(reader, child.kind)
         and (child.kind, child.namespace, child.name) not in keep
         and not child.deleting
         and child.controller in ("", owner.live.uid)
         and not keeps_data(child.kind, child.body["metadata"].get("labels") or {})
     ]
+
+
+def _enabled(reader: Reader, kind: str) -> bool:
+    row = child_kind(kind)
+    return row is None or row.enabled(reader.settings)
 
 
 def too_large(manifest: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import orjson
 
 from outfitter.api.base import GROUP
 from outfitter.api.quantities import parse_quantity, quantity_text
-from outfitter.naming import device_template
+from outfitter.naming import device_template, fit
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
@@ -67,7 +67,7 @@ class Asked(NamedTuple):
     @property
     def claim(self) -> str:
         """The name of its device claim in the pod."""
-        return "gpu" if self.first else f"gpu-{self.use.container}"
+        return "gpu" if self.first else fit(f"gpu-{self.use.container}")
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,15 @@ def _device_claim(asked: Asked) -> dict[str, Any]:
     return {"devices": {"requests": [{"name": "gpu", "exactly": exactly}]}}
 
 
-def claim_templates(claims: Mapping[str, Mapping[str, Any]], meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the ResourceClaimTemplates of device claims. `meta`: the metadata of each child."""
+def claim_templates(
+    claims: Mapping[str, Mapping[str, Any]], meta: Mapping[str, Any], settings: Settings
+) -> list[dict[str, Any]]:
+    """Return the ResourceClaimTemplates of device claims. `meta`: the metadata of each child.
+
+    None with another backend: those of older revisions stay, and the operator has no rights on them.
+    """
+    if not BACKENDS[settings.gpu_backend].claims:
+        return []
     return [
         {
             "apiVersion": "resource.k8s.io/v1",

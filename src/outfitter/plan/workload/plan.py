@@ -148,7 +148,8 @@ def _wanted(run: Run, revision: Revision, observed: ObservedState) -> Sequence[M
     ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
-    devices = [item for group in run.pods for item in claim_templates(group.devices, child_meta(run.request.resource))]
+    meta = child_meta(run.request.resource)
+    devices = [item for group in run.pods for item in claim_templates(group.devices, meta, run.settings)]
     wanted = [*backend_of(run.request.traits).render(run), *claims, *devices]
     return [labelled_by_user(item, revision.metadata) for item in wanted] if revision.metadata else wanted
 
