@@ -103,6 +103,9 @@ SPEC: dict[str, dict[str, Any]] = {
         }
     },
     "ControllerRevision": {"revision": 1, "data": {"a": 1}},
+    "ResourceClaimTemplate": {
+        "spec": {"spec": {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]}}}
+    },
     "HorizontalPodAutoscaler": {
         "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}
     },
