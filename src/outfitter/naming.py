@@ -53,6 +53,7 @@ LABEL_PROJECT: Final = f"{GROUP}/project"
 LABEL_DEPARTMENT: Final = f"{GROUP}/department"
 LABEL_WORKLOAD_TYPE: Final = f"{GROUP}/workload-type"
 LABEL_ELEVATION: Final = f"{GROUP}/elevation"
+LABEL_QUEUE: Final = f"{GROUP}/queue"
 
 # On our custom resources, set by users.
 ANNOTATION_RECONCILE: Final = f"{GROUP}/reconcile"  # "disabled" pauses
@@ -69,6 +70,7 @@ ANNOTATION_AUTHORED_BY: Final = f"{GROUP}/authored-by"
 ANNOTATION_AUTHORED_UNDER: Final = f"{GROUP}/authored-under"
 ANNOTATION_RUN_AS: Final[Mapping[str, str]] = {name: f"{GROUP}/run-as-{name}" for name in ("uid", "gid", "groups")}
 
+KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"  # label of a controller that Kueue starts
 LABEL_LIMIT: Final = 63
 NAME_LIMIT: Final = 253
 
@@ -177,6 +179,11 @@ def group_labels(kind: str, name: str, group: str) -> dict[str, str]:
 def serving_host(workload: str, namespace: str, suffix: str) -> str:
     """Host at which a workload serves under the domain `suffix`."""
     return f"{fit(f'{workload}-{namespace}')}.{suffix}"
+
+
+def device_template(workload: str, content: bytes) -> str:
+    """Name of a ResourceClaimTemplate, which never changes: another content has another name."""
+    return f"{workload}-gpu-{short_hash(content)}"
 
 
 def model_claim(workload: str) -> str:

@@ -88,8 +88,10 @@ class Reason(StrEnum):
     FRACTIONS_UNSUPPORTED = (
         "FractionsUnsupported",
         Level.STALLED,
-        "The workload requests part of a GPU, which needs a scheduler that shares devices.",
-        "Request whole devices or a MIG profile.",
+        "The workload requests part of a GPU, which needs a scheduler that shares devices, or a MIG profile where "
+        "there is no MIG.",
+        "Request whole devices or a MIG profile. An administrator can set "
+        "[`settings.gpuBackend`](scheduling.md), and `global.gpuSharing` of KAI.",
     )
     HOST_FORBIDDEN = (
         "HostForbidden",
@@ -169,6 +171,13 @@ class Reason(StrEnum):
         Level.STALLED,
         "The spec sets a user or group id that the shared Environment reserves.",
         "Remove it, or use an Environment with `overrideUidGidInWorkspace: true`.",
+    )
+    PRIORITY_UNKNOWN = (
+        "PriorityUnknown",
+        Level.STALLED,
+        "`priorityClass` is neither a PriorityClass of the cluster nor a word with a class.",
+        "Use one that the message names. An administrator can create the classes of the words with "
+        "[`priorityClasses.create`](scheduling.md#priorities).",
     )
     POLICY_VIOLATION = (
         "PolicyViolation",
@@ -436,6 +445,20 @@ class Reason(StrEnum):
         Level.WAITING,
         "No volume can be created or bound for a claim.",
         "Correct StorageClass, size or access modes. A claim that was never bound is created again with new values.",
+    )
+    QUEUED = (
+        "Queued",
+        Level.WAITING,
+        "KAI or Kueue holds the pods until their [queue](scheduling.md#queues) has capacity, or another controller "
+        "holds them by a scheduling gate.",
+        "Wait, request less, or use another queue.",
+    )
+    QUEUE_FORBIDDEN = (
+        "QueueForbidden",
+        Level.STALLED,
+        "The workload names another queue than the label `outfitter.dev/queue` of its Namespace, and KAI limits queues "
+        "to no Namespace.",
+        "Remove `queue`, or ask an administrator to change the label.",
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from outfitter.api.priorities import CLASS_PREFIX, PRIORITIES
+from outfitter.api.types import LABEL_VALUE_PATTERN, NAME_PATTERN
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOMAIN_PATTERN: Final = f"{_LABEL}([.]{_LABEL})*"
@@ -33,14 +37,33 @@ def _plain_domain(value: str) -> str:
     raise PydanticCustomError("domain", f"The domain is no DNS name: {cause}. Write it like apps.example.com")
 
 
-def _annotations(value: str) -> str:
-    """Reject everything but a JSON object of texts."""
+def _texts(value: str) -> dict[str, str] | None:
+    """Return a JSON object of texts; None for everything else."""
     try:
         found = json.loads(value or "{}")
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        return None
+    return found if isinstance(found, dict) and all(isinstance(each, str) for each in found.values()) else None
+
+
+def _annotations(value: str) -> str:
+    """Reject everything but a JSON object of texts."""
+    if _texts(value) is None:
         raise PydanticCustomError("annotations", "The annotations are no JSON object whose keys and values are texts")
+    return value
+
+
+def _priority_classes(value: str) -> str:
+    """Reject everything but a JSON object from words to names of PriorityClasses."""
+    found = _texts(value)
+    if found is None:
+        raise PydanticCustomError("classes", "The priority classes are no JSON object from words to names of classes")
+    for word, name in found.items():
+        if word not in PRIORITIES:
+            words = ", ".join(PRIORITIES)
+            raise PydanticCustomError("classes", f"The priority classes have the unknown word {word}. Words: {words}")
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise PydanticCustomError("classes", f"The class of {word} is no name of a PriorityClass")
     return value
 
 
@@ -82,8 +105,32 @@ class Settings(BaseSettings):
     """Node label that `nodeType` selects by."""
     node_pool_label: str = "outfitter.dev/node-pool"
     """Node label that `nodePools` selects by."""
-    mig_strategy: Literal["mixed", "single"] = "mixed"
-    """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-PROFILE, `single` for nvidia.com/gpu."""
+    gpu_backend: Literal["none", "kai", "hami", "dra"] = "none"
+    """What gives GPUs to pods. `none`: the device plugin, whole devices only. `kai`: the KAI scheduler, also parts of
+    devices. `hami`: HAMi, also parts. `dra`: dynamic resource allocation, whole devices and MIG.
+    """
+    gpu_device_class: str = Field(default="gpu.nvidia.com", min_length=1, pattern=NAME_PATTERN)
+    """DeviceClass of whole GPUs, for `gpuBackend: dra`."""
+    mig_device_class: str = Field(default="mig.nvidia.com", min_length=1, pattern=NAME_PATTERN)
+    """DeviceClass of MIG slices, for `gpuBackend: dra`."""
+    mig_strategy: Literal["none", "mixed", "single"] = "mixed"
+    """MIG strategy of the GPU device plugin: `mixed` asks for nvidia.com/mig-PROFILE, `single` for nvidia.com/gpu.
+    `none`: there is no MIG, and `migProfile` is rejected.
+    """
+    queue_backend: Literal["none", "kai", "kueue"] = "none"
+    """Whose label names the queue of a workload: that of KAI or of Kueue. With `kai`, and with `gpuBackend: kai`, the
+    KAI scheduler schedules all pods. `none`: queues have no effect.
+    """
+    default_queue: str = Field(default="", max_length=63, pattern=LABEL_VALUE_PATTERN)
+    """Queue of workloads that name none, in a Namespace without label outfitter.dev/queue. Empty: `default-queue` for
+    KAI, none for Kueue.
+    """
+    scheduler_name: str = Field(default="", max_length=253, pattern=f"^({NAME_PATTERN.strip('^$')})?$")
+    """schedulerName of all pods. Empty: kai-scheduler with KAI, else that of the cluster."""
+    priority_classes: Annotated[str, AfterValidator(_priority_classes)] = ""
+    """PriorityClass of each priority word, as a JSON object of texts, such as `{"high": "important"}`. A word that it
+    lacks has the class `outfitter-WORD`, which `priorityClasses.create` of the chart creates.
+    """
     identity_policy: str = "outfitter-identity"
     """Name of the MutatingAdmissionPolicy that stamps on each object who wrote it, and of its binding."""
     identity_uid_key: str = Field(default="", pattern=EXTRA_KEY_PATTERN)
@@ -146,6 +193,22 @@ class Settings(BaseSettings):
         return json.loads(self.ingress_auth_annotations or "{}")  # type: ignore[no-any-return]
 
     @property
+    def class_names(self) -> Mapping[str, str]:
+        """The name of the PriorityClass of each word."""
+        given = json.loads(self.priority_classes or "{}")
+        return {word: given.get(word, f"{CLASS_PREFIX}{word}") for word in PRIORITIES}
+
+    @property
+    def uses_kai(self) -> bool:
+        """Whether the KAI scheduler schedules the pods."""
+        return "kai" in (self.gpu_backend, self.queue_backend)
+
+    @property
+    def has_queues(self) -> bool:
+        """Whether the cluster has queues."""
+        return self.uses_kai or self.queue_backend != "none"
+
+    @property
     def privileged_names(self) -> tuple[str, ...]:
         """The beginnings of the labels and annotations that users may set although they give privileges."""
         return tuple(part.strip() for part in self.allowed_metadata.split(",") if part.strip())
@@ -174,3 +237,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_scheduler(self) -> Self:
+        if self.queue_backend == "kueue" and self.gpu_backend == "kai":
+            raise PydanticCustomError(
+                "backends", "queueBackend kueue does not go with gpuBackend kai, which has queues of its own"
+            )
+        return self

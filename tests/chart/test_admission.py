@@ -120,7 +120,7 @@ def test_our_namespace_labels_need_a_right(guarded: Sandbox, person: Person) -> 
         "You need the verb assign on departments.outfitter.dev named research",
     )
     assert tries(lena, space("new-1")) == ""
-    for labels in ({"project": "p"}, {"elevation": "allowed"}):
+    for labels in ({"project": "p"}, {"elevation": "allowed"}, {"queue": "gpus"}):
         assert "You need the verb assign" in tries(lena, space("new-1", **labels))
     grant(guarded, "lena", NAMESPACES, ("outfitter.dev", "departments", ["assign"], ["research"]))
     becomes(lena, space("new-1", department="research", project="p"), "")

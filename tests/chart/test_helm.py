@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.priorities import PRIORITIES
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
 from outfitter.codegen.admission.policies import POLICIES, PROJECT_POLICIES
 from outfitter.codegen.checkout import RENDERED, rendered
 from outfitter.codegen.user_roles import department_rules, ready_roles, shared_namespace_rules
 from outfitter.errors import ConfigurationError
+from outfitter.settings import Settings
 
 from .conftest import CHART, KUBE_VERSION, ROOT, Helm, Manifest, identity
 
@@ -329,3 +331,34 @@ def test_what_cannot_be_a_department_is_refused(helm: Helm, name: str) -> None:
         done = helm("template", "outfitter", str(CHART), "--kube-version", KUBE_VERSION, *value, *more)
         assert done.returncode != 0
         assert "rbac.departments: " in done.stderr if more or name == "lead" else "/rbac/departments/0" in done.stderr
+
+
+def test_priority_classes_only_where_an_admin_asks_for_them(helm: Helm) -> None:
+    """One for each word, by the names that the settings expect."""
+    assert not [item for item in helm.template() if item["kind"] == "PriorityClass"]
+    classes = [item for item in helm.template("priorityClasses.create=true") if item["kind"] == "PriorityClass"]
+    assert {item["metadata"]["name"]: item["value"] for item in classes} == {
+        Settings().class_names[word]: value for word, value in PRIORITIES.items()
+    }
+    assert not any("globalDefault" in item or "preemptionPolicy" in item for item in classes)
+
+
+@pytest.mark.parametrize("flags", [(), ("watchNamespaces={team-a}",)])
+def test_rights_on_device_claims_only_with_their_backend(helm: Helm, flags: tuple[str, ...]) -> None:
+    """Whole rights, in ClusterRole or Roles."""
+
+    def verbs(*settings: str) -> set[str]:
+        manifests = helm.template(*flags, *settings, "rbac.aggregate=false", "rbac.roles=false")
+        roles = [item for item in manifests if item["kind"] in ("ClusterRole", "Role")]
+        rules = [rule for role in roles for rule in role.get("rules") or ()]
+        return {verb for rule in rules if "resourceclaimtemplates" in rule["resources"] for verb in rule["verbs"]}
+
+    assert verbs() == verbs("settings.gpuBackend=kai") == set()
+    assert verbs("settings.gpuBackend=dra") == {"create", "delete", "get", "list", "patch", "watch"}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["settings.gpuBackend=mps", "settings.queueBackend=volcano", "settings.migStrategy=off"]
+)
+def test_backends_that_do_not_exist(helm: Helm, wrong: str) -> None:
+    assert wrong.partition("=")[0].rpartition(".")[2] in helm.refusal(wrong)

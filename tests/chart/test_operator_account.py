@@ -34,7 +34,8 @@ def operator(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Connection]:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if kind in ("Deployment", "Service") or ("Policy" in kind and name != REFUSED):
             continue
-        more = access.volume_rules() + access.role_rules() if (kind, name) == ("ClusterRole", "outfitter") else []
+        more = access.volume_rules() + access.role_rules() + access.device_rules()
+        more = more if (kind, name) == ("ClusterRole", "outfitter") else []
         apply(sandbox, {**manifest, "rules": manifest["rules"] + more} if more else manifest)
     apply(sandbox, namespace("team-o"))
     apply(sandbox, namespace("team-e", **{"outfitter.dev/elevation": "allowed"}))
@@ -103,6 +104,9 @@ SPEC: dict[str, dict[str, Any]] = {
         }
     },
     "ControllerRevision": {"revision": 1, "data": {"a": 1}},
+    "ResourceClaimTemplate": {
+        "spec": {"spec": {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]}}}
+    },
     "HorizontalPodAutoscaler": {
         "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}
     },

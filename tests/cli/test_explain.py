@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from outfitter.api.base import API_VERSION
 from outfitter.cli.app import app
 
 from .conftest import EXAMPLES, Invoke
@@ -212,3 +213,27 @@ def test_the_rules_that_bind_a_value(invoke: Invoke, tmp_path: Path) -> None:
     table = invoke("explain", "wsp/alice", "-n", "team-a", "-f", tmp_path).stdout
     assert "canEdit false, options [Always] (all, department research)" in table
     assert "max 8, step 2 (own, project team-a)" in table
+
+
+def test_what_schedulers_read_has_an_origin(invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queue and part of a GPU, from the asset, the workload, or Outfitter."""
+    monkeypatch.setenv("OUTFITTER_GPU_BACKEND", "kai")
+    half = {"gpuDevicesRequest": 1, "gpuRequestType": "portion", "gpuPortionRequest": 0.5}
+    objects = [
+        {"kind": "ComputeResource", "metadata": {"name": "half"}, "spec": half},
+        {
+            "kind": "Workspace",
+            "metadata": {"name": "w"},
+            "spec": {"image": "i:1", "queue": "mine", "assets": {"compute": {"name": "half"}}},
+        },
+    ]
+    file = tmp_path / "w.json"
+    file.write_text(
+        json.dumps({"kind": "List", "apiVersion": "v1", "items": [{"apiVersion": API_VERSION, **o} for o in objects]})
+    )
+    seen = invoke("explain", "wsp/w", "-f", str(file), "-o", "json")
+    rows = {item["field"]: (item["value"], item["origin"]) for item in json.loads(seen.stdout)["values"]}
+    assert rows["pod.labels[kai.scheduler/queue]"] == ("mine", "Workspace w")
+    assert rows["pod.annotations[gpu-fraction]"] == ("0.5", "ComputeResource half")
+    assert rows["pod.labels[kai.scheduler/preemptibility]"] == ("non-preemptible", "Outfitter")
+    assert rows["pod.schedulerName"] == ("kai-scheduler", "Outfitter")

@@ -79,6 +79,15 @@ MESSAGES = [
     (Source.SCHEDULER, "Unschedulable", "0/2 nodes: 2 Insufficient nvidia.com/gpu.", "2 Insufficient nvidia.com/gpu"),
     (Source.SCHEDULER, "Unschedulable", "2 node(s) didn't match Pod's node affinity/selector", "2 node(s)"),
     (Source.SCHEDULER, "Unschedulable", "1 node(s) had untolerated taint {a: b}", "taint {a: b}"),
+    (
+        Source.SCHEDULER, "Unschedulable",
+        "team-gpus quota has reached the allowable limit of GPUs. Limit is 8 GPUs, currently 6 GPUs allocated and "
+        "workload requested 4 GPUs", "queue team-gpus has reached its limit of GPUs",
+    ),
+    (
+        Source.SCHEDULER, "Unschedulable",
+        "Non-preemptible workload is over quota. Use a preemptible workload to go over quota.", "no quota left",
+    ),
     (Source.SCHEDULER, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates", "gates"),
     (Source.SCHEDULER, "Unschedulable", "0/1 nodes are available: 1 Too many pods.", "Too many pods"),
     (Source.SCHEDULER, "SchedulerError", "binding volumes: context deadline exceeded", "binding volumes"),
@@ -119,6 +128,11 @@ MESSAGES = [
         Source.ADMISSION, "",
         'Pod "w" is invalid: spec.containers[0].resources.requests: Invalid value: "800Mi": must be less than or equal '
         "to memory limit of 512Mi", "800Mi",
+    ),
+    (
+        Source.ADMISSION, "",
+        'admission webhook "x" denied the request: attempting to create a pod team-a/w-0 with gpu sharing request, '
+        "while GPU sharing is disabled", "GPU sharing",
     ),
     (Source.ADMISSION, "", 'admission webhook "x" denied the request: no', "webhook"),
     (

@@ -61,7 +61,7 @@ def test_several_violations_are_reported_together() -> None:
     spec = {
         "image": "a:1",
         "storage": {"nfs": [{"name": "n", "server": "s", "path": "/e", "mountPath": "/n"}]},
-        "preemptibility": "preemptible",
+        "backoffLimit": 3,
     }
     found = evaluate(candidate(spec, NamespaceFacts(enforced="restricted")), BUILTIN)
     assert [problem.reason for problem in found] == [Reason.NFS_OUTSIDE_RESTRICTED, Reason.UNSUPPORTED]

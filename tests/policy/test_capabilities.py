@@ -44,20 +44,20 @@ def test_values_are_reported_with_their_place() -> None:
     """Items by name, else by number; every value, not only the first."""
     spec = {
         "connections": [{"name": "lab", "authorizedUsers": ["ann"]}, {"authorizedGroups": ["ml"]}],
-        "preemptibility": "preemptible",
+        "backoffLimit": 3,
     }
     found = [problem.field for problem in unsupported(spec, capabilities.SUBMISSION, Settings())]
     assert found == [
         "spec.connections[lab].authorizedUsers",
         "spec.connections[1].authorizedGroups",
-        "spec.preemptibility",
+        "spec.backoffLimit",
     ]
 
 
 @pytest.mark.parametrize("value", [None, False, "", [], {}])
 def test_an_empty_value_needs_nothing(value: Any) -> None:
     """Written out or left out is the same."""
-    spec = {"connections": [{"name": "lab", "authorizedUsers": value}], "preemptibility": value}
+    spec = {"connections": [{"name": "lab", "authorizedUsers": value}], "terminateAfterPreemption": value}
     assert list(unsupported(spec, capabilities.SUBMISSION, Settings())) == []
 
 

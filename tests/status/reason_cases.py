@@ -80,6 +80,9 @@ ROOT = "container has runAsNonRoot and image will run as root"
 UNSCHEDULABLE = {
     "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available",
 }  # fmt: skip
+GATED = {
+    "type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked",
+}  # fmt: skip
 LOST = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
 
 POD_STATUSES = {
@@ -90,6 +93,7 @@ POD_STATUSES = {
     "NodeLost": {"phase": "Running", "conditions": LOST},
     "OOMKilled": waiting_container("CrashLoopBackOff", **ended("OOMKilled", 137)),
     "PodFailed": {"phase": "Failed", "reason": "UnexpectedAdmissionError"},
+    "Queued": {"phase": "Pending", "conditions": [GATED]},
     "RunsAsRoot": waiting_container("CreateContainerConfigError", ROOT),
     "Unschedulable": {"phase": "Pending", "conditions": [UNSCHEDULABLE]},
 }

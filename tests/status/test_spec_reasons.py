@@ -18,6 +18,7 @@ SERVING = ("Inference", "Artifact")
 LIMITED = {"connections": [{"name": "c", "authorizedUsers": ["ann"]}]}
 DOMAIN = {"domain": "apps.example.com"}
 HALF = {"gpuDevicesRequest": 1, "gpuRequestType": "portion", "gpuPortionRequest": 0.5}
+QUEUED = {"outfitter.dev/project": TEAM, "outfitter.dev/queue": "own"}
 RESTRICTED = {"outfitter.dev/project": TEAM, "pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -75,7 +76,19 @@ def scaled(kind: str, **scaling: Any) -> list[Body]:
     return [workload(kind, autoscaling=autoscaling, **extra)]
 
 
+def by_policy(**defaults: Any) -> Callable[[str], list[Body]]:
+    """A workload, and a policy of its project with these defaults."""
+
+    def objects(kind: str) -> list[Body]:
+        spec = {"workloadType": "inference" if kind in SERVING else "workspace", "defaults": defaults}
+        return [namespace(TEAM, QUEUED), asset("WorkloadPolicy", "rules", spec), workload(kind)]
+
+    return objects
+
+
 CASES = [
+    Case("PriorityUnknown", RUNNING, by_policy(priorityClass="urgent")),
+    Case("QueueForbidden", RUNNING, by_policy(queue="other"), {"queue_backend": "kai"}),
     Case("FractionsUnsupported", RUNNING, with_compute(HALF)),
     Case("ReferenceNotFound", RUNNING, lambda kind: [workload(kind, compute="nowhere")]),
     Case("ReferenceInvalid", RUNNING, with_compute({"scope": {"type": "cluster"}})),

@@ -27,8 +27,22 @@
   value: {{ include "outfitter.text" .Values.settings.nodeTypeLabel | quote }}
 - name: OUTFITTER_NODE_POOL_LABEL
   value: {{ include "outfitter.text" .Values.settings.nodePoolLabel | quote }}
+- name: OUTFITTER_GPU_BACKEND
+  value: {{ include "outfitter.text" .Values.settings.gpuBackend | quote }}
+- name: OUTFITTER_GPU_DEVICE_CLASS
+  value: {{ include "outfitter.text" .Values.settings.gpuDeviceClass | quote }}
+- name: OUTFITTER_MIG_DEVICE_CLASS
+  value: {{ include "outfitter.text" .Values.settings.migDeviceClass | quote }}
 - name: OUTFITTER_MIG_STRATEGY
   value: {{ include "outfitter.text" .Values.settings.migStrategy | quote }}
+- name: OUTFITTER_QUEUE_BACKEND
+  value: {{ include "outfitter.text" .Values.settings.queueBackend | quote }}
+- name: OUTFITTER_DEFAULT_QUEUE
+  value: {{ include "outfitter.text" .Values.settings.defaultQueue | quote }}
+- name: OUTFITTER_SCHEDULER_NAME
+  value: {{ include "outfitter.text" .Values.settings.schedulerName | quote }}
+- name: OUTFITTER_PRIORITY_CLASSES
+  value: {{ include "outfitter.text" .Values.settings.priorityClasses | quote }}
 - name: OUTFITTER_IDENTITY_POLICY
   value: {{ include "outfitter.identityPolicy" . | quote }}
 - name: OUTFITTER_IDENTITY_UID_KEY

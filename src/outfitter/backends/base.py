@@ -107,9 +107,9 @@ def controller_kinds() -> tuple[str, ...]:
 
 @cache
 def child_kinds() -> tuple[str, ...]:
-    """Return the kinds of children, over all backends, and claims."""
+    """Return the kinds of children, over all backends, and claims for volumes and devices."""
     made = (kind for name in BACKENDS for kind in _load(name).children)
-    return tuple(dict.fromkeys((*made, "PersistentVolumeClaim")))
+    return tuple(dict.fromkeys((*made, "PersistentVolumeClaim", "ResourceClaimTemplate")))
 
 
 def combined(seen: Sequence[Observation]) -> Observation:
@@ -134,3 +134,8 @@ def annotated(run: Run, annotations: Mapping[str, str]) -> dict[str, str]:
     """Return the annotations of a controller: with the revision that was current when the workload was suspended."""
     stopped = {ANNOTATION_STOPPED_REVISION: run.revision} if run.request.stopped else {}
     return {**stopped, **annotations}
+
+
+def controller_meta(meta: Mapping[str, Any], group: PodSet) -> dict[str, Any]:
+    """Return the metadata of the controller of a group: that of each child, with the labels that schedulers read."""
+    return {**meta, "labels": {**meta["labels"], **group.controller_labels}}

@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from outfitter.backends.base import Backend, ControllerState, Run, annotated, combined, processed, total
+from outfitter.backends.base import (
+    Backend,
+    ControllerState,
+    Run,
+    annotated,
+    combined,
+    controller_meta,
+    processed,
+    total,
+)
 from outfitter.children import observe
 from outfitter.naming import ANNOTATION_SCALED, group_labels, group_workload
 from outfitter.observe import observe_pods
@@ -104,7 +113,7 @@ def _deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {**meta, "name": name, "annotations": annotations},
+        "metadata": {**controller_meta(meta, group), "name": name, "annotations": annotations},
         "spec": {
             "replicas": None if scaled else scaling.replicas(run.request, group.name),
             "revisionHistoryLimit": 2,

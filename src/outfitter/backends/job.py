@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from outfitter.backends.base import Backend, ControllerState, Progress, Run, annotated
+from outfitter.backends.base import Backend, ControllerState, Progress, Run, annotated, controller_meta
 from outfitter.naming import ANNOTATION_RESTARTED_AT, ANNOTATION_REVISION, selector_labels
 from outfitter.observe import UNSEEN, observe_pods, observe_run
 from outfitter.problems import Problem
 from outfitter.render import connection
 from outfitter.render.owner import child_meta
+from outfitter.render.scheduling import kueue_owned
 from outfitter.snapshot import CachedObject
 
 BACKOFF_LIMIT: Final = 6
@@ -33,7 +34,7 @@ class JobBackend:
         job = {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": {**meta, "name": live.name, "annotations": annotations},
+            "metadata": {**controller_meta(meta, run.pods[0]), "name": live.name, "annotations": annotations},
             "spec": {**job_spec(run), "template": run.pods[0].template},
         }
         return [job, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
@@ -76,7 +77,7 @@ def job_spec(run: Run) -> dict[str, Any]:
         "completions": completions,
         "completionMode": "Indexed" if completions > 1 else "NonIndexed",
         "backoffLimit": BACKOFF_LIMIT if run.spec.backoff_limit is None else run.spec.backoff_limit,
-        "suspend": run.request.stopped,
+        "suspend": run.request.stopped or kueue_owned(run.pods),
         "podReplacementPolicy": "Failed",
         # The API server accepts it only for pods whose containers are not started again.
         "podFailurePolicy": None if restarts_in_place else {"rules": [dict(_NO_FAULT)]},

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from outfitter.backends.base import Backend, ControllerState, Run, annotated, combined, processed, total
+from outfitter.backends.base import (
+    Backend,
+    ControllerState,
+    Run,
+    annotated,
+    combined,
+    controller_meta,
+    processed,
+    total,
+)
 from outfitter.children import observe
 from outfitter.naming import selector_labels
 from outfitter.observe import observe_pods
@@ -28,7 +37,7 @@ class StatefulSetBackend:
         stateful_set = {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",
-            "metadata": {**meta, "name": live.name, "annotations": annotated(run, {})},
+            "metadata": {**controller_meta(meta, run.pods[0]), "name": live.name, "annotations": annotated(run, {})},
             "spec": {
                 "serviceName": live.name,
                 "replicas": 0 if run.request.stopped else 1,

@@ -82,10 +82,15 @@ class ChildKind(ApiResource):
     """An optional kind that counts as not served where the operator lacks the right to watch it."""
     setting: str = ""
     """Rights and watch exist only if an admin turned this setting on."""
+    value: str = ""
+    """The value of that setting which turns it on; "" for each that is not empty."""
 
     def enabled(self, settings: Settings) -> bool:
         """Whether the operator uses this kind with these settings."""
-        return not self.setting or bool(getattr(settings, self.setting))
+        if not self.setting:
+            return True
+        given = getattr(settings, self.setting)
+        return bool(given == self.value if self.value else given)
 
     @property
     def created(self) -> bool:
@@ -231,6 +236,24 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         why="whether a claim binds only with its first pod",
         watch=Watch(cluster_wide=True),
         project=projection.storage_class,
+    ),
+    ChildKind(
+        "PriorityClass", "scheduling.k8s.io", "v1", "priorityclasses", namespaced=False,
+        verbs=_READ,
+        why="whether the class of a workload exists",
+        watch=Watch(metadata_only=True, cluster_wide=True),
+        project=projection.metadata_only,
+        optional=True,  # the roles of an older version lack the right
+        dispensable=True,
+    ),
+    ChildKind(
+        "ResourceClaimTemplate", "resource.k8s.io", "v1", "resourceclaimtemplates",
+        verbs=_ALL,
+        why="GPUs of workloads by dynamic resource allocation",
+        watch=_OWNED,
+        optional=True,  # Kubernetes 1.34, and the API group can be off
+        setting="gpu_backend",
+        value="dra",
     ),
     ChildKind(
         "PersistentVolume", "", "v1", "persistentvolumes", namespaced=False,

@@ -11,6 +11,8 @@ from typing import Any, Final
 from outfitter.cli.binding_rules import BindingRule, binding_rules, imposed_by
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.workload.revision import Revision
+from outfitter.render.gpu import KAI_FRACTION, KAI_MEMORY
+from outfitter.render.scheduling import KAI_PREEMPTIBILITY, KAI_PRIORITY, KAI_QUEUE
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
 
@@ -36,6 +38,14 @@ _RENDERED_FROM: Final[Mapping[str, str]] = {
     "hostNetwork": "security.hostNetwork",
     "nodeSelector": "nodeType",
     "priorityClassName": "priorityClass",
+}
+# Label or annotation of the pod -> field of the merged submission that it is rendered from.
+_METADATA_FROM: Final[Mapping[str, str]] = {
+    KAI_QUEUE: "queue",
+    KAI_PREEMPTIBILITY: "preemptibility",
+    KAI_PRIORITY: "priorityClass",
+    KAI_FRACTION: "compute.gpuPortionRequest",
+    KAI_MEMORY: "compute.gpuMemoryRequest",
 }
 # Volume of the pod -> the list of inline volumes in `storage` that it can come from.
 _STORAGE: Final[Mapping[str, str]] = {
@@ -180,13 +190,16 @@ def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[PodValue]:
 
 
 def _metadata(revision: Revision) -> Iterator[PodValue]:
-    """Labels and annotations of the submission; those that the operator adds to every pod are left out."""
+    """Labels and annotations of the submission and for schedulers; those that every pod has are left out."""
     metadata = revision.template.get("metadata") or {}
     for group in ("labels", "annotations"):
         for item in revision.submission.get(group, ()):
             if (value := (metadata.get(group) or {}).get(item["name"])) is not None:
                 found = _value(revision, f"{group}[{item['name']}]", value)
                 yield replace(found, field=f"pod.{found.field}")
+        for name, field in _METADATA_FROM.items():
+            if (value := (metadata.get(group) or {}).get(name)) is not None:
+                yield _value(revision, f"pod.{group}[{name}]", value, field)
 
 
 def _value(revision: Revision, field: str, value: str, *submitted: str) -> PodValue:

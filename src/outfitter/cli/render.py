@@ -31,8 +31,8 @@ def render(
     """Print every manifest that the operator would write for the objects in files.
 
     The operator reconciles the objects in an in-memory cluster until nothing changes. Include all objects that they
-    refer to: assets, and Kubernetes objects such as Namespace (with labels), Secret, ConfigMap and
-    PersistentVolumeClaim. Other settings come from OUTFITTER_* variables, as in the operator.
+    refer to: assets, and Kubernetes objects such as Namespace (with labels), Secret, ConfigMap,
+    PersistentVolumeClaim and PriorityClass. Other settings come from OUTFITTER_* variables, as in the operator.
 
     Values of Secrets are never printed: each is replaced by (hidden). Uids, and values derived from them, are invented.
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.children import CHILD_KINDS, ChildKind
 
-Scope = Literal["everywhere", "cluster", "volumes", "roles", "namespace-object", "system"]
+Scope = Literal["everywhere", "cluster", "volumes", "roles", "devices", "namespace-object", "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,11 @@ class Row:
 
 
 _WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "WorkloadPolicy", "WorkloadTemplate"})
-_SCOPES: Final[Mapping[str, Scope]] = {"static_pv_drivers": "volumes", "shared_roles": "roles"}  # by setting
+_SCOPES: Final[Mapping[str, Scope]] = {  # by setting
+    "static_pv_drivers": "volumes",
+    "shared_roles": "roles",
+    "gpu_backend": "devices",
+}
 
 
 def table(lease_name: str = "outfitter") -> tuple[Row, ...]:
@@ -88,6 +92,11 @@ def volume_rules() -> list[dict[str, Any]]:
 def role_rules() -> list[dict[str, Any]]:
     """Further rules of ClusterRole or Roles if an admin turned on sharing of artifacts."""
     return _rules(row for row in table() if row.scope == "roles")
+
+
+def device_rules() -> list[dict[str, Any]]:
+    """Further rules of ClusterRole or Roles if GPUs are given by dynamic resource allocation."""
+    return _rules(row for row in table() if row.scope == "devices")
 
 
 def namespaced_rules() -> list[dict[str, Any]]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import DERIVED_KINDS, GROUP, KINDS
-from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, volume_rules
+from outfitter.cluster.access import (
+    cluster_rules,
+    device_rules,
+    namespaced_rules,
+    role_rules,
+    system_rules,
+    volume_rules,
+)
 from outfitter.codegen.user_roles import (
     OF_ADMINS,
     READ,
@@ -28,6 +35,7 @@ def rules() -> dict[str, list[dict[str, Any]]]:
         "cluster": cluster_rules(),
         "volumes": volume_rules(),
         "roles": role_rules(),
+        "devices": device_rules(),
         "namespaced": namespaced_rules(),
         "system": system_rules(LEASE_NAME),
         "view": [rule([GROUP], [kind.plural for kind in (*KINDS, *DERIVED_KINDS)], READ)],

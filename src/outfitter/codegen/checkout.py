@@ -14,6 +14,7 @@ from outfitter.codegen.admission import policies
 from outfitter.codegen.chart_rules import rules
 from outfitter.codegen.chart_settings import settings_template, values_text
 from outfitter.codegen.crd import crd_files
+from outfitter.codegen.priorities import priority_classes
 from outfitter.codegen.reason_tables import troubleshooting_page
 from outfitter.codegen.reference_pages import all_pages
 from outfitter.codegen.rights_page import rights_page
@@ -46,6 +47,7 @@ def all_files(root: Path) -> dict[str, str]:
     return {
         **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
+        f"{_CHART}/files/priorities.yaml": header("src/outfitter/api/priorities.py") + dump(priority_classes()),
         f"{_CHART}/files/rules.yaml": header("src/outfitter/cluster/access.py") + dump(rules()),
         f"{_CHART}/files/values.yaml": header(f"{_CHART}/values.yaml") + dump(_load(values)),
         f"{_CHART}/templates/_settings.tpl": settings_template(),

@@ -25,6 +25,7 @@ _WHERE: Final[Mapping[str, str]] = {
     "cluster": "the whole cluster, only without `watchNamespaces`",
     "volumes": "the whole cluster, only with `settings.staticPvDrivers` and without `watchNamespaces`",
     "roles": "every served namespace, only with `settings.sharedRoles`",
+    "devices": "every served namespace, only with `settings.gpuBackend: dra`",
     "namespace-object": "each served namespace, only with `watchNamespaces`",
     "system": "the system namespace",
 }

@@ -206,7 +206,17 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row(
         Source.SCHEDULER, ("SchedulingGated",), "",
-        Reason.UNSCHEDULABLE, "", "It starts when the controller that set the gate removes it.",
+        Reason.QUEUED, "", "It starts when Kueue, or the controller that set the gate, removes it.",
+    ),
+    # KAI. Its own text counts what the queue has allocated, so it changes with every other workload.
+    Row(
+        Source.SCHEDULER, (), r"(\S+) quota has reached the allowable limit of (\w+)",
+        Reason.QUEUED, "queue {0} has reached its limit of {1}", "It starts when the queue has capacity.",
+    ),
+    Row(
+        Source.SCHEDULER, (), r"[Nn]on-preemptible workload is over quota",
+        Reason.QUEUED, "its queue has no quota left for non-preemptible workloads",
+        "It starts when the queue has some. A preemptible workload may exceed the quota.",
     ),
     Row(Source.SCHEDULER, (), "", Reason.UNSCHEDULABLE, "", "{less}, or {place}free capacity."),
 
@@ -249,6 +259,10 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         Source.ADMISSION, (), _LIMIT_RANGE, Reason.LIMIT_RANGE_VIOLATION, "",
         "A LimitRange of the namespace bounds or sets this. Set requests and limits within it: {compute}.",
+    ),
+    Row(
+        Source.ADMISSION, (), r"gpu sharing request, while GPU sharing is disabled", Reason.FRACTIONS_UNSUPPORTED, "",
+        "Ask an administrator to set global.gpuSharing of KAI, or request whole devices.",
     ),
     Row(Source.ADMISSION, (), "", Reason.POD_REFUSED, "", ""),
 

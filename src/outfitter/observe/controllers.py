@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from outfitter.naming import ANNOTATION_STOPPED_REVISION, KUEUE_QUEUE
 from outfitter.observe.state import READY, UNSEEN, Observation, State, failed, progressing
 from outfitter.reasons import Reason
 
@@ -58,13 +59,18 @@ def observe_job(body: Mapping[str, Any]) -> Observation:
 def observe_run(body: Mapping[str, Any]) -> Observation:
     """State of a Job that is a workload: ready once a pod of it has started, and when it is complete.
 
-    A suspended one is ready when its pods are gone.
+    One that we suspended is ready when its pods are gone; without our wish, Kueue has it wait.
     """
-    status, wanted = body.get("status") or {}, (body.get("spec") or {}).get("suspend", False)
+    meta, status = body["metadata"], body.get("status") or {}
+    wanted = (body.get("spec") or {}).get("suspend", False)
     ended = observe_job(body)
     if ended.state is not State.PROGRESSING:
         return ended
     conditions = {item["type"]: item.get("status") for item in status.get("conditions") or ()}
+    if wanted and ANNOTATION_STOPPED_REVISION not in (meta.get("annotations") or {}):
+        queue = (meta.get("labels") or {}).get(KUEUE_QUEUE)
+        text = f"The Job waits for quota in queue {queue} of Kueue." if queue else "The Job is not started yet."
+        return progressing(Reason.QUEUED if queue else Reason.PROGRESSING, text)
     if wanted:
         left = status.get("active", 0) or status.get("terminating", 0) or conditions.get("Suspended") != "True"
         return progressing(Reason.STOPPING, "The pods are being stopped.") if left else READY

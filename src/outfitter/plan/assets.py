@@ -18,7 +18,7 @@ from outfitter.plan.writes import Plan
 from outfitter.policy.capabilities import SUBMISSION, unsupported
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
-from outfitter.render import computeresource, environment
+from outfitter.render import computeresource, environment, gpu
 from outfitter.resolve.layers import given_fields
 from outfitter.resolve.references import key_problem
 from outfitter.resolve.request import request_for
@@ -33,7 +33,8 @@ _SHARED = frozenset(field.alias for field in WorkspaceSpec.model_fields.values()
 def plan_compute_resource(reader: Reader, asset: Resource) -> Plan:
     """Plan a ComputeResource: report requests that cannot be granted."""
     assert isinstance(asset.model, ComputeResource)
-    problems = _scope(reader, asset) + computeresource.check(asset.model.spec, "spec")
+    spec = asset.model.spec
+    problems = _scope(reader, asset) + gpu.check(spec, reader.settings, "spec") + computeresource.check(spec, "spec")
     return _report(reader, asset, problems, compliance(reader, asset, {"compute": given_fields(asset)}))
 
 

@@ -12,7 +12,14 @@ from outfitter.api.quantities import parse_quantity
 from outfitter.canonical import covers, differences, fingerprint, path_text, stamp
 from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound, TooLarge
-from outfitter.naming import ANNOTATION_DIGEST, LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_RETAINED, keeps_data
+from outfitter.naming import (
+    ANNOTATION_DIGEST,
+    KUEUE_QUEUE,
+    LABEL_OWNER_KIND,
+    LABEL_OWNER_NAME,
+    LABEL_RETAINED,
+    keeps_data,
+)
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, foreign_name, note, stalled, waiting
 from outfitter.reasons import Reason
@@ -42,7 +49,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
             result.writes.append(Create(stamp(dict(given))))
             continue
         manifest = _with_older_data(given, found, owner)
-        want = stamp(dict(manifest))
+        want = _left_to_kueue(stamp(dict(manifest)), found)
         verdict = check_ownership(reader, found, owner)
         if isinstance(verdict, Problem):
             result.problems.append(verdict)
@@ -59,6 +66,13 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
         else:
             result.problems.append(futile)
     return result
+
+
+def _left_to_kueue(want: dict[str, Any], found: CachedObject) -> dict[str, Any]:
+    """Return the manifest without `suspend` once Kueue has started the Job: from then on the field is Kueue's."""
+    if found.kind != "Job" or KUEUE_QUEUE not in want["metadata"]["labels"] or found.body["spec"].get("suspend"):
+        return want
+    return {**want, "spec": {name: value for name, value in want["spec"].items() if name != "suspend"}}
 
 
 def _with_older_data(manifest: Mapping[str, Any], found: CachedObject, owner: Resource) -> Mapping[str, Any]:
@@ -226,17 +240,26 @@ def _size_kept(want: Mapping[str, Any], found: CachedObject) -> Iterator[Problem
 
 
 def prune(reader: Reader, owner: Resource, kinds: Sequence[str], wanted: Iterable[Mapping[str, Any]]) -> list[Delete]:
-    """Return the deletions of children that are not wanted any more; volumes with user data stay."""
+    """Return the deletions of children that are not wanted any more; volumes with user data stay.
+
+    So do children of a kind that a setting turned off: the operator has no rights on them any more.
+    """
     keep = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in wanted}
     return [
         Delete(child, phase=WritePhase.CLEANUP)
         for child in reader.children(owner.live)
         if child.kind in kinds
+        and _enabled(reader, child.kind)
         and (child.kind, child.namespace, child.name) not in keep
         and not child.deleting
         and child.controller in ("", owner.live.uid)
         and not keeps_data(child.kind, child.body["metadata"].get("labels") or {})
     ]
+
+
+def _enabled(reader: Reader, kind: str) -> bool:
+    row = child_kind(kind)
+    return row is None or row.enabled(reader.settings)
 
 
 def too_large(manifest: Mapping[str, Any]) -> str:

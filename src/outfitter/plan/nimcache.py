@@ -25,11 +25,12 @@ from outfitter.plan.workload.causes import claim_problem, claim_problems
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.policy.builtin import reserved_path, type_conflicts
 from outfitter.policy.capabilities import SUBMISSION, unsupported
-from outfitter.problems import Problem, note, waiting
+from outfitter.problems import Problem, note, waiting, without_notes
 from outfitter.reasons import Level, Reason
 from outfitter.render import nimcache
 from outfitter.resolve.nim import CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import DOWNLOAD_TYPE, AssetUse, Found, check_variables, credential_key
+from outfitter.resolve.scheduling import queue_of
 from outfitter.resolve.scope import is_wide, scope_problem
 from outfitter.resolve.workload import pull_secrets
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -165,7 +166,11 @@ def _download(
     """Plan the next step of the download."""
     version, found = _wanted_key(reader, resource, spec)
     found.problems += unsupported(resource.body["spec"], SUBMISSION, reader.settings)
-    problems += found.problems
+    gpus = nimcache.gpu_problems(spec, reader.settings)
+    found.problems += without_notes(gpus)
+    problems += [*found.problems, *(item for item in gpus if item.level is Level.NOTE)]
+    queue = queue_of(reader, resource.live.namespace)
+    assert isinstance(queue, str), "a download names no queue"
     current = [job for job in jobs if job.uid not in {item.live.uid for item in stale}]
     pull = pull_secrets(reader, resource.live.namespace, nimcache.submission(spec), [spec.image], found, DOWNLOAD_TYPE)
     if found.problems or stale:
@@ -175,7 +180,7 @@ def _download(
     if current and not current[-1].deleting:
         seen = observe_download(reader, current[-1], _pods(reader, resource, current[-1]))
         used = (current[-1].body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, "")
-        job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings, as_made=current[-1])
+        job, wrong = nimcache.job(resource, spec, attempt, used, pull, reader.settings, queue, as_made=current[-1])
         kept = diff(reader, resource, [job])
         # The kubelet backs off image pulls; with a new key the next pull can succeed at once.
         rotated = seen.reason == Reason.IMAGE_PULL_FAILED and used != version
@@ -185,7 +190,7 @@ def _download(
         wait = _wait(reader, current[-1], attempt) if used == version else 0.0
         if wait > 0:
             return _failed(reader, facts, current[-1], seen, attempt, wait, first, problems)
-    job, wrong = nimcache.job(resource, spec, attempt + 1, version, pull, reader.settings)
+    job, wrong = nimcache.job(resource, spec, attempt + 1, version, pull, reader.settings, queue)
     facts |= {"phase": "Downloading", "jobName": job["metadata"]["name"], "attempts": attempt + 1}
     before = resource.body.get("status") or {}
     facts["failure"] = before.get("failure") if attempt else None

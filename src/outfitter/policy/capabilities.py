@@ -48,7 +48,6 @@ COMPLETION: Final = Capability(
     "A workspace that is kept running never completes.",
     "Set restartPolicy to OnFailure or Never, or remove the field.",
 )
-SCHEDULER: Final = Capability("The field needs a scheduler backend, and none is configured.")
 REQUEST_METRICS: Final = Capability(
     "The metric needs a backend that counts requests, and none is configured.",
     "Use cpu, memory or a metric of the pods.",
@@ -98,7 +97,6 @@ SUBMISSION: Final = (
     Field(
         "servingPort.authorizationType", PROXY, only=("authorizedUsers", "authorizedGroups", "authorizedUsersOrGroups")
     ),
-    Field("preemptibility", SCHEDULER),
     Field("storage.pvc[].dataSharing", SHARED_VOLUMES),
 )
 """Fields of a merged submission, and of an Environment."""

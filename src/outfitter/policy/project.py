@@ -203,6 +203,14 @@ class ProjectPolicies:
         values = [item for item in verdict.violations if item.field in ids and (item.rule != "canEdit" or item.allowed)]
         return [*(item for item in violations if item.field not in ids), *values]
 
+    def allows(self, field: str, value: str) -> bool:
+        """Return whether the policies allow a built-in default of a field that is not set."""
+        if self._counts is None:
+            return True
+        fields = [found for section in self._counts.policy.sections.values() for found in section.fields]
+        rules = [found.rule for found in fields if found.table.path == field and found.rule is not None]
+        return all(rule.can_edit and not list(rule.broken_by(value)) for rule in rules)
+
     def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
         """Judge one container of an artifact.
 

@@ -1,22 +1,17 @@
-"""ComputeResource and inline compute -> resource requests and shared memory."""
+"""ComputeResource and inline compute -> requests and limits of CPU, memory and other devices, and shared memory."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from outfitter.api.quantities import cores_text, quantity_text
-from outfitter.problems import Problem, note, stalled
+from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
-from outfitter.settings import Settings
-
-GPU = "nvidia.com/gpu"
 
 
-def pod_patch(
-    compute: Any, source: str, settings: Settings, prefix: str = "spec.compute"
-) -> tuple[PodPatch, list[Problem]]:
-    """Return requests, limits and /dev/shm of a container; GPU fractions need a scheduler that shares devices."""
+def pod_patch(compute: Any, source: str, prefix: str = "spec.compute") -> tuple[PodPatch, list[Problem]]:
+    """Return requests, limits and /dev/shm of a container. Its GPUs are the business of `gpu`."""
     problems = check(compute, prefix)
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
@@ -28,7 +23,7 @@ def pod_patch(
             target["cpu"] = cores_text(cores)
         if memory is not None:
             target["memory"] = quantity_text(memory)
-    devices = _devices(compute, settings)
+    devices: dict[str, str] = {}
     for item in compute.extended_resources:
         if not item.exclude and item.quantity is not None:
             devices[item.resource] = quantity_text(item.quantity)
@@ -43,27 +38,9 @@ def pod_patch(
     return part, problems
 
 
-def _devices(compute: Any, settings: Settings) -> dict[str, str]:
-    count = compute.gpu_devices_request or 0
-    if compute.gpu_request_type == "migProfile" and compute.mig_profile:
-        name = compute.mig_profile.replace("+me", ".me")
-        return {GPU if settings.mig_strategy == "single" else f"nvidia.com/mig-{name}": "1"}
-    return {GPU: str(count)} if count else {}
-
-
 def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
-    """Return what cannot be granted of a compute block; its shape has been checked before."""
+    """Return what is missing in a compute block; its shape has been checked before."""
     problems = []
-    whole_portion = compute.gpu_request_type == "portion" and compute.gpu_portion_request == 1
-    if compute.gpu_request_type in ("portion", "memory") and not whole_portion:
-        problems.append(
-            stalled(
-                Reason.FRACTIONS_UNSUPPORTED,
-                "A part of a GPU needs a scheduler backend that shares devices, and none is configured. Request whole "
-                "devices without gpuRequestType, or a MIG profile.",
-                f"{prefix}.gpuRequestType",
-            )
-        )
     for item in compute.extended_resources:
         if not item.exclude and item.quantity is None:
             where = f"{prefix}.extendedResources[{item.resource}].quantity"
@@ -72,12 +49,4 @@ def check(compute: Any, prefix: str = "spec.compute") -> list[Problem]:
                     Reason.INVALID_SPEC, f"Extended resource {item.resource} has no quantity. Set the field.", where
                 )
             )
-    if whole_portion and compute.gpu_portion_limit not in (None, 1):
-        problems.append(
-            note(
-                Reason.NOT_ENFORCED,
-                "The GPU limit is not enforced for a whole device. Remove the field.",
-                f"{prefix}.gpuPortionLimit",
-            )
-        )
     return problems

@@ -21,19 +21,22 @@ from outfitter.naming import (
     shared_claim,
     shared_volume,
 )
-from outfitter.problems import Problem
-from outfitter.render import computeresource, environment, placement
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
+from outfitter.render import computeresource, environment, gpu, placement, scheduling
 from outfitter.render.claims import persistent_volume_claim
 from outfitter.render.container import NIM_POD
 from outfitter.render.owner import child_meta, labelled_by_user
-from outfitter.render.pod import PodPatch, assemble
+from outfitter.render.pod import MAIN, PodPatch, assemble
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.nim import CACHE_PATH, CACHE_VARIABLE, given_cache_path
 from outfitter.resolve.references import label
+from outfitter.resolve.scheduling import Scheduling
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Resource
 
 _VOLUME = "model"
+_PREEMPTIBILITY = "non-preemptible"  # a download that starts again from the beginning may never end
 _DISRUPTED: Mapping[str, Any] = {
     "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
 }
@@ -75,21 +78,28 @@ def job(
     version: str,
     pull_secrets: Sequence[str],
     settings: Settings,
+    queue: str = "",
     *,
     as_made: CachedObject | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return the Job of one attempt. It ends with its first failure; the operator starts the next attempt.
 
     A pod that is evicted or preempted, or whose node is drained, is replaced within the attempt. `as_made`: the Job of
-    this attempt, which keeps a policy that no longer can change.
+    this attempt, which keeps a policy and a queue that no longer can change.
     """
     meta = child_meta(resource)
-    template, problems = _template(resource, spec, pull_secrets, settings)
+    scheduled = Scheduling(queue, preemptibility=_PREEMPTIBILITY)
+    template, problems = _template(resource, spec, pull_secrets, scheduled, settings)
+    labels = scheduling.download_labels(scheduled, settings)
+    if as_made is not None:
+        made = as_made.body["spec"]["template"]
+        template, labels = scheduling.kept(template, made), scheduling.own_labels(made)
     manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             **meta,
+            "labels": {**meta["labels"], **labels},
             "name": download_job(resource.live.name, attempt),
             "annotations": {ANNOTATION_ATTEMPT: str(attempt), ANNOTATION_SOURCE_VERSION: version},
         },
@@ -180,8 +190,18 @@ def _mount_path(spec: NimCacheSpec) -> str:
     return path if isinstance(path, str) else CACHE_PATH
 
 
+def gpu_problems(spec: NimCacheSpec, settings: Settings) -> list[Problem]:
+    """Return why a download cannot have the GPUs that it asks for. Device claims are for workloads."""
+    use = gpu.GpuUse(MAIN, spec.compute, "")
+    gpus = gpu.render([use], "", settings)
+    if not gpus.claims:
+        return list(gpus.problems)
+    text = "A download cannot claim devices. Remove the GPU of the NimCache."
+    return [*gpus.problems, stalled(Reason.UNSUPPORTED, text, f"{use.field}.gpuDevicesRequest")]
+
+
 def _template(
-    resource: Resource, spec: NimCacheSpec, pull_secrets: Sequence[str], settings: Settings
+    resource: Resource, spec: NimCacheSpec, pull_secrets: Sequence[str], scheduled: Scheduling, settings: Settings
 ) -> tuple[dict[str, Any], list[Problem]]:
     who, live = label(resource), resource.live
     workload = submission(spec)
@@ -190,11 +210,13 @@ def _template(
     parts: list[PodPatch] = []
     for part, found in (
         environment.pod_patch(workload, who, settings),
-        computeresource.pod_patch(workload.compute, who, settings),
+        computeresource.pod_patch(workload.compute, who),
         placement.pod_patch(workload, who, labels, settings),
     ):
         parts.append(part)
         problems += found
+    parts += gpu.render([gpu.GpuUse(MAIN, workload.compute, who)], live.name, settings).patches
+    parts += scheduling.pod_patch(scheduled, who, who, settings)
     own = PodPatch(
         who,
         volumes=[{"name": _VOLUME, "persistentVolumeClaim": {"claimName": live.name}}],

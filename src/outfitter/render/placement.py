@@ -16,7 +16,7 @@ from outfitter.settings import Settings
 
 
 def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Settings) -> tuple[PodPatch, list[Problem]]:
-    """Return node selection, affinity, tolerations, priority, grace period, and labels and annotations of the user."""
+    """Return node selection, affinity, tolerations, grace period, and labels and annotations of the user."""
     problems: list[Problem] = []
     affinity: dict[str, Any] = {}
     node = _node_affinity(spec, settings)
@@ -28,7 +28,6 @@ def pod_patch(spec: Spec, source: str, selector: dict[str, str], settings: Setti
         "nodeSelector": {settings.node_type_label: spec.node_type} if spec.node_type else None,
         "affinity": affinity or None,
         "tolerations": [_toleration(item) for item in spec.tolerations if not item.exclude] or None,
-        "priorityClassName": spec.priority_class,
         "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
     }
     labels, annotations, left = user_metadata(spec, settings)

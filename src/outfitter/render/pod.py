@@ -22,7 +22,8 @@ _RESTRICTED: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabiliti
 class PodPatch:
     """What one asset (or the inline fields) adds to a pod. `source` names it in conflicts, as in `DataSource models`.
 
-    `of` is the container that env, mounts, devices, requests, limits and `container` are for; all else is the pod's.
+    `of` is the container that env, mounts, devices, claims, requests, limits and `container` are for; all else is the
+    pod's.
     `init` holds init containers in the order in which they run. They run with the user of the container `of`.
     """
 
@@ -31,6 +32,7 @@ class PodPatch:
     volumes: Sequence[Mapping[str, Any]] = ()
     mounts: Sequence[Mapping[str, Any]] = ()
     devices: Sequence[Mapping[str, Any]] = ()
+    claims: Sequence[Mapping[str, Any]] = ()
     ports: Sequence[Mapping[str, Any]] = ()
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -77,6 +79,7 @@ _LISTS: tuple[tuple[str, str, str, str], ...] = (
     ("mounts", "volumeMounts", "mountPath", "mount path"),
     ("devices", "volumeDevices", "devicePath", "mount path"),
     ("ports", "ports", "containerPort", "container port"),
+    ("claims", "claims", "name", "device claim"),
 )
 # Shared by all containers of a pod: one address, one list of volumes.
 _SHARED = frozenset({"volume", "container port", "container"})
@@ -90,8 +93,9 @@ class _Container:
 
     def manifest(self, name: str) -> dict[str, Any]:
         """Return the container as the pod spec lists it."""
-        resources = {side: values for side, values in self.resources.items() if values}
         lists = {**self.lists, "env": in_reference_order(self.lists["env"])}
+        given = {**self.resources, "claims": lists.pop("claims")}
+        resources = {side: values for side, values in given.items() if values}
         return {"name": name, **self.fields, **lists, "resources": resources or None}
 
     def init_manifest(self, init: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 
@@ -13,6 +13,7 @@ class PodSet:
 
     `name` is that of their container group; `label` its label in selectors, if the group had another name before.
     `recreate`: an old pod must end before a new one starts. `deadline`: seconds in which a new pod must become ready.
+    `controller_labels`: for the object that creates them. `devices`: the specs of its ResourceClaimTemplates by name.
     `protocol`: that of a connection of type ServingPort; revisions of 0.1 have none, and their Services keep http.
     """
 
@@ -23,6 +24,8 @@ class PodSet:
     deadline: int | None = None
     protocol: str | None = None
     label: str | None = None
+    controller_labels: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -39,6 +42,8 @@ class PodSet:
             "deadline": self.deadline,
             "protocol": self.protocol,
             **({"label": self.label} if self.key != self.name else {}),
+            **({"controller_labels": self.controller_labels} if self.controller_labels else {}),
+            **({"devices": self.devices} if self.devices else {}),
         }
 
     @classmethod

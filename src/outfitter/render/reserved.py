@@ -66,6 +66,21 @@ _RESERVED_NAMES: Final = frozenset(
 )
 
 
+# By these, users would take the queue, priority or GPU that fields and policies decide about.
+_OF_KAI: Final = frozenset(
+    {
+        "kai.scheduler/queue",
+        "kai.scheduler/preemptibility",
+        "priorityClassName",
+        "gpu-fraction",
+        "gpu-memory",
+        "gpu-fraction-num-devices",
+        "gpu-fraction-container-name",
+    }
+)
+_OF_KUEUE: Final = frozenset({"kueue.x-k8s.io/queue-name"})
+
+
 def left_out(name: str, settings: Settings | None = None) -> str:
     """Return why an object does not get a label or annotation; "" if it does.
 
@@ -73,12 +88,22 @@ def left_out(name: str, settings: Settings | None = None) -> str:
     """
     if name in _RESERVED_NAMES or name.startswith(_RESERVED):
         return "belongs to another tool, and is left out. Remove it from the spec."
+    if settings and name in _of_schedulers(settings):
+        return (
+            "is what the scheduler reads, and is left out. Set queue, priorityClass, preemptibility or compute instead."
+        )
     if settings and _gives_privileges(name) and not name.startswith(settings.privileged_names or ("\0",)):
         return (
             "can give a pod privileges, and is left out. Remove it from the spec, or ask an administrator "
             "to add it to settings.allowedMetadata."
         )
     return ""
+
+
+def _of_schedulers(settings: Settings) -> frozenset[str]:
+    """Return the names that the schedulers of the cluster read."""
+    kueue = _OF_KUEUE if settings.queue_backend == "kueue" else frozenset[str]()
+    return kueue | (_OF_KAI if settings.uses_kai else frozenset())
 
 
 def _gives_privileges(name: str) -> bool:

@@ -9,14 +9,24 @@ from typing import Any
 from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
-from outfitter.render import claims, computeresource, connection, container, environment, placement, volumes
-from outfitter.render.computeresource import GPU
+from outfitter.render import (
+    claims,
+    computeresource,
+    connection,
+    container,
+    environment,
+    gpu,
+    placement,
+    scheduling,
+    volumes,
+)
 from outfitter.render.connection import Endpoints
 from outfitter.render.one_service import in_one_service
 from outfitter.render.pod import PodPatch, assemble, for_sidecar
 from outfitter.render.podset import PodSet
 from outfitter.resolve.ports import protocol_of_connection
 from outfitter.resolve.references import label
+from outfitter.resolve.serving import BUILT_IN
 from outfitter.resolve.volumes import PvcVolume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 from outfitter.settings import Settings
@@ -46,12 +56,16 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
             main = group.containers[0]
             ports = connection.container_ports(exposure.inside, main.port)
             patches.append(PodPatch(label(resolved.request.resource), ports=ports, of=main.name))
-        assembled = assemble([*patches, _fixed(resolved, group)])
-        problems += [*found, *assembled.problems]
+        gpus = gpu.render(_gpu_uses(resolved, group), resolved.request.name, settings)
+        assembled = assemble(
+            [*patches, *gpus.patches, *_scheduling(resolved, group, settings), _fixed(resolved, group)]
+        )
+        problems += [*found, *gpus.problems, *assembled.problems]
         prefix = "" if number == 0 else f"groups[{group.name}]."
         origins |= {f"{prefix}{path}": source for path, source in assembled.origins.items()}
-        groups.append(_group(resolved, group, assembled.template))
+        groups.append(_group(resolved, group, assembled.template, gpus, settings))
     problems += claims.reserved(resolved)
+    problems += scheduling.remarks(resolved.scheduling, settings)
     problems += connection.unplain_paths(exposure)
     return Rendered(tuple(groups), exposure, origins, (*dict.fromkeys(problems), *exposure.problems))
 
@@ -92,9 +106,26 @@ def _container(
     use: ContainerUse, who: str, settings: Settings, mounted: Collection[str]
 ) -> tuple[list[PodPatch], list[Problem]]:
     part, problems = environment.pod_patch(use.spec, use.origins.get("image", who), settings, mounted)
-    origin = next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
-    compute, found = computeresource.pod_patch(use.spec.compute, origin, settings, use.compute_field)
+    compute, found = computeresource.pod_patch(use.spec.compute, _compute_origin(use, who), use.compute_field)
     return [container.with_container_overrides(part, use), compute], [*problems, *found]
+
+
+def _compute_origin(use: ContainerUse, who: str) -> str:
+    return next((source for path, source in use.origins.items() if path.startswith("compute.")), who)
+
+
+def _gpu_uses(resolved: Resolved, group: GroupUse) -> list[gpu.GpuUse]:
+    who = label(resolved.request.resource)
+    return [
+        gpu.GpuUse(use.name, use.spec.compute, _compute_origin(use, who), use.compute_field) for use in group.containers
+    ]
+
+
+def _scheduling(resolved: Resolved, group: GroupUse, settings: Settings) -> Iterator[PodPatch]:
+    """Yield how the pod is scheduled, whatever labels the user sets."""
+    who = label(resolved.request.resource)
+    for part in scheduling.pod_patch(resolved.scheduling, who, BUILT_IN, settings):
+        yield replace(part, of=group.containers[0].name)
 
 
 def _mounted(part: PodPatch, group: GroupUse) -> Iterator[PodPatch]:
@@ -132,9 +163,9 @@ def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
     return selector_labels(live.kind, live.name)
 
 
-def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> PodSet:
-    limits = [item.get("resources", {}).get("limits", {}) for item in template["spec"]["containers"]]
-    gpus = any(name == GPU or name.startswith("nvidia.com/mig-") for each in limits for name in each)
+def _group(
+    resolved: Resolved, group: GroupUse, template: Mapping[str, Any], gpus: gpu.Gpus, settings: Settings
+) -> PodSet:
     single = any(isinstance(volume, PvcVolume) and volume.single_node for volume in resolved.volumes)
     timeouts = getattr(resolved.spec, "serving_configuration", None)
     given = timeouts.initialization_timeout_seconds if timeouts else None
@@ -142,8 +173,10 @@ def _group(resolved: Resolved, group: GroupUse, template: Mapping[str, Any]) -> 
         group.name,
         template,
         group.containers[0].port,
-        gpus or single,
+        gpu.uses_devices(template) or single,
         given or container.start_seconds(template),
         protocol=protocol_of_connection(resolved.spec),
         label=group.key if group.key != group.name else None,
+        controller_labels=scheduling.controller_labels(resolved.scheduling, settings),
+        devices=gpus.claims,
     )

@@ -25,6 +25,9 @@ class Policies(Protocol):
         `attached`: the volumes of its DataSources, which the rules of `storage` are about too.
         """
 
+    def allows(self, field: str, value: str) -> bool:
+        """Return whether the policies allow a built-in default of a field that is not set."""
+
     def container(self, merged: Merged, found: Found, field: str, *, main: bool) -> Merged:
         """Return the submission of one container of an artifact with the defaults of the policies.
 

@@ -24,6 +24,7 @@ from outfitter.resolve.policies import Policies
 from outfitter.resolve.private import requester
 from outfitter.resolve.references import Found, check_variables, label
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.scheduling import scheduling
 from outfitter.resolve.template import with_template
 from outfitter.resolve.volumes import (
     asset_volumes,
@@ -97,6 +98,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
         )
         found.problems += _unknown_sizings(request, chosen.definition)
     pull = pull_secrets(reader, request.namespace, spec, images, found, request.type)
+    scheduled = scheduling(reader, request, merged.fields, policies.allows, found)
     found.problems += shape_problems(request.traits, Merged({**merged.fields, "artifact": {}}), complete=False)
     return Resolved(
         request,
@@ -112,6 +114,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
         facts={**facts, **imposed_facts(policies)},
         missing_cache=model.missing if model else None,
         outgrown_cache=model.outgrown if model else None,
+        scheduling=scheduled,
     )
 
 

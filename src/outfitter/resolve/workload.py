@@ -27,6 +27,7 @@ from outfitter.resolve.ports import serving_port
 from outfitter.resolve.private import Use, foreign_delivery, is_private, private_use, requester
 from outfitter.resolve.references import AssetUse, Found, Source, check_variables, other_object, user_credential
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.scheduling import NOT_SCHEDULED, Scheduling, scheduling
 from outfitter.resolve.template import with_template
 from outfitter.resolve.volumes import (
     Volume,
@@ -88,6 +89,7 @@ class Resolved:
     facts: Mapping[str, Any] = field(default_factory=dict)
     missing_cache: CacheRequest | None = None
     outgrown_cache: CachedObject | None = None  # to create again with what its workload asks for now
+    scheduling: Scheduling = NOT_SCHEDULED
 
     @property
     def incomplete(self) -> bool:
@@ -112,6 +114,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     contained = check_variables(reader, request.namespace, spec, found)
     volumes = check_volumes(reader, request.namespace, volumes, found)
     pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found, request.type)
+    scheduled = scheduling(reader, request, merged.fields, policies.allows, found)
     explained = any(problem.level > Level.NOTE for problem in found.problems)
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
@@ -131,6 +134,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
         environment=environment,
         assets=tuple(found.uses),
         facts=imposed_facts(policies),
+        scheduling=scheduled,
     )
 
 

@@ -238,6 +238,12 @@ class Reader:
         found = self.get("StorageClass", "", name) if name else None
         return found is not None and found.body.get("volumeBindingMode") == "WaitForFirstConsumer"
 
+    def has_priority_class(self, name: str) -> bool | None:
+        """Return whether a PriorityClass exists; None where the operator cannot read them."""
+        if self.settings.watch_namespaces or not self.serves("PriorityClass"):
+            return None
+        return self.get("PriorityClass", "", name) is not None
+
     def keyed_data(self, kind: str, namespace: str, name: str, *, data: bool = False) -> KeyedData | None:
         """A Secret or ConfigMap with its keys, and with `data` its content; None where it does not exist.
 

@@ -36,15 +36,15 @@ class Right(NamedTuple):
 def manifests(path: Path = INSTALL) -> list[Object]:
     """ServiceAccount, roles, bindings and the policy on this account, as in deploy/install.yaml.
 
-    With the rights that the chart adds where an admin names drivers whose volumes may be shared, and has artifacts
-    shared.
+    With the rights that the chart adds where an admin names drivers whose volumes may be shared, has artifacts shared,
+    and has GPUs given by device claims.
     """
     with path.open() as file:
         items = [item for item in yaml.safe_load_all(file) if item]
     found = [item for item in items if item["kind"] in _INSTALLED]
     found += [item for item in items if item["kind"] in _POLICIES and item["metadata"]["name"] == f"{ACCOUNT}-operator"]
     role = next(item for item in found if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", ACCOUNT))
-    role["rules"] += access.volume_rules() + access.role_rules()
+    role["rules"] += access.volume_rules() + access.role_rules() + access.device_rules()
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from outfitter.errors import ApiError
-from outfitter.render.computeresource import GPU
+from outfitter.render.gpu import GPU
 from outfitter.simulator.caches import OUR_KINDS
 from outfitter.snapshot import CachedObject, Key
 from outfitter_sandbox.demo.cluster import DemoCluster, DemoError, Execute, Object

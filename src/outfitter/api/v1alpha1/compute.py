@@ -140,16 +140,17 @@ class ComputeFields(Model):
     """Whole GPUs per pod. Default: 0. With gpuRequestType it must be 1."""
     gpu_request_type: Literal["portion", "memory", "migProfile"] | None = None
     """Request a part of one GPU instead of whole ones: by `portion`, by `memory`, or by `migProfile` (deprecated).
-    Needs a scheduler that shares GPUs; without one, the workload is rejected with reason FractionsUnsupported.
+    A portion or memory needs a scheduler that shares GPUs (the setting `gpuBackend` of the operator); without one, the
+    workload is rejected with reason FractionsUnsupported.
     """
     gpu_portion_request: Portion | None = None
-    """Part of the GPU to reserve, 0 to 1. Required with gpuRequestType portion."""
+    """Part of the GPU to reserve: more than 0, and 1 for the whole device. Required with gpuRequestType portion."""
     gpu_portion_limit: Portion | None = None
-    """Limit of the part of the GPU, 0 to 1. The open-source scheduler records it and does not enforce it."""
+    """Limit of the part of the GPU, 0 to 1. KAI does not enforce it, and HAMi enforces the request instead."""
     gpu_memory_request: Quantity | None = None
     """GPU memory to reserve, such as 8Gi. Required with gpuRequestType memory."""
     gpu_memory_limit: Quantity | None = None
-    """Limit of GPU memory. The open-source scheduler records it and does not enforce it."""
+    """Limit of GPU memory. KAI does not enforce it, and HAMi enforces the request instead."""
     mig_profile: Annotated[str, Field(max_length=32, pattern=r"^[1-7]g[.][0-9]+gb([+]me)?$")] | None = None
     """Slice of a multi-instance GPU, such as 1g.5gb. Deprecated. It needs nodes with
     this slice; the setting `migStrategy` of the operator names its resource.

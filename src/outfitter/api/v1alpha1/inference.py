@@ -174,8 +174,6 @@ class InferenceSpec(WorkloadFields):
     """User and privileges of the container."""
     storage: InferenceStorage = InferenceStorage()
     """Inline volumes, in addition to the data sources."""
-    priority_class: Name | None = None
-    """Name of a PriorityClass of the cluster. Default: the default class of the cluster."""
 
 
 class RunArtifact(Model):

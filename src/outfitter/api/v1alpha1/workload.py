@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.priorities import Preemptibility
 from outfitter.api.rules import Rule, unique_names
 from outfitter.api.types import (
+    LABEL_VALUE_PATTERN,
     AbsolutePath,
     Image,
     Int32,
@@ -223,11 +225,19 @@ class WorkloadFields(Model):
     """Taints of nodes that the pods tolerate."""
     category: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Category for reports."""
+    queue: Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_VALUE_PATTERN)] | None = None
+    """Queue of KAI, or LocalQueue of Kueue, as the setting `queueBackend` of the operator says. Default: that of the
+    label `outfitter.dev/queue` of the Namespace, else that of the setting `defaultQueue`. With KAI, a Namespace with
+    this label allows no other queue.
+    """
     priority_class: Name | None = None
-    """Name of a PriorityClass of the cluster. Default: the default class of the cluster."""
-    preemptibility: Literal["preemptible", "non-preemptible"] | None = None
-    """Whether the scheduler may stop it for a more important workload. Default: see priorityClass. Not supported
-    yet: rejected with reason Unsupported.
+    """Name of a PriorityClass of the cluster, or a word: very-low, low, medium-low, medium, medium-high, high,
+    very-high, train, interactive-preemptible, build-preemptible, build or inference. Default: for a workspace high, for
+    an inference very-high, for a training low, where the cluster has these classes; else that of the cluster.
+    """
+    preemptibility: Preemptibility | None = None
+    """Whether the scheduler may stop it for another workload. Only KAI honours it; elsewhere the status has a note.
+    Default: preemptible for a training, else non-preemptible.
     """
     terminate_after_preemption: bool | None = None
     """Stay stopped after a preemption instead of waiting for resources. Default: false. A change of the annotation

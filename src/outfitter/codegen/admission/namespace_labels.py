@@ -1,13 +1,13 @@
-"""The policy `labels`: our labels on Namespaces need a right, because they open shared assets and elevation."""
+"""The policy `labels`: our labels on Namespaces need a right, because they open shared assets, elevation and queues."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP
-from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT, LABEL_QUEUE
 
-LABELS: Final = (LABEL_PROJECT, LABEL_DEPARTMENT, LABEL_ELEVATION)
+LABELS: Final = (LABEL_PROJECT, LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_QUEUE)
 RESOURCE: Final = "departments"
 """A virtual resource: the API server stores no such object, RBAC grants rights on it."""
 VERB: Final = "assign"

@@ -132,7 +132,7 @@ def _current(
     if seen is not None and (seen.result or (revision is not None and seen.revision == revision.name)):
         found = {"revision": seen.revision, "uid": seen.uid, "restartedAt": seen.restarted_at, "result": seen.result}
         return {name: value for name, value in found.items() if value}
-    if seen is None and revision is not None and record.get("revision") == revision.name and not request.suspended:
+    if seen is None and revision is not None and record.get("revision") == revision.name and not request.stopped:
         return _lost(request, record)
     return {}
 

@@ -39,8 +39,10 @@ from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
+from outfitter.render.gpu import claim_templates
 from outfitter.render.one_service import in_one_service
-from outfitter.render.owner import labelled_by_user
+from outfitter.render.owner import child_meta, labelled_by_user
+from outfitter.render.scheduling import kueue_owned
 from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
@@ -181,11 +183,14 @@ def _wanted(
     ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
+    meta = child_meta(run.request.resource)
+    devices = [item for group in run.pods for item in claim_templates(group.devices, meta, run.settings)]
     backend = backend_of(run.request.traits, revision.spec)
-    wanted = [*backend.render(run), *claims]
+    wanted = [*backend.render(run), *claims, *devices]
     nothing_to_stop = run.request.stopped and not observed.controllers
     over = ending is not None and (ending.result or failed_and_stopped(run.request, observed.controllers))
-    if over or nothing_to_stop:
+    left_to_kueue = run.request.stopped and kueue_owned(run.pods)  # Kueue would start a Job that we suspend
+    if over or nothing_to_stop or left_to_kueue:
         wanted = [item for item in wanted if item["kind"] not in backend.controllers]
     return [labelled_by_user(item, revision.metadata) for item in wanted] if revision.metadata else wanted
 

@@ -17,7 +17,8 @@ from outfitter.policy.checks import Candidate, NamespaceFacts, evaluate
 from outfitter.policy.elevation import elevated, forbidden, revoked
 from outfitter.policy.project import ProjectPolicies
 from outfitter.policy.violation import Violation
-from outfitter.problems import Problem, serious
+from outfitter.problems import Problem, serious, stalled
+from outfitter.reasons import Reason
 from outfitter.render import workload
 from outfitter.render.workload import Rendered
 from outfitter.resolve.private import requester
@@ -99,6 +100,16 @@ def _lacks_pull_secret(reader: Reader, request: WorkloadRequest, observed: Obser
     return any(wanted - {item["name"] for item in pod.get("imagePullSecrets") or ()} for pod in pods)
 
 
+def _without_claims(reader: Reader, rendered: Rendered) -> Iterator[Problem]:
+    """Yield the problem of device claims on an API server that knows none."""
+    if any(group.devices for group in rendered.groups) and not reader.serves("ResourceClaimTemplate"):
+        text = (
+            "The API server does not serve resource.k8s.io/v1, which gpuBackend dra needs. Ask an administrator to "
+            "enable it, or request no GPU."
+        )
+        yield stalled(Reason.UNSUPPORTED, text, "spec.compute.gpuDevicesRequest")
+
+
 def _problems(
     reader: Reader, request: WorkloadRequest, resolved: Resolved, rendered: Rendered, current: Revision | None
 ) -> Iterator[Problem]:
@@ -109,6 +120,7 @@ def _problems(
     request = with_scaling(request, resolved.merged.fields)
     run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
     yield from backend_of(request.traits, resolved.spec).limits(run)
+    yield from _without_claims(reader, rendered)
     facts = NamespaceFacts(elevation_allowed(reader, request.namespace), enforced_level(reader, request.namespace))
     templates = [group.template for group in rendered.groups]
     candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)

@@ -21,8 +21,10 @@ from outfitter.render.claims import claims, short_lived
 from outfitter.render.owner import child_meta
 from outfitter.render.placement import user_metadata
 from outfitter.render.podset import PodSet
+from outfitter.render.scheduling import queue_label
 from outfitter.render.workload import Rendered
 from outfitter.resolve.references import Source
+from outfitter.resolve.scheduling import queue_of
 from outfitter.resolve.workload import Resolved, Spec
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -229,7 +231,14 @@ def outdated(reader: Reader, revision: Revision, namespace: str) -> list[dict[st
             found.append({**entry, **numbers, "reason": "Edited"})
         elif source.version and source.version != _content_version(reader, namespace, source):
             found.append({**entry, "reason": "Rotated"})
-    return [*found, *_new_policies(reader, revision, namespace)]
+    return [*found, *_other_queue(reader, revision, namespace), *_new_policies(reader, revision, namespace)]
+
+
+def _other_queue(reader: Reader, revision: Revision, namespace: str) -> Iterator[dict[str, Any]]:
+    """Yield the Namespace if its workloads have another queue now than when the revision was made."""
+    queue = queue_label(revision.groups)
+    if queue and queue_of(reader, namespace, revision.submission.get("queue") or "") not in ("", queue):
+        yield {"kind": "Namespace", "namespace": "", "name": namespace, "reason": "Edited"}
 
 
 def _new_policies(reader: Reader, revision: Revision, namespace: str) -> Iterator[dict[str, Any]]:
