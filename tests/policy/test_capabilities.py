@@ -44,20 +44,20 @@ def test_values_are_reported_with_their_place() -> None:
     """Items by name, else by number; every value, not only the first."""
     spec = {
         "connections": [{"name": "lab", "authorizedUsers": ["ann"]}, {"authorizedGroups": ["ml"]}],
-        "backoffLimit": 3,
+        "servingPort": {"authorizationType": "authorizedUsers"},
     }
     found = [problem.field for problem in unsupported(spec, capabilities.SUBMISSION, Settings())]
     assert found == [
         "spec.connections[lab].authorizedUsers",
         "spec.connections[1].authorizedGroups",
-        "spec.backoffLimit",
+        "spec.servingPort.authorizationType",
     ]
 
 
 @pytest.mark.parametrize("value", [None, False, "", [], {}])
 def test_an_empty_value_needs_nothing(value: Any) -> None:
     """Written out or left out is the same."""
-    spec = {"connections": [{"name": "lab", "authorizedUsers": value}], "terminateAfterPreemption": value}
+    spec = {"connections": [{"name": "lab", "authorizedUsers": value}], "servingPort": {"authorizationType": value}}
     assert list(unsupported(spec, capabilities.SUBMISSION, Settings())) == []
 
 

@@ -165,6 +165,9 @@ class SimulatedNode:
         meta, status = pod["metadata"], pod.get("status", {})
         if meta.get("deletionTimestamp"):
             if pod["spec"].get("nodeName"):
+                if meta.get("finalizers") and status.get("phase") not in FINISHED:
+                    # The Job controller counts a pod of its own, and lets it go, only once it has ended.
+                    await self.api.patch(f"{path}/status", {"status": {"phase": "Failed"}})
                 options = {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}}
                 await self.api.request("DELETE", path, options)
         elif status.get("phase") in FINISHED:
