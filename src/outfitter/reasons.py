@@ -591,6 +591,12 @@ class Reason(StrEnum):
         "The spec changed in a part that a Job cannot change while it runs, or after it ended.",
         "Stop the workload and start it again, or change the annotation `outfitter.dev/restartedAt`.",
     )
+    RUNTIME_EXCEEDED = (
+        "RuntimeExceeded",
+        Level.UNDER_WAY,
+        "The workspace ran for as long as `maxRuntimeSeconds` allows: it is stopped.",
+        "Change the annotation `outfitter.dev/restartedAt` to start it again.",
+    )
     STOPPED = (
         "Stopped",
         Level.UNDER_WAY,

@@ -168,7 +168,7 @@ def variants(kind: str) -> tuple[Variant, ...]:
     return tuple(found)
 
 
-_KEPT_RUNNING: Final = ("everything", "not-supported")
+_KEPT_RUNNING: Final = ("everything", "not-supported", "longest")
 _OF_ARTIFACTS: Final = ("version", "draft")
 
 

@@ -193,6 +193,15 @@ def test_a_workspace_that_ends(space: Space) -> None:
     assert space.get("StatefulSet", "w") is None
 
 
+def test_a_workspace_has_a_longest_time(space: Space) -> None:
+    space.make("Workspace", "w", {"image": IMAGE, "maxRuntimeSeconds": 2})
+    item = space.wait("Workspace", "w", phase("Stopped"), 30)
+    assert (why(item), item["status"]["halted"]["reason"]) == ("RuntimeExceeded", "RuntimeExceeded")
+    assert space.need("StatefulSet", "w")["spec"]["replicas"] == 0
+    space.edit("Workspace", "w", {"metadata": {"annotations": {"outfitter.dev/restartedAt": "1"}}})
+    space.wait("Workspace", "w", phase("Running"), 30)
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

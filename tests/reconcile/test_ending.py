@@ -221,6 +221,46 @@ async def test_stopped_after_a_preemption() -> None:
     assert (status["phase"], "halted" in status) == ("Running", False)
 
 
+async def test_a_workspace_that_ran_for_as_long_as_it_may() -> None:
+    """It stops, says why, and starts again for as long; a restart begins a new time."""
+    world = World(asset("Workspace", "w", {"image": IMAGE, "maxRuntimeSeconds": 3600}), pod_objects=True)
+    await world.settle()
+    first = world.status("Workspace", "w")["startTime"]
+    world.tick(3000)
+    world.annotate("Workspace", "w", restartedAt="1")
+    await world.settle()
+    assert world.status("Workspace", "w")["startTime"] > first
+    before = len(world.cluster.writes)
+    world.tick(3599)
+    await world.round()
+    assert (world.status("Workspace", "w")["phase"], world.writes(before)) == ("Running", [])
+    world.tick(1)
+    await world.settle()
+    status = world.status("Workspace", "w")
+    assert (status["phase"], reason(status), status["halted"]["reason"]) == (
+        "Stopped",
+        "RuntimeExceeded",
+        "RuntimeExceeded",
+    )
+    assert "kubectl -n team-a annotate workspace w --overwrite outfitter.dev/restartedAt" in status["message"]
+    assert world.get("StatefulSet", "w")["spec"]["replicas"] == 0
+    world.tick(86400)
+    await world.settle()
+    assert world.status("Workspace", "w")["phase"] == "Stopped"
+    world.annotate("Workspace", "w", restartedAt="2")
+    await world.settle()
+    status = world.status("Workspace", "w")
+    assert (status["phase"], "halted" in status) == ("Running", False)
+    world.tick(3600)
+    await world.settle()
+    assert world.status("Workspace", "w")["phase"] == "Stopped"
+    world.edit("Workspace", "w", suspend=True)
+    await world.settle()
+    world.edit("Workspace", "w", suspend=False)
+    await world.settle()
+    assert world.status("Workspace", "w")["phase"] == "Running"
+
+
 EVENTS = ("edit", "suspend", "resume", "delete job", "delete revision", "asset", "lose status", "tick", "service")
 
 

@@ -231,8 +231,10 @@ class Reconciler:
     def _replan(self, resource: Resource, planned: Plan, before: Reader, outcome: Outcome) -> tuple[Plan, Reader]:
         """Plan over the server's answers, which the caches now hold: the status that a second run would write."""
         reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock(), overrides=self._overrides)
-        known = {key: planned.status.facts[key] for key in ("revision",) if key in planned.status.facts}
-        status = {**(resource.body.get("status") or {}), **known}  # the new revision is the one to keep to
+        status, facts = dict(resource.body.get("status") or {}), planned.status.facts
+        if "revision" in facts:  # the new revision is the one to keep to, and begins a time of its own
+            status.pop("startTime", None)
+            status |= {key: facts[key] for key in ("revision", "startTime") if facts.get(key) is not None}
         try:
             second = plan(reader, replace(resource, body={**resource.body, "status": status}))
         except NeedsData:

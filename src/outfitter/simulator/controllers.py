@@ -12,6 +12,7 @@ from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.manifests import Body, copied
 
 _FIRST_NODE_PORT: Final = 30001
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _CLUSTER_IP: Final = "10.0.0.1"
 _LOAD_BALANCER_IP: Final = "192.0.2.1"
 
@@ -89,14 +90,14 @@ class Controllers:
             else:
                 self._cluster.user_delete("Pod", namespace, pod_name)
         for pod_name in sorted(wanted):
-            self._cluster.user_apply(running_pod(body, pod_name))
+            self._cluster.user_apply(running_pod(body, pod_name, self._clock().strftime(_TIME)))
 
     def _run_job(self, body: Body) -> None:
         """Suspend a Job, or let it run or end, unless it has ended."""
         status = body.get("status") or {}
         if {item["type"] for item in status.get("conditions") or ()} & {"Complete", "Failed"}:
             return
-        time = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        time = self._clock().strftime(_TIME)
         if body["spec"].get("suspend"):
             status = {"conditions": [{"type": "Suspended", "status": "True"}]}
         elif self.jobs == "Running":
@@ -165,12 +166,13 @@ def job_status(end: str, time: str, completions: int = 1) -> Body:
     return {"startTime": time, "failed": 1, "conditions": conditions}
 
 
-def running_pod(stateful_set: Mapping[str, Any], name: str) -> Body:
-    """A ready pod of a StatefulSet."""
+def running_pod(stateful_set: Mapping[str, Any], name: str, time: str = "2026-01-01T00:00:00Z") -> Body:
+    """A ready pod of a StatefulSet, which started at `time`."""
     template = copied(stateful_set["spec"]["template"])
     labels = {**template["metadata"].get("labels", {}), "controller-revision-hash": template_revision(stateful_set)}
     status = {
         "phase": "Running",
+        "startTime": time,
         "conditions": [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Ready")],
         "containerStatuses": [{"name": item["name"], "ready": True} for item in template["spec"]["containers"]],
     }

@@ -135,7 +135,7 @@ class Halted(Model):
     """Why Outfitter stopped the workload although `suspend` is false."""
 
     reason: StatusName
-    """`Preempted`."""
+    """`Preempted` or `RuntimeExceeded`."""
     message: Message
     """What happened, and how to start the workload again."""
     time: Time
@@ -163,7 +163,9 @@ class EndingStatus(Model):
     progress: ProgressStatus | None = None
     """Its pods by state."""
     start_time: Time | None = None
-    """When the run started; after a stop, when it started again."""
+    """When the run started; after a stop, when it started again. Of a workload that is kept running, only where it has
+    `maxRuntimeSeconds`.
+    """
     completion_time: Time | None = None
     """When the run ended, with success or not."""
     duration: Annotated[str, Field(max_length=32)] | None = None

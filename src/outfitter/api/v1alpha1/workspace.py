@@ -5,6 +5,7 @@ from typing import ClassVar
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, EnvironmentRef, TemplateRef
 from outfitter.api.rules import Rule
+from outfitter.api.types import PositiveInt32
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
 from outfitter.api.v1alpha1.connections import ConnectionOverrides
 from outfitter.api.v1alpha1.environment import DataSourceRefs
@@ -51,6 +52,10 @@ class WorkspaceSpec(WorkloadFields):
     """Settings for connections of the environment, such as a node port, and additional connections."""
     suspend: bool = False
     """Stop the workspace: delete only its pod. Default: false."""
+    max_runtime_seconds: PositiveInt32 | None = None
+    """Seconds after which the workspace is stopped, from the start of its pod. Default: no limit. It keeps its volumes
+    and addresses, and a change of the annotation `outfitter.dev/restartedAt` starts it again for as long.
+    """
 
 
 class WorkspaceStatus(Status, EndingStatus, RunningStatus):

@@ -6,8 +6,9 @@ restartedAt changes, or once the workload was suspended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from outfitter.api.v1alpha1 import runs_to_end
@@ -17,16 +18,21 @@ from outfitter.plan.workload.ending import restart
 from outfitter.plan.workload.revision import Revision
 from outfitter.reasons import Reason
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.snapshot import CachedObject
+from outfitter.snapshot import CachedObject, Reader
 
 
 def with_halt(
-    request: WorkloadRequest, current: Revision | None, pods: Iterable[CachedObject], seen: Progress | None
+    reader: Reader,
+    request: WorkloadRequest,
+    current: Revision | None,
+    pods: Sequence[CachedObject],
+    seen: Progress | None,
 ) -> WorkloadRequest:
     """Return the request, stopped if Outfitter stopped the workload, or has a cause to do so now."""
     if request.suspended or current is None:
         return request
     halted = _in_force(request) or _preemption(request, current, pods, seen)
+    halted = halted or _overdue(reader, request, current, started(request, current, seen))
     return replace(request, halted=halted, stopped=True) if halted else request
 
 
@@ -50,6 +56,44 @@ def _preemption(
         return {}
     text = f"A more important workload took its resources. To start it again: {restart(request)}"
     return _halt(request, Reason.PREEMPTED, text, times[0])
+
+
+def started(request: WorkloadRequest, current: Revision, seen: Progress | None) -> str:
+    """Return when a workload with a longest time started, in RFC 3339; "" before, and without a longest time."""
+    if _longest(current) is None:
+        return ""
+    if seen is not None:
+        return seen.started
+    status: Mapping[str, Any] = request.resource.body.get("status") or {}
+    return str(status.get("startTime") or "") if status.get("revision") == current.name else ""
+
+
+def start_fact(
+    request: WorkloadRequest, current: Revision, pods: Iterable[CachedObject], *, settled: bool
+) -> dict[str, Any]:
+    """Return the status field with the start of a workload that is kept running and has a longest time.
+
+    `settled`: all pods are of this revision, and ready.
+    """
+    if _longest(current) is None or request.stopped:
+        return {}
+    times = [str((pod.body.get("status") or {}).get("startTime") or "") for pod in pods if settled and not pod.deleting]
+    start = started(request, current, None) or min(filter(None, times), default="")
+    return {"startTime": start} if start else {}
+
+
+def _longest(revision: Revision) -> int | None:
+    return getattr(revision.spec, "max_runtime_seconds", None)
+
+
+def _overdue(reader: Reader, request: WorkloadRequest, current: Revision, start: str) -> Mapping[str, Any]:
+    """Return why a workload that ran for as long as it may is stopped."""
+    seconds = _longest(current)
+    if not start or seconds is None or not reader.passed(start, seconds):
+        return {}
+    end = datetime.fromisoformat(start.replace("Z", "+00:00")) + timedelta(seconds=seconds)
+    text = f"It ran for {seconds} seconds, as maxRuntimeSeconds allows. To start it again: {restart(request)}"
+    return _halt(request, Reason.RUNTIME_EXCEEDED, text, end.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def _halt(request: WorkloadRequest, reason: Reason, message: str, time: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from outfitter.plan.workload.ending import (
     result_of,
     seen_run,
 )
-from outfitter.plan.workload.halting import with_halt
+from outfitter.plan.workload.halting import start_fact, with_halt
 from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
@@ -59,7 +59,7 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     if result_of(request, seen) == COMPLETED:
         request = replace(request, stopped=False)  # there is nothing to stop
     else:
-        request = with_halt(request, observed.revision, observed.pods, seen)
+        request = with_halt(reader, request, observed.revision, observed.pods, seen)
     renewal = renew(reader, request, observed, seen)
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)
@@ -131,6 +131,7 @@ def _with_revision(
     status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)
     facts = {
         **status.facts,
+        **({} if ending else start_fact(request, revision, observed.pods, settled=settled)),
         "author": shown_author(reader, request.resource.live),
         "connections": [*hosts.reached(request.resource, exposure, result, conflicts), *exposure.links] or None,
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
