@@ -77,11 +77,15 @@ generate: $(STAMP) ## CRDs, chart copies, install.yaml, reference pages: all fro
 	@helm="$$(cd tests && ../$(BIN)/python -m e2e.harness.helm)"; \
 	$(BIN)/python -m outfitter.codegen $${helm:+"$$helm"}
 
-bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is quick; SCENARIO=artifacts|cached|all
+bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is quick; SCENARIO=artifacts|cached|all|trainings
 	@$(BIN)/outfitter sandbox build
+ifeq ($(SCENARIO),trainings)
+	@$(BIN)/python -m tests.bench.trainings --n $(N)
+else
 	@$(BIN)/python -m tests.bench --n $(N) --scenario $(SCENARIO)
 	@$(BIN)/python -m tests.bench.policies
 	@$(BIN)/python -m tests.bench.policy_edit --n $(N)
+endif
 
 lock: ## pin all dependencies with hashes and without index addresses, with uv; UPGRADE=1 moves pins to new versions
 	@$(COMPILE) pyproject.toml -o requirements.txt
