@@ -221,6 +221,30 @@ async def test_stopped_after_a_preemption() -> None:
     assert (status["phase"], "halted" in status) == ("Running", False)
 
 
+async def test_kueue_decides_when_a_job_starts() -> None:
+    """It is created suspended, and never written back once Kueue has started it. A stop deletes it."""
+    world = World(training(completions=4), jobs="Running", settings={"queue_backend": "kueue", "default_queue": "q"})
+    await world.settle()
+    status = world.status("Training", "t")
+    assert (status["phase"], reason(status), job(world)["spec"]["suspend"]) == ("Pending", "Queued", True)
+    body = job(world)
+    body["spec"]["suspend"] = False
+    world.cluster.user_apply(body)
+    before = len(world.cluster.writes)
+    await world.settle()
+    assert world.status("Training", "t")["phase"] == "Running"
+    assert [write for write in world.writes(before) if write[1] == "Job"] == []
+    world.edit("Training", "t", parallelism=2)
+    await world.settle()
+    assert (job(world)["spec"]["parallelism"], job(world)["spec"]["suspend"]) == (2, False)
+    world.edit("Training", "t", suspend=True)
+    await world.settle()
+    assert (world.status("Training", "t")["phase"], world.find("Job", "t")) == ("Stopped", None)
+    world.edit("Training", "t", suspend=False)
+    await world.settle()
+    assert (reason(world.status("Training", "t")), job(world)["spec"]["suspend"]) == ("Queued", True)
+
+
 async def test_a_workspace_that_ran_for_as_long_as_it_may() -> None:
     """It stops, says why, and starts again for as long; a restart begins a new time."""
     world = World(asset("Workspace", "w", {"image": IMAGE, "maxRuntimeSeconds": 3600}), pod_objects=True)
