@@ -44,6 +44,8 @@ ANNOTATION_STOPPED_REVISION: Final = (
 )
 
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"  # the revision that a controller of a workload that ends runs
+ANNOTATION_FIXED: Final = f"{GROUP}/fixed"  # digest of what a Job cannot change after its start
+ANNOTATION_PROGRAM: Final = f"{GROUP}/program"  # digest of what it cannot change while it is stopped
 ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas an autoscaler sets
 ANNOTATION_REQUESTED_BY: Final = f"{GROUP}/requested-by"  # kind/name of the workload that a NimCache was created for
 ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job, from 1

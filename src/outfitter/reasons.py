@@ -418,7 +418,7 @@ class Reason(StrEnum):
     JOB_DELETED = (
         "JobDeleted",
         Level.STALLED,
-        "Somebody deleted the Job of a workload that ends. Whether it had done its work is not known.",
+        "The Job of a workload that ends was deleted. Whether it had done its work is not known.",
         "Change the annotation `outfitter.dev/restartedAt` to run it again, or suspend it and start it.",
     )
     POD_FAILED = (
@@ -589,7 +589,14 @@ class Reason(StrEnum):
         "RestartRequired",
         Level.STALLED,
         "The spec changed in a part that a Job cannot change while it runs, or after it ended.",
-        "Stop the workload and start it again, or change the annotation `outfitter.dev/restartedAt`.",
+        "While it runs, stop the workload and start it again. After its end, change the annotation "
+        "`outfitter.dev/restartedAt`.",
+    )
+    RUN_FAILED = (
+        "RunFailed",
+        Level.STALLED,
+        "The Job of a workload that ends failed, and none of its pods is left that says why.",
+        "Look into the log of your cluster. Change the annotation `outfitter.dev/restartedAt` to run it again.",
     )
     RUNTIME_EXCEEDED = (
         "RuntimeExceeded",

@@ -20,7 +20,7 @@ from outfitter_sandbox import Sandbox
 from .conftest import eventually
 from .objects import Manifest, apply, custom, path
 
-KINDS: Final = {"workspace": "Workspace", "inference": "Inference"}
+KINDS: Final = {"workspace": "Workspace", "training": "Training", "inference": "Inference"}
 SAYS: Final = "breaks the policies of its project"
 OF_OURS: Final = "/apis/outfitter.dev/v1alpha1"
 

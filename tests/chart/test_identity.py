@@ -46,6 +46,7 @@ SPECS: Final[Mapping[str, Manifest]] = {
     "WorkloadTemplate": {"workloadType": "workspace"},
     "WorkloadPolicy": {"workloadType": "workspace"},
     "Workspace": {"image": IMAGE},
+    "Training": {"image": IMAGE},
     "Inference": {"image": IMAGE, "servingPort": {"container": 8080}, "replicas": 0},
     "Artifact": {
         "containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080, "primary": True}]}],
@@ -295,6 +296,10 @@ CHANGES: Final[Mapping[str, list[Manifest]]] = {
     "Workspace": [
         {"description": "d"}, {"displayName": "d"}, {"suspend": True}, {"args": "--a"}, {"image": "b:1"},
         {"labels": [{"name": "a", "value": "b"}]}, {"suspend": True, "args": "--a"}, {"description": "d", "tty": False},
+    ],
+    "Training": [
+        {"description": "d"}, {"suspend": True}, {"args": "--a"}, {"parallelism": 1}, {"completions": 2},
+        {"suspend": True, "image": "b:1"},
     ],
     "Inference": [
         {"replicas": 3}, {"suspend": True}, {"args": "--a"}, {"autoscaling": {"metric": "cpu", "metricThreshold": 50}},

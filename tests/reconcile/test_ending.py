@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from outfitter.errors import Invalid
 from world import Body, World, asset, condition, issues, reason
 
 IMAGE = "registry.example.com/train:1"
@@ -79,7 +80,7 @@ async def test_a_failed_pod_leaves_its_last_words() -> None:
     text = status["issues"][0]["message"]
     assert issue == "PodFailed"
     assert "ended with exit code 1" in text
-    assert '"RuntimeError: token=... is not for CUDA"' in text
+    assert '"RuntimeError: token=*** is not for CUDA"' in text
     assert "kubectl -n team-a annotate training t --overwrite outfitter.dev/restartedAt" in text
     world.cluster.user_delete("Pod", "team-a", "t-x")  # the reason is known without its pod
     await world.round()
@@ -93,6 +94,25 @@ async def test_a_failed_pod_leaves_its_last_words() -> None:
     await world.settle()
     assert world.status("Training", "t")["phase"] == "Completed"
     assert jobs_made(world) == 2
+
+
+async def test_a_failure_whose_pods_come_later() -> None:
+    """The Job says that it failed before the pods say why, and may say it at length."""
+    world = await running()
+    late = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "x" * 9000}
+    late["lastTransitionTime"] = world.time().strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.cluster.user_status("Job", "team-a", "t", {"failed": 1, "conditions": [late]})
+    await world.settle()
+    status = world.status("Training", "t")
+    assert (status["phase"], reason(status)) == ("Failed", "RunFailed")
+    assert "The Job failed, and no pod is left that says why." in status["message"]
+    meta = {"name": "t-x", "namespace": "team-a", "labels": job(world)["spec"]["template"]["metadata"]["labels"]}
+    ended_with = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    pod = {"phase": "Failed", "containerStatuses": [{"name": "main", "state": ended_with}]}
+    meta["ownerReferences"] = [owner(job(world))]
+    world.cluster.user_apply({"kind": "Pod", "metadata": meta, "spec": {}, "status": pod})
+    await world.settle()
+    assert reason(world.status("Training", "t")) == "OOMKilled"
 
 
 async def test_stop_and_start() -> None:
@@ -243,6 +263,141 @@ async def test_kueue_decides_when_a_job_starts() -> None:
     world.edit("Training", "t", suspend=False)
     await world.settle()
     assert (reason(world.status("Training", "t")), job(world)["spec"]["suspend"]) == ("Queued", True)
+
+
+async def test_the_record_outlives_a_restart() -> None:
+    """What was restarted is as final as what was not."""
+    world = await ended(autoDeletionTimeAfterCompletionSeconds=60)
+    world.annotate("Training", "t", restartedAt="1")
+    await world.settle()
+    assert world.status("Training", "t")["run"]["restartedAt"] == "1"
+    world.tick(61)
+    await world.settle()
+    world.cluster.user_delete("ControllerRevision", "team-a", world.status("Training", "t")["revision"])
+    await world.settle()
+    assert (world.status("Training", "t")["phase"], jobs_made(world)) == ("Completed", 2)
+    world.annotate("Training", "t", restartedAt="")  # the annotation is removed: nothing is asked for
+    await world.settle()
+    assert (world.status("Training", "t")["phase"], jobs_made(world)) == ("Completed", 2)
+
+
+async def test_a_job_that_others_changed_is_left_alone() -> None:
+    """A policy rewrites the image, Kueue adds a node selector: the run goes on, and a stop still stops it."""
+    world = await running(nodeType="big")
+    body = job(world)
+    uid = body["metadata"]["uid"]
+    pod = body["spec"]["template"]["spec"]
+    pod["containers"][0]["image"] = "mirror.example.com/train:1"
+    pod["nodeSelector"]["flavor"] = "spot"
+    world.cluster.user_apply(body)
+    await world.settle()
+    before = len(world.cluster.writes)
+    await world.round()
+    assert (world.writes(before), job(world)["metadata"]["uid"]) == ([], uid)
+    world.edit("Training", "t", suspend=True)
+    await world.settle()
+    assert world.status("Training", "t")["phase"] == "Stopped"
+    assert job(world)["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror.example.com/train:1"
+    world.edit("Training", "t", suspend=False)
+    await world.settle()
+    assert (world.status("Training", "t")["phase"], job(world)["metadata"]["uid"]) == ("Running", uid)
+
+
+async def test_a_refused_restart_runs_nothing() -> None:
+    """Neither the new run, which is not allowed, nor the one before."""
+    world = await ended()
+    world.cluster.user_delete("Job", "team-a", "t")
+    await world.settle()
+    world.edit("Training", "t", assets={"compute": {"name": "gone"}})
+    world.annotate("Training", "t", restartedAt="1")
+    await world.settle()
+    assert (reason(world.status("Training", "t")), world.find("Job", "t")) == ("ReferenceNotFound", None)
+    world.load([asset("ComputeResource", "gone", {"cpuCoreRequest": 1})])
+    await world.settle()
+    assert (world.status("Training", "t")["phase"], jobs_made(world)) == ("Completed", 2)
+
+
+async def test_a_removed_field_makes_another_job() -> None:
+    world = await running(args="one", compute={"cpuCoreRequest": 1})
+    uid = job(world)["metadata"]["uid"]
+    world.edit("Training", "t", suspend=True)
+    await world.settle()
+    world.edit("Training", "t", suspend=False, args=None, compute=None)
+    await world.settle()
+    container = job(world)["spec"]["template"]["spec"]["containers"][0]
+    assert "args" not in container
+    assert job(world)["metadata"]["uid"] != uid
+
+
+async def test_a_server_that_changes_no_resources_gets_another_job() -> None:
+    """Kubernetes before 1.36."""
+    world = await running()
+    uid = job(world)["metadata"]["uid"]
+    world.edit("Training", "t", suspend=True)
+    await world.settle()
+    world.cluster.fail_next("patch", "Job", Invalid("spec.template: Invalid value: field is immutable", status=422))
+    world.edit("Training", "t", suspend=False, compute={"cpuCoreRequest": 2})
+    await world.settle()
+    assert world.status("Training", "t")["phase"] == "Running"
+    assert job(world)["metadata"]["uid"] != uid
+
+
+@pytest.mark.parametrize("lost", ["status", "revision", "both"])
+async def test_a_run_goes_on_without_its_status_and_revision(lost: str) -> None:
+    """Also where an asset changed meanwhile."""
+    world = World(
+        asset("ComputeResource", "small", {"cpuCoreRequest": 1}),
+        training(assets={"compute": {"name": "small"}}),
+        jobs="Running",
+    )
+    await world.settle()
+    uid = job(world)["metadata"]["uid"]
+    world.load([asset("ComputeResource", "small", {"cpuCoreRequest": 2})])
+    if lost in ("revision", "both"):
+        for item in world.all("ControllerRevision"):
+            world.cluster.user_delete("ControllerRevision", "team-a", item["metadata"]["name"])
+    if lost in ("status", "both"):
+        world.cluster.user_status("Training", "team-a", "t", {})
+    await world.settle()
+    assert (job(world)["metadata"]["uid"], jobs_made(world)) == (uid, 1)
+    assert world.status("Training", "t")["phase"] == "Running"
+
+
+async def test_one_pod_that_cannot_start_beside_others() -> None:
+    """The training is ready, and says what keeps the pod."""
+    world = await running(completions=3, parallelism=2)
+    labels = job(world)["spec"]["template"]["metadata"]["labels"]
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    meta = {"name": "t-1", "namespace": "team-a", "labels": labels, "ownerReferences": [owner(job(world))]}
+    status = {"phase": "Pending", "containerStatuses": [{"name": "main", "image": IMAGE, "state": state}]}
+    world.cluster.user_apply({"kind": "Pod", "metadata": meta, "spec": {}, "status": status})
+    world.tick(60)
+    await world.settle()
+    found = world.status("Training", "t")
+    assert (found["phase"], issues(found)) == ("Running", ["ImagePullFailed"])
+
+
+async def test_a_workspace_never_runs_twice_at_once() -> None:
+    """The Job waits for the pod of the StatefulSet, and the other way round."""
+    world = World(asset("Workspace", "w", {"image": IMAGE}), pod_objects=True, jobs="Running")
+    await world.settle()
+    kept = world.get("Pod", "w-0")
+    world.edit("Workspace", "w", restartPolicy="Never")
+    await world.once("Workspace", "w")
+    assert (world.find("StatefulSet", "w"), world.find("Job", "w")) == (None, None)
+    if world.find("Pod", "w-0") is None:  # the garbage collector takes longer
+        world.cluster.user_apply(kept)
+    await world.once("Workspace", "w")
+    assert world.find("Job", "w") is None
+    world.cluster.user_delete("Pod", "team-a", "w-0")
+    await world.settle()
+    assert world.find("Job", "w") is not None
+    assert world.status("Workspace", "w")["phase"] == "Running"
+
+
+def owner(item: Body) -> Body:
+    meta = item["metadata"]
+    return {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
 
 
 async def test_a_workspace_that_ran_for_as_long_as_it_may() -> None:

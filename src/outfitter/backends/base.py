@@ -41,7 +41,9 @@ class Progress:
     """The revision that it runs."""
     restarted_at: str
     """The restart that the run follows."""
-    suspended: bool
+    stopped: bool
+    """Outfitter stopped it."""
+    has_run: bool
     active: int
     succeeded: int
     failed: int

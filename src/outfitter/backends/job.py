@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from outfitter.backends.base import Backend, ControllerState, Progress, Run, annotated, controller_meta
-from outfitter.naming import ANNOTATION_RESTARTED_AT, ANNOTATION_REVISION, selector_labels
+from outfitter.children import jobs
+from outfitter.naming import (
+    ANNOTATION_FIXED,
+    ANNOTATION_PROGRAM,
+    ANNOTATION_RESTARTED_AT,
+    ANNOTATION_REVISION,
+    ANNOTATION_STOPPED_REVISION,
+    selector_labels,
+)
 from outfitter.observe import UNSEEN, observe_pods, observe_run
 from outfitter.problems import Problem
 from outfitter.render import connection
@@ -30,12 +38,21 @@ class JobBackend:
         """Return the Job and its Services."""
         live = run.request.resource.live
         meta, selector = child_meta(run.request.resource), selector_labels(live.kind, live.name)
-        annotations = annotated(run, {ANNOTATION_REVISION: run.revision})
+        spec = {**job_spec(run), "template": run.pods[0].template}
+        marks = {
+            ANNOTATION_REVISION: run.revision,
+            ANNOTATION_FIXED: jobs.digest(spec),
+            ANNOTATION_PROGRAM: jobs.program(spec),
+        }
         job = {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": {**controller_meta(meta, run.pods[0]), "name": live.name, "annotations": annotations},
-            "spec": {**job_spec(run), "template": run.pods[0].template},
+            "metadata": {
+                **controller_meta(meta, run.pods[0]),
+                "name": live.name,
+                "annotations": annotated(run, marks),
+            },
+            "spec": spec,
         }
         return [job, *connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)]
 
@@ -96,7 +113,8 @@ def progress_of(job: CachedObject) -> Progress:
         uid=job.uid,
         revision=str(annotations.get(ANNOTATION_REVISION, "")),
         restarted_at=str(of_pods.get(ANNOTATION_RESTARTED_AT, "")),
-        suspended=bool(job.body["spec"].get("suspend")),
+        stopped=ANNOTATION_STOPPED_REVISION in annotations,
+        has_run=jobs.has_run(job.body),
         active=int(status.get("active", 0)),
         succeeded=int(status.get("succeeded", 0)),
         failed=int(status.get("failed", 0)),

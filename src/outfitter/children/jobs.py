@@ -1,35 +1,51 @@
-"""What the API server lets change in the pod template of a stopped Job: where its pods run, what they ask for."""
+"""The Job of a workload that ends: what it cannot change, and whether anything of it has run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from outfitter.canonical import covers
+import orjson
+
+from outfitter.naming import short_hash
 
 Body = Mapping[str, Any]
 
-_FIXED: Final = ("selector", "completions", "completionMode", "podFailurePolicy")
+FIXED: Final = ("template", "completions", "completionMode", "podFailurePolicy", "selector")
+"""Fields that a Job that has started never changes."""
 _PLACEMENT: Final = ("nodeSelector", "affinity", "tolerations", "schedulingGates")
 
 
-def mutable(asked: Body, live: Body) -> bool:
-    """Return whether a live Job can become what is asked for: it is stopped, and its pods are gone.
+def digest(spec: Body) -> str:
+    """Return a digest of everything that a Job cannot change after its start."""
+    return _digest({name: spec.get(name) for name in FIXED})
 
-    Resources can change since Kubernetes 1.36, and an older API server rejects that.
+
+def program(spec: Body) -> str:
+    """Return a digest of what a Job cannot change while it is stopped: not where its pods run and what they ask for.
+
+    Resources of a stopped Job can change since Kubernetes 1.36.
     """
-    spec, status = live.get("spec") or {}, live.get("status") or {}
-    if not spec.get("suspend") or status.get("startTime") or status.get("active"):
-        return False
-    if any(asked.get(name) is not None and not covers(asked.get(name), spec.get(name), name) for name in _FIXED):
-        return False
-    return bool(covers(_kept(asked["template"]), _kept(spec["template"]), "template"))
+    return _digest({**{name: spec.get(name) for name in FIXED}, "template": _without_placement(spec["template"])})
 
 
-def _kept(template: Body) -> dict[str, Any]:
-    """Return a pod template without what can change."""
+def has_run(job: Body) -> bool:
+    """Return whether a program of a Job has run, so that its progress would be lost with it."""
+    status = job.get("status") or {}
+    if any(status.get(name) for name in ("ready", "succeeded", "failed")):
+        return True
+    containers = job["spec"]["template"]["spec"]["containers"]
+    probed = any(name in item for item in containers for name in ("readinessProbe", "startupProbe"))
+    return bool(probed and status.get("active"))
+
+
+def _without_placement(template: Body) -> dict[str, Any]:
     pod = {name: value for name, value in template["spec"].items() if name not in _PLACEMENT}
     for name in ("containers", "initContainers"):
         if name in pod:
             pod[name] = [{key: value for key, value in item.items() if key != "resources"} for item in pod[name]]
     return {"spec": pod}
+
+
+def _digest(value: Any) -> str:
+    return short_hash(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), 16)

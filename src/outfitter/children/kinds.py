@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from outfitter.api.base import GROUP, VERSION
-from outfitter.children import jobs, projection
+from outfitter.children import projection
 from outfitter.children.projection import Body, Projection
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.observe.claims import observe_claim
@@ -59,8 +59,6 @@ class Immutable:
 
     fields: tuple[str, ...]
     way: Literal["recreate", "orphan"]
-    mutable: Callable[[Body, Body], bool] | None = None
-    """Whether the API server changes these fields all the same: from the wanted spec and the live object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +137,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         watch=_OWNED,
         readiness=observe_job,
         immutable=Immutable(
-            ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate", jobs.mutable
+            ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate"
         ),
     ),
     ChildKind(

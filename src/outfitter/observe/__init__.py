@@ -7,9 +7,9 @@ from outfitter.observe.diagnosis import crashed, diagnose, limits_added, not_end
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.events import newest_message
 from outfitter.observe.fields import FieldNames, field_names
-from outfitter.observe.pods import PodSummary, observe_pods, preempted
+from outfitter.observe.pods import PodSummary, observe_pods, phase, preempted
 from outfitter.observe.refusals import refusal
-from outfitter.observe.state import READY, UNSEEN, Observation, State
+from outfitter.observe.state import READY, UNSEEN, Observation, State, failed
 
 __all__ = [
     "READY",
@@ -21,6 +21,7 @@ __all__ = [
     "crashed",
     "diagnose",
     "diagnose_claim",
+    "failed",
     "field_names",
     "limits_added",
     "newest_message",
@@ -29,6 +30,7 @@ __all__ = [
     "observe_download",
     "observe_pods",
     "observe_run",
+    "phase",
     "preempted",
     "refusal",
 ]

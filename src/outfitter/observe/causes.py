@@ -25,7 +25,15 @@ _CHANGING: Final = (
     (re.compile(r",? ?\b[Rr]equest ?[Ii][Dd]:? \S+"), ""),
     (re.compile(r"^rpc error: code = \w+ desc = |(?<=: )rpc error: code = \w+ desc = "), ""),
 )
-_KEY_LIKE: Final = re.compile(r"[A-Za-z0-9+/_=-]{24,}|(?<==)\S{8,}")
+# What a program prints may be a key: text after a word for one, the user of a URL, known beginnings, long words.
+_SECRET_WORD: Final = r"(?:key|token|secret|passw|pwd|auth|bearer|credential)(?!\w*(?:Error|Exception))\w*"  # noqa: S105 - words, no secret
+_KEY_LIKE: Final = (
+    re.compile(r"(//)[^/\s@]+(?=@)"),
+    re.compile(rf"(?i)(\b[\w-]*{_SECRET_WORD}[\"']?(?:\s*[:=]\s*|\s+)[\"']?)[^\s\"',}}]+"),
+    re.compile(r"()\b(?:AKIA|ASIA|hf_|sk-|ghp_|gho_|glpat-|nvapi-|xox[a-z]-|eyJ)[\w.-]+"),
+    re.compile(r"()[A-Za-z0-9+/_=-]{24,}"),
+    re.compile(r"(=)\S{6,}"),
+)
 
 
 class Source(StrEnum):
@@ -315,7 +323,9 @@ def _sentence(remedy: str, groups: Sequence[str], words: Mapping[str, str]) -> s
 
 def shown(message: str) -> str:
     """The end of a line that a program printed, without words that may be a key: status is read by many."""
-    return stable(_KEY_LIKE.sub("...", message)[-_CAUSE_LIMIT:])
+    for pattern in _KEY_LIKE:
+        message = pattern.sub(r"\1***", message)
+    return stable(message[-_CAUSE_LIMIT:])
 
 
 def stable(message: str) -> str:

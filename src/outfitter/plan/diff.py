@@ -14,12 +14,13 @@ from outfitter.children import child_kind
 from outfitter.errors import ApiError, Forbidden, Invalid, NotFound, TooLarge
 from outfitter.naming import (
     ANNOTATION_DIGEST,
-    KUEUE_QUEUE,
+    ANNOTATION_FIXED,
     LABEL_OWNER_KIND,
     LABEL_OWNER_NAME,
     LABEL_RETAINED,
     keeps_data,
 )
+from outfitter.plan.job_change import job_change
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, foreign_name, note, stalled, waiting
 from outfitter.reasons import Reason
@@ -49,7 +50,7 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
             result.writes.append(Create(stamp(dict(given))))
             continue
         manifest = _with_older_data(given, found, owner)
-        want = _left_to_kueue(stamp(dict(manifest)), found)
+        want = stamp(dict(manifest))
         verdict = check_ownership(reader, found, owner)
         if isinstance(verdict, Problem):
             result.problems.append(verdict)
@@ -66,13 +67,6 @@ def diff(reader: Reader, owner: Resource, wanted: Iterable[Mapping[str, Any]]) -
         else:
             result.problems.append(futile)
     return result
-
-
-def _left_to_kueue(want: dict[str, Any], found: CachedObject) -> dict[str, Any]:
-    """Return the manifest without `suspend` once Kueue has started the Job: from then on the field is Kueue's."""
-    if found.kind != "Job" or KUEUE_QUEUE not in want["metadata"]["labels"] or found.body["spec"].get("suspend"):
-        return want
-    return {**want, "spec": {name: value for name, value in want["spec"].items() if name != "suspend"}}
 
 
 def _with_older_data(manifest: Mapping[str, Any], found: CachedObject, owner: Resource) -> Mapping[str, Any]:
@@ -161,6 +155,8 @@ def _change(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObje
         return Delete(found) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
         return _claim(manifest, want, found)
+    if found.kind == "Job" and ANNOTATION_FIXED in want["metadata"]["annotations"]:
+        return job_change(want, found)
     same = (live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST) == want["metadata"]["annotations"][
         ANNOTATION_DIGEST
     ]
@@ -169,11 +165,10 @@ def _change(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObje
         return None
     child = child_kind(found.kind)
     asked, has = want.get("spec", want), live.get("spec", live)
-    immutable = child.immutable if child is not None else None
-    if immutable is not None and not (immutable.mutable is not None and immutable.mutable(asked, live)):
-        for name in immutable.fields:
+    if child is not None and child.immutable is not None:
+        for name in child.immutable.fields:
             if not covers(asked.get(name), has.get(name), name) and asked.get(name) is not None:
-                return Delete(found, orphan=immutable.way == "orphan")
+                return Delete(found, orphan=child.immutable.way == "orphan")
     if found.kind == "Service" and (want["spec"].get("clusterIP") == "None") != (
         live["spec"].get("clusterIP") == "None"
     ):

@@ -41,7 +41,8 @@ class Create:
 class Apply:
     """Apply this manifest over the live object with `uid`, as `manager`.
 
-    `whole`: replace the spec instead, labels and annotations included, because no one else may write it.
+    `whole`: replace the spec instead, labels and annotations included, because no one else may write it. `or_replace`:
+    delete the object where the server cannot change it.
     """
 
     manifest: Mapping[str, Any]
@@ -49,6 +50,7 @@ class Apply:
     manager: str = FIELD_MANAGER
     phase: WritePhase = WritePhase.CHILDREN
     whole: bool = False
+    or_replace: bool = False
 
     @property
     def kind(self) -> str:

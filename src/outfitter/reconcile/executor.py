@@ -131,6 +131,10 @@ class Executor:
                         self._replaced.add((live.kind, live.namespace, live.name))
                     await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
         except (Forbidden, Invalid) as error:
+            if isinstance(write, Apply) and write.or_replace and isinstance(error, Invalid):
+                meta = write.manifest["metadata"]
+                await self._cluster.delete(write.kind, meta["namespace"], meta["name"], write.uid)
+                return None
             return refused(write, error)
         except NotFound as error:
             if isinstance(write, Create):

@@ -10,7 +10,7 @@ from outfitter.api.refs import AssetRef, TemplateRef
 from outfitter.api.v1alpha1 import Artifact, WorkloadTraits, kind_of
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
-from outfitter.naming import ANNOTATION_RESTARTED_AT
+from outfitter.naming import ANNOTATION_RESTARTED_AT, short_hash
 from outfitter.resolve.groups import PlacedGroup
 from outfitter.resolve.identity import Author
 from outfitter.snapshot import Resource
@@ -28,6 +28,7 @@ _NOT_INLINE = frozenset(
         "displayName",
     }
 )
+_LONGEST_MARK = 256
 _OF_RUN = ("environmentVariables", "connections", "servingPort", "servingConfiguration", "labels", "annotations")
 
 
@@ -166,7 +167,10 @@ def _of_definition(resource: Resource, traits: WorkloadTraits) -> WorkloadReques
 
 
 def _restarted_at(resource: Resource) -> str:
-    return str((resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, ""))
+    """Return the restart that is asked for. A workload that ends keeps its last one where the annotation is removed."""
+    given = str((resource.body["metadata"].get("annotations") or {}).get(ANNOTATION_RESTARTED_AT, ""))
+    run: Mapping[str, Any] = (resource.body.get("status") or {}).get("run") or {}
+    return (given if len(given) <= _LONGEST_MARK else short_hash(given, 32)) or str(run.get("restartedAt", ""))
 
 
 def _scaled(request: WorkloadRequest, run: Any) -> WorkloadRequest:

@@ -30,6 +30,7 @@ from outfitter.simulator.manifests import (
     refers_to,
     same,
     selects,
+    unknown_fields,
 )
 from outfitter.snapshot import CachedObject
 
@@ -164,6 +165,8 @@ class SimulatedCluster:
         """See Cluster.write_status."""
         self._check("patch", kind, "/status")
         self.writes.append(Write("status", kind, namespace, name, copied(dict(status))))
+        if lost := [*unknown_fields(kind, status)]:
+            raise ValueError(f"the API server would drop {', '.join(lost)} from the status of {kind} {name}")
         live = self._existing((kind, namespace, name), uid)
         if version and live["metadata"]["resourceVersion"] != str(version):
             raise Conflict(f"{kind} {name} changed meanwhile", status=409, reason="Conflict")

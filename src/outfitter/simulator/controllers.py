@@ -98,11 +98,13 @@ class Controllers:
         if {item["type"] for item in status.get("conditions") or ()} & {"Complete", "Failed"}:
             return
         time = self._clock().strftime(_TIME)
+        done = {name: status[name] for name in ("succeeded", "failed") if name in status}
         if body["spec"].get("suspend"):
-            status = {"conditions": [{"type": "Suspended", "status": "True"}]}
+            status = {**done, "conditions": [{"type": "Suspended", "status": "True"}]}
         elif self.jobs == "Running":
             pods = body["spec"].get("parallelism", 1)
-            status = {"startTime": status.get("startTime", time), "active": pods, "ready": pods if self.pods else 0}
+            ready = pods if self.pods else 0
+            status = {**done, "startTime": status.get("startTime", time), "active": pods, "ready": ready}
         elif self.jobs:
             if self.jobs != "Complete":
                 self._cluster.user_apply(failed_pod(body, self.jobs))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
+
+from outfitter.api.schema import resource_schema
+from outfitter.api.v1alpha1 import kind_of
 
 Body = dict[str, Any]
 _T = TypeVar("_T")
@@ -107,3 +110,26 @@ def now() -> str:
 def _unversioned(body: Mapping[str, Any]) -> Body:
     meta = {key: value for key, value in body["metadata"].items() if key not in ("resourceVersion", "generation")}
     return {**body, "metadata": meta}
+
+
+def unknown_fields(kind: str, status: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the fields of a status that the CustomResourceDefinition does not have."""
+    schema = resource_schema(kind_of(kind).model)["properties"].get("status", {})
+    yield from _unknown(status, schema, "status")
+
+
+def _unknown(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return
+    if isinstance(value, Mapping):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, item in value.items():
+            if name not in known and not others:
+                yield f"{path}.{name}"
+            else:
+                yield from _unknown(
+                    item, known.get(name) or (others if isinstance(others, Mapping) else {}), f"{path}.{name}"
+                )
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _unknown(item, schema.get("items", {}), f"{path}[]")

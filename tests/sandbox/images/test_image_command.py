@@ -41,7 +41,7 @@ def test_an_image_takes_the_names_it_is_given(tmp_path: Path) -> None:
     assert done.stdout.split() == names
     assert set(load(tmp_path / "x.tar").digests) == set(names)
     short = outfitter(tmp_path, "web:1", "--name", "web")
-    assert (short.returncode, "no full image name" in short.stderr) == (1, True)
+    assert (short.returncode, "not a full image name" in short.stderr) == (1, True)
 
 
 @pytest.mark.slow

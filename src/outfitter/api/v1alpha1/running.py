@@ -123,6 +123,8 @@ class RunRecord(Model):
     """The ControllerRevision that it runs."""
     uid: StatusName
     """The uid of its Job."""
+    restarted_at: Annotated[str, Field(max_length=256)] = ""
+    """Value of the annotation `outfitter.dev/restartedAt` when it started. Another value starts another run."""
     result: Literal["Completed", "Failed"] | None = None
     """How it ended; absent while it runs or is stopped. `Completed` is final until a restart."""
     reason: StatusName | None = None

@@ -66,15 +66,20 @@ def _refusal(reader: Reader, observed: ObservedState, names: FieldNames) -> Obse
     return None
 
 
-def pod_problems(causes: Iterable[Observation], known: Sequence[Problem], *, ready: bool) -> Iterator[Problem]:
-    """Yield the causes as problems. While the workload is ready, only a pod that does not end is one, as a note."""
+def pod_problems(
+    causes: Iterable[Observation], known: Sequence[Problem], *, ready: bool, ends: bool = False
+) -> Iterator[Problem]:
+    """Yield the causes as problems. While the workload is ready, only a pod that does not end is one, as a note.
+
+    `ends`: it is ready with its first started pod, so that what keeps the other pods is a note.
+    """
     told = {problem.message for problem in known}
     for cause in causes:
         if cause.message in told:
             continue  # the claim of the workload itself
         if not ready:
             yield Problem(cause.reason, cause.message, cause.reason.level)
-        elif cause.reason in (Reason.POD_NOT_TERMINATED, Reason.NODE_LOST):
+        elif ends or cause.reason in (Reason.POD_NOT_TERMINATED, Reason.NODE_LOST):
             yield note(cause.reason, cause.message)
 
 

@@ -13,17 +13,19 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Progress, progress
-from outfitter.observe import Observation
+from outfitter.observe import Observation, failed
 from outfitter.plan.workload.revision import Revision
-from outfitter.problems import Problem, note, stalled
+from outfitter.problems import Problem, note, printable, stalled
 from outfitter.reasons import Level, Reason, reason_named
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader
+from outfitter.status import timestamp
 
 COMPLETED: Final = "Completed"
 FAILED: Final = "Failed"
 CHILDREN_SECONDS: Final = 30 * 24 * 3600
 """Until the children of a workload that ended are deleted, unless its spec says otherwise."""
+_CAUSE_LIMIT: Final = 1000  # characters
 _PROGRESS: Final = ("progress", "startTime", "completionTime", "duration")
 
 
@@ -82,7 +84,7 @@ def after_end(request: WorkloadRequest, current: Revision | None, inputs: str) -
     """Return the note that an edit after the end has no effect."""
     if current is None or current.inputs == inputs:
         return ()
-    text = f"The spec changed after the run ended, which runs nothing. To run it again: {restart(request)}"
+    text = f"The change of the spec has no effect, because the run ended. To run it again: {restart(request)}"
     return (note(Reason.RESTART_REQUIRED, text),)
 
 
@@ -97,14 +99,14 @@ def restart(request: WorkloadRequest) -> str:
 
 def fixed(request: WorkloadRequest, current: Revision, new: Revision, seen: Progress | None) -> Problem | None:
     """Return the problem of an edit that would replace the Job of a run under way; its progress would be lost."""
-    under_way = seen is not None and seen.revision == current.name and seen.started and not seen.suspended
+    under_way = seen is not None and seen.has_run and not seen.stopped
     same = current.groups == new.groups and _completions(current) == _completions(new)
     if not under_way or same:
         return None
     text = (
         "The spec changed in a part that a running Job cannot change, so the Job keeps running as it is. To apply the "
-        "change, set suspend to true, and to false once it is stopped. To start from the beginning instead: "
-        f"{restart(request)}"
+        "change, set suspend to true, and to false once it is stopped; another program then starts from the beginning. "
+        f"To start from the beginning at once: {restart(request)}"
     )
     return stalled(Reason.RESTART_REQUIRED, text)
 
@@ -121,6 +123,8 @@ def judge(reader: Reader, request: WorkloadRequest, revision: Revision | None, s
     if not record.get("result"):
         record = _current(request, revision, seen, record)
     facts = _facts(request, revision, seen, kept=bool(record))
+    if record.get("reason") == Reason.JOB_DELETED and "completionTime" not in facts:
+        facts["completionTime"] = timestamp(reader.now)
     ended = facts.get("completionTime", "") if record.get("result") else ""
     return Ending(record, facts, expired=bool(ended) and reader.passed(ended, _keep_seconds(revision)))
 
@@ -129,7 +133,7 @@ def _current(
     request: WorkloadRequest, revision: Revision | None, seen: Progress | None, record: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Return the record of a run without a recorded result."""
-    if seen is not None and (seen.result or (revision is not None and seen.revision == revision.name)):
+    if seen is not None:
         found = {"revision": seen.revision, "uid": seen.uid, "restartedAt": seen.restarted_at, "result": seen.result}
         return {name: value for name, value in found.items() if value}
     if seen is None and revision is not None and record.get("revision") == revision.name and not request.stopped:
@@ -138,10 +142,10 @@ def _current(
 
 
 def _lost(request: WorkloadRequest, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record of a run whose Job somebody deleted: whether it had ended is not known."""
+    """Return the record of a run whose Job was deleted: whether it had ended is not known."""
     message = (
-        f"Job {request.name} was deleted, and may have done its work. Outfitter runs nothing twice by itself. To run "
-        f"it again: {restart(request)}"
+        f"Job {request.name} was deleted, and may have done its work. Outfitter does not make it again by itself. To "
+        f"run it again: {restart(request)}"
     )
     return {**record, "result": FAILED, "reason": str(Reason.JOB_DELETED), "message": message}
 
@@ -183,10 +187,13 @@ def _duration(started: str, ended: str) -> str | None:
     return "".join(shown[:2]) or "0s"
 
 
-def explained(ending: Ending, causes: Sequence[Observation], request: WorkloadRequest) -> Ending:
-    """Return the ending with the reason of its failure: the first cause, as long as the pods are there to tell it."""
-    if ending.result != FAILED or "message" in ending.record:
+def explained(ending: Ending, cause: Observation | None, request: WorkloadRequest) -> Ending:
+    """Return the ending with the reason of its failure: that of a pod, as long as one is there to tell it."""
+    known = ending.record.get("reason")
+    if ending.result != FAILED or (known and (known != Reason.RUN_FAILED or cause is None)):
         return ending
     again = f"To run it again, fix that, then: {restart(request)}"
-    reason, text = (causes[0].reason, causes[0].message) if causes else (Reason.POD_FAILED, "The Job failed.")
-    return replace(ending, record={**ending.record, "reason": str(reason), "message": f"{text} {again}"})
+    if cause is None:
+        cause = failed(Reason.RUN_FAILED, "The Job failed, and no pod is left that says why.")
+    message = printable(f"{cause.message[:_CAUSE_LIMIT]} {again}")
+    return replace(ending, record={**ending.record, "reason": str(cause.reason), "message": message})

@@ -13,6 +13,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Progress
+from outfitter.naming import ANNOTATION_RESTARTED_AT
 from outfitter.observe import preempted
 from outfitter.plan.workload.ending import restart
 from outfitter.plan.workload.revision import Revision
@@ -46,16 +47,21 @@ def _preemption(
     request: WorkloadRequest, current: Revision, pods: Iterable[CachedObject], seen: Progress | None
 ) -> Mapping[str, Any]:
     """Return why a workload that shall stay stopped after a preemption is stopped."""
-    if not current.spec.terminate_after_preemption or (seen is None and runs_to_end(request.traits, current.spec)):
+    ends = runs_to_end(request.traits, current.spec)
+    if not current.spec.terminate_after_preemption or (ends and (seen is None or not seen.started)):
         return {}
-    status: Mapping[str, Any] = request.resource.body.get("status") or {}
     since = seen.started if seen is not None else ""
-    before = (status.get("halted") or {}).get("time", "")  # of a pod that is still there after a restart
-    times = sorted(time for pod in pods if (time := preempted(pod, since)) > before)
+    own = [pod for pod in pods if _follows(pod, request.restarted_at)]  # not those of before a restart
+    times = sorted(time for pod in own if (time := preempted(pod, since)))
     if not times:
         return {}
     text = f"A more important workload took its resources. To start it again: {restart(request)}"
     return _halt(request, Reason.PREEMPTED, text, times[0])
+
+
+def _follows(pod: CachedObject, restarted_at: str) -> bool:
+    annotations = pod.body["metadata"].get("annotations") or {}
+    return str(annotations.get(ANNOTATION_RESTARTED_AT, "")) == restarted_at
 
 
 def started(request: WorkloadRequest, current: Revision, seen: Progress | None) -> str:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from outfitter.api.v1alpha1.running import Phase
 from outfitter.backends import controller_kinds
-from outfitter.naming import ANNOTATION_STOPPED_REVISION, LABEL_CONTAINER_GROUP, LABEL_OWNER_NAME, clone_snapshot
+from outfitter.naming import (
+    ANNOTATION_REVISION,
+    ANNOTATION_STOPPED_REVISION,
+    LABEL_CONTAINER_GROUP,
+    LABEL_OWNER_NAME,
+    clone_snapshot,
+)
+from outfitter.observe import phase
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.revision import Revision
 from outfitter.resolve.groups import PlacedGroup
@@ -22,6 +29,11 @@ class ObservedState:
     pods: tuple[CachedObject, ...]
     published: CachedObject | None  # the revision that the status names, if its content fits its name
     phase: str  # of the last status
+
+    @property
+    def running(self) -> bool:
+        """Return whether a pod has not ended yet."""
+        return any(phase(pod) not in ("Failed", "Succeeded") for pod in self.pods)
 
     @property
     def revision(self) -> Revision | None:
@@ -69,12 +81,18 @@ def observe_workload(reader: Reader, resource: Resource) -> ObservedState:
     own = [child for child in children if child.controller == live.uid]
     snapshot = clone_snapshot(live.name)
     found = [child for child in own if child.kind == "ControllerRevision" and child.name != snapshot]
-    revision = status.get("revision", "")
     starts = controller_kinds()
+    controllers = [child for child in own if child.kind in starts]
+    named = (_annotation(child, ANNOTATION_REVISION) for child in controllers)
+    revision = status.get("revision") or next(filter(None, named), "")  # without a status, as the Job says
     return ObservedState(
-        tuple(sorted((child for child in own if child.kind in starts), key=lambda child: child.name != live.name)),
+        tuple(sorted(controllers, key=lambda child: child.name != live.name)),
         tuple(sorted(found, key=lambda child: child.body["revision"])),
         tuple(child for child in children if child.kind == "Pod"),
         next((child for child in found if revisions.trusted(child, live.name, revision)), None),
         status.get("runPhase") or status.get("phase", ""),
     )
+
+
+def _annotation(live: CachedObject, name: str) -> str:
+    return str((live.body["metadata"].get("annotations") or {}).get(name, ""))

@@ -6,23 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Run, backend_of, child_kinds
 from outfitter.observe import State
-from outfitter.plan.diff import diff, prune
-from outfitter.plan.workload import hosts, model_cache, rollout
+from outfitter.plan.diff import Diff, diff, prune
+from outfitter.plan.workload import children, hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
 from outfitter.plan.workload.ending import (
     COMPLETED,
     Ending,
-    failed_and_stopped,
     judge,
     result_of,
     seen_run,
 )
 from outfitter.plan.workload.halting import start_fact, with_halt
-from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
@@ -39,10 +38,8 @@ from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
 from outfitter.render import connection
-from outfitter.render.gpu import claim_templates
+from outfitter.render.connection import Endpoints
 from outfitter.render.one_service import in_one_service
-from outfitter.render.owner import child_meta, labelled_by_user
-from outfitter.render.scheduling import kueue_owned
 from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
@@ -55,19 +52,32 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
     request = replace(request, author=author(reader, request.resource.live))
     if request.traits.serves:
         request = replace(request, running=observed.groups)
-    seen = seen_run(request, observed.controllers)
-    if result_of(request, seen) == COMPLETED:
-        request = replace(request, stopped=False)  # there is nothing to stop
-    else:
-        request = with_halt(reader, request, observed.revision, observed.pods, seen)
-    renewal = renew(reader, request, observed, seen)
+    asked = request
+    request = _as_it_may_run(reader, request, observed)
+    renewal = renew(reader, request, observed, seen_run(request, observed.controllers))
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)
+    if (
+        not renewal.new
+        and renewal.revision.restarted_at != request.restarted_at
+        and runs_to_end(request.traits, renewal.revision.spec)
+    ):
+        # A restart that is refused: the run before stays what it is.
+        asked = replace(asked, restarted_at=renewal.revision.restarted_at)
+        request = _as_it_may_run(reader, asked, observed)
     scale = _scale(reader, request, renewal, renewal.revision)
     refused = not renewal.may_start or (observed.was_stopped and serious(renewal.problems))
     if refused and not request.stopped:
         request = replace(request, stopped=True)  # a start that is refused leaves the workload stopped
     return _with_revision(reader, with_scale(request, scale), observed, renewal, renewal.revision, scale)
+
+
+def _as_it_may_run(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> WorkloadRequest:
+    """Return the request: not stopped where a run has completed, and stopped where Outfitter stopped it."""
+    seen = seen_run(request, observed.controllers)
+    if result_of(request, seen) == COMPLETED:
+        return replace(request, stopped=False)  # there is nothing to stop
+    return with_halt(reader, request, observed.revision, observed.pods, seen)
 
 
 def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision: Revision) -> Scale:
@@ -80,8 +90,9 @@ def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision:
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
     status = waiting_status(request, renewal.problems)
     seen = seen_run(request, observed.controllers)
-    if result_of(request, seen) and (ending := judge(reader, request, None, seen)):  # somebody deleted the revision
-        return Plan(ended_status(request, ending, None, renewal.problems))
+    if result_of(request, seen) and (ending := judge(reader, request, None, seen)):  # the revision was deleted
+        over = prune(reader, request.resource, child_kinds(), ()) if ending.expired else ()
+        return Plan(ended_status(request, ending, None, renewal.problems), tuple(over))
     facts = renewal.resolved.facts if renewal.resolved else {}
     own = {"author": shown_author(reader, request.resource.live), "violations": violation_rows(renewal.violations)}
     status = replace(status, facts={**status.facts, **facts, **own})
@@ -108,7 +119,9 @@ def _with_revision(
     run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
     conflicts = hosts.host_conflicts(reader, request.resource, hosts.hosts(reader, run))
     ending = judge(reader, request, revision, seen_run(request, observed.controllers))
-    wanted = [item for item in _wanted(run, revision, observed, ending) if not _in_conflict(item, conflicts)]
+    refused = serious(renewal.problems) and not renewal.new
+    made = children.wanted(reader, run, revision, observed, ending, refused=refused)
+    wanted = [item for item in made if not _in_conflict(item, conflicts)]
     manifest = [revisions.manifest(revision, request.resource)] if renewal.new else []
     result = diff(reader, request.resource, [*manifest, *wanted])
     writes = rollout.ordered(reader, observed, result, wanted)
@@ -116,7 +129,7 @@ def _with_revision(
     backend = backend_of(request.traits, revision.spec)
     state = backend.observe(observed.controllers, observed.pods)
     settled = not pending and not renewal.new and state.state.state is State.READY
-    secrets = _secrets(reader, request, observed, revision, settled=settled)
+    secrets = _secrets(reader, request, observed, revision, ending, settled=settled)
     problems = [
         *dict.fromkeys((*renewal.problems, *scale.problems)),
         *(() if renewal.new else backend.limits(run)),
@@ -133,7 +146,7 @@ def _with_revision(
         **status.facts,
         **({} if ending else start_fact(request, revision, observed.pods, settled=settled)),
         "author": shown_author(reader, request.resource.live),
-        "connections": [*hosts.reached(request.resource, exposure, result, conflicts), *exposure.links] or None,
+        "connections": _connections(request, exposure, result, conflicts, ending),
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),
         "imposedDataSources": (revision.facts or {}).get("imposedDataSources"),
@@ -149,7 +162,7 @@ def _with_revision(
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
             *rollout.unused(
-                prune(reader, request.resource, child_kinds(), [*wanted, *_kept(observed, ending)]), result
+                prune(reader, request.resource, child_kinds(), [*wanted, *children.kept(observed, ending)]), result
             ),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
@@ -160,10 +173,16 @@ def _with_revision(
 
 
 def _secrets(
-    reader: Reader, request: WorkloadRequest, observed: ObservedState, revision: Revision, *, settled: bool
+    reader: Reader,
+    request: WorkloadRequest,
+    observed: ObservedState,
+    revision: Revision,
+    ending: Ending | None,
+    *,
+    settled: bool,
 ) -> Delivery:
-    """Return the Secrets with private Credentials; none for a workload that was never started."""
-    if request.stopped and not observed.controllers:
+    """Return the Secrets with private Credentials; none for a workload that was never started, or has ended."""
+    if (request.stopped and not observed.controllers) or (ending is not None and ending.result):
         return Delivery(tuple(prune(reader, request.resource, ("Secret",), ())))
     return deliver(reader, request, revision, observed, settled=settled)
 
@@ -173,33 +192,18 @@ def _cache_again(renewal: Renewal) -> bool:
     return renewal.resolved is not None and renewal.resolved.outgrown_cache is not None
 
 
-def _wanted(
-    run: Run, revision: Revision, observed: ObservedState, ending: Ending | None
-) -> Sequence[Mapping[str, Any]]:
-    """Return all children but the revision; none of a workload that was never started, or that ended long ago."""
-    never_started = run.request.stopped and not observed.controllers and ending is None
-    if never_started or (ending is not None and ending.expired):
-        return []
-    # An edit may keep what was ephemeral.
-    ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
-    gone = revision.short_lived if ephemeral else ()
-    claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
-    meta = child_meta(run.request.resource)
-    devices = [item for group in run.pods for item in claim_templates(group.devices, meta, run.settings)]
-    backend = backend_of(run.request.traits, revision.spec)
-    wanted = [*backend.render(run), *claims, *devices]
-    nothing_to_stop = run.request.stopped and not observed.controllers
-    over = ending is not None and (ending.result or failed_and_stopped(run.request, observed.controllers))
-    left_to_kueue = run.request.stopped and kueue_owned(run.pods)  # Kueue would start a Job that we suspend
-    if over or nothing_to_stop or left_to_kueue:
-        wanted = [item for item in wanted if item["kind"] not in backend.controllers]
-    return [labelled_by_user(item, revision.metadata) for item in wanted] if revision.metadata else wanted
-
-
-def _kept(observed: ObservedState, ending: Ending | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the controllers of a run that is over: they stay as they are for a while, with their pods and logs."""
-    if ending is not None and ending.result and not ending.expired:
-        yield from ({"kind": live.kind, "metadata": live.body["metadata"]} for live in observed.controllers)
+def _connections(
+    request: WorkloadRequest,
+    exposure: Endpoints,
+    result: Diff,
+    conflicts: Mapping[str, Problem],
+    ending: Ending | None,
+) -> list[Any] | None:
+    """Return where the workload can be reached, and its links to other systems."""
+    inside = (
+        () if ending is not None and ending.expired else hosts.reached(request.resource, exposure, result, conflicts)
+    )
+    return [*inside, *exposure.links] or None
 
 
 def _in_conflict(manifest: Mapping[str, Any], conflicts: Mapping[str, Problem]) -> bool:

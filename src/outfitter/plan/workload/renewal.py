@@ -74,7 +74,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState, see
         new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet
     if current is not None and revisions.same(new, current):
         return Renewal(current, resolved=resolved)
-    if current is not None and not cannot_pull and (problem := fixed(request, current, new, seen)) is not None:
+    if current is not None and (problem := fixed(request, current, new, seen)) is not None:
         return Renewal(current, problems=(problem,), resolved=resolved)
     return Renewal(new, new=True, problems=problems, resolved=resolved)
 

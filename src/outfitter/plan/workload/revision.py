@@ -63,6 +63,11 @@ class Revision:
         return traits_of(self.type).spec.model_validate(self.submission)
 
     @property
+    def restarted_at(self) -> str:
+        """Return the restart that it was made for."""
+        return str((self.template["metadata"].get("annotations") or {}).get(naming.ANNOTATION_RESTARTED_AT, ""))
+
+    @property
     def template(self) -> Mapping[str, Any]:
         """Return the pod template of the first group."""
         return self.groups[0].template

@@ -59,8 +59,9 @@ def running_status(
         causes = [now]
     failure = causes[0] if causes else None
     if ending is not None and ending.result:
-        return ended_status(request, explained(ending, causes, request), revision, problems)
-    found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY)]
+        cause = next((item for item in causes if item is not now), None)
+        return ended_status(request, explained(ending, cause, request), revision, problems)
+    found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY, ends=ending is not None)]
     before = (request.resource.body.get("status") or {}).get("runPhase" if request.own_artifact else "phase", "")
     phase = _phase(request, observed, now, failure, state, before, pending=pending)
     facts = {**_facts(request, phase, state.replicas, state.ready), **_scale_facts(run, observed)}
@@ -88,7 +89,8 @@ def ended_status(
     facts = {**_facts(request, Phase.COMPLETED if completed else Phase.FAILED, 0, 0), **progress_facts(ending)}
     facts["revision"] = revision.name if revision is not None else None
     found = (*problems, *([ending.problem] if ending.problem else ()))
-    text = f"The workload completed. To run it again: {restart(request)}" if completed else ""
+    also = " and set suspend to false" if request.suspended else ""
+    text = f"The workload completed. To run it again: {restart(request)}{also}" if completed else ""
     return StatusInput(completed, Reason.COMPLETED if completed else Reason.POD_FAILED, text, found, facts, (1, 1))
 
 
@@ -146,7 +148,8 @@ def _phase(
     if request.resource.live.deleting:
         return Phase.DELETING
     if request.stopped:
-        return Phase.STOPPED if now.state is State.READY or not observed.controllers else Phase.STOPPING
+        gone = not observed.controllers and not observed.running
+        return Phase.STOPPED if now.state is State.READY or gone else Phase.STOPPING
     if now.state is State.READY:
         return Phase.RUNNING
     if not state.seen:

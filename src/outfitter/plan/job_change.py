@@ -1,0 +1,75 @@
+"""How the Job of a workload that ends becomes what is asked for, without a loss of what it has done.
+
+A Job that has run is deleted only for a restart that the user asks for, or when it is stopped and another program is to
+run. Whatever else differs in it is left alone: a policy, Kueue or the API server wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from outfitter.canonical import covers
+from outfitter.children.jobs import FIXED, has_run
+from outfitter.naming import (
+    ANNOTATION_FIXED,
+    ANNOTATION_PROGRAM,
+    ANNOTATION_RESTARTED_AT,
+    ANNOTATION_STOPPED_REVISION,
+    KUEUE_QUEUE,
+)
+from outfitter.plan.writes import Apply, Delete, Write
+from outfitter.snapshot import CachedObject
+
+Body = Mapping[str, Any]
+
+
+def job_change(want: dict[str, Any], found: CachedObject) -> Write | None:
+    """Return the write that brings a Job closer to its manifest; None where it fits, or has to be waited for."""
+    live = found.body
+    if _restart(want) != _restart(live):
+        return Delete(found)
+    stopped = ANNOTATION_STOPPED_REVISION in _annotations(live)
+    starts = ANNOTATION_STOPPED_REVISION not in _annotations(want)
+    if starts and _annotations(want)[ANNOTATION_FIXED] != _annotations(live).get(ANNOTATION_FIXED):
+        if stopped and not _settled(live):
+            return None  # the Job controller has not ended its pods yet
+        if stopped and _annotations(want)[ANNOTATION_PROGRAM] == _annotations(live).get(ANNOTATION_PROGRAM):
+            return Apply(want, found.uid, or_replace=True)
+        if stopped or not has_run(live):
+            return Delete(found)
+    kept = _left_to_kueue(_as_it_runs(want, live), live)
+    same = covers({name: value for name, value in kept.items() if name not in ("apiVersion", "kind")}, live)
+    return None if same else Apply(kept, found.uid)
+
+
+def _as_it_runs(want: dict[str, Any], live: Body) -> dict[str, Any]:
+    """Return the manifest with what the live Job cannot change, as it is."""
+    has = {name: live["spec"][name] for name in FIXED if name in live["spec"]}
+    spec = {**{name: value for name, value in want["spec"].items() if name not in FIXED}, **has}
+    marks = {
+        name: _annotations(live)[name] for name in (ANNOTATION_FIXED, ANNOTATION_PROGRAM) if name in _annotations(live)
+    }
+    return {**want, "metadata": {**want["metadata"], "annotations": {**_annotations(want), **marks}}, "spec": spec}
+
+
+def _left_to_kueue(want: dict[str, Any], live: Body) -> dict[str, Any]:
+    """Return the manifest without `suspend` once Kueue has started the Job: from then on the field is Kueue's."""
+    if KUEUE_QUEUE not in (want["metadata"].get("labels") or {}) or live["spec"].get("suspend"):
+        return want
+    return {**want, "spec": {name: value for name, value in want["spec"].items() if name != "suspend"}}
+
+
+def _settled(live: Body) -> bool:
+    """Return whether the Job controller has handled a stop: no pod is left, and the start time is gone."""
+    status = live.get("status") or {}
+    return bool(live["spec"].get("suspend")) and not (status.get("active") or status.get("startTime"))
+
+
+def _annotations(body: Body) -> Body:
+    return body["metadata"].get("annotations") or {}
+
+
+def _restart(job: Body) -> str:
+    annotations = job["spec"]["template"].get("metadata", {}).get("annotations") or {}
+    return str(annotations.get(ANNOTATION_RESTARTED_AT, ""))
