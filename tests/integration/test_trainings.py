@@ -172,9 +172,10 @@ def test_preempted(space: Space) -> None:
         took["lastTransitionTime"] = space.need("Job", name)["status"]["startTime"]
         place = pod["metadata"]["name"]
         space.api.patch("Pod", space.name, place, {"status": {"conditions": [took]}}, sub="status", type_=STRATEGIC)
-        if name == "stops":  # a preempted pod has its grace period
+        if name == "stops":  # before its pod is gone: a preempted pod has its grace period
             space.wait("Training", name, lambda item: item["status"].get("halted"), 30)
-        space.delete("Pod", place)
+        else:
+            space.delete("Pod", place)
     item = space.wait("Training", "stops", phase("Stopped"), 30)
     assert (why(item), item["status"]["halted"]["reason"]) == ("Preempted", "Preempted")
     restart(space, "1", "stops")

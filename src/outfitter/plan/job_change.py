@@ -7,7 +7,7 @@ run. Whatever else differs in it is left alone: a policy, Kueue or the API serve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from outfitter.canonical import covers
 from outfitter.children.jobs import FIXED, has_run
@@ -22,6 +22,7 @@ from outfitter.plan.writes import Apply, Delete, Write
 from outfitter.snapshot import CachedObject
 
 Body = Mapping[str, Any]
+_OF_SERVER: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")  # beginnings of labels
 
 
 def job_change(want: dict[str, Any], found: CachedObject) -> Write | None:
@@ -35,7 +36,7 @@ def job_change(want: dict[str, Any], found: CachedObject) -> Write | None:
         if stopped and not _settled(live):
             return None  # the Job controller has not ended its pods yet
         if stopped and _annotations(want)[ANNOTATION_PROGRAM] == _annotations(live).get(ANNOTATION_PROGRAM):
-            return Apply(want, found.uid, or_replace=True)
+            return Apply(_in_place(want, live), found.uid, or_replace=True)
         if stopped or not has_run(live):
             return Delete(found)
     kept = _left_to_kueue(_as_it_runs(want, live), live)
@@ -51,6 +52,16 @@ def _as_it_runs(want: dict[str, Any], live: Body) -> dict[str, Any]:
         name: _annotations(live)[name] for name in (ANNOTATION_FIXED, ANNOTATION_PROGRAM) if name in _annotations(live)
     }
     return {**want, "metadata": {**want["metadata"], "annotations": {**_annotations(want), **marks}}, "spec": spec}
+
+
+def _in_place(want: dict[str, Any], live: Body) -> dict[str, Any]:
+    """Return the manifest with the selector and the labels that the API server gave the live Job: it needs them."""
+    template, spec = want["spec"]["template"], live["spec"]
+    given = spec["template"].get("metadata", {}).get("labels") or {}
+    own = {name: value for name, value in given.items() if name.startswith(_OF_SERVER)}
+    meta = {**template["metadata"], "labels": {**template["metadata"].get("labels", {}), **own}}
+    has = {"selector": spec["selector"]} if "selector" in spec else {}
+    return {**want, "spec": {**want["spec"], **has, "template": {**template, "metadata": meta}}}
 
 
 def _left_to_kueue(want: dict[str, Any], live: Body) -> dict[str, Any]:

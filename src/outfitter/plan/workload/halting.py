@@ -75,7 +75,7 @@ def started(request: WorkloadRequest, current: Revision, seen: Progress | None) 
 
 
 def start_fact(
-    request: WorkloadRequest, current: Revision, pods: Iterable[CachedObject], *, settled: bool
+    reader: Reader, request: WorkloadRequest, current: Revision, pods: Iterable[CachedObject], *, settled: bool
 ) -> dict[str, Any]:
     """Return the status field with the start of a workload that is kept running and has a longest time.
 
@@ -84,8 +84,11 @@ def start_fact(
     if _longest(current) is None or request.stopped:
         return {}
     times = [str((pod.body.get("status") or {}).get("startTime") or "") for pod in pods if settled and not pod.deleting]
-    start = started(request, current, None) or min(filter(None, times), default="")
-    return {"startTime": start} if start else {}
+    start, seconds = started(request, current, None) or min(filter(None, times), default=""), _longest(current)
+    if not start or seconds is None:
+        return {}
+    reader.passed(start, seconds)  # the plan at that time stops it
+    return {"startTime": start}
 
 
 def _longest(revision: Revision) -> int | None:

@@ -144,7 +144,7 @@ def _with_revision(
     status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)
     facts = {
         **status.facts,
-        **({} if ending else start_fact(request, revision, observed.pods, settled=settled)),
+        **({} if ending else start_fact(reader, request, revision, observed.pods, settled=settled)),
         "author": shown_author(reader, request.resource.live),
         "connections": _connections(request, exposure, result, conflicts, ending),
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
