@@ -28,6 +28,7 @@ from outfitter.plan.workload.revision import Revision
 from outfitter.plan.workload.scale import Scale, judge_scale, scale_facts, with_scale
 from outfitter.plan.workload.status import (
     ended_status,
+    progress_facts,
     running_status,
     serving_facts,
     violation_rows,
@@ -89,11 +90,11 @@ def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision:
 
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
     status = waiting_status(request, renewal.problems)
-    seen = seen_run(request, observed.controllers)
-    if result_of(request, seen) and (ending := judge(reader, request, None, seen)):  # the revision was deleted
+    ending = judge(reader, request, None, seen_run(request, observed.controllers))
+    if ending is not None and ending.result:  # the revision was deleted
         over = prune(reader, request.resource, child_kinds(), ()) if ending.expired else ()
         return Plan(ended_status(request, ending, None, renewal.problems), tuple(over))
-    facts = renewal.resolved.facts if renewal.resolved else {}
+    facts = {**(renewal.resolved.facts if renewal.resolved else {}), **progress_facts(ending)}
     own = {"author": shown_author(reader, request.resource.live), "violations": violation_rows(renewal.violations)}
     status = replace(status, facts={**status.facts, **facts, **own})
     # Services are created in parallel with the first revision, which may be rejected: the workload never started.
