@@ -440,6 +440,28 @@ async def test_a_workspace_that_ran_for_as_long_as_it_may() -> None:
     assert world.status("Workspace", "w")["phase"] == "Running"
 
 
+async def test_a_preemption_counts_although_its_pod_goes_at_once() -> None:
+    """The Job controller deletes the pod while the operator is still writing the stop."""
+    world = await running(terminateAfterPreemption=True)
+    took = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    took["lastTransitionTime"] = world.time().strftime("%Y-%m-%dT%H:%M:%SZ")
+    meta = {"name": "t-1", "namespace": "team-a", "labels": job(world)["spec"]["template"]["metadata"]["labels"]}
+    meta["ownerReferences"] = [owner(job(world))]
+    world.cluster.user_apply({"kind": "Pod", "metadata": meta, "spec": {}, "status": {"conditions": [took]}})
+    stopped = world.cluster.apply
+
+    async def apply(*arguments: Any) -> Body:
+        world.cluster.user_delete("Pod", "team-a", "t-1")
+        return await stopped(*arguments)
+
+    world.cluster.apply = apply  # type: ignore[method-assign]
+    await world.once("Training", "t")
+    world.cluster.apply = stopped  # type: ignore[method-assign]
+    await world.settle()
+    status = world.status("Training", "t")
+    assert (status["phase"], status["halted"]["reason"]) == ("Stopped", "Preempted")
+
+
 EVENTS = ("edit", "suspend", "resume", "delete job", "delete revision", "asset", "lose status", "tick", "service")
 
 

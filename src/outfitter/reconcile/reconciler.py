@@ -233,8 +233,9 @@ class Reconciler:
         reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock(), overrides=self._overrides)
         status, facts = dict(resource.body.get("status") or {}), planned.status.facts
         if "revision" in facts:  # the new revision is the one to keep to, and begins a time of its own
-            status.pop("startTime", None)
-            status |= {key: facts[key] for key in ("revision", "startTime") if facts.get(key) is not None}
+            decided = ("revision", "startTime", "halted")  # a stop stands although the pod that caused it may be gone
+            status = {key: value for key, value in status.items() if key == "revision" or key not in decided}
+            status |= {key: facts[key] for key in decided if facts.get(key) is not None}
         try:
             second = plan(reader, replace(resource, body={**resource.body, "status": status}))
         except NeedsData:
