@@ -5,6 +5,7 @@ They write as users do, and read the caches of the cluster only.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Final
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.live_table import LiveTable
 from outfitter.cli.table import row
+from outfitter.errors import Conflict, NotFound
 from outfitter.naming import ANNOTATION_FORCE_DELETE, ANNOTATION_RESTARTED_AT, LABEL_ON_DEMAND
 from outfitter.simulator.caches import OUR_KINDS
 from outfitter.snapshot import CachedObject, Key
@@ -195,9 +197,12 @@ class _Steps:
     async def _force_delete(self, key: Key) -> None:
         """Delete an object also where the API server protects it, as a version or as an asset in use."""
         if self._state.exists(key):
-            head = head_of(self._state.live(key))
-            metadata = {**head["metadata"], "annotations": {ANNOTATION_FORCE_DELETE: "true"}}
-            await self._cluster.apply({**head, "metadata": metadata}, "end")
+            live = self._state.live(key)
+            head = head_of(live)
+            # With a uid, an apply never creates an object: the operator may have deleted this one meanwhile.
+            metadata = {**head["metadata"], "uid": live.uid, "annotations": {ANNOTATION_FORCE_DELETE: "true"}}
+            with contextlib.suppress(Conflict, NotFound):
+                await self._cluster.apply({**head, "metadata": metadata}, "end")
         await self._cluster.delete(*key)
 
 
