@@ -35,7 +35,7 @@ SYSTEM = "outfitter-system"
 def test_the_chart_carries_the_crds_byte_by_byte() -> None:
     """One source; the template only adds metadata."""
     ours = {path.name: path.read_bytes() for path in (ROOT / "crds").glob("*.yaml")}
-    copies = {path.name: path.read_bytes() for path in (CHART / "files" / "crds").glob("*.yaml")}
+    copies = {path.name: path.read_bytes() for path in (CHART / "charts" / "crds" / "files").glob("*.yaml")}
     assert len(ours) == len(ALL_KINDS)
     assert copies == ours
 

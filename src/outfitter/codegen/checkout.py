@@ -23,14 +23,15 @@ from outfitter.codegen.values_schema import values_schema
 from outfitter.codegen.yaml_text import dump, header
 from outfitter.errors import ConfigurationError
 
-CRD_FOLDERS: Final = ("crds", "deploy/chart/files/crds")
+_CHART: Final = "deploy/chart"
+_CRDS_CHART: Final = f"{_CHART}/charts/crds"
+CRD_FOLDERS: Final = ("crds", f"{_CRDS_CHART}/files")
 """Folders that hold nothing else: CRDs of kinds that no longer exist are removed from them."""
 RENDERED: Final = {
     "deploy/install.yaml": install_yaml.render,
     "deploy/identity.yaml": install_yaml.render_identity,
 }
 """Files that Helm renders from the chart."""
-_CHART: Final = "deploy/chart"
 _GUIDE: Final = "docs/guide/troubleshooting.md"
 
 
@@ -47,6 +48,7 @@ def all_files(root: Path) -> dict[str, str]:
     return {
         **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
+        f"{_CRDS_CHART}/Chart.yaml": header(f"{_CHART}/Chart.yaml") + dump(_crds_chart(root)),
         f"{_CHART}/files/priorities.yaml": header("src/outfitter/api/priorities.py") + dump(priority_classes()),
         f"{_CHART}/files/rules.yaml": header("src/outfitter/cluster/access.py") + dump(rules()),
         f"{_CHART}/files/values.yaml": header(f"{_CHART}/values.yaml") + dump(_load(values)),
@@ -84,6 +86,12 @@ def _reference() -> dict[str, str]:
         "rbac.md": rights_page(),
         "settings.md": settings_page(),
     }
+
+
+def _crds_chart(root: Path) -> dict[str, Any]:
+    about = _load(_read(root, f"{_CHART}/Chart.yaml"))
+    versions = {key: about[key] for key in ("apiVersion", "type", "version", "appVersion")}
+    return {"name": "crds", "description": "The CustomResourceDefinitions of Outfitter", **versions}
 
 
 def _write(root: Path, files: Mapping[str, str]) -> list[Path]:
