@@ -69,6 +69,7 @@ def test_a_chart_that_helm_rejects_gives_no_install_yaml(tmp_path: Path, helm: H
     templates = tmp_path / "deploy" / "chart" / "templates"
     templates.mkdir(parents=True)
     shutil.copy(CHART / "Chart.yaml", templates.parent)
+    shutil.copytree(CHART / "charts", templates.parent / "charts")
     (templates / "broken.yaml").write_text('{{ fail "no good" }}')
     with pytest.raises(ConfigurationError, match=r"Helm cannot render .*/deploy/chart: .*no good"):
         rendered(tmp_path, Path(helm.program))

@@ -162,7 +162,12 @@ def _leaves(value: Any, path: str = "") -> Iterator[str]:
 
 def test_templates_and_values_know_each_other(values: Manifest) -> None:
     """No template reads a value that does not exist, and no value is there for nothing."""
-    used = {path for text in TEMPLATES.values() for path in re.findall(r"\.Values\.([A-Za-z0-9.]+)", text)}
+    texts = "".join(TEMPLATES.values())
+    of_crds = (CHART / "charts" / "crds" / "templates" / "crds.yaml").read_text(encoding="utf-8")
+    texts += of_crds.replace(".Values.", ".Values.crds.") + "".join(
+        f".Values.{item['condition']}" for item in yaml.safe_load((CHART / "Chart.yaml").read_text())["dependencies"]
+    )
+    used = set(re.findall(r"\.Values\.([A-Za-z0-9.]+)", texts))
     used |= {path.rstrip(".") for path in used}
     known = set(_leaves(values))
     sections = {path[: mark.start()] for path in known for mark in re.finditer(r"\.", path)}

@@ -35,6 +35,9 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Path of a value -> its schema, where the type of the default is not enough."""
 
+_OF_HELM: Final = {"global": {"type": "object"}}
+"""What Helm itself adds to the values of a chart that another chart contains."""
+_SUBCHARTS: Final = ("crds",)
 _TEXT_MAP: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", str: "string"}
 
@@ -42,7 +45,7 @@ _TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", str: "stri
 def values_schema(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema: the types of the defaults, the schemas of _EXPLICIT, and `settings` from Settings."""
     properties = {name: _property(name, value) for name, value in values.items() if name != "settings"}
-    properties["global"] = {"type": "object"}
+    properties |= _OF_HELM
     properties["settings"] = _settings_schema()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -61,6 +64,7 @@ def _property(path: str, default: Any) -> dict[str, Any]:
         return dict(_TEXT_MAP) if name.endswith(("annotations", "labels", "nodeselector")) else {"type": "object"}
     if isinstance(default, dict):
         properties = {key: _property(f"{path}.{key}", value) for key, value in default.items()}
+        properties |= _OF_HELM if path in _SUBCHARTS else {}
         return {"type": "object", "properties": properties, "additionalProperties": False}
     if isinstance(default, list):
         return {"type": "array", "items": {"type": "object"}}
