@@ -28,6 +28,9 @@ LABEL_RETAINED: Final = f"{GROUP}/retained"
 # On pods of a workload that serves: the key of the container group, the name that it had first. Part of the selector,
 # so neither label nor value ever changes.
 LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
+# On pods of a distributed workload that are Jobs of their own: their rank, and their number among the workers.
+LABEL_RANK: Final = f"{GROUP}/rank"
+LABEL_REPLICA: Final = f"{GROUP}/replica"
 # On custom resources that the operator created on demand; it deletes them when nothing needs them.
 LABEL_ON_DEMAND: Final = f"{GROUP}/made-by-operator"
 # On the claim of a NimCache: the download is complete.
@@ -48,7 +51,9 @@ ANNOTATION_FIXED: Final = f"{GROUP}/fixed"  # digest of what a Job cannot change
 ANNOTATION_PROGRAM: Final = f"{GROUP}/program"  # digest of what it cannot change while it is stopped
 ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose replicas an autoscaler sets
 ANNOTATION_REQUESTED_BY: Final = f"{GROUP}/requested-by"  # kind/name of the workload that a NimCache was created for
-ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job, from 1
+ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job or of a group, from 1
+ANNOTATION_ATTEMPTS: Final = f"{GROUP}/attempts"  # most attempts of a group of Jobs
+ANNOTATION_GROUP_SIZE: Final = f"{GROUP}/group-size"  # number of the Jobs of a group
 
 # On Namespaces, set by admins.
 LABEL_PROJECT: Final = f"{GROUP}/project"
@@ -186,6 +191,11 @@ def serving_host(workload: str, namespace: str, suffix: str) -> str:
 def device_template(workload: str, content: bytes) -> str:
     """Name of a ResourceClaimTemplate, which never changes: another content has another name."""
     return f"{workload}-gpu-{short_hash(content)}"
+
+
+def rank_group(workload: str) -> str:
+    """Name of what connects the pods of a distributed workload; with a role and numbers, it still is a DNS label."""
+    return fit(workload, 40)
 
 
 def model_claim(workload: str) -> str:

@@ -385,6 +385,13 @@ class Reason(StrEnum):
         "Check the node. The pod continues when the node returns. If the node is lost, run `kubectl delete node`; "
         "Kubernetes then creates new pods.",
     )
+    NO_GANG_SCHEDULER = (
+        "NoGangScheduler",
+        Level.NOTE,
+        "The pods of a distributed training are scheduled one by one, so that some can wait while others hold their "
+        "resources.",
+        "Install KAI or Kueue and set `queueBackend`, or request less than what is free.",
+    )
     NO_SPACE = (
         "NoSpace",
         Level.WAITING,
@@ -414,6 +421,18 @@ class Reason(StrEnum):
         Level.WAITING,
         "No volume is bound to the claim yet, or another requirement of a download is missing.",
         "Check StorageClass, capacity and access modes: `kubectl describe pvc`.",
+    )
+    FRAMEWORK_UNSUPPORTED = (
+        "FrameworkUnsupported",
+        Level.STALLED,
+        "The cluster cannot run the distributed training as it is asked for.",
+        "Install what the message names, or change `distributedFramework`, `backend` or `numWorkers`.",
+    )
+    GANG = (
+        "GangScheduled",
+        Level.NOTE,
+        "All pods of a distributed training are scheduled together, or none of them.",
+        "No action is needed.",
     )
     JOB_DELETED = (
         "JobDeleted",

@@ -44,12 +44,12 @@ def strict_errors(body: Mapping[str, Any], previous: Mapping[str, Any] | None = 
     return sorted(set(errors), key=lambda error: [str(part) for part in error.path])
 
 
-def incomplete(kind: str, spec: Mapping[str, Any] | Model) -> list[FieldError]:
+def incomplete(model: type[Model], spec: Mapping[str, Any] | Model) -> list[FieldError]:
     """Return what is missing or contradictory in the spec of a workload after the merge of assets and policies.
 
-    Paths are relative to the spec.
+    `model`: that of the spec. Paths are relative to the spec.
     """
-    return list(_completeness(_spec_model(kind), _plain(spec), ()))
+    return list(_completeness(model, _plain(spec), ()))
 
 
 def incomplete_part(part: Model) -> list[FieldError]:
@@ -64,12 +64,6 @@ def runtime_violations(spec: Mapping[str, Any] | Model) -> Iterator[FieldError]:
         line = plain.get(field)
         if isinstance(line, str) and not matches(SHELL_PATTERN, line):
             yield FieldError((field,), PATTERN_WORDS[SHELL_PATTERN])
-
-
-def _spec_model(kind: str) -> type[Model]:
-    model = kind_of(kind).model.model_fields["spec"].annotation
-    assert isinstance(model, type)  # every kind declares the model of its spec
-    return model
 
 
 def _plain(spec: Mapping[str, Any] | Model) -> Mapping[str, Any]:

@@ -50,6 +50,12 @@ class Progress:
     started: str
     ended: str
     result: str
+    attempt: int = 1
+    """Number of the start of all pods of a group."""
+    again: bool = False
+    """The attempt failed, and another one follows."""
+    partial: bool = False
+    """Some controllers of the group are missing."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,9 @@ def backend_of(traits: WorkloadTraits, spec: Any) -> Backend:
     return _load(backend_name(traits, spec))
 
 
-def progress(controllers: Sequence[CachedObject]) -> Progress | None:
+def progress(traits: WorkloadTraits, controllers: Sequence[CachedObject]) -> Progress | None:
     """Return the progress of the controllers that run to completion, if there are any."""
-    found = (_load(name).progress(controllers) for name in BACKENDS)
+    found = (_load(name).progress(controllers) for name in traits.backends)
     return next((each for each in found if each is not None), None)
 
 

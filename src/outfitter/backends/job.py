@@ -23,7 +23,7 @@ from outfitter.render.scheduling import kueue_owned
 from outfitter.snapshot import CachedObject
 
 BACKOFF_LIMIT: Final = 6
-_NO_FAULT: Final = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+NO_FAULT: Final = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
 """A drained, preempted or evicted pod costs no attempt."""
 _RESULTS: Final = {"Complete": "Completed", "Failed": "Failed"}
 
@@ -97,7 +97,7 @@ def job_spec(run: Run) -> dict[str, Any]:
         "suspend": run.request.stopped or kueue_owned(run.pods),
         "podReplacementPolicy": "Failed",
         # The API server accepts it only for pods whose containers are not started again.
-        "podFailurePolicy": None if restarts_in_place else {"rules": [dict(_NO_FAULT)]},
+        "podFailurePolicy": None if restarts_in_place else {"rules": [dict(NO_FAULT)]},
     }
 
 

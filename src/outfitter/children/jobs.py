@@ -11,14 +11,14 @@ from outfitter.naming import short_hash
 
 Body = Mapping[str, Any]
 
-FIXED: Final = ("template", "completions", "completionMode", "podFailurePolicy", "selector")
+FIXED: Final = ("template", "completions", "completionMode", "podFailurePolicy", "selector", "successPolicy")
 """Fields that a Job that has started never changes."""
 _PLACEMENT: Final = ("nodeSelector", "affinity", "tolerations", "schedulingGates")
 
 
 def digest(spec: Body) -> str:
     """Return a digest of everything that a Job cannot change after its start."""
-    return _digest({name: spec.get(name) for name in FIXED})
+    return _digest(_fixed(spec))
 
 
 def program(spec: Body) -> str:
@@ -26,7 +26,11 @@ def program(spec: Body) -> str:
 
     Resources of a stopped Job can change since Kubernetes 1.36.
     """
-    return _digest({**{name: spec.get(name) for name in FIXED}, "template": _without_placement(spec["template"])})
+    return _digest({**_fixed(spec), "template": _without_placement(spec["template"])})
+
+
+def _fixed(spec: Body) -> dict[str, Any]:
+    return {name: spec.get(name) for name in FIXED if name != "successPolicy" or spec.get(name)}
 
 
 def has_run(job: Body) -> bool:

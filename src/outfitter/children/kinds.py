@@ -16,6 +16,7 @@ from outfitter.children.projection import Body, Projection
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.observe.claims import observe_claim
 from outfitter.observe.controllers import observe_deployment, observe_job, observe_stateful_set
+from outfitter.observe.groups import observe_group
 from outfitter.observe.state import Observation
 from outfitter.settings import Settings
 
@@ -139,6 +140,24 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         immutable=Immutable(
             ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate"
         ),
+    ),
+    ChildKind(
+        "JobSet", "jobset.x-k8s.io", "v1alpha2", "jobsets",
+        verbs=_ALL,
+        why="runs distributed trainings; get: managedFields are read before a change",
+        watch=_OWNED,
+        readiness=observe_group,
+        optional=True,
+        dispensable=True,
+    ),
+    ChildKind(
+        "MPIJob", "kubeflow.org", "v2beta1", "mpijobs",
+        verbs=_ALL,
+        why="runs distributed trainings with MPI; get: managedFields are read before a change",
+        watch=_OWNED,
+        readiness=observe_group,
+        optional=True,
+        dispensable=True,
     ),
     ChildKind(
         "HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers",

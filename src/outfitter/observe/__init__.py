@@ -7,9 +7,9 @@ from outfitter.observe.diagnosis import crashed, diagnose, limits_added, not_end
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.events import newest_message
 from outfitter.observe.fields import FieldNames, field_names
-from outfitter.observe.pods import PodSummary, observe_pods, phase, preempted
+from outfitter.observe.pods import PodSummary, condition, observe_pods, phase, preempted
 from outfitter.observe.refusals import refusal
-from outfitter.observe.state import READY, UNSEEN, Observation, State, failed
+from outfitter.observe.state import READY, UNSEEN, Observation, State, failed, progressing
 
 __all__ = [
     "READY",
@@ -18,6 +18,7 @@ __all__ = [
     "Observation",
     "PodSummary",
     "State",
+    "condition",
     "crashed",
     "diagnose",
     "diagnose_claim",
@@ -32,5 +33,6 @@ __all__ = [
     "observe_run",
     "phase",
     "preempted",
+    "progressing",
     "refusal",
 ]

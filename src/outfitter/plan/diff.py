@@ -20,7 +20,7 @@ from outfitter.naming import (
     LABEL_RETAINED,
     keeps_data,
 )
-from outfitter.plan.job_change import job_change
+from outfitter.plan.job_change import group_change, job_change
 from outfitter.plan.writes import Apply, Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, foreign_name, note, stalled, waiting
 from outfitter.reasons import Reason
@@ -155,8 +155,8 @@ def _change(manifest: Mapping[str, Any], want: dict[str, Any], found: CachedObje
         return Delete(found) if want["revision"] > live["revision"] else None
     if found.kind == "PersistentVolumeClaim":
         return _claim(manifest, want, found)
-    if found.kind == "Job" and ANNOTATION_FIXED in want["metadata"]["annotations"]:
-        return job_change(want, found)
+    if ANNOTATION_FIXED in want["metadata"]["annotations"]:
+        return (job_change if found.kind == "Job" else group_change)(want, found)
     same = (live["metadata"].get("annotations") or {}).get(ANNOTATION_DIGEST) == want["metadata"]["annotations"][
         ANNOTATION_DIGEST
     ]

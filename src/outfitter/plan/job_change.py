@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from outfitter.canonical import covers
+from outfitter.children import groups
 from outfitter.children.jobs import FIXED, has_run
 from outfitter.naming import (
+    ANNOTATION_ATTEMPT,
     ANNOTATION_FIXED,
     ANNOTATION_PROGRAM,
     ANNOTATION_RESTARTED_AT,
     ANNOTATION_STOPPED_REVISION,
     KUEUE_QUEUE,
 )
+from outfitter.observe.groups import suspended
 from outfitter.plan.writes import Apply, Delete, Write
 from outfitter.snapshot import CachedObject
 
@@ -28,7 +31,7 @@ _OF_SERVER: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")  # be
 def job_change(want: dict[str, Any], found: CachedObject) -> Write | None:
     """Return the write that brings a Job closer to its manifest; None where it fits, or has to be waited for."""
     live = found.body
-    if _restart(want) != _restart(live):
+    if _restart(want) != _restart(live) or _attempt(want) != _attempt(live):
         return Delete(found)
     stopped = ANNOTATION_STOPPED_REVISION in _annotations(live)
     starts = ANNOTATION_STOPPED_REVISION not in _annotations(want)
@@ -40,6 +43,28 @@ def job_change(want: dict[str, Any], found: CachedObject) -> Write | None:
         if stopped or not has_run(live):
             return Delete(found)
     kept = _left_to_kueue(_as_it_runs(want, live), live)
+    same = covers({name: value for name, value in kept.items() if name not in ("apiVersion", "kind")}, live)
+    return None if same else Apply(kept, found.uid)
+
+
+def group_change(want: dict[str, Any], found: CachedObject) -> Write | None:
+    """Return the write that brings a JobSet or MPIJob closer to its manifest; None where it fits, or has to wait."""
+    live, asked = found.body, _annotations(want)
+    has = _annotations(live)
+    if asked.get(ANNOTATION_RESTARTED_AT, "") != has.get(ANNOTATION_RESTARTED_AT, ""):
+        return Delete(found)
+    stopped = ANNOTATION_STOPPED_REVISION in has
+    if ANNOTATION_STOPPED_REVISION not in asked and asked[ANNOTATION_FIXED] != has.get(ANNOTATION_FIXED):
+        if stopped and not groups.settled(live):
+            return None
+        if stopped or not groups.has_run(live):
+            return Delete(found)
+    names = want["spec"].keys() & live["spec"].keys() - {"suspend"}
+    spec = groups.with_suspend({name: live["spec"][name] for name in names}, want["spec"])
+    if KUEUE_QUEUE in (want["metadata"].get("labels") or {}) and not suspended(live["spec"]):
+        spec = groups.without_suspend(spec)
+    marks = {ANNOTATION_FIXED: has[ANNOTATION_FIXED]} if ANNOTATION_FIXED in has else {}
+    kept = {**want, "metadata": {**want["metadata"], "annotations": {**asked, **marks}}, "spec": spec}
     same = covers({name: value for name, value in kept.items() if name not in ("apiVersion", "kind")}, live)
     return None if same else Apply(kept, found.uid)
 
@@ -79,6 +104,10 @@ def _settled(live: Body) -> bool:
 
 def _annotations(body: Body) -> Body:
     return body["metadata"].get("annotations") or {}
+
+
+def _attempt(job: Body) -> str:
+    return str(_annotations(job).get(ANNOTATION_ATTEMPT, ""))
 
 
 def _restart(job: Body) -> str:

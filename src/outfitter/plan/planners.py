@@ -16,7 +16,6 @@ from outfitter.plan.policy import plan_policy
 from outfitter.plan.template import plan_template
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
-from outfitter.policy.capabilities import ASSET, unsupported
 from outfitter.render.placement import user_labels
 from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
@@ -54,8 +53,6 @@ def plan(reader: Reader, resource: Resource) -> Plan:
     planned = replace(planned, status=replace(planned.status, facts=facts))
     problems = [*reaches_nothing(reader, resource)]
     if kind_of(resource.live.kind).asset:
-        # The copies and claims of an asset follow its other fields as before.
-        problems += unsupported(resource.body["spec"], ASSET, reader.settings)
         problems += user_labels(getattr(resource.model.spec, "labels", ()), reader.settings)[1]
     if not problems:
         return planned

@@ -45,6 +45,19 @@ def _supported_types(candidate: Candidate) -> Iterator[Problem]:
     return type_conflicts(candidate.resolved.assets, candidate.request.type)
 
 
+def _frameworks(candidate: Candidate) -> Iterator[Problem]:
+    """Yield the assets that are for another framework: each once, at the first field that names it."""
+    framework = getattr(candidate.resolved.spec, "distributed_framework", None)
+    first: dict[Key, AssetUse] = {}
+    for use in candidate.resolved.assets if framework else ():
+        first.setdefault(use.asset.key, use)
+    for asset, field in first.values():
+        only = asset.model.spec.distributed_framework if isinstance(asset.model.spec, AssetSpec) else None
+        if only not in (None, framework):
+            text = f"{asset.key} is for {only}, not {framework}. Use another {asset.live.kind}."
+            yield stalled(Reason.TYPE_NOT_SUPPORTED, text, field)
+
+
 def _user_override(candidate: Candidate) -> Iterator[Problem]:
     environment, request = candidate.resolved.environment, candidate.request
     if environment is None or request.own_definition:
@@ -195,6 +208,7 @@ def _capabilities(candidate: Candidate) -> Iterator[Problem]:
 
 BUILTIN: Final = (
     Check("supported-types", _supported_types),
+    Check("supported-frameworks", _frameworks),
     Check("user-override", _user_override),
     Check("not-for-serving", _not_for_serving),
     Check("elevation", _elevation),

@@ -52,7 +52,6 @@ REQUEST_METRICS: Final = Capability(
     "The metric needs a backend that counts requests, and none is configured.",
     "Use cpu, memory or a metric of the pods.",
 )
-DISTRIBUTED: Final = Capability("No kind of distributed workload is supported, so the field restricts nothing.")
 BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")
 SHARED_VOLUMES: Final = Capability("One volume for several namespaces is not supported.")
 SHARED_SOURCES: Final = Capability(SHARED_VOLUMES.lacks, "Create a new DataSource without the field.")
@@ -117,8 +116,6 @@ ARTIFACT: Final = (
     Field("containerGroups[].containers[].environmentVars[].source", TOKENS, only=("apiToken",)),
 )
 """Fields of the containers of an Artifact."""
-ASSET: Final = (Field("distributedFramework", DISTRIBUTED),)
-"""Fields of every kind of asset."""
 REPOSITORY: Final = (Field("sharedRoles", SHARED_ROLES),)
 """Fields of an ArtifactRepository."""
 

@@ -73,3 +73,7 @@ class EffectivePolicy:
     workload_type: str
     sections: Mapping[str, Section]
     """Key is the section: empty, or worker and master of a distributed workload."""
+
+    def only(self, section: str) -> EffectivePolicy:
+        """Return what it says about one section, as a policy for that part of a workload alone."""
+        return EffectivePolicy(self.workload_type, {"": self.sections[section]})

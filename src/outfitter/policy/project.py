@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -154,7 +154,13 @@ class ProjectPolicies:
     reader: Reader
     violations: list[Violation] = field(default_factory=list)
     imposed: tuple[Resource, ...] = ()
+    section: str = ""
+    """worker or master of a distributed workload, otherwise empty."""
     _counts: InForce | None = None
+
+    def of(self, section: str) -> ProjectPolicies:
+        """Return the policies of a section of a distributed workload; violations of all sections are in one list."""
+        return ProjectPolicies(self.reader, self.violations, section=section)
 
     def apply(self, request: WorkloadRequest, merged: Merged, attached: Sequence[Volume], found: Found) -> Merged:
         """Return the submission with the defaults of the policies; what they refuse is added to `found`."""
@@ -166,6 +172,8 @@ class ProjectPolicies:
         if counts.invalid:
             found.problems += invalid_problems(counts.invalid)
             return merged
+        if self.section:
+            counts = replace(counts, policy=counts.policy.only(self.section))
         self._counts = counts
         section = counts.policy.sections[""]
         given = submission(request, merged)
@@ -238,7 +246,8 @@ class ProjectPolicies:
         """Report violations, unless a layer of the submission is missing: it may set what they are about."""
         if lacks_asset(found):
             return
-        self.violations += violations
+        prefix = f"{self.section}." if self.section else ""
+        self.violations += [replace(item, field=f"{prefix}{item.field}") for item in violations]
         for item in violations:
             own = root == "spec"
             problem = violation_problem(item) if own else stalled(Reason.POLICY_VIOLATION, str(item), root)
@@ -298,7 +307,7 @@ def _result(request: WorkloadRequest, merged: Merged, given: Mapping[str, Any], 
     fields: dict[str, Any] = deepcopy(dict(verdict.effective))
     _drop_imposed(fields, verdict)
     without_connection(fields, given)
-    fields = without_partial_defaults(request.traits.kind, fields, given)
+    fields = without_partial_defaults(request.traits.spec, fields, given)
     if request.autoscaling is not None and "autoscaling" in fields:
         own = request.autoscaling.to_dict()  # never frozen by a revision
         fields["autoscaling"] = {name: value for name, value in fields["autoscaling"].items() if name not in own}

@@ -14,6 +14,7 @@ class PodSet:
     `name` is that of their container group; `label` its label in selectors, if the group had another name before.
     `recreate`: an old pod must end before a new one starts. `deadline`: seconds in which a new pod must become ready.
     `controller_labels`: for the object that creates them. `devices`: the specs of its ResourceClaimTemplates by name.
+    `count`: the number of pods of a group whose pods have ranks.
     `protocol`: that of a connection of type ServingPort; revisions of 0.1 have none, and their Services keep http.
     """
 
@@ -26,6 +27,7 @@ class PodSet:
     label: str | None = None
     controller_labels: Mapping[str, str] = field(default_factory=dict)
     devices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    count: int = 1
 
     @property
     def key(self) -> str:
@@ -44,6 +46,7 @@ class PodSet:
             **({"label": self.label} if self.key != self.name else {}),
             **({"controller_labels": self.controller_labels} if self.controller_labels else {}),
             **({"devices": self.devices} if self.devices else {}),
+            **({"count": self.count} if self.count != 1 else {}),
         }
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,11 +42,12 @@ class Rendered:
     problems: tuple[Problem, ...]
 
 
-def pods(resolved: Resolved, settings: Settings) -> Rendered:
-    """Return the pod template of every container group. Origins of the first group have no prefix."""
+def pods(resolved: Resolved, settings: Settings, added: Sequence[PodPatch] = ()) -> Rendered:
+    """Return the pod template of every container group, with `added`. Origins of the first group have no prefix."""
     live = resolved.request.resource.live
     exposure = connection.endpoints(resolved.spec, live.name, live.namespace, settings)
-    exposure = in_one_service(exposure, resolved.groups[0].containers[0].port)
+    if not resolved.request.traits.grouped:  # the Service of a group leads to all its pods
+        exposure = in_one_service(exposure, resolved.groups[0].containers[0].port)
     problems: list[Problem] = []
     origins: dict[str, str] = {}
     groups = []
@@ -58,7 +59,7 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
             patches.append(PodPatch(label(resolved.request.resource), ports=ports, of=main.name))
         gpus = gpu.render(_gpu_uses(resolved, group), resolved.request.name, settings)
         assembled = assemble(
-            [*patches, *gpus.patches, *_scheduling(resolved, group, settings), _fixed(resolved, group)]
+            [*patches, *gpus.patches, *_scheduling(resolved, group, settings), *added, _fixed(resolved, group)]
         )
         problems += [*found, *gpus.problems, *assembled.problems]
         prefix = "" if number == 0 else f"groups[{group.name}]."

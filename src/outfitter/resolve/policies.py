@@ -19,6 +19,9 @@ class Policies(Protocol):
     def imposed(self) -> Sequence[Resource]:
         """DataSources to mount into the workload, known once the policies were applied."""
 
+    def of(self, section: str) -> Policies:
+        """Return the policies of a section of a distributed workload."""
+
     def apply(self, request: WorkloadRequest, merged: Merged, attached: Sequence[Volume], found: Found) -> Merged:
         """Return the submission with the defaults of the policies; what they refuse is added to `found`.
 

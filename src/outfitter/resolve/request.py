@@ -26,6 +26,7 @@ _NOT_INLINE = frozenset(
         "containerGroups",
         "description",
         "displayName",
+        "masterSpec",
     }
 )
 _LONGEST_MARK = 256
@@ -59,6 +60,8 @@ class WorkloadRequest:
     """Fields that the template gives."""
     halted: Mapping[str, Any] | None = None
     """Why Outfitter stopped it although `suspend` is false."""
+    attempt: int = 1
+    """Number of the start of all pods of a group."""
     author: Author = field(default_factory=Author)
     """Who wrote what is to run."""
     template_assets: frozenset[str] = frozenset()

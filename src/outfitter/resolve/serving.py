@@ -14,6 +14,7 @@ from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
 from outfitter.resolve.credentials import usable_key
+from outfitter.resolve.distributed import resolve_distributed
 from outfitter.resolve.groups import PlacedGroup, place_groups
 from outfitter.resolve.layers import Layer, compute_layer, own_layers
 from outfitter.resolve.login import as_login, uses_login, with_login
@@ -63,6 +64,8 @@ class _Context:
 
 def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve a workload of any kind."""
+    if request.traits.grouped:
+        return resolve_distributed(reader, request, policies)
     if request.artifact is None and not request.own_artifact:
         return resolve_workload(reader, request, policies)
     found = Found(requester(request))

@@ -90,6 +90,8 @@ class Resolved:
     missing_cache: CacheRequest | None = None
     outgrown_cache: CachedObject | None = None  # to create again with what its workload asks for now
     scheduling: Scheduling = NOT_SCHEDULED
+    master: Resolved | None = None
+    """The master of a distributed workload; the rest is about its workers."""
 
     @property
     def incomplete(self) -> bool:
@@ -158,7 +160,7 @@ def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spe
 
 def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) -> Iterator[Problem]:
     """Yield contradictions of the merged submission, and with `complete` its missing fields."""
-    missing = incomplete(traits.kind, merged.fields) if complete else ()
+    missing = incomplete(traits.spec, merged.fields) if complete else ()
     for error in (*missing, *runtime_violations(merged.fields)):
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
 

@@ -1,6 +1,7 @@
 """Statuses of objects, composed from problems and observations."""
 
 from outfitter.status.compose import (
+    OtherCondition,
     StatusInput,
     compose,
     deleting,
@@ -17,6 +18,7 @@ from outfitter.status.installation import manager_of, marked, marks_first
 from outfitter.status.outcome import outcome
 
 __all__ = [
+    "OtherCondition",
     "StatusInput",
     "compose",
     "deleting",

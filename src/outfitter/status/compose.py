@@ -17,6 +17,16 @@ from outfitter.reasons import Level, Reason
 
 
 @dataclass(frozen=True)
+class OtherCondition:
+    """A condition of a kind beside Ready, Reconciling and Stalled: a fact that is no problem."""
+
+    type: str
+    reason: Reason
+    message: str
+    holds: bool
+
+
+@dataclass(frozen=True)
 class StatusInput:
     """The result of a reconciliation, from which a status is composed.
 
@@ -31,6 +41,7 @@ class StatusInput:
     problems: tuple[Problem, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     targets: tuple[int, int] = (0, 1)
+    others: tuple[OtherCondition, ...] = ()
 
 
 def timestamp(now: datetime) -> str:
@@ -146,14 +157,15 @@ def _conditions(
     ready = draft.ready and worst is None
     reason = str(worst.reason if worst else draft.reason)
     message = (worst.text if worst else printable(draft.message) or _failed_projects(draft))[:MESSAGE_LIMIT]
-    wanted = [(READY, "True" if ready else "False")]
+    wanted = [(READY, "True" if ready else "False", reason, message)]
     if worst and worst.level is Level.STALLED:
-        wanted.append((STALLED, "True"))
+        wanted.append((STALLED, "True", reason, message))
     elif not ready:
-        wanted.append((RECONCILING, "True"))
+        wanted.append((RECONCILING, "True", reason, message))
+    wanted += [(item.type, str(item.holds), str(item.reason), item.message) for item in draft.others]
     before = {item["type"]: item for item in previous}
     result = []
-    for kind, state in wanted:
+    for kind, state, reason, message in wanted:
         old = before.get(kind)
         since = old["lastTransitionTime"] if old and old["status"] == state else now
         result.append(

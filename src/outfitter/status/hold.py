@@ -14,12 +14,12 @@ def hold(
 ) -> float | None:
     """Seconds for which the new status is to be held back; None where it is to be written.
 
-    Only a loss of readiness is held back: the same spec and revision, Ready before, not stopped by Outfitter, and
+    Only a loss of readiness is held back: the same spec, revision and run, Ready before, not stopped by Outfitter, and
     nothing for a user to fix.
     `since`: when the object was first seen unready, None for now. `seconds`: the grace period.
     """
     same_inputs = all(
-        previous.get(field) == status.get(field) for field in ("observedGeneration", "revision", "halted")
+        previous.get(field) == status.get(field) for field in ("observedGeneration", "revision", "halted", "run")
     )
     loses_readiness = is_ready(previous) and not is_ready(status) and not is_stalled(status)
     if not (same_inputs and loses_readiness):

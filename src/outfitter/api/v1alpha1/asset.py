@@ -87,8 +87,8 @@ class AssetSpec(Model):
     NimCache counts as inference. Default: all.
     """
     distributed_framework: Literal["MPI", "PyTorch", "TF", "XGBoost", "JAX"] | None = None
-    """The only distributed framework that may use this asset. Default: any. Rejected with reason Unsupported: no
-    kind of distributed workload exists yet.
+    """The only distributed framework that may use this asset; others are rejected with reason TypeNotSupported.
+    Default: any.
     """
 
 

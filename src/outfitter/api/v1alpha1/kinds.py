@@ -1,6 +1,7 @@
 """The list of kinds of the API."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from outfitter.api.base import CustomResource
 from outfitter.api.v1alpha1.artifact import Artifact
@@ -8,6 +9,7 @@ from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.credential import Credential
 from outfitter.api.v1alpha1.datasource import DataSource
+from outfitter.api.v1alpha1.distributedtraining import DistributedTraining, DistributedTrainingSpec
 from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
@@ -29,12 +31,14 @@ class WorkloadTraits:
     """The kind whose rules its merged submission follows."""
     spec: type[WorkloadFields]
     """The model of its merged submission."""
-    backend: str
-    """The module of `outfitter.backends` that renders and observes its controllers."""
+    backends: tuple[str, ...]
+    """The modules of `outfitter.backends` that can render and observe its controllers, the usual one first."""
     serves: bool = False
     """Answers requests: container groups, a serving port, a deadline for readiness."""
     scales: bool = False
     """The number of its pods is a field of the spec."""
+    grouped: bool = False
+    """Its pods know each other by name, and have a rank."""
     ends: bool = False
     """Its pods always run to completion. Those of a workspace do where its restartPolicy says so."""
 
@@ -73,9 +77,17 @@ class Kind:
         return ("outfitter", "assets") if self.asset else ("outfitter",)
 
 
-_WORKSPACE = WorkloadTraits("workspace", "Workspace", WorkspaceSpec, "statefulset")
-_TRAINING = WorkloadTraits("training", "Training", TrainingSpec, "job", ends=True)
-_INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, "deployment", serves=True, scales=True)
+_WORKSPACE = WorkloadTraits("workspace", "Workspace", WorkspaceSpec, ("statefulset", "job"))
+_TRAINING = WorkloadTraits("training", "Training", TrainingSpec, ("job",), ends=True)
+_DISTRIBUTED = WorkloadTraits(
+    "distributed",
+    "DistributedTraining",
+    DistributedTrainingSpec,
+    ("native", "jobset", "kubeflow"),
+    grouped=True,
+    ends=True,
+)
+_INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, ("deployment",), serves=True, scales=True)
 
 KINDS: tuple[Kind, ...] = (
     Kind("Environment", "environments", ("envr",), Environment, asset=True, runs=_WORKSPACE),
@@ -86,6 +98,15 @@ KINDS: tuple[Kind, ...] = (
     Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
     Kind("Training", "trainings", ("trn",), Training, workload=True, runs=_TRAINING, added_later=True),
+    Kind(
+        "DistributedTraining",
+        "distributedtrainings",
+        ("dtrn",),
+        DistributedTraining,
+        workload=True,
+        runs=_DISTRIBUTED,
+        added_later=True,
+    ),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
     Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),
     Kind(
@@ -132,13 +153,16 @@ _ENDING = ("OnFailure", "Never")
 
 def runs_to_end(traits: WorkloadTraits, spec: WorkloadFields) -> bool:
     """Return whether the pods of a merged submission run to completion."""
-    return traits.ends or (traits.backend == "statefulset" and spec.restart_policy in _ENDING)
+    return traits.ends or ("job" in traits.backends and spec.restart_policy in _ENDING)
 
 
-def backend_name(traits: WorkloadTraits, spec: WorkloadFields) -> str:
+def backend_name(traits: WorkloadTraits, spec: Any) -> str:
     """Return the module of `outfitter.backends` that runs a merged submission."""
-    return "job" if runs_to_end(traits, spec) and traits.backend == "statefulset" else traits.backend
+    chosen = getattr(spec, "backend", None)
+    if chosen in traits.backends:
+        return str(chosen)
+    return "job" if "job" in traits.backends and runs_to_end(traits, spec) else traits.backends[0]
 
 
-BACKENDS: tuple[str, ...] = tuple(sorted({traits.backend for traits in _BY_TYPE.values()}))
+BACKENDS: tuple[str, ...] = tuple(sorted({name for traits in _BY_TYPE.values() for name in traits.backends}))
 """The modules of `outfitter.backends` that some kind uses."""

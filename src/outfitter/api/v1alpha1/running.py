@@ -117,12 +117,14 @@ class RunningStatus(PodsStatus, Phased):
 
 
 class RunRecord(Model):
-    """The run of a workload that ends. Each run has one Job; a Job that is gone is not created again."""
+    """The run of a workload that ends. What runs its pods is not created again once it is gone."""
 
     revision: StatusName
     """The ControllerRevision that it runs."""
-    uid: StatusName
-    """The uid of its Job."""
+    uid: StatusName = ""
+    """The uid of its Job, or of what else creates its pods; absent between two attempts."""
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """Number of the start of all pods of a distributed training; absent for the first."""
     restarted_at: Annotated[str, Field(max_length=256)] = ""
     """Value of the annotation `outfitter.dev/restartedAt` when it started. Another value starts another run."""
     result: Literal["Completed", "Failed"] | None = None

@@ -1,7 +1,8 @@
 """The policies `policy-TYPE`: a workload keeps the rules of its project when it is written.
 
 The operator judges the whole submission when it makes a revision. The API server only sees inline fields, so every
-check here is one that no asset, template or default can satisfy; an error of an expression lets the object pass.
+check here is one that no asset, template or default can satisfy; an error of an expression lets the object pass. Of a
+distributed workload only the workers are judged here: a policy has no room for the master too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import API_VERSION, GROUP, KINDS
 from outfitter.api.v1alpha1.inference import OF_THE_ARTIFACT
-from outfitter.api.v1alpha1.policyfields import IDS, NOT_IN_POLICIES, SOURCE_OF_IDS, PolicyField, policy_fields
+from outfitter.api.v1alpha1.policyfields import (
+    IDS,
+    NOT_IN_POLICIES,
+    SECTIONS,
+    SOURCE_OF_IDS,
+    PolicyField,
+    policy_fields,
+)
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
 from outfitter.codegen.admission.policy_items import ItemVariables, Variable, has_path, path_or
 from outfitter.codegen.admission.policy_terms import terms
@@ -30,10 +38,18 @@ def workload_types() -> dict[str, str]:
     return {kind.runs.name: kind.plural for kind in KINDS if kind.workload and kind.runs is not None}
 
 
+def _section(workload_type: str) -> str:
+    """Return the section of the fields of `spec`."""
+    return "" if "" in SECTIONS[workload_type] else "worker"
+
+
 def policy_spec(workload_type: str) -> dict[str, Any]:
     """Return the spec of the policy for one type of workload."""
     has_artifact = "artifact" in _reference_fields(workload_type)
-    variables = [*_sight(has_artifact=has_artifact), *_judgement(workload_type, has_artifact=has_artifact)]
+    variables = [
+        *_sight(_section(workload_type), has_artifact=has_artifact),
+        *_judgement(workload_type, has_artifact=has_artifact),
+    ]
     shown_by = f"kubectl get effectivepolicy {workload_type} -n ' + request.namespace + ' -o yaml"
     intro = "object.kind + ' ' + object.metadata.name + ' breaks the policies of its project: '"
     return {
@@ -76,7 +92,7 @@ def _reference_fields(workload_type: str) -> list[str]:
 
 def _changed(workload_type: str) -> str:
     """CEL: whether an update changes what policies are about, or resumes. To stop and to scale is always allowed."""
-    heads = {path.partition(".")[0] for path in policy_fields(workload_type)} - NOT_IN_POLICIES
+    heads = {path.partition(".")[0] for path in policy_fields(workload_type, _section(workload_type))} - NOT_IN_POLICIES
     names = sorted({*heads, *_reference_fields(workload_type)})
     differ = [f"object.spec.?{name} != oldObject.spec.?{name}" for name in names]
     suspended = f"({has_value('{0}.spec.suspend')} && {{0}}.spec.suspend)"
@@ -84,7 +100,7 @@ def _changed(workload_type: str) -> str:
     return f"request.operation == 'CREATE' || ({resumed}) || {' || '.join(differ)}"
 
 
-def _sight(*, has_artifact: bool) -> Iterator[Variable]:
+def _sight(section: str, *, has_artifact: bool) -> Iterator[Variable]:
     """Variables: whether assets, a template or an artifact can give values that are not inline."""
     assets = "object.spec.assets"
     given = [has_values(assets, (name,)) for name in ("environment", "compute")]
@@ -93,7 +109,9 @@ def _sight(*, has_artifact: bool) -> Iterator[Variable]:
     yield {"name": "references", "expression": " || ".join(refs)}
     yield {"name": "allInline", "expression": f"!variables.references && !{has_value(assets)}"}
     for name in ("rules", "defaults"):
-        yield {"name": name, "expression": f"dyn(has(params.spec.{name}) ? dyn(params.spec.{name}) : {{}})"}
+        place = f"params.spec.{name}.{section}" if section else f"params.spec.{name}"
+        there = has_values("params.spec", (name, section)) if section else f"has(params.spec.{name})"
+        yield {"name": name, "expression": f"dyn({there} ? dyn({place}) : {{}})"}
     if has_artifact:
         yield {"name": "fromArtifact", "expression": has_value("object.spec.artifact")}
 
@@ -102,7 +120,7 @@ def _judgement(workload_type: str, *, has_artifact: bool) -> Iterator[Variable]:
     """Variables: the entries of each value type, and the texts about all that is broken."""
     entries: dict[str, list[str]] = {}
     texts: list[str] = []
-    for table in policy_fields(workload_type).values():
+    for table in policy_fields(workload_type, _section(workload_type)).values():
         guard = "variables.fromArtifact" if has_artifact and table.path.partition(".")[0] in _OF_CONTAINERS else ""
         if table.type != "itemized":
             entries.setdefault(table.type, []).append(_entry(table, guard))

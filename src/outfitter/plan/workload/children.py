@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from outfitter.api.v1alpha1 import traits_of
 from outfitter.backends import Backend, Run, backend_of
 from outfitter.observe import phase
 from outfitter.plan.workload.ending import Ending, failed_and_stopped
@@ -54,7 +55,7 @@ def _may_run(
     run: Run, revision: Revision, backend: Backend, observed: ObservedState, ending: Ending | None, *, refused: bool
 ) -> bool:
     """Return whether the controllers of a workload are to exist."""
-    if _another_runs(backend, observed):
+    if _another_runs(run, backend, observed):
         return False
     if ending is None:
         return True
@@ -67,17 +68,33 @@ def _may_run(
     return made or not (refused or revision.restarted_at != run.request.restarted_at)
 
 
-def _another_runs(backend: Backend, observed: ObservedState) -> bool:
-    """Return whether a controller of another kind, or a pod of one, is still there: two would use the same volumes."""
+def _another_runs(run: Run, backend: Backend, observed: ObservedState) -> bool:
+    """Return whether a controller of another kind, or a pod of one, is still there: two would use the same volumes.
+
+    The names of a group belong to its pods, so that those of a former attempt must be gone.
+    """
     if any(live.kind not in backend.controllers for live in observed.controllers):
         return True
+    pods = [pod for pod in observed.pods if phase(pod) not in ("Failed", "Succeeded")]
+    if run.request.traits.grouped:
+        uids = {live.uid for live in observed.controllers}
+        return "Job" in backend.controllers and any(pod.controller not in uids for pod in pods)
     kinds = {"StatefulSet", "Job"} - set(backend.controllers)
-    pods = (pod for pod in observed.pods if phase(pod) not in ("Failed", "Succeeded"))
     references = (ref for pod in pods for ref in pod.body["metadata"].get("ownerReferences") or ())
     return any(ref.get("controller") and ref["kind"] in kinds for ref in references)
 
 
-def kept(observed: ObservedState, ending: Ending | None) -> Iterator[Manifest]:
-    """Yield the controllers of a run that is over: they stay as they are for a while, with their pods and logs."""
-    if ending is not None and ending.result and not ending.expired:
-        yield from ({"kind": live.kind, "metadata": live.body["metadata"]} for live in observed.controllers)
+def kept(observed: ObservedState, revision: Revision, ending: Ending | None) -> Iterator[Manifest]:
+    """Yield the controllers of a run that is over: they stay as they are for a while, with their pods and logs.
+
+    Those of a group stay as cleanPodPolicy says.
+    """
+    if ending is None or not ending.result or ending.expired:
+        return
+    policy = getattr(revision.spec, "clean_pod_policy", None) or "Running"
+    grouped = traits_of(revision.type).grouped
+    for live in observed.controllers:
+        active = live.kind == "Job" and bool((live.body.get("status") or {}).get("active"))
+        goes = (policy == "Running" and active) or (policy == "All" and not ending.unwritten)
+        if not (grouped and goes):
+            yield {"kind": live.kind, "metadata": live.body["metadata"]}

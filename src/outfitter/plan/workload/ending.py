@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from outfitter.api.v1alpha1 import runs_to_end
+from outfitter.api.v1alpha1 import runs_to_end, traits_of
 from outfitter.backends import Progress, progress
 from outfitter.observe import Observation, failed
 from outfitter.plan.workload.revision import Revision
@@ -25,6 +25,8 @@ COMPLETED: Final = "Completed"
 FAILED: Final = "Failed"
 CHILDREN_SECONDS: Final = 30 * 24 * 3600
 """Until the children of a workload that ended are deleted, unless its spec says otherwise."""
+_BACKOFF: Final = 10  # seconds until all pods of a group start again; doubled each time, as the Job controller does
+_LONGEST_BACKOFF: Final = 360
 _CAUSE_LIMIT: Final = 1000  # characters
 _PROGRESS: Final = ("progress", "startTime", "completionTime", "duration")
 
@@ -37,6 +39,13 @@ class Ending:
     facts: Mapping[str, Any]
     expired: bool = False
     """Its children are deleted, because it ended long ago."""
+    unwritten: bool = False
+    """The status does not have the result yet."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Return whether there is something to do once the status is written: clean up, or start another attempt."""
+        return self.unwritten or bool(self.record and not self.result and not self.record.get("uid"))
 
     @property
     def result(self) -> str:
@@ -54,9 +63,12 @@ class Ending:
 
 def seen_run(request: WorkloadRequest, controllers: Sequence[CachedObject]) -> Progress | None:
     """Return the progress of the run that the request asks for: not that of a run before a restart or a stop."""
-    seen = progress(controllers)
+    seen = progress(request.traits, controllers)
     if seen is None or seen.restarted_at != request.restarted_at:
         return None
+    ours = any(live.kind == "Job" for live in controllers)  # another controller counts its attempts itself
+    if ours and seen.attempt < int(recorded(request).get("attempt") or 1):
+        return None  # an attempt that failed; the next one follows once its Jobs are gone
     return None if seen.result == FAILED and request.suspended else seen
 
 
@@ -76,7 +88,7 @@ def result_of(request: WorkloadRequest, seen: Progress | None) -> str:
 
 def failed_and_stopped(request: WorkloadRequest, controllers: Sequence[CachedObject]) -> bool:
     """Return whether the user stopped a run that had failed: its Job goes, and a start makes another one."""
-    seen = progress(controllers)
+    seen = progress(request.traits, controllers)
     return request.suspended and seen is not None and seen.result == FAILED
 
 
@@ -112,6 +124,8 @@ def fixed(request: WorkloadRequest, current: Revision, new: Revision, seen: Prog
 
 
 def _completions(revision: Revision) -> int:
+    if traits_of(revision.type).grouped:
+        return sum(group.count for group in revision.groups)
     return int(revision.submission.get("completions") or 1)
 
 
@@ -121,31 +135,53 @@ def judge(reader: Reader, request: WorkloadRequest, revision: Revision | None, s
     if revision is not None and not runs_to_end(request.traits, revision.spec) and not record and seen is None:
         return None
     if not record.get("result"):
-        record = _current(request, revision, seen, record)
+        record = _current(reader, request, revision, seen, record)
     facts = _facts(request, revision, seen, kept=bool(record))
     if record.get("reason") == Reason.JOB_DELETED and "completionTime" not in facts:
         facts["completionTime"] = timestamp(reader.now)
-    ended = facts.get("completionTime", "") if record.get("result") else ""
-    return Ending(record, facts, expired=bool(ended) and reader.passed(ended, _keep_seconds(revision)))
+    # Children are deleted once the status has the result: it is all that is left of the run then.
+    ended = facts.get("completionTime", "") if recorded(request).get("result") else ""
+    expired = bool(ended) and reader.passed(ended, _keep_seconds(revision))
+    unwritten = bool(record.get("result")) and not recorded(request).get("result")
+    return Ending(record, facts, expired, unwritten)
 
 
 def _current(
-    request: WorkloadRequest, revision: Revision | None, seen: Progress | None, record: Mapping[str, Any]
+    reader: Reader,
+    request: WorkloadRequest,
+    revision: Revision | None,
+    seen: Progress | None,
+    record: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     """Return the record of a run without a recorded result."""
-    if seen is not None:
-        found = {"revision": seen.revision, "uid": seen.uid, "restartedAt": seen.restarted_at, "result": seen.result}
-        return {name: value for name, value in found.items() if value}
-    if seen is None and revision is not None and record.get("revision") == revision.name and not request.stopped:
+    if seen is not None and seen.partial and record.get("uid") and not seen.result:
         return _lost(request, record)
+    if seen is not None:
+        again = seen.again and reader.passed(seen.ended, min(_BACKOFF * 2 ** (seen.attempt - 1), _LONGEST_BACKOFF))
+        found = {
+            "revision": seen.revision,
+            "uid": "" if again or seen.partial else seen.uid,
+            "restartedAt": seen.restarted_at,
+            "attempt": seen.attempt + (1 if again else 0),
+            "result": seen.result,
+        }
+        return {name: value for name, value in found.items() if value and (name, value) != ("attempt", 1)}
+    if revision is not None and record.get("revision") == revision.name and not request.stopped:
+        return _lost(request, record) if record.get("uid") else record
     return {}
+
+
+def attempt_of(request: WorkloadRequest, seen: Progress | None) -> int:
+    """Return the number of the start of all pods of a group that is to run: the record says it before it happens."""
+    return max(int(recorded(request).get("attempt") or 1), seen.attempt if seen is not None else 1)
 
 
 def _lost(request: WorkloadRequest, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of a run whose Job was deleted: whether it had ended is not known."""
+    what = f"A Job of {request.name}" if request.traits.grouped else f"Job {request.name}"
     message = (
-        f"Job {request.name} was deleted, and may have done its work. Outfitter does not make it again by itself. To "
-        f"run it again: {restart(request)}"
+        f"{what} was deleted, and may have done its work. Outfitter does not make it again by itself. To run it again: "
+        f"{restart(request)}"
     )
     return {**record, "result": FAILED, "reason": str(Reason.JOB_DELETED), "message": message}
 

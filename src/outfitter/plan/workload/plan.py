@@ -17,10 +17,12 @@ from outfitter.plan.workload.delivery import Delivery, deliver
 from outfitter.plan.workload.ending import (
     COMPLETED,
     Ending,
+    attempt_of,
     judge,
     result_of,
     seen_run,
 )
+from outfitter.plan.workload.group import gang, group_facts
 from outfitter.plan.workload.halting import start_fact, with_halt
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
@@ -45,6 +47,8 @@ from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
 from outfitter.snapshot import Reader
+
+_NEXT_STEP = 0.1  # seconds
 
 
 def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
@@ -114,7 +118,9 @@ def _with_revision(
     scale: Scale,
 ) -> Plan:
     request = with_scaling(request, revision.submission)
-    exposure = connection.endpoints(revision.spec, request.name, request.namespace, reader.settings)
+    request = replace(request, attempt=attempt_of(request, seen_run(request, observed.controllers)))
+    exposed = getattr(revision.spec, "master_spec", None) or revision.spec
+    exposure = connection.endpoints(exposed, request.name, request.namespace, reader.settings)
     if revision.one_service:
         exposure = in_one_service(exposure, revision.groups[0].port)
     run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
@@ -143,7 +149,7 @@ def _with_revision(
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
     status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)
-    facts = {
+    facts: dict[str, Any] = {
         **status.facts,
         **({} if ending else start_fact(reader, request, revision, observed.pods, settled=settled)),
         "author": shown_author(reader, request.resource.live),
@@ -151,23 +157,26 @@ def _with_revision(
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),
         "imposedDataSources": (revision.facts or {}).get("imposedDataSources"),
+        **(group_facts(run, observed, ended=bool(ending and ending.result)) if request.traits.grouped else {}),
         "violations": violation_rows(tuple(dict.fromkeys((*renewal.violations, *scale.violations)))),
         **(scale_facts(request, scale) if request.traits.scales else {}),
     }
     # Everything about a new workload is known in advance, except the node ports that the API server chooses.
     foreseen = not result.live and all(item.type != "NodePort" for item in exposure.inside)
     return Plan(
-        replace(status, facts=facts),
+        replace(status, facts=facts, others=gang(run) if request.traits.grouped else ()),
         (
             *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
             *rollout.unused(
-                prune(reader, request.resource, child_kinds(), [*wanted, *children.kept(observed, ending)]), result
+                prune(reader, request.resource, child_kinds(), [*wanted, *children.kept(observed, revision, ending)]),
+                result,
             ),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),
+        requeue=_NEXT_STEP if ending is not None and ending.goes_on else None,
         # The record of a run names its Job, which the answer of the API server shows.
         replan_after_write=(pending and (not foreseen or ending is not None)) or _cache_again(renewal),
     )

@@ -19,8 +19,9 @@ from outfitter.policy.project import ProjectPolicies
 from outfitter.policy.violation import Violation
 from outfitter.problems import Problem, serious, stalled
 from outfitter.reasons import Reason
-from outfitter.render import workload
+from outfitter.render import distributed, workload
 from outfitter.render.workload import Rendered
+from outfitter.resolve.distributed import of_its_own, placed
 from outfitter.resolve.private import requester
 from outfitter.resolve.references import Found
 from outfitter.resolve.request import WorkloadRequest
@@ -65,7 +66,7 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState, see
     violations = tuple(policies.violations)
     if not resolved.groups or reader.references_only:
         return Renewal(current, problems=resolved.problems, resolved=resolved, violations=violations)
-    rendered = workload.pods(resolved, reader.settings)
+    rendered = (distributed if request.traits.grouped else workload).pods(resolved, reader.settings)
     problems = tuple(_problems(reader, request, resolved, rendered, current))
     if serious(problems) or request.stopped:  # a stopped workload gets its revision when it is started
         return Renewal(current, problems=problems, resolved=resolved, violations=violations)
@@ -124,4 +125,8 @@ def _problems(
     facts = NamespaceFacts(elevation_allowed(reader, request.namespace), enforced_level(reader, request.namespace))
     templates = [group.template for group in rendered.groups]
     candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)
-    yield from evaluate(candidate, BUILTIN)
+    found = evaluate(candidate, BUILTIN)
+    if resolved.master is not None:
+        of_master = evaluate(replace(candidate, resolved=resolved.master), BUILTIN)
+        found += placed(of_master) if of_its_own(resolved) else of_master
+    yield from dict.fromkeys(found)

@@ -97,7 +97,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         _artifact(resolved),
         resolved.facts or None,
         _metadata(resolved, settings),
-        one_service=True,
+        one_service=not resolved.request.traits.grouped,
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
 

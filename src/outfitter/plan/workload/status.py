@@ -127,7 +127,7 @@ def _scale_facts(run: Run, observed: ObservedState) -> dict[str, Any]:
     """
     request = run.request
     group = next((group for group in run.pods if request.follows_replicas(group.name)), None)
-    if len(run.pods) < 2 or group is None:
+    if not request.traits.scales or len(run.pods) < 2 or group is None:
         return {}
     facts = next(item for item in _group_facts(request, run.pods, observed) if item["name"] == group.name)
     labels = group_labels(request.resource.live.kind, request.name, group.key)

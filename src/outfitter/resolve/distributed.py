@@ -1,0 +1,128 @@
+"""A DistributedTraining -> its workers and its master, each resolved like a workload of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from outfitter.api.v1alpha1.distributedtraining import NEEDS_MASTER, DistributedTraining, MasterSpec, WorkersSpec
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Level, Reason
+from outfitter.resolve.policies import Policies
+from outfitter.resolve.references import AssetUse
+from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.workload import Resolved, Spec, resolve_workload
+from outfitter.snapshot import Reader
+
+WORKER: Final = "worker"
+MASTER: Final = "master"
+_OWN: Final = "masterSpec"
+_NOT_INLINE: Final = frozenset(("assets",))
+
+
+def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
+    """Resolve the workers, the master if there is one, and what runs them."""
+    of_workers = replace(request, traits=replace(request.traits, spec=WorkersSpec))
+    workers = replace(resolve_workload(reader, of_workers, policies.of(WORKER)), request=request)
+    master = _master(reader, request, policies.of(MASTER), workers)
+    problems = [*workers.problems, *(master.problems if master else ())]
+    framework = getattr(workers.spec, "distributed_framework", None)
+    if master is None and framework not in (None, "JAX"):
+        problems.append(stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}"))
+    if not any(problem.level > Level.NOTE for problem in problems):
+        chosen = backend(reader, workers.spec)
+        if isinstance(chosen, Problem):
+            problems.append(chosen)
+        else:
+            workers.merged.fields["backend"] = chosen
+    if master is not None and master.request.traits.spec is MasterSpec:
+        workers.merged.fields[_OWN] = master.merged.fields
+        origins = {f"{_OWN}.{path}": origin for path, origin in master.merged.origins.items()}
+        workers.merged.origins.update(origins)
+    spec = request.traits.spec.model_validate(workers.merged.fields) if workers.groups else workers.spec
+    return replace(
+        workers,
+        spec=spec,
+        problems=tuple(dict.fromkeys(problems)),
+        master=master,
+        sources=tuple(dict.fromkeys((*workers.sources, *(master.sources if master else ())))),
+        assets=(*workers.assets, *(master.assets if master else ())),
+        facts=_facts(workers, master),
+    )
+
+
+def _facts(workers: Resolved, master: Resolved | None) -> Mapping[str, Any]:
+    name = "imposedDataSources"
+    names = {*workers.facts.get(name, ()), *(master.facts.get(name, ()) if master else ())}
+    return {**workers.facts, name: sorted(names)} if names else workers.facts
+
+
+def _master(reader: Reader, request: WorkloadRequest, policies: Policies, workers: Resolved) -> Resolved | None:
+    """Return the master: one of its own, or a copy of a worker before any policy; None for a framework without one."""
+    model = request.resource.model
+    assert isinstance(model, DistributedTraining)
+    spec = model.spec.master_spec
+    if spec is None:
+        same = getattr(workers.spec, "master_spec_same_as_worker", False)
+        copy = replace(request, traits=replace(request.traits, spec=WorkersSpec))
+        return resolve_workload(reader, copy, policies) if same else None
+    body: Mapping[str, Any] = request.resource.body["spec"][_OWN]
+    own = replace(
+        request,
+        traits=replace(request.traits, spec=MasterSpec),
+        inline={key: value for key, value in body.items() if key not in _NOT_INLINE},
+        template=None,
+        environment=spec.assets.environment,
+        compute=spec.assets.compute,
+        data_sources=spec.assets.data_sources,
+    )
+    found = resolve_workload(reader, own, policies)
+    return replace(found, problems=tuple(placed(found.problems)), assets=tuple(_named(found.assets)))
+
+
+def of_its_own(resolved: Resolved) -> bool:
+    """Return whether the master has a spec of its own."""
+    return resolved.master is not None and resolved.master.request.traits.spec is MasterSpec
+
+
+def placed(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield problems whose fields are those of masterSpec."""
+    return (replace(problem, field=_place(problem.field)) for problem in problems)
+
+
+def _named(uses: Iterable[AssetUse]) -> Iterator[AssetUse]:
+    return (AssetUse(use.asset, _place(use.field)) for use in uses)
+
+
+def _place(field: str) -> str:
+    own = f"spec.{_OWN}"
+    return field if not field.startswith("spec.") or field.startswith(own) else f"{own}.{field.removeprefix('spec.')}"
+
+
+def backend(reader: Reader, spec: Spec) -> str | Problem:
+    """Return what is to create the pods of a training that starts now."""
+    asked = getattr(spec, "backend", None) or "auto"
+    mpi = getattr(spec, "distributed_framework", None) == "MPI"
+    if mpi and asked not in ("auto", "kubeflow"):
+        text = f"Backend {asked} cannot run MPI. Set backend to kubeflow, or remove the field."
+        return stalled(Reason.FRAMEWORK_UNSUPPORTED, text, "spec.backend")
+    if asked == "kubeflow" and not mpi:
+        text = "Backend kubeflow runs MPI alone. Remove the field: jobset and native give the same variables."
+        return stalled(Reason.FRAMEWORK_UNSUPPORTED, text, "spec.backend")
+    if mpi:
+        if reader.serves("MPIJob"):
+            return "kubeflow"
+        text = (
+            "The cluster serves no MPIJob of version kubeflow.org/v2beta1. Ask an administrator to install the MPI "
+            "operator, or use another distributedFramework."
+        )
+        return stalled(Reason.FRAMEWORK_UNSUPPORTED, text, "spec.distributedFramework")
+    if asked == "native":
+        return "native"
+    if reader.serves("JobSet"):
+        return "jobset"
+    if asked == "jobset":
+        text = "The cluster serves no JobSet. Ask an administrator to install it, or remove the field."
+        return stalled(Reason.FRAMEWORK_UNSUPPORTED, text, "spec.backend")
+    return "native"
