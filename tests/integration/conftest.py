@@ -58,6 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=dropped)
 
 
+@pytest.hookimpl(tryfirst=True)  # before a test is skipped: the summary lists those
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note which files ran: the verdict on the whole run needs all of them."""
     _FILES.add(item.path.name)

@@ -17,10 +17,12 @@ from typing import Any
 from foreign_crds import foreign_crds
 from outfitter_sandbox import Sandbox, certificates, crds, jobset
 from outfitter_sandbox.processes import bound_command, free_ports, last_lines
+from outfitter_sandbox.readiness import succeeds
 
 from .client import Api, eventually
 
 USER = "jobset-controller"
+DISCOVERY = "/apis/jobset.x-k8s.io/v1alpha2"
 SECONDS = 60.0
 
 
@@ -56,6 +58,7 @@ class JobSetController:
         """Run it on a sandbox that serves JobSets, from its readiness to the end of the block."""
         program, missing = jobset.find(None)
         assert program is not None, missing
+        assert succeeds(sandbox.connection(), DISCOVERY), "JobSets are not served: call install_crds first"
         controller = cls(sandbox, program)
         try:
             controller.launch()
