@@ -56,6 +56,8 @@ e2e: $(STAMP) parts ## only the scenarios in real pods: as root on Linux, or on 
 parts: $(STAMP)
 	@$(BIN)/outfitter sandbox build
 	@if [ -z "$$OUTFITTER_E2E_KUBECONFIG" ] && [ "$$(id -u)" = 0 ]; then $(BIN)/outfitter sandbox build --node || true; fi
+	@$(BIN)/outfitter sandbox build --jobset || true
+	@cd tests && ../$(BIN)/python -m foreign_crds || true
 	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true
 
 unit: $(STAMP) ## the tests that need no control plane

@@ -24,6 +24,7 @@ from outfitter_sandbox.audit import AuditEntry
 from .harness import rights, sharing
 from .harness.client import Api
 from .harness.evidence import Evidence, gather
+from .harness.jobset import JobSetController
 from .harness.process import Operator
 from .harness.proxy import Proxy
 from .harness.recorder import Recorder
@@ -57,6 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=dropped)
 
 
+@pytest.hookimpl(tryfirst=True)  # before a test is skipped: the summary lists those
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note which files ran: the verdict on the whole run needs all of them."""
     _FILES.add(item.path.name)
@@ -207,6 +209,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     given = getattr(item, "funcargs", {})
+    if report.failed:
+        controllers = [value for value in given.values() if isinstance(value, JobSetController)]
+        report.sections += [("the end of the log of JobSet's controller", each.said()) for each in controllers]
     if "stack" not in given:
         return
     operator: Operator = given["line"].operator if "line" in given else given["stack"].operator

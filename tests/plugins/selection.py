@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitter_sandbox import nodes
+from foreign_crds import why_missing
+from outfitter_sandbox import jobset, nodes
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = [item for item in items if item.get_closest_marker("realnode")]
     if real and (reasons := nodes.why_no_real_node()):
         _skip(real, f"needs a real node: {'; '.join(reasons)}")
+    built = [item for item in items if item.get_closest_marker("jobset")]
+    if built and (reason := jobset.find(None)[1]):
+        _skip(built, f"needs the controller of JobSet: {reason}")
+    foreign = [item for item in items if item.get_closest_marker("foreign_crds")]
+    if foreign and (reason := why_missing()):
+        _skip(foreign, f"needs CRDs of other projects: {reason}")
     if shutil.which("kubectl") is None:
         _skip([item for item in items if item.get_closest_marker("kubectl")], "kubectl is not on the PATH")
     if config.getoption("--sandbox-tests") == "changed" and not sandbox_changed():

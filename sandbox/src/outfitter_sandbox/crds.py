@@ -30,7 +30,7 @@ def apply(connection: Connection, source: Path, seconds: float = 60) -> None:
     for definition in definitions:
         _put(connection, definition)
     for definition in definitions:
-        if not wait_until(lambda crd=definition: _served(connection, crd), seconds):  # type: ignore[misc]
+        if not wait_until(lambda crd=definition: served(connection, crd), seconds):  # type: ignore[misc]
             name = definition["metadata"]["name"]
             conditions = connection.request("GET", f"{CRDS}/{name}").get("status", {}).get("conditions", [])
             raise SandboxError(f"The CRD {name} is not served after {seconds:.0f} s. Its conditions: {conditions}")
@@ -62,7 +62,8 @@ def _put(connection: Connection, definition: dict[str, Any]) -> None:
         )
 
 
-def _served(connection: Connection, definition: dict[str, Any]) -> bool:
+def served(connection: Connection, definition: dict[str, Any]) -> bool:
+    """Whether a CRD is Established and in discovery, in all its served versions."""
     spec = definition["spec"]
     status = connection.request("GET", f"{CRDS}/{definition['metadata']['name']}").get("status", {})
     if not any(item["type"] == "Established" and item["status"] == "True" for item in status.get("conditions") or ()):

@@ -28,6 +28,7 @@ _MORE = {
     "CustomResourceDefinition": ApiResource(
         "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False
     ),
+    "JobSet": ApiResource("JobSet", "jobset.x-k8s.io", "v1alpha2", "jobsets"),
     "PersistentVolume": ApiResource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
     "StorageClass": ApiResource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
     **{

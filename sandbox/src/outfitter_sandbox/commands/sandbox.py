@@ -15,7 +15,7 @@ from rich.table import Table
 
 from outfitter.cli.console import interrupt_on_signals, print_message, progress
 from outfitter.errors import OutfitterError
-from outfitter_sandbox import Sandbox, nodes
+from outfitter_sandbox import Sandbox, jobset, nodes
 from outfitter_sandbox.binaries import SOURCES, find
 from outfitter_sandbox.folders import names
 from outfitter_sandbox.sandbox import remove
@@ -119,6 +119,9 @@ def build(
     *,
     source: Annotated[str, typer.Option(help=f"Source of the binaries: {', '.join(SOURCES)}.")] = "auto",
     node: Annotated[bool, typer.Option("--node", help="Also build the parts of a real node with Go.")] = False,
+    with_jobset: Annotated[
+        bool, typer.Option("--jobset", help="Also build the controller of JobSet with Go, for tests.")
+    ] = False,
 ) -> None:
     """Download or build the binaries into Outfitter's cache without a start.
 
@@ -128,6 +131,8 @@ def build(
         found = find(source, step)
         if node:
             found |= nodes.build(step)
+        if with_jobset:
+            found |= jobset.get(step)
     print_message("Ready: " + ", ".join(sorted(found)) + ".")
 
 
