@@ -110,6 +110,17 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "A failed one runs again after that annotation, or once it was suspended and started.",
         "An edit that needs another Job (`RestartRequired`) takes effect once it was suspended and started.",
     ),
+    "DistributedTraining": (
+        "`status.backend` shows what creates its pods; `status.master` and `status.worker` count them. The log of rank "
+        "0: `kubectl -n team-a logs -l outfitter.dev/owner-name=NAME,outfitter.dev/container-group=master`, or "
+        "`=worker` if all pods are alike.",
+        "A pod that fails has all pods start again, after 10 seconds, 20 seconds and so on; `status.run.attempt` "
+        "counts. With `restartPolicy: OnFailure` or `minReplicas` it alone starts again.",
+        "It never runs again by itself once it ended: `kubectl -n team-a annotate distributedtraining NAME "
+        "--overwrite outfitter.dev/restartedAt=$(date +%s)`.",
+        "If it stays `Creating` with backend `jobset` or `kubeflow`, check that the controller of these objects runs: "
+        "`kubectl get pods -A | grep -e jobset -e mpi-operator`.",
+    ),
     "Inference": (
         "`status.artifact` shows what runs: name, version and generation. `status.containerGroups` counts the pods of "
         "each group.",

@@ -29,7 +29,7 @@ _DIGEST: Final = "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b
 EXAMPLES: Final = (
     Variant("web:1", ["quay.io/jupyter/pytorch-notebook:2026-10-01"], {"WEB_PORT": "8888"}),
     Variant("web:1", ["nvcr.io/nvidia/pytorch:26.09-py3"], {"WEB_PORT": "8080,6006"}, ["python"]),
-    Variant("web:1", ["registry.example.com/sweep:1"]),
+    Variant("web:1", ["registry.example.com/sweep:1", "registry.example.com/allreduce:1"]),
     Variant("web:1", [f"registry.example.com/scorer@{_DIGEST}", "registry.example.com/echo:1"]),
     Variant("web:1", ["registry.example.com/tail:2"], {"WEB_PORT": "8081"}),
     Variant("fake-nim:1", ["nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4"]),

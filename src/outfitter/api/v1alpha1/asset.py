@@ -141,6 +141,8 @@ class UsedBy(Model):
     """Workspaces, at most 50 of them."""
     trainings: Workloads = ()
     """Trainings, at most 50 of them."""
+    distributed_trainings: Workloads = ()
+    """DistributedTrainings, at most 50 of them."""
     inferences: Workloads = ()
     """Inferences, at most 50 of them."""
     workload_templates: Users = ()

@@ -100,7 +100,7 @@ class WorkersSpec(WorkerFields):
     """Framework that connects the pods: it decides which environment variables they get. Required unless a template or
     a policy sets it.
     """
-    backend: BackendName | Literal["auto"] | None = None
+    backend: Literal["auto", "native", "jobset", "kubeflow"] | None = None
     """What creates the pods: `jobset` a JobSet, `native` Jobs and a Service, `kubeflow` an MPIJob. Default: auto, which
     is `kubeflow` for MPI, else `jobset` if the cluster serves JobSets, else `native`. Decided when the training starts;
     `status.backend` has the result.

@@ -22,6 +22,7 @@ _LISTS: Final = (
     "inferences",
     "workspaces",
     "trainings",
+    "distributedTrainings",
     "environments",
     "dataSources",
     "workloadTemplates",

@@ -26,6 +26,7 @@ CHECKED_SECRETS: Final = 8
 RUNNING: Final = (
     "artifacts",
     "datasources",
+    "distributedtrainings",
     "environments",
     "inferences",
     "nimcaches",

@@ -29,6 +29,8 @@ var Commands = map[string]func(args []string) error{
 	"dns":    resolve,
 	"sleep":  sleep,
 	"exit":   exit,
+
+	"rendezvous": rendezvous,
 }
 
 // Usage says what the commands take.
@@ -44,6 +46,8 @@ const Usage = `  env [NAME...]           environment, sorted; with names only th
                           body on standard output, status on standard error; exit 1 from status 400 on
   dns NAME...             addresses of names
   sleep SECONDS           wait; SIGTERM ends it with exit code 143
+  rendezvous [SECONDS]    join all pods of a distributed training by the variables of its framework; exit 1 unless each
+                          rank came exactly once; then wait
   exit CODE [TEXT]        end with that code, after writing a text to standard error
 `
 
