@@ -11,11 +11,12 @@ import yaml
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.codegen.admission import requester_rights
+from outfitter.codegen.admission.presence import has_values
 
 CLASSES: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("field_classes.yaml").read_text())
 VARIABLES = {item["name"]: item["expression"] for item in requester_rights.policy_spec()["variables"]}
 # An elevated volume is recognised by its presence: the policy names no field of it.
-BY_PRESENCE = {"hostPath", "storage.hostPath[]"}
+BY_PRESENCE = {"hostPath", "storage.hostPath[]", "masterSpec.storage.hostPath[]"}
 
 
 def leaves(schema: Any, path: str = "") -> Iterator[str]:
@@ -50,11 +51,20 @@ def test_fields_that_name_secrets_are_those_of_the_policy() -> None:
     assert sorted(CLASSES["secret"]) == sorted(".".join(path) for path in requester_rights.secret_paths())
 
 
+def test_every_object_with_the_fields_of_a_workload_is_looked_at() -> None:
+    """A part of the spec that repeats its fields would otherwise hide them from the checks of rights."""
+    checked = [*CLASSES["elevated"], *CLASSES["network"]]
+    starts = {path.partition(".")[0] for path in checked if path.partition(".")[2] in checked}
+    assert starts == {"run", "masterSpec"}
+    for start in starts:
+        assert has_values("object.spec", (start,)) in VARIABLES["parts"], start
+
+
 def test_every_elevated_field_is_looked_at() -> None:
     for path in CLASSES["elevated"]:
         owner = next((start for start in BY_PRESENCE if path.startswith(f"{start}.")), path)
         for step in owner.replace("[]", "").split("."):
-            assert step in VARIABLES["elevated"], path
+            assert step in VARIABLES["parts"] + VARIABLES["elevated"], path
 
 
 def test_what_opens_a_way_in_or_creates_a_volume_is_looked_at() -> None:

@@ -22,6 +22,7 @@ from .objects import apply, custom, namespace, path
 RBAC = "rbac.authorization.k8s.io"
 PLURAL = {
     "Workspace": "workspaces",
+    "DistributedTraining": "distributedtrainings",
     "Environment": "environments",
     "Credential": "credentials",
     "Artifact": "artifacts",
@@ -178,7 +179,8 @@ def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Per
     box = custom("Workspace", "box", "team-x", {"image": IMAGE})
     becomes(ron, box, "You need the verb create on pods in namespace team-x")
     served = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
-    objects = [box]
+    many = {"image": IMAGE, "distributedFramework": "JAX"}
+    objects = [box, custom("DistributedTraining", "many", "team-x", many)]
     for more in ({}, {"run": {}}):
         objects.append(custom("Environment", "e", "team-x", {"image": IMAGE, **more}))
         objects.append(custom("Artifact", "a", "team-x", {**served, **more}))
@@ -193,6 +195,7 @@ def test_whoever_runs_pods_through_us_may_run_pods(guarded: Sandbox, person: Per
 
 RUNNING = {
     "Workspace": {"image": IMAGE},
+    "DistributedTraining": {"image": IMAGE, "distributedFramework": "JAX"},
     "Inference": {"image": IMAGE, "servingPort": {"container": 8000, "clusterLocalAccessOnly": True}},
     "DataSource": {"nfs": {"server": "s", "path": "/", "mountPath": "/d"}},
     "Environment": {"image": IMAGE},
@@ -261,6 +264,7 @@ def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Perso
         assert "names Secret other. You need" in tries(
             sara, custom("Workspace", "w", "team-x", {"image": IMAGE, **spec})
         )
+        assert "names Secret other. You need" in tries(sara, mastered(spec))
     for given, answer in ((True, ""), (False, "names Secret other"), (None, "names Secret other")):
         named = {"name": "other", "userCredential": given}  # true: the name of a Credential
         spec = {"image": IMAGE, "imagePullSecrets": [named]}
@@ -276,6 +280,12 @@ def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Perso
     becomes(sara, reading(*["mine"] * CHECKED_SECRETS, "other"), "")
 
 
+def mastered(master: Manifest) -> Manifest:
+    """A distributed training whose master has these fields."""
+    spec = {"image": IMAGE, "distributedFramework": "PyTorch", "masterSpec": {"image": IMAGE, **master}}
+    return custom("DistributedTraining", "many", "team-x", spec)
+
+
 @cluster
 def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
     pods = ("", "pods", ["create"], list[str]())
@@ -286,6 +296,8 @@ def test_elevated_fields_need_a_right(guarded: Sandbox, person: Person) -> None:
     host = {"path": "/", "mountPath": "/m"}
     elevated = [
         custom("Workspace", "w", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}}),
+        mastered({"security": {"hostNetwork": True}}),
+        mastered({"storage": {"hostPath": [host]}}),
         custom("Environment", "e", "team-x", {"image": IMAGE, "security": {"capabilities": ["SYS_ADMIN"]}}),
         custom("Workspace", "w", "team-x", {"image": IMAGE, "storage": {"hostPath": [host]}}),
         custom("DataSource", "d", "team-x", {"hostPath": host}),

@@ -15,7 +15,7 @@ __all__ = ["guarded", "person"]  # fixtures
 pytestmark = pytest.mark.cluster
 PODS = ("", "pods", ["create"], list[str]())
 KINDS = (*OURS, *(("outfitter.dev", plural, ["create", "update", "patch", "get"], list[str]())
-                  for plural in ("inferences", "nimcaches")))  # fmt: skip
+                  for plural in ("distributedtrainings", "inferences", "nimcaches")))  # fmt: skip
 
 
 def box(**more: Any) -> Manifest:
@@ -24,6 +24,11 @@ def box(**more: Any) -> Manifest:
 
 def env(**more: Any) -> Manifest:
     return custom("Environment", "env", "team-x", {"image": IMAGE, **more})
+
+
+def mastered(**master: Any) -> Manifest:
+    spec = {"image": IMAGE, "distributedFramework": "PyTorch", "masterSpec": {"image": IMAGE, **master}}
+    return custom("DistributedTraining", "many", "team-x", spec)
 
 
 def source(**pvc: Any) -> Manifest:
@@ -50,6 +55,13 @@ CASES: dict[str, tuple[str, str, Manifest]] = {
     ),
     "URL of a port": ("networking.k8s.io", "ingresses", box(exposedUrls=[{"container": 80}])),
     "node port of a run": ("", "services", env(run={"connections": [tool("NodePort")]})),
+    "node port of a master": ("", "services", mastered(connections=[tool("NodePort")])),
+    "URL of a master": ("networking.k8s.io", "ingresses", mastered(exposedUrls=[{"container": 80}])),
+    "volume of a master": (
+        "",
+        "persistentvolumeclaims",
+        mastered(storage={"pvc": [{"name": "d", "path": "/d", **NEW}]}),
+    ),
     "volume of a source": ("", "persistentvolumeclaims", source(**NEW)),
     "volume of a workload": (
         "",
@@ -70,6 +82,7 @@ CASES: dict[str, tuple[str, str, Manifest]] = {
 }
 FREE = {
     "an address inside": box(ports=[{"container": 80, "serviceType": "ClusterIP"}]),
+    "a master without an address": mastered(ports=[{"container": 80}]),
     "an existing volume": source(existingPvc=True, claimName="d"),
     "a mounted volume": box(storage={"pvc": [{"name": "d", "path": "/d", "existingPvc": True, "claimName": "d"}]}),
 }

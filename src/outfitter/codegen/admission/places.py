@@ -1,8 +1,8 @@
 """The parts of a spec that decide what pods get, so that each check of rights covers all of them.
 
-A part has the fields of a workload: the spec itself, which is that of a template too, `run` of an asset, and the
-defaults of a policy with their sections. In defaults, the items of a list are below `instances`, and `attributes`
-has values for items that lack them.
+A part has the fields of a workload: the spec itself, which is that of a template too, `run` of an asset, `masterSpec`
+of a distributed workload, and the defaults of a policy with their sections. In defaults, the items of a list are below
+`instances`, and `attributes` has values for items that lack them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from outfitter.codegen.admission.presence import has_value, has_values
 
 _HARMLESS: Final = "readOnly"
 """An attribute that, set for the items of others, can only take rights away: absent, it is false."""
-_PARTS: Final = (("run",), ("defaults",), *(("defaults", section) for section in SECTIONS["distributed"]))
+_PARTS: Final = (
+    ("run",),
+    ("masterSpec",),
+    ("defaults",),
+    *(("defaults", section) for section in SECTIONS["distributed"]),
+)
 
 
 def variables() -> Iterator[dict[str, Any]]:
