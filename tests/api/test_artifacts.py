@@ -100,14 +100,14 @@ def test_a_field_that_is_left_out_takes_its_rules_along() -> None:
 
 def test_an_artifact_replaces_the_image() -> None:
     """What is missing after the merge depends on whether there is an artifact."""
-    assert [str(error) for error in incomplete("Inference", {"servingPort": {}})] == [
+    assert [str(error) for error in incomplete(InferenceSpec, {"servingPort": {}})] == [
         "image: image is required without artifact, and no asset or policy sets it. Set image or artifact.",
         "servingPort.container: servingPort.container is required without artifact, and no asset or policy sets it. "
         "Set the port.",
     ]
-    assert incomplete("Inference", {"artifact": {"name": "a"}, "servingPort": {"protocol": "grpc"}}) == []
+    assert incomplete(InferenceSpec, {"artifact": {"name": "a"}, "servingPort": {"protocol": "grpc"}}) == []
     scaled = {"image": "a", "autoscaling": {"minReplicas": 1, "maxReplicas": 3}}
-    assert [str(error) for error in incomplete("Inference", scaled)] == [
+    assert [str(error) for error in incomplete(InferenceSpec, scaled)] == [
         "autoscaling.metric: metric is required where minReplicas and maxReplicas differ, except from 0 to 1. "
         "Set metric and metricThreshold."
     ]

@@ -11,6 +11,7 @@ from outfitter.api.base import ObjectMeta
 from outfitter.api.conditions import READY, Condition, SyncStatus
 from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import KINDS, ComputeResource, Environment, Workspace, kind_of
+from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations, strict_errors
 
 
@@ -72,13 +73,15 @@ def test_kinds_know_their_names() -> None:
         "WorkloadPolicy",
         "Workspace",
         "Training",
+        "DistributedTraining",
         "Inference",
         "Artifact",
         "ArtifactRepository",
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {
-        "Environment", "ComputeResource", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Training", "Inference",
+        "Environment", "ComputeResource", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Training",
+        "DistributedTraining", "Inference",
     }  # fmt: skip
     assert kind_of("DataSource").categories == ("outfitter", "assets")
     assert kind_of("Workspace").categories == ("outfitter",)
@@ -172,7 +175,7 @@ def test_a_merged_workload_is_judged_whole() -> None:
         )
         == []
     )
-    where = {str(error).split(": ", 1)[0] for error in incomplete("Workspace", spec)}
+    where = {str(error).split(": ", 1)[0] for error in incomplete(WorkspaceSpec, spec)}
     assert where == {
         "image",
         "tty",
@@ -185,7 +188,7 @@ def test_a_merged_workload_is_judged_whole() -> None:
         "tolerations[0].value",
         "ports[0].container",
     }
-    assert incomplete("Workspace", Workspace.parse({"spec": {"image": "a:1"}}).spec) == []
+    assert incomplete(WorkspaceSpec, Workspace.parse({"spec": {"image": "a:1"}}).spec) == []
 
 
 def test_quotes_of_older_objects_are_checked_at_runtime() -> None:

@@ -47,6 +47,7 @@ SPECS: Final[Mapping[str, Manifest]] = {
     "WorkloadPolicy": {"workloadType": "workspace"},
     "Workspace": {"image": IMAGE},
     "Training": {"image": IMAGE},
+    "DistributedTraining": {"image": IMAGE, "distributedFramework": "JAX"},
     "Inference": {"image": IMAGE, "servingPort": {"container": 8080}, "replicas": 0},
     "Artifact": {
         "containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080, "primary": True}]}],
@@ -300,6 +301,11 @@ CHANGES: Final[Mapping[str, list[Manifest]]] = {
     "Training": [
         {"description": "d"}, {"suspend": True}, {"args": "--a"}, {"parallelism": 1}, {"completions": 2},
         {"suspend": True, "image": "b:1"},
+    ],
+    "DistributedTraining": [
+        {"description": "d"}, {"suspend": True}, {"args": "--a"}, {"numWorkers": 2}, {"backend": "native"},
+        {"distributedFramework": "PyTorch", "masterSpecSameAsWorker": True}, {"suspend": True, "image": "b:1"},
+        {"distributedFramework": "PyTorch", "masterSpec": {"image": "b:1"}},
     ],
     "Inference": [
         {"replicas": 3}, {"suspend": True}, {"args": "--a"}, {"autoscaling": {"metric": "cpu", "metricThreshold": 50}},

@@ -24,11 +24,13 @@ def workload(kind: str, *, compute: str = "", data_sources: list[Body] | None = 
         return asset(kind, NAME, {"containerGroups": groups, "run": {**refs, **run}})
     if kind == "Environment":
         return asset(kind, NAME, {"image": IMAGE, "run": {**refs, **run}})
-    return asset(kind, NAME, {"image": IMAGE, "assets": refs, **_port(kind), **run})
+    return asset(kind, NAME, {"image": IMAGE, "assets": refs, **_required(kind), **run})
 
 
-def _port(kind: str) -> Body:
-    """The port for requests, which an Inference must have."""
+def _required(kind: str) -> Body:
+    """What a kind must have beside an image: an Inference the port for requests."""
+    if kind == "DistributedTraining":
+        return {"distributedFramework": "JAX", "backend": "native"}
     return {"servingPort": {"container": 8080, "clusterLocalAccessOnly": True}} if kind == "Inference" else {}
 
 
@@ -37,7 +39,7 @@ def with_environment(kind: str, fields: Body, **run: Any) -> list[Body]:
     if kind == "Environment":
         return [asset(kind, NAME, {"image": IMAGE, **fields, "run": run})]
     environment = asset("Environment", "lab", {"image": IMAGE, **fields})
-    return [environment, asset(kind, NAME, {"assets": {"environment": {"name": "lab"}}, **_port(kind), **run})]
+    return [environment, asset(kind, NAME, {"assets": {"environment": {"name": "lab"}}, **_required(kind), **run})]
 
 
 def suspend(world: World, kind: str, value: bool) -> None:

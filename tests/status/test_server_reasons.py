@@ -14,7 +14,7 @@ from world import SYSTEM, TEAM, Body, World, asset, complete, issues, namespace,
 ROLES = [{"subject": {"kind": "User", "name": "ann"}, "role": "OWNER"}]
 SECRET = {"type": "genericSecret", "secretRef": {"name": "s"}}
 OBJECTS: dict[str, list[Body]] = {
-    **{kind: [workload(kind)] for kind in (*RUNNING, "Training")},
+    **{kind: [workload(kind)] for kind in (*RUNNING, "Training", "DistributedTraining")},
     "ComputeResource": [asset("ComputeResource", NAME, {"cpuCoreRequest": 1})],
     "WorkloadPolicy": [asset("WorkloadPolicy", NAME, {"workloadType": "workspace"})],
     "WorkloadTemplate": [asset("WorkloadTemplate", NAME, {"workloadType": "workspace"})],
