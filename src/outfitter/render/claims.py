@@ -63,7 +63,7 @@ def claims(resolved: Resolved) -> list[dict[str, Any]]:
     live = resolved.request.resource.live
     labels = owner_labels(live.kind, live.name, live.uid)
     result = []
-    for volume, info in _new_claims(resolved):
+    for volume, info in _all_claims(resolved):
         claim = persistent_volume_claim(info, volume.claim_name, live.namespace, labels, retain=not volume.owned)
         if volume.owned:
             claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.resource)]
@@ -79,7 +79,16 @@ def reserved(resolved: Resolved) -> Iterator[Problem]:
 
 def short_lived(resolved: Resolved) -> tuple[str, ...]:
     """Return the names of the claims that are deleted when the workload stops."""
-    return tuple(volume.claim_name for volume, _ in _new_claims(resolved) if volume.ephemeral)
+    return tuple(volume.claim_name for volume, _ in _all_claims(resolved) if volume.ephemeral)
+
+
+def _all_claims(resolved: Resolved) -> Iterator[tuple[PvcVolume, ClaimInfo]]:
+    """Yield the new claims of all pods. Master and workers share a claim of one name: that of the workers."""
+    found: dict[str, tuple[PvcVolume, ClaimInfo]] = {}
+    for part in (resolved, resolved.master):
+        for volume, info in _new_claims(part) if part is not None else ():
+            found.setdefault(volume.claim_name, (volume, info))
+    yield from found.values()
 
 
 def _new_claims(resolved: Resolved) -> Iterator[tuple[PvcVolume, ClaimInfo]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.distributedtraining import NEEDS_MASTER, DistributedTraining, MasterSpec, WorkersSpec
-from outfitter.problems import Problem, stalled
+from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.policies import Policies
 from outfitter.resolve.references import AssetUse
@@ -19,6 +19,8 @@ WORKER: Final = "worker"
 MASTER: Final = "master"
 _OWN: Final = "masterSpec"
 _NOT_INLINE: Final = frozenset(("assets",))
+_OF_THE_WHOLE: Final = ("backoffLimit", "terminateAfterPreemption", "autoDeletionTimeAfterCompletionSeconds")
+"""Fields of a master without effect: those of the workers are about the whole training."""
 
 
 def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
@@ -78,7 +80,15 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
         data_sources=spec.assets.data_sources,
     )
     found = resolve_workload(reader, own, policies)
-    return replace(found, problems=tuple(placed(found.problems)), assets=tuple(_named(found.assets)))
+    problems = (*found.problems, *_of_the_whole(own.inline))
+    return replace(found, problems=tuple(placed(problems)), assets=tuple(_named(found.assets)))
+
+
+def _of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a note for each field of a master that only the spec around it can set."""
+    for name in (name for name in _OF_THE_WHOLE if name in inline):
+        text = f"The whole training has one {name}, which is a field of spec. Move the field there."
+        yield note(Reason.NOT_ENFORCED, text, f"spec.{name}")
 
 
 def of_its_own(resolved: Resolved) -> bool:

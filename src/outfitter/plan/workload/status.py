@@ -68,17 +68,21 @@ def running_status(
     facts |= progress_facts(ending)
     facts["revision"] = revision.name
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
-    links = [
-        {"name": item.name, "url": item.url, "type": item.type}
-        for item in revision.spec.related_urls
-        if not item.exclude and is_link(item.url or "")  # an older schema took other schemes
-    ]
-    facts["relatedUrls"] = links or None
+    facts["relatedUrls"] = _links(revision.spec) or None
     facts["halted"] = request.halted
     if phase is Phase.STOPPED:
         return StatusInput(True, _stop_reason(request), _stopped(request), tuple(found), facts, (1, 1))
     ready = now.state is State.READY
     return StatusInput(ready, Reason.RUNNING if ready else now.reason, now.message, tuple(found), facts, (1, 1))
+
+
+def _links(spec: Any) -> list[dict[str, Any]]:
+    """Return the related URLs of a workload, then those of its master with other names."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in (*spec.related_urls, *getattr(getattr(spec, "master_spec", None), "related_urls", ())):
+        if not item.exclude and is_link(item.url or ""):  # an older schema took other schemes
+            found.setdefault(item.name, {"name": item.name, "url": item.url, "type": item.type})
+    return list(found.values())
 
 
 def ended_status(

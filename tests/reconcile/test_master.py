@@ -1,0 +1,74 @@
+"""The master of a distributed training: its own claims, links and fields, beside those of the workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from world import World, asset, condition
+
+IMAGE = "registry.example.com/box:1"
+
+
+def training(master: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """A training whose master has these fields."""
+    fields = {"image": IMAGE, "distributedFramework": "PyTorch", "backend": "native", **spec}
+    return asset("DistributedTraining", "many", {**fields, "masterSpec": {"image": IMAGE, **master}})
+
+
+def claim(name: str, size: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "path": f"/{name}", "claimInfo": {"size": size}, **more}
+
+
+async def test_claims_of_master_and_workers_are_created() -> None:
+    """Each once. A claim that both name is shared, with the size that the workers give it."""
+    shared, of_master = claim("shared", "1Gi", claimName="data"), claim("shared", "5Gi", claimName="data")
+    world = World(
+        training(
+            {"storage": {"pvc": [of_master, claim("out", "3Gi", ephemeral=True)]}},
+            storage={"pvc": [shared, claim("scratch", "2Gi")]},
+        ),
+        jobs="Running",
+    )
+    await world.settle()
+    claims = {item["metadata"]["name"]: item for item in world.all("PersistentVolumeClaim")}
+    sizes = {name: item["spec"]["resources"]["requests"]["storage"] for name, item in claims.items()}
+    mounted = {
+        volume["persistentVolumeClaim"]["claimName"]
+        for job in world.all("Job")
+        for volume in job["spec"]["template"]["spec"]["volumes"]
+    }
+    assert sizes.keys() == mounted
+    assert sizes.pop("data") == "1Gi"
+    assert sorted(sizes.values()) == ["2Gi", "3Gi"]
+    world.edit("DistributedTraining", "many", suspend=True)
+    await world.settle()
+    left = [item["spec"]["resources"]["requests"]["storage"] for item in world.all("PersistentVolumeClaim")]
+    assert sorted(left) == ["1Gi", "2Gi"]
+
+
+async def test_links_of_master_and_workers_are_shown() -> None:
+    """One of each name, because the status is a list by name."""
+    board = {"name": "board", "url": "https://board.example.com", "type": "dashboard"}
+    docs = {"name": "docs", "url": "https://docs.example.com", "type": "docs"}
+    other = {**docs, "url": "https://other.example.com"}
+    world = World(training({"relatedUrls": [board, other]}, relatedUrls=[docs]), jobs="Running")
+    await world.settle()
+    assert world.status("DistributedTraining", "many")["relatedUrls"] == [docs, board]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("backoffLimit", 2), ("terminateAfterPreemption", True), ("autoDeletionTimeAfterCompletionSeconds", 60)],
+)
+async def test_a_field_of_the_whole_training_is_not_one_of_the_master(field: str, value: Any) -> None:
+    """It runs, and its status says where the field belongs."""
+    world = World(training({field: value}), jobs="Running")
+    await world.settle()
+    status = world.status("DistributedTraining", "many")
+    (issue,) = status["issues"]
+    assert issue["issue"] == "NotEnforced"
+    assert issue["message"].startswith(f"spec.masterSpec.{field}: The whole training has one {field}")
+    assert condition(status, "Stalled") is None
+    assert status["phase"] == "Running"
