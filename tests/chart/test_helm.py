@@ -70,6 +70,8 @@ def test_a_chart_that_helm_rejects_gives_no_install_yaml(tmp_path: Path, helm: H
     templates.mkdir(parents=True)
     shutil.copy(CHART / "Chart.yaml", templates.parent)
     shutil.copytree(CHART / "charts", templates.parent / "charts")
+    for helpers in (CHART / "templates").glob("_*.tpl"):
+        shutil.copy(helpers, templates)  # the chart of the CRDs needs them
     (templates / "broken.yaml").write_text('{{ fail "no good" }}')
     with pytest.raises(ConfigurationError, match=r"Helm cannot render .*/deploy/chart: .*no good"):
         rendered(tmp_path, Path(helm.program))

@@ -1,7 +1,7 @@
 """Pods with ranks by Kubernetes' own means: Jobs, and a Service that gives each pod a name.
 
 Equal pods have one Job, whose index is the rank. A master that differs, and each of its workers, has a Job of its own.
-Where a failed pod has all pods start again, a Job fails with its first pod, and the whole group is created anew.
+Where a failed pod has all pods start again, a Job fails with its first pod, and the whole group is created again.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from outfitter.simulator.caches import OUR_KINDS
 from outfitter.simulator.simulation import Simulation
 from outfitter_sandbox.demo.cluster import DemoError, Execute
 
+_WITHOUT_CONTROLLER: Final = ("JobSet", "MPIJob")
+"""Optional kinds whose controllers the simulator does not have, as a new cluster does not."""
 _TURNS: Final = 20  # the simulation and the orphan collector are at rest after fewer
 
 
@@ -23,6 +25,8 @@ class SimulatorCluster:
     def __init__(self) -> None:
         self._simulation = Simulation(settings_from({"domain": "apps.example.com"}), pod_objects=True)
         self.caches = self._simulation.caches
+        for kind in _WITHOUT_CONTROLLER:
+            self.caches.set_served(kind, False)
         self.execute: Execute | None = None
         self._cluster = self._simulation.cluster
         self.caches.listen(self._collect)
