@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -37,12 +37,13 @@ class Variant:
     wrote each object, and it is this user.
     """
 
-    def __init__(self, path: Path, kind: str = "") -> None:
-        self.name = path.stem
+    def __init__(self, path: Path, kind: str = "", changed: Callable[[Body], Body] = dict, prefix: str = "") -> None:
+        self.name = prefix + path.stem
         documents = _documents(path)
         for item in documents:
             if kind and item.get("metadata", {}).get("name") == SUBJECT:
                 item["kind"] = kind  # another kind with the same fields
+                item["spec"] = changed(item["spec"])
         self._options = {} if "kind" in documents[0] else documents.pop(0)
         self._seconds = self._options.pop("seconds", 0)
         self._author = self._options.pop("author", "")
@@ -165,9 +166,26 @@ def variants(kind: str) -> tuple[Variant, ...]:
     if kind == "Training":
         of_workspaces = sorted((ROOT / "workspace").glob("*.yaml"))
         found += [Variant(path, kind) for path in of_workspaces if path.stem not in _KEPT_RUNNING]
+    if kind == "DistributedTraining":
+        paths = [*sorted((ROOT / "workspace").glob("*.yaml")), *sorted((ROOT / "training").glob("*.yaml"))]
+        of_pods = [path for path in paths if path.parent.name == "training" or path.stem not in _KEPT_RUNNING]
+        shared = [path for path in of_pods if path.stem not in _NOT_OF_GROUPS]
+        found += [Variant(path, kind, _of_workers) for path in shared]
+        found += [Variant(path, kind, _of_master, "master-") for path in shared]
     return tuple(found)
 
 
+def _of_workers(spec: Body) -> Body:
+    return {**spec, "distributedFramework": "JAX", "backend": "native"}
+
+
+def _of_master(spec: Body) -> Body:
+    master = {name: value for name, value in spec.items() if name not in _ONLY_OF_THE_WHOLE}
+    return {"image": master["image"], "distributedFramework": "PyTorch", "backend": "native", "masterSpec": master}
+
+
+_ONLY_OF_THE_WHOLE: Final = ("description", "displayName", "suspend")
+_NOT_OF_GROUPS: Final = ("running", "template")
 _KEPT_RUNNING: Final = ("everything", "not-supported", "longest")
 _OF_ARTIFACTS: Final = ("version", "draft")
 
