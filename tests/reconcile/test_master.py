@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from outfitter.simulator.controllers import failed_pod
 from world import World, asset, condition
 
 IMAGE = "registry.example.com/box:1"
@@ -72,3 +73,47 @@ async def test_a_field_of_the_whole_training_is_not_one_of_the_master(field: str
     assert issue["message"].startswith(f"spec.masterSpec.{field}: The whole training has one {field}")
     assert condition(status, "Stalled") is None
     assert status["phase"] == "Running"
+
+
+async def test_a_problem_of_the_master_counts_where_its_pod_is_like_the_workers() -> None:
+    """What is not supported is not rendered, so that the templates are equal."""
+    world = World(training({"compute": {"gpuRequestType": "portion", "gpuPortionRequest": 0.5, "gpuDevicesRequest": 1}}))
+    await world.settle()
+    (issue,) = world.status("DistributedTraining", "many")["issues"]
+    assert issue["issue"] == "FractionsUnsupported"
+    assert issue["message"].startswith("spec.masterSpec.compute.gpuRequestType: ")
+    assert world.all("Job") == []
+
+
+async def test_a_master_like_the_workers_has_their_framework() -> None:
+    """Also where a policy gives it, whose section `master` has no such field."""
+    world = World(
+        asset(
+            "WorkloadPolicy",
+            "frameworks",
+            {"workloadType": "distributed", "defaults": {"worker": {"distributedFramework": "PyTorch"}}},
+        ),
+        asset("DistributedTraining", "many", {"image": IMAGE, "backend": "native", "masterSpecSameAsWorker": True}),
+        jobs="Running",
+    )
+    await world.settle()
+    status = world.status("DistributedTraining", "many")
+    assert (status["phase"], status["worker"]["desired"]) == ("Running", 2)
+    variables = world.get("Job", "many")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "WORLD_SIZE", "value": "2"} in variables
+
+
+async def test_stopped_after_a_preemption_of_one_pod() -> None:
+    """All pods end, because the others have lost a peer."""
+    fields = {"image": IMAGE, "distributedFramework": "JAX", "backend": "native", "terminateAfterPreemption": True}
+    world = World(asset("DistributedTraining", "many", {**fields, "numWorkers": 3}), jobs="Running")
+    await world.settle()
+    job = world.get("Job", "many")
+    pod = failed_pod(job, "")
+    took = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    pod["status"]["conditions"] = [{**took, "lastTransitionTime": world.time().strftime("%Y-%m-%dT%H:%M:%SZ")}]
+    world.cluster.user_apply(pod)
+    await world.settle()
+    status = world.status("DistributedTraining", "many")
+    assert (status["phase"], status["halted"]["reason"]) == ("Stopped", "Preempted")
+    assert world.get("Job", "many")["spec"]["suspend"] is True

@@ -32,24 +32,22 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
     equal = not mpi and (of_master is None or of_master.groups[0] == plain.groups[0])
     layout = layout_of(resolved.spec, resolved.request.name, equal=equal)
     workers = workload.pods(resolved, settings, tuple(patches(layout, WORKER, BUILT_IN)))
+    own = of_its_own(resolved)
+    found = of_master.problems if of_master is not None else ()
+    problems = (*workers.problems, *(placed(found) if own else found), *_limits(layout, resolved.spec))
+    workers = replace(workers, problems=tuple(dict.fromkeys(problems)))
     if equal or master is None:
         (group,) = workers.groups
-        problems = (*workers.problems, *_limits(layout, resolved.spec))
-        return replace(workers, groups=(_named(group, WORKER, layout.size),), problems=problems)
+        exposure = of_master.exposure if of_master is not None else workers.exposure
+        return replace(workers, groups=(_named(group, WORKER, layout.size),), exposure=exposure)
     (first,) = workload.pods(master, settings, tuple(patches(layout, MASTER, BUILT_IN))).groups
     assert of_master is not None
     (second,) = workers.groups
-    own = of_its_own(resolved)
     if mpi and not own:
         second = replace(second, template=_without_program(second.template))
     origins = {**workers.origins, **{f"groups[{MASTER}].{path}": source for path, source in of_master.origins.items()}}
-    found = of_master.problems
-    return Rendered(
-        (_named(first, MASTER, 1), _named(second, WORKER, layout.workers)),
-        of_master.exposure,
-        origins,
-        tuple(dict.fromkeys((*workers.problems, *(placed(found) if own else found), *_limits(layout, resolved.spec)))),
-    )
+    groups = (_named(first, MASTER, 1), _named(second, WORKER, layout.workers))
+    return Rendered(groups, of_master.exposure, origins, workers.problems)
 
 
 def _named(group: PodSet, role: str, count: int) -> PodSet:

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from outfitter.api.v1alpha1.distributedtraining import NEEDS_MASTER, DistributedTraining, MasterSpec, WorkersSpec
+from outfitter.api.v1alpha1.distributedtraining import (
+    NEEDS_MASTER,
+    DistributedTraining,
+    MasterCopySpec,
+    MasterSpec,
+    WorkersSpec,
+)
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.policies import Policies
@@ -67,7 +73,7 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
     spec = model.spec.master_spec
     if spec is None:
         same = getattr(workers.spec, "master_spec_same_as_worker", False)
-        copy = replace(request, traits=replace(request.traits, spec=WorkersSpec))
+        copy = replace(request, traits=replace(request.traits, spec=MasterCopySpec))
         return resolve_workload(reader, copy, policies) if same else None
     body: Mapping[str, Any] = request.resource.body["spec"][_OWN]
     own = replace(

@@ -125,6 +125,12 @@ class WorkersSpec(WorkerFields):
     """Failures after which the training fails. Default: 6. With Never, each start of all pods counts once."""
 
 
+class MasterCopySpec(WorkersSpec):
+    """The fields of the workers as those of a master like them: the framework is that of the workers."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("image",)
+
+
 class DistributedTrainingSpec(WorkersSpec):
     """Assets and inline fields of the workers, and those of the master. Inline fields override assets."""
 
