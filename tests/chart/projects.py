@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
 
+from outfitter.api.v1alpha1.policyfields import PolicyField, policy_fields
 from outfitter.policy.chain import Policy, effective_policy
 from outfitter.policy.effective import EffectivePolicy
 from outfitter.policy.project import submission
@@ -20,9 +21,21 @@ from outfitter_sandbox import Sandbox
 from .conftest import eventually
 from .objects import Manifest, apply, custom, path
 
-KINDS: Final = {"workspace": "Workspace", "training": "Training", "inference": "Inference"}
+KINDS: Final = {
+    "workspace": "Workspace",
+    "training": "Training",
+    "distributed": "DistributedTraining",
+    "inference": "Inference",
+}
+_SECTIONS: Final = {"distributed": "worker"}
+"""The section of the policies of a type that the API server judges; absent where they have none."""
 SAYS: Final = "breaks the policies of its project"
 OF_OURS: Final = "/apis/outfitter.dev/v1alpha1"
+
+
+def fields_of(workload_type: str) -> Mapping[str, PolicyField]:
+    """The fields of a type of workload that the API server judges."""
+    return policy_fields(workload_type, _SECTIONS.get(workload_type, ""))
 
 
 def tree(dotted: str, leaf: Any) -> dict[str, Any]:
@@ -99,6 +112,9 @@ class Projects:
 
     def make_chain(self, name: str, workload_type: str, specs: Mapping[str, Mapping[str, Any]]) -> bool:
         """Write the one that follows from a policy for each scope; False if one of them is invalid."""
+        section = _SECTIONS.get(workload_type)
+        if section:
+            specs = {scope: {part: {section: value} for part, value in spec.items()} for scope, spec in specs.items()}
         chain = [Policy(Source(scope), workload_type, spec) for scope, spec in specs.items()]
         policy, errors = effective_policy(chain, workload_type)
         if any(not error.conflict for error in errors):
@@ -109,7 +125,7 @@ class Projects:
         body = custom("EffectivePolicy", workload_type, name, effective_spec(policy)) | {"metadata": meta}
         query = "?fieldManager=test&force=true&fieldValidation=Strict"
         self.sandbox.connection().request("PATCH", place + query, body, "application/apply-patch+yaml")
-        self.made[name] = policy
+        self.made[name] = policy.only(section) if section else policy
         return True
 
     def wait(self, workload_type: str, number: str) -> None:

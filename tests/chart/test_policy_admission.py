@@ -17,7 +17,7 @@ from outfitter_sandbox.connection import Connection
 
 from .conftest import Helm, Manifest, eventually
 from .objects import ACCOUNT, apply, custom, path
-from .projects import KINDS, OF_OURS, SAYS, Projects, joined, tree
+from .projects import KINDS, OF_OURS, SAYS, Projects, fields_of, joined, tree
 
 BINDINGS: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 pytestmark = pytest.mark.cluster
@@ -157,7 +157,7 @@ def _given(where: str, table: PolicyField, attribute: PolicyField | None, value:
 def test_each_field_and_attribute(projects: Projects, workload_type: str, word: str) -> None:
     """A rule on everything: whatever a workload sets is judged as the operator judges it."""
     leaves: list[tuple[str, PolicyField, PolicyField | None]] = []
-    for where, table in policy_fields(workload_type).items():
+    for where, table in fields_of(workload_type).items():
         leaves += [(where, table, each) for each in table.attributes.values()] if table.attributes else []
         leaves += [(where, table, None)] if table.type != "itemized" else []
     rules = {}
@@ -188,7 +188,7 @@ def test_each_field_and_attribute(projects: Projects, workload_type: str, word: 
 def test_all_that_is_required_is_named_at_once(projects: Projects, workload_type: str) -> None:
     """One denial for an empty workload names every field; an empty value is none, and autoscaling is filled in."""
     name = f"{workload_type}-required"
-    tables = [table for table in policy_fields(workload_type).values() if "required" in table.rules]
+    tables = [table for table in fields_of(workload_type).values() if "required" in table.rules]
     assert projects.make(name, workload_type, joined(tree(table.path, {"required": True}) for table in tables), {})
     projects.wait(workload_type, "all")
     assert projects.compare(name, workload_type, {})
@@ -210,7 +210,7 @@ VALUES: Final = {"boolean": (True, False), "string": ("/a", "/b"), "quantity": (
 def test_items(projects: Projects, workload_type: str) -> None:
     """canAdd and locked x an item that is a default or not, the same, changed, excluded, without its key."""
     cases = []
-    for where, table in policy_fields(workload_type).items():
+    for where, table in fields_of(workload_type).items():
         if table.type != "itemized":
             continue
         base = ITEMS.get(where) or ({"value": "v"} if "value" in table.content else {})
@@ -273,7 +273,7 @@ def test_attributes_of_given_and_default_items(projects: Projects) -> None:
 def _tight(workload_type: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every rule that an asset, template or artifact could satisfy."""
     rules = []
-    for where, table in policy_fields(workload_type).items():
+    for where, table in fields_of(workload_type).items():
         if table.type == "itemized":
             rules.append(tree(where, {"instances": {"locked": ["d"]}}))
             rules += [tree(f"{where}.attributes.{each.path}", {"required": True}) for each in table.attributes.values()

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import pytest
 
-from outfitter.api.v1alpha1.policyfields import PolicyField, policy_fields
+from outfitter.api.v1alpha1.policyfields import PolicyField
 from outfitter.api.validation import strict_errors
 
 from .objects import custom
-from .projects import KINDS, Projects, joined, tree
+from .projects import KINDS, Projects, fields_of, joined, tree
 from .test_policy_admission import ITEMS, KEYS, projects, samples_of
 
 __all__ = ["projects"]  # a fixture
@@ -81,7 +81,7 @@ def _instances(chance: Random, table: PolicyField) -> list[dict[str, Any]]:
 
 
 def _spec(chance: Random, workload_type: str) -> dict[str, Any]:
-    fields = list(policy_fields(workload_type).values())
+    fields = list(fields_of(workload_type).values())
     rules: list[dict[str, Any]] = []
     defaults: list[dict[str, Any]] = []
     for table in chance.sample(fields, 14):
@@ -120,7 +120,7 @@ def _chains(chance: Random, workload_type: str) -> Iterator[dict[str, dict[str, 
 def _submission(chance: Random, workload_type: str) -> dict[str, Any]:
     """Return a spec that the schema accepts: fields join while it does."""
     spec: dict[str, Any] = {}
-    for table in chance.sample(list(policy_fields(workload_type).values()), 24):
+    for table in chance.sample(list(fields_of(workload_type).values()), 24):
         for _ in range(4):
             more = joined([spec, tree(table.path, _value(chance, table))])
             if not strict_errors(custom(KINDS[workload_type], "w", "x", more)):

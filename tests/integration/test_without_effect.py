@@ -78,12 +78,17 @@ def test_a_download_counts_as_inference(space: Space) -> None:
     assert space.list("Job") == []
 
 
-def test_a_framework_is_refused_where_it_is_set(space: Space) -> None:
+def test_an_asset_of_another_framework_is_refused(space: Space) -> None:
     space.make("ComputeResource", "small", {"distributedFramework": "PyTorch", "cpuCoreRequest": 0.1})
-    found = space.wait("ComputeResource", "small", stalls("Unsupported"))
-    assert message(found).startswith("spec.distributedFramework: ")
-    space.spec("ComputeResource", "small", distributedFramework=None)
     space.ready("ComputeResource", "small")
+    fields = {"image": IMAGE, "distributedFramework": "JAX", "backend": "native"}
+    space.make("DistributedTraining", "many", {**fields, "assets": {"compute": {"name": "small"}}})
+    found = space.wait("DistributedTraining", "many", stalls("TypeNotSupported"))
+    assert "ComputeResource" in message(found)
+    assert message(found).endswith("is for PyTorch, not JAX. Use another ComputeResource.")
+    assert space.list("Job") == []
+    space.spec("ComputeResource", "small", distributedFramework=None)
+    space.wait("DistributedTraining", "many", lambda item: condition(item, "Stalled") is None)
 
 
 def test_the_protocol_of_a_connection_reaches_the_service(space: Space) -> None:

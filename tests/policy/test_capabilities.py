@@ -16,7 +16,6 @@ TABLES = {
     "Workspace": capabilities.SUBMISSION,
     "Inference": capabilities.SCALING,
     "Artifact": capabilities.ARTIFACT,
-    "ComputeResource": capabilities.ASSET,
     "ArtifactRepository": capabilities.REPOSITORY,
 }
 

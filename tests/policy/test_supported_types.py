@@ -119,30 +119,61 @@ async def test_a_running_workload_keeps_its_revision() -> None:
     assert world.status("Workspace", "w")["phase"] == "Running"
 
 
-FRAMEWORK = {"distributedFramework": "PyTorch", "supportedTypes": ["distributed", "workspace"]}
+def training(framework: str, fields: Body) -> Body:
+    rank_0 = {} if framework == "JAX" else {"masterSpecSameAsWorker": True}
+    spec = {"image": IMAGE, "distributedFramework": framework, "backend": "native", **rank_0, **fields}
+    return asset("DistributedTraining", "w", spec)
 
 
-@pytest.mark.parametrize(
-    ("kind", "spec"),
-    [
-        ("Environment", {"image": IMAGE}),
-        ("Environment", {"image": IMAGE, "run": {}}),
-        ("ComputeResource", {"cpuCoreRequest": 1}),
-        ("DataSource", NFS),
-        ("DataSource", {"pvc": {"path": "/d", "claimInfo": {"size": "1Gi"}}}),
-        ("Credential", GENERIC),
-    ],
-)
-async def test_a_framework_is_refused_where_it_is_set(kind: str, spec: Body) -> None:
-    """And what the asset made before goes on as before."""
-    world = World(SECRET, asset(kind, "a", {**spec, **FRAMEWORK}))
+@pytest.mark.parametrize(("used", "spec", "fields", "others", "field"), USES, ids=IDS)
+async def test_an_asset_of_another_framework_is_refused(
+    used: str, spec: Body, fields: Body, others: list[Body], field: str
+) -> None:
+    """Once, also where master and workers use it."""
+    world = World(
+        SECRET, asset(used, "a", {**spec, "distributedFramework": "TF"}), *others, training("PyTorch", fields)
+    )
     await world.settle()
-    (issue,) = world.status(kind, "a")["issues"]
-    assert issue["issue"] == "Unsupported"
-    assert issue["message"].startswith("spec.distributedFramework: ")
-    assert issue["message"].endswith("Remove the field.")
-    mark = len(world.cluster.writes)
-    world.edit(kind, "a", distributedFramework=None)
+    status = world.status("DistributedTraining", "w")
+    assert condition(status, "Stalled") is not None
+    (issue,) = status["issues"]
+    assert issue["issue"] == "TypeNotSupported"
+    assert issue["message"] == f"{field}: {used} team-a/a is for TF, not PyTorch. Use another {used}."
+    assert world.all("Job") == []
+    world.edit(used, "a", distributedFramework="PyTorch")
     await world.settle()
-    assert [item for item in world.writes(mark) if item[1] not in (kind, "ControllerRevision")] == []
-    assert condition(world.status(kind, "a"), "Stalled") is None
+    assert condition(world.status("DistributedTraining", "w"), "Stalled") is None
+    assert world.all("Job") != []
+
+
+@pytest.mark.parametrize(("used", "spec", "fields", "others", "field"), USES, ids=IDS)
+async def test_an_asset_of_a_master_is_for_the_framework_of_the_workers(
+    used: str, spec: Body, fields: Body, others: list[Body], field: str
+) -> None:
+    master = {"masterSpecSameAsWorker": False, "masterSpec": {"image": IMAGE, **fields}}
+    world = World(
+        SECRET, asset(used, "a", {**spec, "distributedFramework": "TF"}), *others, training("PyTorch", master)
+    )
+    await world.settle()
+    (issue,) = world.status("DistributedTraining", "w")["issues"]
+    place = field.replace("spec.", "spec.masterSpec.", 1)
+    assert issue["message"] == f"{place}: {used} team-a/a is for TF, not PyTorch. Use another {used}."
+
+
+@pytest.mark.parametrize("framework", ["MPI", "PyTorch", "TF", "XGBoost", "JAX"])
+async def test_an_asset_of_the_same_framework_is_used(framework: str) -> None:
+    only = asset("ComputeResource", "a", {"cpuCoreRequest": 1, "distributedFramework": framework})
+    fields = {"assets": {"compute": {"name": "a"}}, **({"backend": "auto"} if framework == "MPI" else {})}
+    world = World(only, training(framework, fields))
+    await world.settle()
+    assert condition(world.status("DistributedTraining", "w"), "Stalled") is None
+    assert world.all("MPIJob" if framework == "MPI" else "Job") != []
+
+
+async def test_a_workload_without_a_framework_may_use_an_asset_of_one() -> None:
+    """Types are for it, not frameworks."""
+    only = asset("ComputeResource", "a", {"cpuCoreRequest": 1, "distributedFramework": "PyTorch"})
+    world = World(only, workload("Workspace", {"assets": {"compute": {"name": "a"}}}))
+    await world.settle()
+    assert condition(world.status("ComputeResource", "a"), "Stalled") is None
+    assert world.status("Workspace", "w")["phase"] == "Running"

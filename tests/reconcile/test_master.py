@@ -77,7 +77,9 @@ async def test_a_field_of_the_whole_training_is_not_one_of_the_master(field: str
 
 async def test_a_problem_of_the_master_counts_where_its_pod_is_like_the_workers() -> None:
     """What is not supported is not rendered, so that the templates are equal."""
-    world = World(training({"compute": {"gpuRequestType": "portion", "gpuPortionRequest": 0.5, "gpuDevicesRequest": 1}}))
+    world = World(
+        training({"compute": {"gpuRequestType": "portion", "gpuPortionRequest": 0.5, "gpuDevicesRequest": 1}})
+    )
     await world.settle()
     (issue,) = world.status("DistributedTraining", "many")["issues"]
     assert issue["issue"] == "FractionsUnsupported"
