@@ -13,6 +13,8 @@ _CONDITIONS: Final = {
     Level.UNDER_WAY: "`Ready` or `Reconciling`",
     Level.NOTE: "none: a note",
 }
+_OTHER_CONDITIONS: Final = {reason: "`GangScheduled`" for reason in (Reason.GANG, Reason.NO_GANG_SCHEDULER)}
+"""Reasons of a condition that says a fact about the object, and is no problem."""
 _END: Final = "<!-- end of generated table -->"
 _GUIDE_LINK: Final = re.compile(r"\]\((?=[a-z]+\.md)")
 
@@ -37,7 +39,8 @@ def reference_table(shown: Collection[str]) -> Iterator[str]:
     yield from ("| reason | condition | meaning | remedy |", "|---|---|---|---|")
     for reason in sorted(Reason, key=lambda reason: -reason.level):
         if reason in shown:
-            row = _row(f"`{reason}`", _CONDITIONS[reason.level], reason.meaning, reason.remedy)
+            condition = _OTHER_CONDITIONS.get(reason, _CONDITIONS[reason.level])
+            row = _row(f"`{reason}`", condition, reason.meaning, reason.remedy)
             yield _GUIDE_LINK.sub("](../guide/", row)
 
 
