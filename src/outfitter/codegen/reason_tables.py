@@ -13,7 +13,7 @@ _CONDITIONS: Final = {
     Level.UNDER_WAY: "`Ready` or `Reconciling`",
     Level.NOTE: "none: a note",
 }
-_OTHER_CONDITIONS: Final = {reason: "`GangScheduled`" for reason in (Reason.GANG, Reason.NO_GANG_SCHEDULER)}
+_OTHER_CONDITIONS: Final = dict.fromkeys((Reason.GANG, Reason.NO_GANG_SCHEDULER), "`GangScheduled`")
 """Reasons of a condition that says a fact about the object, and is no problem."""
 _END: Final = "<!-- end of generated table -->"
 _GUIDE_LINK: Final = re.compile(r"\]\((?=[a-z]+\.md)")
