@@ -44,7 +44,7 @@ def distributed(space: Space, name: str = "d", *, pods: str = "ready", **spec: A
 
 
 def master(pods: str = "ready", **spec: Any) -> Object:
-    return {"image": IMAGE, "annotations": [{"name": PODS, "value": pods}], **spec}
+    return {"image": "registry.example.com/master:1", "annotations": [{"name": PODS, "value": pods}], **spec}
 
 
 def phase(expected: str) -> Callable[[Object], bool]:
