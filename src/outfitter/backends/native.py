@@ -23,7 +23,7 @@ from outfitter.naming import (
     group_labels,
     selector_labels,
 )
-from outfitter.observe import UNSEEN, State, observe_pods, observe_run, progressing
+from outfitter.observe import UNSEEN, Observation, State, observe_pods, observe_run, progressing
 from outfitter.problems import Problem
 from outfitter.reasons import Reason
 from outfitter.render import connection
@@ -68,7 +68,7 @@ class NativeBackend:
         if not found:
             return ControllerState(UNSEEN, observe_pods(pods))
         uids = {job.uid for job in found}
-        state = combined([observe_run(job.body) for job in found])
+        state = combined([_whole(job) for job in found])
         if state.state is State.FAILED and (seen := self.progress(controllers)) is not None and seen.again:
             text = f"A pod failed, so all pods start again: attempt {seen.attempt + 1} of {_attempts(found[0])}."
             state = progressing(Reason.PROGRESSING, text)
@@ -114,6 +114,16 @@ class NativeBackend:
 
 def _jobs(controllers: Sequence[CachedObject]) -> list[CachedObject]:
     return [live for live in controllers if live.kind == "Job" and not live.deleting]
+
+
+def _whole(job: CachedObject) -> Observation:
+    """Return the state of a Job whose pods need each other: it runs once all of them do."""
+    seen, status = observe_run(job.body), job.body.get("status") or {}
+    wanted, ended = int(job.body["spec"].get("parallelism", 1)), status.get("completionTime")
+    ready = int(status.get("ready", 0)) + int(status.get("succeeded", 0))
+    if seen.state is not State.READY or job.body["spec"].get("suspend") or ended or ready >= wanted:
+        return seen
+    return progressing(Reason.PROGRESSING, f"{ready} of {wanted} pods of Job {job.name} are ready.")
 
 
 def _role(job: CachedObject) -> str:
