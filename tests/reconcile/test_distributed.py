@@ -390,3 +390,28 @@ async def test_what_completed_is_never_run_again_by_any_event(seed: int, policy:
     await world.settle()
     assert made(world, "d-master") == before
     assert status(world)["phase"] == "Completed"
+
+
+async def test_a_template_gives_the_workers() -> None:
+    given = {"workloadType": "distributed", "distributedFramework": "JAX", "numWorkers": 5, "image": IMAGE}
+    template = asset("WorkloadTemplate", "jax", {**given, "backend": "native"})
+    workload = asset(KIND, "d", {"template": {"name": "jax"}, "numWorkers": 2})
+    world = World(template, workload, jobs="Running")
+    await world.settle()
+    assert (status(world)["phase"], status(world)["worker"]["desired"]) == ("Running", 2)
+    assert world.status("WorkloadTemplate", "jax")["runnable"]["isRunnable"] is True
+
+
+async def test_a_template_without_a_master_needs_one() -> None:
+    template = asset(
+        "WorkloadTemplate",
+        "torch",
+        {"workloadType": "distributed", "distributedFramework": "PyTorch", "image": IMAGE, "backend": "native"},
+    )
+    lacking = asset(KIND, "d", {"template": {"name": "torch"}})
+    world = World(template, lacking, jobs="Running")
+    await world.settle()
+    assert "needs a master" in status(world)["message"]
+    world.edit(KIND, "d", masterSpecSameAsWorker=True)
+    await world.settle()
+    assert status(world)["phase"] == "Running"
