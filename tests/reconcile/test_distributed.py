@@ -273,6 +273,30 @@ async def test_kueue_owns_the_start_of_a_job_set() -> None:
     assert world.get("JobSet", "d")["spec"]["suspend"] is False
 
 
+@pytest.mark.parametrize(
+    ("spec", "least", "why"),
+    [
+        ({}, "4", "GangScheduled"),
+        ({"minReplicas": 2}, "3", "GangScheduled"),
+        ({"masterSpec": MASTER}, None, "NoGangScheduler"),
+    ],
+)
+async def test_kai_places_all_pods_or_none(spec: Body, least: str | None, why: str) -> None:
+    """Each Job is a group of its own for KAI, so that several Jobs are not placed together."""
+    world = World(training(**spec), settings={"queue_backend": "kai"}, jobs="Running")
+    await world.settle()
+    for item in world.all("Job"):
+        assert item["metadata"]["annotations"].get("kai.scheduler/batch-min-member") == least
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        assert (labels["kai.scheduler/queue"], labels["kai.scheduler/preemptibility"]) == (
+            "default-queue",
+            "preemptible",
+        )
+    found = condition(status(world), "GangScheduled")
+    assert found
+    assert found["reason"] == why
+
+
 async def test_the_backend_is_decided_at_the_start() -> None:
     """JobSet where it is served; one that is installed later moves nothing that runs."""
     world = World(training(backend="auto"), jobs="Running")

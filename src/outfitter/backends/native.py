@@ -31,7 +31,7 @@ from outfitter.render.distributed import layout_of, restarts_together
 from outfitter.render.owner import child_meta
 from outfitter.render.podset import PodSet
 from outfitter.render.ranks import INDEX_LABEL, MASTER, WORKER, Layout, numbered
-from outfitter.render.scheduling import kueue_owned
+from outfitter.render.scheduling import gang_marks, kueue_owned
 from outfitter.snapshot import CachedObject
 
 
@@ -169,6 +169,7 @@ def _job(
         ANNOTATION_ATTEMPT: str(run.request.attempt),
         ANNOTATION_ATTEMPTS: str(limit + 1 if restarts_together(run.spec) else 1),
         ANNOTATION_GROUP_SIZE: str(1 if layout.equal else layout.size),
+        **gang_marks(run.settings, layout),
     }
     labelled = controller_meta(meta, group)
     return {
