@@ -422,6 +422,12 @@ class Reason(StrEnum):
         "No volume is bound to the claim yet, or another requirement of a download is missing.",
         "Check StorageClass, capacity and access modes: `kubectl describe pvc`.",
     )
+    CONTROLLER_MISSING = (
+        "ControllerMissing",
+        Level.WAITING,
+        "The cluster serves JobSets or MPIJobs, but no controller has looked at that of the training for a minute.",
+        "Ask an administrator to start that controller, or set `backend` to `native` and restart the training.",
+    )
     FRAMEWORK_UNSUPPORTED = (
         "FrameworkUnsupported",
         Level.STALLED,

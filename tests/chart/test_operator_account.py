@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from foreign_crds import foreign_crds
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.children import CHILD_KINDS, child_kind
 from outfitter.cluster import access
@@ -20,11 +21,12 @@ from outfitter_sandbox.connection import Connection
 from .conftest import Manifest, eventually
 from .objects import ACCOUNT, apply, namespace
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.foreign_crds]
 IMAGE = "registry.example.com/box:1"
 OURS = {"outfitter.dev/owner-uid": "00000000-0000-0000-0000-000000000000"}
 ON_DEMAND = {"outfitter.dev/made-by-operator": "true"}
 REFUSED = "outfitter-operator"
+RUNS = ("StatefulSet", "Deployment", "Job", "JobSet", "MPIJob")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,9 @@ def operator(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Connection]:
         more = access.volume_rules() + access.role_rules() + access.device_rules()
         more = more if (kind, name) == ("ClusterRole", "outfitter") else []
         apply(sandbox, {**manifest, "rules": manifest["rules"] + more} if more else manifest)
+    others = foreign_crds("jobset", "mpi-operator", mpijobs="mpi-operator")
+    for manifest in others:
+        apply(sandbox, manifest)
     apply(sandbox, namespace("team-o"))
     apply(sandbox, namespace("team-e", **{"outfitter.dev/elevation": "allowed"}))
     for place in ("team-o", *SYSTEM):  # what a binding needs
@@ -44,11 +49,16 @@ def operator(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Connection]:
     account = Connection.from_kubeconfig(sandbox.kubeconfig_for(ACCOUNT))
     probe = body("ConfigMap", labels={}, data={})
     eventually(lambda: create(account, probe), lambda said: "labels everything" in said)
+    for kind in ("JobSet", "MPIJob"):
+        eventually(lambda kind=kind: create(account, sample(kind)), lambda said: said == "")
     yield account
     for place in ("team-o", *SYSTEM):
         send(sandbox.connection(), "DELETE", body("Role", "artrepo-x-owner", place), "")
     path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/outfitter-operator"
     sandbox.connection().request("DELETE", path)
+    for manifest in others:
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{manifest['metadata']['name']}"
+        sandbox.connection().request("DELETE", path)
 
 
 def body(
@@ -66,6 +76,14 @@ def workload(kind: str, space: str = "team-o", meta: Any = None, **pod: Any) -> 
     if kind == "Job":
         spec["restartPolicy"] = "Never"
         return body(kind, space=space, spec={"template": {"metadata": meta or {}, "spec": spec}})
+    template = {"metadata": meta or {}, "spec": {"restartPolicy": "Never", **spec}}
+    if kind == "JobSet":
+        job = {"name": "worker", "template": {"spec": {"template": template}}}
+        return body(kind, space=space, spec={"replicatedJobs": [job]})
+    if kind == "MPIJob":
+        plain = {"spec": {"automountServiceAccountToken": False, "containers": [{"name": "main", "image": IMAGE}]}}
+        roles = {"Launcher": {"template": plain}, "Worker": {"template": template}}
+        return body(kind, space=space, spec={"mpiReplicaSpecs": roles})
     labels = {"metadata": {"labels": {"a": "b"}, **(meta or {})}}
     name = {"serviceName": "x"} if kind == "StatefulSet" else {}
     return body(
@@ -119,7 +137,7 @@ SPEC: dict[str, dict[str, Any]] = {
 
 def sample(kind: str, **rest: Any) -> Manifest:
     """What the operator may create of a kind."""
-    if kind in ("StatefulSet", "Deployment", "Job"):
+    if kind in RUNS:
         return workload(kind, rest.pop("space", "team-o"))
     name = {"Role": "artrepo-y-owner", "RoleBinding": "artrepo-x-owner"}.get(kind, "x")
     return body(kind, name, **{**SPEC[kind], **rest})
@@ -265,7 +283,7 @@ ELEVATED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment", "Job"])
+@pytest.mark.parametrize("kind", RUNS)
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_no_pod_has_an_account(operator: Connection, kind: str, name: str) -> None:
     """Not even in a Namespace that allows elevation."""
@@ -273,7 +291,7 @@ def test_no_pod_has_an_account(operator: Connection, kind: str, name: str) -> No
         assert "no account of their own" in create(operator, workload(kind, space, **ACCOUNTS[name]))
 
 
-@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment", "Job"])
+@pytest.mark.parametrize("kind", RUNS)
 @pytest.mark.parametrize("name", ELEVATED)
 def test_elevated_pods_need_the_label_of_the_namespace(operator: Connection, kind: str, name: str) -> None:
     assert "beyond Pod Security level restricted" in create(operator, workload(kind, **ELEVATED[name]))

@@ -23,7 +23,7 @@ from outfitter.naming import (
     group_labels,
     selector_labels,
 )
-from outfitter.observe import UNSEEN, State, observe_pods, observe_run, progressing
+from outfitter.observe import UNSEEN, Observation, State, observe_pods, observe_run, progressing
 from outfitter.problems import Problem
 from outfitter.reasons import Reason
 from outfitter.render import connection
@@ -31,7 +31,7 @@ from outfitter.render.distributed import layout_of, restarts_together
 from outfitter.render.owner import child_meta
 from outfitter.render.podset import PodSet
 from outfitter.render.ranks import INDEX_LABEL, MASTER, WORKER, Layout, numbered
-from outfitter.render.scheduling import kueue_owned
+from outfitter.render.scheduling import gang_marks, kueue_owned
 from outfitter.snapshot import CachedObject
 
 
@@ -68,7 +68,7 @@ class NativeBackend:
         if not found:
             return ControllerState(UNSEEN, observe_pods(pods))
         uids = {job.uid for job in found}
-        state = combined([observe_run(job.body) for job in found])
+        state = combined([_whole(job) for job in found])
         if state.state is State.FAILED and (seen := self.progress(controllers)) is not None and seen.again:
             text = f"A pod failed, so all pods start again: attempt {seen.attempt + 1} of {_attempts(found[0])}."
             state = progressing(Reason.PROGRESSING, text)
@@ -116,6 +116,16 @@ def _jobs(controllers: Sequence[CachedObject]) -> list[CachedObject]:
     return [live for live in controllers if live.kind == "Job" and not live.deleting]
 
 
+def _whole(job: CachedObject) -> Observation:
+    """Return the state of a Job whose pods need each other: it runs once all of them do."""
+    seen, status = observe_run(job.body), job.body.get("status") or {}
+    wanted, ended = int(job.body["spec"].get("parallelism", 1)), status.get("completionTime")
+    ready = int(status.get("ready", 0)) + int(status.get("succeeded", 0))
+    if seen.state is not State.READY or job.body["spec"].get("suspend") or ended or ready >= wanted:
+        return seen
+    return progressing(Reason.PROGRESSING, f"{ready} of {wanted} pods of Job {job.name} are ready.")
+
+
 def _role(job: CachedObject) -> str:
     labels = (job.body["spec"]["template"].get("metadata") or {}).get("labels") or {}
     return str(labels.get(LABEL_CONTAINER_GROUP, ""))
@@ -159,6 +169,7 @@ def _job(
         ANNOTATION_ATTEMPT: str(run.request.attempt),
         ANNOTATION_ATTEMPTS: str(limit + 1 if restarts_together(run.spec) else 1),
         ANNOTATION_GROUP_SIZE: str(1 if layout.equal else layout.size),
+        **gang_marks(run.settings, layout),
     }
     labelled = controller_meta(meta, group)
     return {

@@ -13,12 +13,14 @@ from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
 from outfitter.render.pod import PodPatch
 from outfitter.render.podset import PodSet
+from outfitter.render.ranks import Layout
 from outfitter.resolve.scheduling import Scheduling
 from outfitter.settings import Settings
 
 KAI_QUEUE: Final = "kai.scheduler/queue"
 KAI_PREEMPTIBILITY: Final = "kai.scheduler/preemptibility"
 KAI_PRIORITY: Final = "priorityClassName"
+KAI_GANG: Final = "kai.scheduler/batch-min-member"
 _KAI_SCHEDULER: Final = "kai-scheduler"
 _PLAIN: Final = "default-scheduler"
 """What the API server sets where a pod names no scheduler."""
@@ -70,6 +72,13 @@ def queue_label(pods: Iterable[PodSet]) -> str:
 def kueue_owned(pods: Iterable[PodSet]) -> bool:
     """Return whether Kueue decides when a Job of these pods starts: the Job is created suspended, without a wish."""
     return any(KUEUE_QUEUE in group.controller_labels for group in pods)
+
+
+def gang_marks(settings: Settings, layout: Layout) -> dict[str, str]:
+    """Return the annotation of a Job of several pods by which KAI places all of them, or none."""
+    if not settings.uses_kai or not layout.equal:
+        return {}
+    return {KAI_GANG: str(layout.elastic[0] if layout.elastic else layout.size)}
 
 
 def remarks(scheduling: Scheduling, settings: Settings) -> Iterator[Problem]:

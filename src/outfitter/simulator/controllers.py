@@ -39,6 +39,7 @@ class Controllers:
         self.pods = pods
         self.binding = binding
         self.jobs = jobs
+        self.jobs_by_name: dict[str, str] = {}  # the same for single Jobs
         self.pod_objects = pod_objects
         self._cluster = cluster
         self._clock = clock
@@ -98,17 +99,18 @@ class Controllers:
         if {item["type"] for item in status.get("conditions") or ()} & {"Complete", "Failed"}:
             return
         time = self._clock().strftime(_TIME)
+        way = self.jobs_by_name.get(body["metadata"]["name"], self.jobs)
         done = {name: status[name] for name in ("succeeded", "failed") if name in status}
         if body["spec"].get("suspend"):
             status = {**done, "conditions": [{"type": "Suspended", "status": "True"}]}
-        elif self.jobs == "Running":
+        elif way == "Running":
             pods = body["spec"].get("parallelism", 1)
             ready = pods if self.pods else 0
             status = {**done, "startTime": status.get("startTime", time), "active": pods, "ready": ready}
-        elif self.jobs:
-            if self.jobs != "Complete":
-                self._cluster.user_apply(failed_pod(body, self.jobs))
-            status = job_status(self.jobs, time, body["spec"].get("completions", 1))
+        elif way:
+            if way != "Complete":
+                self._cluster.user_apply(failed_pod(body, way))
+            status = job_status(way, time, body["spec"].get("completions", 1))
         self._cluster.user_replace({**body, "status": status})
 
     def _allocated(self, body: Body) -> Body:

@@ -69,7 +69,7 @@ class AssetSpec(Model):
                 or "supportedTypes" not in spec
                 or "distributed" in spec["supportedTypes"]
             ),
-            field="distributedFramework",
+            field="supportedTypes",
         ),
     )
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (SCOPE_KEPT,)

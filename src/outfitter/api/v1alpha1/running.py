@@ -130,9 +130,9 @@ class RunRecord(Model):
     result: Literal["Completed", "Failed"] | None = None
     """How it ended; absent while it runs or is stopped. `Completed` is final until a restart."""
     reason: StatusName | None = None
-    """Why it failed."""
+    """Why it failed, or the attempt before this one did."""
     message: Message | None = None
-    """Why it failed, and what to do."""
+    """Why it failed, and what to do; or why the attempt before this one failed."""
 
 
 class Halted(Model):

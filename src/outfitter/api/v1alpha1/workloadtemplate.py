@@ -8,16 +8,20 @@ from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Rule, Transition
-from outfitter.api.types import FREE_FORM, Message, PositiveInt32, list_atomic
+from outfitter.api.types import FREE_FORM, AbsolutePath, Message, PositiveInt32, list_atomic
 from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec, ComplianceReason, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
 from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
-from outfitter.api.v1alpha1.training import parallel_within_completions
+from outfitter.api.v1alpha1.training import DistributedFramework, parallel_within_completions
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workspace import Assets
 
 _OF_TRAINING = ("completions", "parallelism")
+_OF_DISTRIBUTED = (
+    "distributedFramework", "numWorkers", "minReplicas", "maxReplicas", "slotsPerWorker", "cleanPodPolicy",
+    "mpiLauncherCreationPolicy", "sshAuthMountPath", "masterSpecSameAsWorker", "backend",
+)  # fmt: skip
 _OF_SERVING = ("autoscaling", "servingPort", "servingConfiguration")
 
 
@@ -44,11 +48,24 @@ def _not_for(workload_type: str, path: str) -> Rule:
     )
 
 
+def _only_for_distributed(field: str) -> Rule:
+    """Refuse a field that only distributed workloads have."""
+    return Rule(
+        f"self.workloadType == 'distributed' || !has(self.{field})",
+        f"Only a workload of type distributed has {field}. Remove the field, or change workloadType.",
+        lambda spec: spec.get("workloadType") == "distributed" or field not in spec,
+        field=field,
+        reason="FieldValueForbidden",
+    )
+
+
 def _rules() -> Iterator[Rule]:
-    for workload_type in ("workspace", "training"):
+    for workload_type in ("workspace", "training", "distributed"):
         for path in _OF_SERVING:
             yield _not_for(workload_type, path)
-    for workload_type in ("workspace", "inference"):
+    for field in _OF_DISTRIBUTED:
+        yield _only_for_distributed(field)
+    for workload_type in ("workspace", "inference", "distributed"):
         for path in _OF_TRAINING:
             yield _not_for(workload_type, path)
     for model, start in ((InferenceSpec, ""), (InferenceSecurity, "security."), (InferenceStorage, "storage.")):
@@ -59,15 +76,18 @@ def _rules() -> Iterator[Rule]:
 class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
     """Assets, inline fields or both."""
 
-    WITHOUT: ClassVar[tuple[str, ...]] = ("supported_types", "distributed_framework")
+    WITHOUT: ClassVar[tuple[str, ...]] = ("supported_types",)
     RULES: ClassVar[tuple[Rule, ...]] = (
         *_rules(),
         at_most_one_serving_port(),
         parallel_within_completions(),
         Rule(
-            "self.workloadType != 'training' || !has(self.restartPolicy) || self.restartPolicy != 'Always'",
+            "!(self.workloadType in ['training', 'distributed']) || !has(self.restartPolicy) || "
+            "self.restartPolicy != 'Always'",
             "A training runs to completion, so its restartPolicy is OnFailure or Never. Change it.",
-            lambda spec: spec.get("workloadType") != "training" or spec.get("restartPolicy") != "Always",
+            lambda spec: (
+                spec.get("workloadType") not in ("training", "distributed") or spec.get("restartPolicy") != "Always"
+            ),
             field="restartPolicy",
         ),
         Rule(
@@ -101,9 +121,9 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
         ),
     )
 
-    workload_type: Literal["workspace", "training", "inference"]
-    """Type of the workloads that may use this template: `workspace`, `training` or `inference`. Cannot change after
-    creation.
+    workload_type: Literal["workspace", "training", "distributed", "inference"]
+    """Type of the workloads that may use this template: `workspace`, `training`, `distributed` or `inference`. Cannot
+    change after creation. A distributed workload takes its workers from it.
     """
     assets: Assets = Assets()
     """Assets: an environment, a compute resource, data sources."""
@@ -113,6 +133,26 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
     """Pods that must succeed. Only for training."""
     parallelism: PositiveInt32 | None = None
     """Most pods that run at the same time, at most `completions`. Only for training."""
+    distributed_framework: DistributedFramework | None = None
+    """Framework that connects the pods. Only for distributed."""
+    num_workers: PositiveInt32 | None = None
+    """Number of workers. Only for distributed."""
+    min_replicas: PositiveInt32 | None = None
+    """Fewest workers of an elastic training. Only for distributed."""
+    max_replicas: PositiveInt32 | None = None
+    """Most workers of an elastic training. Only for distributed."""
+    slots_per_worker: PositiveInt32 | None = None
+    """Processes on each worker, for MPI. Only for distributed."""
+    clean_pod_policy: Literal["Running", "All", "None"] | None = None
+    """Pods to delete when the training ends. Only for distributed."""
+    mpi_launcher_creation_policy: Literal["AtStartup", "WaitForWorkersReady"] | None = None
+    """When the launcher of MPI starts. Only for distributed."""
+    ssh_auth_mount_path: AbsolutePath | None = None
+    """Mount path of the SSH keys, for MPI. Only for distributed."""
+    master_spec_same_as_worker: bool | None = None
+    """One more pod like the workers is the master. Only for distributed."""
+    backend: Literal["auto", "native", "jobset", "kubeflow"] | None = None
+    """What creates the pods. Only for distributed."""
     autoscaling: InlineAutoscaling | None = None
     """Scale by load, instead of `replicas`. Only for inference."""
     serving_port: ServingPort | None = None
@@ -174,6 +214,7 @@ class WorkloadTemplate(CustomResource):
 TEMPLATE_FIELDS: frozenset[str] = frozenset(
     str(field.alias)
     for name, field in WorkloadTemplateSpec.model_fields.items()
-    if name not in AssetSpec.model_fields and name not in ("workload_type", "assets")
+    if name == "distributed_framework"
+    or (name not in AssetSpec.model_fields and name not in ("workload_type", "assets"))
 )
 """Fields that a template gives to its workloads."""

@@ -20,6 +20,9 @@ from outfitter.render.volumes import CSI_NFS
 
 _WRITING: Final = frozenset({"create", "delete", "patch", "update"})
 _TEMPLATES: Final = ("deployments", "jobs", "statefulsets")
+_ROLES: Final = ("Launcher", "Worker")
+_CONTAINERS: Final = "(t.spec.containers + (has(t.spec.initContainers) ? t.spec.initContainers : []))"
+_VOLUMES_OF: Final = "(has(t.spec.volumes) ? t.spec.volumes : [])"
 _NEVER_IN_PODS: Final = ("seLinuxOptions", "sysctls", "appArmorProfile", "windowsOptions")
 _VOLUMES: Final = ("configMap", "emptyDir", "nfs", "persistentVolumeClaim", "projected", "secret")
 _DERIVED: Final = tuple(kind.plural for kind in DERIVED_KINDS)
@@ -73,16 +76,9 @@ def _owned(side: str) -> str:
 
 
 def _variables() -> Iterator[dict[str, Any]]:
-    pod = "object.spec.template.spec"
-    templated = f"object != null && {_is(*_TEMPLATES)}"
-    changed = "(oldObject == null || object.spec.template != oldObject.spec.template)"
-    yield {"name": "runs", "expression": f"{templated} && {changed}"}
-    first = f"(has({pod}.initContainers) ? {pod}.initContainers : [])"
-    yield {"name": "containers", "expression": f"variables.runs ? {pod}.containers + {first} : []"}
-    yield {
-        "name": "volumes",
-        "expression": f"variables.runs && has({pod}.volumes) ? {pod}.volumes : []",
-    }
+    yield {"name": "before", "expression": _templates("oldObject")}
+    yield {"name": "now", "expression": _templates("object")}
+    yield {"name": "templates", "expression": "variables.now.filter(t, !variables.before.exists(b, b == t))"}
     labels = "namespaceObject.metadata.labels"
     yield {
         "name": "mayElevate",
@@ -90,6 +86,16 @@ def _variables() -> Iterator[dict[str, Any]]:
         f"{labels}['{LABEL_ELEVATION}'] == 'allowed'",
     }
     yield {"name": "elevated", "expression": _elevated()}
+
+
+def _templates(side: str) -> str:
+    """CEL: the pod templates of an object; none of a kind without pods."""
+    roles = ", ".join(f"dyn({side}.spec.mpiReplicaSpecs.{role}.template)" for role in _ROLES)
+    return (
+        f"{side} == null ? [] : {_is(*_TEMPLATES)} ? [dyn({side}.spec.template)] : "
+        f"{_is('jobsets')} ? {side}.spec.replicatedJobs.map(j, dyn(j.template.spec.template)) : "
+        f"{_is('mpijobs')} ? [{roles}] : []"
+    )
 
 
 def _context(side: str) -> str:
@@ -109,8 +115,8 @@ def _context(side: str) -> str:
 
 
 def _elevated() -> str:
-    """CEL: the list of outfitter.policy.elevation, over a pod template."""
-    pod, meta = "object.spec.template.spec", "object.spec.template.metadata"
+    """CEL: the list of outfitter.policy.elevation, over each pod template that is new."""
+    pod, meta = "t.spec", "t.metadata"
     hosts = [f"(has({pod}.{name}) && {pod}.{name})" for name in ("hostNetwork", "hostIPC", "hostPID")]
     seccomp = f"(has({pod}.securityContext) && has({pod}.securityContext.seccompProfile) && "
     handlers = [f"c.{name}" for name in PROBES]
@@ -127,20 +133,19 @@ def _elevated() -> str:
         f"{seccomp}{pod}.securityContext.seccompProfile.type == 'Unconfined')",
         *(f"(has({pod}.securityContext) && has({pod}.securityContext.{name}))" for name in _NEVER_IN_PODS),
         *(f"has({pod}.{name})" for name in ("nodeName", "runtimeClassName", "hostAliases")),
-        "variables.containers.exists(c, has(c.ports) && c.ports.exists(p, has(p.hostPort) && p.hostPort != 0))",
-        f"variables.volumes.exists(v, {' && '.join(f'!has(v.{kind})' for kind in _VOLUMES)} && "
+        f"{_CONTAINERS}.exists(c, has(c.ports) && c.ports.exists(p, has(p.hostPort) && p.hostPort != 0))",
+        f"{_VOLUMES_OF}.exists(v, {' && '.join(f'!has(v.{kind})' for kind in _VOLUMES)} && "
         f"!(has(v.csi) && v.csi.driver == '{CSI_NFS}'))",
-        "variables.volumes.exists(v, has(v.hostPath))",
-        f"variables.containers.exists(c, {_context('c')})",
-        *(f"variables.containers.exists(c, {probe})" for probe in probes),
+        f"{_VOLUMES_OF}.exists(v, has(v.hostPath))",
+        f"{_CONTAINERS}.exists(c, {_context('c')})",
+        *(f"{_CONTAINERS}.exists(c, {probe})" for probe in probes),
         f"(has({meta}) && has({meta}.annotations) && {meta}.annotations.exists(k, k.startsWith('{APPARMOR}') && "
         f"{meta}.annotations[k] != 'runtime/default'))",
     ]
-    return f"variables.runs && ({' || '.join(parts)})"
+    return f"variables.templates.exists(t, {' || '.join(parts)})"
 
 
 def _validations() -> Iterator[dict[str, Any]]:
-    pod = "object.spec.template.spec"
     system = ", ".join(f"'{name}'" for name in SYSTEM)
     yield _check(
         f"!has(request.namespace) || !(request.namespace in [{system}])",
@@ -161,9 +166,10 @@ def _validations() -> Iterator[dict[str, Any]]:
         "the operator creates and deletes custom resources on demand only, and never changes one but EffectivePolicies",
     )
     yield _check(
-        f"!variables.runs || (has({pod}.automountServiceAccountToken) && !{pod}.automountServiceAccountToken && "
-        f"(!has({pod}.serviceAccountName) || {pod}.serviceAccountName in ['', 'default']) && "
-        "!variables.volumes.exists(v, has(v.projected) && has(v.projected.sources) && "
+        "variables.templates.all(t, has(t.spec.automountServiceAccountToken) && "
+        "!t.spec.automountServiceAccountToken && "
+        "(!has(t.spec.serviceAccountName) || t.spec.serviceAccountName in ['', 'default']) && "
+        f"!{_VOLUMES_OF}.exists(v, has(v.projected) && has(v.projected.sources) && "
         "v.projected.sources.exists(s, has(s.serviceAccountToken))))",
         "the pods of the operator have no account of their own and no token",
     )

@@ -41,6 +41,8 @@ class Ending:
     """Its children are deleted, because it ended long ago."""
     unwritten: bool = False
     """The status does not have the result yet."""
+    again: bool = False
+    """An attempt of a group failed, and another one follows."""
 
     @property
     def goes_on(self) -> bool:
@@ -143,7 +145,7 @@ def judge(reader: Reader, request: WorkloadRequest, revision: Revision | None, s
     ended = facts.get("completionTime", "") if recorded(request).get("result") else ""
     expired = bool(ended) and reader.passed(ended, _keep_seconds(revision))
     unwritten = bool(record.get("result")) and not recorded(request).get("result")
-    return Ending(record, facts, expired, unwritten)
+    return Ending(record, facts, expired, unwritten, again=seen is not None and seen.again)
 
 
 def _current(
@@ -165,7 +167,8 @@ def _current(
             "attempt": seen.attempt + (1 if again else 0),
             "result": seen.result,
         }
-        return {name: value for name, value in found.items() if value and (name, value) != ("attempt", 1)}
+        told = {} if seen.result else {name: record[name] for name in ("reason", "message") if name in record}
+        return {**told, **{name: value for name, value in found.items() if value and (name, value) != ("attempt", 1)}}
     if revision is not None and record.get("revision") == revision.name and not request.stopped:
         return _lost(request, record) if record.get("uid") else record
     return {}
@@ -221,6 +224,12 @@ def _duration(started: str, ended: str) -> str | None:
     parts = (total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "m"), (total % 60, "s")
     shown = [f"{number}{unit}" for number, unit in parts if number]
     return "".join(shown[:2]) or "0s"
+
+
+def attempt_explained(ending: Ending, cause: Observation) -> Ending:
+    """Return the ending with the reason of the attempt that failed."""
+    message = printable(f"The last attempt failed: {cause.message[:_CAUSE_LIMIT]}")
+    return replace(ending, record={**ending.record, "reason": str(cause.reason), "message": message})
 
 
 def explained(ending: Ending, cause: Observation | None, request: WorkloadRequest) -> Ending:

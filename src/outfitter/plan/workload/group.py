@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from outfitter.backends import Run, backend_of
 from outfitter.naming import KUEUE_QUEUE, LABEL_CONTAINER_GROUP
 from outfitter.observe import condition, phase
 from outfitter.plan.workload.observed import ObservedState
+from outfitter.problems import Problem
 from outfitter.reasons import Reason
+from outfitter.snapshot import Reader
 from outfitter.status import OtherCondition
 
+_SILENCE: Final = 60  # seconds
 GANG: Final = "GangScheduled"
 
 
@@ -23,6 +27,20 @@ def group_facts(run: Run, observed: ObservedState, *, ended: bool) -> dict[str, 
         ready = sum(condition(pod, "Ready").get("status") == "True" for pod in own if phase(pod) == "Running")
         facts[group.name] = {"desired": 0 if ended or run.request.stopped else group.count, "ready": ready}
     return facts
+
+
+def silent(reader: Reader, observed: ObservedState) -> Iterator[Problem]:
+    """Yield the problem of a controller that does not look at its object."""
+    for live in observed.controllers:
+        created = live.body["metadata"].get("creationTimestamp", "")
+        if live.kind == "Job" or live.body.get("status") or live.deleting or not created:
+            continue
+        if reader.passed(created, _SILENCE):
+            text = (
+                f"No controller has looked at {live.kind} {live.namespace}/{live.name} for a minute. Ask an "
+                f"administrator whether the controller of {live.kind} runs, or set backend to native."
+            )
+            yield Problem(Reason.CONTROLLER_MISSING, text, Reason.CONTROLLER_MISSING.level)
 
 
 def gang(run: Run) -> tuple[OtherCondition, ...]:

@@ -22,7 +22,7 @@ from outfitter.plan.workload.ending import (
     result_of,
     seen_run,
 )
-from outfitter.plan.workload.group import gang, group_facts
+from outfitter.plan.workload.group import gang, group_facts, silent
 from outfitter.plan.workload.halting import start_fact, with_halt
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
@@ -145,6 +145,7 @@ def _with_revision(
         *result.problems,
         *secrets.problems,
         *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
+        *(silent(reader, observed) if request.traits.grouped else ()),
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]

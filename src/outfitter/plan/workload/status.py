@@ -11,7 +11,7 @@ from outfitter.naming import group_labels, group_workload, selector_labels
 from outfitter.observe import UNSEEN, Observation, State
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
-from outfitter.plan.workload.ending import COMPLETED, Ending, explained, restart
+from outfitter.plan.workload.ending import COMPLETED, Ending, attempt_explained, explained, restart
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
 from outfitter.policy.violation import Violation
@@ -61,6 +61,8 @@ def running_status(
     if ending is not None and ending.result:
         cause = next((item for item in causes if item is not now), None)
         return ended_status(request, explained(ending, cause, request), revision, problems)
+    if ending is not None and ending.again and failure is not None:
+        ending = attempt_explained(ending, failure)
     found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY, ends=ending is not None)]
     before = (request.resource.body.get("status") or {}).get("runPhase" if request.own_artifact else "phase", "")
     phase = _phase(request, observed, now, failure, state, before, pending=pending)

@@ -30,6 +30,7 @@ var Commands = map[string]func(args []string) error{
 	"sleep":  sleep,
 	"exit":   exit,
 
+	"kill":       kill,
 	"rendezvous": rendezvous,
 }
 
@@ -46,6 +47,7 @@ const Usage = `  env [NAME...]           environment, sorted; with names only th
                           body on standard output, status on standard error; exit 1 from status 400 on
   dns NAME...             addresses of names
   sleep SECONDS           wait; SIGTERM ends it with exit code 143
+  kill                    end the first program of the container with SIGTERM
   rendezvous [SECONDS]    join all pods of a distributed training by the variables of its framework; exit 1 unless each
                           rank came exactly once; then wait
   exit CODE [TEXT]        end with that code, after writing a text to standard error
@@ -224,4 +226,8 @@ func exit(args []string) error {
 	}
 	os.Exit(code)
 	return nil
+}
+
+func kill([]string) error {
+	return syscall.Kill(1, syscall.SIGTERM)
 }

@@ -1,0 +1,441 @@
+"""Distributed trainings over the simulator: what is rendered, attempts of the whole group, and that nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from doors import Deadly, Killed
+
+from world import Body, World, asset, condition, issues, reason
+
+KIND = "DistributedTraining"
+IMAGE = "registry.example.com/train:1"
+MASTER = {"image": "registry.example.com/master:1"}
+WAITS = 400  # seconds: longer than any pause before the next attempt
+
+
+def training(**spec: Any) -> Body:
+    given = {"image": IMAGE, "distributedFramework": "PyTorch", "numWorkers": 3, "backend": "native", **spec}
+    if given["distributedFramework"] != "JAX" and "masterSpec" not in given:
+        given["masterSpecSameAsWorker"] = True
+    return asset(KIND, "d", given)
+
+
+async def running(*others: Body, **spec: Any) -> World:
+    world = World(*others, training(**spec), jobs="Running")
+    await world.settle()
+    status = world.status(KIND, "d")
+    assert status["phase"] == "Running", status
+    return world
+
+
+def status(world: World) -> Body:
+    return world.status(KIND, "d")
+
+
+def names(world: World, kind: str = "Job") -> list[str]:
+    return [item["metadata"]["name"] for item in world.all(kind)]
+
+
+def made(world: World, name: str) -> int:
+    return sum((write.verb, write.kind, write.name) == ("create", "Job", name) for write in world.cluster.writes)
+
+
+def environment(body: Body) -> dict[str, str]:
+    """The variables of a pod template; of one that reads a label, the name of the label."""
+    found = {}
+    for item in body["spec"]["containers"][0]["env"]:
+        field = item.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
+        found[item["name"]] = item.get("value", field.removeprefix("metadata.labels['").removesuffix("']"))
+    return found
+
+
+async def failed_once(world: World, job: str = "d-worker-1") -> None:
+    """One pod fails, and the pause before the next attempt passes."""
+    world.controllers.jobs_by_name = {job: "out of luck"}
+    world.controllers.run()
+    world.controllers.jobs_by_name = {}
+    await world.settle()
+    world.tick(WAITS)
+    await world.settle()
+
+
+async def test_equal_pods_have_one_job() -> None:
+    world = await running()
+    (job,) = world.all("Job")
+    spec = job["spec"]
+    assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (4, 4, "Indexed")
+    assert spec["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
+    assert spec["backoffLimit"] == 0
+    seen = environment(spec["template"])
+    assert (seen["MASTER_ADDR"], seen["WORLD_SIZE"]) == ("d-0.d", "4")
+    assert seen["RANK"] == seen["PET_NODE_RANK"] == "batch.kubernetes.io/job-completion-index"
+    assert world.get("Service", "d")["spec"]["publishNotReadyAddresses"] is True
+
+
+async def test_a_master_of_its_own_has_a_job_for_each_rank() -> None:
+    world = await running(masterSpec=MASTER)
+    assert names(world) == ["d-master", "d-worker-0", "d-worker-1", "d-worker-2"]
+    labels = [item["spec"]["template"]["metadata"]["labels"] for item in world.all("Job")]
+    assert [each["outfitter.dev/rank"] for each in labels] == ["0", "1", "2", "3"]
+    images = [item["spec"]["template"]["spec"]["containers"][0]["image"] for item in world.all("Job")]
+    assert images == [MASTER["image"], IMAGE, IMAGE, IMAGE]
+    assert {environment(item["spec"]["template"])["MASTER_ADDR"] for item in world.all("Job")} == {"d-master-0.d"}
+    found = status(world)
+    assert (found["master"]["desired"], found["worker"]["desired"], found["replicas"]) == (1, 3, 4)
+
+
+async def test_a_policy_that_concerns_the_master_alone_makes_it_differ() -> None:
+    rules = {"defaults": {"master": {"environmentVariables": {"instances": [{"name": "ROLE", "value": "m"}]}}}}
+    policy = asset("WorkloadPolicy", "p", {"workloadType": "distributed", **rules})
+    world = await running(policy)
+    assert names(world) == ["d-master", "d-worker-0", "d-worker-1", "d-worker-2"]
+    roles = [environment(item["spec"]["template"]).get("ROLE") for item in world.all("Job")]
+    assert roles == ["m", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("section", "field"), [("worker", "spec.compute.gpuDevicesRequest"), ("master", "spec.compute.gpuDevicesRequest")]
+)
+async def test_a_section_of_a_policy_is_judged(section: str, field: str) -> None:
+    rules = {section: {"compute": {"gpuDevicesRequest": {"max": 1}}}}
+    policy = asset("WorkloadPolicy", "p", {"workloadType": "distributed", "rules": rules})
+    world = World(policy, training(compute={"gpuDevicesRequest": 2}), jobs="Running")
+    await world.settle()
+    found = status(world)
+    assert reason(found) == "PolicyViolation"
+    assert found["violations"][0]["field"] == f"{section}.compute.gpuDevicesRequest"
+    assert field in found["message"]
+    assert names(world) == []
+
+
+async def test_a_policy_on_the_spec_of_the_master_names_its_field() -> None:
+    rules = {"master": {"image": {"options": [{"value": "registry.example.com/other:1"}]}}}
+    policy = asset("WorkloadPolicy", "p", {"workloadType": "distributed", "rules": rules})
+    world = World(policy, training(masterSpec=MASTER), jobs="Running")
+    await world.settle()
+    assert "spec.masterSpec.image" in status(world)["message"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "wanted"),
+    [
+        ("TF", {"TF_TASK_INDEX": "batch.kubernetes.io/job-completion-index"}),
+        ("XGBoost", {"DMLC_TRACKER_URI": "d-0.d", "DMLC_NUM_WORKER": "4", "WORKER_ADDRS": "d-1.d,d-2.d,d-3.d"}),
+        ("JAX", {"COORDINATOR_ADDRESS": "d-0.d", "COORDINATOR_PORT": "6666", "NUM_PROCESSES": "3"}),
+    ],
+)
+async def test_variables_of_the_other_frameworks(framework: str, wanted: dict[str, str]) -> None:
+    world = await running(distributedFramework=framework)
+    seen = environment(world.get("Job", "d")["spec"]["template"])
+    assert {name: seen[name] for name in wanted} == wanted
+
+
+async def test_tensorflow_tells_each_pod_who_it_is() -> None:
+    world = await running(distributedFramework="TF", masterSpec=MASTER, numWorkers=2)
+    chief, worker = (environment(world.get("Job", name)["spec"]["template"]) for name in ("d-master", "d-worker-1"))
+    cluster = {"chief": ["d-master-0.d:2222"], "worker": ["d-worker-0-0.d:2222", "d-worker-1-0.d:2222"]}
+    first = json.loads(chief["TF_CONFIG"])
+    assert (first["cluster"], first["task"]) == (cluster, {"type": "chief", "index": 0})
+    second = json.loads(worker["TF_CONFIG"].replace("$(TF_TASK_INDEX)", "1"))
+    assert (second["cluster"], second["task"]) == (cluster, {"type": "worker", "index": 1})
+
+
+async def test_an_elastic_training_has_no_ranks_and_goes_on_without_a_pod() -> None:
+    world = await running(minReplicas=1, maxReplicas=4)
+    spec = world.get("Job", "d")["spec"]
+    seen = environment(spec["template"])
+    assert (seen["PET_NNODES"], seen["PET_RDZV_ENDPOINT"]) == ("2:5", "d-0.d:23456")
+    assert "RANK" not in seen
+    assert (spec["parallelism"], spec["backoffLimit"]) == (5, 6)
+
+
+async def test_a_variable_of_the_framework_cannot_be_set() -> None:
+    world = World(training(environmentVariables=[{"name": "RANK", "value": "0"}]), jobs="Running")
+    await world.settle()
+    assert reason(status(world)) == "Conflict"
+    assert "RANK" in status(world)["message"]
+
+
+async def test_a_failed_pod_has_all_start_again() -> None:
+    """After a pause that doubles; the status says which attempt it is, and why the last one failed."""
+    world = await running(masterSpec=MASTER, backoffLimit=2)
+    uids = {item["metadata"]["uid"] for item in world.all("Job")}
+    world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+    world.controllers.run()
+    world.controllers.jobs_by_name = {}
+    await world.settle()
+    found = status(world)
+    assert "out of luck" in found["message"]
+    assert "out of luck" in found["run"]["message"]
+    assert {item["metadata"]["uid"] for item in world.all("Job")} == uids, "the pause has not passed"
+    world.tick(11)
+    await world.settle()
+    found = status(world)
+    assert (found["phase"], found["run"]["attempt"]) == ("Running", 2)
+    assert found["run"]["message"].startswith("The last attempt failed: ")
+    assert uids.isdisjoint(item["metadata"]["uid"] for item in world.all("Job"))
+    await failed_once(world)
+    assert status(world)["run"]["attempt"] == 3
+    await failed_once(world)
+    found = status(world)
+    assert (found["phase"], found["run"]["result"], reason(found)) == ("Failed", "Failed", "PodFailed")
+    assert condition(found, "Stalled")
+    assert [made(world, name) for name in ("d-master", "d-worker-2")] == [3, 3]
+
+
+async def test_in_place_restarts_are_the_kubelets() -> None:
+    world = await running(restartPolicy="OnFailure", backoffLimit=4)
+    spec = world.get("Job", "d")["spec"]
+    assert (spec["backoffLimit"], "podFailurePolicy" in spec) == (4, False)
+    world.controllers.jobs = "out of luck"
+    await world.settle()
+    assert status(world)["phase"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        (None, ["d-master"]),
+        ("Running", ["d-master"]),
+        ("All", []),
+        ("None", ["d-master", "d-worker-0", "d-worker-1", "d-worker-2"]),
+    ],
+)
+async def test_what_stays_after_the_end(policy: str | None, left: list[str]) -> None:
+    world = await running(masterSpec=MASTER, **({"cleanPodPolicy": policy} if policy else {}))
+    world.controllers.jobs_by_name = {"d-master": "Complete"}
+    await world.settle()
+    found = status(world)
+    assert (found["phase"], found["run"]["result"]) == ("Completed", "Completed")
+    assert names(world) == left
+    mark = len(world.cluster.writes)
+    await world.round()
+    assert world.writes(mark) == []
+
+
+async def test_a_job_that_was_deleted_fails_the_group() -> None:
+    world = await running(masterSpec=MASTER)
+    world.cluster.user_delete("Job", "team-a", "d-worker-0")
+    await world.settle()
+    assert (status(world)["phase"], reason(status(world))) == ("Failed", "JobDeleted")
+    assert made(world, "d-worker-0") == 1
+    world.annotate(KIND, "d", restartedAt="1")
+    await world.settle()
+    assert status(world)["phase"] == "Running"
+    assert made(world, "d-worker-0") == 2
+
+
+async def test_stop_and_start_keep_the_jobs() -> None:
+    world = await running(masterSpec=MASTER)
+    uids = {item["metadata"]["uid"] for item in world.all("Job")}
+    world.edit(KIND, "d", suspend=True)
+    await world.settle()
+    assert status(world)["phase"] == "Stopped"
+    assert all(item["spec"]["suspend"] for item in world.all("Job"))
+    world.edit(KIND, "d", suspend=False)
+    await world.settle()
+    assert status(world)["phase"] == "Running"
+    assert {item["metadata"]["uid"] for item in world.all("Job")} == uids
+
+
+async def test_stopped_between_two_attempts() -> None:
+    world = await running(masterSpec=MASTER)
+    world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+    world.controllers.run()
+    await world.settle()
+    world.edit(KIND, "d", suspend=True)
+    world.tick(WAITS)
+    await world.settle()
+    assert status(world)["phase"] in ("Stopped", "Failed")
+    world.controllers.jobs_by_name = {}
+    world.edit(KIND, "d", suspend=False)
+    world.tick(WAITS)
+    await world.settle()
+    assert status(world)["phase"] == "Running"
+    world.controllers.jobs_by_name = {"d-master": "Complete"}
+    await world.settle()
+    assert status(world)["phase"] == "Completed"
+
+
+async def test_kueue_owns_the_start_of_a_job_set() -> None:
+    world = World(training(backend="jobset", queue="q"), settings={"queue_backend": "kueue"}, jobs="Running")
+    await world.settle()
+    made = world.get("JobSet", "d")
+    assert (made["spec"]["suspend"], made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]) == (True, "q")
+    assert reason(status(world)) == "Queued"
+    made["spec"]["suspend"] = False
+    world.cluster.user_replace(made)
+    await world.settle()
+    assert world.get("JobSet", "d")["spec"]["suspend"] is False
+
+
+@pytest.mark.parametrize(
+    ("spec", "least", "why"),
+    [
+        ({}, "4", "GangScheduled"),
+        ({"minReplicas": 2}, "3", "GangScheduled"),
+        ({"masterSpec": MASTER}, None, "NoGangScheduler"),
+    ],
+)
+async def test_kai_places_all_pods_or_none(spec: Body, least: str | None, why: str) -> None:
+    """Each Job is a group of its own for KAI, so that several Jobs are not placed together."""
+    world = World(training(**spec), settings={"queue_backend": "kai"}, jobs="Running")
+    await world.settle()
+    for item in world.all("Job"):
+        assert item["metadata"]["annotations"].get("kai.scheduler/batch-min-member") == least
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        assert (labels["kai.scheduler/queue"], labels["kai.scheduler/preemptibility"]) == (
+            "default-queue",
+            "preemptible",
+        )
+    found = condition(status(world), "GangScheduled")
+    assert found
+    assert found["reason"] == why
+
+
+async def test_the_backend_is_decided_at_the_start() -> None:
+    """JobSet where it is served; one that is installed later moves nothing that runs."""
+    world = World(training(backend="auto"), jobs="Running")
+    world.caches.set_served("JobSet", False)
+    await world.settle()
+    assert (status(world)["backend"], names(world)) == ("native", ["d"])
+    world.caches.set_served("JobSet", True)
+    await world.settle()
+    assert (names(world), names(world, "JobSet")) == (["d"], [])
+    world.annotate(KIND, "d", restartedAt="1")
+    await world.settle()
+    assert (status(world)["backend"], names(world), names(world, "JobSet")) == ("jobset", [], ["d"])
+
+
+async def test_an_asset_for_another_framework_is_refused() -> None:
+    environment = asset("Environment", "e", {"image": IMAGE, "distributedFramework": "TF"})
+    world = World(environment, training(image=None, assets={"environment": {"name": "e"}}), jobs="Running")
+    await world.settle()
+    assert issues(status(world)) == ["TypeNotSupported"]
+    assert "is for TF, not PyTorch" in status(world)["message"]
+
+
+async def test_a_controller_that_does_not_look_is_told() -> None:
+    world = World(training(backend="jobset"), jobs="Running")
+    await world.settle()
+    assert status(world)["phase"] == "Creating"
+    made = world.get("JobSet", "d")
+    made["metadata"]["creationTimestamp"] = "2025-12-31T23:00:00Z"
+    world.cluster.user_replace(made)
+    await world.settle()
+    assert reason(status(world)) == "ControllerMissing"
+
+
+async def _story(world: World) -> None:
+    """One pod fails, the group starts again, and the master completes."""
+    await world.settle()
+    world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+    world.controllers.run()
+    world.controllers.jobs_by_name = {}
+    await world.settle()
+    world.tick(WAITS)
+    await world.settle()
+    world.controllers.jobs_by_name = {"d-master": "Complete"}
+    await world.settle()
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["after-the-write", "before-the-write"])
+@pytest.mark.parametrize("policy", ["Running", "All"])
+async def test_killed_at_every_write(policy: str, answered: bool) -> None:
+    """Wherever the operator dies, the run has the same end, and no Job ran more often than it should."""
+    number = 1
+    while True:
+        world = World(training(masterSpec=MASTER, cleanPodPolicy=policy), jobs="Running")
+        await world.restart(Deadly(world.cluster, number, answered=answered))
+        try:
+            await _story(world)
+            break
+        except Killed:
+            await world.restart()
+            await world.settle()
+        run = status(world).get("run", {})
+        if not run.get("result") and "attempt" not in run:
+            await _story(world)
+        world.tick(WAITS)
+        await world.settle()
+        world.controllers.jobs_by_name = {"d-master": "Complete"}
+        await world.settle()
+        assert status(world)["run"]["result"] == "Completed", f"killed at write {number}"
+        assert made(world, "d-master") <= 2
+        number += 1
+    assert number > 10
+
+
+EVENTS = ("edit", "suspend", "resume", "delete job", "delete revision", "tick", "fail", "service")
+
+
+async def happens(world: World, event: str, number: int) -> None:
+    match event:
+        case "edit":
+            world.edit(KIND, "d", args=f"-{number}")
+        case "suspend" | "resume":
+            world.edit(KIND, "d", suspend=event == "suspend")
+        case "delete job":
+            for item in world.all("Job")[number % 3 : number % 3 + 1]:
+                world.cluster.user_delete("Job", "team-a", item["metadata"]["name"])
+        case "delete revision":
+            for item in world.all("ControllerRevision"):
+                world.cluster.user_delete("ControllerRevision", "team-a", item["metadata"]["name"])
+        case "tick":
+            world.tick(number * 86400)
+        case "fail":
+            world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+            world.controllers.run()
+            world.controllers.jobs_by_name = {"d-master": "Complete"}
+        case "service":
+            world.cluster.user_delete("Service", "team-a", "d") if world.find("Service", "d") else None
+
+
+@pytest.mark.parametrize("policy", ["Running", "All", "None"])
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_completed_is_never_run_again_by_any_event(seed: int, policy: str) -> None:
+    source = random.Random(seed)
+    world = await running(masterSpec=MASTER, cleanPodPolicy=policy)
+    if source.random() < 0.5:
+        await failed_once(world)
+    before = made(world, "d-master")
+    world.controllers.jobs_by_name = {"d-master": "Complete"}
+    world.controllers.run()
+    await world.settle()
+    assert status(world)["phase"] == "Completed"
+    for number, event in enumerate(source.choices(EVENTS, k=8), 1):
+        await happens(world, event, number)
+        if source.random() < 0.7:
+            await world.settle()
+    await world.settle()
+    assert made(world, "d-master") == before
+    assert status(world)["phase"] == "Completed"
+
+
+async def test_a_template_gives_the_workers() -> None:
+    given = {"workloadType": "distributed", "distributedFramework": "JAX", "numWorkers": 5, "image": IMAGE}
+    template = asset("WorkloadTemplate", "jax", {**given, "backend": "native"})
+    workload = asset(KIND, "d", {"template": {"name": "jax"}, "numWorkers": 2})
+    world = World(template, workload, jobs="Running")
+    await world.settle()
+    assert (status(world)["phase"], status(world)["worker"]["desired"]) == ("Running", 2)
+    assert world.status("WorkloadTemplate", "jax")["runnable"]["isRunnable"] is True
+
+
+async def test_a_template_without_a_master_needs_one() -> None:
+    template = asset(
+        "WorkloadTemplate",
+        "torch",
+        {"workloadType": "distributed", "distributedFramework": "PyTorch", "image": IMAGE, "backend": "native"},
+    )
+    lacking = asset(KIND, "d", {"template": {"name": "torch"}})
+    world = World(template, lacking, jobs="Running")
+    await world.settle()
+    assert "needs a master" in status(world)["message"]
+    world.edit(KIND, "d", masterSpecSameAsWorker=True)
+    await world.settle()
+    assert status(world)["phase"] == "Running"
