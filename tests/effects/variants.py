@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.v1alpha1.workloadtemplate import TEMPLATE_FIELDS
 from outfitter.naming import ANNOTATION_DIGEST, ANNOTATION_SOURCE_VERSION
 from outfitter.simulator.caches import OUR_KINDS
@@ -133,7 +134,7 @@ class Templated(Variant):
             {
                 "kind": "WorkloadTemplate",
                 "metadata": {**workload["metadata"]},
-                "spec": {"workloadType": workload["kind"].lower(), **given},
+                "spec": {"workloadType": _type_of(workload["kind"]), **given},
             }
         )
         rest = {name: value for name, value in spec.items() if name not in _OF_A_TEMPLATE}
@@ -141,6 +142,13 @@ class Templated(Variant):
         user["spec"] = {**rest, "template": {"name": SUBJECT}}
         self.after = [user, *self.after]
         self.reporting = [self.subject, user]
+
+
+def _type_of(kind: str) -> str:
+    """The type of workload that a kind is."""
+    traits = kind_of(kind).runs
+    assert traits is not None
+    return traits.name
 
 
 _OF_A_TEMPLATE: Final = {*TEMPLATE_FIELDS, "assets"}
@@ -160,7 +168,7 @@ def variants(kind: str) -> tuple[Variant, ...]:
     """The variants of a kind."""
     found: list[Variant] = [Variant(path) for path in sorted((ROOT / kind.lower()).glob("*.yaml"))]
     if kind == "WorkloadTemplate":
-        names = ("workspace", "training", "inference")
+        names = ("workspace", "training", "distributedtraining", "inference")
         of_workloads = (path for name in names for path in sorted((ROOT / name).glob("*.yaml")))
         found += [Templated(path) for path in of_workloads if not path.stem.startswith(_OF_ARTIFACTS)]
     if kind == "Training":

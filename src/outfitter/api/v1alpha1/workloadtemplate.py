@@ -150,7 +150,7 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
     ssh_auth_mount_path: AbsolutePath | None = None
     """Mount path of the SSH keys, for MPI. Only for distributed."""
     master_spec_same_as_worker: bool | None = None
-    """One more pod like the workers is the master. Only for distributed."""
+    """One more pod like the workers is the master. Default: false. Only for distributed."""
     backend: Literal["auto", "native", "jobset", "kubeflow"] | None = None
     """What creates the pods. Only for distributed."""
     autoscaling: InlineAutoscaling | None = None
