@@ -45,6 +45,13 @@ def test_a_condition_has_reasons_of_its_level(condition: str, reason: str, wrong
     assert bool(list(level_errors("Workspace", status(condition, reason)))) is wrong
 
 
+@pytest.mark.parametrize(("result", "wrong"), [("", True), ("Completed", True), ("Failed", False)])
+def test_a_run_that_failed_has_the_reason_of_its_pod(result: str, wrong: bool) -> None:
+    """It is over, so that a user must act."""
+    shown = status("Stalled", "OOMKilled", run={"result": result} if result else {})
+    assert bool(list(level_errors("Training", shown))) is wrong
+
+
 @pytest.mark.parametrize(
     ("committed", "record", "words"),
     [
