@@ -20,6 +20,8 @@ _WRITE: Final = ("create", "delete", "patch", "update")
 _SCALE: Final = ("get", "patch", "update")
 _HIDDEN: Final = frozenset({"Secret", "ConfigMap", "Role", "RoleBinding"})
 """Kinds of children that may hold secrets, or rights, of others."""
+_OF_OTHERS: Final = ("jobset.x-k8s.io", "kubeflow.org")
+"""Groups of other projects: ClusterRole `admin` may lack rights on them, and then could not bind a role with them."""
 _NOTHING_RUNS_THERE: Final = frozenset(share.scoped_kinds()) - frozenset(share.RUNS_THERE)
 _NETWORKING: Final = "networking.k8s.io"
 
@@ -61,7 +63,11 @@ def rule(groups: Iterable[str], resources: Iterable[str], verbs: Iterable[str]) 
 
 def _member() -> list[Rule]:
     """Reads the objects of a project and what they run as, without Secrets and ConfigMaps."""
-    children = [kind for kind in CHILD_KINDS if kind.namespaced and kind.group != GROUP and kind.kind not in _HIDDEN]
+    children = [
+        kind
+        for kind in CHILD_KINDS
+        if kind.namespaced and kind.group not in (GROUP, *_OF_OTHERS) and kind.kind not in _HIDDEN
+    ]
     return [
         *(
             rule([group], [kind.plural for kind in children if kind.group == group], READ)
