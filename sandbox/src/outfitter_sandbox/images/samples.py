@@ -18,7 +18,22 @@ PROGRAMS = ("pause", "web", "fake-nim")
 USER = 65532
 _BIN = "/usr/bin"
 # Commands of programs/inside that inspect a container, for instance `kubectl exec POD -- cat FILE`.
-_COMMANDS = ("cat", "dns", "env", "exit", "fill", "get", "id", "kill", "ls", "mounts", "rendezvous", "rm", "sleep", "write")
+_COMMANDS = (
+    "cat",
+    "dns",
+    "env",
+    "exit",
+    "fill",
+    "get",
+    "id",
+    "kill",
+    "ls",
+    "mounts",
+    "rendezvous",
+    "rm",
+    "sleep",
+    "write",
+)
 _NIM_COMMANDS = ("create-model-store", "download-to-cache", "list-model-profiles", "nim-serve", "nim_download_to_cache")
 
 
