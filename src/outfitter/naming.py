@@ -53,6 +53,8 @@ ANNOTATION_SCALED: Final = f"{GROUP}/scaled"  # "true" on a controller whose rep
 ANNOTATION_REQUESTED_BY: Final = f"{GROUP}/requested-by"  # kind/name of the workload that a NimCache was created for
 ANNOTATION_ATTEMPT: Final = f"{GROUP}/attempt"  # number of the attempt of a download Job or of a group, from 1
 ANNOTATION_ATTEMPTS: Final = f"{GROUP}/attempts"  # most attempts of a group of Jobs
+ANNOTATION_GROUP: Final = f"{GROUP}/group"  # digest of all objects that make the pods of one start of a group
+ANNOTATION_LEAST: Final = f"{GROUP}/least"  # fewest pods with which an elastic group goes on
 ANNOTATION_GROUP_SIZE: Final = f"{GROUP}/group-size"  # number of the Jobs of a group
 
 # On Namespaces, set by admins.

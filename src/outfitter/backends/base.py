@@ -8,8 +8,16 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+import orjson
+
 from outfitter.api.v1alpha1 import BACKENDS, WorkloadTraits, backend_name
-from outfitter.naming import ANNOTATION_STOPPED_REVISION
+from outfitter.naming import (
+    ANNOTATION_ATTEMPT,
+    ANNOTATION_FIXED,
+    ANNOTATION_GROUP,
+    ANNOTATION_STOPPED_REVISION,
+    short_hash,
+)
 from outfitter.observe import READY, UNSEEN, Observation, PodSummary, State
 from outfitter.problems import Problem
 from outfitter.render.connection import Endpoints
@@ -54,6 +62,8 @@ class Progress:
     """Number of the start of all pods of a group."""
     again: bool = False
     """The attempt failed, and another one follows."""
+    leader_active: bool = False
+    """The pod of rank 0 still runs, whose success would be that of the group."""
     partial: bool = False
     """Some controllers of the group are missing."""
 
@@ -142,6 +152,21 @@ def annotated(run: Run, annotations: Mapping[str, str]) -> dict[str, str]:
     """Return the annotations of a controller: with the revision that was current when the workload was suspended."""
     stopped = {ANNOTATION_STOPPED_REVISION: run.revision} if run.request.stopped else {}
     return {**stopped, **annotations}
+
+
+def as_group(run: Run, made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the controllers of a workload whose pods have ranks, each with a digest of all: they start as one."""
+    fixed = [(item["kind"], item["metadata"]["name"], _annotation(item, ANNOTATION_FIXED)) for item in made]
+    content = [run.request.restarted_at, _annotation(made[0], ANNOTATION_ATTEMPT), fixed]
+    mark = {ANNOTATION_GROUP: short_hash(orjson.dumps(content), 16)}
+    return [
+        {**item, "metadata": {**item["metadata"], "annotations": {**item["metadata"]["annotations"], **mark}}}
+        for item in made
+    ]
+
+
+def _annotation(item: Mapping[str, Any], name: str) -> str:
+    return str(item["metadata"]["annotations"].get(name, ""))
 
 
 def controller_meta(meta: Mapping[str, Any], group: PodSet) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from outfitter.backends.base import ControllerState, Progress, Run, annotated, controller_meta
+from outfitter.backends.base import ControllerState, Progress, Run, annotated, as_group, controller_meta
 from outfitter.children import groups, observe
 from outfitter.naming import (
     ANNOTATION_FIXED,
@@ -25,12 +25,13 @@ def manifest(run: Run, api_version: str, kind: str, name: str, spec: Mapping[str
     if run.request.restarted_at:
         marks[ANNOTATION_RESTARTED_AT] = run.request.restarted_at
     meta = controller_meta(child_meta(run.request.resource), run.pods[0])
-    return {
+    made = {
         "apiVersion": api_version,
         "kind": kind,
         "metadata": {**meta, "name": name, "annotations": annotated(run, marks)},
         "spec": spec,
     }
+    return as_group(run, [made])[0]
 
 
 def state(kind: str, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]) -> ControllerState:
@@ -72,4 +73,6 @@ def progress(kind: str, controllers: Sequence[CachedObject]) -> Progress | None:
 
 
 def _only(kind: str, controllers: Sequence[CachedObject]) -> CachedObject | None:
-    return next((live for live in controllers if live.kind == kind and not live.deleting), None)
+    found = (live for live in controllers if live.kind == kind)
+    ends = ("Completed", "Succeeded", "Failed")
+    return next((live for live in found if not live.deleting or of_groups.condition(live.body, *ends)), None)

@@ -82,7 +82,13 @@ class JobBackend:
 
 
 def _job(controllers: Sequence[CachedObject]) -> CachedObject | None:
-    return next((live for live in controllers if live.kind == "Job" and not live.deleting), None)
+    return next((live for live in controllers if live.kind == "Job" and counts(live)), None)
+
+
+def counts(job: CachedObject) -> bool:
+    """Return whether a Job tells the state of its run: one that is being deleted does only where it has ended."""
+    conditions = (job.body.get("status") or {}).get("conditions") or ()
+    return not job.deleting or any(item["type"] in _RESULTS and item.get("status") == "True" for item in conditions)
 
 
 def job_spec(run: Run) -> dict[str, Any]:

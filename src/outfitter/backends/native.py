@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from outfitter.backends.base import Backend, ControllerState, Progress, Run, annotated, combined, controller_meta, total
-from outfitter.backends.job import BACKOFF_LIMIT, NO_FAULT, progress_of
+from outfitter.backends.base import (
+    Backend,
+    ControllerState,
+    Progress,
+    Run,
+    annotated,
+    as_group,
+    combined,
+    controller_meta,
+    total,
+)
+from outfitter.backends.job import BACKOFF_LIMIT, NO_FAULT, counts, progress_of
 from outfitter.children import jobs
 from outfitter.naming import (
     ANNOTATION_ATTEMPT,
@@ -56,7 +66,7 @@ class NativeBackend:
             },
         }
         made = [_job(run, meta, layout, *each) for each in _parts(run, layout)]
-        return [*made, service, *addresses(run, layout)]
+        return [*as_group(run, made), service, *addresses(run, layout)]
 
     def limits(self, run: Run) -> Iterator[Problem]:
         """Yield nothing: the renderer knows the limits."""
@@ -108,12 +118,13 @@ class NativeBackend:
             result="" if again else result,
             attempt=attempt,
             again=again,
+            leader_active=bool(main.body.get("status", {}).get("active")) and alone,
             partial=partial,
         )
 
 
 def _jobs(controllers: Sequence[CachedObject]) -> list[CachedObject]:
-    return [live for live in controllers if live.kind == "Job" and not live.deleting]
+    return [live for live in controllers if live.kind == "Job" and counts(live)]
 
 
 def _whole(job: CachedObject) -> Observation:

@@ -39,7 +39,7 @@ def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Poli
     if master is None and framework not in (None, "JAX"):
         problems.append(stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}"))
     if not any(problem.level > Level.NOTE for problem in problems):
-        chosen = backend(reader, workers.spec)
+        chosen = backend(reader, workers.spec, request.backend)
         if isinstance(chosen, Problem):
             problems.append(chosen)
         else:
@@ -116,8 +116,8 @@ def _place(field: str) -> str:
     return field if not field.startswith("spec.") or field.startswith(own) else f"{own}.{field.removeprefix('spec.')}"
 
 
-def backend(reader: Reader, spec: Spec) -> str | Problem:
-    """Return what is to create the pods of a training that starts now."""
+def backend(reader: Reader, spec: Spec, running: str = "") -> str | Problem:
+    """Return what is to create the pods of a training that starts now. `running`: what creates those that run."""
     asked = getattr(spec, "backend", None) or "auto"
     mpi = getattr(spec, "distributed_framework", None) == "MPI"
     if mpi and asked not in ("auto", "kubeflow"):
@@ -134,6 +134,8 @@ def backend(reader: Reader, spec: Spec) -> str | Problem:
             "operator, or use another distributedFramework."
         )
         return stalled(Reason.FRAMEWORK_UNSUPPORTED, text, "spec.distributedFramework")
+    if asked == "auto" and running:
+        return running
     if asked == "native":
         return "native"
     if reader.serves("JobSet"):

@@ -60,6 +60,8 @@ class WorkloadRequest:
     """Fields that the template gives."""
     halted: Mapping[str, Any] | None = None
     """Why Outfitter stopped it although `suspend` is false."""
+    backend: str = ""
+    """What runs the pods of a group now: a change of what the cluster serves does not move them."""
     attempt: int = 1
     """Number of the start of all pods of a group."""
     author: Author = field(default_factory=Author)

@@ -55,7 +55,7 @@ def _may_run(
     run: Run, revision: Revision, backend: Backend, observed: ObservedState, ending: Ending | None, *, refused: bool
 ) -> bool:
     """Return whether the controllers of a workload are to exist."""
-    if _another_runs(run, backend, observed):
+    if not run.request.traits.grouped and _another_runs(backend, observed):
         return False
     if ending is None:
         return True
@@ -65,20 +65,15 @@ def _may_run(
         return False  # Kueue would start a Job that we suspend
     # A new run needs a revision of its own: the one before was for another run, which may not be allowed any more.
     made = any(live.kind in backend.controllers for live in observed.controllers)
+    made = made or (run.request.traits.grouped and bool(observed.controllers)) or ending.between_attempts
     return made or not (refused or revision.restarted_at != run.request.restarted_at)
 
 
-def _another_runs(run: Run, backend: Backend, observed: ObservedState) -> bool:
-    """Return whether a controller of another kind, or a pod of one, is still there: two would use the same volumes.
-
-    The names of a group belong to its pods, so that those of a former attempt must be gone.
-    """
+def _another_runs(backend: Backend, observed: ObservedState) -> bool:
+    """Return whether a controller of another kind, or a pod of one, is still there: two would use the same volumes."""
     if any(live.kind not in backend.controllers for live in observed.controllers):
         return True
-    pods = [pod for pod in observed.pods if phase(pod) not in ("Failed", "Succeeded")]
-    if run.request.traits.grouped:
-        uids = {live.uid for live in observed.controllers}
-        return "Job" in backend.controllers and any(pod.controller not in uids for pod in pods)
+    pods = (pod for pod in observed.pods if phase(pod) not in ("Failed", "Succeeded"))
     kinds = {"StatefulSet", "Job"} - set(backend.controllers)
     references = (ref for pod in pods for ref in pod.body["metadata"].get("ownerReferences") or ())
     return any(ref.get("controller") and ref["kind"] in kinds for ref in references)

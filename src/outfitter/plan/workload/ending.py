@@ -7,13 +7,14 @@ annotation restartedAt asks for it: no other event, such as a deleted Job or rev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import runs_to_end, traits_of
 from outfitter.backends import Progress, progress
 from outfitter.observe import Observation, failed
+from outfitter.plan.workload.observed import ObservedState, has_started
 from outfitter.plan.workload.revision import Revision
 from outfitter.problems import Problem, note, printable, stalled
 from outfitter.reasons import Level, Reason, reason_named
@@ -39,15 +40,30 @@ class Ending:
     facts: Mapping[str, Any]
     expired: bool = False
     """Its children are deleted, because it ended long ago."""
-    unwritten: bool = False
-    """The status does not have the result yet."""
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """The record that the status has."""
     again: bool = False
     """An attempt of a group failed, and another one follows."""
 
     @property
+    def unwritten(self) -> bool:
+        """Return whether the status does not have the result yet."""
+        return bool(self.record.get("result")) and not self.written.get("result")
+
+    def without_uid(self) -> Ending:
+        """Return the ending of a group whose controllers are about to go, so that their absence is no loss."""
+        return replace(self, record={name: value for name, value in self.record.items() if name != "uid"})
+
+    @property
+    def between_attempts(self) -> bool:
+        """Return whether all pods of a group are to start again: what is asked for now does not prevent that."""
+        return bool(self.record.get("attempt")) and not self.record.get("uid") and not self.result
+
+    @property
     def goes_on(self) -> bool:
-        """Return whether there is something to do once the status is written: clean up, or start another attempt."""
-        return self.unwritten or bool(self.record and not self.result and not self.record.get("uid"))
+        """Return whether there is something to do once the status is written: clean up, or start the pods again."""
+        between = bool(self.record and not self.result and not self.record.get("uid"))
+        return self.unwritten or (between and bool(self.written.get("uid")))
 
     @property
     def result(self) -> str:
@@ -63,14 +79,17 @@ class Ending:
         return Problem(reason, self.record["message"], Level.STALLED)
 
 
-def seen_run(request: WorkloadRequest, controllers: Sequence[CachedObject]) -> Progress | None:
+def seen_run(request: WorkloadRequest, observed: ObservedState) -> Progress | None:
     """Return the progress of the run that the request asks for: not that of a run before a restart or a stop."""
+    controllers = observed.controllers
     seen = progress(request.traits, controllers)
     if seen is None or seen.restarted_at != request.restarted_at:
         return None
     ours = any(live.kind == "Job" for live in controllers)  # another controller counts its attempts itself
-    if ours and seen.attempt < int(recorded(request).get("attempt") or 1):
+    if ours and seen.attempt < int(recorded(request).get("attempt") or 1) and seen.result != COMPLETED:
         return None  # an attempt that failed; the next one follows once its Jobs are gone
+    if request.traits.grouped and any(map(has_started, observed.pods)):
+        seen = replace(seen, has_run=True)
     return None if seen.result == FAILED and request.suspended else seen
 
 
@@ -115,6 +134,8 @@ def fixed(request: WorkloadRequest, current: Revision, new: Revision, seen: Prog
     """Return the problem of an edit that would replace the Job of a run under way; its progress would be lost."""
     under_way = seen is not None and seen.has_run and not seen.stopped
     same = current.groups == new.groups and _completions(current) == _completions(new)
+    if request.traits.grouped:
+        same = same and _whole(current) == _whole(new)
     if not under_way or same:
         return None
     text = (
@@ -123,6 +144,19 @@ def fixed(request: WorkloadRequest, current: Revision, new: Revision, seen: Prog
         f"To start from the beginning at once: {restart(request)}"
     )
     return stalled(Reason.RESTART_REQUIRED, text)
+
+
+_FREE: Final = frozenset(
+    ("autoDeletionTimeAfterCompletionSeconds", "category", "cleanPodPolicy", "relatedUrls", "terminateAfterPreemption")
+)
+"""Fields of a group that change nothing of what runs."""
+
+
+def _whole(revision: Revision) -> dict[str, Any]:
+    """Return what a group that runs cannot change; how often Jobs start again can."""
+    native = getattr(revision.spec, "backend", None) == "native"
+    free = {*_FREE, *(("backoffLimit",) if native else ())}
+    return {name: value for name, value in revision.submission.items() if name not in free}
 
 
 def _completions(revision: Revision) -> int:
@@ -134,18 +168,21 @@ def _completions(revision: Revision) -> int:
 def judge(reader: Reader, request: WorkloadRequest, revision: Revision | None, seen: Progress | None) -> Ending | None:
     """Return how far a workload that ends is; None for one that is kept running. A run that ended needs no revision."""
     record = recorded(request)
+    if seen is not None and seen.result == FAILED and seen.leader_active and not reader.passed(seen.ended, _BACKOFF):
+        seen = replace(seen, result="")  # the pod of rank 0 may have succeeded at the same moment
     if revision is not None and not runs_to_end(request.traits, revision.spec) and not record and seen is None:
         return None
     if not record.get("result"):
         record = _current(reader, request, revision, seen, record)
     facts = _facts(request, revision, seen, kept=bool(record))
+    if recorded(request).get("result") and "completionTime" in (before := request.resource.body.get("status") or {}):
+        facts |= {name: before[name] for name in ("completionTime", "duration") if name in before}
     if record.get("reason") == Reason.JOB_DELETED and "completionTime" not in facts:
         facts["completionTime"] = timestamp(reader.now)
     # Children are deleted once the status has the result: it is all that is left of the run then.
     ended = facts.get("completionTime", "") if recorded(request).get("result") else ""
     expired = bool(ended) and reader.passed(ended, _keep_seconds(revision))
-    unwritten = bool(record.get("result")) and not recorded(request).get("result")
-    return Ending(record, facts, expired, unwritten, again=seen is not None and seen.again)
+    return Ending(record, facts, expired, recorded(request), again=seen is not None and seen.again)
 
 
 def _current(
@@ -169,9 +206,17 @@ def _current(
         }
         told = {} if seen.result else {name: record[name] for name in ("reason", "message") if name in record}
         return {**told, **{name: value for name, value in found.items() if value and (name, value) != ("attempt", 1)}}
+    if record.get("attempt") and not record.get("uid") and not request.stopped:
+        return record  # between two attempts, whatever the revision is
     if revision is not None and record.get("revision") == revision.name and not request.stopped:
-        return _lost(request, record) if record.get("uid") else record
+        unserved = _KINDS.get(getattr(revision.spec, "backend", None) or "", "")
+        gone = record.get("uid") and (not unserved or reader.serves(unserved))
+        return _lost(request, record) if gone else record
     return {}
+
+
+_KINDS: Final = {"jobset": "JobSet", "kubeflow": "MPIJob"}
+"""Backend of a group -> its kind, whose absence means nothing where the API server does not serve it."""
 
 
 def attempt_of(request: WorkloadRequest, seen: Progress | None) -> int:
@@ -210,8 +255,8 @@ def _facts(request: WorkloadRequest, revision: Revision | None, seen: Progress |
     facts = {
         "progress": {name: value for name, value in counts.items() if value is not None},
         "startTime": seen.started or None,
-        "completionTime": seen.ended or None,
-        "duration": _duration(seen.started, seen.ended),
+        "completionTime": (seen.ended if seen.result else "") or None,
+        "duration": _duration(seen.started, seen.ended) if seen.result else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

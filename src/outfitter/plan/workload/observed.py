@@ -13,7 +13,7 @@ from outfitter.naming import (
     LABEL_OWNER_NAME,
     clone_snapshot,
 )
-from outfitter.observe import phase
+from outfitter.observe import condition, phase
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.revision import Revision
 from outfitter.resolve.groups import PlacedGroup
@@ -71,6 +71,11 @@ class ObservedState:
             if ANNOTATION_STOPPED_REVISION in annotations:
                 return str(annotations[ANNOTATION_STOPPED_REVISION])
         return ""
+
+
+def has_started(pod: CachedObject) -> bool:
+    """Return whether the program of a pod has run."""
+    return phase(pod) in ("Succeeded", "Failed") or condition(pod, "Ready").get("status") == "True"
 
 
 def observe_workload(reader: Reader, resource: Resource) -> ObservedState:

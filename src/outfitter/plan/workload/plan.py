@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Run, backend_of, child_kinds
 from outfitter.observe import State
 from outfitter.plan.diff import Diff, diff, prune
-from outfitter.plan.workload import children, hosts, model_cache, rollout
+from outfitter.plan.workload import children, group_change, hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
@@ -23,6 +23,7 @@ from outfitter.plan.workload.ending import (
     seen_run,
 )
 from outfitter.plan.workload.group import gang, group_facts, silent
+from outfitter.plan.workload.group_change import GroupChange
 from outfitter.plan.workload.halting import start_fact, with_halt
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
@@ -59,7 +60,7 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
         request = replace(request, running=observed.groups)
     asked = request
     request = _as_it_may_run(reader, request, observed)
-    renewal = renew(reader, request, observed, seen_run(request, observed.controllers))
+    renewal = renew(reader, request, observed, seen_run(request, observed))
     if renewal.revision is None:
         return _without_revision(reader, request, observed, renewal)
     if (
@@ -79,7 +80,7 @@ def plan_workload(reader: Reader, request: WorkloadRequest) -> Plan:
 
 def _as_it_may_run(reader: Reader, request: WorkloadRequest, observed: ObservedState) -> WorkloadRequest:
     """Return the request: not stopped where a run has completed, and stopped where Outfitter stopped it."""
-    seen = seen_run(request, observed.controllers)
+    seen = seen_run(request, observed)
     if result_of(request, seen) == COMPLETED:
         return replace(request, stopped=False)  # there is nothing to stop
     return with_halt(reader, request, observed.revision, observed.pods, seen)
@@ -94,7 +95,7 @@ def _scale(reader: Reader, request: WorkloadRequest, renewal: Renewal, revision:
 
 def _without_revision(reader: Reader, request: WorkloadRequest, observed: ObservedState, renewal: Renewal) -> Plan:
     status = waiting_status(request, renewal.problems)
-    ending = judge(reader, request, None, seen_run(request, observed.controllers))
+    ending = judge(reader, request, None, seen_run(request, observed))
     if ending is not None and ending.result:  # the revision was deleted
         over = prune(reader, request.resource, child_kinds(), ()) if ending.expired else ()
         return Plan(ended_status(request, ending, None, renewal.problems), tuple(over))
@@ -118,20 +119,26 @@ def _with_revision(
     scale: Scale,
 ) -> Plan:
     request = with_scaling(request, revision.submission)
-    request = replace(request, attempt=attempt_of(request, seen_run(request, observed.controllers)))
+    request = replace(request, attempt=attempt_of(request, seen_run(request, observed)))
     exposed = getattr(revision.spec, "master_spec", None) or revision.spec
     exposure = connection.endpoints(exposed, request.name, request.namespace, reader.settings)
     if revision.one_service:
         exposure = in_one_service(exposure, revision.groups[0].port)
     run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
     conflicts = hosts.host_conflicts(reader, request.resource, hosts.hosts(reader, run))
-    ending = judge(reader, request, revision, seen_run(request, observed.controllers))
+    ending = judge(reader, request, revision, seen_run(request, observed))
     refused = serious(renewal.problems) and not renewal.new
     made = children.wanted(reader, run, revision, observed, ending, refused=refused)
-    wanted = [item for item in made if not _in_conflict(item, conflicts)]
+    changed = group_change.change(run, made, observed, ending) if request.traits.grouped else GroupChange(made)
+    if ending is not None and (changed.announce or changed.deletions):
+        ending = ending.without_uid()
+    wanted = [item for item in changed.wanted if not _in_conflict(item, conflicts)]
     manifest = [revisions.manifest(revision, request.resource)] if renewal.new else []
     result = diff(reader, request.resource, [*manifest, *wanted])
-    writes = rollout.ordered(reader, observed, result, wanted)
+    writes = [*rollout.ordered(reader, observed, result, wanted), *changed.deletions]
+    if request.traits.grouped:
+        writes = group_change.all_or_none(writes, wanted, result)
+    kept = [*changed.stays(), *children.kept(observed, revision, ending)]
     pending = bool(writes)
     backend = backend_of(request.traits, revision.spec)
     state = backend.observe(observed.controllers, observed.pods)
@@ -146,6 +153,7 @@ def _with_revision(
         *secrets.problems,
         *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
         *(silent(reader, observed) if request.traits.grouped else ()),
+        *group_change.remarks(changed, run),
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
@@ -170,10 +178,7 @@ def _with_revision(
             *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
-            *rollout.unused(
-                prune(reader, request.resource, child_kinds(), [*wanted, *children.kept(observed, revision, ending)]),
-                result,
-            ),
+            *rollout.unused(prune(reader, request.resource, child_kinds(), [*wanted, *kept]), result),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),

@@ -61,6 +61,8 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState, see
     cannot_pull = current is not None and unchanged and _lacks_pull_secret(reader, request, observed, current)
     if current is not None and unchanged and not cannot_pull:
         return _judged(reader, request, observed, current)
+    if current is not None and request.traits.grouped and seen is not None and not seen.stopped:
+        request = replace(request, backend=getattr(current.spec, "backend", None) or "")
     policies = ProjectPolicies(reader)
     resolved = resolve(reader, request, policies)
     violations = tuple(policies.violations)

@@ -1,0 +1,190 @@
+"""How the controllers of a workload whose pods have ranks change: all of them, or none.
+
+A group starts as one, because each pod knows the number and the addresses of the others. So what runs is never mixed
+with what is to run. The status first says that a start of all pods is to come, then the old controllers go, and the new
+ones come once no pod of the old ones is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outfitter.api.base import GROUP
+from outfitter.backends import Run, controller_kinds
+from outfitter.children import child_kind, groups, jobs
+from outfitter.naming import (
+    ANNOTATION_ATTEMPT,
+    ANNOTATION_DIGEST,
+    ANNOTATION_GROUP,
+    ANNOTATION_RESTARTED_AT,
+    ANNOTATION_STOPPED_REVISION,
+)
+from outfitter.observe import phase
+from outfitter.observe.groups import counts
+from outfitter.plan.diff import Diff
+from outfitter.plan.workload.ending import Ending, restart
+from outfitter.plan.workload.observed import ObservedState, has_started
+from outfitter.plan.writes import Create, Delete, Write
+from outfitter.problems import Problem, note
+from outfitter.reasons import Reason
+from outfitter.snapshot import CachedObject
+
+Manifest = Mapping[str, Any]
+_ENDED: Final = ("Complete", "Failed")
+
+
+@dataclass(frozen=True)
+class GroupChange:
+    """The children to compare with what there is, the controllers to delete, and whether the record is to say so first.
+
+    `kept`: controllers that stay although they are not among the children.
+    """
+
+    wanted: Sequence[Manifest]
+    deletions: tuple[Delete, ...] = ()
+    kept: tuple[CachedObject, ...] = ()
+    announce: bool = False
+
+    def stays(self) -> list[Manifest]:
+        """Return the controllers that are not to be deleted as unwanted: those that stay, and those that go anyway."""
+        found = (*self.kept, *(write.live for write in self.deletions))
+        return [{"kind": live.kind, "metadata": live.body["metadata"]} for live in found]
+
+
+def change(run: Run, made: Sequence[Manifest], observed: ObservedState, ending: Ending | None) -> GroupChange:
+    """Return what is to happen with the controllers of a group, `made` with all children as they are to be."""
+    kinds = controller_kinds()
+    asked = [item for item in made if item["kind"] in kinds]
+    rest = [item for item in made if item["kind"] not in kinds]
+    live = [each for each in observed.controllers if not each.deleting]
+    if not asked:
+        return GroupChange(made)
+    mark = _annotation(asked[0], ANNOTATION_GROUP)
+    other = [each for each in live if _annotation(each.body, ANNOTATION_GROUP) != mark]
+    if not live:
+        return GroupChange(rest if _pods_left(observed) else made)
+    if not other and not _starts_anew(asked[0], live):
+        missing = len(live) < len(asked)
+        return GroupChange(_existing(made, live, kinds) if missing and _pods_left(observed) else made)
+    if len(other) < len(live) and not _starts_anew(asked[0], live):
+        # What is asked for is there, and something of a former start has come back.
+        idle = [each for each in other if _stopped(each) or not _has_run(each)]
+        return GroupChange(made, _delete(idle), tuple(each for each in other if each not in idle))
+    again = _annotation(asked[0], ANNOTATION_ATTEMPT) != _annotation(live[0].body, ANNOTATION_ATTEMPT)
+    again = again or run.request.restarted_at != _restarted(live[0])
+    running = any(not _stopped(each) for each in live)
+    has_run = any(map(_has_run, live)) or any(map(has_started, observed.pods))
+    if not again and (run.request.stopped or (running and has_run)):
+        return GroupChange([*rest, *_stopping(run, live)], kept=tuple(live))
+    if not running and not all(map(_settled, live)):
+        return GroupChange(rest, kept=tuple(live))
+    if ending is not None and ending.written.get("uid") and not again:
+        return GroupChange(rest, kept=tuple(live), announce=True)
+    return GroupChange(rest, _delete(live))
+
+
+def all_or_none(writes: Sequence[Write], wanted: Sequence[Manifest], diff: Diff) -> list[Write]:
+    """Return the writes, without controllers where one of them cannot be created, because its name is taken."""
+    kinds = controller_kinds()
+    created = {write.manifest["metadata"]["name"] for write in writes if isinstance(write, Create)}
+    there = {name for kind, _, name in diff.live if kind in kinds}
+    asked = {item["metadata"]["name"] for item in wanted if item["kind"] in kinds}
+    if asked <= created | there:
+        return list(writes)
+    return [write for write in writes if not (isinstance(write, Create) and write.kind in kinds)]
+
+
+def remarks(changed: GroupChange, run: Run) -> Iterator[Problem]:
+    """Yield the note that what runs is older than what is asked for."""
+    if changed.kept and not changed.announce and not run.request.stopped:
+        text = "The pods keep running as they started, because all of them change together, or none. "
+        yield note(Reason.RESTART_REQUIRED, f"{text}To start them again: {restart(run.request)}")
+
+
+def _delete(controllers: Sequence[CachedObject]) -> tuple[Delete, ...]:
+    return tuple(Delete(each) for each in controllers)
+
+
+def _existing(made: Sequence[Manifest], live: Sequence[CachedObject], kinds: Sequence[str]) -> list[Manifest]:
+    names = {each.name for each in live}
+    return [item for item in made if item["kind"] not in kinds or item["metadata"]["name"] in names]
+
+
+def _pods_left(observed: ObservedState) -> bool:
+    """Return whether a pod of a controller that is gone has not ended: the new pods have the same names."""
+    uids = {each.uid for each in observed.controllers if not each.deleting}
+    pods = (pod for pod in observed.pods if phase(pod) not in ("Failed", "Succeeded"))
+    for pod in pods:
+        references = pod.body["metadata"].get("ownerReferences") or ()
+        if any(ref.get("controller") and ref["kind"] == "Job" and ref["uid"] not in uids for ref in references):
+            return True
+    return False
+
+
+def _annotation(body: Mapping[str, Any], name: str) -> str:
+    return str((body["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def _restarted(live: CachedObject) -> str:
+    if live.kind != "Job":
+        return _annotation(live.body, ANNOTATION_RESTARTED_AT)
+    annotations = (live.body["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get(ANNOTATION_RESTARTED_AT, ""))
+
+
+def _stopped(live: CachedObject) -> bool:
+    return ANNOTATION_STOPPED_REVISION in (live.body["metadata"].get("annotations") or {})
+
+
+def _starts_anew(asked: Manifest, live: Sequence[CachedObject]) -> bool:
+    """Return whether a stopped group starts of which a pod has ended: the others would wait for it."""
+    starts = ANNOTATION_STOPPED_REVISION not in (asked["metadata"].get("annotations") or {})
+    return starts and all(map(_stopped, live)) and any(map(_has_ended_pods, live))
+
+
+def _has_ended_pods(live: CachedObject) -> bool:
+    status = live.body.get("status") or {}
+    found = status if live.kind == "Job" else counts(live.body)
+    return bool(found.get("succeeded") or found.get("failed"))
+
+
+def _has_run(live: CachedObject) -> bool:
+    return jobs.has_run(live.body) if live.kind == "Job" else groups.has_run(live.body)
+
+
+def _settled(live: CachedObject) -> bool:
+    """Return whether no pod of a stopped controller is left."""
+    if live.kind != "Job":
+        return groups.settled(live.body)
+    status = live.body.get("status") or {}
+    if any(item["type"] in _ENDED and item.get("status") == "True" for item in status.get("conditions") or ()):
+        return True
+    return bool(live.body["spec"].get("suspend")) and not (status.get("active") or status.get("startTime"))
+
+
+def _stopping(run: Run, controllers: Sequence[CachedObject]) -> list[dict[str, Any]]:
+    """Return the controllers that are to be stopped, as they are otherwise."""
+    return [_stop(run, each) for each in controllers if run.request.stopped and not _stopped(each)]
+
+
+def _stop(run: Run, live: CachedObject) -> dict[str, Any]:
+    meta, spec = live.body["metadata"], live.body["spec"]
+    annotations = {
+        name: value for name, value in (meta.get("annotations") or {}).items() if name.startswith(f"{GROUP}/")
+    }
+    annotations = {**annotations, ANNOTATION_STOPPED_REVISION: run.revision}
+    annotations.pop(ANNOTATION_DIGEST, None)
+    stop = {"suspend": True}
+    row = child_kind(live.kind)
+    assert row is not None
+    return {
+        "apiVersion": row.api_version,
+        "kind": live.kind,
+        "metadata": {
+            **{name: meta[name] for name in ("name", "namespace", "labels", "ownerReferences") if name in meta},
+            "annotations": annotations,
+        },
+        "spec": groups.with_suspend(spec, {"runPolicy": stop} if "runPolicy" in spec else stop),
+    }
