@@ -439,3 +439,203 @@ async def test_a_template_without_a_master_needs_one() -> None:
     world.edit(KIND, "d", masterSpecSameAsWorker=True)
     await world.settle()
     assert status(world)["phase"] == "Running"
+
+
+# -- a group changes as a whole ----------------------------------------------------------------------------------------
+
+
+def group(world: World) -> set[str]:
+    """The digests of the groups that exist."""
+    return {item["metadata"]["annotations"]["outfitter.dev/group"] for item in world.all("Job")}
+
+
+CHANGES: dict[str, Body] = {
+    "the workers": {"args": "-x"},
+    "the master": {"masterSpec": {**MASTER, "args": "-x"}},
+    "more workers": {"numWorkers": 5},
+    "fewer workers": {"numWorkers": 1},
+    "pods that are alike": {"masterSpec": None, "masterSpecSameAsWorker": True},
+    "another framework": {"distributedFramework": "TF"},
+    "resources": {"compute": {"cpuCoreRequest": 2}},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("pending", [False, True], ids=["stopped", "pending"])
+async def test_a_change_concerns_all_pods(change: Body, pending: bool) -> None:
+    """Also one that only a role needs: no pod of the old start meets one of the new."""
+    world = World(training(masterSpec=MASTER), jobs="Running", pods=not pending)
+    await world.settle()
+    before = {item["metadata"]["uid"] for item in world.all("Job")}
+    if pending:
+        world.edit(KIND, "d", **change)
+    else:
+        world.edit(KIND, "d", suspend=True)
+        await world.settle()
+        world.edit(KIND, "d", suspend=False, **change)
+    await world.settle()
+    assert status(world)["phase"] in ("Running", "Pending")
+    assert before.isdisjoint(item["metadata"]["uid"] for item in world.all("Job"))
+    assert len(group(world)) == 1
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["after-the-write", "before-the-write"])
+@pytest.mark.parametrize("change", [*CHANGES.values(), {"backend": "jobset"}], ids=[*CHANGES, "another backend"])
+async def test_killed_while_a_group_changes(change: Body, answered: bool) -> None:
+    number = 1
+    while True:
+        world = await running(masterSpec=MASTER)
+        world.edit(KIND, "d", suspend=True)
+        await world.settle()
+        await world.restart(Deadly(world.cluster, number, answered=answered))
+        try:
+            world.edit(KIND, "d", suspend=False, **change)
+            await world.settle()
+            break
+        except Killed:
+            await world.restart()
+            await world.settle()
+        assert status(world)["phase"] in ("Running", "Creating"), f"killed at write {number}"
+        assert "result" not in status(world)["run"]
+        assert len(group(world)) <= 1
+        number += 1
+    assert number > 4
+
+
+@pytest.mark.parametrize("change", [*CHANGES.values(), {"backend": "jobset"}], ids=[*CHANGES, "another backend"])
+async def test_what_runs_stays_whole_without_its_revision(change: Body) -> None:
+    """Nobody knows what it was made from, so that it neither grows nor shrinks; a stop still ends all of it."""
+    world = await running(masterSpec=MASTER)
+    before = {item["metadata"]["uid"] for item in world.all("Job")}
+    for item in world.all("ControllerRevision"):
+        world.cluster.user_delete("ControllerRevision", "team-a", item["metadata"]["name"])
+    world.edit(KIND, "d", **change)
+    await world.settle()
+    assert {item["metadata"]["uid"] for item in world.all("Job")} == before
+    assert not any(item["spec"].get("suspend") for item in world.all("Job"))
+    assert "RestartRequired" in issues(status(world))
+    world.edit(KIND, "d", suspend=True)
+    await world.settle()
+    assert status(world)["phase"] == "Stopped"
+    assert all(item["spec"]["suspend"] for item in world.all("Job"))
+
+
+async def test_a_rank_that_had_ended_before_a_stop_starts_again_with_the_others() -> None:
+    world = await running(masterSpec=MASTER)
+    world.controllers.jobs_by_name = {"d-worker-0": "Complete"}
+    await world.settle()
+    world.controllers.jobs_by_name = {}
+    world.edit(KIND, "d", suspend=True)
+    await world.settle()
+    before = {item["metadata"]["uid"] for item in world.all("Job")}
+    world.edit(KIND, "d", suspend=False)
+    await world.settle()
+    assert status(world)["phase"] == "Running"
+    assert before.isdisjoint(item["metadata"]["uid"] for item in world.all("Job"))
+
+
+async def test_rank_0_that_completes_between_the_record_and_the_deletion() -> None:
+    world = await running(masterSpec=MASTER)
+    world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+    world.controllers.run()
+    await world.settle()
+    world.tick(WAITS)
+    await world.once(KIND, "d")
+    assert status(world)["run"]["attempt"] == 2
+    world.controllers.jobs_by_name = {"d-master": "Complete"}
+    world.controllers.run()
+    await world.settle()
+    assert (status(world)["phase"], made(world, "d-master")) == ("Completed", 1)
+
+
+async def test_rank_0_that_completes_with_the_last_failure_of_a_worker() -> None:
+    world = await running(masterSpec=MASTER, backoffLimit=0)
+    world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+    world.controllers.run()
+    await world.settle()
+    world.controllers.jobs_by_name = {"d-master": "Complete"}
+    await world.settle()
+    assert status(world)["phase"] == "Completed"
+
+
+async def test_a_pod_with_copied_labels_is_no_reason_to_stop() -> None:
+    world = await running(masterSpec=MASTER)
+    labels = world.get("Job", "d-master")["spec"]["template"]["metadata"]["labels"]
+    meta = {"name": "copy", "namespace": "team-a", "labels": labels}
+    world.cluster.user_apply({"kind": "Pod", "apiVersion": "v1", "metadata": meta, "status": {"phase": "Running"}})
+    before = {item["metadata"]["uid"] for item in world.all("Job")}
+    await world.settle()
+    assert (status(world)["phase"], {item["metadata"]["uid"] for item in world.all("Job")}) == ("Running", before)
+
+
+async def test_a_name_that_is_taken_starts_no_rank() -> None:
+    world = World(asset("Training", "d-worker-1", {"image": IMAGE}), jobs="Running")
+    await world.settle()
+    world.load([training(masterSpec=MASTER)])
+    await world.settle()
+    assert (reason(status(world)), names(world)) == ("NameTaken", ["d-worker-1"])
+    mark = len(world.cluster.writes)
+    await world.round()
+    assert world.writes(mark) == []
+
+
+async def test_a_kind_that_is_not_served_for_a_while_is_no_loss() -> None:
+    world = World(training(backend="jobset"), jobs="Running")
+    await world.settle()
+    body = world.get("JobSet", "d")
+    body["status"] = {"replicatedJobsStatus": [{"name": "worker", "ready": 1, "active": 1}]}
+    world.cluster.user_replace(body)
+    await world.settle()
+    assert status(world)["phase"] == "Running"
+    uid = status(world)["run"]["uid"]
+    world.caches.remove(world.caches["JobSet"].get("team-a", "d"))
+    world.caches.set_served("JobSet", False)
+    await world.once(KIND, "d")
+    world.tick(60)  # a loss of readiness is held back for a while
+    await world.once(KIND, "d")
+    found = status(world)
+    assert (reason(found), found["run"]["uid"], "result" in found["run"]) == ("ControllerMissing", uid, False)
+
+
+async def test_a_drained_pod_costs_no_attempt() -> None:
+    """All pods start again, because one rank alone finds no peers."""
+    world = await running(masterSpec=MASTER, backoffLimit=0)
+    rule = world.get("Job", "d-worker-1")["spec"]["podFailurePolicy"]["rules"][0]
+    assert rule["action"] == "FailJob"
+    body = world.get("Job", "d-worker-1")
+    time = world.time().strftime("%Y-%m-%dT%H:%M:%SZ")
+    failed = {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "lastTransitionTime": time}
+    body["status"] = {"startTime": time, "failed": 1, "conditions": [failed]}
+    world.cluster.user_replace(body)
+    await world.settle()
+    world.tick(WAITS)
+    await world.settle()
+    found = status(world)
+    assert (found["phase"], found["run"]["attempt"], found["run"]["disruptions"]) == ("Running", 2, 1)
+    await failed_once(world)
+    assert status(world)["phase"] == "Failed"
+
+
+async def test_the_queue_and_the_restarts_are_those_of_the_workers() -> None:
+    """Whatever the master says: the group is one."""
+    own = {**MASTER, "queue": "other", "restartPolicy": "Never"}
+    world = World(
+        training(masterSpec=own, queue="q", restartPolicy="OnFailure"),
+        settings={"queue_backend": "kueue"},
+        jobs="Running",
+    )
+    await world.settle()
+    queues = {item["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] for item in world.all("Job")}
+    policies = {item["spec"]["template"]["spec"]["restartPolicy"] for item in world.all("Job")}
+    assert (queues, policies) == ({"q"}, {"OnFailure"})
+    assert "NotEnforced" in issues(status(world))
+
+
+async def test_an_elastic_training_runs_with_the_fewest_pods() -> None:
+    world = World(training(minReplicas=1, maxReplicas=4), jobs="Running", pods=False)
+    await world.settle()
+    body = world.get("Job", "d")
+    body["status"] = {**body["status"], "ready": 2}
+    world.cluster.user_replace(body)
+    await world.once(KIND, "d")
+    assert status(world)["phase"] == "Running"

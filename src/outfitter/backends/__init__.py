@@ -6,9 +6,20 @@ from outfitter.backends.base import (
     Progress,
     Run,
     backend_of,
+    backend_that_runs,
     child_kinds,
     controller_kinds,
     progress,
 )
 
-__all__ = ["Backend", "ControllerState", "Progress", "Run", "backend_of", "child_kinds", "controller_kinds", "progress"]
+__all__ = [
+    "Backend",
+    "ControllerState",
+    "Progress",
+    "Run",
+    "backend_of",
+    "backend_that_runs",
+    "child_kinds",
+    "controller_kinds",
+    "progress",
+]

@@ -62,6 +62,8 @@ class Progress:
     """Number of the start of all pods of a group."""
     again: bool = False
     """The attempt failed, and another one follows."""
+    disrupted: bool = False
+    """The attempt failed because the cluster took a pod."""
     leader_active: bool = False
     """The pod of rank 0 still runs, whose success would be that of the group."""
     partial: bool = False
@@ -104,6 +106,13 @@ class Backend(Protocol):
 def backend_of(traits: WorkloadTraits, spec: Any) -> Backend:
     """Return the backend of a merged submission: a module of this package."""
     return _load(backend_name(traits, spec))
+
+
+def backend_that_runs(traits: WorkloadTraits, spec: Any, controllers: Iterable[CachedObject]) -> Backend:
+    """Return the backend of the controllers that exist, else that of a merged submission."""
+    kinds = {live.kind for live in controllers}
+    found = (_load(name) for name in traits.backends if traits.grouped and kinds & {*_load(name).controllers})
+    return next(found, backend_of(traits, spec))
 
 
 def progress(traits: WorkloadTraits, controllers: Sequence[CachedObject]) -> Progress | None:

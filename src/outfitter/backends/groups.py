@@ -9,19 +9,22 @@ from outfitter.backends.base import ControllerState, Progress, Run, annotated, a
 from outfitter.children import groups, observe
 from outfitter.naming import (
     ANNOTATION_FIXED,
+    ANNOTATION_LEAST,
     ANNOTATION_RESTARTED_AT,
     ANNOTATION_REVISION,
     ANNOTATION_STOPPED_REVISION,
 )
-from outfitter.observe import UNSEEN, condition, observe_pods, phase
+from outfitter.observe import READY, UNSEEN, State, condition, observe_pods, phase
 from outfitter.observe import groups as of_groups
 from outfitter.render.owner import child_meta
 from outfitter.snapshot import CachedObject
 
 
-def manifest(run: Run, api_version: str, kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def manifest(
+    run: Run, api_version: str, kind: str, name: str, spec: Mapping[str, Any], more: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the object of a group."""
-    marks = {ANNOTATION_REVISION: run.revision, ANNOTATION_FIXED: groups.digest(spec)}
+    marks = {ANNOTATION_REVISION: run.revision, ANNOTATION_FIXED: groups.digest(spec), **(more or {})}
     if run.request.restarted_at:
         marks[ANNOTATION_RESTARTED_AT] = run.request.restarted_at
     meta = controller_meta(child_meta(run.request.resource), run.pods[0])
@@ -41,7 +44,16 @@ def state(kind: str, controllers: Sequence[CachedObject], pods: Iterable[CachedO
         return ControllerState(UNSEEN, observe_pods(pods))
     own = [pod for pod in pods if phase(pod) not in ("Failed", "Succeeded")]
     ready = sum(condition(pod, "Ready").get("status") == "True" for pod in own)
-    return ControllerState(observe(live), observe_pods(pods), len(own), ready, bool(live.body.get("status")))
+    seen = observe(live)
+    enough = (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_LEAST, "")
+    if (
+        enough
+        and seen.state is State.PROGRESSING
+        and ready >= int(enough)
+        and not of_groups.suspended(live.body["spec"])
+    ):
+        seen = READY
+    return ControllerState(seen, observe_pods(pods), len(own), ready, bool(live.body.get("status")))
 
 
 def progress(kind: str, controllers: Sequence[CachedObject]) -> Progress | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from outfitter.backends import groups
 from outfitter.backends.base import Backend, ControllerState, Progress, Run
 from outfitter.backends.job import BACKOFF_LIMIT
-from outfitter.backends.native import addresses, pods_of_job
+from outfitter.backends.native import addresses, least, pods_of_job
 from outfitter.problems import Problem
 from outfitter.render.distributed import layout_of, restarts_together
 from outfitter.render.ranks import MASTER, WORKER
@@ -16,6 +16,12 @@ from outfitter.render.scheduling import kueue_owned
 from outfitter.snapshot import CachedObject
 
 _KIND: Final = "JobSet"
+_TAKEN: Final = {
+    "name": "disrupted",
+    "action": "RestartJobSetAndIgnoreMaxRestarts",
+    "onJobFailureReasons": ["PodFailurePolicy"],
+}
+"""A drained or preempted pod has all pods start again, and costs no attempt."""
 
 
 class JobSetBackend:
@@ -41,13 +47,14 @@ class JobSetBackend:
             "failurePolicy": {
                 "maxRestarts": limit if restarts_together(run.spec) else 0,
                 "restartStrategy": "BlockingRecreate",
+                "rules": [dict(_TAKEN)],
             },
             "startupPolicy": {"startupPolicyOrder": "AnyOrder"},
             "suspend": run.request.stopped or kueue_owned(run.pods),
             "replicatedJobs": made,
         }
         return [
-            groups.manifest(run, "jobset.x-k8s.io/v1alpha2", _KIND, layout.name, spec),
+            groups.manifest(run, "jobset.x-k8s.io/v1alpha2", _KIND, layout.name, spec, least(layout)),
             *addresses(run, layout),
         ]
 

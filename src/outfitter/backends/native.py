@@ -27,13 +27,14 @@ from outfitter.naming import (
     ANNOTATION_ATTEMPTS,
     ANNOTATION_FIXED,
     ANNOTATION_GROUP_SIZE,
+    ANNOTATION_LEAST,
     ANNOTATION_PROGRAM,
     ANNOTATION_REVISION,
     LABEL_CONTAINER_GROUP,
     group_labels,
     selector_labels,
 )
-from outfitter.observe import UNSEEN, Observation, State, observe_pods, observe_run, progressing
+from outfitter.observe import READY, UNSEEN, Observation, State, observe_pods, observe_run, progressing
 from outfitter.problems import Problem
 from outfitter.reasons import Reason
 from outfitter.render import connection
@@ -103,7 +104,8 @@ class NativeBackend:
         alone = _role(main) == MASTER or not partial
         result = first.result if first.result == "Completed" and alone else "Failed" if failed else ""
         attempt = int(_mark(main, ANNOTATION_ATTEMPT) or 1)
-        again = result == "Failed" and attempt < _attempts(main)
+        disrupted = any(map(_disrupted, found))
+        again = result == "Failed" and (attempt < _attempts(main) or disrupted)
         return Progress(
             uid=first.uid,
             revision=first.revision,
@@ -118,6 +120,7 @@ class NativeBackend:
             result="" if again else result,
             attempt=attempt,
             again=again,
+            disrupted=disrupted,
             leader_active=bool(main.body.get("status", {}).get("active")) and alone,
             partial=partial,
         )
@@ -130,8 +133,13 @@ def _jobs(controllers: Sequence[CachedObject]) -> list[CachedObject]:
 def _whole(job: CachedObject) -> Observation:
     """Return the state of a Job whose pods need each other: it runs once all of them do."""
     seen, status = observe_run(job.body), job.body.get("status") or {}
-    wanted, ended = int(job.body["spec"].get("parallelism", 1)), status.get("completionTime")
+    wanted, ended = (
+        int(_mark(job, ANNOTATION_LEAST) or job.body["spec"].get("parallelism", 1)),
+        status.get("completionTime"),
+    )
     ready = int(status.get("ready", 0)) + int(status.get("succeeded", 0))
+    if seen.state is State.FAILED and progress_of(job).stopped:
+        return READY  # it has no pods any more, as a stop wants
     if seen.state is not State.READY or job.body["spec"].get("suspend") or ended or ready >= wanted:
         return seen
     return progressing(Reason.PROGRESSING, f"{ready} of {wanted} pods of Job {job.name} are ready.")
@@ -144,6 +152,13 @@ def _role(job: CachedObject) -> str:
 
 def _mark(job: CachedObject, name: str) -> str:
     return str((job.body["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def _disrupted(job: CachedObject) -> bool:
+    """Return whether a Job failed because a pod was drained or preempted."""
+    conditions = (job.body.get("status") or {}).get("conditions") or ()
+    failed = (item for item in conditions if item["type"] == "Failed" and item.get("status") == "True")
+    return any(item.get("reason") == "PodFailurePolicy" for item in failed)
 
 
 def _attempts(job: CachedObject) -> int:
@@ -178,8 +193,9 @@ def _job(
         ANNOTATION_FIXED: jobs.digest(spec),
         ANNOTATION_PROGRAM: jobs.program(spec),
         ANNOTATION_ATTEMPT: str(run.request.attempt),
-        ANNOTATION_ATTEMPTS: str(limit + 1 if restarts_together(run.spec) else 1),
+        ANNOTATION_ATTEMPTS: str(limit + 1 + run.request.disruptions if restarts_together(run.spec) else 1),
         ANNOTATION_GROUP_SIZE: str(1 if layout.equal else layout.size),
+        **least(layout),
         **gang_marks(run.settings, layout),
     }
     labelled = controller_meta(meta, group)
@@ -193,18 +209,24 @@ def _job(
 
 def pods_of_job(run: Run, template: Mapping[str, Any], count: int) -> dict[str, Any]:
     """Return the spec of a Job of a group without `suspend`: its pods have an index, and the first one decides."""
-    in_place = run.spec.restart_policy == "OnFailure"
+    in_place = template["spec"].get("restartPolicy") == "OnFailure"
     limit = BACKOFF_LIMIT if run.spec.backoff_limit is None else run.spec.backoff_limit
+    taken = {**NO_FAULT, "action": "FailJob"} if restarts_together(run.spec) else dict(NO_FAULT)
     return {
         "parallelism": count,
         "completions": count,
         "completionMode": "Indexed",
         "backoffLimit": 0 if restarts_together(run.spec) else limit,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": None if in_place else {"rules": [dict(NO_FAULT)]},
+        "podFailurePolicy": None if in_place else {"rules": [taken]},
         "successPolicy": {"rules": [{"succeededIndexes": "0"}]} if count > 1 else None,
         "template": template,
     }
+
+
+def least(layout: Layout) -> dict[str, str]:
+    """Return the annotation with the fewest pods of an elastic group whose pods are alike."""
+    return {ANNOTATION_LEAST: str(layout.elastic[0])} if layout.elastic and layout.equal else {}
 
 
 def addresses(run: Run, layout: Layout) -> list[dict[str, Any]]:

@@ -102,7 +102,6 @@ def _label(name: str, label: str) -> Env:
 
 def _pytorch(layout: Layout, _role: str) -> Iterator[Env]:
     master = layout.hosts[0]
-    yield _value("PYTHONUNBUFFERED", 1)
     yield _value("PET_NPROC_PER_NODE", layout.processes)
     if layout.elastic:
         fewest, most = layout.elastic
@@ -136,7 +135,6 @@ def _tensorflow(layout: Layout, role: str) -> Iterator[Env]:
 
 
 def _xgboost(layout: Layout, _role: str) -> Iterator[Env]:
-    yield _value("PYTHONUNBUFFERED", 1)
     yield _value("MASTER_ADDR", layout.hosts[0])
     yield _value("MASTER_PORT", layout.port)
     yield _value("WORLD_SIZE", layout.size)

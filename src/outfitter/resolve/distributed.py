@@ -25,7 +25,10 @@ WORKER: Final = "worker"
 MASTER: Final = "master"
 _OWN: Final = "masterSpec"
 _NOT_INLINE: Final = frozenset(("assets",))
-_OF_THE_WHOLE: Final = ("backoffLimit", "terminateAfterPreemption", "autoDeletionTimeAfterCompletionSeconds")
+_OF_THE_WHOLE: Final = (
+    "autoDeletionTimeAfterCompletionSeconds", "backoffLimit", "preemptibility", "priorityClass", "queue",
+    "restartPolicy", "terminateAfterPreemption",
+)  # fmt: skip
 """Fields of a master without effect: those of the workers are about the whole training."""
 
 
@@ -34,6 +37,9 @@ def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Poli
     of_workers = replace(request, traits=replace(request.traits, spec=WorkersSpec))
     workers = replace(resolve_workload(reader, of_workers, policies.of(WORKER)), request=request)
     master = _master(reader, request, policies.of(MASTER), workers)
+    if master is not None:
+        same = master.spec.model_copy(update={"restart_policy": workers.spec.restart_policy})
+        master = replace(master, spec=same, scheduling=workers.scheduling)
     problems = [*workers.problems, *(master.problems if master else ())]
     framework = getattr(workers.spec, "distributed_framework", None)
     if master is None and framework not in (None, "JAX"):

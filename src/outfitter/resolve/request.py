@@ -62,6 +62,8 @@ class WorkloadRequest:
     """Why Outfitter stopped it although `suspend` is false."""
     backend: str = ""
     """What runs the pods of a group now: a change of what the cluster serves does not move them."""
+    disruptions: int = 0
+    """Starts of all pods that count as no failure."""
     attempt: int = 1
     """Number of the start of all pods of a group."""
     author: Author = field(default_factory=Author)

@@ -69,7 +69,7 @@ class MasterSpec(MasterFields):
     connections: ConnectionOverrides = ()
     """Settings for connections of its environment, such as a node port, and additional connections."""
     restart_policy: Literal["OnFailure", "Never"] | None = None
-    """Effect of a failure of the master. Default: that of the workers."""
+    """Has no effect: that of the workers counts for the master too."""
 
 
 class WorkersSpec(WorkerFields):

@@ -125,6 +125,8 @@ class RunRecord(Model):
     """The uid of its Job, or of what else creates its pods; absent between two attempts."""
     attempt: Annotated[int, Field(ge=1)] | None = None
     """Number of the start of all pods of a distributed training; absent for the first."""
+    disruptions: Annotated[int, Field(ge=0)] | None = None
+    """Attempts that ended because the cluster drained or preempted a pod. They do not count for `backoffLimit`."""
     restarted_at: Annotated[str, Field(max_length=256)] = ""
     """Value of the annotation `outfitter.dev/restartedAt` when it started. Another value starts another run."""
     result: Literal["Completed", "Failed"] | None = None

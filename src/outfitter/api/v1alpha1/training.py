@@ -1,6 +1,8 @@
 """Training: a workload that runs to completion; and the inline fields of distributed ones."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource
 from outfitter.api.refs import TemplateRef
@@ -13,6 +15,8 @@ from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workspace import Assets, without_serving_port
 
 DistributedFramework = Literal["MPI", "PyTorch", "TF", "XGBoost", "JAX"]
+WorkerCount = Annotated[PositiveInt32, Field(le=2048)]
+"""Number of workers. With more of them, the list of their addresses would not fit into a variable of TF or XGBoost."""
 
 
 _TOO_PARALLEL = (
@@ -65,11 +69,11 @@ class WorkerFields(WorkloadFields):
 
     distributed_framework: DistributedFramework | None = None
     """Framework that connects the pods."""
-    num_workers: PositiveInt32 | None = None
+    num_workers: WorkerCount | None = None
     """Number of workers. Default: 1."""
-    min_replicas: PositiveInt32 | None = None
+    min_replicas: WorkerCount | None = None
     """Fewest workers of an elastic training. Default: numWorkers."""
-    max_replicas: PositiveInt32 | None = None
+    max_replicas: WorkerCount | None = None
     """Most workers of an elastic training. Default: numWorkers."""
     slots_per_worker: PositiveInt32 | None = None
     """Processes on each worker, for MPI. Default: 1."""

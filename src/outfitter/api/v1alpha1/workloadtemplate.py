@@ -13,7 +13,7 @@ from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec, ComplianceRe
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
 from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
-from outfitter.api.v1alpha1.training import DistributedFramework, parallel_within_completions
+from outfitter.api.v1alpha1.training import DistributedFramework, WorkerCount, parallel_within_completions
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workspace import Assets
 
@@ -135,11 +135,11 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
     """Most pods that run at the same time, at most `completions`. Only for training."""
     distributed_framework: DistributedFramework | None = None
     """Framework that connects the pods. Only for distributed."""
-    num_workers: PositiveInt32 | None = None
+    num_workers: WorkerCount | None = None
     """Number of workers. Only for distributed."""
-    min_replicas: PositiveInt32 | None = None
+    min_replicas: WorkerCount | None = None
     """Fewest workers of an elastic training. Only for distributed."""
-    max_replicas: PositiveInt32 | None = None
+    max_replicas: WorkerCount | None = None
     """Most workers of an elastic training. Only for distributed."""
     slots_per_worker: PositiveInt32 | None = None
     """Processes on each worker, for MPI. Only for distributed."""

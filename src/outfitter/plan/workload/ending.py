@@ -196,12 +196,17 @@ def _current(
     if seen is not None and seen.partial and record.get("uid") and not seen.result:
         return _lost(request, record)
     if seen is not None:
-        again = seen.again and reader.passed(seen.ended, min(_BACKOFF * 2 ** (seen.attempt - 1), _LONGEST_BACKOFF))
+        again = (
+            seen.again
+            and not request.stopped
+            and reader.passed(seen.ended, min(_BACKOFF * 2 ** (seen.attempt - 1), _LONGEST_BACKOFF))
+        )
         found = {
             "revision": seen.revision,
             "uid": "" if again or seen.partial else seen.uid,
             "restartedAt": seen.restarted_at,
             "attempt": seen.attempt + (1 if again else 0),
+            "disruptions": int(record.get("disruptions") or 0) + (1 if again and seen.disrupted else 0),
             "result": seen.result,
         }
         told = {} if seen.result else {name: record[name] for name in ("reason", "message") if name in record}
@@ -222,6 +227,11 @@ _KINDS: Final = {"jobset": "JobSet", "kubeflow": "MPIJob"}
 def attempt_of(request: WorkloadRequest, seen: Progress | None) -> int:
     """Return the number of the start of all pods of a group that is to run: the record says it before it happens."""
     return max(int(recorded(request).get("attempt") or 1), seen.attempt if seen is not None else 1)
+
+
+def disruptions_of(request: WorkloadRequest) -> int:
+    """Return how many attempts of a group ended because the cluster took a pod: they are no failures."""
+    return int(recorded(request).get("disruptions") or 0)
 
 
 def _lost(request: WorkloadRequest, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from outfitter.plan.workload.observed import ObservedState, has_started
 from outfitter.plan.writes import Create, Delete, Write
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
-from outfitter.snapshot import CachedObject
+from outfitter.snapshot import CachedObject, Reader
 
 Manifest = Mapping[str, Any]
 _ENDED: Final = ("Complete", "Failed")
@@ -39,13 +39,15 @@ _ENDED: Final = ("Complete", "Failed")
 class GroupChange:
     """The children to compare with what there is, the controllers to delete, and whether the record is to say so first.
 
-    `kept`: controllers that stay although they are not among the children.
+    `kept`: controllers that stay although they are not among the children. `unserved`: their kind, where the API server
+    does not serve it any more.
     """
 
     wanted: Sequence[Manifest]
     deletions: tuple[Delete, ...] = ()
     kept: tuple[CachedObject, ...] = ()
     announce: bool = False
+    unserved: str = ""
 
     def stays(self) -> list[Manifest]:
         """Return the controllers that are not to be deleted as unwanted: those that stay, and those that go anyway."""
@@ -53,14 +55,19 @@ class GroupChange:
         return [{"kind": live.kind, "metadata": live.body["metadata"]} for live in found]
 
 
-def change(run: Run, made: Sequence[Manifest], observed: ObservedState, ending: Ending | None) -> GroupChange:
-    """Return what is to happen with the controllers of a group, `made` with all children as they are to be."""
+def change(
+    reader: Reader, run: Run, made: Sequence[Manifest], observed: ObservedState, ending: Ending | None
+) -> GroupChange:
+    """Return what is to happen with the controllers of a group. `made`: all children as they are to be."""
     kinds = controller_kinds()
     asked = [item for item in made if item["kind"] in kinds]
     rest = [item for item in made if item["kind"] not in kinds]
     live = [each for each in observed.controllers if not each.deleting]
     if not asked:
         return GroupChange(made)
+    unserved = {item["kind"] for item in asked if _optional(item["kind"]) and not reader.serves(item["kind"])}
+    if unserved:
+        return GroupChange(rest, kept=tuple(live), unserved=min(unserved))
     mark = _annotation(asked[0], ANNOTATION_GROUP)
     other = [each for each in live if _annotation(each.body, ANNOTATION_GROUP) != mark]
     if not live:
@@ -72,7 +79,8 @@ def change(run: Run, made: Sequence[Manifest], observed: ObservedState, ending: 
         # What is asked for is there, and something of a former start has come back.
         idle = [each for each in other if _stopped(each) or not _has_run(each)]
         return GroupChange(made, _delete(idle), tuple(each for each in other if each not in idle))
-    again = _annotation(asked[0], ANNOTATION_ATTEMPT) != _annotation(live[0].body, ANNOTATION_ATTEMPT)
+    attempts = [_annotation(body, ANNOTATION_ATTEMPT) for body in (asked[0], live[0].body)]
+    again = all(attempts) and attempts[0] != attempts[1]
     again = again or run.request.restarted_at != _restarted(live[0])
     running = any(not _stopped(each) for each in live)
     has_run = any(map(_has_run, live)) or any(map(has_started, observed.pods))
@@ -98,9 +106,20 @@ def all_or_none(writes: Sequence[Write], wanted: Sequence[Manifest], diff: Diff)
 
 def remarks(changed: GroupChange, run: Run) -> Iterator[Problem]:
     """Yield the note that what runs is older than what is asked for."""
-    if changed.kept and not changed.announce and not run.request.stopped:
+    if changed.unserved:
+        text = (
+            f"The cluster does not serve {changed.unserved} any more, so that the state of the pods is not known. Ask "
+            "an administrator to install it again, or start the training again with another backend: "
+        )
+        yield Problem(Reason.CONTROLLER_MISSING, text + restart(run.request), Reason.CONTROLLER_MISSING.level)
+    elif changed.kept and not changed.announce and not run.request.stopped:
         text = "The pods keep running as they started, because all of them change together, or none. "
         yield note(Reason.RESTART_REQUIRED, f"{text}To start them again: {restart(run.request)}")
+
+
+def _optional(kind: str) -> bool:
+    row = child_kind(kind)
+    return row is not None and row.optional
 
 
 def _delete(controllers: Sequence[CachedObject]) -> tuple[Delete, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from outfitter.api.v1alpha1 import runs_to_end
-from outfitter.backends import Run, backend_of, child_kinds
+from outfitter.backends import Run, backend_of, backend_that_runs, child_kinds
 from outfitter.observe import State
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.workload import children, group_change, hosts, model_cache, rollout
@@ -18,6 +18,7 @@ from outfitter.plan.workload.ending import (
     COMPLETED,
     Ending,
     attempt_of,
+    disruptions_of,
     judge,
     result_of,
     seen_run,
@@ -119,7 +120,8 @@ def _with_revision(
     scale: Scale,
 ) -> Plan:
     request = with_scaling(request, revision.submission)
-    request = replace(request, attempt=attempt_of(request, seen_run(request, observed)))
+    attempt, disruptions = attempt_of(request, seen_run(request, observed)), disruptions_of(request)
+    request = replace(request, attempt=attempt, disruptions=disruptions)
     exposed = getattr(revision.spec, "master_spec", None) or revision.spec
     exposure = connection.endpoints(exposed, request.name, request.namespace, reader.settings)
     if revision.one_service:
@@ -129,7 +131,7 @@ def _with_revision(
     ending = judge(reader, request, revision, seen_run(request, observed))
     refused = serious(renewal.problems) and not renewal.new
     made = children.wanted(reader, run, revision, observed, ending, refused=refused)
-    changed = group_change.change(run, made, observed, ending) if request.traits.grouped else GroupChange(made)
+    changed = group_change.change(reader, run, made, observed, ending) if request.traits.grouped else GroupChange(made)
     if ending is not None and (changed.announce or changed.deletions):
         ending = ending.without_uid()
     wanted = [item for item in changed.wanted if not _in_conflict(item, conflicts)]
@@ -141,7 +143,8 @@ def _with_revision(
     kept = [*changed.stays(), *children.kept(observed, revision, ending)]
     pending = bool(writes)
     backend = backend_of(request.traits, revision.spec)
-    state = backend.observe(observed.controllers, observed.pods)
+    running = backend_that_runs(request.traits, revision.spec, observed.controllers)
+    state = running.observe(observed.controllers, observed.pods)
     settled = not pending and not renewal.new and state.state.state is State.READY
     secrets = _secrets(reader, request, observed, revision, ending, settled=settled)
     problems = [
