@@ -123,7 +123,7 @@ def kernels(status: tuple[int, bytes], listed: tuple[int, bytes]) -> Kernels:
         states = [item["execution_state"] for item in running]
     except (ValueError, KeyError, TypeError):
         return REFUSED
-    if not isinstance(mark, str):
+    if not isinstance(mark, str) or not isinstance(running, list):
         return REFUSED
     return Kernels(Answer.KNOWN, any(state not in _AT_REST for state in states), mark)
 

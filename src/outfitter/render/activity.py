@@ -21,7 +21,10 @@ FIELD: Final = "spec.idleTimeoutSeconds"
 JUPYTER: Final = "jupyter-notebook"
 _FOLDER: Final = "/run/outfitter"
 # The limits equal the requests, so that a pod whose other containers do the same is of class Guaranteed.
-_RESOURCES: Final[Mapping[str, str]] = {"cpu": "20m", "memory": "32Mi"}
+_RESOURCES: Final[Mapping[str, str]] = {"cpu": "50m", "memory": "32Mi"}
+# The kernel drops a signal for the first process of a container that has no handler yet. After a report, the kubelet
+# starts the container again while Outfitter stops the pod, and the start takes about a second with so little CPU.
+_UNTIL_STARTED: Final[Mapping[str, Any]] = {"preStop": {"sleep": {"seconds": 3}}}
 # The container alone meets Pod Security restricted, also in a pod that does not. The image sets the user.
 _SECURITY: Final[Mapping[str, Any]] = {
     "allowPrivilegeEscalation": False,
@@ -65,6 +68,7 @@ def pod_patch(resolved: Resolved, exposure: Endpoints, settings: Settings) -> tu
         "image": settings.activity_image,
         "command": ["python", "-m", "outfitter.activity"],
         "args": [f"--seconds={seconds}", *_arguments(ports), f"--mark={_FOLDER}/idle"],
+        "lifecycle": _UNTIL_STARTED,
         "securityContext": _SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

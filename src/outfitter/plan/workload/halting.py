@@ -17,6 +17,7 @@ from outfitter.naming import ANNOTATION_RESTARTED_AT
 from outfitter.observe import preempted
 from outfitter.plan.workload.activity import idle_since
 from outfitter.plan.workload.ending import restart
+from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.revision import Revision
 from outfitter.reasons import Reason
 from outfitter.render.activity import limit
@@ -111,7 +112,12 @@ def _overdue(reader: Reader, request: WorkloadRequest, current: Revision, start:
 def _idle(
     reader: Reader, request: WorkloadRequest, current: Revision, pods: Iterable[CachedObject]
 ) -> Mapping[str, Any]:
-    """Return why a workspace that was not used for as long as it may is stopped."""
+    """Return why a workspace that was not used for as long as it may is stopped.
+
+    An edit that is not in the revision yet may set a longer limit: it is judged first.
+    """
+    if current.inputs != inputs(request):
+        return {}
     own = (pod for pod in pods if _follows(pod, request.restarted_at))
     found = next(filter(None, (idle_since(reader, current, pod) for pod in own)), None)
     if found is None:
