@@ -1,7 +1,7 @@
 """The watcher of a workspace with `idleTimeoutSeconds`: the program of a container beside the tool.
 
-It ends with a report as its termination message once nobody used the workspace for so long. The kubelet starts it
-again; if somebody then uses the workspace before the operator has stopped it, it ends again and takes the report back.
+It ends with a report as its termination message once the workspace was unused for so long. The kubelet starts it again.
+If the workspace is then used before the operator has stopped it, it ends again and takes the report back.
 Only the standard library, without ssl: every such workspace has one.
 """
 

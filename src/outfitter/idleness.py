@@ -1,6 +1,6 @@
 """When a workspace counts as idle: no I/O, and the standard library only, because every watcher loads this module.
 
-The program outfitter.activity looks, this module judges, and the operator reads the reports.
+The program outfitter.activity collects the facts, and the operator reads its reports.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOOPBACK: Final = frozenset(
 """127.0.0.1, ::ffff:127.0.0.1 and ::1, in the order of the bytes of either machine."""
 _AT_REST: Final = frozenset({"idle", "dead"})
 _LONGEST_GAP: Final = 10.0
-"""Seconds that one look can stand for. A watcher that was frozen or starved for longer saw nothing of that time."""
+"""Most seconds that one look adds. A watcher that was frozen or had no CPU for longer has no facts of that time."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def connections(table: str, ports: Collection[int]) -> Iterator[Connection]:
 def is_connected(
     port: WatchedPort, now: Iterable[Connection], before: Collection[Connection], own: Collection[int]
 ) -> bool:
-    """Return whether somebody is, or was a moment ago, connected to a port. `own`: ports of the watcher itself.
+    """Return whether a port has, or had a moment ago, a connection. `own`: ports of the watcher itself.
 
     Where something checks the port, a connection counts once two looks have seen it: a check ends at once.
     """
@@ -88,7 +88,7 @@ def is_connected(
 
 
 class Answer(StrEnum):
-    """What the answer of a server that should be Jupyter is worth."""
+    """How far the answer of a server that should be Jupyter can be used."""
 
     KNOWN = "known"
     REFUSED = "refused"

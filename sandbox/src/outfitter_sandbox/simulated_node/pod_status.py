@@ -11,7 +11,7 @@ namespace:
     image     ImagePullBackOff
     fail      phase Failed
     complete  runs for a moment, then phase Succeeded (the default of a Job's pods)
-    idle      Running and Ready, and the watcher of a Workspace reports that nobody uses it
+    idle      Running and Ready, and the watcher of a Workspace reports that it is not used
 
 Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail.
 """

@@ -1,4 +1,4 @@
-"""What the watcher of a workspace reports, and what its own state must not do to the workspace."""
+"""The watcher of a workspace: its reports, and its own state, which must not change that of the workspace."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _STARTING: Final = ("ContainerCreating", "PodInitializing", "CrashLoopBackOff")
 def idle_since(reader: Reader, revision: Revision, pod: CachedObject) -> tuple[Report, str] | None:
     """Return the report that a pod was idle for as long as the revision allows, and its time; None otherwise.
 
-    The last report counts: the watcher takes it back when somebody uses the workspace again. A longer limit than that
-    of the report, from an edit that did not replace the pod, is over so much later.
+    The last report counts: the watcher takes it back when the workspace is used again. A limit that is longer than that
+    of the report, from an edit that did not replace the pod, ends later by the difference.
     """
     seconds = limit(revision.spec)
     if seconds is None or pod.deleting or phase(pod) != "Running":
@@ -56,7 +56,7 @@ def _ready_but_watcher(pod: CachedObject) -> bool:
 
 
 def watcher_problems(pods: Iterable[CachedObject]) -> Iterator[Problem]:
-    """Yield the note that the watcher of a pod does not run, or failed. Until it is replaced, so that it is one note.
+    """Yield the note that the watcher of a pod does not run, or failed. It stays until the pod is replaced.
 
     `pods`: in order, the one to look at first.
     """
