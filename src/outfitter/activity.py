@@ -38,7 +38,7 @@ _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
 _HOSTS: Final = ("127.0.0.1", "::1")
 _TIMEOUT: Final = 5.0
 _LONGEST: Final = 1 << 20  # bytes of an answer
-_OWN_PORTS: Final = 16  # two requests in ten seconds; the kernel keeps the trace of a connection for a minute
+_OWN_PORTS: Final = 64  # per port: two requests in ten seconds, and the kernel keeps their traces for a minute
 
 
 class Watcher:
@@ -48,7 +48,7 @@ class Watcher:
         self._ports = ports
         self._numbers = frozenset(port.number for port in ports)
         self._before: frozenset[Connection] = frozenset()
-        self._own: deque[int] = deque(maxlen=_OWN_PORTS)
+        self._own: deque[int] = deque(maxlen=_OWN_PORTS * len(ports))
         self._kernels: dict[int, Kernels] = {}
         self._marks: dict[int, str] = {}
         self.by_connections = False

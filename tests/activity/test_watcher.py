@@ -175,7 +175,7 @@ def test_with_a_token_connections_count(jupyter: Jupyter) -> None:
     """And the questions of the watcher, which the server answers and closes, are no connections of users."""
     jupyter.code = 403
     watcher = jupyter.watcher()
-    assert [watcher.look() for _ in range(4)] == [False] * 4
+    assert [watcher.look() for _ in range(20)] == [False] * 20
     assert watcher.by_connections
     with socket.create_connection(("127.0.0.1", jupyter.port), SECONDS):
         assert watcher.look()

@@ -23,14 +23,15 @@ async def running(**spec: Any) -> World:
     world = World(asset("Workspace", "w", fields), settings=SETTINGS, pod_objects=True)
     await world.settle()
     assert world.status("Workspace", "w")["phase"] == "Running"
+    world.tick(86400)
     return world
 
 
 def watcher(world: World, **state: Any) -> None:
-    """Set the state of the watcher's container, as the kubelet does; the tool runs."""
+    """Set the state of the watcher's container, as the kubelet does; the tool runs since the start of its pod."""
     pod = world.get("Pod", "w-0")
     tools = [item for item in pod["status"]["containerStatuses"] if item["name"] != ACTIVITY]
-    tools = [{**item, "ready": True, "state": {"running": {}}} for item in tools]
+    tools = [{**item, "ready": True, "state": {"running": {"startedAt": pod["status"]["startTime"]}}} for item in tools]
     pod["status"]["containerStatuses"] = [
         *tools,
         {"name": ACTIVITY, "ready": "running" in state.get("state", {}), **state},
@@ -77,6 +78,7 @@ async def test_idle_stopped_and_started_again() -> None:
     await world.settle()
     status = world.status("Workspace", "w")
     assert (status["phase"], "halted" in status) == ("Running", False)
+    world.tick(3600)
     watcher(world, state=ended(world))
     await world.settle()
     assert world.status("Workspace", "w")["phase"] == "Stopped"
@@ -412,3 +414,41 @@ async def test_what_is_watched() -> None:
         "--checked=9000",
         "--mark=/run/outfitter/idle",
     ]
+
+
+@pytest.mark.parametrize("seconds", [0, 3599])
+async def test_a_tool_that_did_not_run_all_the_time_is_not_idle(seconds: int) -> None:
+    """It waited for its image, or failed and was started again: the time of the watcher is not its own."""
+    world = await running()
+    pod = world.get("Pod", "w-0")
+    start = (world.time() - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    pod["status"]["startTime"] = start
+    world.cluster.user_replace(pod)
+    watcher(world, state=ended(world))
+    await world.settle()
+    world.tick(86400)
+    await world.settle()
+    assert world.status("Workspace", "w")["phase"] == "Running"
+    watcher(world, state={"running": {}}, lastState=ended(world))  # the report of the next hours
+    await world.settle()
+    assert world.status("Workspace", "w")["phase"] == "Stopped"
+
+
+async def test_a_tool_that_cannot_start_is_not_stopped() -> None:
+    world = await running()
+    world.controllers.pods = False
+    watcher(world, state=ended(world))
+    pod = world.get("Pod", "w-0")
+    pod["status"]["containerStatuses"][0] |= {"ready": False, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    world.cluster.user_replace(pod)
+    await world.settle()
+    world.tick(86400)
+    await world.settle()
+    status = world.status("Workspace", "w")
+    assert (reason(status), replicas(world)) == ("ImagePullFailed", 1)
+
+
+@pytest.mark.parametrize(("grace", "waits"), [(None, True), (60, True), (3, False), (0, False)])
+async def test_the_watcher_ends_within_the_grace_period(grace: int | None, *, waits: bool) -> None:
+    world = await running(**({} if grace is None else {"terminationGracePeriodSeconds": grace}))
+    assert ("lifecycle" in containers(world)[ACTIVITY]) is waits

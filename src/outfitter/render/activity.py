@@ -24,7 +24,7 @@ _FOLDER: Final = "/run/outfitter"
 _RESOURCES: Final[Mapping[str, str]] = {"cpu": "50m", "memory": "32Mi"}
 # The kernel drops a signal for the first process of a container that has no handler yet. After a report, the kubelet
 # starts the container again while Outfitter stops the pod, and the start takes about a second with so little CPU.
-_UNTIL_STARTED: Final[Mapping[str, Any]] = {"preStop": {"sleep": {"seconds": 3}}}
+_SECONDS_OF_START: Final = 3
 # The container alone meets Pod Security restricted, also in a pod that does not. The image sets the user.
 _SECURITY: Final[Mapping[str, Any]] = {
     "allowPrivilegeEscalation": False,
@@ -68,7 +68,7 @@ def pod_patch(resolved: Resolved, exposure: Endpoints, settings: Settings) -> tu
         "image": settings.activity_image,
         "command": ["python", "-m", "outfitter.activity"],
         "args": [f"--seconds={seconds}", *_arguments(ports), f"--mark={_FOLDER}/idle"],
-        "lifecycle": _UNTIL_STARTED,
+        **_end(resolved),
         "securityContext": _SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -82,6 +82,14 @@ def pod_patch(resolved: Resolved, exposure: Endpoints, settings: Settings) -> tu
         mounts=[{"name": ACTIVITY, "mountPath": _FOLDER}],
     )
     return [patch], []
+
+
+def _end(resolved: Resolved) -> dict[str, Any]:
+    """Return how the container waits until it has a handler. The API server rejects a wait beyond the grace period."""
+    grace = resolved.spec.termination_grace_period_seconds
+    if grace is not None and grace <= _SECONDS_OF_START:
+        return {}
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": _SECONDS_OF_START}}}}
 
 
 def _applies(resolved: Resolved) -> bool:

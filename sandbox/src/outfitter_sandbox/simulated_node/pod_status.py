@@ -30,6 +30,7 @@ BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complet
 SLOW_SECONDS = 3.0
 COMPLETE_SECONDS = 0.3
 RESTARTS = 3
+_LONG_AGO = "2000-01-01T00:00:00Z"  # an idle container ran for longer than any limit
 
 
 def behaviour_of(pod: Object, namespace: Object) -> str:
@@ -133,7 +134,7 @@ def _init_container(container: Object, now: str, *, ready: bool) -> Object:
 def _container(pod: Object, container: Object, stage: str, now: str, log: str) -> Object:
     name = container["name"]
     if stage in ("ready", "unready", "idle"):
-        running = {"running": {"startedAt": now}}
+        running = {"running": {"startedAt": _LONG_AGO if stage == "idle" else now}}
         found = _common(container, 0) | {"ready": stage != "unready", "started": True, "state": running}
         return found | _reported(container, now) if stage == "idle" and name == ACTIVITY else found
     stopped = _common(container, 0) | {"ready": False, "started": False}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from outfitter.backends import ControllerState
@@ -31,11 +32,25 @@ def idle_since(reader: Reader, revision: Revision, pod: CachedObject) -> tuple[R
         return None
     ended = _last_end(_watcher(pod))
     report, time = Report.of(ended), str(ended.get("finishedAt") or "")
-    if report is None or report.verdict is not Verdict.IDLE or not time:
+    if report is None or report.verdict is not Verdict.IDLE or not time or not _ran(pod, time, report.seconds):
         return None
     if report.seconds < seconds and not reader.passed(time, seconds - report.seconds):
         return None
     return report, time
+
+
+def _ran(pod: CachedObject, until: str, seconds: int) -> bool:
+    """Return whether the tools of a pod ran for so long before a time; both times are of the kubelet.
+
+    A tool that waits for its image, or fails again and again, is not idle: its own problem is to be seen.
+    """
+    starts = [str(((item.get("state") or {}).get("running") or {}).get("startedAt") or "") for item in _tools(pod)]
+    return bool(starts) and all(start and _seconds(start, until) >= seconds for start in starts)
+
+
+def _seconds(start: str, end: str) -> float:
+    first, last = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
+    return (last - first).total_seconds()
 
 
 def undisturbed(state: ControllerState) -> ControllerState:
@@ -49,9 +64,7 @@ def undisturbed(state: ControllerState) -> ControllerState:
 
 
 def _ready_but_watcher(pod: CachedObject) -> bool:
-    statuses = (pod.body.get("status") or {}).get("containerStatuses") or ()
-    tools = [item for item in statuses if item["name"] != ACTIVITY]
-    watcher = _watcher(pod)
+    tools, watcher = _tools(pod), _watcher(pod)
     return bool(watcher) and not watcher.get("ready") and bool(tools) and all(item.get("ready") for item in tools)
 
 
@@ -74,6 +87,11 @@ def watcher_problems(pods: Iterable[CachedObject]) -> Iterator[Problem]:
             "administrator to check activityImage."
         )
         yield note(Reason.ACTIVITY_UNKNOWN, text)
+
+
+def _tools(pod: CachedObject) -> list[Mapping[str, Any]]:
+    statuses = (pod.body.get("status") or {}).get("containerStatuses") or ()
+    return [item for item in statuses if item["name"] != ACTIVITY]
 
 
 def _watcher(pod: CachedObject) -> Mapping[str, Any]:
