@@ -452,3 +452,17 @@ async def test_a_tool_that_cannot_start_is_not_stopped() -> None:
 async def test_the_watcher_ends_within_the_grace_period(grace: int | None, *, waits: bool) -> None:
     world = await running(**({} if grace is None else {"terminationGracePeriodSeconds": grace}))
     assert ("lifecycle" in containers(world)[ACTIVITY]) is waits
+
+
+async def test_a_shorter_limit_waits_for_the_next_start() -> None:
+    """And the status says so until then."""
+    world = await running()
+    world.edit("Workspace", "w", idleTimeoutSeconds=600)
+    await world.settle()
+    status = world.status("Workspace", "w")
+    assert (status["phase"], issues(status)) == ("Running", ["NotEnforced"])
+    assert status["issues"][0]["message"].startswith("spec.idleTimeoutSeconds: The limit of 600 seconds applies from")
+    world.annotate("Workspace", "w", restartedAt="1")
+    await world.settle()
+    assert issues(world.status("Workspace", "w")) == []
+    assert "--seconds=600" in containers(world)[ACTIVITY]["args"]

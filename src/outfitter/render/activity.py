@@ -20,6 +20,7 @@ from outfitter.settings import Settings
 FIELD: Final = "spec.idleTimeoutSeconds"
 JUPYTER: Final = "jupyter-notebook"
 _FOLDER: Final = "/run/outfitter"
+_SECONDS: Final = "--seconds="
 # The limits equal the requests, so that a pod whose other containers do the same is of class Guaranteed.
 _RESOURCES: Final[Mapping[str, str]] = {"cpu": "50m", "memory": "32Mi"}
 # The kernel drops a signal for the first process of a container that has no handler yet. After a report, the kubelet
@@ -57,8 +58,11 @@ def pod_patch(resolved: Resolved, exposure: Endpoints, settings: Settings) -> tu
     if seconds is None or not _applies(resolved):
         return [], []
     if not settings.activity_image:
-        text = "The operator has no image that watches for use. Ask an administrator to set activityImage."
-        return [], [stalled(Reason.UNSUPPORTED, f"{text} Or remove the field.", FIELD)]
+        text = (
+            "The operator has no image that watches for use. Ask an administrator to set activityImage "
+            "(OUTFITTER_ACTIVITY_IMAGE), or remove the field."
+        )
+        return [], [stalled(Reason.UNSUPPORTED, text, FIELD)]
     ports = watched_ports(exposure, _probed(resolved))
     if not ports:
         text = "The workspace has no port, so nothing shows whether it is used. Add a connection, or remove the field."
@@ -67,7 +71,7 @@ def pod_patch(resolved: Resolved, exposure: Endpoints, settings: Settings) -> tu
     container = {
         "image": settings.activity_image,
         "command": ["python", "-m", "outfitter.activity"],
-        "args": [f"--seconds={seconds}", *_arguments(ports), f"--mark={_FOLDER}/idle"],
+        "args": [f"{_SECONDS}{seconds}", *_arguments(ports), f"--mark={_FOLDER}/idle"],
         **_end(resolved),
         "securityContext": _SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -122,6 +126,12 @@ def _arguments(ports: list[WatchedPort]) -> Iterator[str]:
         yield f"--port={port.number}" if port.jupyter is None else f"--jupyter={port.number}{port.jupyter}"
         if port.checked:
             yield f"--checked={port.number}"
+
+
+def watched_seconds(template: Mapping[str, Any]) -> int | None:
+    """Return the limit that the container of a pod template has; None without the container."""
+    words = (word for item in template["spec"]["containers"] if item["name"] == ACTIVITY for word in item["args"])
+    return next((int(word.removeprefix(_SECONDS)) for word in words if word.startswith(_SECONDS)), None)
 
 
 def is_watched(template: Mapping[str, Any]) -> bool:

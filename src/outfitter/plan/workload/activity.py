@@ -11,10 +11,12 @@ from outfitter.backends import ControllerState
 from outfitter.idleness import Report, Verdict
 from outfitter.naming import ACTIVITY
 from outfitter.observe import READY, State, phase
+from outfitter.plan.workload.ending import restart
 from outfitter.plan.workload.revision import Revision, with_groups
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
-from outfitter.render.activity import is_watched, limit, unwatched
+from outfitter.render.activity import FIELD, is_watched, limit, unwatched, watched_seconds
+from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader
 
 _STARTING: Final = ("ContainerCreating", "PodInitializing", "CrashLoopBackOff")
@@ -68,14 +70,21 @@ def _ready_but_watcher(pod: CachedObject) -> bool:
     return bool(watcher) and not watcher.get("ready") and bool(tools) and all(item.get("ready") for item in tools)
 
 
-def watcher_problems(pods: Iterable[CachedObject]) -> Iterator[Problem]:
-    """Yield the note that the watcher of a pod does not run, or failed. It stays until the pod is replaced.
+def watcher_problems(request: WorkloadRequest, revision: Revision, pods: Iterable[CachedObject]) -> Iterator[Problem]:
+    """Yield the notes that the pod has a longer limit than the spec, and that its watcher does not run, or failed.
 
-    `pods`: in order, the one to look at first.
+    `pods`: in order, the one that explains the state first.
     """
-    pod = next(iter(pods), None)
-    if pod is None:
+    pod, seconds = next(iter(pods), None), limit(revision.spec)
+    if pod is None or seconds is None or request.stopped:
         return
+    running = watched_seconds(revision.template)
+    if running is not None and running > seconds:
+        text = (
+            f"The limit of {seconds} seconds applies from the next start on. The pod has {running} seconds. To start "
+            f"it again: {restart(request)}"
+        )
+        yield note(Reason.NOT_ENFORCED, text, FIELD)
     watcher = _watcher(pod)
     waiting = str(((watcher.get("state") or {}).get("waiting") or {}).get("reason") or "")
     code = _last_end(watcher).get("exitCode")

@@ -148,7 +148,7 @@ def _with_revision(
         *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
         *(silent(reader, observed) if request.traits.grouped else ()),
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
-        *watcher_problems(state.pods.candidates),
+        *watcher_problems(request, revision, state.pods.candidates),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
     status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)
