@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -81,11 +81,12 @@ class Watcher:
         self._marks[port.number] = known.mark or last
         return known.answer is Answer.UNCLEAR or known.busy or self._marks[port.number] != last
 
-    def _connections(self) -> list[Connection]:
-        texts = [Path(_TABLES[0]).read_text()]
-        if Path(_TABLES[1]).exists():  # absent where IPv6 is turned off
-            texts.append(Path(_TABLES[1]).read_text())
-        return [item for text in texts for item in connections(text, self._numbers)]
+    def _connections(self) -> Iterator[Connection]:
+        for table in map(Path, _TABLES):
+            if table.name == "tcp6" and not table.exists():
+                continue  # IPv6 is turned off
+            with table.open() as lines:  # they can be many, and the memory is small
+                yield from connections(lines, self._numbers)
 
     def _ask(self, port: WatchedPort) -> Kernels:
         base = (port.jupyter or "").rstrip("/")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, Self
 
 ESTABLISHED: Final = "01"
@@ -27,6 +28,8 @@ _LOOPBACK: Final = frozenset(
     }
 )
 """127.0.0.1, ::ffff:127.0.0.1 and ::1, in the order of the bytes of either machine."""
+_OTHER_DATA: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
+"""What JSON of another shape, size or depth raises."""
 _AT_REST: Final = frozenset({"idle", "dead"})
 _LONGEST_GAP: Final = 10.0
 """Most seconds that one look adds. A watcher that was frozen or had no CPU for longer has no facts of that time."""
@@ -59,9 +62,9 @@ class WatchedPort:
     jupyter: str | None = None
 
 
-def connections(table: str, ports: Collection[int]) -> Iterator[Connection]:
-    """Yield the connections to these ports in the text of /proc/net/tcp or tcp6. Raises ValueError for another text."""
-    for line in table.splitlines()[1:]:
+def connections(table: Iterable[str], ports: Collection[int]) -> Iterator[Connection]:
+    """Yield the connections to these ports in the lines of /proc/net/tcp or tcp6. Raises ValueError for other lines."""
+    for line in islice(table, 1, None):
         words = line.split()
         if not words:
             continue
@@ -121,7 +124,7 @@ def kernels(status: tuple[int, bytes], listed: tuple[int, bytes]) -> Kernels:
         facts, running = json.loads(status[1]), json.loads(listed[1])
         mark = facts["last_activity"]
         states = [item["execution_state"] for item in running]
-    except (ValueError, KeyError, TypeError):
+    except _OTHER_DATA:
         return REFUSED
     if not isinstance(mark, str) or not isinstance(running, list):
         return REFUSED
@@ -173,5 +176,5 @@ class Report:
         try:
             found = json.loads(ended.get("message") or "")
             return cls(Verdict(found["verdict"]), int(found["seconds"]), bool(found.get("byConnections")))
-        except (ValueError, KeyError, TypeError):
+        except _OTHER_DATA:
             return None

@@ -45,22 +45,22 @@ def connection(state: str = "01", peer: str = PEER, peer_port: int = 40000, port
 
 
 def test_the_table_of_the_kernel() -> None:
-    found = list(connections(TABLE, {8888}))
+    found = list(connections(TABLE.splitlines(), {8888}))
     assert [(item.peer_port, item.state) for item in found] == [(0, "0A"), (54000, "01"), (54002, "06")]
-    assert [item.peer_port for item in connections(TABLE6, {8888})] == [50000]
-    assert list(connections(HEAD, {8888})) == list(connections("", {8888})) == []
+    assert [item.peer_port for item in connections(TABLE6.splitlines(), {8888})] == [50000]
+    assert list(connections([HEAD], {8888})) == list(connections([], {8888})) == []
 
 
 @pytest.mark.parametrize("text", ["head\nnot a table", "head\n 0: x:y z:1 01", "head\n 0: 00:1 00: 01"])
 def test_another_text_is_an_error_and_not_idleness(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        list(connections(text, set(range(65536))))
+        list(connections(text.splitlines(), set(range(65536))))
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        found = list(connections(text, set(range(65536))))
+        found = list(connections(text.splitlines(), set(range(65536))))
     except ValueError:
         return
     assert all(item.port < 65536 for item in found)
@@ -123,7 +123,9 @@ def test_a_server_in_trouble_may_be_busy(code: int) -> None:
     assert kernels((code, b""), (200, b"[]")) == UNCLEAR
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"last_activity": 1}', b"\xff", b"null", b"<html>"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"last_activity": 1}', b"\xff", b"null", b"<html>", b"[" * 100_000]
+)
 def test_another_server_than_jupyter_is_judged_by_its_connections(body: bytes) -> None:
     assert kernels((200, body), (200, b"[]")) == REFUSED
 
@@ -171,7 +173,20 @@ def test_a_report_is_read_as_it_was_written(verdict: Verdict, *, by_connections:
     assert Report.of({"exitCode": 1, "message": report.text()}) is None
 
 
-@pytest.mark.parametrize("message", [None, "", "idle", "{}", "[]", "null", '{"verdict": "asleep", "seconds": 1}'])
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "",
+        "idle",
+        "{}",
+        "[]",
+        "null",
+        '{"verdict": "asleep", "seconds": 1}',
+        '{"verdict": "idle", "seconds": Infinity}',
+        "[" * 4096,
+    ],
+)
 def test_everything_else_is_no_report(message: str | None) -> None:
     assert Report.of({"exitCode": 0, "message": message}) is None
     assert Report.of({}) is None

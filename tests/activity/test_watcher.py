@@ -109,6 +109,9 @@ class Jupyter(ThreadingHTTPServer):
     def watcher(self) -> Watcher:
         return Watcher([WatchedPort(self.port, jupyter=self.base or "/")])
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print no traceback where a watcher gives up."""
+
     def answer(self, path: str) -> tuple[int, Any]:
         self.asked.append(path)
         if path == f"{self.base}/api/status":
