@@ -22,12 +22,21 @@ SECONDS = 60
 """Until a test gives up."""
 
 
+def listen(host: str = "127.0.0.1") -> socket.socket:
+    """A socket that listens on a port of which the kernel keeps no trace: another program may have used it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        found = socket.create_server((host, 0), family=family)
+        if not Watcher([WatchedPort(port_of(found))]).look():
+            return found
+        found.close()
+
+
 @pytest.fixture(params=["127.0.0.1", "::1"])
 def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
     """A tool that listens and never answers."""
-    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
     try:
-        found = socket.create_server((request.param, 0), family=family)
+        found = listen(request.param)
     except OSError:
         pytest.skip("this machine has no IPv6")
     with found:
@@ -79,7 +88,7 @@ def test_a_probe_is_no_use_and_a_browser_is(listener: socket.socket) -> None:
 
 
 def test_a_connection_to_another_port_is_no_use(listener: socket.socket) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with listen() as other:
         watcher = Watcher([WatchedPort(port_of(other))])
         client, server = connect(listener)
         with client, server:
@@ -92,7 +101,9 @@ class Jupyter(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        with listen() as free:
+            port = port_of(free)
+        super().__init__(("127.0.0.1", port), Handler)
         self.base = ""
         self.code = 200
         self.last = "2026-01-01T00:00:00.000000Z"
@@ -203,14 +214,14 @@ def test_an_endless_answer_is_in_use(jupyter: Jupyter, monkeypatch: pytest.Monke
 
 
 def test_nothing_that_listens_is_idle() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
+    with listen() as closed:
         port = port_of(closed)
     watcher = Watcher([WatchedPort(port, jupyter="/")])
     assert (watcher.look(), watcher.by_connections) == (False, True)
 
 
 def test_no_http_server_is_judged_by_its_connections() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as raw:
+    with listen() as raw:
 
         def serve() -> None:
             connection, _ = raw.accept()
@@ -247,7 +258,7 @@ def reported(tmp_path: Path) -> Report | None:
 
 
 def test_the_program_reports_and_takes_it_back(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen() as listener:
         port = f"--port={port_of(listener)}"
         assert start(port, "--seconds=1").wait(SECONDS) == 0
         assert reported(tmp_path) == Report(Verdict.IDLE, 1)
