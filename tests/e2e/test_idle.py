@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from integration.harness.client import Object, condition, ready
+import contextlib
+
+from integration.harness.client import Object, condition, eventually, ready
+from outfitter.errors import ApiError
 
 from .harness.images import WEB
-from .harness.team import Team
+from .harness.team import SECONDS, Team, running
 
 PORT = 8080
 LIMIT = 60  # the shortest
@@ -14,6 +17,8 @@ HEALTH = {"readiness": {"periodSeconds": 1, "handler": {"httpGet": {"path": "/he
 WATCHER = "outfitter-activity"
 STAY = f"import socket, time; tab = socket.create_connection(('127.0.0.1', {PORT})); time.sleep({VISIT})"
 """An open connection from the pod itself, as `kubectl port-forward` makes it."""
+
+END = "import os, signal; os.kill(1, signal.SIGTERM)"
 
 
 def stopped(item: Object) -> bool:
@@ -25,6 +30,13 @@ def watcher(team: Team) -> Object:
     pod = team.need("Pod", "w-0")
     found: Object = next(item for item in pod["status"]["containerStatuses"] if item["name"] == WATCHER)
     return found
+
+
+def ended(team: Team, begun: Object) -> bool:
+    """End a watcher that started then, which has a handler for the signal after a second; whether it has ended."""
+    with contextlib.suppress(ApiError):  # the end of the container also ends the command
+        team.run("w-0", "python", "-c", END, container=WATCHER)
+    return bool(watcher(team)["state"].get("running") != begun)
 
 
 def test_stopped_when_nobody_is_there(team: Team) -> None:
@@ -47,3 +59,20 @@ def test_stopped_when_nobody_is_there(team: Team) -> None:
     team.wait("Workspace", "w", lambda found: ready(found) and found["status"]["phase"] == "Running")
     assert team.http("w", PORT, "/hello")["host"] == "w-0"
     assert watcher(team)["restartCount"] == 0
+
+
+def test_a_watcher_that_fails_stops_nothing(team: Team) -> None:
+    """The pod is not ready while it waits for its next start, and the workspace is: ready, running and reachable."""
+    team.make("Workspace", "w", {"image": WEB, "ports": [{"container": PORT}], "idleTimeoutSeconds": 3600})
+    team.ready("Workspace", "w")
+    for _ in range(3):
+        team.wait("Pod", "w-0", lambda pod: all(each["ready"] for each in pod["status"]["containerStatuses"]))
+        begun = watcher(team)["state"]["running"]
+        eventually(lambda begun=begun: ended(team, begun), bool, SECONDS)
+    team.wait("Pod", "w-0", lambda pod: not running(pod))
+    assert team.http("w", PORT, "/hello")["host"] == "w-0"
+    assert not running(team.need("Pod", "w-0"))
+    item = team.need("Workspace", "w")
+    assert (ready(item), item["status"]["phase"]) == (True, "Running")
+    team.wait("Pod", "w-0", running)
+    assert team.need("Workspace", "w")["status"]["phase"] == "Running"
