@@ -25,6 +25,9 @@ MANAGED_BY: Final = "outfitter"
 # On claims: "true" if the data outlives its owner and an owner of the same name takes it over; "false" if not.
 LABEL_RETAINED: Final = f"{GROUP}/retained"
 
+# In pods of a workspace with idleTimeoutSeconds: the container that watches for use, and its volume.
+ACTIVITY: Final = "outfitter-activity"
+
 # On pods of a workload that serves: the key of the container group, the name that it had first. Part of the selector,
 # so neither label nor value ever changes.
 LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"

@@ -629,6 +629,12 @@ class Reason(StrEnum):
         "The workspace ran for as long as `maxRuntimeSeconds` allows: it is stopped.",
         "Change the annotation `outfitter.dev/restartedAt` to start it again.",
     )
+    IDLE = (
+        "Idle",
+        Level.UNDER_WAY,
+        "The workspace was not used for as long as `idleTimeoutSeconds` allows: it is stopped.",
+        "Change the annotation `outfitter.dev/restartedAt` to start it again.",
+    )
     STOPPED = (
         "Stopped",
         Level.UNDER_WAY,
@@ -660,6 +666,13 @@ class Reason(StrEnum):
         Level.NOTE,
         "An autoscaler cannot read its metric, so the number of pods stays as it is.",
         "Set the request that the message names, or ask an administrator to check the metrics API.",
+    )
+    ACTIVITY_UNKNOWN = (
+        "ActivityUnknown",
+        Level.NOTE,
+        "The container that watches for use does not run or has failed. The workspace keeps running, also if it is "
+        "idle.",
+        "Check that the nodes can pull the image of the container, and its log.",
     )
     CLAIM_DIFFERS = (
         "ClaimDiffers",

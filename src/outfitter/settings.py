@@ -139,6 +139,11 @@ class Settings(BaseSettings):
     """Key in the extra fields of a login that holds the id of the primary group. Empty: none."""
     identity_groups_key: str = Field(default="", pattern=EXTRA_KEY_PATTERN)
     """Key in the extra fields of a login that holds the ids of the supplementary groups. Empty: none."""
+    activity_image: str = Field(default="", max_length=512)
+    """Image of the container that watches a workspace with `idleTimeoutSeconds`: one that contains this version of
+    Outfitter. The nodes must be able to pull it for pods in all namespaces. Empty: the chart sets the image of the
+    operator; without the chart, `idleTimeoutSeconds` is rejected.
+    """
     nim_volume_size: str = Field(default="150Gi", pattern=r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$")
     """Size of the volume of a model if neither Artifact nor NimCache sets one."""
     nim_cache_grace_seconds: int = Field(default=3600, ge=60)

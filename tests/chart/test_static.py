@@ -18,7 +18,7 @@ from outfitter.cluster.store import Caches
 from outfitter.codegen.admission import share
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE
 from outfitter.codegen.admission.policies import POLICIES
-from outfitter.codegen.chart_settings import FIELD_SETTINGS, variable
+from outfitter.codegen.chart_settings import FALLBACKS, FIELD_SETTINGS, variable
 from outfitter.codegen.user_roles import ready_roles, shared_namespace_rules
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.queue import WorkQueue
@@ -147,8 +147,9 @@ def test_the_default_values_are_the_default_settings(install: list[Manifest], mo
         if "value" in entry:
             monkeypatch.setenv(entry["name"], entry["value"])
     found = Settings()
+    assert found.activity_image == _container(install)["image"]
     for name, field in Settings.model_fields.items():
-        if name not in FIELD_SETTINGS:
+        if name not in FIELD_SETTINGS and name not in FALLBACKS:
             assert getattr(found, name) == field.default, name
 
 

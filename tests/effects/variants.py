@@ -194,7 +194,7 @@ def _of_master(spec: Body) -> Body:
 
 _ONLY_OF_THE_WHOLE: Final = ("description", "displayName", "suspend")
 _NOT_OF_GROUPS: Final = ("running", "template")
-_KEPT_RUNNING: Final = ("everything", "not-supported", "longest")
+_KEPT_RUNNING: Final = ("everything", "not-supported", "longest", "idle")
 _OF_ARTIFACTS: Final = ("version", "draft")
 
 

@@ -216,6 +216,25 @@ def test_a_workspace_has_a_longest_time(space: Space) -> None:
     space.wait("Workspace", "w", phase("Running"), 30)
 
 
+def test_a_workspace_that_nobody_uses(space: Space) -> None:
+    """Its watcher reports it, and the pod of the next start begins anew."""
+    space.running("w", ports=[{"container": 8888}], idleTimeoutSeconds=3600)
+    assert [item["name"] for item in space.template("w")["containers"]] == ["main", "outfitter-activity"]
+    space.edit("Pod", "w-0", {"metadata": {"annotations": {PODS: "idle"}}})
+    item = space.wait("Workspace", "w", phase("Stopped"), 30)
+    assert (why(item), item["status"]["halted"]["reason"]) == ("Idle", "Idle")
+    assert "for 3600 seconds, as idleTimeoutSeconds allows" in item["status"]["message"]
+    assert space.need("StatefulSet", "w")["spec"]["replicas"] == 0
+    space.edit("Workspace", "w", {"metadata": {"annotations": {"outfitter.dev/restartedAt": "1"}}})
+    item = space.wait("Workspace", "w", phase("Running"), 30)
+    assert "halted" not in item["status"]
+
+
+def test_an_idle_time_that_is_too_short(space: Space) -> None:
+    with pytest.raises(Invalid, match="idleTimeoutSeconds"):
+        space.make("Workspace", "w", {"image": IMAGE, "idleTimeoutSeconds": 59})
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -51,6 +51,8 @@
   value: {{ .Values.identity.extraKeys.gid | quote }}
 - name: OUTFITTER_IDENTITY_GROUPS_KEY
   value: {{ .Values.identity.extraKeys.groups | quote }}
+- name: OUTFITTER_ACTIVITY_IMAGE
+  value: {{ include "outfitter.text" .Values.settings.activityImage | default (include "outfitter.image" .) | quote }}
 - name: OUTFITTER_NIM_VOLUME_SIZE
   value: {{ include "outfitter.text" .Values.settings.nimVolumeSize | quote }}
 - name: OUTFITTER_NIM_CACHE_GRACE_SECONDS

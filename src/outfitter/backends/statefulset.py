@@ -20,6 +20,7 @@ from outfitter.naming import selector_labels
 from outfitter.observe import observe_pods
 from outfitter.problems import Problem
 from outfitter.render import connection
+from outfitter.render.activity import is_watched
 from outfitter.render.owner import child_meta
 from outfitter.snapshot import CachedObject
 
@@ -47,6 +48,8 @@ class StatefulSetBackend:
             },
         }
         addresses = connection.manifests(run.exposure.inside, live.name, meta, selector, run.settings)
+        if is_watched(run.pods[0].template):
+            addresses = [_also_unready(item) for item in addresses]
         if not any(item.shared for item in run.exposure.inside):
             addresses.append(_headless(live.name, meta, selector))
         return [stateful_set, *addresses]
@@ -69,6 +72,13 @@ class StatefulSetBackend:
 
     def progress(self, controllers: Sequence[CachedObject]) -> None:
         """Return None: its pods are kept running."""
+
+
+def _also_unready(address: dict[str, Any]) -> dict[str, Any]:
+    """Return a Service that leads to the pod also while it is not ready: its watcher may be what is not."""
+    if address["kind"] != "Service":
+        return address
+    return {**address, "spec": {**address["spec"], "publishNotReadyAddresses": True}}
 
 
 def _headless(name: str, meta: Mapping[str, Any], selector: Mapping[str, str]) -> dict[str, Any]:

@@ -37,6 +37,10 @@ OWN_VALUES: Final[Mapping[str, tuple[str, str]]] = {
 """Settings with a value of their own outside `settings`, which also chooses roles or policies: name and template."""
 
 
+FALLBACKS: Final[Mapping[str, str]] = {"activity_image": 'include "outfitter.image" .'}
+"""Setting under `settings` -> what the chart sets where the value is empty."""
+
+
 def camel(name: str) -> str:
     """Return the name of a setting in the values: `ingress_tls` -> `ingressTls`."""
     first, *rest = name.split("_")
@@ -63,7 +67,8 @@ def settings_template() -> str:
         elif name in OWN_VALUES:
             lines.append(OWN_VALUES[name][1])
         else:
-            lines.append(f'  value: {{{{ include "outfitter.text" .Values.settings.{camel(name)} | quote }}}}')
+            default = f" | default ({FALLBACKS[name]})" if name in FALLBACKS else ""
+            lines.append(f'  value: {{{{ include "outfitter.text" .Values.settings.{camel(name)}{default} | quote }}}}')
     return "\n".join([*lines, "{{- end }}", ""])
 
 

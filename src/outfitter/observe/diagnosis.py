@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from outfitter.naming import ACTIVITY
 from outfitter.observe.causes import Cause, Source, explain, shown, stable
 from outfitter.observe.claims import diagnose_claim
 from outfitter.observe.events import newest_causes
@@ -63,7 +64,7 @@ def _pod(reader: Reader, pod: CachedObject, names: FieldNames) -> Observation | 
     scheduling = condition(pod, "PodScheduled")
     if scheduling.get("status") == "False":
         return _claims(reader, pod) or _unschedulable(pod, scheduling, names)
-    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    containers = _containers(status)
     for container in containers:
         failure = _container(pod, container, names)
         if failure is not None:
@@ -75,6 +76,12 @@ def _pod(reader: Reader, pod: CachedObject, names: FieldNames) -> Observation | 
     if lost is None and scheduling and _waits_for_node(pod, containers):
         return _events(reader, pod, names) or _claims(reader, pod)
     return lost
+
+
+def _containers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The containers of a pod in the order of their start, without the watcher, whose state has a note of its own."""
+    found = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return [item for item in found if item.get("name") != ACTIVITY]
 
 
 def _last_words(containers: Iterable[Mapping[str, Any]]) -> str:
@@ -166,7 +173,7 @@ def crashed(pods: Iterable[CachedObject]) -> bool:
     """Whether a container ended with an error of its own and is not ready since: it may lack the rights to write."""
     for pod in pods:
         status = pod.body.get("status") or {}
-        for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        for container in _containers(status):
             states = (container.get("lastState") or {}, container.get("state") or {})
             ends = [state.get("terminated") or {} for state in states]
             failed_itself = any(end.get("exitCode") and end.get("reason") != "OOMKilled" for end in ends)

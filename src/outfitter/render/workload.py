@@ -10,6 +10,7 @@ from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
 from outfitter.render import (
+    activity,
     claims,
     computeresource,
     connection,
@@ -57,6 +58,9 @@ def pods(resolved: Resolved, settings: Settings, added: Sequence[PodPatch] = ())
             main = group.containers[0]
             ports = connection.container_ports(exposure.inside, main.port)
             patches.append(PodPatch(label(resolved.request.resource), ports=ports, of=main.name))
+            watcher, refused = activity.pod_patch(resolved, exposure, settings)
+            patches += watcher
+            problems += [*activity.without_effect(resolved), *refused]
         gpus = gpu.render(_gpu_uses(resolved, group), resolved.request.name, settings)
         assembled = assemble(
             [*patches, *gpus.patches, *_scheduling(resolved, group, settings), *added, _fixed(resolved, group)]

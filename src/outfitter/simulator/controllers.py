@@ -180,7 +180,10 @@ def running_pod(stateful_set: Mapping[str, Any], name: str, time: str = "2026-01
         "conditions": [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Ready")],
         "containerStatuses": [{"name": item["name"], "ready": True} for item in template["spec"]["containers"]],
     }
-    return _pod(stateful_set, name, labels, {**template["spec"], "nodeName": "memory"}, status)
+    pod = _pod(stateful_set, name, labels, {**template["spec"], "nodeName": "memory"}, status)
+    if "annotations" in template["metadata"]:
+        pod["metadata"]["annotations"] = template["metadata"]["annotations"]
+    return pod
 
 
 def failed_pod(job: Mapping[str, Any], message: str) -> Body:

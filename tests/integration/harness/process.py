@@ -38,6 +38,7 @@ class Operator:
             "nim_cache_grace_seconds": "60",
             "static_pv_drivers": "file.csi.example.com",
             "shared_roles": "true",
+            "activity_image": "registry.example.com/outfitter:1",
             "log_level": "debug",
             **settings,
         }

@@ -89,7 +89,7 @@ def up(
 
     kubectl annotate namespace default sandbox.outfitter.dev/pods=crash
 
-    Other values are slow, hang, oom, image, fail, complete, ready; the annotation also works on one pod.
+    Other values are slow, hang, oom, image, fail, complete, idle, ready; the annotation also works on one pod.
     On a namespace, sandbox.outfitter.dev/volumes=hang keeps claims pending.
 
     Exit codes: 0 stopped on request, 1 failed with a message.

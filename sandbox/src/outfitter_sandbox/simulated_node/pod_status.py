@@ -11,6 +11,7 @@ namespace:
     image     ImagePullBackOff
     fail      phase Failed
     complete  runs for a moment, then phase Succeeded (the default of a Job's pods)
+    idle      Running and Ready, and the watcher of a Workspace reports that it is not used
 
 Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail.
 """
@@ -19,13 +20,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from outfitter.idleness import Report, Verdict
+from outfitter.naming import ACTIVITY
+
 Object = dict[str, Any]
 ANNOTATION = "sandbox.outfitter.dev/pods"
 LOG_ANNOTATION = "sandbox.outfitter.dev/log"
-BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complete")
+BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complete", "idle")
 SLOW_SECONDS = 3.0
 COMPLETE_SECONDS = 0.3
 RESTARTS = 3
+_LONG_AGO = "2000-01-01T00:00:00Z"  # an idle container ran for longer than any limit
 
 
 def behaviour_of(pod: Object, namespace: Object) -> str:
@@ -49,7 +54,8 @@ def log_of(pod: Object, namespace: Object) -> str:
 def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
     """The stage `age` seconds after the binding, and the seconds until the next.
 
-    The seconds are 0 when no stage follows. Stages: ready, unready, crash, oom, image, failed, failed-oom, succeeded.
+    The seconds are 0 when no stage follows. Stages: ready, unready, crash, oom, image, failed, failed-oom, succeeded,
+    idle.
     """
     if behaviour == "slow":
         return ("ready", 0) if age >= SLOW_SECONDS else ("unready", SLOW_SECONDS - age)
@@ -66,13 +72,13 @@ def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") ->
     `now` is RFC 3339, `address` the pod's IP, `log` its end.
     """
     old = pod.get("status") or {}
-    ready = stage == "ready"
+    ready = stage in ("ready", "idle")
     finished = stage in ("failed", "failed-oom", "succeeded")
     phase = {"image": "Pending", "succeeded": "Succeeded"}.get(stage, "Failed" if finished else "Running")
     if phase == "Pending" and old.get("phase") == "Running":
         phase = "Running"  # a pod that ran once never goes back to Pending
     names = ", ".join(container["name"] for container in pod["spec"]["containers"])
-    reasons = {"ready": "", "succeeded": "PodCompleted", "failed": "PodFailed", "failed-oom": "PodFailed"}
+    reasons = {"ready": "", "idle": "", "succeeded": "PodCompleted", "failed": "PodFailed", "failed-oom": "PodFailed"}
     reason = reasons.get(stage, "ContainersNotReady")
     message = f"containers with unready status: [{names}]" if reason == "ContainersNotReady" else ""
     conditions = [
@@ -127,9 +133,10 @@ def _init_container(container: Object, now: str, *, ready: bool) -> Object:
 
 def _container(pod: Object, container: Object, stage: str, now: str, log: str) -> Object:
     name = container["name"]
-    if stage in ("ready", "unready"):
-        running = {"running": {"startedAt": now}}
-        return _common(container, 0) | {"ready": stage == "ready", "started": True, "state": running}
+    if stage in ("ready", "unready", "idle"):
+        running = {"running": {"startedAt": _LONG_AGO if stage == "idle" else now}}
+        found = _common(container, 0) | {"ready": stage != "unready", "started": True, "state": running}
+        return found | _reported(container, now) if stage == "idle" and name == ACTIVITY else found
     stopped = _common(container, 0) | {"ready": False, "started": False}
     if stage == "succeeded":
         return stopped | {"state": {"terminated": _terminated(0, "Completed", now)}}
@@ -145,6 +152,13 @@ def _container(pod: Object, container: Object, stage: str, now: str, log: str) -
     message = f"back-off 40s restarting failed container={name} pod={meta['name']}_{meta['namespace']}({meta['uid']})"
     waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
     return stopped | {"state": waiting, "lastState": {"terminated": end}, "restartCount": RESTARTS}
+
+
+def _reported(container: Object, now: str) -> Object:
+    """The end of a watcher that saw no use for as long as its arguments say, after which it was started again."""
+    seconds = next(int(word.partition("=")[2]) for word in container["args"] if word.startswith("--seconds="))
+    end = _terminated(0, "Completed", now) | {"message": Report(Verdict.IDLE, seconds).text()}
+    return {"lastState": {"terminated": end}, "restartCount": 1}
 
 
 def _common(container: Object, restarts: int) -> Object:

@@ -141,7 +141,7 @@ class Halted(Model):
     """Why Outfitter stopped the workload although `suspend` is false."""
 
     reason: StatusName
-    """`Preempted` or `RuntimeExceeded`."""
+    """`Preempted`, `RuntimeExceeded` or `Idle`."""
     message: Message
     """What happened, and how to start the workload again."""
     time: Time

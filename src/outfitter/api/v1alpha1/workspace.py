@@ -1,6 +1,8 @@
 """Workspace: an interactive workload, made from assets, inline fields or both."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, EnvironmentRef, TemplateRef
@@ -55,6 +57,12 @@ class WorkspaceSpec(WorkloadFields):
     max_runtime_seconds: PositiveInt32 | None = None
     """Seconds after which the workspace is stopped, from the start of its pod. Default: no limit. It keeps its volumes
     and addresses, and a change of the annotation `outfitter.dev/restartedAt` starts it again for as long.
+    """
+    idle_timeout_seconds: Annotated[int, Field(ge=60, le=2**31 - 1)] | None = None
+    """Seconds without use after which the workspace is stopped, at least 60. Default: no limit. An open connection to
+    a port of the workspace is use. For the toolType jupyter-notebook, kernels and requests count instead, if Jupyter
+    answers without a token. The workspace needs a connection, port or URL. It keeps its volumes and addresses, and a
+    change of the annotation `outfitter.dev/restartedAt` starts it again.
     """
 
 

@@ -15,9 +15,12 @@ from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Progress
 from outfitter.naming import ANNOTATION_RESTARTED_AT
 from outfitter.observe import preempted
+from outfitter.plan.workload.activity import idle_since
 from outfitter.plan.workload.ending import restart
+from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.revision import Revision
 from outfitter.reasons import Reason
+from outfitter.render.activity import limit
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader
 
@@ -34,6 +37,7 @@ def with_halt(
         return request
     halted = _in_force(request) or _preemption(request, current, pods, seen)
     halted = halted or _overdue(reader, request, current, started(request, current, seen))
+    halted = halted or _idle(reader, request, current, pods)
     return replace(request, halted=halted, stopped=True) if halted else request
 
 
@@ -103,6 +107,27 @@ def _overdue(reader: Reader, request: WorkloadRequest, current: Revision, start:
     end = datetime.fromisoformat(start.replace("Z", "+00:00")) + timedelta(seconds=seconds)
     text = f"It ran for {seconds} seconds, as maxRuntimeSeconds allows. To start it again: {restart(request)}"
     return _halt(request, Reason.RUNTIME_EXCEEDED, text, end.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _idle(
+    reader: Reader, request: WorkloadRequest, current: Revision, pods: Iterable[CachedObject]
+) -> Mapping[str, Any]:
+    """Return why a workspace that was not used for as long as it may is stopped.
+
+    An edit that is not in the revision yet may set a longer limit: it is judged first.
+    """
+    if current.inputs != inputs(request):
+        return {}
+    own = (pod for pod in pods if _follows(pod, request.restarted_at))
+    found = next(filter(None, (idle_since(reader, current, pod) for pod in own)), None)
+    if found is None:
+        return {}
+    report, time = found
+    seconds = max(report.seconds, limit(current.spec) or 0)
+    how = "No connection was open" if report.by_connections else "It was not used"
+    known = " Jupyter does not report its kernels without a token." if report.by_connections else ""
+    text = f"{how} for {seconds} seconds, as idleTimeoutSeconds allows.{known} To start it again: {restart(request)}"
+    return _halt(request, Reason.IDLE, text, time)
 
 
 def _halt(request: WorkloadRequest, reason: Reason, message: str, time: str) -> dict[str, Any]:

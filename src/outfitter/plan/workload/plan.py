@@ -12,6 +12,7 @@ from outfitter.observe import State
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.workload import children, group_change, hosts, model_cache, rollout
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.activity import undisturbed, watcher_problems
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
 from outfitter.plan.workload.ending import (
@@ -144,7 +145,7 @@ def _with_revision(
     pending = bool(writes)
     backend = backend_of(request.traits, revision.spec)
     running = backend_that_runs(request.traits, revision.spec, observed.controllers)
-    state = running.observe(observed.controllers, observed.pods)
+    state = undisturbed(running.observe(observed.controllers, observed.pods))
     settled = not pending and not renewal.new and state.state.state is State.READY
     secrets = _secrets(reader, request, observed, revision, ending, settled=settled)
     problems = [
@@ -158,6 +159,7 @@ def _with_revision(
         *(silent(reader, observed) if request.traits.grouped else ()),
         *group_change.remarks(changed, run),
         *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
+        *watcher_problems(request, revision, state.pods.candidates),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
     status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)

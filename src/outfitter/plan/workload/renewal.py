@@ -8,6 +8,7 @@ from typing import Final
 
 from outfitter.backends import Progress, Run, backend_of
 from outfitter.plan.workload import revision as revisions
+from outfitter.plan.workload.activity import keeping_pods
 from outfitter.plan.workload.ending import after_end, fixed, result_of
 from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState
@@ -73,6 +74,8 @@ def renew(reader: Reader, request: WorkloadRequest, observed: ObservedState, see
     if serious(problems) or request.stopped:  # a stopped workload gets its revision when it is started
         return Renewal(current, problems=problems, resolved=resolved, violations=violations)
     new = revisions.make(resolved, rendered, observed.newest + 1, reader.settings)
+    if not resumed:
+        new = keeping_pods(new, current)
     if any(live.name == new.name and int(live.body["revision"]) == observed.newest for live in observed.revisions):
         new = replace(new, number=observed.newest)  # it exists already, and the status does not name it yet
     if current is not None and revisions.same(new, current):

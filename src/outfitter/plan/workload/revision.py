@@ -102,6 +102,13 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
 
 
+def with_groups(revision: Revision, groups: tuple[PodSet, ...]) -> Revision:
+    """Return a new revision with other pods, and the name of its content."""
+    workload = revision.name.rpartition("-")[0]
+    changed = replace(revision, groups=groups)
+    return replace(changed, name=naming.revision(workload, _content(_data(changed))))
+
+
 def _metadata(resolved: Resolved, settings: Settings) -> dict[str, dict[str, str]] | None:
     labels, annotations, _ = user_metadata(resolved.spec, settings)
     given = {"labels": labels, "annotations": annotations}
