@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,9 +15,23 @@ from referencing import Registry, Resource
 def check_manifest(manifest: Mapping[str, Any], version: str) -> None:
     """Raise jsonschema.ValidationError where Kubernetes `version` rejects a field or does not have it.
 
-    This is `kubernetes_validate.validate(..., strict=True)`, which reads 1.5 MB of schemas in every call.
+    This is `kubernetes_validate.validate(..., strict=True)`, which reads 1.5 MB of schemas in every call. Of a kind of
+    another project, the Jobs and pods in it are checked.
     """
-    _validator(version, manifest["apiVersion"], manifest["kind"]).validate(dict(manifest))
+    for each in _parts(manifest):
+        _validator(version, each["apiVersion"], each["kind"]).validate(dict(each))
+
+
+def _parts(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The manifest, or those that its controller makes of it if Kubernetes does not have the kind."""
+    if manifest["kind"] == "JobSet":
+        jobs = [item["template"] for item in manifest["spec"]["replicatedJobs"]]
+        yield from ({"apiVersion": "batch/v1", "kind": "Job", **job} for job in jobs)
+    elif manifest["kind"] == "MPIJob":
+        pods = [item["template"] for item in manifest["spec"]["mpiReplicaSpecs"].values()]
+        yield from ({"apiVersion": "v1", "kind": "Pod", **pod} for pod in pods)
+    else:
+        yield manifest
 
 
 @cache
