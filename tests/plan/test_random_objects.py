@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,7 +45,14 @@ TEXTS = (
     "python -u 'a b'",
     "some words",
 )
-KINDS = ("Environment", "ComputeResource", "DataSource", "Credential", "Workspace")
+KINDS = ("Environment", "ComputeResource", "DataSource", "Credential", "Workspace", "DistributedTraining")
+GROUP = {
+    "image": "registry.example.com/u:1",
+    "distributedFramework": "PyTorch",
+    "backend": "native",
+    "masterSpecSameAsWorker": True,
+}
+CONTROLLERS = ("StatefulSet", "Job", "JobSet", "MPIJob")
 # Names that a few objects beside it have, so that some references lead somewhere.
 THERE = {
     "Environment": asset("Environment", "e", {"image": "registry.example.com/u:1"}),
@@ -64,12 +72,23 @@ def _specs(kind: str, seed: int, rounds: int) -> list[dict[str, Any]]:
         for _ in range(30):
             wrong = strict_errors({**asset(kind, "x", spec), "spec": spec})
             if not wrong:
-                found.append(spec)
+                found += [spec, *_runnable(kind, spec)]
                 break
             struck = [_strike(spec, error.path[1:]) for error in reversed(wrong)]
             if not any(struck) and spec:
                 del spec[chance.choice(sorted(spec))]
     return found
+
+
+def _runnable(kind: str, spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same with what the pods of a group need to find each other: chance rarely has all of it."""
+    if kind == "DistributedTraining":
+        more = {**spec, **GROUP}
+        if "masterSpec" in spec:
+            del more["masterSpecSameAsWorker"]
+            more["masterSpec"] = {**spec["masterSpec"], "image": GROUP["image"]}
+        if not strict_errors(asset(kind, "x", more)):
+            yield more
 
 
 def _value(schema: dict[str, Any], chance: random.Random, share: float) -> Any:
@@ -137,7 +156,8 @@ def _repaired(spec: dict[str, Any], status: dict[str, Any]) -> dict[str, Any] | 
         return {**spec, "run": {}}
     if all(item["reason"] in ("Running", "Stopped", "Valid") for item in status["conditions"]) or not drop:
         return None
-    return {key: value for key, value in spec.items() if key not in drop}
+    kept = {key: value for key, value in spec.items() if key not in drop}
+    return {**kept, "masterSpecSameAsWorker": True} if "masterSpec" in drop else kept
 
 
 async def _checked(kind: str, spec: dict[str, Any], where: str, chance: random.Random) -> World:
@@ -171,6 +191,7 @@ async def test_any_valid_object(kind: str, where: str, effort: int) -> None:
         left: dict[str, Any] | None = spec
         while left is not None and not strict_errors(asset(kind, "x", left)):
             world = await _checked(kind, left, where, chance)
-            ran += world.find("StatefulSet", "x", where) is not None
+            ran += any(world.all(name) for name in CONTROLLERS)
             left = _repaired(left, world.status(kind, "x", where))
-    assert ran or kind not in ("Workspace", "Environment") or (kind == "Environment" and where == SYSTEM)
+    runs = ("Workspace", "DistributedTraining", *(["Environment"] if where != SYSTEM else []))
+    assert ran or kind not in runs
