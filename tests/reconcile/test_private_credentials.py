@@ -939,3 +939,26 @@ async def test_another_workload_names_the_secret_that_was_delivered(world: World
     assert issues(world.status("Workspace", "thief"))[0] == "CredentialForbidden"
     assert "for Workspace lab alone" in text(world, name="thief")
     assert [item["metadata"]["name"] for item in world.all("StatefulSet")] == ["lab"]
+
+
+@pytest.mark.parametrize("both", [False, True])
+async def test_master_and_workers_read_one_secret(world: World, both: bool) -> None:
+    """A distributed training gets one, whichever of its pods names the Credential. It goes with its end."""
+    world.controllers.jobs = "Running"
+    fields = {"image": IMAGE, "distributedFramework": "PyTorch", "backend": "native"}
+    workers = {"environmentVariables": [variable()]} if both else {}
+    master = {"image": IMAGE, "args": "--first", "environmentVariables": [variable()]}
+    write(world, ANN, credential())
+    write(world, ANN, asset("DistributedTraining", "many", {**fields, **workers, "masterSpec": master}))
+    await world.settle()
+    (made,) = delivered(world)
+    assert value(made) == VALUE
+    assert read_by(world, name="many-master", kind="Job") == made["metadata"]["name"]
+    of_worker = pod(world, "many-worker-0", "Job")["containers"][0]["env"]
+    names = [item["valueFrom"]["secretKeyRef"]["name"] for item in of_worker if item["name"] == "TOKEN"]
+    assert names == ([made["metadata"]["name"]] if both else [])
+    assert world.status("DistributedTraining", "many")["phase"] == "Running"
+    await quiet(world)
+    world.controllers.jobs = "Complete"
+    await world.settle()
+    assert delivered(world) == []
