@@ -88,7 +88,7 @@ def test_an_asset_of_another_framework_is_refused(space: Space) -> None:
     assert message(found).endswith("is for PyTorch, not JAX. Use another ComputeResource.")
     assert space.list("Job") == []
     space.spec("ComputeResource", "small", distributedFramework=None)
-    space.wait("DistributedTraining", "many", lambda item: condition(item, "Stalled") is None)
+    space.wait("DistributedTraining", "many", lambda item: not condition(item, "Stalled"))
 
 
 def test_the_protocol_of_a_connection_reaches_the_service(space: Space) -> None:
