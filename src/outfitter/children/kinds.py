@@ -138,7 +138,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         watch=_OWNED,
         readiness=observe_job,
         immutable=Immutable(
-            ("template", "selector", "completions", "completionMode", "podFailurePolicy"), "recreate"
+            ("template", "selector", "completions", "completionMode", "podFailurePolicy", "successPolicy"), "recreate"
         ),
     ),
     ChildKind(
