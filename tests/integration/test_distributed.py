@@ -18,6 +18,7 @@ from .harness.space import Space
 IMAGE = "registry.example.com/train:1"
 PODS = "sandbox.outfitter.dev/pods"
 ROLE = "outfitter.dev/container-group"
+STRATEGIC = "application/strategic-merge-patch+json"
 KIND = "DistributedTraining"
 
 pytestmark = [pytest.mark.foreign_crds, pytest.mark.jobset]
@@ -226,3 +227,19 @@ def test_what_the_cluster_cannot_run(space: Space, spec: Object, words: str) -> 
     item = space.wait(KIND, "d", lambda item: why(item) == "FrameworkUnsupported", 30)
     assert words in message(item)
     assert space.list("Job") == []
+
+
+@pytest.mark.parametrize("backend", ["native", "jobset"])
+def test_a_drained_pod_costs_no_attempt(space: Space, backend: str) -> None:
+    """All pods start again without a failure counted."""
+    distributed(space, backend=backend, masterSpec=master(), backoffLimit=0)
+    space.wait(KIND, "d", phase("Running"), 60)
+    pod = pods(space, "worker")[0]
+    took = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
+    took["lastTransitionTime"] = pod["metadata"]["creationTimestamp"]
+    name = pod["metadata"]["name"]
+    space.api.patch("Pod", space.name, name, {"status": {"conditions": [took]}}, sub="status", type_=STRATEGIC)
+    turn(space, pod, "fail")
+    space.wait(KIND, "d", lambda item: item["status"]["run"].get("attempt") == 2 and phase("Running")(item), 90)
+    turn(space, pods(space, "worker")[0], "fail")
+    space.wait(KIND, "d", phase("Failed"), 90)

@@ -39,15 +39,21 @@ _ENDED: Final = ("Complete", "Failed")
 class GroupChange:
     """The children to compare with what there is, the controllers to delete, and whether the record is to say so first.
 
-    `kept`: controllers that stay although they are not among the children. `unserved`: their kind, where the API server
-    does not serve it any more.
+    `kept`: controllers that stay although they are not among the children. `waits`: pods of the old start are left.
+    `unserved`: their kind, where the API server does not serve it any more.
     """
 
     wanted: Sequence[Manifest]
     deletions: tuple[Delete, ...] = ()
     kept: tuple[CachedObject, ...] = ()
     announce: bool = False
+    waits: bool = False
     unserved: str = ""
+
+    @property
+    def moves(self) -> bool:
+        """Return whether what is asked for is not there yet, because something else has to go before."""
+        return self.announce or self.waits or bool(self.deletions)
 
     def stays(self) -> list[Manifest]:
         """Return the controllers that are not to be deleted as unwanted: those that stay, and those that go anyway."""
@@ -71,7 +77,7 @@ def change(
     mark = _annotation(asked[0], ANNOTATION_GROUP)
     other = [each for each in live if _annotation(each.body, ANNOTATION_GROUP) != mark]
     if not live:
-        return GroupChange(rest if _pods_left(observed) else made)
+        return GroupChange(rest, waits=True) if _pods_left(observed) else GroupChange(made)
     if not other and not _starts_anew(asked[0], live):
         missing = len(live) < len(asked)
         return GroupChange(_existing(made, live, kinds) if missing and _pods_left(observed) else made)
@@ -87,7 +93,7 @@ def change(
     if not again and (run.request.stopped or (running and has_run)):
         return GroupChange([*rest, *_stopping(run, live)], kept=tuple(live))
     if not running and not all(map(_settled, live)):
-        return GroupChange(rest, kept=tuple(live))
+        return GroupChange(rest, kept=tuple(live), waits=True)
     if ending is not None and ending.written.get("uid") and not again:
         return GroupChange(rest, kept=tuple(live), announce=True)
     return GroupChange(rest, _delete(live))
@@ -112,7 +118,7 @@ def remarks(changed: GroupChange, run: Run) -> Iterator[Problem]:
             "an administrator to install it again, or start the training again with another backend: "
         )
         yield Problem(Reason.CONTROLLER_MISSING, text + restart(run.request), Reason.CONTROLLER_MISSING.level)
-    elif changed.kept and not changed.announce and not run.request.stopped:
+    elif changed.kept and not changed.moves and not run.request.stopped:
         text = "The pods keep running as they started, because all of them change together, or none. "
         yield note(Reason.RESTART_REQUIRED, f"{text}To start them again: {restart(run.request)}")
 

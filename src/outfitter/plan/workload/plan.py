@@ -146,7 +146,7 @@ def _with_revision(
     backend = backend_of(request.traits, revision.spec)
     running = backend_that_runs(request.traits, revision.spec, observed.controllers)
     state = undisturbed(running.observe(observed.controllers, observed.pods))
-    settled = not pending and not renewal.new and state.state.state is State.READY
+    settled = not pending and not changed.moves and not renewal.new and state.state.state is State.READY
     secrets = _secrets(reader, request, observed, revision, ending, settled=settled)
     problems = [
         *dict.fromkeys((*renewal.problems, *scale.problems)),
@@ -162,7 +162,9 @@ def _with_revision(
         *watcher_problems(request, revision, state.pods.candidates),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
-    status = running_status(reader, run, observed, revision, state, problems, pending=pending, ending=ending)
+    status = running_status(
+        reader, run, observed, revision, state, problems, pending=pending or changed.moves, ending=ending
+    )
     facts: dict[str, Any] = {
         **status.facts,
         **({} if ending else start_fact(reader, request, revision, observed.pods, settled=settled)),
