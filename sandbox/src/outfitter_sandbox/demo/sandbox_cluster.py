@@ -104,7 +104,8 @@ class SandboxCluster:
     async def owned(self) -> list[tuple[str, str, str, bool]]:
         """See DemoCluster."""
         children = []
-        for kind in (*(child.kind for child in CHILD_KINDS if child.created), "Pod"):
+        served = (child for child in CHILD_KINDS if child.created and self.caches.serves(child.kind))
+        for kind in (*(child.kind for child in served), "Pod"):
             for body in await self._api.list(kind, label_selector=LABEL_OWNER_UID):
                 meta = body["metadata"]
                 children.append((kind, meta.get("namespace", ""), meta["name"], keeps_data(kind, meta["labels"])))
