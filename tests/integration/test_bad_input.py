@@ -103,7 +103,7 @@ def test_a_reference_to_an_object_that_is_being_deleted(space: Space) -> None:
     space.edit("Environment", "base", {"metadata": {"finalizers": ["example.com/hold"]}})
     space.delete("Environment", "base")
     # Each kind has a watch of its own: until the operator saw the deletion, a workload may start with the asset.
-    space.wait("Environment", "base", lambda item: item["status"]["phase"] == "Deleting")
+    space.wait("Environment", "base", lambda item: condition(item, "Ready")["reason"] == "Deleting")
     space.make("Workspace", "box", {"assets": {"environment": {"name": "base"}}})
     said = space.wait("Workspace", "box", waits("ReferenceDeleting"))
     assert "being deleted" in message(said)

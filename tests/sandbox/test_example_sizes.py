@@ -46,7 +46,7 @@ def test_smaller_examples_are_valid_and_nothing_else_changes() -> None:
         small = example_sizes.smaller(body)
         assert strict_errors(small) == [] or not body["apiVersion"].startswith("outfitter.dev/")
         changed += small != body
-    assert changed == 6  # small, one-gpu, alice, sweep, scoring, echo
+    assert changed == 7  # small, one-gpu, alice, sweep, allreduce, scoring, echo
 
 
 @pytest.mark.parametrize(
