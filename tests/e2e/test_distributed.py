@@ -97,7 +97,7 @@ def kill(team: Team, name: str) -> None:
     """End the program of a worker."""
     pods = [pod["metadata"] for pod in team.pods(name)]
     worker = next(pod for pod in pods if pod["labels"]["outfitter.dev/container-group"] == "worker")
-    team.output(worker["name"], "kill")
+    team.run(worker["name"], "kill")  # which may end with the container
 
 
 def test_elastic(team: Team) -> None:
