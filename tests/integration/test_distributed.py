@@ -189,6 +189,9 @@ def test_mpi_is_an_mpijob(space: Space) -> None:
     assert "command" not in worker["template"]["spec"]["containers"][0]
     item = space.wait(KIND, "d", lambda item: why(item) == "ControllerMissing", 90)
     assert "MPIJob" in message(item)
+    uid = space.need("MPIJob", "d")["metadata"]["uid"]
+    space.edit(KIND, "d", {"metadata": {"annotations": {"outfitter.dev/restartedAt": "1"}}})
+    space.wait("MPIJob", "d", lambda item: item is not None and item["metadata"]["uid"] != uid, 30)
     space.spec(KIND, "d", suspend=True)
     space.wait("MPIJob", "d", lambda item: item["spec"]["runPolicy"]["suspend"] is True, 30)
     space.delete(KIND, "d")
