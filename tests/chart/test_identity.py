@@ -534,15 +534,19 @@ def test_two_pairs_of_policies_refuse_no_honest_write(stamping: Sandbox, policie
     for manifest in second:
         apply(stamping, manifest)
     manifest = custom("Workspace", "shared", "stamps", SPECS["Workspace"])
+    looks = itertools.count()
 
     def both() -> bool:
+        # The API server promises no order of the two, and decides it anew whenever a policy changes.
+        apply(stamping, {**second[0], "metadata": {**second[0]["metadata"], "annotations": {"look": str(next(looks))}}})
         status, body = user(stamping, ANN, uid="7").answer(
             "PATCH", f"{path(manifest)}?fieldManager=m&dryRun=All", manifest, APPLY_PATCH
         )
         assert status < 300, body
         return _BINDINGS[-1] not in body["metadata"]["annotations"][ANNOTATION_CREATED_UNDER]
 
-    eventually(both)  # of two that stamp, the last one wins: the operator of the other does not believe it
+    # Of two that stamp, the last one wins: the operator of the other does not believe it.
+    eventually(both, seconds=120)
     for manifest in second:
         stamping.connection().request("DELETE", path(manifest))
     _wait_until_stamped(stamping)
