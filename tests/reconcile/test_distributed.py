@@ -7,8 +7,9 @@ import random
 from typing import Any
 
 import pytest
-from doors import Deadly, Killed
+from doors import Deadly, Killed, Refusing
 
+from outfitter.errors import ApiError, Conflict, Throttled, Unavailable
 from world import Body, World, asset, condition, issues, reason
 
 KIND = "DistributedTraining"
@@ -639,3 +640,58 @@ async def test_an_elastic_training_runs_with_the_fewest_pods() -> None:
     world.cluster.user_replace(body)
     await world.once(KIND, "d")
     assert status(world)["phase"] == "Running"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Conflict("changed", status=409, reason="Conflict"),
+        Throttled("slow down", status=429, retry_after=1.0),
+        Unavailable("connection reset"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("verb", ["create", "apply", "delete", "status"])
+@pytest.mark.parametrize("late", [False, True], ids=["refused", "answer-lost"])
+async def test_refused_writes_lose_and_double_nothing(verb: str, error: ApiError, late: bool) -> None:
+    """In the middle of a start, of an attempt that gives way to the next one, and of the end."""
+    world = World(training(masterSpec=MASTER), jobs="Running")
+    for step in ("start", "fail", "again", "complete"):
+        if step == "fail":
+            world.controllers.jobs_by_name = {"d-worker-1": "out of luck"}
+            world.controllers.run()
+            world.controllers.jobs_by_name = {}
+        elif step == "again":
+            world.tick(WAITS)
+        elif step == "complete":
+            world.controllers.jobs_by_name = {"d-master": "Complete"}
+        world.connect(Refusing(world.cluster, verb, error, times=2, late=late))
+        await world.settle()
+        world.tick(60)
+        await world.settle()
+    assert status(world)["run"]["result"] == "Completed"
+    assert status(world)["phase"] == "Completed"
+    assert made(world, "d-master") == 2
+
+
+async def test_a_new_mpijob_waits_for_the_pods_of_the_old_one() -> None:
+    """They have the names of the new ones."""
+    world = World(training(distributedFramework="MPI", backend="auto"), jobs="Running")
+    await world.settle()
+    old = world.get("MPIJob", "d")["metadata"]["uid"]
+    labels = world.get("MPIJob", "d")["spec"]["mpiReplicaSpecs"]["Worker"]["template"]["metadata"]["labels"]
+    owner = {"apiVersion": "kubeflow.org/v2beta1", "kind": "MPIJob", "name": "d", "uid": old, "controller": True}
+    meta = {"name": "d-worker-0", "namespace": "team-a", "labels": labels, "ownerReferences": [owner]}
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "status": {"phase": "Running"}}
+    world.cluster.user_apply({**pod, "metadata": {**meta, "finalizers": ["example.com/hold"]}})
+    world.annotate(KIND, "d", restartedAt="1")
+    await world.settle()
+    assert names(world, "MPIJob") == []
+    held = world.get("Pod", "d-worker-0")
+    held["metadata"].pop("finalizers")
+    world.cluster.user_replace(held)
+    if world.find("Pod", "d-worker-0"):
+        world.cluster.user_delete("Pod", "team-a", "d-worker-0")
+    await world.settle()
+    assert names(world, "MPIJob") == ["d"]
+    assert world.get("MPIJob", "d")["metadata"]["uid"] != old

@@ -78,10 +78,10 @@ def change(
     other = [each for each in live if _annotation(each.body, ANNOTATION_GROUP) != mark]
     if not live:
         return GroupChange(rest, waits=True) if _pods_left(observed) else GroupChange(made)
-    if not other and not _starts_anew(asked[0], live):
+    if not other and not _starts_again(asked[0], live):
         missing = len(live) < len(asked)
         return GroupChange(_existing(made, live, kinds) if missing and _pods_left(observed) else made)
-    if len(other) < len(live) and not _starts_anew(asked[0], live):
+    if len(other) < len(live) and not _starts_again(asked[0], live):
         # What is asked for is there, and something of a former start has come back.
         idle = [each for each in other if _stopped(each) or not _has_run(each)]
         return GroupChange(made, _delete(idle), tuple(each for each in other if each not in idle))
@@ -140,12 +140,10 @@ def _existing(made: Sequence[Manifest], live: Sequence[CachedObject], kinds: Seq
 def _pods_left(observed: ObservedState) -> bool:
     """Return whether a pod of a controller that is gone has not ended: the new pods have the same names."""
     uids = {each.uid for each in observed.controllers if not each.deleting}
+    kinds = controller_kinds()  # a pod of a user, with labels copied from ours, has none of them
     pods = (pod for pod in observed.pods if phase(pod) not in ("Failed", "Succeeded"))
-    for pod in pods:
-        references = pod.body["metadata"].get("ownerReferences") or ()
-        if any(ref.get("controller") and ref["kind"] == "Job" and ref["uid"] not in uids for ref in references):
-            return True
-    return False
+    owners = (ref for pod in pods for ref in pod.body["metadata"].get("ownerReferences") or ())
+    return any(ref.get("controller") and ref["kind"] in kinds and ref["uid"] not in uids for ref in owners)
 
 
 def _annotation(body: Mapping[str, Any], name: str) -> str:
@@ -163,7 +161,7 @@ def _stopped(live: CachedObject) -> bool:
     return ANNOTATION_STOPPED_REVISION in (live.body["metadata"].get("annotations") or {})
 
 
-def _starts_anew(asked: Manifest, live: Sequence[CachedObject]) -> bool:
+def _starts_again(asked: Manifest, live: Sequence[CachedObject]) -> bool:
     """Return whether a stopped group starts of which a pod has ended: the others would wait for it."""
     starts = ANNOTATION_STOPPED_REVISION not in (asked["metadata"].get("annotations") or {})
     return starts and all(map(_stopped, live)) and any(map(_has_ended_pods, live))
