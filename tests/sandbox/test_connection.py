@@ -12,10 +12,15 @@ from typing import Any
 
 import pytest
 
-from outfitter.errors import Throttled
+from outfitter.errors import Throttled, Unavailable
 from outfitter_sandbox import certificates
 from outfitter_sandbox.connection import ATTEMPTS, Connection
 
+NO_SCHEMA = {
+    "reason": "ServiceUnavailable",
+    "message": "Resource kind example.com/v1, Kind=New not found. There can be a delay between when "
+    "CustomResourceDefinitions are created and when they are available.",
+}
 INITIALIZING = {"reason": "TooManyRequests", "message": "storage is (re)initializing"}
 
 
@@ -89,3 +94,16 @@ def test_it_is_refused_in_the_end(server: Server, connection: Connection, second
     with pytest.raises(Throttled, match="initializing"):
         connection.request("GET", "/apis")
     assert server.requests == requests
+
+
+def test_a_kind_that_is_too_new_for_admission_is_waited_for(server: Server, connection: Connection) -> None:
+    server.answers = [(503, NO_SCHEMA), (200, {})]
+    assert connection.request("GET", "/apis") == {}
+    assert server.requests == 2
+
+
+def test_any_other_unavailability_is_told_at_once(server: Server, connection: Connection) -> None:
+    server.answers = [(503, {"reason": "ServiceUnavailable", "message": "the server is shutting down"})]
+    with pytest.raises(Unavailable, match="shutting down"):
+        connection.request("GET", "/apis")
+    assert server.requests == 1

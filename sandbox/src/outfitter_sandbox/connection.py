@@ -21,7 +21,10 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TIMEOUT_SECONDS = 15.0
-ATTEMPTS = 10  # of a request that the server answers with 429 and a time to wait, as in client-go
+ATTEMPTS = 10  # of a request that the server asks to repeat, as in client-go
+# A new kind has no schema for mutating admission policies until the server's next look, which is every 5 s.
+_NO_SCHEMA_YET = "There can be a delay between when CustomResourceDefinitions are created"
+_SCHEMA_SECONDS = 1.0
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -85,13 +88,14 @@ class Connection:
     def request(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> Any:
         """The decoded body. ApiError for every status that is not success.
 
-        A 429 with a time to wait is tried again: the server sends it while it opens the storage of a changed CRD.
+        Tried again: a 429 with a time to wait, which the server sends while it opens the storage of a changed CRD,
+        and the 503 of a kind so new that mutating admission policies have no schema for it.
         """
         for attempt in range(1, ATTEMPTS + 1):
             status, content = self.answer(method, path, body, content_type)
             if 200 <= status < 300:
                 return content
-            seconds = _retry_after(status, content)
+            seconds = _pause(status, content)
             if seconds is None or attempt == ATTEMPTS:
                 break
             time.sleep(seconds)
@@ -148,12 +152,14 @@ def _decoded(content: bytes) -> Any:
         return content.decode(errors="replace")
 
 
-def _retry_after(status: int, content: Any) -> float | None:
-    """Seconds that the server asks to wait; None where it asks for nothing."""
-    if status != 429 or not isinstance(content, dict):
+def _pause(status: int, content: Any) -> float | None:
+    """Seconds until a refused request can succeed; None where the server names no end."""
+    if not isinstance(content, dict):
         return None
+    if status == 503 and _NO_SCHEMA_YET in content.get("message", ""):
+        return _SCHEMA_SECONDS
     seconds = (content.get("details") or {}).get("retryAfterSeconds")
-    return None if seconds is None else float(seconds)
+    return None if status != 429 or seconds is None else float(seconds)
 
 
 def _refusal(request: str, status: int, content: Any) -> Exception:
