@@ -83,6 +83,8 @@ bench: $(STAMP) ## the six figures of docs/development/performance.md; N=50 is q
 	@$(BIN)/outfitter sandbox build
 ifeq ($(SCENARIO),trainings)
 	@$(BIN)/python -m tests.bench.trainings --n $(N)
+	@$(BIN)/python -m tests.bench --n $(N) --scenario trainings
+	@$(BIN)/python -m tests.bench --n $(N) --scenario distributed
 else
 	@$(BIN)/python -m tests.bench --n $(N) --scenario $(SCENARIO)
 	@$(BIN)/python -m tests.bench.policies

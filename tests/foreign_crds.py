@@ -69,6 +69,28 @@ def foreign_crds(*names: str, mpijobs: str = "") -> list[Object]:
     ]
 
 
+def pod_group_crd() -> Object:
+    """A CRD of KAI's PodGroup with the fields that Outfitter writes: its module cannot be downloaded everywhere."""
+    fields: Object = {
+        "minMember": {"type": "integer", "minimum": 1},
+        "preemptibility": {"type": "string", "enum": ["preemptible", "semi-preemptible", "non-preemptible"]},
+        **{name: {"type": "string"} for name in ("priorityClassName", "queue")},
+    }
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}
+    version = {"name": "v2alpha2", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "podgroups.scheduling.run.ai"},
+        "spec": {
+            "group": "scheduling.run.ai",
+            "names": {"kind": "PodGroup", "listKind": "PodGroupList", "plural": "podgroups", "singular": "podgroup"},
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
 @cache
 def download(*, online: bool) -> dict[str, Path]:
     """Folder of each module in Go's module cache; without `online` only of what is there.

@@ -30,7 +30,7 @@ def _parts(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     elif manifest["kind"] == "MPIJob":
         pods = [item["template"] for item in manifest["spec"]["mpiReplicaSpecs"].values()]
         yield from ({"apiVersion": "v1", "kind": "Pod", **pod} for pod in pods)
-    else:
+    elif manifest["kind"] != "PodGroup":
         yield manifest
 
 

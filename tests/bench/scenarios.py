@@ -80,7 +80,7 @@ class Scenario:
 
     def is_shared(self, request: Request) -> bool:
         """Whether it is about what all share. A refused write is nobody's business: it counts."""
-        return request.is_write and request.resource in _SHARED and request.code < 300
+        return request.is_write and request.resource in _SHARED - {*self.children} and request.code < 300
 
 
 def _workspace(name: str, number: int) -> Object:
@@ -134,6 +134,23 @@ def _cached(name: str, number: int) -> Object:
         "run": {"compute": {"name": "one-gpu"}, "replicas": 1},
     }
     return _object("Artifact", name, CACHED.namespace(number), spec)
+
+
+def _training(name: str, number: int) -> Object:
+    """A training that asks for a GPU, of an environment that others use too."""
+    spec = {
+        "assets": {"environment": {"name": "jupyter"}, "compute": {"name": "one-gpu"}},
+        "environmentVariables": [{"name": "OWNER", "value": name}],
+        "command": "python",
+    }
+    return _object("Training", name, TRAININGS.namespace(number), spec)
+
+
+def _distributed(name: str, number: int) -> Object:
+    """A master and three workers that are alike."""
+    made = _training(name, number)
+    more = {"distributedFramework": "PyTorch", "numWorkers": 3, "masterSpecSameAsWorker": True, "backend": "native"}
+    return _object("DistributedTraining", name, made["metadata"]["namespace"], {**made["spec"], **more})
 
 
 def cache(number: int, version: int, status: Object) -> Object:
@@ -208,4 +225,22 @@ CACHED = Scenario(
     namespace=lambda number: f"team-{number % IMAGES:03}",
     images=tuple(f"nvcr.io/nim/meta/model-{number}:1.8.4" for number in range(IMAGES)),
 )
-SCENARIOS = {scenario.name: scenario for scenario in (WORKSPACES, ARTIFACTS, CACHED)}
+TRAININGS = Scenario(
+    "trainings",
+    "Training",
+    _training,
+    lambda: [_environment(), _compute()],
+    # Connections of the environment are addresses of a training too.
+    {"controllerrevisions": 1, "jobs": 1, "services": 1, "ingresses": 1},
+    {"trainings": 1},
+)
+DISTRIBUTED = Scenario(
+    "distributed",
+    "DistributedTraining",
+    _distributed,
+    lambda: [_environment(), _compute()],
+    # One Job of four pods, the Service of their names, and the addresses of rank 0.
+    {"controllerrevisions": 1, "jobs": 1, "services": 2, "ingresses": 1},
+    {"distributedtrainings": 1},
+)
+SCENARIOS = {scenario.name: scenario for scenario in (WORKSPACES, ARTIFACTS, CACHED, TRAININGS, DISTRIBUTED)}

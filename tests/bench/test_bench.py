@@ -31,6 +31,8 @@ KINDS = {
         "ArtifactRepository": 1,
     },
     "cached": {"ControllerRevision": 1, "Deployment": 1, "Service": 1, "ArtifactRepository": 1},
+    "trainings": {"ControllerRevision": 1, "Job": 1, "Service": 1, "Ingress": 1},
+    "distributed": {"ControllerRevision": 1, "Job": 1, "Service": 2, "Ingress": 1},
 }
 
 
@@ -104,10 +106,11 @@ def test_a_status_that_says_nothing_new_is_no_transition() -> None:
         event("a", phase="Draft", conditions=ready("False", "Waiting"), nimCache={"phase": "Ready"}),
         event("a", phase="Draft", conditions=ready("True", "Running"), nimCache={"phase": "Ready"}),
         event("a", phase="Draft", conditions=ready("False", "Waiting")),
+        event("b", phase="Draft", conditions=ready("False", "Waiting"), usedBy={"artifacts": [{"phase": "Running"}]}),
         {"type": "DELETED", "object": {"metadata": {"uid": "b"}, "status": {"phase": "Locked"}}},
         {"type": "ADDED", "object": {"metadata": {"uid": "c"}}},
     ]
-    assert transitions(seen) == 5
+    assert transitions(seen) == 6
 
 
 def test_only_waiting_may_cost_the_operator_more_statuses() -> None:

@@ -26,7 +26,10 @@ _START_SECONDS = 30.0
 
 
 def look_of(status: dict[str, Any]) -> tuple[Any, ...]:
-    """What a status tells a person: phases, and whether all is well and why not. No counts, no times, no texts."""
+    """What a status tells a person: phases, and whether all is well and why not. No counts, no times, no texts.
+
+    A repository shows the phases of its artifacts too.
+    """
     ready = next((item for item in status.get("conditions") or () if item["type"] == "Ready"), {})
     return (
         status.get("phase"),
@@ -35,6 +38,7 @@ def look_of(status: dict[str, Any]) -> tuple[Any, ...]:
         ready.get("status"),
         ready.get("reason"),
         status.get("version"),
+        tuple(row.get("phase") for row in (status.get("usedBy") or {}).get("artifacts") or ()),
     )
 
 

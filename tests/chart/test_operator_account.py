@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from foreign_crds import foreign_crds
+from foreign_crds import foreign_crds, pod_group_crd
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.children import CHILD_KINDS, child_kind
 from outfitter.cluster import access
@@ -39,7 +39,7 @@ def operator(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Connection]:
         more = access.volume_rules() + access.role_rules() + access.device_rules()
         more = more if (kind, name) == ("ClusterRole", "outfitter") else []
         apply(sandbox, {**manifest, "rules": manifest["rules"] + more} if more else manifest)
-    others = foreign_crds("jobset", "mpi-operator", mpijobs="mpi-operator")
+    others = [*foreign_crds("jobset", "mpi-operator", mpijobs="mpi-operator"), pod_group_crd()]
     for manifest in others:
         apply(sandbox, manifest)
     apply(sandbox, namespace("team-o"))
@@ -49,7 +49,7 @@ def operator(sandbox: Sandbox, install: list[Manifest]) -> Iterator[Connection]:
     account = Connection.from_kubeconfig(sandbox.kubeconfig_for(ACCOUNT))
     probe = body("ConfigMap", labels={}, data={})
     eventually(lambda: create(account, probe), lambda said: "labels everything" in said)
-    for kind in ("JobSet", "MPIJob"):
+    for kind in ("JobSet", "MPIJob", "PodGroup"):
         eventually(lambda kind=kind: create(account, sample(kind)), lambda said: said == "")
     yield account
     for place in ("team-o", *SYSTEM):
@@ -121,6 +121,7 @@ SPEC: dict[str, dict[str, Any]] = {
             "csi": {"driver": "d", "volumeHandle": "h"},
         }
     },
+    "PodGroup": {"spec": {"minMember": 4}},
     "ControllerRevision": {"revision": 1, "data": {"a": 1}},
     "ResourceClaimTemplate": {
         "spec": {"spec": {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]}}}

@@ -237,3 +237,28 @@ def test_what_schedulers_read_has_an_origin(invoke: Invoke, tmp_path: Path, monk
     assert rows["pod.annotations[gpu-fraction]"] == ("0.5", "ComputeResource half")
     assert rows["pod.labels[kai.scheduler/preemptibility]"] == ("non-preemptible", "Outfitter")
     assert rows["pod.schedulerName"] == ("kai-scheduler", "Outfitter")
+
+
+def test_master_and_workers_have_their_own_sources(invoke: Invoke, tmp_path: Path) -> None:
+    """The fields of the submission are those of the workers; the master is a group of its own."""
+    (tmp_path / "all.yaml").write_text(
+        """
+apiVersion: outfitter.dev/v1alpha1
+kind: Environment
+metadata: {name: torch, namespace: team-a}
+spec: {image: "registry.example.com/torch:1", supportedTypes: [distributed]}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: DistributedTraining
+metadata: {name: llm, namespace: team-a}
+spec:
+  distributedFramework: PyTorch
+  assets: {environment: {name: torch}}
+  masterSpec: {image: "registry.example.com/master:1"}
+"""
+    )
+    seen = invoke("explain", "dtrn/llm", "-n", "team-a", "-f", tmp_path, "-o", "json")
+    assert seen.exit_code == 0, seen.stderr
+    rows = {item["field"]: (item["value"], item["origin"]) for item in json.loads(seen.stdout)["values"]}
+    assert rows["image"] == ("registry.example.com/torch:1", "Environment torch")
+    assert rows["groups[master]"] == ("registry.example.com/master:1", "DistributedTraining llm")

@@ -15,9 +15,11 @@ from outfitter.children import CHILD_KINDS, ChildKind
 from outfitter.cluster.sources import child_sources
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
+from outfitter.snapshot import CachedObject
 
 WIDGET = ChildKind("Widget", "example.com", "v1", "widgets", verbs=("list", "watch"), why="test", optional=True)
 DISCOVERY = "/apis/example.com/v1"
+SERVICE = CachedObject.of({"metadata": {"name": "v1.example.com", "uid": "s", "resourceVersion": "4"}}, "APIService")
 Start = Callable[..., Awaitable[Any]]
 Connect = Callable[..., Transport]
 
@@ -137,3 +139,32 @@ async def test_a_write_of_a_kind_that_is_gone_leaves_no_object() -> None:
     caches.set_served("Widget", True)
     caches.wrote("Widget", {"metadata": meta})
     assert len(caches["Widget"]) == 1
+
+
+async def test_a_kind_whose_version_does_not_exist_is_not_asked_for(scripted: Start, transport_to: Connect) -> None:
+    """The APIService of its version tells when it appears, also if discovery names it a moment later."""
+    server, (caches, record) = Server(), caches_of_widgets()
+    caches.set_served("APIService", True)
+    record.clear()
+    http = await scripted(server)
+    (source,) = child_sources(transport_to(http), caches, [WIDGET], discovery_seconds=0.0)
+    task = asyncio.create_task(source.run())
+    try:
+        async with asyncio.timeout(20):
+            await source.synced.wait()
+            assert [request.path for request in http.requests] == [DISCOVERY]
+            assert source.idle == 0
+            server.discovery = [web.json_response({"reason": "NotFound"}, status=404)]
+            server.served = True
+            caches.put(SERVICE)
+            await eventually(lambda: caches.serves("Widget"))
+            caches.remove(SERVICE)
+            server.serve(False)
+            await eventually(lambda: not caches.serves("Widget"))
+            asked = len(http.requests)
+            caches.set_served("APIService", False)
+            await eventually(lambda: len(http.requests) > asked + 1)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [served for served, _ in record] == [True, False, False], "Widgets come and go, then the APIServices go"

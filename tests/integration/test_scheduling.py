@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from foreign_crds import pod_group_crd
 from outfitter.errors import Invalid
 
 from .conftest import Stack
-from .harness.client import Object, message, ready, stalls
+from .harness.client import Object, condition, message, ready, stalls
+from .harness.jobset import apply_crds
 from .harness.process import Operator
 from .harness.space import Space
 
@@ -123,6 +125,27 @@ def test_every_pod_has_the_labels_of_kai(stack: Stack, space: Space, restart: Re
     # A queue of KAI belongs to no namespace, so the label of this one allows its own only.
     space.make("Workspace", "thief", {"image": IMAGE, "queue": "team-gpus"})
     assert "cannot use queue team-gpus" in message(space.wait("Workspace", "thief", stalls("QueueForbidden")))
+
+
+def test_a_job_for_each_rank_is_one_group_of_kai(stack: Stack, space: Space, restart: Restart) -> None:
+    """KAI's API is found within seconds of its installation; its PodGroup is kept as it is to be, and goes."""
+    restart(queue_backend="kai")
+    spec = {"distributedFramework": "PyTorch", "numWorkers": 2, "image": IMAGE, "backend": "native"}
+    kind = "DistributedTraining"
+    space.make(kind, "d", {**spec, "masterSpec": {"image": IMAGE, "command": "lead"}})
+    assert "scheduling.run.ai/v2alpha2" in message(space.wait(kind, "d", stalls("Unsupported")))
+    (name,) = apply_crds(stack.api, [pod_group_crd()])
+    space.wait("PodGroup", "d", lambda item: item and item["spec"]["minMember"] == 3)
+    item = space.wait(kind, "d", lambda item: (condition(item, "GangScheduled") or {}).get("status") == "True")
+    assert condition(item, "GangScheduled")["reason"] == "GangScheduled"
+    for job in space.list("Job"):
+        assert job["spec"]["template"]["metadata"]["annotations"]["pod-group-name"] == "d"
+    space.edit("PodGroup", "d", {"spec": {"minMember": 1}})
+    space.wait("PodGroup", "d", lambda item: item["spec"]["minMember"] == 3)
+    space.spec(kind, "d", masterSpec=None, masterSpecSameAsWorker=True)
+    space.annotate(kind, "d", restartedAt="now")
+    space.gone("PodGroup", "d")
+    stack.api.delete("CustomResourceDefinition", "", name)
 
 
 def test_the_queue_of_kueue(space: Space, restart: Restart) -> None:

@@ -279,11 +279,10 @@ async def test_kueue_owns_the_start_of_a_job_set() -> None:
     [
         ({}, "4", "GangScheduled"),
         ({"minReplicas": 2}, "3", "GangScheduled"),
-        ({"masterSpec": MASTER}, None, "NoGangScheduler"),
+        ({"masterSpec": MASTER}, None, "GangScheduled"),
     ],
 )
 async def test_kai_places_all_pods_or_none(spec: Body, least: str | None, why: str) -> None:
-    """Each Job is a group of its own for KAI, so that several Jobs are not placed together."""
     world = World(training(**spec), settings={"queue_backend": "kai"}, jobs="Running")
     await world.settle()
     for item in world.all("Job"):
@@ -296,6 +295,36 @@ async def test_kai_places_all_pods_or_none(spec: Body, least: str | None, why: s
     found = condition(status(world), "GangScheduled")
     assert found
     assert found["reason"] == why
+
+
+@pytest.mark.parametrize(("spec", "least"), [({}, 4), ({"minReplicas": 2, "maxReplicas": 3}, 3)])
+async def test_pods_with_a_job_each_are_one_group_of_kai(spec: Body, least: int) -> None:
+    """KAI would take each Job for a group of its own, so that Outfitter makes their group."""
+    given = training(masterSpec=MASTER, preemptibility="non-preemptible", **spec)
+    world = World(given, settings={"queue_backend": "kai", "default_queue": "q"}, jobs="Running")
+    await world.settle()
+    (group,) = world.all("PodGroup")
+    made = group["spec"]
+    assert (made["minMember"], made["queue"], made["preemptibility"]) == (least, "q", "non-preemptible")
+    name = group["metadata"]["name"]
+    for job in world.all("Job"):
+        found = job["spec"]["template"]["metadata"]["annotations"]
+        assert (found["pod-group-name"], found["kai.scheduler/skip-podgrouper"]) == (name, "true")
+    pods = world.all("Job")[0]["spec"]["template"]["spec"]
+    assert made.get("priorityClassName") == pods.get("priorityClassName")
+    world.cluster.user_delete("PodGroup", group["metadata"]["namespace"], name)
+    await world.settle()
+    assert world.all("PodGroup"), "it is created again"
+
+
+async def test_without_the_api_of_kai_nothing_waits_for_a_group() -> None:
+    world = World(training(masterSpec=MASTER), settings={"queue_backend": "kai"}, jobs="Running")
+    world.caches.set_served("PodGroup", False)
+    await world.settle()
+    assert (names(world), reason(status(world))) == ([], "Unsupported")
+    world.caches.set_served("PodGroup", True)
+    await world.settle()
+    assert len(names(world)) == 4
 
 
 async def test_the_backend_is_decided_at_the_start() -> None:

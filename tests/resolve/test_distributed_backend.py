@@ -80,7 +80,8 @@ async def test_the_choice_stays_while_it_runs() -> None:
     [
         ({}, False, "False", "NoGangScheduler"),
         ({"queue_backend": "kai"}, False, "True", "GangScheduled"),
-        ({"queue_backend": "kai"}, True, "False", "NoGangScheduler"),
+        ({"queue_backend": "kai"}, True, "True", "GangScheduled"),
+        ({"queue_backend": "kueue", "default_queue": "q"}, True, "False", "NoGangScheduler"),
     ],
 )
 async def test_whether_all_pods_are_scheduled_together(

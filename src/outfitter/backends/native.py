@@ -42,7 +42,7 @@ from outfitter.render.distributed import layout_of, restarts_together
 from outfitter.render.owner import child_meta
 from outfitter.render.podset import PodSet
 from outfitter.render.ranks import INDEX_LABEL, MASTER, WORKER, Layout, numbered
-from outfitter.render.scheduling import gang_marks, kueue_owned
+from outfitter.render.scheduling import gang_marks, kueue_owned, pod_group
 from outfitter.snapshot import CachedObject
 
 
@@ -50,7 +50,7 @@ class NativeBackend:
     """Runs a distributed workload on Jobs."""
 
     controllers: tuple[str, ...] = ("Job",)
-    children: tuple[str, ...] = ("Job", "Service", "Ingress")
+    children: tuple[str, ...] = ("Job", "Service", "Ingress", "PodGroup")
 
     def render(self, run: Run) -> list[dict[str, Any]]:
         """Return the Jobs, the Service of their pods, and the addresses of the pod of rank 0."""
@@ -67,7 +67,7 @@ class NativeBackend:
             },
         }
         made = [_job(run, meta, layout, *each) for each in _parts(run, layout)]
-        return [*as_group(run, made), service, *addresses(run, layout)]
+        return [*as_group(run, made), service, *addresses(run, layout), *pod_group(run.pods, layout, meta)]
 
     def limits(self, run: Run) -> Iterator[Problem]:
         """Yield nothing: the renderer knows the limits."""

@@ -160,6 +160,14 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
         dispensable=True,
     ),
     ChildKind(
+        "PodGroup", "scheduling.run.ai", "v2alpha2", "podgroups",
+        verbs=_ALL,
+        why="has KAI place the pods of several Jobs together; get: managedFields are read before a change",
+        watch=_OWNED,
+        optional=True,
+        dispensable=True,
+    ),
+    ChildKind(
         "HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers",
         verbs=_ALL,
         why="scales inferences by load",
@@ -246,6 +254,15 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
             ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
             ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
         )
+    ),
+    ChildKind(
+        "APIService", "apiregistration.k8s.io", "v1", "apiservices", namespaced=False,
+        verbs=_READ,
+        why="whether the CRDs of optional kinds are installed",
+        watch=Watch(metadata_only=True, cluster_wide=True),
+        project=projection.metadata_only,
+        optional=True,  # the roles of an older version lack the right
+        dispensable=True,
     ),
     ChildKind(
         "StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False,

@@ -12,6 +12,7 @@ from outfitter.cli.binding_rules import BindingRule, binding_rules, imposed_by
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.workload.revision import Revision
 from outfitter.render.gpu import KAI_FRACTION, KAI_MEMORY
+from outfitter.render.ranks import MASTER
 from outfitter.render.scheduling import KAI_PREEMPTIBILITY, KAI_PRIORITY, KAI_QUEUE
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
@@ -113,6 +114,7 @@ def pod_values(revision: Revision, effective: Mapping[str, Any] | None = None) -
 
     `effective`: spec of the EffectivePolicy of the workload's type in its namespace, for the rules of each value.
     """
+    revision = _workers_first(revision)
     spec = revision.template["spec"]
     main, *others = spec["containers"]
     volumes = {item["name"]: item for item in spec.get("volumes", ())}
@@ -129,6 +131,12 @@ def pod_values(revision: Revision, effective: Mapping[str, Any] | None = None) -
     return [replace(item, rules=tuple(_rules(effective, item))) for item in values]
 
 
+def _workers_first(revision: Revision) -> Revision:
+    """Return the revision with its workers before the master: the fields of the submission are those of the workers."""
+    own = [group for group in revision.groups if group.name == MASTER]
+    return replace(revision, groups=(*(group for group in revision.groups if group not in own), *own))
+
+
 def _rules(effective: Mapping[str, Any], value: PodValue) -> list[BindingRule]:
     kind, _, name = value.origin.partition(" ")
     imposed = imposed_by(effective, name) if kind == "DataSource" else []
@@ -138,7 +146,8 @@ def _rules(effective: Mapping[str, Any], value: PodValue) -> list[BindingRule]:
 def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> PodValue:
     """Image of a container that is not the main container of the first group."""
     path = ".".join(part for part in (group, name) if part)
-    return PodValue(path, str(container.get("image", "")), _first_origin(revision, f"pod.{path}.image"))
+    own = ("masterSpec.image",) if path == f"groups[{MASTER}]" else ()
+    return PodValue(path, str(container.get("image", "")), _first_origin(revision, f"pod.{path}.image", *own))
 
 
 def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[PodValue]:

@@ -1,7 +1,8 @@
 """A kind whose CRD may be absent: discovery until the API server serves it, then list and watch.
 
 A watch of an absent kind answers 404, so it would never be synced. Discovery needs no right of its own, because every
-authenticated user may read it.
+authenticated user may read it. It is asked again when the APIService of the kind's version appears, and now and then
+where the operator may not watch APIServices.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from outfitter.children import ChildKind
+from outfitter.cluster.api_services import ApiServices
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.store import Caches
@@ -21,7 +24,7 @@ from outfitter.errors import ApiError, Forbidden, NotFound
 
 _log = logging.getLogger(__name__)
 
-DISCOVERY_SECONDS: Final = 60.0  # between two requests while the kind is absent
+DISCOVERY_SECONDS: Final = 60.0  # at most between two requests while the kind is absent and may appear unseen
 _RETRY_SECONDS: Final = 1.0
 
 
@@ -38,6 +41,7 @@ class OptionalKind:
         caches: Caches,
         kind: ChildKind,
         informers: Callable[[], Sequence[Informer]],
+        services: ApiServices,
         *,
         discovery_seconds: float = DISCOVERY_SECONDS,
         retry_seconds: float = _RETRY_SECONDS,
@@ -50,6 +54,7 @@ class OptionalKind:
         self._path = f"/apis/{kind.group}/{kind.version}"
         self._plural = kind.plural
         self._new_informers = informers
+        self._service = services.follow(kind.group, kind.version)
         self._informers: Sequence[Informer] = ()
         self._discovery_seconds = discovery_seconds
         self._retry_seconds = retry_seconds
@@ -58,7 +63,9 @@ class OptionalKind:
 
     @property
     def idle(self) -> float:
-        """Seconds since the last sign of life from the server."""
+        """Seconds since the last sign of life from the server; the watch of APIServices has its own."""
+        if not self._informers and self._service.absent:
+            return 0.0
         return max((informer.idle for informer in self._informers), default=self._clock() - self._answered)
 
     async def run(self) -> None:
@@ -71,7 +78,9 @@ class OptionalKind:
 
     async def _wait_served(self) -> None:
         """Ask discovery until it names the kind. An error of the server is no answer."""
+        pause = self._retry_seconds
         while True:
+            self._service.changed.clear()
             try:
                 served = await self._is_served()
             except ApiError as error:
@@ -85,7 +94,23 @@ class OptionalKind:
                 _log.info("%s is not served: its CustomResourceDefinition is not installed", self.kind)
             self._caches.set_served(self.kind, False)
             self.synced.set()
-            await asyncio.sleep(self._discovery_seconds * jitter(0.75, 1.25))
+            pause = await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> float:
+        """Wait until the kind may be served. Returns how long to wait the next time.
+
+        A version that has just appeared is not in discovery at once, so that the first pauses are short.
+        """
+        if self._service.absent:
+            await self._service.changed.wait()
+            return self._retry_seconds
+        if not self._service.known:
+            seconds = self._discovery_seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds * jitter(0.75, 1.25)):
+                await self._service.changed.wait()
+                return self._retry_seconds
+        return min(2 * seconds, self._discovery_seconds)
 
     async def _is_served(self) -> bool:
         try:

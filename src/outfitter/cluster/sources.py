@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from outfitter.children import ChildKind
+from outfitter.cluster.api_services import ApiServices
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.optional_kind import DISCOVERY_SECONDS, OptionalKind
 from outfitter.cluster.store import Caches
@@ -62,13 +63,14 @@ def child_sources(
             for space in spaces
         ]
 
+    services = ApiServices(caches)
     sources: list[Source] = []
     for kind in kinds:
         if kind.watch.cluster_wide and spaces != ("",):
             continue
         if kind.optional:
             start = partial(informers, kind)
-            sources.append(OptionalKind(transport, caches, kind, start, discovery_seconds=discovery_seconds))
+            sources.append(OptionalKind(transport, caches, kind, start, services, discovery_seconds=discovery_seconds))
         else:
             sources += informers(kind)
     return tuple(sources)

@@ -12,6 +12,7 @@ from outfitter.reasons import Reason
 from outfitter.render import workload
 from outfitter.render.podset import PodSet
 from outfitter.render.ranks import MASTER, WORKER, Layout, patches
+from outfitter.render.scheduling import gang_patch
 from outfitter.render.workload import Rendered
 from outfitter.resolve.distributed import of_its_own, placed
 from outfitter.resolve.serving import BUILT_IN
@@ -31,7 +32,8 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
     mpi = getattr(resolved.spec, "distributed_framework", None) == "MPI"
     equal = not mpi and (of_master is None or of_master.groups[0] == plain.groups[0])
     layout = layout_of(resolved.spec, resolved.request.name, equal=equal)
-    workers = workload.pods(resolved, settings, tuple(patches(layout, WORKER, BUILT_IN)))
+    gang = tuple(gang_patch(settings, layout, BUILT_IN))
+    workers = workload.pods(resolved, settings, (*patches(layout, WORKER, BUILT_IN), *gang))
     own = of_its_own(resolved)
     found = of_master.problems if of_master is not None else ()
     problems = (*workers.problems, *(placed(found) if own else found), *_limits(layout, resolved.spec))
@@ -40,7 +42,7 @@ def pods(resolved: Resolved, settings: Settings) -> Rendered:
         (group,) = workers.groups
         exposure = of_master.exposure if of_master is not None else workers.exposure
         return replace(workers, groups=(_named(group, WORKER, layout.size),), exposure=exposure)
-    (first,) = workload.pods(master, settings, tuple(patches(layout, MASTER, BUILT_IN))).groups
+    (first,) = workload.pods(master, settings, (*patches(layout, MASTER, BUILT_IN), *gang)).groups
     assert of_master is not None
     (second,) = workers.groups
     if mpi and not own:

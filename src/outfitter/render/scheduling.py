@@ -5,7 +5,7 @@ KAI takes a pod without labels for preemptible training, so every pod of Outfitt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from outfitter.naming import KUEUE_QUEUE
@@ -21,6 +21,8 @@ KAI_QUEUE: Final = "kai.scheduler/queue"
 KAI_PREEMPTIBILITY: Final = "kai.scheduler/preemptibility"
 KAI_PRIORITY: Final = "priorityClassName"
 KAI_GANG: Final = "kai.scheduler/batch-min-member"
+KAI_GROUP: Final = "pod-group-name"
+_KAI_NO_GROUPER: Final = "kai.scheduler/skip-podgrouper"
 _KAI_SCHEDULER: Final = "kai-scheduler"
 _PLAIN: Final = "default-scheduler"
 """What the API server sets where a pod names no scheduler."""
@@ -79,6 +81,39 @@ def gang_marks(settings: Settings, layout: Layout) -> dict[str, str]:
     if not settings.uses_kai or not layout.equal:
         return {}
     return {KAI_GANG: str(layout.elastic[0] if layout.elastic else layout.size)}
+
+
+def gang_patch(settings: Settings, layout: Layout, source: str) -> Iterator[PodPatch]:
+    """Yield the annotations of pods with a Job each by which KAI places all of them, or none.
+
+    Without them KAI makes a group of its own for each Job.
+    """
+    if settings.uses_kai and layout.backend == "native" and not layout.equal:
+        yield PodPatch(source, annotations={KAI_GROUP: layout.name, _KAI_NO_GROUPER: "true"})
+
+
+def needs_pod_group(pods: Iterable[PodSet]) -> bool:
+    """Return whether the pods of a revision belong to a PodGroup that Outfitter creates."""
+    return any(KAI_GROUP in (group.template["metadata"].get("annotations") or {}) for group in pods)
+
+
+def pod_group(pods: Sequence[PodSet], layout: Layout, meta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the PodGroup of pods with a Job each, where KAI schedules them."""
+    if not needs_pod_group(pods):
+        return
+    labels = pods[0].controller_labels
+    spec = {
+        "minMember": layout.elastic[0] if layout.elastic else layout.size,
+        "queue": labels.get(KAI_QUEUE),
+        "preemptibility": labels.get(KAI_PREEMPTIBILITY),
+        "priorityClassName": labels.get(KAI_PRIORITY),
+    }
+    yield {
+        "apiVersion": "scheduling.run.ai/v2alpha2",
+        "kind": "PodGroup",
+        "metadata": {**meta, "name": layout.name, "labels": {**meta["labels"], **labels}},
+        "spec": {name: value for name, value in spec.items() if value},
+    }
 
 
 def remarks(scheduling: Scheduling, settings: Settings) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from outfitter_sandbox import Sandbox, certificates, crds, jobset
 from outfitter_sandbox.processes import bound_command, free_ports, last_lines
 from outfitter_sandbox.readiness import succeeds
 
-from .client import Api, eventually
+from .client import Api, Object, eventually
 
 USER = "jobset-controller"
 DISCOVERY = "/apis/jobset.x-k8s.io/v1alpha2"
@@ -28,7 +28,11 @@ SECONDS = 60.0
 
 def install_crds(api: Api, *names: str, mpijobs: str = "") -> list[str]:
     """Apply the CRDs of other projects, server-side; their names, once all are served."""
-    definitions = foreign_crds(*names, mpijobs=mpijobs)
+    return apply_crds(api, foreign_crds(*names, mpijobs=mpijobs))
+
+
+def apply_crds(api: Api, definitions: Sequence[Object]) -> list[str]:
+    """Apply CRDs; their names, once all are served."""
     for definition in definitions:
         api.apply(definition)
     for definition in definitions:

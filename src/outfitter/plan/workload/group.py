@@ -11,6 +11,7 @@ from outfitter.observe import condition, phase
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.problems import Problem
 from outfitter.reasons import Reason
+from outfitter.render.scheduling import needs_pod_group
 from outfitter.snapshot import Reader
 from outfitter.status import OtherCondition
 
@@ -46,7 +47,7 @@ def silent(reader: Reader, observed: ObservedState) -> Iterator[Problem]:
 def gang(run: Run) -> tuple[OtherCondition, ...]:
     """Return the condition that says whether all pods are scheduled together, or none."""
     several = len(run.pods) > 1 and backend_of(run.request.traits, run.spec).controllers == ("Job",)
-    if run.settings.uses_kai and not several:
+    if needs_pod_group(run.pods) or (run.settings.uses_kai and not several):
         return (OtherCondition(GANG, Reason.GANG, "KAI schedules all pods together.", holds=True),)
     if any(KUEUE_QUEUE in group.controller_labels for group in run.pods) and not several:
         text = "Kueue admits all pods together. The scheduler then places each of them alone."

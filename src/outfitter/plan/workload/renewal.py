@@ -21,6 +21,7 @@ from outfitter.policy.violation import Violation
 from outfitter.problems import Problem, serious, stalled
 from outfitter.reasons import Reason
 from outfitter.render import distributed, workload
+from outfitter.render.scheduling import needs_pod_group
 from outfitter.render.workload import Rendered
 from outfitter.resolve.distributed import of_its_own, placed
 from outfitter.resolve.private import requester
@@ -106,8 +107,14 @@ def _lacks_pull_secret(reader: Reader, request: WorkloadRequest, observed: Obser
     return any(wanted - {item["name"] for item in pod.get("imagePullSecrets") or ()} for pod in pods)
 
 
-def _without_claims(reader: Reader, rendered: Rendered) -> Iterator[Problem]:
-    """Yield the problem of device claims on an API server that knows none."""
+def _unserved(reader: Reader, rendered: Rendered) -> Iterator[Problem]:
+    """Yield the problem of device claims, or of a group of pods, on an API server that knows none."""
+    if needs_pod_group(rendered.groups) and not reader.serves("PodGroup"):
+        text = (
+            "The API server does not serve scheduling.run.ai/v2alpha2, by which KAI places the pods together, or the "
+            "operator has no right on podgroups. Ask an administrator to install KAI, and the roles of this version."
+        )
+        yield stalled(Reason.UNSUPPORTED, text, "spec.masterSpec")
     if any(group.devices for group in rendered.groups) and not reader.serves("ResourceClaimTemplate"):
         text = (
             "The API server does not serve resource.k8s.io/v1, which gpuBackend dra needs. Ask an administrator to "
@@ -126,7 +133,7 @@ def _problems(
     request = with_scaling(request, resolved.merged.fields)
     run = Run(request, rendered.groups, "", rendered.exposure, resolved.spec, reader.settings)
     yield from backend_of(request.traits, resolved.spec).limits(run)
-    yield from _without_claims(reader, rendered)
+    yield from _unserved(reader, rendered)
     facts = NamespaceFacts(elevation_allowed(reader, request.namespace), enforced_level(reader, request.namespace))
     templates = [group.template for group in rendered.groups]
     candidate = Candidate(resolved, templates, facts, reader.settings, current.artifact if current else None)
