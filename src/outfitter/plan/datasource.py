@@ -51,8 +51,8 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
         problems.append(
             stalled(
                 Reason.INVALID_SPEC,
-                "The DataSource has no source. Set one of nfs, hostPath, git, s3, image, pvc, configMapVolume, secretVolume "
-                "and dataVolume.",
+                "The DataSource has no source. Set one of nfs, hostPath, git, s3, image, pvc, configMapVolume, "
+                "secretVolume and dataVolume.",
                 "spec",
             )
         )

@@ -26,7 +26,7 @@ _DATA: Final = "/outfitter/data"
 _WORK: Final = "/outfitter/work"
 _LOGIN: Final = "/outfitter/credential"
 _MESSAGE: Final = "/dev/termination-log"
-_PASSWD: Final = "outfitter-passwd"
+_USERS: Final = "outfitter-users"
 _CONFIG_COUNT: Final = "GIT_CONFIG_COUNT"
 
 
@@ -67,7 +67,7 @@ def pod_patches(
     if any(source.login is not None and source.login.method == "ssh-key" for source in sources):
         line = f"outfitter:x:{user.fetching}:{user.group or 0}::{_WORK}:/bin/sh"
         item = {"path": "passwd", "fieldRef": {"fieldPath": f"metadata.annotations['{ANNOTATION_PASSWD}']"}}
-        volume = {"name": _PASSWD, "downwardAPI": {"items": [item]}}
+        volume = {"name": _USERS, "downwardAPI": {"items": [item]}}
         yield PodPatch(sources[0].use.origin, volumes=[volume], annotations={ANNOTATION_PASSWD: line})
 
 
@@ -118,13 +118,15 @@ def _patch(
         volumes.append({"name": login, "projected": _projected(source.login, user.login_mode)})
         mounts.append({"name": login, "mountPath": _LOGIN, "readOnly": True})
         if source.login.method == "ssh-key":  # ssh does not run for a user without a line there
-            mounts.append({"name": _PASSWD, "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
+            mounts.append({"name": _USERS, "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
     git = isinstance(source, GitVolume)
     container = {
         "name": fit(f"{DATA_PREFIX}{name}"),
         "image": settings.git_image if git else settings.s3_image,
         "command": ["sh", "-ec", GIT_SCRIPT if git else S3_SCRIPT],
-        "env": [{"name": f"OUTFITTER_{key}", "value": value} for key, value in _variables(source, size, user, settings)],
+        "env": [
+            {"name": f"OUTFITTER_{key}", "value": value} for key, value in _variables(source, size, user, settings)
+        ],
         "resources": {key: value for key, value in resources.items() if value},
         "volumeMounts": mounts,
         "securityContext": {

@@ -109,7 +109,10 @@ def _fetched(
     if not sources:
         return
     first, compute = patches[:2]
-    pod = {**(first.pod.get("securityContext") or {}), **container.pod_fields(resolved, group).get("securityContext", {})}
+    pod = {
+        **(first.pod.get("securityContext") or {}),
+        **container.pod_fields(resolved, group).get("securityContext", {}),
+    }
     user = fetch.PodUser((first.container.get("securityContext") or {}).get("runAsUser"), pod.get("fsGroup"))
     names = [volumes.volume_name(source) for source in sources]
     parts = list(fetch.pod_patches(sources, names, user, compute, settings))

@@ -23,7 +23,9 @@ from outfitter.api.types import (
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
 _HOST = r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
 _USER = "[A-Za-z0-9_][A-Za-z0-9._-]*@"
-REPOSITORY_PATTERN = f"^(https?://{_HOST}/[!-~]+|ssh://({_USER})?{_HOST}/[!-~]+|{_USER}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
+REPOSITORY_PATTERN = (
+    f"^(https?://{_HOST}/[!-~]+|ssh://({_USER})?{_HOST}/[!-~]+|{_USER}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
+)
 STORE_PATTERN = f"^https?://{_HOST}(/[!-~]*)?$"
 _WITH_LOGIN = "^([A-Za-z]+://[^/?#]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|[^/:@]*:[^/]*@)"
 
@@ -64,8 +66,8 @@ def login_rules(*logins: str) -> tuple[Rule, ...]:
         ),
         Rule(
             f"!has(self.repository) || self.repository.matches('^https?://') || {given}",
-            "A repository over ssh needs a private key. Set credential to one of type genericSecret with key ssh, or use "
-            "https.",
+            "A repository over ssh needs a private key. Set credential to one of type genericSecret with key ssh, or "
+            "use https.",
             lambda node: (
                 "repository" not in node or scheme(node) in ("http", "https") or any(name in node for name in logins)
             ),

@@ -20,7 +20,7 @@ def data_rows(groups: Iterable[PodSet], pods: Iterable[CachedObject]) -> list[di
     for container in _containers(groups):
         given = {item["name"].removeprefix("OUTFITTER_"): _read(item) for item in container["env"]}
         found = known.get(container["name"], Fetched())
-        row = {
+        row: dict[str, Any] = {
             "name": given["NAME"],
             "path": given["PATH"],
             "revision": given.get("REVISION") or given.get("BRANCH"),

@@ -64,7 +64,9 @@ class Login:
         if self.credential is None:
             problems = (secret_problem(reader, namespace, self.secret, key, field, user) for _, key in self.files)
             problem = next(filter(None, problems), None)
-            return problem or self._host_keys(reader, namespace, self.secret, f"Secret {namespace}/{self.secret}", field)
+            return problem or self._host_keys(
+                reader, namespace, self.secret, f"Secret {namespace}/{self.secret}", field
+            )
         path = f"{field}.credential"
         use = credential_key(reader, namespace, self.credential, "", path, user)
         if isinstance(use, Problem):
@@ -74,7 +76,7 @@ class Login:
             found = credential_key(reader, namespace, self.credential, key, path, user)
             if isinstance(found, Problem):
                 return found
-        return problem or self._host_keys(reader, *self._place(namespace, use), use.asset.key, path) or use
+        return problem or self._host_keys(reader, *self._place(namespace, use), f"{use.asset.key}", path) or use
 
     def source_problem(self, reader: Reader, namespace: str, field: str) -> Problem | None:
         """Return a problem while a namespace has no access to the Credential, or for one of another type."""
@@ -90,7 +92,9 @@ class Login:
         wanted, what = _TYPES[self.method]
         if spec.type == wanted:
             return None
-        text = f"{what} needs a Credential of type {wanted}, and {credential.key} has type {spec.type}. Name another one."
+        text = (
+            f"{what} needs a Credential of type {wanted}, and {credential.key} has type {spec.type}. Name another one."
+        )
         return stalled(Reason.REFERENCE_INVALID, text, field)
 
     @staticmethod

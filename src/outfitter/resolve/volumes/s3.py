@@ -25,9 +25,7 @@ class S3Volume(BaseVolume):
     @staticmethod
     def create(source: datasource.S3 | storage.S3Volume, use: VolumeUse) -> S3Volume:
         """Read the fields of a DataSource or an inline volume."""
-        return S3Volume(
-            use.at(source.path), source.bucket or "", source.url or "", source.size_limit, _login(source)
-        )
+        return S3Volume(use.at(source.path), source.bucket or "", source.url or "", source.size_limit, _login(source))
 
     def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up the login. Buckets without one can be read by everybody."""
