@@ -64,7 +64,7 @@ class GitVolume(VolumeItem, GitFields):
         Rule(
             "!has(self.repository) || !has(self.secretRef) || !has(self.secretRef.authenticationMethod) || "
             "(self.secretRef.authenticationMethod == 'password') == self.repository.matches('^https?://')",
-            "authenticationMethod does not fit the repository. Set password for https and ssh-key for ssh, or remove it.",
+            "authenticationMethod does not fit the repository. Set password for https, ssh-key for ssh, or remove it.",
             _fits,
             field="secretRef.authenticationMethod",
         ),
