@@ -1,4 +1,4 @@
-"""The script that checks out a repository, with real Git: revisions, logins, failures, and what stays of former runs."""
+"""The script that checks out a repository, with real Git: revisions, logins, failures, leftovers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fetching_pod import SHELLS, Pod, git
 
 from outfitter.render.fetch import GIT_SCRIPT
-
-from fetching_pod import SHELLS, Pod, git
 
 MATERIAL = "pa$$ 'w\"ord"
 
