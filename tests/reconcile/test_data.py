@@ -298,3 +298,52 @@ async def test_a_server_that_cannot_mount_images() -> None:
     await world.settle()
     assert reason(world.status("Workspace", "w")) == "Running"
     assert reason(world.status("DataSource", "model")) == "Valid"
+
+
+async def test_a_policy_imposes_a_public_repository_and_no_login() -> None:
+    rules = {"repository": "https://git.example.com/rules.git", "path": "/rules"}
+    image = {"reference": "registry.example.com/sets/words:1", "mountPath": "/words"}
+    world = await started(
+        asset("DataSource", "rules", {"git": rules}),
+        asset("DataSource", "words", {"image": image}),
+        asset(
+            "WorkloadPolicy",
+            "p",
+            {"workloadType": "workspace", "imposedAssets": [{"name": "rules"}, {"name": "words"}]},
+        ),
+        asset("Workspace", "w", {"image": "registry.example.com/u:1"}),
+        pods=True,
+    )
+    status = world.status("Workspace", "w")
+    assert (reason(status), status["imposedDataSources"]) == ("Running", ["rules", "words"])
+    assert status["data"] == [{"name": "rules", "path": "/rules"}]
+    world.edit("WorkloadPolicy", "p", imposedAssets=[{"name": "code"}])
+    await world.settle()
+    assert "refers to a credential" in json.dumps(world.status("WorkloadPolicy", "p"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [
+        ({"git": {"attributes": {"repository": {"options": [{"value": "https://git.example.com/b"}]}}}}, "storage.git"),
+        ({"s3": {"attributes": {"sizeLimit": {"max": "1Gi"}}}}, "storage.s3"),
+        ({"image": {"instances": {"canAdd": False}}}, "storage.image"),
+    ],
+)
+async def test_policies_judge_sources_of_both_forms(rule: Body, broken: str) -> None:
+    name = broken.partition(".")[2]
+    item = {
+        "git": {"repository": "https://git.example.com/a", "path": "/x"},
+        "s3": {"bucket": "data", "path": "/x", "sizeLimit": "2Gi"},
+        "image": {"reference": "registry.example.com/a:1", "mountPath": "/x"},
+    }[name]
+    world = World(
+        asset("WorkloadPolicy", "p", {"workloadType": "workspace", "rules": {"storage": rule}}),
+        asset("DataSource", "source", {name: item}),
+        asset("Workspace", "named", {"image": "a", "assets": {"dataSources": [{"name": "source"}]}}),
+        asset("Workspace", "inline", {"image": "a", "storage": {name: [item]}}),
+    )
+    await world.settle()
+    for workload in ("named", "inline"):
+        rows = world.status("Workspace", workload)["violations"]
+        assert [row["field"].startswith(broken) for row in rows] == [True], rows
