@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from outfitter_sandbox import data
 from outfitter_sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
+from outfitter_sandbox.images.data_images import Trust, write_data_images
 
 Progress = Callable[[str], None]
 OPERATOR = "localhost/outfitter/operator"
@@ -18,7 +20,9 @@ WEB, WEB2, WEB_ROOT, NIM = (full_name(each) for each in ("web:1", "web:2", "web-
 SLOW_NIM = "localhost/outfitter/slow-nim:1"
 PICKY_NIM = "localhost/outfitter/picky-nim:1"
 KEY = "not-a-real-key"
-
+GIT, RCLONE, DATA_SERVER = (full_name(each) for each in ("git:1", "rclone:1", "data-server:1"))
+DATA_NAMESPACE = "outfitter-data"
+GIT_HOST, S3_HOST = (f"{name}.{DATA_NAMESPACE}.svc" for name in ("git", "s3"))  # names in the server's certificate
 
 TESTS = (
     Variant("web:1", [WEB]),
@@ -32,8 +36,10 @@ TESTS = (
 
 
 def write(folder: Path, progress: Progress) -> Iterator[Path]:
-    """Write all archives, one after the other."""
+    """Write all archives, one after the other; those for data sources only where their parts are built."""
     yield from write_variants(folder, TESTS, progress)
+    if not data.find(None)[1]:
+        yield from write_data_images(folder, progress, Trust.create(folder, [GIT_HOST, S3_HOST]))
     path = folder / "operator.tar"
     operator_image(path, progress, names=[f"{OPERATOR}:{tag}" for tag in TAGS])
     yield path
