@@ -74,7 +74,7 @@ def test_git_over_ssh(team: Team, sources: Sources) -> None:
     fetch(team, "no-name", "git", secret="key", user=RANDOM_USER, LOGIN="ssh-key", REPOSITORY=urls["scp"])
     for name in (*urls, "crlf"):
         assert outcome(team, name) == f"commit {sources.commit}"
-    print(outcome(team, "no-name"))
+    assert outcome(team, "no-name") == f"failed other No user exists for uid {RANDOM_USER}"
 
 
 def test_s3(team: Team, sources: Sources) -> None:
@@ -86,3 +86,85 @@ def test_s3(team: Team, sources: Sources) -> None:
         team.wait("Pod", name, running)
         assert team.output(name, "cat", "/data/deep/er") == "x"
         assert "read-only" in team.run(name, "write", "/data/new", "x").err
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A wrong input, and the message of the init container."""
+
+    name: str
+    code: str
+    words: str
+    values: dict[str, str]
+    source: str = "git"
+    secret: str = "login"
+
+
+HTTPS = {"LOGIN": "password", "REPOSITORY": APP}
+SSH = {"LOGIN": "ssh-key", "REPOSITORY": f"git@{GIT_HOST}:app.git"}
+HANGS = {"SECONDS": "15"}
+BUCKET = {"LOGIN": "access-key", "URL": f"https://{S3_HOST}", "BUCKET": "weights"}
+REFUSED = {**BUCKET, "URL": f"https://{GIT_HOST}"}
+FAILURES = [
+    Failure("revision", "revision-not-found", "v9", {**HTTPS, "REVISION": "v9"}),
+    Failure("hash", "revision-not-found", "0123456789", {**HTTPS, "REVISION": "0123456789" * 4}),
+    Failure("no-login", "authentication", "could not read Username", {**HTTPS, "LOGIN": "none"}, secret=""),
+    Failure("password", "authentication", "Authentication failed", HTTPS, secret="wrong"),
+    Failure("repository", "not-found", "not found", {**HTTPS, "REPOSITORY": f"https://{GIT_HOST}/none.git"}),
+    Failure("ssh-repository", "not-found", "not found", {**SSH, "REPOSITORY": f"git@{GIT_HOST}:none"}, secret="key"),
+    Failure("ssh-key", "authentication", "Permission denied", SSH, secret="other-key"),
+    Failure("no-host-key", "host-key-unknown", "", SSH, secret="key-alone"),
+    Failure("other-host", "host-key-unknown", "", SSH, secret="key-other-host"),
+    Failure("host-key", "host-key-changed", "", SSH, secret="key-changed"),
+    Failure("no-key", "authentication", "", SSH, secret="no-key"),
+    Failure("host", "unreachable", "resolve host", {**HTTPS, "REPOSITORY": "https://git.invalid/app.git"}),
+    Failure("port", "unreachable", "", {**HTTPS, "REPOSITORY": f"https://{GIT_HOST}:444/app.git"}),
+    Failure("hangs", "timeout", "15 seconds", {**HTTPS, **HANGS, "REPOSITORY": f"https://{GIT_HOST}/hang/a.git"}),
+    Failure("hangs-ssh", "timeout", "15 ", {**SSH, **HANGS, "REPOSITORY": f"git@{GIT_HOST}:hang/a"}, secret="key"),
+    Failure("certificate", "unreachable", "certificate", {**HTTPS, "REPOSITORY": "https://git.outfitter-data/app.git"}),
+    Failure("no-space", "no-space", "", {**HTTPS, "REPOSITORY": f"https://{GIT_HOST}/big.git"}),
+    Failure("denied", "forbidden", "403", {**HTTPS, "REPOSITORY": f"https://{GIT_HOST}/denied/a.git"}),
+    Failure("busy", "unreachable", "503", {**HTTPS, "REPOSITORY": f"https://{GIT_HOST}/busy/a.git"}),
+    Failure("submodule", "authentication", "could not read", {**HTTPS, "REVISION": "sub", "SUBMODULES": "true"}),
+    Failure("s3-denied", "forbidden", "AccessDenied", {**REFUSED, "BUCKET": "denied"}, "s3", "keys"),
+    Failure("s3-busy", "unreachable", "503", {**REFUSED, "BUCKET": "busy"}, "s3", "keys"),
+    Failure("bucket", "bucket-missing", "", {**BUCKET, "BUCKET": "none"}, "s3", "keys"),
+    Failure("key", "authentication", "", BUCKET, "s3", "wrong-keys"),
+    Failure("s3-host", "unreachable", "", {**BUCKET, "URL": "https://s3.invalid"}, "s3", "keys"),
+    Failure("s3-port", "unreachable", "", {**BUCKET, "URL": f"https://{S3_HOST}:444"}, "s3", "keys"),
+    Failure("s3-name", "unreachable", "certificate", {**BUCKET, "URL": "https://s3.outfitter-data"}, "s3", "keys"),
+    Failure("s3-size", "no-space", "sizeLimit", {**BUCKET, "SIZE_LIMIT": "5"}, "s3", "keys"),
+]  # fmt: skip
+MATERIAL = "m4terial"
+
+
+def test_each_failure_has_a_code(team: Team, sources: Sources, say: Callable[[str], None]) -> None:
+    other, _ = ssh_key()
+    _, public = ssh_key()
+    team.secret("login", user="robot", password=PASSWORD)
+    team.secret("wrong", user="robot", password=MATERIAL)
+    team.secret("key", ssh=sources.private_key, known_hosts=sources.known_hosts)
+    team.secret("other-key", ssh=other.decode(), known_hosts=sources.known_hosts)
+    team.secret("key-alone", ssh=sources.private_key)
+    team.secret("key-other-host", ssh=sources.private_key, known_hosts=f"elsewhere.example.com {public}\n")
+    team.secret("key-changed", ssh=sources.private_key, known_hosts=f"{GIT_HOST} {public}\n")
+    team.secret("no-key", ssh=MATERIAL, known_hosts=sources.known_hosts)
+    team.secret("keys", id=ACCESS_KEY, key=SECRET_KEY)
+    team.secret("wrong-keys", id=ACCESS_KEY, key=MATERIAL)
+    sources.server.repository("big", "dd if=/dev/urandom of=big bs=1M count=80 2>/dev/null")
+    sources.server.repository("private", "echo x > x")
+    link = f"git submodule add -q ../private.git part; git config -f .gitmodules submodule.part.url http://{GIT_HOST}/private.git"
+    sources.server.commit("app", f"git checkout -q -b sub; {link}")
+    for each in FAILURES:
+        fetch(team, each.name, each.source, secret=each.secret, **each.values)
+    seen = {each.name: outcome(team, each.name, 240) for each in FAILURES}
+    for each in FAILURES:
+        say(f"{each.name}: {seen[each.name]}")
+    wrong = [
+        f"{each.name}: {seen[each.name]!r}, not {each.code} ... {each.words}"
+        for each in FAILURES
+        if not seen[each.name].startswith(f"failed {each.code} ") or each.words not in seen[each.name]
+    ]
+    assert wrong == []
+    for each in FAILURES:
+        assert MATERIAL not in seen[each.name] + team.log(each.name, "data")

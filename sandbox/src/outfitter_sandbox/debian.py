@@ -60,6 +60,4 @@ def _run(*command: str, folder: str | None = None) -> subprocess.CompletedProces
 
 
 def _failure(what: str, answer: subprocess.CompletedProcess[str]) -> SandboxError:
-    return SandboxError(
-        f"{what} failed: {answer.stderr.strip()[-600:]}\nNext: apt-get update, or install the program."
-    )
+    return SandboxError(f"{what} failed: {answer.stderr.strip()[-600:]}\nNext: apt-get update, or install the program.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -62,7 +63,7 @@ class DataServer(Team):
         """
         self.sh(
             f"rm -rf git/{name}.git work/{name}; mkdir -p git work; git init -q --bare -b main git/{name}.git; "
-            f"git clone -q git/{name}.git work/{name} 2>/dev/null; cd work/{name}; git checkout -q -b main 2>/dev/null || true"
+            f"git init -q -b main work/{name}; git -C work/{name} remote add origin /srv/git/{name}.git"
         )
         if public:
             self.sh(f"touch git/{name}.git/git-daemon-export-ok")
@@ -70,7 +71,9 @@ class DataServer(Team):
 
     def commit(self, name: str, script: str) -> str:
         """A further commit of what the script did in the checkout, pushed; its hash."""
-        text = f"git() {{ command git {_IDENTITY} \"$@\"; }}; cd work/{name}; {script}\ngit add -A; git commit -qm change; "
+        text = (
+            f'git() {{ command git {_IDENTITY} "$@"; }}; cd work/{name}; {script}\ngit add -A; git commit -qm change; '
+        )
         return self.sh(f"{text}git push -q origin HEAD; git rev-parse HEAD")
 
 

@@ -48,7 +48,7 @@ def fetch(team: Team, name: str, source: str, *, secret: str = "", user: int = 6
     spec = {
         "initContainers": [init], "containers": [main], "volumes": volumes, "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False,
-        "securityContext": {**POD_SECURITY, "runAsUser": RANDOM_USER, "runAsGroup": RANDOM_USER, "fsGroup": RANDOM_USER},
+        "securityContext": POD_SECURITY | dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), RANDOM_USER),
     }  # fmt: skip
     team.native("Pod", name, spec=spec)
 

@@ -44,7 +44,9 @@ class Group:
 
     def key(self, go: str) -> str:
         """Name of the cache folder, with a digest of all inputs of the build."""
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(self.module.rglob("*")) if path.is_file()))
+        digest = hashlib.sha256(
+            b"".join(path.read_bytes() for path in sorted(self.module.rglob("*")) if path.is_file())
+        )
         toolchain = re.sub(r"[^A-Za-z0-9.*]", "_", go)
         return f"node-{self.name}-{digest.hexdigest()[:12]}-{toolchain}-{'-'.join(binaries.target())}"
 
@@ -66,9 +68,15 @@ class Group:
         folder = self.cached(cache, go)
         if folder is None:
             if go is None or progress is None:
-                way = f"next: outfitter sandbox build {option}" if go else "install Go (https://go.dev/dl) and build it once"
+                way = (
+                    f"next: outfitter sandbox build {option}"
+                    if go
+                    else "install Go (https://go.dev/dl) and build it once"
+                )
                 return {}, f"{' and '.join(names)}: not built yet; {way}"
-            folder = binaries.install(cache / self.key(go), lambda partial: self.build(partial, progress), progress, names)
+            folder = binaries.install(
+                cache / self.key(go), lambda partial: self.build(partial, progress), progress, names
+            )
         return {name: folder / name for name in names}, ""
 
     def build(self, folder: Path, progress: Progress) -> None:

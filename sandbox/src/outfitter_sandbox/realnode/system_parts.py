@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outfitter_sandbox import binaries, debian
-from outfitter_sandbox.errors import SandboxError
 
 Progress = Callable[[str], None]
 PLUGIN_FOLDERS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")

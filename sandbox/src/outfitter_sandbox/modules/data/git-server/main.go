@@ -10,7 +10,7 @@
 //
 // A repository with the file git-daemon-export-ok is public. One with the file old-protocol is served without
 // version 2 of git's protocol, which refuses commits that are no branch or tag.
-// A path below /hang/ gets no answer.
+// A path below /hang/ gets no answer, and a bucket or path that begins with denied or busy the answers 403 and 503.
 package main
 
 import (

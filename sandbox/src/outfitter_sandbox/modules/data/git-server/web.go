@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"crypto/tls"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -30,6 +31,14 @@ func (here server) answer(writer http.ResponseWriter, request *http.Request) {
 	}
 	if hangs(path) {
 		<-request.Context().Done()
+		return
+	}
+	if strings.HasPrefix(path, "/denied") {
+		refuse(writer, http.StatusForbidden, "AccessDenied")
+		return
+	}
+	if strings.HasPrefix(path, "/busy") {
+		refuse(writer, http.StatusServiceUnavailable, "SlowDown")
 		return
 	}
 	name, _, found := strings.Cut(path, ".git/")
@@ -61,6 +70,13 @@ func (here server) answer(writer http.ResponseWriter, request *http.Request) {
 		InheritEnv: []string{"PATH"},
 	}
 	backend.ServeHTTP(writer, request)
+}
+
+// Refuse answers as a store of S3 does, which git reads as any other error.
+func refuse(writer http.ResponseWriter, status int, code string) {
+	writer.Header().Set("Content-Type", "application/xml")
+	writer.WriteHeader(status)
+	fmt.Fprintf(writer, "<Error><Code>%s</Code><Message>refused</Message></Error>", code)
 }
 
 func (here server) known(user, password string) bool {
