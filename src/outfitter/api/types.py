@@ -23,6 +23,7 @@ _QUOTED = r"""\\[^\x00]|'[^'\x00]*'|"([^"\\\x00]|\\[^\x00])*["]"""
 SHELL_PATTERN = rf"""^([^'"\\\x00]|{_QUOTED})*$"""
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 FILE_MODE_PATTERN = r"^0[0-7]{3}$"
+GIT_REVISION_PATTERN = r"^[^-+\x00-\x20\x7f~^:?*\[\\][^\x00-\x20\x7f~^:?*\[\\]*$"
 LINK_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/\x00-\x20\x7f][^\x00-\x20\x7f]*$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 VOLUME_SIZE_PATTERN = r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)(Gi|Mi|Ti)$"
@@ -59,6 +60,8 @@ PATTERN_WORDS = {
     LINK_PATTERN: "The value must be a URL that starts with https:// or http://, without spaces.",
     IDS_PATTERN: "The value must be numbers from 0 to 2147483647, separated by commas.",
     VOLUME_SIZE_PATTERN: "The value must be a positive number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
+    GIT_REVISION_PATTERN: "The value must be the name of a branch or tag, or a commit: without spaces and ~^:?*[, and "
+    "without - or + first.",
     FILE_MODE_PATTERN: 'The value must be an octal mode in quotes with a leading zero, such as "0644".',
 }
 """Pattern -> description for error messages."""
@@ -147,6 +150,8 @@ DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=DATA_KEY_PA
 """Key inside a Secret or ConfigMap."""
 ItemName = Annotated[str, Field(min_length=1, max_length=63)]
 Text = Annotated[str, Field(min_length=1, max_length=253)]
+GitRevision = Annotated[str, Field(min_length=1, max_length=253, pattern=GIT_REVISION_PATTERN)]
+"""A branch, tag or commit of a Git repository."""
 LongText = Annotated[str, Field(max_length=32768), schema_pattern(TEXT_PATTERN)]
 Shell = Annotated[str, Field(min_length=1, max_length=16384), schema_pattern(SHELL_PATTERN)]
 """A command line that can be split into words."""

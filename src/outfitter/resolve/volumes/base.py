@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from outfitter.problems import Problem
 from outfitter.resolve.private import Requester, Use
@@ -49,6 +49,10 @@ class BaseVolume(ABC):
     @abstractmethod
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return why a DataSource of this type cannot be mounted in a namespace of its scope."""
+
+    def with_use(self, use: Use) -> Self:
+        """Return the volume with the Secret that the workload gets of a private Credential, if it mounts one."""
+        return self
 
     def not_for_inference(self) -> str:
         """Return a noun phrase for a volume that an inference cannot mount, otherwise an empty string."""
