@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fetching_pod import SHELLS, Pod, git
 
 from outfitter.render.fetch import GIT_SCRIPT
-
-from fetching_pod import SHELLS, Pod, git
 
 MATERIAL = "pa$$ 'w\"ord"
 

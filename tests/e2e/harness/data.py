@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -14,11 +15,11 @@ from outfitter_sandbox.connection import Connection
 from outfitter_sandbox.images.data_images import SERVER_CERTIFICATE, SERVER_KEY
 from outfitter_sandbox.pod_exec import execute
 
-from .images import DATA_NAMESPACE as NAMESPACE
-from .images import DATA_SERVER, GIT_HOST
+from .images import DATA_SERVER
 from .team import Team, running
 
-ACCESS_KEY, SECRET_KEY = "example-access-key", "example-secret-key"  # of the S3 server
+ACCESS_KEY, SECRET_KEY = "example-access-key", "not-a-real-secret-key"  # of the S3 server
+USER, PASSWORD = "robot", "not a real+:/@%password"  # of https
 SECONDS = 120
 POD_SECURITY: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER_SECURITY: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -28,6 +29,16 @@ _IDENTITY = "-c user.name=test -c user.email=test@example.com -c protocol.file.a
 
 class DataServer(Team):
     """One pod with repositories and buckets in an emptyDir; commands in it make and change them."""
+
+    @property
+    def git(self) -> str:
+        """Host of the repositories."""
+        return f"git.{self.name}.svc"
+
+    @property
+    def s3(self) -> str:
+        """Host of the buckets."""
+        return f"s3.{self.name}.svc"
 
     def sh(self, script: str, *, seconds: float = SECONDS) -> str:
         """The output of a script in the container of the git server, which must succeed."""
@@ -54,7 +65,7 @@ class DataServer(Team):
         """A new host key of the ssh server; the line of a known_hosts file."""
         private, public = ssh_key()
         self.write("conf/host_key", private)
-        return f"{GIT_HOST} {public}\n"
+        return f"{self.git} {public}\n"
 
     def repository(self, name: str, script: str, *, public: bool = False) -> str:
         """A repository with the branch main; `script` makes its files in a checkout.
@@ -77,23 +88,83 @@ class DataServer(Team):
         return self.sh(f"{text}git push -q origin HEAD; git rev-parse HEAD")
 
 
+@dataclass(frozen=True)
+class Sources:
+    """A server with the repository `app`, the bucket `weights`, and logins for both."""
+
+    server: DataServer
+    private_key: str
+    known_hosts: str
+    first: str  # the commit of tag v1
+    commit: str  # the newest commit of branch main
+
+    @property
+    def https(self) -> str:
+        """The repository by https."""
+        return f"https://{self.server.git}/app.git"
+
+    @property
+    def ssh(self) -> str:
+        """The repository by ssh."""
+        return f"git@{self.server.git}:app.git"
+
+    @property
+    def s3(self) -> str:
+        """The object store by https."""
+        return f"https://{self.server.s3}"
+
+    def login(self, team: Team, name: str = "login", password: str = PASSWORD) -> dict[str, str]:
+        """A Credential for https; a reference to it."""
+        team.secret(name, User=USER, Password=password)
+        team.make("Credential", name, {"type": "password", "secretRef": {"name": name}})
+        return {"name": name}
+
+    def key(self, team: Team, name: str = "key", **values: str) -> dict[str, str]:
+        """A Credential for ssh, with other values where they are given; a reference to it."""
+        given = {"ssh": self.private_key, "known_hosts": self.known_hosts, **values}
+        team.secret(name, **{key: value for key, value in given.items() if value})
+        team.make("Credential", name, {"type": "genericSecret", "secretRef": {"name": name}})
+        return {"name": name}
+
+    def keys(self, team: Team, name: str = "keys", secret: str = SECRET_KEY) -> dict[str, str]:
+        """A Credential for the bucket; a reference to it."""
+        team.secret(name, AccessKeyId=ACCESS_KEY, SecretKey=secret)
+        team.make("Credential", name, {"type": "accessKey", "secretRef": {"name": name}})
+        return {"name": name}
+
+
 @contextmanager
-def data_server(api: Api, connection: Connection, labels: Object) -> Iterator[DataServer]:
+def sources(api: Api, connection: Connection, name: str, labels: Object) -> Iterator[Sources]:
+    """The server with its first repository and bucket."""
+    with data_server(api, connection, name, labels) as server:
+        server.users(**{USER: PASSWORD})
+        private, public = ssh_key()
+        server.authorized_keys(public)
+        known_hosts = server.host_key()
+        first = server.repository("app", "mkdir src; echo one > src/a.py; echo '#!/bin/sh' > run; chmod +x run")
+        server.sh("cd work/app; git tag v1; git push -q origin v1")
+        commit = server.commit("app", "echo two > src/a.py")
+        server.sh("mkdir -p s3/weights/deep; echo 0123456789 > s3/weights/model; echo x > s3/weights/deep/er")
+        yield Sources(server, private.decode(), known_hosts, first, commit)
+
+
+@contextmanager
+def data_server(api: Api, connection: Connection, name: str, labels: Object) -> Iterator[DataServer]:
     """The server in a namespace of its own, from its readiness to the end of the block."""
-    api.create({"kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
-    api.wait("ServiceAccount", NAMESPACE, "default", bool, SECONDS)
-    server = DataServer(api, NAMESPACE, connection)
+    api.create({"kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    api.wait("ServiceAccount", name, "default", bool, SECONDS)
+    server = DataServer(api, name, connection)
     try:
-        for name, ports in _PORTS.items():
+        for service, ports in _PORTS.items():
             listed = [{"name": f"p{port}", "port": port, "targetPort": to} for port, to in ports.items()]
-            server.native("Service", name, spec={"selector": {"app": "data"}, "ports": listed})
-        pod = {"name": "data", "namespace": NAMESPACE, "labels": {"app": "data"}}
+            server.native("Service", service, spec={"selector": {"app": "data"}, "ports": listed})
+        pod = {"name": "data", "namespace": name, "labels": {"app": "data"}}
         api.create({"kind": "Pod", "metadata": pod, "spec": _server()})
         server.wait("Pod", "data", running)
         yield server
     finally:
-        api.delete("Namespace", "", NAMESPACE)
-        api.gone("Namespace", "", NAMESPACE, SECONDS)
+        api.delete("Namespace", "", name)
+        api.gone("Namespace", "", name, SECONDS)
 
 
 def ssh_key() -> tuple[bytes, str]:

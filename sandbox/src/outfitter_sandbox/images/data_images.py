@@ -98,14 +98,16 @@ def write_data_image(
     return known
 
 
-def write_data_images(folder: Path, progress: Progress, trust: Trust) -> Iterator[Path]:
-    """Write an archive for each of DATA_IMAGES, one after the other.
+def write_data_images(
+    folder: Path, progress: Progress, names: Mapping[str, Sequence[str]], trust: Trust
+) -> Iterator[Path]:
+    """Write an archive for each of DATA_IMAGES in `names`, which are all names that it gets, one after the other.
 
     The caller may remove each before the next.
     """
-    for image in DATA_IMAGES:
+    for image, known in names.items():
         path = folder / f"{image.replace(':', '-')}.tar"
-        write_data_image(path, image, progress, trust=trust)
+        write_data_image(path, image, progress, names=known, trust=trust)
         yield path
 
 
