@@ -1,4 +1,4 @@
-"""The script that checks out a repository, with real Git: revisions, logins, failures, and what stays of former runs."""
+"""The script that checks out a repository, with real Git: revisions, logins, failures, leftovers."""
 
 from __future__ import annotations
 

@@ -29,6 +29,16 @@ ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 VOLUME_SIZE_PATTERN = r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)(Gi|Mi|Ti)$"
 _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*"
 _REPOSITORY = r"[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
+_SERVER = r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
+_LOGIN_NAME = "[A-Za-z0-9_][A-Za-z0-9._-]*@"
+REPOSITORY_PATTERN = (
+    f"^(https?://{_SERVER}(/[!-~]*)?|ssh://({_LOGIN_NAME})?{_SERVER}/[!-~]+|"
+    f"{_LOGIN_NAME}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
+)
+STORE_PATTERN = f"^https?://{_SERVER}(/[!-~]*)?$"
+HTTP_PATTERN = "^https?://"
+CLEAR_TEXT_PATTERN = "^http://"
+LOGIN_IN_URL_PATTERN = "^([A-Za-z]+://[^/?#]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|[^/:@]*:[^/]*@)"
 # As the container runtimes read it: https://github.com/distribution/reference.
 IMAGE_PATTERN = (
     rf"^(({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_REPOSITORY}(/{_REPOSITORY})*"
@@ -58,6 +68,8 @@ PATTERN_WORDS = {
     IMAGE_PATTERN: "The value must be an image such as registry.example.com/team/image:tag: without a scheme, with a "
     "repository in lower case, and with a tag or a whole digest after it.",
     LINK_PATTERN: "The value must be a URL that starts with https:// or http://, without spaces.",
+    REPOSITORY_PATTERN: "Write https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.",
+    STORE_PATTERN: "Write https://HOST or http://HOST:PORT.",
     IDS_PATTERN: "The value must be numbers from 0 to 2147483647, separated by commas.",
     VOLUME_SIZE_PATTERN: "The value must be a positive number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
     GIT_REVISION_PATTERN: "The value must be the name of a branch or tag, or a commit: without spaces and ~^:?*[, and "
@@ -95,6 +107,11 @@ def matches(pattern: str, text: str) -> bool:
     return (
         re.search(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern, text, re.ASCII) is not None
     )
+
+
+def over_http(repository: str) -> bool:
+    """Return whether a Git repository is read over http or https, and not over ssh."""
+    return matches(HTTP_PATTERN, repository)
 
 
 def schema_pattern(pattern: str) -> Any:

@@ -5,7 +5,17 @@ from typing import Annotated, ClassVar, Literal
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, SecretRef
 from outfitter.api.rules import Node, Rule, at_least_a_mebibyte, exclusive, unique_names
-from outfitter.api.types import AbsolutePath, DataKey, ItemName, Name, Quantity, list_atomic, list_map
+from outfitter.api.types import (
+    HTTP_PATTERN,
+    AbsolutePath,
+    DataKey,
+    ItemName,
+    Name,
+    Quantity,
+    list_atomic,
+    list_map,
+    over_http,
+)
 from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
     GitFields,
@@ -51,8 +61,7 @@ class GitSecretRef(SecretRef):
 
 def _fits(volume: Node) -> bool:
     method = volume.get("secretRef", {}).get("authenticationMethod")
-    scheme = str(volume.get("repository", "")).partition("://")[0]
-    return method is None or "repository" not in volume or (method == "password") == (scheme in ("http", "https"))
+    return method is None or "repository" not in volume or (method == "password") == over_http(volume["repository"])
 
 
 class GitVolume(VolumeItem, GitFields):
@@ -63,10 +72,11 @@ class GitVolume(VolumeItem, GitFields):
         *login_rules("credential", "secretRef"),
         Rule(
             "!has(self.repository) || !has(self.secretRef) || !has(self.secretRef.authenticationMethod) || "
-            "(self.secretRef.authenticationMethod == 'password') == self.repository.matches('^https?://')",
+            f"(self.secretRef.authenticationMethod == 'password') == self.repository.matches(r'{HTTP_PATTERN}')",
             "authenticationMethod does not fit the repository. Set password for https, ssh-key for ssh, or remove it.",
             _fits,
             field="secretRef.authenticationMethod",
+            complete=True,
         ),
     )
 

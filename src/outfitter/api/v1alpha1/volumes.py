@@ -5,8 +5,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.rules import Node, Rule, at_least_a_mebibyte, positive
+from outfitter.api.rules import Rule, at_least_a_mebibyte, positive
 from outfitter.api.types import (
+    CLEAR_TEXT_PATTERN,
+    HTTP_PATTERN,
+    LOGIN_IN_URL_PATTERN,
+    PATTERN_WORDS,
+    REPOSITORY_PATTERN,
+    STORE_PATTERN,
     AbsolutePath,
     FileMode,
     GitRevision,
@@ -18,35 +24,30 @@ from outfitter.api.types import (
     Url,
     list_map,
     matches,
+    over_http,
 )
 
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
-_HOST = r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
-_USER = "[A-Za-z0-9_][A-Za-z0-9._-]*@"
-REPOSITORY_PATTERN = (
-    f"^(https?://{_HOST}/[!-~]+|ssh://({_USER})?{_HOST}/[!-~]+|{_USER}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
-)
-STORE_PATTERN = f"^https?://{_HOST}(/[!-~]*)?$"
-_WITH_LOGIN = "^([A-Za-z]+://[^/?#]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|[^/:@]*:[^/]*@)"
 
 
-def _no_login(field: str, example: str) -> Rule:
-    """Refuse a URL with a user or password, which everybody who reads the object would see."""
-    return Rule(
-        f"!has(self.{field}) || !self.{field}.matches(r'{_WITH_LOGIN}')",
-        f"{field} contains a user or password. Write {example}, and put the login into a Credential.",
-        lambda node: field not in node or not matches(_WITH_LOGIN, node[field]),
-        field=field,
-    )
-
-
-def _url(field: str, pattern: str, message: str) -> Rule:
-    """Refuse what is no URL; one with a login has a message of its own."""
-    return Rule(
-        f"!has(self.{field}) || self.{field}.matches(r'{_WITH_LOGIN}') || self.{field}.matches(r'{pattern}')",
-        message,
-        lambda node: field not in node or matches(_WITH_LOGIN, node[field]) or matches(pattern, node[field]),
-        field=field,
+def _url(field: str, pattern: str, without_login: str) -> tuple[Rule, Rule]:
+    """Refuse what is no URL, and a URL with a user or password, which everybody who reads the object would see."""
+    return (
+        Rule(
+            f"!has(self.{field}) || !self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}')",
+            f"{field} contains a user or password. {without_login} Put the login into a Credential.",
+            lambda node: field not in node or not matches(LOGIN_IN_URL_PATTERN, node[field]),
+            field=field,
+        ),
+        Rule(
+            f"!has(self.{field}) || self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}') || "
+            f"self.{field}.matches(r'{pattern}')",
+            f"{field} is no URL that can be used. {PATTERN_WORDS[pattern]}",
+            lambda node: (
+                field not in node or matches(LOGIN_IN_URL_PATTERN, node[field]) or matches(pattern, node[field])
+            ),
+            field=field,
+        ),
     )
 
 
@@ -54,22 +55,21 @@ def login_rules(*logins: str) -> tuple[Rule, ...]:
     """Return the rules about repository and login. `logins`: the fields that name one."""
     given = " || ".join(f"has(self.{name})" for name in logins)
 
-    def scheme(node: Node) -> str:
-        return str(node.get("repository", "")).partition("://")[0]
-
     return (
         Rule(
-            f"!has(self.repository) || !self.repository.startsWith('http://') || !({given})",
+            f"!has(self.repository) || !self.repository.matches(r'{CLEAR_TEXT_PATTERN}') || !({given})",
             "http would send the login in clear text. Use https or ssh, or remove the login.",
-            lambda node: scheme(node) != "http" or not any(name in node for name in logins),
+            lambda node: (
+                not matches(CLEAR_TEXT_PATTERN, node.get("repository", "")) or not any(name in node for name in logins)
+            ),
             field="repository",
         ),
         Rule(
-            f"!has(self.repository) || self.repository.matches('^https?://') || {given}",
+            f"!has(self.repository) || self.repository.matches(r'{HTTP_PATTERN}') || {given}",
             "A repository over ssh needs a private key. Set credential to one of type genericSecret with key ssh, or "
             "use https.",
             lambda node: (
-                "repository" not in node or scheme(node) in ("http", "https") or any(name in node for name in logins)
+                "repository" not in node or over_http(node["repository"]) or any(name in node for name in logins)
             ),
             field="credential",
             reason="FieldValueRequired",
@@ -115,12 +115,7 @@ class GitFields(Model):
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("repository", "path")
     RULES: ClassVar[tuple[Rule, ...]] = (
-        _no_login("repository", "https://HOST/PATH"),
-        _url(
-            "repository",
-            REPOSITORY_PATTERN,
-            "repository is no URL that can be used. Write https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.",
-        ),
+        *_url("repository", REPOSITORY_PATTERN, "Remove them; only ssh has a user in front of the host."),
         at_least_a_mebibyte("sizeLimit"),
     )
 
@@ -146,8 +141,7 @@ class S3Fields(Model):
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("bucket", "path")
     RULES: ClassVar[tuple[Rule, ...]] = (
-        _no_login("url", "https://HOST"),
-        _url("url", STORE_PATTERN, "url is no URL of an object store. Write https://HOST or http://HOST:PORT."),
+        *_url("url", STORE_PATTERN, "Remove them."),
         at_least_a_mebibyte("sizeLimit"),
     )
 
@@ -168,7 +162,7 @@ class ImageFields(Model):
 
     reference: Image | None = None
     """Image with the files, such as `registry.example.com/models/bert:3`. The pod's pull secrets are used."""
-    pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    pull_policy: Literal["Always", "Never", "IfNotPresent"] | None = None
     """When to pull it. Default: Always for the tag latest, otherwise IfNotPresent."""
     sub_path: Path | None = None
     """Mount only this folder of the image: a relative path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+from outfitter.api.types import over_http
 from outfitter.api.v1alpha1 import datasource, storage
 from outfitter.problems import Problem
 from outfitter.resolve.private import Requester, Use
@@ -51,7 +52,7 @@ class GitVolume(BaseVolume):
 
 
 def _login(source: datasource.Git | storage.GitVolume) -> Login | None:
-    method: Method = "password" if (source.repository or "").startswith(("https://", "http://")) else "ssh-key"
+    method: Method = "password" if over_http(source.repository or "") else "ssh-key"
     if source.credential is not None:
         return Login.of_credential(method, source.credential)
     own = source.secret_ref if isinstance(source, storage.GitVolume) else None
