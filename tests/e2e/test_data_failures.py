@@ -57,7 +57,7 @@ def failures(team: Team, sources: Sources) -> list[Failure]:
     return [
         Failure("revision", "RevisionNotFound", "no such branch, tag or commit", https(revision="v9")),
         Failure("branch", "RevisionNotFound", "Correct revision or branch", https(branch="gone")),
-        Failure("hash", "RevisionNotFound", "no commit 0123", https(revision="0123456789" * 4)),
+        Failure("hash", "RevisionNotFound", "no commit", https(revision="0123456789" * 4)),
         Failure("no-login", "LoginRejected", "name a Credential", https(login=None)),
         Failure("password", "LoginRejected", key, https(login=wrong)),
         Failure("repository", "RepositoryNotFound", "does not exist", https("/none.git")),
@@ -68,7 +68,7 @@ def failures(team: Team, sources: Sources) -> list[Failure]:
         Failure("host-key", "HostKeyChanged", "another host key", ssh("key-5", known_hosts=f"{host} {public}\n")),
         Failure("no-host-key", "KeyNotFound", "known_hosts", ssh("key-6", known_hosts="")),
         Failure("host", "EndpointUnreachable", "resolve host", {"repository": "https://git.invalid/a.git"}),
-        Failure("port", "EndpointUnreachable", "connect", {"repository": f"https://{host}:444/a.git"}),
+        Failure("port", "EndpointUnreachable", "connect to", {"repository": f"https://{host}:444/a.git"}),
         Failure("certificate", "EndpointUnreachable", "certificate", {"repository": f"https://{host}.cluster.local/a.git"}),
         Failure("busy", "EndpointUnreachable", "503", https("/busy/a.git")),
         Failure("denied", "AccessDenied", "403", https("/denied/a.git")),
@@ -98,7 +98,7 @@ def test_each_failure_is_told_with_the_remedy(team: Team, sources: Sources, say:
         team.make("Workspace", case.name, {"image": WEB, "storage": {case.kind: [source]}})
     wrong, seen = [], {}
     for case in cases:
-        item = team.wait("Workspace", case.name, lambda found: told(found), SECONDS)
+        item = team.wait("Workspace", case.name, told, SECONDS)
         seen[case.name] = item
         say(f"{case.name}: {condition(item, 'Ready')['reason']}: {message(item)}")
         if condition(item, "Ready")["reason"] != case.reason or case.words not in message(item):
