@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from integration.harness.client import Object, condition, message
+from integration.harness.client import Predicate, condition, message
 
 from .conftest import RESTRICTED, Stage
 from .harness import data
-from .harness.data import Sources, ssh_key
+from .harness.data import PASSWORD, USER, Sources, ssh_key
 from .harness.images import DATA_NAMESPACES, WEB
 from .harness.team import Team
 
@@ -96,20 +96,89 @@ def test_each_failure_is_told_with_the_remedy(team: Team, sources: Sources, say:
     for case in cases:
         source = {"name": "data", "path": "/data", **SIZE, **case.source}
         team.make("Workspace", case.name, {"image": WEB, "storage": {case.kind: [source]}})
-    wrong, seen = [], {}
+    seen = {}
     for case in cases:
-        item = team.wait("Workspace", case.name, told, SECONDS)
-        seen[case.name] = item
-        say(f"{case.name}: {condition(item, 'Ready')['reason']}: {message(item)}")
-        if condition(item, "Ready")["reason"] != case.reason or case.words not in message(item):
-            wrong.append(f"{case.name}: not {case.reason} ... {case.words}")
+        item = seen[case.name] = team.wait("Workspace", case.name, told(case.reason), SECONDS)
+        say(f"{case.name}: {case.reason}: {message(item)}")
+    wrong = [f"{case.name}: no {case.words}" for case in cases if case.words not in message(seen[case.name])]
     assert wrong == []
     for case in cases:  # tried again meanwhile, most of them several times
         item = team.need("Workspace", case.name)
         assert message(item) == message(seen[case.name])
 
 
-def told(item: Object) -> bool:
-    """Whether the pod has failed to fetch, or cannot start."""
-    found = condition(item, "Ready")
-    return found.get("status") == "False" and found["reason"] not in ("FetchingData", "Progressing", "Unschedulable")
+def told(reason: str) -> Predicate:
+    """Not Ready for this reason."""
+    return lambda item: (condition(item, "Ready")["status"], condition(item, "Ready")["reason"]) == ("False", reason)
+
+
+def test_what_is_corrected_elsewhere_heals_by_itself(team: Team, sources: Sources) -> None:
+    """A branch that comes, a server that returns, a password that is set right: the pod tries again by itself."""
+    server = sources.server
+    server.repository("late", "echo 1 > x")
+    late = {"name": "a", "path": "/a", "repository": f"https://{server.git}/late.git", "branch": "late", **SIZE}
+    team.make("Workspace", "branch", {"image": WEB, "storage": {"git": [{**late, "credential": sources.login(team)}]}})
+    wrong = {"name": "a", "path": "/a", "repository": sources.https, **SIZE}
+    wrong["credential"] = sources.login(team, "typo", "wrong")
+    team.make("Workspace", "password", {"image": WEB, "storage": {"git": [wrong]}})
+    bucket = {
+        "name": "a",
+        "path": "/a",
+        "bucket": "weights",
+        "url": sources.s3,
+        "credential": sources.keys(team),
+        **SIZE,
+    }
+    server.edit("Service", "s3", {"spec": {"selector": {"app": "nothing"}}})
+    team.make("Workspace", "bucket", {"image": WEB, "storage": {"s3": [bucket]}})
+    expected = {"branch": "RevisionNotFound", "password": "LoginRejected", "bucket": "EndpointUnreachable"}
+    for name, reason in expected.items():
+        team.wait("Workspace", name, told(reason), SECONDS)
+    commit = server.commit("late", "git checkout -q -b late; echo 2 > x")
+    team.edit("Secret", "typo", {"stringData": {"Password": PASSWORD}})
+    server.edit("Service", "s3", {"spec": {"selector": {"app": "data"}}})
+    for name in expected:
+        item = team.ready("Workspace", name, SECONDS)
+        assert "issues" not in item["status"]
+    (row,) = team.need("Workspace", "branch")["status"]["data"]
+    assert row == {"name": "a", "path": "/a", "revision": "late", "commit": commit}
+    assert team.output("branch-0", "cat", "/a/x") == "2"
+
+
+def test_what_changes_between_two_starts(team: Team, sources: Sources) -> None:
+    """A running pod is left alone. The next one gets the newest commit by the new password, and misses the branch."""
+    server = sources.server
+    first = server.repository("moving", "git checkout -q -b moving; echo 1 > x")
+    server.users(**{USER: PASSWORD, "other": "before"})
+    team.secret("rotated", User="other", Password="before")
+    team.make("Credential", "rotated", {"type": "password", "secretRef": {"name": "rotated"}})
+    git = {"name": "a", "path": "/a", "repository": f"https://{server.git}/moving.git", "branch": "moving", **SIZE}
+    team.make("Workspace", "box", {"image": WEB, "storage": {"git": [{**git, "credential": {"name": "rotated"}}]}})
+    assert team.ready("Workspace", "box", SECONDS)["status"]["data"][0]["commit"] == first
+    lives = team.lives("box")
+    second = server.commit("moving", "echo 2 > x")
+    server.users(**{USER: PASSWORD, "other": "after"})
+    team.edit("Secret", "rotated", {"stringData": {"Password": "after"}})
+    team.wait("Secret", "cred-rotated", lambda found: found["data"]["Password"] == "YWZ0ZXI=")
+    assert team.lives("box") == lives
+    team.delete("Pod", "box-0")
+    item = team.wait("Workspace", "box", lambda found: found["status"]["data"][0].get("commit") == second, SECONDS)
+    team.ready("Workspace", "box", SECONDS)
+    assert team.output("box-0", "cat", "/a/x") == "2"
+    server.sh("git -C git/moving.git update-ref -d refs/heads/moving")
+    team.delete("Pod", "box-0")
+    item = team.wait("Workspace", "box", told("RevisionNotFound"), SECONDS)
+    assert "commit" not in item["status"]["data"][0]
+
+
+def test_a_pod_that_goes_while_it_fetches(team: Team, sources: Sources) -> None:
+    """Its successor starts again from an empty volume."""
+    commit = sources.server.repository("slow", "dd if=/dev/urandom of=big bs=1M count=200 2>/dev/null")
+    login = sources.login(team)
+    git = {"name": "a", "path": "/a", "repository": f"https://{sources.server.git}/slow.git", "sizeLimit": "1Gi"}
+    team.make("Workspace", "box", {"image": WEB, "storage": {"git": [{**git, "credential": login}]}})
+    team.wait("Pod", "box-0", lambda found: "running" in found["status"]["initContainerStatuses"][0]["state"], SECONDS)
+    first = team.need("Pod", "box-0")["metadata"]["uid"]
+    team.delete("Pod", "box-0")
+    team.wait("Pod", "box-0", lambda found: found["metadata"]["uid"] != first, SECONDS)
+    assert team.ready("Workspace", "box", SECONDS)["status"]["data"][0]["commit"] == commit
