@@ -67,7 +67,7 @@ class DataServer(Team):
         self.write("conf/host_key", private)
         return f"{self.git} {public}\n"
 
-    def repository(self, name: str, script: str, *, public: bool = False) -> str:
+    def repository(self, name: str, script: str, *, public: bool = False, seconds: float = SECONDS) -> str:
         """A repository with the branch main; `script` makes its files in a checkout.
 
         Returns the commit.
@@ -78,14 +78,14 @@ class DataServer(Team):
         )
         if public:
             self.sh(f"touch git/{name}.git/git-daemon-export-ok")
-        return self.commit(name, script)
+        return self.commit(name, script, seconds=seconds)
 
-    def commit(self, name: str, script: str) -> str:
+    def commit(self, name: str, script: str, *, seconds: float = SECONDS) -> str:
         """A further commit of what the script did in the checkout, pushed; its hash."""
         text = (
             f'git() {{ command git {_IDENTITY} "$@"; }}; cd work/{name}; {script}\ngit add -A; git commit -qm change; '
         )
-        return self.sh(f"{text}git push -q origin HEAD; git rev-parse HEAD")
+        return self.sh(f"{text}git push -q origin HEAD; git rev-parse HEAD", seconds=seconds)
 
 
 @dataclass(frozen=True)
