@@ -74,7 +74,7 @@ class Pod:
 
 _DEFAULTS = {
     "UMASK": "0022", "SECONDS": "30", "SIZE_LIMIT": "100000000", "REVISION": "", "BRANCH": "", "AUTHORITIES": "",
-    "KNOWN_HOSTS": "", "LOGIN": "", "SUBMODULES": "false", "BUCKET": "data", "URL": "",
+    "KNOWN_HOSTS": "", "LOGIN": "", "SUBMODULES": "false", "PATIENCE": "0", "BUCKET": "data", "URL": "",
 }  # fmt: skip
 
 

@@ -289,3 +289,23 @@ def _shell_of(program: int) -> int:
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{program}/status").read_text().splitlines())
     parent = int(status["PPid"])
     return program if parent == os.getpid() else _shell_of(parent)
+
+
+def test_a_server_that_comes_back_is_awaited(tmp_path: Path, repository: Path) -> None:
+    """In the pods of a Job, whose containers are not started again. Other failures end at once."""
+    pod = Pod(tmp_path)
+    pod.login(ssh="key", known_hosts="line")
+    pod.program("sleep", "exit 0")
+    pod.program(
+        "ssh",
+        'echo x >>"$HOME/../tries"; if [ "$(grep -c x "$HOME/../tries")" -lt 3 ]; then\n'
+        'echo "ssh: connect to host g port 22: Connection refused" >&2; exit 255; fi\n'
+        'for last; do :; done; exec sh -c "$last"\n',
+    )
+    answer = pod.git(f"git@git.example.com:{repository}", LOGIN="ssh-key", PATIENCE="20")
+    assert (answer.returncode, pod.message) == (0, f"commit {commit(repository, 'trunk')}\n"), answer.stderr
+    (tmp_path / "tries").unlink()
+    (pod.data / ".git" / "outfitter").unlink()
+    pod.program("ssh", 'echo x >>"$HOME/../tries"; echo "git@g: Permission denied (publickey)." >&2; exit 255')
+    assert pod.git("git@git.example.com:a", LOGIN="ssh-key", PATIENCE="20").returncode == 1
+    assert (tmp_path / "tries").read_text() == "x\n"

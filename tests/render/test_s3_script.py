@@ -1,4 +1,4 @@
-"""The script that copies a bucket: its requests to rclone, and the code of each failure. A program stands for rclone."""
+"""The script that copies a bucket: its requests to rclone, and the code of each failure."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ REPOSITORY_PATTERN = (
     f"{_LOGIN_NAME}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
 )
 STORE_PATTERN = f"^https?://{_SERVER}(/[!-~]*)?$"
-HTTP_PATTERN = "^https?://"
-CLEAR_TEXT_PATTERN = "^http://"
+HTTP_PATTERN = "^[Hh][Tt][Tt][Pp][Ss]?://"
+CLEAR_TEXT_PATTERN = "^[Hh][Tt][Tt][Pp]://"
 LOGIN_IN_URL_PATTERN = "^([A-Za-z]+://[^/?#]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|[^/:@]*:[^/]*@)"
 # As the container runtimes read it: https://github.com/distribution/reference.
 IMAGE_PATTERN = (

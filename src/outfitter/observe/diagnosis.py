@@ -182,6 +182,8 @@ def crashed(pods: Iterable[CachedObject]) -> bool:
     for pod in pods:
         status = pod.body.get("status") or {}
         for container in _containers(status):
+            if is_fetching(container):
+                continue
             states = (container.get("lastState") or {}, container.get("state") or {})
             ends = [state.get("terminated") or {} for state in states]
             failed_itself = any(end.get("exitCode") and end.get("reason") != "OOMKilled" for end in ends)

@@ -27,15 +27,20 @@ _WORK: Final = "/outfitter/work"
 _LOGIN: Final = "/outfitter/credential"
 _MESSAGE: Final = "/dev/termination-log"
 _USERS: Final = "outfitter-users"
+_PATIENCE: Final = 150  # seconds; where the kubelet starts containers again, it is patient itself
 _CONFIG_COUNT: Final = "GIT_CONFIG_COUNT"
 
 
 @dataclass(frozen=True)
 class PodUser:
-    """Who runs the first container of a pod, and the group of its volumes; None: the image, or no group, decides."""
+    """Who runs the first container of a pod, and the group of its volumes; None: the image, or no group, decides.
+
+    `once`: the containers of the pod are not started again after a failure.
+    """
 
     uid: int | None
     group: int | None
+    once: bool = False
 
     @property
     def fetching(self) -> int:
@@ -166,6 +171,7 @@ def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> 
     yield "LOGIN", source.login.method if source.login else ""
     yield "AUTHORITIES", _literal(settings.data_authorities)
     yield "SIZE_LIMIT", str(size)
+    yield "PATIENCE", str(_PATIENCE if user.once else 0)
     yield "SECONDS", str(settings.git_timeout_seconds if git else settings.s3_timeout_seconds)
     yield "TARGET", _DATA
     yield "WORK", _WORK

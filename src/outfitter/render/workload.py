@@ -113,7 +113,8 @@ def _fetched(
         **(first.pod.get("securityContext") or {}),
         **container.pod_fields(resolved, group).get("securityContext", {}),
     }
-    user = fetch.PodUser((first.container.get("securityContext") or {}).get("runAsUser"), pod.get("fsGroup"))
+    once = runs_to_end(resolved.request.traits, resolved.spec) and _after_failure(resolved) == "Never"
+    user = fetch.PodUser((first.container.get("securityContext") or {}).get("runAsUser"), pod.get("fsGroup"), once)
     names = [volumes.volume_name(source) for source in sources]
     parts = list(fetch.pod_patches(sources, names, user, compute, settings))
     taken = any(fetch.configures_git(part.env) for part in patches)

@@ -7,23 +7,30 @@ target=$OUTFITTER_TARGET
 log=$OUTFITTER_WORK/log
 marker=$target/.git/outfitter
 deadline=$(($(date +%s) + OUTFITTER_SECONDS))
+patience=$(($(date +%s) + OUTFITTER_PATIENCE))
 child=
 trap 'kill "$child" 2>/dev/null; exit 143' TERM
 
 # Ends with a code and one line in which no URL has a login.
 fail() {
-  printf 'failed %s %s\n' "$1" "$2" | sed 's#://[^/@ ]*@#://#g' | tr -cd '\012\040-\176' | cut -c 1-320 \
-    >"$OUTFITTER_MESSAGE"
+  printf 'failed %s\n' "$1" | sed 's#://[^/ ]*@#://#g' | tr -cd '\012\040-\176' | cut -c 1-320 >"$OUTFITTER_MESSAGE"
   exit 1
 }
 
-# Ends with a code if the program has printed a line that fits.
+# Ends `classify` with a code and the line that shows it, if the program has printed one.
 judge() {
-  if line=$(grep -i -m 1 -E -e "$2" "$log"); then fail "$1" "$line"; fi
+  if line=$(grep -i -m 1 -E -e "$2" "$log"); then
+    printf '%s %s\n' "$1" "$line"
+    exit
+  fi
 }
-
-explain() {
-  case $1 in 124 | 137 | 143) fail timeout "not complete after $OUTFITTER_SECONDS seconds" ;; esac
+unknown="couldn't find remote ref|not our ref|unadvertised object|did not match any|bad revision|unknown revision"
+classify() (
+  case $1 in 124 | 137 | 143)
+    echo "timeout not complete after $OUTFITTER_SECONDS seconds"
+    exit
+    ;;
+  esac
   judge no-space 'no space left|disk quota exceeded'
   judge host-key-changed 'remote host identification has changed|host key .* has changed'
   judge host-key-unknown 'host key is known for|host key verification failed'
@@ -32,9 +39,12 @@ explain() {
   judge not-found 'repository .*not found|not appear to be a git repository|returned error: 404|does not exist'
   judge revision-not-found "$unknown"
   judge unreachable 'could not resolve|connection (refused|timed out|reset|closed)|failed to connect|no route to host|network is unreachable|certificate|returned error: 5|timed out|unable to access|hung up|early eof'
-  fail other "$(grep -v -i -E -e '^$|^(warning|hint|remote):' "$log" | head -n 1)"
+  printf 'other %s\n' "$(grep -v -i -E -e '^$|^(warning|hint|remote):' "$log" | head -n 1)"
+)
+
+explain() {
+  fail "$(classify "$1")"
 }
-unknown="couldn't find remote ref|not our ref|unadvertised object|did not match any|bad revision|unknown revision"
 
 # Runs git with the time that is left. The trap ends it at once when the pod is deleted.
 try() {
@@ -45,6 +55,15 @@ try() {
   wait "$child" || status=$?
   cat "$log" >&2
   return "$status"
+}
+
+# The same, again and again for a while if the server cannot be reached: the pods of a Job are not started again.
+patient() {
+  until try "$@"; do
+    case $(classify "$status") in unreachable*) ;; *) return "$status" ;; esac
+    if [ "$(date +%s)" -ge "$patience" ]; then return "$status"; fi
+    sleep 5
+  done
 }
 
 # A program of the workload may have changed files since: after a restart of its node the pod starts here again.
@@ -86,7 +105,7 @@ ssh-key)
   elif [ -n "$OUTFITTER_KNOWN_HOSTS" ]; then
     printf '%s\n' "$OUTFITTER_KNOWN_HOSTS" >"$OUTFITTER_WORK/known_hosts"
   else
-    fail host-key-unknown 'no host keys are given'
+    fail 'host-key-unknown no host keys are given'
   fi
   options="-o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes -o StrictHostKeyChecking=yes"
   options="$options -o GlobalKnownHostsFile=/dev/null -o ConnectTimeout=30 -o ServerAliveInterval=15"
@@ -99,7 +118,7 @@ wanted=${OUTFITTER_REVISION:-${OUTFITTER_BRANCH:-HEAD}}
 try init -q || explain $?
 try remote add -- origin "$OUTFITTER_REPOSITORY" || explain $?
 status=0
-try fetch -q --no-tags --depth 1 -- origin "$wanted" || status=$?
+patient fetch -q --no-tags --depth 1 -- origin "$wanted" || status=$?
 commit=FETCH_HEAD
 name=
 if [ "$status" != 0 ]; then
@@ -111,7 +130,7 @@ if [ "$status" != 0 ]; then
     for commit in "refs/remotes/origin/$wanted" "refs/tags/$wanted" "$wanted" FETCH_HEAD; do
       if git -C "$target" rev-parse -q --verify "$commit^{commit}" >/dev/null 2>&1; then break; fi
     done
-    if [ "$commit" = FETCH_HEAD ] && [ "$wanted" != HEAD ]; then fail revision-not-found "no commit $wanted"; fi
+    if [ "$commit" = FETCH_HEAD ] && [ "$wanted" != HEAD ]; then fail "revision-not-found no commit $wanted"; fi
     if [ "$commit" = "refs/remotes/origin/$wanted" ]; then name=$wanted; fi
   else
     explain "$status"
@@ -134,7 +153,7 @@ fi
 
 used=$(du -sk "$target" | cut -f 1)
 if [ "$((used * 1024))" -gt "$OUTFITTER_SIZE_LIMIT" ]; then
-  fail no-space "the checkout takes $used KiB of $((OUTFITTER_SIZE_LIMIT / 1024)) KiB"
+  fail "no-space the checkout takes $used KiB of $((OUTFITTER_SIZE_LIMIT / 1024)) KiB"
 fi
 commit=$(git -C "$target" rev-parse HEAD)
 printf 'commit %s\n' "$commit" >"$marker"
