@@ -13,7 +13,7 @@ trap 'kill "$child" 2>/dev/null; exit 143' TERM
 
 # Ends with a code and one line in which no URL has a login.
 fail() {
-  printf 'failed %s\n' "$1" | sed 's#://[^/@ ]*@#://#g' | tr -cd '\012\040-\176' | cut -c 1-320 >"$OUTFITTER_MESSAGE"
+  printf 'failed %s\n' "$1" | sed 's#://[^/ ]*@#://#g' | tr -cd '\012\040-\176' | cut -c 1-320 >"$OUTFITTER_MESSAGE"
   exit 1
 }
 

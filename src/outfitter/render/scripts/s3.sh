@@ -10,9 +10,13 @@ patience=$(($(date +%s) + OUTFITTER_PATIENCE))
 child=
 trap 'kill "$child" 2>/dev/null; exit 143' TERM
 
-# Ends with a code and one line in which no URL has a login.
+# Ends with a code and one line: without logins in URLs, and without the time and number of the request, which differ
+# each time.
 fail() {
-  printf 'failed %s\n' "$1" | sed 's#://[^/@ ]*@#://#g' | tr -cd '\012\040-\176' | cut -c 1-320 >"$OUTFITTER_MESSAGE"
+  printf 'failed %s\n' "$1" | sed -e 's#://[^/ ]*@#://#g' -e 's#[0-9]*/[0-9]*/[0-9]* [0-9:]* [A-Z]* *: ##' \
+    -e 's/Failed to [a-z]*: //' -e 's/operation error S3: [A-Za-z0-9]*, //' \
+    -e 's/exceeded maximum number of attempts, [0-9]*, //' -e 's/https response error StatusCode: [0-9]*, //' \
+    -e 's/RequestID: [^,]*, HostID: [^,]*, //' | tr -cd '\012\040-\176' | cut -c 1-320 >"$OUTFITTER_MESSAGE"
   exit 1
 }
 
