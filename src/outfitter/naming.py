@@ -28,6 +28,11 @@ LABEL_RETAINED: Final = f"{GROUP}/retained"
 # In pods of a workspace with idleTimeoutSeconds: the container that watches for use, and its volume.
 ACTIVITY: Final = "outfitter-activity"
 
+# In pods that mount a repository or a bucket: the containers that fetch them, whose names begin with this.
+DATA_PREFIX: Final = "outfitter-data-"
+# What the API server has since Kubernetes 1.35, as a word beside the kinds that it may serve.
+IMAGE_VOLUMES: Final = "image volumes"
+
 # On pods of a workload that serves: the key of the container group, the name that it had first. Part of the selector,
 # so neither label nor value ever changes.
 LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
@@ -49,6 +54,7 @@ ANNOTATION_STOPPED_REVISION: Final = (
     f"{GROUP}/stopped-revision"  # the revision that was current when the workload was suspended
 )
 
+ANNOTATION_PASSWD: Final = f"{GROUP}/passwd"  # line of /etc/passwd for the user who runs ssh in a pod
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"  # the revision that a controller of a workload that ends runs
 ANNOTATION_FIXED: Final = f"{GROUP}/fixed"  # digest of what a Job cannot change after its start
 ANNOTATION_PROGRAM: Final = f"{GROUP}/program"  # digest of what it cannot change while it is stopped

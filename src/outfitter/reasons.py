@@ -287,6 +287,18 @@ class Reason(StrEnum):
         "Choose another number, or none.",
     )
 
+    ACCESS_DENIED = (
+        "AccessDenied",
+        Level.WAITING,
+        "A pod may not read a repository or bucket, although its login is correct.",
+        "Ask the owner for the right to read, or use another Credential.",
+    )
+    BUCKET_NOT_FOUND = (
+        "BucketNotFound",
+        Level.WAITING,
+        "The object store has no bucket of that name.",
+        "Correct `bucket` and `url` of the [data source](data.md).",
+    )
     CACHE_NOT_READY = (
         "CacheNotReady",
         Level.WAITING,
@@ -304,6 +316,54 @@ class Reason(StrEnum):
         Level.WAITING,
         "The container could not be started.",
         "Check `command`, `workingDir`, and whether the image works with its user.",
+    )
+    ENDPOINT_UNREACHABLE = (
+        "EndpointUnreachable",
+        Level.WAITING,
+        "A pod cannot reach the server of a repository or bucket.",
+        "Check the address, the certificate and the network policies of the Namespace. The pod tries again.",
+    )
+    FETCH_FAILED = (
+        "FetchFailed",
+        Level.WAITING,
+        "The program that fetches a repository or bucket failed.",
+        "Read the log of the container: `kubectl logs POD -c CONTAINER`.",
+    )
+    FETCH_TIMEOUT = (
+        "FetchTimeout",
+        Level.WAITING,
+        "Fetching a repository or bucket took too long.",
+        "Check the server. An administrator can raise `gitTimeoutSeconds` and `s3TimeoutSeconds`.",
+    )
+    HOST_KEY_CHANGED = (
+        "HostKeyChanged",
+        Level.WAITING,
+        "A Git server shows another host key than the known one.",
+        "Ask its administrator whether the key changed. If so, correct `known_hosts`; if not, somebody listens.",
+    )
+    HOST_KEY_UNKNOWN = (
+        "HostKeyUnknown",
+        Level.WAITING,
+        "No host key of a Git server is known.",
+        "Add the line that `ssh-keyscan HOST` prints to key `known_hosts` of the Secret.",
+    )
+    LOGIN_REJECTED = (
+        "LoginRejected",
+        Level.WAITING,
+        "The server of a repository or bucket rejected the login, or wants one.",
+        "Correct the Secret of the Credential, or name a Credential.",
+    )
+    REPOSITORY_NOT_FOUND = (
+        "RepositoryNotFound",
+        Level.WAITING,
+        "The Git server has no such repository, or shows it to other logins only.",
+        "Correct `repository`, or the login.",
+    )
+    REVISION_NOT_FOUND = (
+        "RevisionNotFound",
+        Level.WAITING,
+        "The repository has no such branch, tag or commit.",
+        "Correct `revision` or `branch`.",
     )
     POLICY_INVALID = (
         "PolicyInvalid",
@@ -395,8 +455,8 @@ class Reason(StrEnum):
     NO_SPACE = (
         "NoSpace",
         Level.WAITING,
-        "The volume of a download is full.",
-        "Raise `size` of the NimCache, if its StorageClass allows growth.",
+        "The volume of a download, a repository or a bucket is full.",
+        "Raise `size` of the NimCache, if its StorageClass allows growth; or `sizeLimit` of the data source.",
     )
     NOT_CREATED = (
         "NotCreated",
@@ -573,6 +633,11 @@ class Reason(StrEnum):
         "Downloading",
         Level.UNDER_WAY,
         "A model is being downloaded.",
+    )
+    FETCHING_DATA = (
+        "FetchingData",
+        Level.UNDER_WAY,
+        "A pod fetches a repository or bucket before its containers start.",
     )
     LOCKED = (
         "Locked",

@@ -17,6 +17,7 @@ from outfitter.render.volumes import pod_patch
 from outfitter.resolve.volumes import (
     SOURCE_TYPES,
     ConfigMapVolume,
+    GitVolume,
     PvcVolume,
     S3Volume,
     SecretVolume,
@@ -35,6 +36,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "hostPath": {"path": "/export", "mountPath": "/data"},
     "git": {"repository": "https://git.example.com/a.git", "path": "/data"},
     "s3": {"bucket": "models", "path": "/data"},
+    "image": {"reference": "registry.example.com/models:1", "mountPath": "/data"},
     "pvc": PVC,
     "configMapVolume": {"configMap": "settings", "mountPath": "/data"},
     "secretVolume": {"credential": {"name": "token"}, "mountPath": "/data"},
@@ -125,8 +127,8 @@ def test_a_volume_type_is_frozen_and_typed(volume: type[Volume]) -> None:
 def test_every_supported_volume_is_mounted(name: str) -> None:
     [(_, volume)] = of_storage({name: [ITEMS[name]]})
     patch = pod_patch(volume, Settings())
-    if isinstance(volume, UnsupportedVolume):
-        assert patch is None
+    if isinstance(volume, UnsupportedVolume | GitVolume | S3Volume):
+        assert patch is None, "a container fetches it, or nothing can mount it"
     else:
         assert patch is not None
         assert patch.volumes[0]["name"] == patch.mounts[0]["name"]
@@ -213,10 +215,10 @@ def test_a_claim_of_a_single_node(modes: Mapping[str, bool], stored: list[str] |
     [(_, volume)] = of_storage({"pvc": [pvc]})
     claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "labels": {"outfitter.dev/owner-uid": "u"}}}
     world = World(*([{**claim, "spec": {"accessModes": stored}}] if stored else []))
-    [marked, other] = with_nodes(world.reader(), "team-a", [volume, S3Volume(USE)])
+    [marked, other] = with_nodes(world.reader(), "team-a", [volume, S3Volume(USE, "data")])
     assert isinstance(marked, PvcVolume)
     assert marked.single_node == single
-    assert other == S3Volume(USE)
+    assert other == S3Volume(USE, "data")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("configMapVolume", "ConfigMap"), ("secretVolume", "Secret")])

@@ -51,8 +51,8 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
         problems.append(
             stalled(
                 Reason.INVALID_SPEC,
-                "The DataSource has no source. Set one of nfs, hostPath, git, s3, pvc, configMapVolume, secretVolume "
-                "and dataVolume.",
+                "The DataSource has no source. Set one of nfs, hostPath, git, s3, image, pvc, configMapVolume, "
+                "secretVolume and dataVolume.",
                 "spec",
             )
         )
@@ -95,12 +95,13 @@ def _noted(plan: Plan, volume: PvcVolume, *, wide: bool) -> Plan:
 
 def _described(reader: Reader, asset: Resource, volume: Volume, where: list[str], facts: dict[str, Any]) -> Plan:
     """Check a volume for which the DataSource creates no object."""
-    problems = [problem for namespace in where if (problem := volume.source_problem(reader, namespace))]
+    found = (volume.source_problem(reader, namespace) for namespace in where)
+    problems = [problem for problem in found if problem is not None]
     fine = len(where) - len(problems)
     if isinstance(volume, ConfigMapVolume | SecretVolume):
         facts["targets"] = {"desired": len(where), "synced": fine}
     ready, counts = not blocks(asset.live.namespace, problems), (fine, max(len(where), 1))
-    return Plan(StatusInput(ready, Reason.VALID, "", tuple(problems), facts, counts))
+    return Plan(StatusInput(ready, Reason.VALID, "", tuple(dict.fromkeys(problems)), facts, counts))
 
 
 def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], facts: dict[str, Any]) -> Plan:

@@ -1,4 +1,4 @@
-"""DataSource: data that workloads mount. Exactly one of eight volume types."""
+"""DataSource: data that workloads mount. Exactly one of nine volume types."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -21,27 +21,31 @@ from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
     GitFields,
     HostPathFields,
+    ImageFields,
     NfsFields,
     PvcFields,
     S3Fields,
     SecretVolumeFields,
+    login_rules,
 )
 
-SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
+SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "image", "pvc", "configMapVolume", "secretVolume", "dataVolume")
 NEW_SOURCE = "Create a new DataSource."
 
 
 class Git(GitFields):
-    """A Git repository, cloned when the pod starts."""
+    """A Git repository, checked out when a pod starts. Changes in the checkout are lost with the pod."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = login_rules("credential")
 
     credential: CredentialRef | None = None
-    """Credential for the login: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
-    repositories.
+    """Credential for the login: password for https; genericSecret with keys `ssh`, the private key, and `known_hosts`,
+    the host keys, for ssh. Default: none, for public repositories.
     """
 
 
 class S3(S3Fields):
-    """A bucket of an S3 object store."""
+    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
 
     credential: CredentialRef | None = None
     """Credential of type accessKey. Default: none, for public buckets."""
@@ -155,7 +159,7 @@ class DataSourceSpec(AssetSpec):
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
             SOURCE_TYPES,
-            "A DataSource needs exactly one source. Set one of nfs, hostPath, git, s3, pvc, configMapVolume, "
+            "A DataSource needs exactly one source. Set one of nfs, hostPath, git, s3, image, pvc, configMapVolume, "
             "secretVolume and dataVolume.",
             exactly=True,
         ),
@@ -185,9 +189,11 @@ class DataSourceSpec(AssetSpec):
     host_path: HostPathFields | None = None
     """A directory of the node. Elevated: rejected unless an administrator allows elevation in the namespace."""
     git: Git | None = None
-    """A Git repository, cloned when the pod starts."""
+    """A Git repository, checked out when a pod starts. Changes in the checkout are lost with the pod."""
     s3: S3 | None = None
-    """A bucket of an S3 object store. Not for inference."""
+    """A bucket of an S3 object store, copied when a pod starts. Read-only. Not for inference."""
+    image: ImageFields | None = None
+    """The files of an OCI image, mounted read-only. Needs Kubernetes 1.35 or newer."""
     pvc: Pvc | None = None
     """A persistent volume claim: a new one, created at once, or one that exists. Only `path` and a larger size may
     change.

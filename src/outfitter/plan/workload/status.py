@@ -11,6 +11,7 @@ from outfitter.naming import group_labels, group_workload, selector_labels
 from outfitter.observe import UNSEEN, Observation, State
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
+from outfitter.plan.workload.data import data_rows, with_fetching
 from outfitter.plan.workload.ending import COMPLETED, Ending, attempt_explained, explained, restart
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
@@ -58,6 +59,7 @@ def running_status(
     if not causes and now.state is State.FAILED:
         causes = [now]
     failure = causes[0] if causes else None
+    shown = now if causes else with_fetching(now, state.pods.candidates)
     if ending is not None and ending.result:
         cause = next((item for item in causes if item is not now), None)
         return ended_status(request, explained(ending, cause, request), revision, problems)
@@ -72,10 +74,11 @@ def running_status(
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
     facts["relatedUrls"] = _links(revision.spec) or None
     facts["halted"] = request.halted
+    facts["data"] = None if phase is Phase.STOPPED else data_rows(run.pods, state.pods.candidates)
     if phase is Phase.STOPPED:
         return StatusInput(True, _stop_reason(request), _stopped(request), tuple(found), facts, (1, 1))
     ready = now.state is State.READY
-    return StatusInput(ready, Reason.RUNNING if ready else now.reason, now.message, tuple(found), facts, (1, 1))
+    return StatusInput(ready, Reason.RUNNING if ready else shown.reason, shown.message, tuple(found), facts, (1, 1))
 
 
 def _links(spec: Any) -> list[dict[str, Any]]:

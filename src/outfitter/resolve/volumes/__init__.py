@@ -1,12 +1,14 @@
 """The volumes of a workload."""
 
 from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
-from outfitter.resolve.volumes.checks import check_volumes, not_for_inference, with_nodes
+from outfitter.resolve.volumes.checks import check_volumes, mounted_images, not_for_inference, with_nodes
 from outfitter.resolve.volumes.config_map import ConfigMapVolume
 from outfitter.resolve.volumes.data import DataVolume
 from outfitter.resolve.volumes.empty_dir import EmptyDirVolume
 from outfitter.resolve.volumes.git import GitVolume
 from outfitter.resolve.volumes.host_path import HostPathVolume
+from outfitter.resolve.volumes.image import ImageVolume
+from outfitter.resolve.volumes.login import KNOWN_HOSTS, Login
 from outfitter.resolve.volumes.lookup import (
     IMPOSED,
     asset_volumes,
@@ -23,12 +25,15 @@ from outfitter.resolve.volumes.types import SOURCE_TYPES, SourceType, Volume
 
 __all__ = [
     "IMPOSED",
+    "KNOWN_HOSTS",
     "SOURCE_TYPES",
     "ConfigMapVolume",
     "DataVolume",
     "EmptyDirVolume",
     "GitVolume",
     "HostPathVolume",
+    "ImageVolume",
+    "Login",
     "NfsVolume",
     "PvcVolume",
     "S3Volume",
@@ -41,6 +46,7 @@ __all__ = [
     "check_volumes",
     "imposed_volumes",
     "inline_volumes",
+    "mounted_images",
     "not_for_inference",
     "not_imposed",
     "source_volume",

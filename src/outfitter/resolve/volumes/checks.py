@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.private import Use
 from outfitter.resolve.references import Found
+from outfitter.resolve.volumes.image import ImageVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
-from outfitter.resolve.volumes.secret import SecretVolume
 from outfitter.resolve.volumes.types import Volume
 from outfitter.snapshot import Reader
 
@@ -24,10 +23,7 @@ def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], fou
             found.problems.append(result)
         elif result is not None:
             found.keep_use(result, volume.use.field)
-        if isinstance(result, Use) and result.secret and isinstance(volume, SecretVolume):
-            checked.append(replace(volume, secret=result.secret))
-        else:
-            checked.append(volume)
+        checked.append(volume.with_use(result) if isinstance(result, Use) else volume)
         if isinstance(volume, PvcVolume):
             differing = volume.contradictions(reader, namespace, volume.use.field)
             # A DataSource reports its own notes.
@@ -38,6 +34,11 @@ def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], fou
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[Volume]) -> list[Volume]:
     """Return the volumes, with claims marked that can be mounted on one node at a time."""
     return [volume.with_nodes(reader, namespace) if isinstance(volume, PvcVolume) else volume for volume in volumes]
+
+
+def mounted_images(volumes: Iterable[Volume]) -> list[str]:
+    """Return the images that are mounted as volumes: the pod pulls them as well."""
+    return [volume.reference for volume in volumes if isinstance(volume, ImageVolume)]
 
 
 def not_for_inference(volumes: Iterable[Volume]) -> Iterator[Problem]:
