@@ -223,9 +223,14 @@ def shared_claim(cache: str) -> str:
     return fit(f"{cache}-shared")
 
 
-def shared_volume(cache_uid: str, namespace: str) -> str:
-    """Name of the PersistentVolume behind that claim, one for each namespace."""
-    return f"outfitter-{short_hash(f'{namespace}/{cache_uid}', 16)}"
+def data_source_claim(data_source: str, uid: str) -> str:
+    """Name of the claim by which another namespace mounts the volume of a DataSource: two of one name never clash."""
+    return f"{fit(data_source, LABEL_LIMIT - 9)}-{short_hash(uid)}"
+
+
+def shared_volume(owner_uid: str, namespace: str) -> str:
+    """Name of the PersistentVolume behind such a claim, one for each namespace."""
+    return f"outfitter-{short_hash(f'{namespace}/{owner_uid}', 16)}"
 
 
 SHARED_ROLE_PREFIX: Final = "artrepo-"

@@ -10,13 +10,13 @@ from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, diagnose_claim
 from outfitter.plan.compliance import compliance
+from outfitter.plan.data_volume import plan_data_volume, plan_shared_claim
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import uses
 from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.beside import data_source_item
-from outfitter.policy.capabilities import SHARED_SOURCES
 from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.problems import Problem, blocks, note, stalled, waiting, without_notes
 from outfitter.reasons import Level, Reason
@@ -27,6 +27,7 @@ from outfitter.resolve.references import label
 from outfitter.resolve.scope import is_wide, scope_problem, targets
 from outfitter.resolve.volumes import (
     ConfigMapVolume,
+    DataVolume,
     PvcVolume,
     SecretVolume,
     UnsupportedVolume,
@@ -76,6 +77,8 @@ def _with_volume(
     match volume:
         case PvcVolume():
             return _noted(_pvc(reader, asset, volume, where, facts), volume, wide=wide)
+        case DataVolume():
+            return plan_data_volume(reader, asset, volume, facts)
         case ConfigMapVolume() if wide:
             return _config_map(reader, asset, volume.config_map, where, facts)
         case _:
@@ -142,11 +145,16 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
 
 
 def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
-    name = volume.claim_name
-    facts["claimName"] = name
+    facts["claimName"] = volume.claim_name
     if volume.data_sharing and is_wide(asset, reader.settings.system_namespace):
-        problem = SHARED_SOURCES.problem("spec.pvc.dataSharing")
-        return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
+        one = _claims(reader, asset, volume, [asset.live.namespace], facts)
+        return plan_shared_claim(reader, asset, volume, one)
+    return _claims(reader, asset, volume, where, facts)
+
+
+def _claims(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
+    """Create a claim in each namespace, or check those that exist."""
+    name = volume.claim_name
     if volume.ephemeral and not volume.existing:
         del facts["claimName"]
         return Plan(StatusInput(True, Reason.VALID, "Each workload creates its own claim.", (), facts, (1, 1)))

@@ -9,6 +9,7 @@ from outfitter.naming import dns_label, fit, short_hash
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.volumes import (
     ConfigMapVolume,
+    DataVolume,
     EmptyDirVolume,
     HostPathVolume,
     NfsVolume,
@@ -33,7 +34,9 @@ def pod_patch(volume: Volume, settings: Settings) -> PodPatch | None:
             propagation = {"mountPropagation": volume.mount_propagation} if volume.mount_propagation else {}
             patch = _patch(volume, {"hostPath": {"path": volume.path}}, _read_only(volume.read_only) | propagation)
         case PvcVolume():
-            patch = _pvc(volume)
+            patch = _claim(volume, read_only=volume.read_only)
+        case DataVolume():
+            patch = _claim(volume, read_only=True)
         case ConfigMapVolume():
             source = {"configMap": {"name": volume.config_map, **_mode(volume.mode)}}
             patch = _patch(volume, source, {"subPath": volume.sub_path} if volume.sub_path else {})
@@ -76,11 +79,11 @@ def _nfs(volume: NfsVolume, settings: Settings) -> PodPatch:
     return _patch(volume, {"nfs": {"server": volume.server, "path": volume.path, **read_only}}, read_only)
 
 
-def _pvc(volume: PvcVolume) -> PodPatch:
-    read_only = _read_only(volume.read_only)
-    source = {"persistentVolumeClaim": {"claimName": volume.claim_name, **read_only}}
+def _claim(volume: PvcVolume | DataVolume, *, read_only: bool) -> PodPatch:
+    flag = _read_only(read_only)
+    source = {"persistentVolumeClaim": {"claimName": volume.claim_name, **flag}}
     if volume.block:
         name, use = _name(volume), volume.use
         devices = [{"name": name, "devicePath": use.mount_path}]
         return PodPatch(use.origin, volumes=[{"name": name, **source}], devices=devices)
-    return _patch(volume, source, read_only)
+    return _patch(volume, source, flag)
