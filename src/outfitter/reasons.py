@@ -221,8 +221,8 @@ class Reason(StrEnum):
         "ReplicationError",
         Level.STALLED,
         "A shared Credential, or the volume of a shared NimCache or DataSource, cannot be copied into a Namespace. "
-        "Another Secret, claim or volume has its name. For the shared object this is a note, because its other users are "
-        "served.",
+        "Another Secret, claim or volume has its name. For the shared object this is a note, because its other users "
+        "are served.",
         "Delete or rename that object.",
     )
     REPOSITORY_FULL = (
@@ -761,8 +761,8 @@ class Reason(StrEnum):
     SINGLE_NODE = (
         "SingleNode",
         Level.NOTE,
-        "The claim of a shared data volume has no access mode for several nodes. While a pod mounts it on one node, pods "
-        "on other nodes may not start.",
+        "The claim of a shared data volume has no access mode for several nodes. While a pod mounts it on one node, "
+        "pods on other nodes may not start.",
         "Use a claim with access mode ReadOnlyMany or ReadWriteMany.",
     )
     SIZE_KEPT = (

@@ -86,7 +86,5 @@ class DataVolume(BaseVolume):
     @staticmethod
     def unsupported(field: str) -> Problem:
         """Return the problem of a copy."""
-        text = (
-            "Outfitter shares the volume itself and makes no copy. Create a new DataSource without useOriginalVolume."
-        )
+        text = "Outfitter makes no copies of volumes. Create a new DataSource without useOriginalVolume."
         return stalled(Reason.UNSUPPORTED, text, field)

@@ -1,4 +1,4 @@
-"""Volumes that a DataSource shares: the claim by which another namespace mounts the storage of the DataSource's claim."""
+"""The claim by which another namespace mounts the volume of a DataSource."""
 
 from __future__ import annotations
 
