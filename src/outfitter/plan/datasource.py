@@ -176,6 +176,7 @@ def _claims(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str]
             "the claim if you do not need its data.",
         )
         for live in (write.live for write in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
+        if live.name == name  # not the claims of a shared volume
     ]
     return _report(reader, asset, facts, result, where)
 

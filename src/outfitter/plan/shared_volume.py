@@ -133,7 +133,7 @@ def share(
     draft = made.status
     facts = {**draft.facts, "targets": {"desired": len(where), "synced": found.synced}}
     failures = without_notes(found.problems)
-    everywhere = any(not problem.namespace for problem in failures)
+    everywhere = any(not problem.namespace for problem in (*without_notes(draft.problems), *failures))
     broken = len(where) if everywhere else len({problem.namespace for problem in failures})
     draft = replace(
         draft,
