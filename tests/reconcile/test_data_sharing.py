@@ -20,10 +20,10 @@ def shared(**pvc: Any) -> dict[str, Any]:
     return asset("DataSource", "sets", {"scope": {"type": "cluster"}, "pvc": fields}, SYSTEM)
 
 
-def provisioned(it: World, mode: str = "ReadWriteMany") -> None:
+def provisioned(it: World) -> None:
     """The claim gets a volume, as a driver would make it."""
     body = it.get("PersistentVolumeClaim", "sets", SYSTEM)
-    body["spec"] |= {"volumeName": "pv-data", "accessModes": [mode]}
+    body["spec"]["volumeName"] = "pv-data"
     it.cluster.user_replace(body)
     it.cluster.user_apply(storage())
 
@@ -79,8 +79,7 @@ async def test_of_an_existing_claim() -> None:
 async def test_a_claim_for_one_node_cannot_be_written_by_several_projects() -> None:
     it = World(shared(claimInfo={"size": "300Gi"}), user(), settings=ALLOWED)
     await it.settle()
-    provisioned(it, "ReadWriteOnce")
-    await it.settle()
+    assert it.all("PersistentVolumeClaim") == []
     status = it.status("DataSource", "sets", SYSTEM)
     assert issues(status) == ["InvalidSpec"]
     assert "readWriteMany" in status["message"]
@@ -99,6 +98,15 @@ async def test_what_cannot_be_shared_says_why(pvc: dict[str, Any], settings: dic
     it = World(shared(**pvc), namespace(OTHER), settings=settings)
     await it.settle()
     assert issues(it.status("DataSource", "sets", SYSTEM)) == [issue]
+
+
+async def test_an_existing_claim_for_one_node_cannot_be_written_by_several_projects() -> None:
+    source = shared(existingPvc=True, claimName="weights", claimInfo=None)
+    there = claim("weights", where=SYSTEM, mode="ReadWriteOnce")
+    it = World(storage(), there, source, user(), settings=ALLOWED)
+    await it.settle()
+    assert issues(it.status("DataSource", "sets", SYSTEM)) == ["InvalidSpec"]
+    assert [item["metadata"]["name"] for item in it.all("PersistentVolume")] == ["pv-data"]
 
 
 async def test_a_workload_in_the_system_namespace_mounts_the_claim_itself() -> None:

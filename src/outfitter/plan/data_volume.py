@@ -13,6 +13,7 @@ from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan
 from outfitter.problems import Problem, note, serious, stalled, waiting, without_notes
 from outfitter.reasons import Reason
+from outfitter.render.claims import access_modes
 from outfitter.resolve.scope import is_wide, usable_in
 from outfitter.resolve.volumes import DataVolume, PvcVolume
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -41,16 +42,33 @@ def plan_data_volume(reader: Reader, asset: Resource, volume: DataVolume, facts:
 
 def plan_shared_claim(reader: Reader, asset: Resource, volume: PvcVolume, plan: Plan) -> Plan:
     """Return the plan of the one claim of a shared DataSource, extended by the volumes for its users."""
-    instead = "create a new DataSource without dataSharing."
-    sharing = replace(_sharing(reader, asset, "spec.pvc.dataSharing", instead), writable=not volume.read_only)
+    sharing = _sharing_of_claim(reader, asset, volume)
     claim = reader.get("PersistentVolumeClaim", asset.live.namespace, volume.claim_name)
-    problems = [*plan.status.problems, *(_not_for_many(claim, sharing) if claim is not None else ())]
-    if volume.ephemeral:
-        text = "An ephemeral claim belongs to one workload and cannot be shared. Create a new DataSource without it."
-        problems.append(stalled(Reason.INVALID_SPEC, text, "spec.pvc.ephemeral"))
+    problems = list(plan.status.problems)
+    problems += _not_for_many(_modes(claim), sharing) if claim is not None else ()
     ready = plan.status.ready and not serious(problems)
     draft = replace(plan.status, ready=ready, problems=tuple(problems), targets=(int(ready), 1))
     return _shared(reader, asset, replace(plan, status=draft), sharing, claim, offered=True)
+
+
+def barred(reader: Reader, asset: Resource, volume: PvcVolume) -> Plan | None:
+    """Return the plan that creates no claim, if the one of a shared DataSource could not be shared."""
+    sharing = _sharing_of_claim(reader, asset, volume)
+    problems: list[Problem] = []
+    if volume.ephemeral:
+        text = "An ephemeral claim belongs to one workload and cannot be shared. Create a new DataSource without it."
+        problems.append(stalled(Reason.INVALID_SPEC, text, "spec.pvc.ephemeral"))
+    elif not volume.existing:
+        problems += _not_for_many(set(access_modes(volume.info)), sharing)
+    problem = unshareable(reader, sharing)
+    problems += [problem] if problem else []
+    facts = {"claimName": volume.claim_name, "phase": "NotReady"}
+    return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1))) if problems else None
+
+
+def _sharing_of_claim(reader: Reader, asset: Resource, volume: PvcVolume) -> Sharing:
+    instead = "create a new DataSource without dataSharing."
+    return replace(_sharing(reader, asset, "spec.pvc.dataSharing", instead), writable=not volume.read_only)
 
 
 def _sharing(reader: Reader, asset: Resource, field: str, instead: str) -> Sharing:
@@ -132,16 +150,13 @@ def _single_node(claim: CachedObject) -> Iterator[Problem]:
     yield note(Reason.SINGLE_NODE, text, _ORIGIN)
 
 
-def _not_for_many(claim: CachedObject, sharing: Sharing) -> Iterator[Problem]:
+def _not_for_many(modes: set[str], sharing: Sharing) -> Iterator[Problem]:
     """Yield the problem of a claim that several namespaces cannot mount as they should."""
     needed = frozenset({"ReadWriteMany"}) if sharing.writable else _MANY
-    if needed & _modes(claim):
+    if needed & modes:
         return
     mode = "readWriteMany" if sharing.writable else "readOnlyMany or readWriteMany"
-    text = (
-        f"PersistentVolumeClaim {claim.namespace}/{claim.name} is for one node, and several namespaces mount it. "
-        f"Create a new DataSource with access mode {mode}."
-    )
+    text = f"Several namespaces mount the claim, which is for one node. Create a new DataSource with {mode}."
     yield stalled(Reason.INVALID_SPEC, text, "spec.pvc.claimInfo.accessModes")
 
 

@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, diagnose_claim
 from outfitter.plan.compliance import compliance
-from outfitter.plan.data_volume import plan_data_volume, plan_shared_claim
+from outfitter.plan.data_volume import barred, plan_data_volume, plan_shared_claim
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import uses
@@ -147,6 +147,8 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
 def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
     facts["claimName"] = volume.claim_name
     if volume.data_sharing and is_wide(asset, reader.settings.system_namespace):
+        if (refused := barred(reader, asset, volume)) is not None:
+            return replace(refused, status=replace(refused.status, facts={**facts, **refused.status.facts}))
         one = _claims(reader, asset, volume, [asset.live.namespace], facts)
         return plan_shared_claim(reader, asset, volume, one)
     return _claims(reader, asset, volume, where, facts)
