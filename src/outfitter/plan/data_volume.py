@@ -8,6 +8,7 @@ from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.naming import data_source_claim
+from outfitter.observe import State, diagnose_claim
 from outfitter.plan.shared_volume import Sharing, share, source_of, unshareable
 from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan
@@ -34,9 +35,11 @@ def plan_data_volume(reader: Reader, asset: Resource, volume: DataVolume, facts:
     problems = [] if volume.original else [DataVolume.unsupported("spec.dataVolume.useOriginalVolume")]
     problems += _origin_problems(reader, asset, volume.claim_name, claim)
     problems += _single_node(claim) if claim is not None and offered else ()
-    ready = not serious(problems)
+    seen = diagnose_claim(reader, claim) if claim is not None else None
+    ready = seen is not None and seen.state is State.READY and not serious(problems)
+    reason, message = (Reason.BOUND, "") if ready or seen is None else (seen.reason, seen.message)
     facts["claimName"] = volume.claim_name
-    draft = StatusInput(ready, Reason.BOUND, "", tuple(problems), facts, (int(ready), 1))
+    draft = StatusInput(ready, reason, message, tuple(problems), facts, (int(not serious(problems)), 1))
     return _shared(reader, asset, Plan(draft), sharing, claim, offered=offered)
 
 
@@ -104,9 +107,9 @@ def _phase(asset: Resource, claim: CachedObject | None, problems: Iterable[Probl
     found = [problem for problem in without_notes(problems) if problem.namespace in ("", asset.live.namespace)]
     if any(problem.reason is not Reason.PENDING for problem in found):
         return "NotReady"
-    if not found and ready:
-        return "Ready"
-    return "Unknown" if claim is not None and _is_bound(claim) else "Creating"
+    if claim is None or not _is_bound(claim):
+        return "Creating"
+    return "Ready" if ready and not found else "Unknown"
 
 
 def _volume_name(asset: Resource, claim: CachedObject | None) -> str | None:
