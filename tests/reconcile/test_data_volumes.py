@@ -335,6 +335,27 @@ async def test_a_deleted_data_volume_takes_its_volumes_along_and_nothing_else() 
     assert "pv-data" in volumes(it)
 
 
+async def test_labels_of_the_user_are_on_the_claims() -> None:
+    """Where an admission policy may demand them."""
+    body = data_volume()
+    body["spec"]["labels"] = [{"name": "example.com/cost", "value": "a"}]
+    it = world(body, user())
+    await it.settle()
+    assert it.get("PersistentVolumeClaim", place(it, OTHER)[0], OTHER)["metadata"]["labels"]["example.com/cost"] == "a"
+    body["spec"]["dataVolume"].pop("sharedScopes")
+    alone = world(body)
+    await alone.settle()
+    assert issues(alone.status("DataSource", "sets")) == ["NotEnforced"]
+
+
+async def test_an_inference_does_not_roll_over_a_claim_of_one_node() -> None:
+    spec = {"image": "registry.example.com/box:1", "assets": {"dataSources": [{"name": "sets"}]}}
+    served = asset("Inference", "chat", {**spec, "servingPort": {"container": 8000}}, TEAM)
+    it = World(storage(), claim(mode="ReadWriteOnce"), data_volume([]), served, settings=ALLOWED)
+    await it.settle()
+    assert it.get("Deployment", "chat")["spec"]["strategy"]["type"] == "Recreate"
+
+
 async def test_users_of_other_projects_are_only_named() -> None:
     """The project that shares does not learn who works in the others, or how."""
     it = world(data_volume(), user(), user(TEAM))

@@ -15,6 +15,7 @@ from outfitter.plan.writes import Plan
 from outfitter.problems import Problem, note, serious, stalled, waiting, without_notes
 from outfitter.reasons import Reason
 from outfitter.render.claims import access_modes
+from outfitter.render.placement import user_labels
 from outfitter.resolve.scope import is_wide, usable_in
 from outfitter.resolve.volumes import DataVolume, PvcVolume
 from outfitter.snapshot import CachedObject, Reader, Resource
@@ -26,9 +27,7 @@ _ORIGIN = "spec.dataVolume.originPvcName"
 
 def plan_data_volume(reader: Reader, asset: Resource, volume: DataVolume, facts: dict[str, Any]) -> Plan:
     """Plan a data volume: check its origin, and mount it in the namespaces of its users."""
-    assert isinstance(asset.model, DataSource)
-    assert asset.model.spec.data_volume is not None
-    offered = bool(asset.model.spec.data_volume.shared_scopes) or is_wide(asset, reader.settings.system_namespace)
+    offered = is_offered(reader, asset)
     instead = "remove the field to use the volume in its own project only."
     sharing = _sharing(reader, asset, "spec.dataVolume.sharedScopes", instead)
     claim = reader.get("PersistentVolumeClaim", asset.live.namespace, volume.claim_name)
@@ -41,6 +40,13 @@ def plan_data_volume(reader: Reader, asset: Resource, volume: DataVolume, facts:
     facts["claimName"] = volume.claim_name
     draft = StatusInput(ready, reason, message, tuple(problems), facts, (int(not serious(problems)), 1))
     return _shared(reader, asset, Plan(draft), sharing, claim, offered=offered)
+
+
+def is_offered(reader: Reader, asset: Resource) -> bool:
+    """Return whether a data volume is for other namespaces too."""
+    assert isinstance(asset.model, DataSource)
+    volume = asset.model.spec.data_volume
+    return bool(volume and volume.shared_scopes) or is_wide(asset, reader.settings.system_namespace)
 
 
 def plan_shared_claim(reader: Reader, asset: Resource, volume: PvcVolume, plan: Plan) -> Plan:
@@ -75,8 +81,14 @@ def _sharing_of_claim(reader: Reader, asset: Resource, volume: PvcVolume) -> Sha
 
 
 def _sharing(reader: Reader, asset: Resource, field: str, instead: str) -> Sharing:
-    claim = data_source_claim(asset.live.name, asset.live.uid)
-    return Sharing(claim, field, instead, lambda namespace: usable_in(reader, asset, namespace))
+    assert isinstance(asset.model, DataSource)
+    return Sharing(
+        data_source_claim(asset.live.name, asset.live.uid),
+        field,
+        instead,
+        lambda namespace: usable_in(reader, asset, namespace),
+        labels=user_labels(asset.model.spec.labels, reader.settings)[0],
+    )
 
 
 def _shared(
@@ -86,13 +98,13 @@ def _shared(
 
     A volume that is not offered any more is still mounted by the pods that run.
     """
-    barred = unshareable(reader, sharing)
-    if barred is None:
+    refusal = unshareable(reader, sharing)
+    if refusal is None:
         usable = offered and claim is not None and not serious(plan.status.problems)
         plan = share(reader, asset, plan, sharing, source_of(reader, claim, sharing) if usable and claim else None)
     elif offered:
         status = plan.status
-        plan = replace(plan, status=replace(status, ready=False, problems=(*status.problems, barred), targets=(0, 1)))
+        plan = replace(plan, status=replace(status, ready=False, problems=(*status.problems, refusal), targets=(0, 1)))
     status = plan.status
     facts = {
         "phase": _phase(asset, claim, status.problems, ready=status.ready),

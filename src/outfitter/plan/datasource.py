@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, diagnose_claim
 from outfitter.plan.compliance import compliance
-from outfitter.plan.data_volume import barred, plan_data_volume, plan_shared_claim
+from outfitter.plan.data_volume import barred, is_offered, plan_data_volume, plan_shared_claim
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import uses
@@ -64,6 +64,7 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
     where, wide = targets(reader, asset), is_wide(asset, reader.settings.system_namespace)
     plan = _with_volume(reader, asset, volume, where, facts, wide=wide)
     creates = (isinstance(volume, PvcVolume) and not volume.ephemeral) or (isinstance(volume, ConfigMapVolume) and wide)
+    creates = creates or (isinstance(volume, DataVolume) and is_offered(reader, asset))
     if creates or not asset.body["spec"].get("labels"):
         return plan
     text = "Outfitter creates no object for this DataSource itself. The field has no effect."

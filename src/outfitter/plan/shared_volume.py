@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outfitter.api.quantities import parse_quantity
@@ -31,6 +32,8 @@ class Sharing:
     instead: str
     reaches: Callable[[str], bool]
     writable: bool = False
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Labels of the user for the claims."""
 
 
 def unshareable(reader: Reader, sharing: Sharing) -> Problem | None:
@@ -109,9 +112,9 @@ def users_elsewhere(reader: Reader, resource: Resource, sharing: Sharing) -> lis
 
 @dataclass
 class _Shares:
-    made: list[Write] = field(default_factory=list)
-    left: list[Write] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    made: list[Write] = dataclasses.field(default_factory=list)
+    left: list[Write] = dataclasses.field(default_factory=list)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
     synced: int = 0
 
 
@@ -188,6 +191,7 @@ def _keep(
     held = reader.get("PersistentVolumeClaim", namespace, sharing.claim)
     size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
     wanted, volume = pair(resource.live, source, sharing.claim, namespace, size, writable=sharing.writable)
+    wanted["metadata"]["labels"] = {**sharing.labels, **wanted["metadata"]["labels"]}
     result = diff(reader, resource, [wanted])
     found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
     if serious(result.problems):

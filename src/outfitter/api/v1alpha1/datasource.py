@@ -163,13 +163,18 @@ class DataSourceSpec(AssetSpec):
             exactly=True,
         ),
         Rule(
-            "!has(self.labels) || has(self.configMapVolume) || "
-            "(has(self.pvc) && (!has(self.pvc.existingPvc) || !self.pvc.existingPvc))",
+            "!has(self.labels) || has(self.configMapVolume) || has(self.dataVolume) || (has(self.pvc) && "
+            "(!has(self.pvc.existingPvc) || !self.pvc.existingPvc || "
+            "(has(self.pvc.dataSharing) && self.pvc.dataSharing)))",
             "Outfitter creates no object for this source, so labels have no effect. Remove labels.",
             lambda spec: (
                 "labels" not in spec
                 or "configMapVolume" in spec
-                or ("pvc" in spec and spec["pvc"].get("existingPvc") is not True)
+                or "dataVolume" in spec
+                or (
+                    "pvc" in spec
+                    and (spec["pvc"].get("existingPvc") is not True or spec["pvc"].get("dataSharing") is True)
+                )
             ),
             field="labels",
             reason="FieldValueForbidden",

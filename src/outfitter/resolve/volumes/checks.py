@@ -50,7 +50,10 @@ def _placed(reader: Reader, namespace: str, volume: Volume, found: Found) -> Vol
 
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[Volume]) -> list[Volume]:
     """Return the volumes, with claims marked that can be mounted on one node at a time."""
-    return [volume.with_nodes(reader, namespace) if isinstance(volume, PvcVolume) else volume for volume in volumes]
+    return [
+        volume.with_nodes(reader, namespace) if isinstance(volume, PvcVolume | DataVolume) else volume
+        for volume in volumes
+    ]
 
 
 def not_for_inference(volumes: Iterable[Volume]) -> Iterator[Problem]:

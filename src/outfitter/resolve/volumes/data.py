@@ -22,12 +22,14 @@ class DataVolume(BaseVolume):
 
     `claim_name` is the claim in the workload's namespace: the origin, or a claim of the same storage. `id` names the
     DataSource of an inline volume. `original`: the storage itself is mounted, not a copy. `block`: a raw device.
+    `single_node`: one node at a time can mount it, so that a pod cannot start before the previous one is gone.
     """
 
     claim_name: str
     id: str = ""
     original: bool = True
     block: bool = False
+    single_node: bool = False
 
     @staticmethod
     def create(source: datasource.DataVolume | storage.DataVolume, use: VolumeUse) -> DataVolume:
@@ -63,6 +65,12 @@ class DataVolume(BaseVolume):
         claim = reader.get("PersistentVolumeClaim", namespace, name)
         mode = (claim.body.get("spec") or {}).get("volumeMode") if claim else None
         return replace(self, claim_name=name, block=mode == "Block")
+
+    def with_nodes(self, reader: Reader, namespace: str) -> DataVolume:
+        """Return the volume with `single_node` set from its claim."""
+        claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name)
+        modes = set((claim.body.get("spec") or {}).get("accessModes") or ()) if claim is not None else set()
+        return replace(self, single_node=bool(modes) and not modes & {"ReadWriteMany", "ReadOnlyMany"})
 
     def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up the claim in the workload's namespace."""
