@@ -223,9 +223,14 @@ def shared_claim(cache: str) -> str:
     return fit(f"{cache}-shared")
 
 
-def data_source_claim(data_source: str, uid: str) -> str:
+READ_ONLY_CLAIM: Final = "outfitter-ro-"
+"""Beginning of the name of a claim that pods may only mount read-only, which an admission policy sees to."""
+
+
+def data_source_claim(data_source: str, uid: str, *, read_only: bool) -> str:
     """Name of the claim by which another namespace mounts the volume of a DataSource: two of one name never clash."""
-    return f"{fit(data_source, LABEL_LIMIT - 9)}-{short_hash(uid)}"
+    prefix = READ_ONLY_CLAIM if read_only else ""
+    return f"{prefix}{fit(data_source, LABEL_LIMIT - 9 - len(prefix))}-{short_hash(uid)}"
 
 
 def shared_volume(owner_uid: str, namespace: str) -> str:

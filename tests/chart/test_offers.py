@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from outfitter.naming import READ_ONLY_CLAIM
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.connection import MERGE_PATCH, Connection
 
@@ -80,9 +81,9 @@ def rights() -> Iterator[Manifest]:
 def judged(tmp_path_factory: pytest.TempPathFactory, install: list[Manifest]) -> Iterator[Sandbox]:
     """Both policies, in force."""
     with Sandbox.up(root=tmp_path_factory.mktemp("offers")) as sandbox:
-        named = ("outfitter-offers", "outfitter-origins")
+        named = ("outfitter-offers", "outfitter-origins", "outfitter-readers")
         policies = [item for item in install if item["metadata"]["name"] in named]
-        assert len(policies) == 4
+        assert len(policies) == 6
         crds = [item for item in install if item["kind"] == "CustomResourceDefinition"]
         apply(sandbox, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}})
         for manifest in (*crds, *rights(), claim()):
@@ -216,3 +217,32 @@ def test_the_operator_deletes_what_it_made(judged: Sandbox, used: Callable[[int,
     eventually(lambda: deletes(judged, "data"), bool)
     eventually(lambda: deletes(judged, "data", account), lambda seen: seen == "")
     used(0, source(TEAM_B))
+
+
+READER: Final = {"persistentVolumeClaim": {"claimName": f"{READ_ONLY_CLAIM}sets-1"}}
+
+
+@pytest.mark.parametrize(
+    ("volumes", "refused"),
+    [
+        ([{"persistentVolumeClaim": {"claimName": "data"}}, {"emptyDir": {}}], False),
+        ([READER], True),
+        ([{"persistentVolumeClaim": {**READER["persistentVolumeClaim"], "readOnly": False}}], True),
+        ([{"persistentVolumeClaim": {**READER["persistentVolumeClaim"], "readOnly": True}}, {"emptyDir": {}}], False),
+        ([{"persistentVolumeClaim": {**READER["persistentVolumeClaim"], "readOnly": True}}, READER], True),
+        (None, False),
+    ],
+)
+def test_every_pod_mounts_the_volume_of_another_project_read_only(
+    judged: Sandbox, volumes: list[dict[str, Any]] | None, refused: bool
+) -> None:
+    """Also those of controllers, and of the administrator."""
+    spec: dict[str, Any] = {"containers": [{"name": "main", "image": "i"}], "automountServiceAccountToken": False}
+    if volumes is not None:
+        spec["volumes"] = [{"name": f"v{number}", **volume} for number, volume in enumerate(volumes)]
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "own", "namespace": TEAM}, "spec": spec}
+    eventually(lambda: judged.connection().answer("GET", f"/api/v1/namespaces/{TEAM}/serviceaccounts/default")[0],
+               lambda code: code == 200)  # fmt: skip
+    place = f"/api/v1/namespaces/{TEAM}/pods?dryRun=All"
+    answer = said(judged.connection().answer("POST", place, body))
+    assert ("Set readOnly: true" in answer) if refused else answer == ""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integration.harness.client import ready
+from outfitter.errors import Forbidden
 from outfitter.naming import data_source_claim
 
 from .conftest import SYSTEM, Stage
@@ -42,8 +43,8 @@ def claim(team: Team, volume: str) -> None:
     team.native("PersistentVolumeClaim", "data", spec=spec)
 
 
-def pod(name: str) -> dict[str, Any]:
-    """A pod that a user makes, which mounts a claim without asking for read-only."""
+def pod(name: str, **options: Any) -> dict[str, Any]:
+    """A pod that a user makes, which mounts a claim."""
     container = {
         "name": "main", "image": WEB, "imagePullPolicy": "IfNotPresent",
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -52,7 +53,7 @@ def pod(name: str) -> dict[str, Any]:
     return {
         "containers": [container], "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
-        "volumes": [{"name": "sets", "persistentVolumeClaim": {"claimName": name}}],
+        "volumes": [{"name": "sets", "persistentVolumeClaim": {"claimName": name, **options}}],
     }  # fmt: skip
 
 
@@ -73,8 +74,10 @@ def test_another_project_reads_the_same_files_and_writes_none(teams: Callable[..
     refused = reader.run("box-0", "write", "/sets/mine", "x")
     assert refused.code != 0
     assert "read-only file system" in refused.err.lower()
-    name = data_source_claim("sets", source["metadata"]["uid"])
-    reader.native("Pod", "own", spec=pod(name))
+    name = data_source_claim("sets", source["metadata"]["uid"], read_only=True)
+    with pytest.raises(Forbidden, match="Set readOnly: true"):
+        reader.native("Pod", "own", spec=pod(name))
+    reader.native("Pod", "own", spec=pod(name, readOnly=True))
     reader.wait("Pod", "own", running)
     assert reader.output("own", "cat", "/sets/note") == "from the owner"
     assert "read-only file system" in reader.run("own", "write", "/sets/mine", "x").err.lower()

@@ -48,7 +48,8 @@ def elsewhere(stack: Stack, source: Object, space: Space) -> tuple[str, Object |
     """The claim in another namespace, and its volume."""
     uid = source["metadata"]["uid"]
     volume = stack.api.get("PersistentVolume", "", shared_volume(uid, space.name))
-    return data_source_claim(source["metadata"]["name"], uid), volume
+    read_only = "dataVolume" in source["spec"]
+    return data_source_claim(source["metadata"]["name"], uid, read_only=read_only), volume
 
 
 def phase(name: str) -> Callable[[Object], bool]:

@@ -36,9 +36,9 @@ async def sharing(*more: dict[str, Any], **pvc: Any) -> World:
     return it
 
 
-def names(it: World, where: str) -> tuple[str, str]:
+def names(it: World, where: str, *, read_only: bool = False) -> tuple[str, str]:
     uid = it.get("DataSource", "sets", SYSTEM)["metadata"]["uid"]
-    return data_source_claim("sets", uid), shared_volume(uid, where)
+    return data_source_claim("sets", uid, read_only=read_only), shared_volume(uid, where)
 
 
 async def test_one_claim_is_created_and_every_user_writes_into_it() -> None:
@@ -62,7 +62,7 @@ async def test_one_claim_is_created_and_every_user_writes_into_it() -> None:
 
 async def test_read_only_if_the_source_says_so() -> None:
     it = await sharing(readOnly=True)
-    name, volume = names(it, OTHER)
+    name, volume = names(it, OTHER, read_only=True)
     assert it.get("PersistentVolume", volume, "")["spec"]["csi"]["readOnly"] is True
     assert mounts(it, OTHER) == {"claimName": name, "readOnly": True, "path": "/sets", "mountReadOnly": True}
 

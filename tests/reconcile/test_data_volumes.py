@@ -52,7 +52,7 @@ def world(*more: dict[str, Any], settings: dict[str, Any] = ALLOWED, **options: 
 def place(it: World, where: str, name: str = "sets") -> tuple[str, str]:
     """The claim and the volume of another namespace."""
     uid = it.get("DataSource", name)["metadata"]["uid"]
-    return data_source_claim(name, uid), shared_volume(uid, where)
+    return data_source_claim(name, uid, read_only=True), shared_volume(uid, where)
 
 
 def mounts(it: World, where: str, name: str = "box") -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from outfitter.api.v1alpha1.datasource import DataSource
-from outfitter.naming import data_source_claim
 from outfitter.observe import State, diagnose_claim
 from outfitter.plan.shared_volume import Sharing, share, source_of, unshareable
 from outfitter.plan.workload.causes import claim_problem
@@ -17,7 +16,7 @@ from outfitter.reasons import Reason
 from outfitter.render.claims import access_modes
 from outfitter.render.placement import user_labels
 from outfitter.resolve.scope import is_wide, usable_in
-from outfitter.resolve.volumes import DataVolume, PvcVolume
+from outfitter.resolve.volumes import DataVolume, PvcVolume, shared_claim
 from outfitter.snapshot import CachedObject, Reader, Resource
 from outfitter.status import StatusInput
 
@@ -83,7 +82,7 @@ def _sharing_of_claim(reader: Reader, asset: Resource, volume: PvcVolume) -> Sha
 def _sharing(reader: Reader, asset: Resource, field: str, instead: str) -> Sharing:
     assert isinstance(asset.model, DataSource)
     return Sharing(
-        data_source_claim(asset.live.name, asset.live.uid),
+        shared_claim(asset),
         field,
         instead,
         lambda namespace: usable_in(reader, asset, namespace),

@@ -1,4 +1,4 @@
-"""The policies `offers` and `origins`: who shares a data volume with other projects, and what keeps its claim.
+"""The policies about data volumes: who shares one (`offers`), what keeps its claim (`origins`), who reads (`readers`).
 
 To mount a claim of the own namespace, `create` on pods is enough, which `requester` asks for. To share it needs more.
 """
@@ -11,7 +11,7 @@ from outfitter.api.v1alpha1 import API_VERSION, GROUP
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, user_or_tool
 from outfitter.codegen.admission.presence import has_values
 from outfitter.codegen.admission.share import CLUSTERS, VERB
-from outfitter.naming import ANNOTATION_FORCE_DELETE
+from outfitter.naming import ANNOTATION_FORCE_DELETE, READ_ONLY_CLAIM
 
 PROJECTS: Final = "projects"
 """A virtual resource, like departments and clusters."""
@@ -100,6 +100,34 @@ def origins_spec() -> dict[str, Any]:
                 "DataSource ' + params.metadata.name + ', which is in use. Change or delete its users first, or set "
                 f"annotation {ANNOTATION_FORCE_DELETE}=true on the claim.'",
                 "message": "it holds the data of a DataSource that is in use",
+            }
+        ],
+    }
+
+
+def readers_spec() -> dict[str, Any]:
+    """Return the spec of the policy `readers`, for all pods: who reads a shared volume does not write it.
+
+    An access mode does not keep a container from writing. The kubelet makes its mount read-only if the pod asks for it.
+    """
+    claim = "v.persistentVolumeClaim"
+    named = f"has({claim}) && {claim}.claimName.startsWith('{READ_ONLY_CLAIM}')"
+    volumes = "(has(object.spec.volumes) ? object.spec.volumes : [])"
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": [
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+            ]
+        },
+        "matchConditions": [{"name": "reads-a-shared-volume", "expression": f"{volumes}.exists(v, {named})"}],
+        "validations": [
+            {
+                "expression": f"{volumes}.all(v, !({named}) || (has({claim}.readOnly) && {claim}.readOnly))",
+                "reason": "Forbidden",
+                "messageExpression": f"'A claim whose name begins with {READ_ONLY_CLAIM} is a data volume of another "
+                "project. Set readOnly: true on persistentVolumeClaim in the volumes of the pod.'",
+                "message": "it mounts a data volume of another project without readOnly: true",
             }
         ],
     }

@@ -26,6 +26,7 @@ POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "effective": effective_policies.policy_spec,
     "offers": offers.policy_spec,
     "origins": offers.origins_spec,
+    "readers": offers.readers_spec,
 }
 """NAME of `admission.NAME.enabled` in the values -> spec of the policy. Clusters hold policies of these names."""
 

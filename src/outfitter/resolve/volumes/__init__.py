@@ -19,6 +19,7 @@ from outfitter.resolve.volumes.nfs import NfsVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.s3 import S3Volume
 from outfitter.resolve.volumes.secret import SecretVolume
+from outfitter.resolve.volumes.shared import shared_claim
 from outfitter.resolve.volumes.types import SOURCE_TYPES, SourceType, Volume
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "inline_volumes",
     "not_for_inference",
     "not_imposed",
+    "shared_claim",
     "source_volume",
     "with_nodes",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from outfitter.api.v1alpha1.datasource import DataSourceSpec
 from outfitter.naming import data_source_claim
 from outfitter.problems import Problem, under_way, waiting
 from outfitter.reasons import Reason
@@ -13,9 +14,17 @@ from outfitter.resolve.references import other_object
 from outfitter.snapshot import Reader, Resource
 
 
+def shared_claim(asset: Resource) -> str:
+    """Return the name of the claim by which other namespaces mount the volume of a DataSource."""
+    spec = asset.model.spec
+    assert isinstance(spec, DataSourceSpec)
+    read_only = spec.data_volume is not None or (spec.pvc is not None and spec.pvc.read_only)
+    return data_source_claim(asset.live.name, asset.live.uid, read_only=read_only)
+
+
 def claim_elsewhere(asset: Resource, namespace: str) -> str:
     """Return the name of the claim in a namespace that shares the volume of a DataSource; "" in its own one."""
-    return "" if asset.live.namespace == namespace else data_source_claim(asset.live.name, asset.live.uid)
+    return "" if asset.live.namespace == namespace else shared_claim(asset)
 
 
 def shared_claim_problem(reader: Reader, asset: Resource, namespace: str, field: str) -> Problem | None:
