@@ -356,6 +356,17 @@ async def test_an_inference_does_not_roll_over_a_claim_of_one_node() -> None:
     assert it.get("Deployment", "chat")["spec"]["strategy"]["type"] == "Recreate"
 
 
+async def test_a_finalizer_of_another_tool_shows_the_phase_deleting() -> None:
+    it = world(data_volume())
+    await it.settle()
+    held = it.get("DataSource", "sets")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    it.cluster.user_replace(held)
+    it.cluster.user_delete("DataSource", TEAM, "sets")
+    await it.settle()
+    assert it.status("DataSource", "sets")["phase"] == "Deleting"
+
+
 async def test_users_of_other_projects_are_only_named() -> None:
     """The project that shares does not learn who works in the others, or how."""
     it = world(data_volume(), user(), user(TEAM))

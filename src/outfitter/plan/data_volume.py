@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from outfitter.api.v1alpha1.datasource import DataSource
+from outfitter.api.v1alpha1.datasource import DataPhase, DataSource
 from outfitter.observe import State, diagnose_claim
 from outfitter.plan.shared_volume import Sharing, share, source_of, unshareable
 from outfitter.plan.workload.causes import claim_problem
@@ -70,7 +70,7 @@ def barred(reader: Reader, asset: Resource, volume: PvcVolume) -> Plan | None:
         problems += _not_for_many(set(access_modes(volume.info)), sharing)
     problem = unshareable(reader, sharing)
     problems += [problem] if problem else []
-    facts = {"claimName": volume.claim_name, "phase": "NotReady"}
+    facts = {"claimName": volume.claim_name, "phase": DataPhase.NOT_READY.value}
     return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1))) if problems else None
 
 
@@ -117,10 +117,10 @@ def _phase(asset: Resource, claim: CachedObject | None, problems: Iterable[Probl
     """Return the phase of a volume; what is wrong in another namespace does not change it."""
     found = [problem for problem in without_notes(problems) if problem.namespace in ("", asset.live.namespace)]
     if any(problem.reason is not Reason.PENDING for problem in found):
-        return "NotReady"
+        return DataPhase.NOT_READY.value
     if claim is None or not _is_bound(claim):
-        return "Creating"
-    return "Ready" if ready and not found else "Unknown"
+        return DataPhase.CREATING.value
+    return (DataPhase.READY if ready and not found else DataPhase.UNKNOWN).value
 
 
 def _volume_name(asset: Resource, claim: CachedObject | None) -> str | None:

@@ -1,5 +1,6 @@
 """DataSource: data that workloads mount. Exactly one of eight volume types."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -28,8 +29,17 @@ from outfitter.api.v1alpha1.volumes import (
 )
 
 SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
-DataPhase = Literal["Ready", "NotReady", "Creating", "Deleting", "Unknown"]
 NEW_SOURCE = "Create a new DataSource."
+
+
+class DataPhase(StrEnum):
+    """State of a volume that namespaces share."""
+
+    READY = "Ready"
+    NOT_READY = "NotReady"
+    CREATING = "Creating"
+    DELETING = "Deleting"
+    UNKNOWN = "Unknown"
 
 
 class Git(GitFields):
@@ -230,9 +240,7 @@ class DataSourceStatus(ComplianceStatus):
     in the namespace of this object.
     """
     phase: DataPhase | None = None
-    """State of a volume that namespaces share: Ready; NotReady with the reason in `message`; Creating while its claim
-    is not bound; Deleting; or Unknown where its PersistentVolume is not known.
-    """
+    """State of a data volume, or of a pvc with dataSharing."""
     volume_name: StatusName | None = None
     """PersistentVolume with the data of a volume that namespaces share. It stays here when the claim is deleted."""
     shared_claim_name: StatusName | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from outfitter.api.v1alpha1.datasource import DataSourceSpec
+from outfitter.api.v1alpha1.datasource import DataPhase, DataSourceSpec
 from outfitter.naming import data_source_claim
 from outfitter.problems import Problem, under_way, waiting
 from outfitter.reasons import Reason
@@ -34,7 +34,7 @@ def shared_claim_problem(reader: Reader, asset: Resource, namespace: str, field:
     if claim is not None and claim.owner != asset.live.uid:
         return waiting(Reason.NOT_CREATED, other_object(claim, asset), field)
     there = claim is not None and not claim.deleting and (claim.body.get("status") or {}).get("phase") == "Bound"
-    if there and status.get("phase", "Ready") == "Ready":
+    if there and status.get("phase", DataPhase.READY) == DataPhase.READY:
         return None
     text = f"The volume of {asset.key} is not available in namespace {namespace} yet."
     if not _troubled(status, namespace, asset.live.namespace):
