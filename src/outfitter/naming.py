@@ -229,9 +229,19 @@ def shared_claim(cache: str) -> str:
     return fit(f"{cache}-shared")
 
 
-def shared_volume(cache_uid: str, namespace: str) -> str:
-    """Name of the PersistentVolume behind that claim, one for each namespace."""
-    return f"outfitter-{short_hash(f'{namespace}/{cache_uid}', 16)}"
+READ_ONLY_CLAIM: Final = "outfitter-ro-"
+"""Beginning of the name of a claim that pods may only mount read-only, which an admission policy sees to."""
+
+
+def data_source_claim(data_source: str, uid: str, *, read_only: bool) -> str:
+    """Name of the claim by which another namespace mounts the volume of a DataSource: two of one name never clash."""
+    prefix = READ_ONLY_CLAIM if read_only else ""
+    return f"{prefix}{fit(data_source, LABEL_LIMIT - 9 - len(prefix))}-{short_hash(uid)}"
+
+
+def shared_volume(owner_uid: str, namespace: str) -> str:
+    """Name of the PersistentVolume behind such a claim, one for each namespace."""
+    return f"outfitter-{short_hash(f'{namespace}/{owner_uid}', 16)}"
 
 
 SHARED_ROLE_PREFIX: Final = "artrepo-"

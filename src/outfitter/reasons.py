@@ -120,8 +120,9 @@ class Reason(StrEnum):
     LOST_PHASE = (
         "LostPhase",
         Level.STALLED,
-        "The PersistentVolume of a claim no longer exists.",
-        "Restore the volume, or delete the claim so that a new, empty one is created.",
+        "The PersistentVolume of a claim no longer exists, or the claim of a data volume is deleted.",
+        "Restore the volume, or delete the claim so that a new, empty one is created. Create the claim of a data "
+        "volume again for its PersistentVolume.",
     )
     LIMIT_RANGE_VIOLATION = (
         "LimitRangeViolation",
@@ -219,9 +220,9 @@ class Reason(StrEnum):
     REPLICATION_ERROR = (
         "ReplicationError",
         Level.STALLED,
-        "A shared Credential, or the volume of a shared NimCache, cannot be copied into a Namespace. Another "
-        "Secret, claim or volume has its name. For the shared object this is a note, because its other users are "
-        "served.",
+        "A shared Credential, or the volume of a shared NimCache or DataSource, cannot be copied into a Namespace. "
+        "Another Secret, claim or volume has its name. For the shared object this is a note, because its other users "
+        "are served.",
         "Delete or rename that object.",
     )
     REPOSITORY_FULL = (
@@ -257,8 +258,8 @@ class Reason(StrEnum):
     UNSUPPORTED = (
         "Unsupported",
         Level.STALLED,
-        "The field is valid, but this version or this installation does not support it. `sharing: staticPV` needs a "
-        "permitted driver, and `sharedRoles` needs a setting.",
+        "The field is valid, but this version or this installation does not support it. `sharing: staticPV`, "
+        "`dataSharing` and `sharedScopes` need a permitted driver, and `sharedRoles` needs a setting.",
         "Remove the field. An administrator can add the driver to `settings.staticPvDrivers`, or set "
         "[`settings.sharedRoles`](security.md#sharing-artifacts).",
     )
@@ -822,11 +823,25 @@ class Reason(StrEnum):
         "of the Namespace, so a key that is added later changes nothing.",
         "Name one: set the variable `NGC_API_KEY` with source `credential`.",
     )
+    SINGLE_NODE = (
+        "SingleNode",
+        Level.NOTE,
+        "The claim of a shared data volume has no access mode for several nodes. While a pod mounts it on one node, "
+        "pods on other nodes may not start.",
+        "Use a claim with access mode ReadOnlyMany or ReadWriteMany.",
+    )
     SIZE_KEPT = (
         "SizeKept",
         Level.NOTE,
         "A size was reduced, but the volume of the claim already has its former size. A volume cannot shrink.",
         "Set the size that the message names, or create another claim and copy the data.",
+    )
+    VOLUME_IN_USE = (
+        "VolumeInUse",
+        Level.NOTE,
+        "Pods of a Namespace mount a shared volume that it may not use any more, or that has moved. Outfitter deletes "
+        "or replaces its claim there when no pod mounts it.",
+        "Suspend the workloads that the message is about.",
     )
     RESERVED = (
         "Reserved",

@@ -167,8 +167,9 @@ class Settings(BaseSettings):
     nim_download_seconds: int = Field(default=21600, ge=60)
     """Longest time in seconds of one attempt to download a model."""
     static_pv_drivers: str = ""
-    """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, read-only, as a
-    NimCache with `sharing: staticPV` asks for. Empty: none, and the operator needs no right on PersistentVolumes.
+    """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, as NimCaches with
+    `sharing: staticPV`, shared data volumes and `dataSharing` ask for. Empty: none, and the operator needs no right on
+    PersistentVolumes.
     """
     shared_roles: bool = False
     """Whether `sharedRoles` of an ArtifactRepository are honoured, as Roles and RoleBindings. The operator must then

@@ -17,6 +17,7 @@ from outfitter.render.volumes import pod_patch
 from outfitter.resolve.volumes import (
     SOURCE_TYPES,
     ConfigMapVolume,
+    DataVolume,
     GitVolume,
     PvcVolume,
     S3Volume,
@@ -143,7 +144,7 @@ async def test_every_data_source_has_a_plan(name: str) -> None:
     status = world.status("DataSource", "models")
     assert status["type"] == name
     [(source_type, volume)] = of_data_source({name: SOURCES[name]})
-    missing = ["NotCreated"] if isinstance(volume, ConfigMapVolume | SecretVolume) else []
+    missing = ["NotCreated"] if isinstance(volume, ConfigMapVolume | SecretVolume | DataVolume) else []
     assert issues(status) == (["Unsupported"] if isinstance(volume, UnsupportedVolume) else missing), source_type
 
 

@@ -9,6 +9,7 @@ from outfitter.naming import dns_label, fit, short_hash
 from outfitter.render.pod import PodPatch
 from outfitter.resolve.volumes import (
     ConfigMapVolume,
+    DataVolume,
     EmptyDirVolume,
     GitVolume,
     HostPathVolume,
@@ -17,7 +18,6 @@ from outfitter.resolve.volumes import (
     PvcVolume,
     S3Volume,
     SecretVolume,
-    UnsupportedVolume,
     Volume,
 )
 from outfitter.settings import Settings
@@ -26,9 +26,9 @@ CSI_NFS = "nfs.csi.k8s.io"
 
 
 def pod_patch(volume: Volume, settings: Settings) -> PodPatch | None:
-    """Return the volume and its mount; None for one that is fetched, or that cannot be mounted."""
+    """Return the volume and its mount; None for one that is fetched."""
     match volume:
-        case UnsupportedVolume() | GitVolume() | S3Volume():
+        case GitVolume() | S3Volume():
             return None
         case NfsVolume():
             patch = _nfs(volume, settings)
@@ -36,7 +36,9 @@ def pod_patch(volume: Volume, settings: Settings) -> PodPatch | None:
             propagation = {"mountPropagation": volume.mount_propagation} if volume.mount_propagation else {}
             patch = _patch(volume, {"hostPath": {"path": volume.path}}, _read_only(volume.read_only) | propagation)
         case PvcVolume():
-            patch = _pvc(volume)
+            patch = _claim(volume, read_only=volume.read_only)
+        case DataVolume():
+            patch = _claim(volume, read_only=True)
         case ConfigMapVolume():
             source = {"configMap": {"name": volume.config_map, **_mode(volume.mode)}}
             patch = _patch(volume, source, _sub_path(volume))
@@ -90,11 +92,11 @@ def _nfs(volume: NfsVolume, settings: Settings) -> PodPatch:
     return _patch(volume, {"nfs": {"server": volume.server, "path": volume.path, **read_only}}, read_only)
 
 
-def _pvc(volume: PvcVolume) -> PodPatch:
-    read_only = _read_only(volume.read_only)
-    source = {"persistentVolumeClaim": {"claimName": volume.claim_name, **read_only}}
+def _claim(volume: PvcVolume | DataVolume, *, read_only: bool) -> PodPatch:
+    flag = _read_only(read_only)
+    source = {"persistentVolumeClaim": {"claimName": volume.claim_name, **flag}}
     if volume.block:
         name, use = volume_name(volume), volume.use
         devices = [{"name": name, "devicePath": use.mount_path}]
         return PodPatch(use.origin, volumes=[{"name": name, **source}], devices=devices)
-    return _patch(volume, source, read_only)
+    return _patch(volume, source, flag)

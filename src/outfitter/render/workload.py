@@ -29,7 +29,7 @@ from outfitter.render.podset import PodSet
 from outfitter.resolve.ports import protocol_of_connection
 from outfitter.resolve.references import label
 from outfitter.resolve.serving import BUILT_IN
-from outfitter.resolve.volumes import GitVolume, PvcVolume, S3Volume
+from outfitter.resolve.volumes import DataVolume, GitVolume, PvcVolume, S3Volume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 from outfitter.settings import Settings
 
@@ -195,7 +195,7 @@ def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
 def _group(
     resolved: Resolved, group: GroupUse, template: Mapping[str, Any], gpus: gpu.Gpus, settings: Settings
 ) -> PodSet:
-    single = any(isinstance(volume, PvcVolume) and volume.single_node for volume in resolved.volumes)
+    single = any(isinstance(volume, PvcVolume | DataVolume) and volume.single_node for volume in resolved.volumes)
     timeouts = getattr(resolved.spec, "serving_configuration", None)
     given = timeouts.initialization_timeout_seconds if timeouts else None
     return PodSet(

@@ -1,5 +1,6 @@
 """DataSource: data that workloads mount. Exactly one of nine volume types."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -31,6 +32,16 @@ from outfitter.api.v1alpha1.volumes import (
 
 SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "image", "pvc", "configMapVolume", "secretVolume", "dataVolume")
 NEW_SOURCE = "Create a new DataSource."
+
+
+class DataPhase(StrEnum):
+    """State of a volume that namespaces share."""
+
+    READY = "Ready"
+    NOT_READY = "NotReady"
+    CREATING = "Creating"
+    DELETING = "Deleting"
+    UNKNOWN = "Unknown"
 
 
 class Git(GitFields):
@@ -106,7 +117,7 @@ class SecretVolume(SecretVolumeFields):
 
 
 class SharedScope(Model):
-    """A scope that may use the data volume."""
+    """A scope whose projects may use the data volume. To add one needs the verb `share` on that scope."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -120,7 +131,7 @@ class SharedScope(Model):
     type: Literal["cluster", "department", "project"]
     """Type of the scope."""
     name: Name | None = None
-    """Name of the project or department."""
+    """Name of the department, or of the Namespace of the project."""
 
 
 class DataVolume(Model):
@@ -146,11 +157,13 @@ class DataVolume(Model):
     mount_path: AbsolutePath | None = None
     """Mount path, read-only."""
     use_original_volume: bool = True
-    """Share the volume itself instead of a copy. Default: true."""
+    """Share the volume itself instead of a copy. Default: true. Outfitter makes no copies: false is rejected with
+    reason Unsupported.
+    """
     should_delete_original_volume: bool = False
     """Delete the original claim after sharing. Only false is supported."""
     shared_scopes: Annotated[tuple[SharedScope, ...], list_atomic(64)] = ()
-    """Other users of the claim. Default: none."""
+    """Projects that may use the claim, beside those in `scope`. Default: none."""
 
 
 class DataSourceSpec(AssetSpec):
@@ -164,13 +177,18 @@ class DataSourceSpec(AssetSpec):
             exactly=True,
         ),
         Rule(
-            "!has(self.labels) || has(self.configMapVolume) || "
-            "(has(self.pvc) && (!has(self.pvc.existingPvc) || !self.pvc.existingPvc))",
+            "!has(self.labels) || has(self.configMapVolume) || has(self.dataVolume) || (has(self.pvc) && "
+            "(!has(self.pvc.existingPvc) || !self.pvc.existingPvc || "
+            "(has(self.pvc.dataSharing) && self.pvc.dataSharing)))",
             "Outfitter creates no object for this source, so labels have no effect. Remove labels.",
             lambda spec: (
                 "labels" not in spec
                 or "configMapVolume" in spec
-                or ("pvc" in spec and spec["pvc"].get("existingPvc") is not True)
+                or "dataVolume" in spec
+                or (
+                    "pvc" in spec
+                    and (spec["pvc"].get("existingPvc") is not True or spec["pvc"].get("dataSharing") is True)
+                )
             ),
             field="labels",
             reason="FieldValueForbidden",
@@ -224,7 +242,15 @@ class DataSourceStatus(ComplianceStatus):
     imposed_total: Annotated[int, Field(ge=0)] | None = None
     """Number of rows, including those that are not listed."""
     claim_name: StatusName | None = None
-    """Claim that workloads mount, the same in every namespace in scope."""
+    """Claim that workloads mount, the same in every namespace in scope; of a volume that namespaces share, the claim
+    in the namespace of this object.
+    """
+    phase: DataPhase | None = None
+    """State of a data volume, or of a pvc with dataSharing."""
+    volume_name: StatusName | None = None
+    """PersistentVolume with the data of a volume that namespaces share. It stays here when the claim is deleted."""
+    shared_claim_name: StatusName | None = None
+    """Claim with which other namespaces mount the volume that they share."""
 
 
 class DataSource(CustomResource):
@@ -238,6 +264,7 @@ class DataSource(CustomResource):
         Column(name="Claim", path=".status.claimName"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
         Column(name="Size", path=".spec.pvc.claimInfo.size", wide=True),
+        Column(name="Phase", path=".status.phase", wide=True),
         Column(name="Scope", path=".status.scope", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )

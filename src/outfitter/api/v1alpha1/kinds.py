@@ -92,7 +92,7 @@ _INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, ("deploymen
 KINDS: tuple[Kind, ...] = (
     Kind("Environment", "environments", ("envr",), Environment, asset=True, runs=_WORKSPACE),
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
-    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues",)),
+    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues", "phase")),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
     Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),
     Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),

@@ -131,7 +131,7 @@ class SecretVolume(VolumeItem, SecretVolumeFields):
 
 
 class DataVolume(Model):
-    """A data volume that was shared with this namespace."""
+    """A data volume of this namespace, or one that is shared with it."""
 
     PARTIAL: ClassVar[bool] = True
     MANDATORY: ClassVar[tuple[str, ...]] = ("mount_path",)

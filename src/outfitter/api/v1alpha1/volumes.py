@@ -251,8 +251,8 @@ class PvcFields(Model):
     ephemeral: bool = False
     """Delete the new claim and its data when the workload stops (not when its pod restarts). Default: false."""
     data_sharing: bool = False
-    """For a shared asset: one volume for all namespaces instead of one claim in each. Default: false. Not
-    supported yet: rejected with reason Unsupported.
+    """For a shared asset: one volume for all namespaces instead of one claim in each. Its claim is in the namespace of
+    the asset. Default: false.
     """
     claim_info: ClaimInfo | None = None
     """The new claim. With existingPvc it changes nothing, and a value that differs from the claim is reported."""

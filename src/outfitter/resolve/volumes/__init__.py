@@ -1,6 +1,6 @@
 """The volumes of a workload."""
 
-from outfitter.resolve.volumes.base import UnsupportedVolume, VolumeUse
+from outfitter.resolve.volumes.base import VolumeUse
 from outfitter.resolve.volumes.checks import check_volumes, mounted_images, not_for_inference, with_nodes
 from outfitter.resolve.volumes.config_map import ConfigMapVolume
 from outfitter.resolve.volumes.data import DataVolume
@@ -21,6 +21,7 @@ from outfitter.resolve.volumes.nfs import NfsVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.s3 import S3Volume
 from outfitter.resolve.volumes.secret import SecretVolume
+from outfitter.resolve.volumes.shared import shared_claim
 from outfitter.resolve.volumes.types import SOURCE_TYPES, SourceType, Volume
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
     "S3Volume",
     "SecretVolume",
     "SourceType",
-    "UnsupportedVolume",
     "Volume",
     "VolumeUse",
     "asset_volumes",
@@ -49,6 +49,7 @@ __all__ = [
     "mounted_images",
     "not_for_inference",
     "not_imposed",
+    "shared_claim",
     "source_volume",
     "with_nodes",
 ]

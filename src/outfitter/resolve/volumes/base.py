@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 
 from outfitter.api.base import Model
 from outfitter.api.validation import contradiction
@@ -81,11 +81,3 @@ class StandaloneVolume(BaseVolume):
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return no problem: the volume is the same in every namespace."""
         return None
-
-
-@dataclass(frozen=True)
-class UnsupportedVolume(StandaloneVolume):
-    """A volume that the API accepts, but that this version cannot mount."""
-
-    LACKS: ClassVar[str]
-    """Why it cannot be mounted, as a sentence."""

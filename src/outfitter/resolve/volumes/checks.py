@@ -8,6 +8,7 @@ from outfitter.problems import Problem, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.private import Use
 from outfitter.resolve.references import Found
+from outfitter.resolve.volumes.data import DataVolume
 from outfitter.resolve.volumes.image import ImageVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.types import Volume
@@ -17,7 +18,11 @@ from outfitter.snapshot import Reader
 def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], found: Found) -> list[Volume]:
     """Look up the objects that the volumes mount. Returns the volumes with the Secrets of private Credentials."""
     checked: list[Volume] = []
-    for volume in volumes:
+    for given in volumes:
+        volume = _placed(reader, namespace, given, found)
+        if volume is None:
+            checked.append(given)
+            continue
         result = volume.look_up(reader, namespace, found.user)
         if isinstance(result, Problem):
             found.problems.append(result)
@@ -31,9 +36,20 @@ def check_volumes(reader: Reader, namespace: str, volumes: Iterable[Volume], fou
     return checked
 
 
+def _placed(reader: Reader, namespace: str, volume: Volume, found: Found) -> Volume | None:
+    """Return a volume with the claim of a namespace; None if its DataSource cannot be used."""
+    if isinstance(volume, DataVolume):
+        known = volume.with_asset(reader, namespace, found)
+        return known.placed(reader, namespace) if known is not None else None
+    return volume.placed(namespace) if isinstance(volume, PvcVolume) else volume
+
+
 def with_nodes(reader: Reader, namespace: str, volumes: Iterable[Volume]) -> list[Volume]:
     """Return the volumes, with claims marked that can be mounted on one node at a time."""
-    return [volume.with_nodes(reader, namespace) if isinstance(volume, PvcVolume) else volume for volume in volumes]
+    return [
+        volume.with_nodes(reader, namespace) if isinstance(volume, PvcVolume | DataVolume) else volume
+        for volume in volumes
+    ]
 
 
 def mounted_images(volumes: Iterable[Volume]) -> list[str]:
