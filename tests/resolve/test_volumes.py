@@ -23,7 +23,6 @@ from outfitter.resolve.volumes import (
     S3Volume,
     SecretVolume,
     SourceType,
-    UnsupportedVolume,
     Volume,
     VolumeUse,
     with_nodes,
@@ -112,12 +111,6 @@ def test_the_union_is_what_the_list_constructs() -> None:
     assert constructed == set(VOLUMES)
 
 
-def test_an_unsupported_type_says_why() -> None:
-    """In a sentence, which the policy reports with the remedy."""
-    volumes = [volume for name in ITEMS for _, volume in of_storage({name: [ITEMS[name]]})]
-    assert all(volume.LACKS.endswith(".") for volume in volumes if isinstance(volume, UnsupportedVolume))
-
-
 @pytest.mark.parametrize("volume", VOLUMES, ids=lambda volume: volume.__name__)
 def test_a_volume_type_is_frozen_and_typed(volume: type[Volume]) -> None:
     assert "Any" not in str(get_type_hints(volume))
@@ -128,8 +121,8 @@ def test_a_volume_type_is_frozen_and_typed(volume: type[Volume]) -> None:
 def test_every_supported_volume_is_mounted(name: str) -> None:
     [(_, volume)] = of_storage({name: [ITEMS[name]]})
     patch = pod_patch(volume, Settings())
-    if isinstance(volume, UnsupportedVolume | GitVolume | S3Volume):
-        assert patch is None, "a container fetches it, or nothing can mount it"
+    if isinstance(volume, GitVolume | S3Volume):
+        assert patch is None, "a container fetches it"
     else:
         assert patch is not None
         assert patch.volumes[0]["name"] == patch.mounts[0]["name"]
@@ -143,9 +136,9 @@ async def test_every_data_source_has_a_plan(name: str) -> None:
     await world.settle()
     status = world.status("DataSource", "models")
     assert status["type"] == name
-    [(source_type, volume)] = of_data_source({name: SOURCES[name]})
+    [(_, volume)] = of_data_source({name: SOURCES[name]})
     missing = ["NotCreated"] if isinstance(volume, ConfigMapVolume | SecretVolume | DataVolume) else []
-    assert issues(status) == (["Unsupported"] if isinstance(volume, UnsupportedVolume) else missing), source_type
+    assert issues(status) == missing
 
 
 def test_the_path_of_the_reference_wins() -> None:
