@@ -372,3 +372,28 @@ async def test_policies_judge_sources_of_both_forms(rule: Body, broken: str) -> 
     for workload in ("named", "inline"):
         rows = world.status("Workspace", workload)["violations"]
         assert [row["field"].startswith(broken) for row in rows] == [True], rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("git", {"repository": f"https://ann:{MATERIAL}@git.example.com/a.git", "path": "/a"}),
+        ("git", {"repository": f"--upload-pack={MATERIAL}", "path": "/a", "credential": {"name": "deploy"}}),
+        ("git", {"repository": "http://git.example.com/a.git", "path": "/a", "credential": {"name": "login"}}),
+        ("s3", {"bucket": "data", "url": f"https://id:{MATERIAL}@s3.example.com", "path": "/a"}),
+    ],
+)
+async def test_what_an_older_schema_or_a_policy_took_does_not_run(kind: str, source: Body) -> None:
+    """The API server has no such rule for the defaults of a policy, nor for objects that it stored before."""
+    world = World(
+        *LOGINS,
+        asset("DataSource", "source", {kind: source}),
+        asset("Workspace", "named", {"image": "a", "assets": {"dataSources": [{"name": "source"}]}}),
+        asset("Workspace", "inline", {"image": "a", "storage": {kind: [source]}}),
+    )
+    await world.settle()
+    for owner, name in (("DataSource", "source"), ("Workspace", "named"), ("Workspace", "inline")):
+        status = world.status(owner, name)
+        assert (reason(status), condition(status, "Stalled") is not None) == ("InvalidSpec", True)
+        assert MATERIAL not in json.dumps(status)
+    assert world.all("StatefulSet") == world.all("ControllerRevision") == []

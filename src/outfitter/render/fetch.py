@@ -93,7 +93,7 @@ def trust(sources: Sequence[Source], taken: bool) -> list[dict[str, str]]:
 
 def configures_git(variables: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether variables configure Git."""
-    return any(item["name"] == _CONFIG_COUNT for item in variables)
+    return any(str(item["name"]).startswith("GIT_CONFIG_") for item in variables)
 
 
 def _size(source: Source, settings: Settings) -> int:

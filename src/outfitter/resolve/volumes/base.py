@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from outfitter.api.base import Model
+from outfitter.api.validation import contradiction
 from outfitter.problems import Problem
 from outfitter.resolve.private import Requester, Use
 from outfitter.snapshot import Reader, Resource
@@ -57,6 +59,15 @@ class BaseVolume(ABC):
     def not_for_inference(self) -> str:
         """Return a noun phrase for a volume that an inference cannot mount, otherwise an empty string."""
         return ""
+
+
+def contradictory(source: Model) -> tuple[str, str]:
+    """Return the field and the cause for which a source cannot be used; empty texts if it can.
+
+    The API server has the same rules, but not for what it stored before, nor for the defaults of policies.
+    """
+    found = contradiction(source)
+    return (".".join(map(str, found.path)), found.message) if found else ("", "")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Self
 
 from outfitter.api.types import over_http
 from outfitter.api.v1alpha1 import datasource, storage
-from outfitter.problems import Problem
+from outfitter.problems import Problem, stalled
+from outfitter.reasons import Reason
 from outfitter.resolve.private import Requester, Use
-from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
+from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse, contradictory
 from outfitter.resolve.volumes.login import Login, Method
 from outfitter.snapshot import Reader
 
@@ -24,6 +25,8 @@ class GitVolume(BaseVolume):
     submodules: bool = False
     size_limit: str | int | float | None = None
     login: Login | None = None
+    fault: tuple[str, str] = ("", "")
+    """Field and cause for which the source cannot be used."""
 
     @staticmethod
     def create(source: datasource.Git | storage.GitVolume, use: VolumeUse) -> GitVolume:
@@ -36,10 +39,14 @@ class GitVolume(BaseVolume):
             source.submodules,
             source.size_limit,
             _login(source),
+            contradictory(source),
         )
 
     def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up the login. Repositories without one can be read by everybody."""
+        field, cause = self.fault
+        if cause:
+            return stalled(Reason.INVALID_SPEC, cause, f"{self.use.field}.{field}")
         return self.login.look_up(reader, namespace, self.use.field, user) if self.login else None
 
     def with_use(self, use: Use) -> Self:
@@ -48,6 +55,9 @@ class GitVolume(BaseVolume):
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return a problem while a namespace has no access to the Credential."""
+        field, cause = self.fault
+        if cause:
+            return stalled(Reason.INVALID_SPEC, cause, f"spec.git.{field}")
         return self.login.source_problem(reader, namespace, "spec.git.credential") if self.login else None
 
 
