@@ -28,7 +28,7 @@ COMPUTE = {"cpuMemoryRequest": "64Mi", "cpuMemoryLimit": "256Mi"}
 
 @pytest.fixture(scope="module")
 def sources(stage: Stage) -> Iterator[Sources]:
-    with data.sources(stage.api, stage.cluster.connection(), DATA_NAMESPACES[0], RESTRICTED) as found:
+    with data.sources(stage.api, stage.cluster.connection(), DATA_NAMESPACES[2], RESTRICTED) as found:
         yield found
 
 
