@@ -186,6 +186,31 @@ async def test_a_pod_of_a_job_fails_with_its_source() -> None:
     assert reason(world.status("Training", "t")) == "RevisionNotFound"
 
 
+async def test_a_run_that_is_over_keeps_what_it_fetched() -> None:
+    """Also one that ends before a status was written, and once its pods are gone."""
+    spec = {"image": "registry.example.com/u:1", "assets": {"dataSources": [{"name": "code"}]}}
+    world = await started(asset("Training", "t", spec), jobs="Running")
+    name = containers(world, "Job", "t")[0]["name"]
+    job = world.get("Job", "t")
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "t", "uid": job["metadata"]["uid"], "controller": True}
+    statuses = [{"name": name, **succeeded(f"commit {COMMIT}")}]
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "t-x", "namespace": TEAM, "labels": labels, "ownerReferences": [owner]},
+        "status": {"phase": "Succeeded", "initContainerStatuses": statuses},
+    }
+    world.load([pod])
+    world.controllers.jobs = "Complete"
+    await world.settle()
+    expected = [{"name": "code", "path": "/src", "commit": COMMIT}]
+    assert world.status("Training", "t")["phase"] == "Completed"
+    assert world.status("Training", "t")["data"] == expected
+    world.cluster.user_delete("Pod", TEAM, "t-x")
+    await world.settle()
+    assert world.status("Training", "t")["data"] == expected
+
+
 def texts(node: Any) -> list[str]:
     """Every text in an object, and what it is in base64."""
     if isinstance(node, Mapping):

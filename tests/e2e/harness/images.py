@@ -27,7 +27,7 @@ DATA_NAMES = {name: [full_name(name)] for name in DATA_IMAGES}
 for _image, _setting in (("git:1", "git_image"), ("rclone:1", "s3_image")):
     DATA_NAMES[_image].append(Settings.model_fields[_setting].default)
 # One server of data for each file of tests that needs one, so that files can run side by side.
-DATA_NAMESPACES = ("outfitter-data-1", "outfitter-data-2")
+DATA_NAMESPACES = ("outfitter-data-1", "outfitter-data-2", "outfitter-data-3")
 DATA_HOSTS = [f"{service}.{namespace}.svc" for namespace in DATA_NAMESPACES for service in ("git", "s3")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from outfitter.observe import Fetched, Observation, State, fetched, is_fetching, progressing, under_way
@@ -30,6 +30,16 @@ def data_rows(groups: Iterable[PodSet], pods: Iterable[CachedObject]) -> list[di
         }
         rows.setdefault(row["path"], {name: value for name, value in row.items() if value not in (None, "")})
     return list(rows.values()) or None
+
+
+def rows_of_run(
+    rows: Sequence[Mapping[str, Any]] | None, written: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]] | None:
+    """Return `status.data` of a run that is over. `written`: its rows so far, which say more once its pods are gone."""
+    known = {row["path"]: row for row in written}
+    if rows is None:
+        return list(written) or None
+    return [row if "commit" in row or "objects" in row else known.get(row["path"], row) for row in rows]
 
 
 def with_fetching(now: Observation, pods: Iterable[CachedObject]) -> Observation:
