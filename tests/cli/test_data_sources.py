@@ -25,7 +25,7 @@ def test_a_login_in_a_url_is_rejected_and_not_repeated(invoke: Invoke, tmp_path:
     file = tmp_path / "source.yaml"
     head = "apiVersion: outfitter.dev/v1alpha1\nkind: DataSource\nmetadata: {name: a, namespace: b}\n"
     file.write_text(f"{head}spec: {{{source}}}\n")
-    seen = invoke("validate", file)
+    seen = invoke("validate", "-f", file)
     assert seen.exit_code == 1
     assert "contains a user or password" in seen.stdout + seen.stderr
     assert PASSWORD not in seen.stdout + seen.stderr
@@ -39,7 +39,7 @@ def running_example(folder: Path) -> Path:
 
 
 def test_render_shows_what_fetches(invoke: Invoke, tmp_path: Path) -> None:
-    seen = invoke("render", running_example(tmp_path))
+    seen = invoke("render", "-f", running_example(tmp_path))
     assert seen.exit_code == 0, seen.stderr
     for text in (
         "outfitter-data-recipes-",
