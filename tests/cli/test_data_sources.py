@@ -39,7 +39,7 @@ def running_example(folder: Path) -> Path:
 
 
 def test_render_shows_what_fetches(invoke: Invoke, tmp_path: Path) -> None:
-    seen = invoke("render", "-f", running_example(tmp_path))
+    seen = invoke("render", "-f", running_example(tmp_path), "--domain", "apps.example.com")
     assert seen.exit_code == 0, seen.stderr
     for text in (
         "outfitter-data-recipes-",
