@@ -91,7 +91,7 @@ def test_each_failure_is_told_with_the_remedy(team: Team, sources: Sources, say:
     server.repository("big", "dd if=/dev/urandom of=big bs=1M count=40 2>/dev/null")
     to_http = f"git config -f .gitmodules submodule.part.url http://{server.git}/private.git"  # without the login
     server.repository("sub", f"git submodule add -q ../private.git part; {to_http}")
-    server.sh("mkdir s3/large; dd if=/dev/zero of=s3/large/file bs=1M count=40 2>/dev/null")
+    server.bucket("large", "dd if=/dev/zero of=file bs=1M count=40 2>/dev/null")
     cases = failures(team, sources)
     for case in cases:
         source = {"name": "data", "path": "/data", **SIZE, **case.source}

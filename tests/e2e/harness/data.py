@@ -25,6 +25,8 @@ POD_SECURITY: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "Runtim
 CONTAINER_SECURITY: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _PORTS = {"git": {22: 2222, 80: 8080, 443: 8443}, "s3": {80: 9080, 443: 9443}}
 _IDENTITY = "-c user.name=test -c user.email=test@example.com -c protocol.file.allow=always"
+# Random files have no differences to look for.
+_QUICK = "git config core.compression 0; git config core.bigFileThreshold 1m; git config gc.auto 0"
 
 
 class DataServer(Team):
@@ -67,6 +69,10 @@ class DataServer(Team):
         self.write("conf/host_key", private)
         return f"{self.git} {public}\n"
 
+    def bucket(self, name: str, script: str, *, seconds: float = SECONDS) -> None:
+        """A bucket with the files that the script makes; the server looks at its folders again."""
+        self.sh(f"mkdir -p s3/{name}; cd s3/{name}; {script}; killall -HUP rclone", seconds=seconds)
+
     def repository(self, name: str, script: str, *, public: bool = False, seconds: float = SECONDS) -> str:
         """A repository with the branch main; `script` makes its files in a checkout.
 
@@ -74,7 +80,8 @@ class DataServer(Team):
         """
         self.sh(
             f"rm -rf git/{name}.git work/{name}; mkdir -p git work; git init -q --bare -b main git/{name}.git; "
-            f"git init -q -b main work/{name}; git -C work/{name} remote add origin /srv/git/{name}.git"
+            f"git init -q -b main work/{name}; git -C work/{name} remote add origin /srv/git/{name}.git; "
+            f"for each in git/{name}.git work/{name}; do cd /srv/$each; {_QUICK}; done"
         )
         if public:
             self.sh(f"touch git/{name}.git/git-daemon-export-ok")
@@ -144,7 +151,7 @@ def sources(api: Api, connection: Connection, name: str, labels: Object) -> Iter
         first = server.repository("app", "mkdir src; echo one > src/a.py; echo '#!/bin/sh' > run; chmod +x run")
         server.sh("cd work/app; git tag v1; git push -q origin v1")
         commit = server.commit("app", "echo two > src/a.py")
-        server.sh("mkdir -p s3/weights/deep; echo 0123456789 > s3/weights/model; echo x > s3/weights/deep/er")
+        server.bucket("weights", "mkdir deep; echo 0123456789 > model; echo x > deep/er")
         yield Sources(server, private.decode(), known_hosts, first, commit)
 
 
@@ -197,5 +204,6 @@ def _server() -> Object:
             for name, script in containers.items()
         ],
         "volumes": [{"name": "srv", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+        "shareProcessNamespace": True,  # so that a command can signal the server of buckets
         "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False, "securityContext": POD_SECURITY,
     }  # fmt: skip
