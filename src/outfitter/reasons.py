@@ -130,6 +130,12 @@ class Reason(StrEnum):
         "out, which can be lower than a request.",
         "Set requests, limits or size within the LimitRange: `kubectl describe limitrange`.",
     )
+    LOGIN_REJECTED = (
+        "LoginRejected",
+        Level.STALLED,
+        "The image registry rejects the user or the password of a Registry, or shows nothing without a login.",
+        "Set `spec.credential`, or correct the Secret of the Credential. Outfitter uses a corrected Secret at once.",
+    )
     MALFORMED_SECRET = (
         "MalformedSecret",
         Level.STALLED,
@@ -215,6 +221,14 @@ class Reason(StrEnum):
         Level.STALLED,
         "The API server rejected a manifest as invalid or too large.",
         "Correct the field that the message names, or make the spec smaller.",
+    )
+    REGISTRY_NOT_ALLOWED = (
+        "RegistryNotAllowed",
+        Level.STALLED,
+        "The host of a Registry is not in the list of the administrator, or the registry leads to a host or an address "
+        "that is not. Outfitter sent nothing there.",
+        "Ask an administrator to add the host that the message names to "
+        "[`settings.registryHosts`](registries.md#allow-a-host).",
     )
     REPLICATION_ERROR = (
         "ReplicationError",
@@ -503,6 +517,12 @@ class Reason(StrEnum):
         "The referenced asset is neither in this Namespace nor shared with it.",
         "Check the name, the label `outfitter.dev/project` of the Namespace, and the scope of the asset.",
     )
+    REGISTRY_UNREACHABLE = (
+        "RegistryUnreachable",
+        Level.WAITING,
+        "The image registry does not answer, or not as a registry does.",
+        "Check the URL and the network. Outfitter asks again after a minute, and then less often.",
+    )
     REPLACING = (
         "Replacing",
         Level.WAITING,
@@ -563,6 +583,11 @@ class Reason(StrEnum):
         "Bound",
         Level.UNDER_WAY,
         "The claims of a DataSource are bound.",
+    )
+    CONNECTING = (
+        "Connecting",
+        Level.UNDER_WAY,
+        "The operator looks at the image registry for the first time.",
     )
     COUNTING = (
         "Counting",
@@ -735,6 +760,12 @@ class Reason(StrEnum):
         Level.NOTE,
         "A wider policy has rules for fields of this one, and wins. The rest of this policy counts.",
     )
+    NO_CATALOGUE = (
+        "NoCatalogue",
+        Level.NOTE,
+        "The image registry answers, and gives no list of its repositories.",
+        "Name the repositories in `spec.repositories`, or set a credential that may list them.",
+    )
     NOT_ENFORCED = (
         "NotEnforced",
         Level.NOTE,
@@ -749,6 +780,12 @@ class Reason(StrEnum):
         "PromptUnset",
         Level.NOTE,
         "The Environment asks its users to set a variable.",
+    )
+    REPOSITORY_NOT_FOUND = (
+        "RepositoryNotFound",
+        Level.NOTE,
+        "The image registry does not have a repository of `spec.repositories`, or does not show it to this login.",
+        "Correct the name, push an image to it, or set a credential that may read it.",
     )
     SEVERAL_KEYS = (
         "SeveralKeys",
