@@ -38,7 +38,7 @@ def _host(text: str) -> str:
 class RegistryHost(BaseModel):
     """How the operator connects to one host."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=True)
 
     auth_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(default=(), strict=False, max_length=8)
     addresses: Network = "public"
