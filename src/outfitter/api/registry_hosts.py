@@ -6,6 +6,7 @@ import json
 import re
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -47,6 +48,7 @@ class RegistryHost(BaseModel):
     dialect: Dialect | None = None
 
 
+@lru_cache(maxsize=4)
 def registry_hosts(text: str) -> Mapping[str, RegistryHost]:
     """Return the allowed hosts. PydanticCustomError names the host and the field that is wrong."""
     try:
