@@ -29,7 +29,7 @@ from outfitter.reasons import Reason
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
-from outfitter.reconcile.registries import NoRegistries, Registries
+from outfitter.reconcile.registries import Registries
 from outfitter.reconcile.state import EngineState
 from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
@@ -81,7 +81,7 @@ class Reconciler:
         settings: Settings,
         users: Callable[[Key], tuple[Key, ...]],
         clock: Callable[[], datetime],
-        registries: Registries | None = None,
+        registries: Registries,
     ) -> None:
         self._cluster = cluster
         self._caches = caches
@@ -90,7 +90,7 @@ class Reconciler:
         self._clock = clock
         self._lookup = CacheLookup(caches)
         self._state = EngineState()
-        self._registries = registries or NoRegistries()
+        self._registries = registries
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
         self._installations = Installations(cluster, caches, settings)

@@ -19,17 +19,3 @@ class Registries(Protocol):
 
     def forget(self, key: Key) -> None:
         """Drop everything about an object that is gone."""
-
-
-class NoRegistries:
-    """Registries that nothing looks at: without an operator process, there is no connection to them."""
-
-    def answer(self, key: Key, question: RegistryQuestion) -> RegistryAnswer | None:
-        """Return that there is no answer."""
-        return None
-
-    def ask(self, key: Key, questions: Iterable[RegistryQuestion]) -> None:
-        """Send nothing."""
-
-    def forget(self, key: Key) -> None:
-        """Do nothing: nothing is kept."""
