@@ -21,7 +21,7 @@ from .harness import rights
 from .harness.client import Api, eventually
 from .harness.space import Space
 
-LATER = ("effectivepolicies", "workloadpolicies", "workloadtemplates")
+LATER = ("effectivepolicies", "registries", "workloadpolicies", "workloadtemplates")
 CONTROLLERS = "garbage-collector-controller,namespace-controller"
 DEADLINE = 60.0
 

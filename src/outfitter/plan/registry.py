@@ -12,8 +12,8 @@ from outfitter.naming import LABEL_DEPARTMENT
 from outfitter.plan.credential import read_material
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan
-from outfitter.problems import Problem, note, serious, stalled
-from outfitter.reasons import Level, Reason
+from outfitter.problems import Problem, note, serious, stalled, waiting
+from outfitter.reasons import Reason
 from outfitter.resolve.private import is_private
 from outfitter.resolve.registries import login_of, not_listed, registry_place
 from outfitter.resolve.scope import Reach, find, reach, scope_problem
@@ -107,11 +107,11 @@ def _login(reader: Reader, asset: Resource, host: str, path: str) -> RegistryLog
     if problem is not None or material is None:
         assert problem is not None
         text = f"{found.key} is not ready. {problem.message}"
-        return Problem(Reason.CREDENTIAL_NOT_READY, text, problem.level, _CREDENTIAL)
+        return waiting(Reason.CREDENTIAL_NOT_READY, text, _CREDENTIAL)
     login = login_of(material.data, host, path)
     if login is None:
         text = f"{found.key} holds no login for {host}. Add one to its Secret, or use another Credential."
-        return Problem(Reason.KEY_NOT_FOUND, text, Level.WAITING, _CREDENTIAL)
+        return waiting(Reason.KEY_NOT_FOUND, text, _CREDENTIAL)
     return login
 
 

@@ -36,7 +36,7 @@ def permitted(text: str, network: Network) -> bool:
 
 
 def _innermost(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for, where it does."""
+    """Return the IPv4 address in an IPv6 address, where it holds one."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:
