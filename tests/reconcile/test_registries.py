@@ -277,6 +277,41 @@ async def test_a_shared_registry_reads_its_own_credential() -> None:
     assert world.status("Registry", "images")["catalogue"] == "supported"
 
 
+@pytest.mark.parametrize(
+    ("scope", "wanted"),
+    [
+        ({"type": "cluster"}, ""),
+        ({"type": "department", "name": "research"}, ""),
+        ({"type": "department", "name": "finance"}, "CredentialForbidden"),
+        ({"type": "project"}, "CredentialForbidden"),
+    ],
+)
+async def test_a_registry_for_a_department_uses_no_login_of_others(scope: dict[str, str], wanted: str) -> None:
+    """The lead of a department writes it, beside the Credentials of other departments."""
+
+    async def ask(question: RegistryQuestion) -> Survey:
+        return Survey("oci", listed=True)
+
+    research = {"type": "department", "name": "research"}
+    world = Looking(
+        *(
+            namespace(name, {"outfitter.dev/project": name, "outfitter.dev/department": name})
+            for name in ("research", "finance")
+        ),
+        secret("login", {"username": USER, "password": PASSWORD}, SYSTEM),
+        asset("Credential", "robot", {"type": "password", "secretRef": {"name": "login"}, "scope": scope}, SYSTEM),
+        registry("registry.example.com", where=SYSTEM, scope=research, credential={"name": "robot"}),
+        hosts={"registry.example.com": {}},
+        ask=ask,
+    )
+    if wanted:
+        await world.settle()
+        assert reason(world.status("Registry", "images", SYSTEM)) == wanted
+        assert world.questions == []
+    else:
+        assert reason(await world.look(Key("Registry", SYSTEM, "images"))) == "Valid"
+
+
 async def test_a_wide_scope_outside_the_system_namespace() -> None:
     world = Looking(registry("registry.example.com", scope={"type": "cluster"}), hosts={"registry.example.com": {}})
     await world.settle()

@@ -101,6 +101,16 @@ def test_the_hosts_of_docker_hub() -> None:
     assert not endpoint.may_ask(URL("https://auth.docker.io.example.com/token"))
 
 
+@pytest.mark.parametrize(("plain", "port"), [(False, 443), (True, 80)])
+def test_the_usual_port_can_be_written(plain: bool, port: int) -> None:
+    options = RegistryHost(plain_http=plain, auth_hosts=(f"login.example.com:{port}",))
+    endpoint = endpoint_of(RegistryQuestion("registry.example.com", options))
+    scheme = "http" if plain else "https"
+    assert endpoint.may_log_in(URL(f"{scheme}://login.example.com/token"))
+    assert endpoint.may_log_in(URL(f"{scheme}://registry.example.com:{port}/token"))
+    assert not endpoint.may_log_in(URL(f"{scheme}://login.example.com:8080/token"))
+
+
 async def test_ten_thousand_tags() -> None:
     registry = ImageRegistry(repositories={"base": [f"v{number:05}" for number in range(10_000)]})
     async with listening(registry.application()) as port:

@@ -30,8 +30,13 @@ def _certificates(text: str) -> str:
     return text
 
 
+def _is_host(text: str) -> bool:
+    match = _HOST.fullmatch(text)
+    return match is not None and 0 < int((match[3] or ":443")[1:]) < 65536
+
+
 def _host(text: str) -> str:
-    if not _HOST.fullmatch(text):
+    if not _is_host(text):
         raise PydanticCustomError("host", "the value is no host in lower case, with or without a port")
     return text
 
@@ -59,7 +64,7 @@ def registry_hosts(text: str) -> Mapping[str, RegistryHost]:
         raise PydanticCustomError("registries", "The registry hosts are no JSON object from hosts to their options")
     hosts = {}
     for name, options in found.items():
-        if not _HOST.fullmatch(name):
+        if not _is_host(name):
             form = "Write a host in lower case, with or without a port, like registry.example.com:5000"
             raise PydanticCustomError("registries", f"The registry hosts have a key that is no host. {form}")
         try:

@@ -103,6 +103,9 @@ def _login(reader: Reader, asset: Resource, host: str, path: str) -> RegistryLog
     if is_private(found):
         text = f"{found.key} is private, and a Registry shows to others what it can see. Use another Credential."
         return stalled(Reason.CREDENTIAL_FORBIDDEN, text, _CREDENTIAL)
+    if not _shared_as_widely(reader, found, asset):
+        text = f"{found.key} is not shared with the department of this Registry. Use another Credential."
+        return stalled(Reason.CREDENTIAL_FORBIDDEN, text, _CREDENTIAL)
     material, problem = read_material(reader, found)
     if problem is not None or material is None:
         assert problem is not None
@@ -113,6 +116,16 @@ def _login(reader: Reader, asset: Resource, host: str, path: str) -> RegistryLog
         text = f"{found.key} holds no login for {host}. Add one to its Secret, or use another Credential."
         return waiting(Reason.KEY_NOT_FOUND, text, _CREDENTIAL)
     return login
+
+
+def _shared_as_widely(reader: Reader, credential: Resource, asset: Resource) -> bool:
+    """Return whether a Registry for a department may use a Credential of its namespace.
+
+    The lead of a department can write such a Registry, and its status shows what the Credential may see.
+    """
+    system = reader.settings.system_namespace
+    where, given = reach(asset, system), reach(credential, system)
+    return where.type != "department" or given.type in ("cluster", "tenant") or given == where
 
 
 def _seen(answer: RegistryAnswer, before: Mapping[str, Any]) -> dict[str, Any]:
