@@ -333,6 +333,15 @@ async def test_names_that_are_none_are_left_out() -> None:
         assert (await look(question(port, dialect="oci"))).names == ("ok",)
 
 
+async def test_a_name_of_the_question_that_is_none_is_not_sent() -> None:
+    """An object that an older schema let in."""
+    registry = ImageRegistry()
+    async with listening(registry.application()) as port:
+        found = await look(question(port, only=["base", "../../api", "a?b=c"]))
+    assert (found.names, found.absent) == (("base",), ("../../api", "a?b=c"))
+    assert {path for path, _, _ in registry.requests} == {"/v2/", "/api/v2.0/ping", "/v2/base/tags/list"}
+
+
 @pytest.mark.parametrize("token", ["a\r\nX-Evil: 1", "", 7, None, "a" * 20_000, "\u00e9"])
 async def test_a_token_that_is_none(token: object) -> None:
     async def serve(request: web.Request) -> web.StreamResponse:

@@ -161,7 +161,7 @@ Shell = Annotated[str, Field(min_length=1, max_length=16384), schema_pattern(SHE
 """A command line that can be split into words."""
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
 RegistryUrl = Annotated[str, Field(min_length=1, max_length=512, pattern=REGISTRY_PATTERN)]
-Repository = Annotated[str, Field(min_length=1, max_length=255, pattern=REPOSITORY_PATTERN)]
+Repository = Annotated[str, Field(min_length=1, max_length=255), schema_pattern(REPOSITORY_PATTERN)]
 """Name of a repository in a registry."""
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
 """User or group ids, separated by commas."""

@@ -81,8 +81,10 @@ async def _dialect(session: Session, question: RegistryQuestion) -> str:
 
 async def _named(client: RegistryClient, dialect: str, question: RegistryQuestion) -> Survey:
     """Look for each repository that the Registry names."""
-    names, absent = [], []
-    for name in question.repositories:
+    names: list[str] = []
+    valid = repository_names(question.repositories)  # a name becomes a part of a URL
+    absent = [name for name in question.repositories if name not in valid]
+    for name in valid:
         try:
             await client.tags(name, page=1, pages=1)
             names.append(name)
