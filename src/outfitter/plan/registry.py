@@ -14,8 +14,9 @@ from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Plan
 from outfitter.problems import Problem, note, serious, stalled, waiting
 from outfitter.reasons import Reason
+from outfitter.render.registry_login import login_of, not_listed, registry_place
+from outfitter.render.urls import uses_tls, without_scheme
 from outfitter.resolve.private import is_private
-from outfitter.resolve.registries import login_of, not_listed, registry_place
 from outfitter.resolve.scope import Reach, find, reach, scope_problem
 from outfitter.snapshot import Reader, RegistryAnswer, RegistryLogin, RegistryQuestion, Resource
 from outfitter.status import StatusInput, timestamp
@@ -75,8 +76,8 @@ def _question(reader: Reader, asset: Resource) -> _Question:
     problems = [wrong] if wrong else []
     if options is None:
         problems.append(not_listed(host))
-    elif spec.url.startswith("http://") and not options.plain_http:
-        text = f"Registry {host} is reached by https only. Write https://, or ask an administrator to allow plainHttp."
+    elif without_scheme(spec.url) != spec.url and not uses_tls(spec.url) and not options.plain_http:
+        text = f"Registry {host} is reached by https only. Write https, or ask an administrator to allow plainHttp."
         problems.append(stalled(Reason.REGISTRY_NOT_ALLOWED, text, "spec.url"))
     login = _login(reader, asset, host, path)
     if isinstance(login, Problem):

@@ -66,8 +66,8 @@ def endpoint_of(question: RegistryQuestion) -> Endpoint:
     """Return the addresses of the registry of a question."""
     options = question.options
     scheme = "http" if options.plain_http else "https"
-    auth = frozenset(_authority(URL(f"{scheme}://{name}")) for name in options.auth_hosts)
+    auth = frozenset(_authority(URL.build(scheme=scheme, authority=name)) for name in options.auth_hosts)
     hub, host = None, question.host
     if host == DOCKER_HUB:
         host, hub, auth = _HUB_API, URL.build(scheme=scheme, host=_HUB_LIST), auth | {_HUB_LOGIN}
-    return Endpoint(URL(f"{scheme}://{host}"), hub, auth, options.addresses, options.ca_bundle)
+    return Endpoint(URL.build(scheme=scheme, authority=host), hub, auth, options.addresses, options.ca_bundle)

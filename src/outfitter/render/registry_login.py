@@ -13,15 +13,15 @@ import orjson
 from outfitter.api.registry_hosts import DOCKER_HUB, host_key
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
+from outfitter.render.urls import without_scheme
 from outfitter.snapshot import RegistryLogin
 
-_SCHEME: Final = re.compile(r"https?://")
 _API: Final = re.compile(r"/v[12](?=/|$)")
 
 
 def registry_place(url: str) -> tuple[str, str]:
     """Return the host, with its port, and the path of the URL of a Registry. The path of the API is not part of it."""
-    address = _API.sub("", _SCHEME.sub("", url, count=1).rstrip("/"), count=1)
+    address = _API.sub("", without_scheme(url).rstrip("/"), count=1)
     host, _, path = address.partition("/")
     return host_key(host), path
 
