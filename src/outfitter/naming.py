@@ -28,6 +28,11 @@ LABEL_RETAINED: Final = f"{GROUP}/retained"
 # In pods of a workspace with idleTimeoutSeconds: the container that watches for use, and its volume.
 ACTIVITY: Final = "outfitter-activity"
 
+# In pods that mount a repository or a bucket: the containers that fetch them, whose names begin with this.
+DATA_PREFIX: Final = "outfitter-data-"
+# What the API server has since Kubernetes 1.35, as a word beside the kinds that it may serve.
+IMAGE_VOLUMES: Final = "image volumes"
+
 # On pods of a workload that serves: the key of the container group, the name that it had first. Part of the selector,
 # so neither label nor value ever changes.
 LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
@@ -49,6 +54,7 @@ ANNOTATION_STOPPED_REVISION: Final = (
     f"{GROUP}/stopped-revision"  # the revision that was current when the workload was suspended
 )
 
+ANNOTATION_PASSWD: Final = f"{GROUP}/passwd"  # line of /etc/passwd for the user who runs ssh in a pod
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"  # the revision that a controller of a workload that ends runs
 ANNOTATION_FIXED: Final = f"{GROUP}/fixed"  # digest of what a Job cannot change after its start
 ANNOTATION_PROGRAM: Final = f"{GROUP}/program"  # digest of what it cannot change while it is stopped
@@ -223,9 +229,19 @@ def shared_claim(cache: str) -> str:
     return fit(f"{cache}-shared")
 
 
-def shared_volume(cache_uid: str, namespace: str) -> str:
-    """Name of the PersistentVolume behind that claim, one for each namespace."""
-    return f"outfitter-{short_hash(f'{namespace}/{cache_uid}', 16)}"
+READ_ONLY_CLAIM: Final = "outfitter-ro-"
+"""Beginning of the name of a claim that pods may only mount read-only, which an admission policy sees to."""
+
+
+def data_source_claim(data_source: str, uid: str, *, read_only: bool) -> str:
+    """Name of the claim by which another namespace mounts the volume of a DataSource: two of one name never clash."""
+    prefix = READ_ONLY_CLAIM if read_only else ""
+    return f"{prefix}{fit(data_source, LABEL_LIMIT - 9 - len(prefix))}-{short_hash(uid)}"
+
+
+def shared_volume(owner_uid: str, namespace: str) -> str:
+    """Name of the PersistentVolume behind such a claim, one for each namespace."""
+    return f"outfitter-{short_hash(f'{namespace}/{owner_uid}', 16)}"
 
 
 SHARED_ROLE_PREFIX: Final = "artrepo-"

@@ -120,8 +120,9 @@ class Reason(StrEnum):
     LOST_PHASE = (
         "LostPhase",
         Level.STALLED,
-        "The PersistentVolume of a claim no longer exists.",
-        "Restore the volume, or delete the claim so that a new, empty one is created.",
+        "The PersistentVolume of a claim no longer exists, or the claim of a data volume is deleted.",
+        "Restore the volume, or delete the claim so that a new, empty one is created. Create the claim of a data "
+        "volume again for its PersistentVolume.",
     )
     LIMIT_RANGE_VIOLATION = (
         "LimitRangeViolation",
@@ -129,12 +130,6 @@ class Reason(StrEnum):
         "A LimitRange of the Namespace does not allow the requests, limits or size. It also sets limits that are left "
         "out, which can be lower than a request.",
         "Set requests, limits or size within the LimitRange: `kubectl describe limitrange`.",
-    )
-    LOGIN_REJECTED = (
-        "LoginRejected",
-        Level.STALLED,
-        "The image registry rejects the user or the password of a Registry, or shows nothing without a login.",
-        "Set `spec.credential`, or correct the Secret of the Credential. Outfitter uses a corrected Secret at once.",
     )
     MALFORMED_SECRET = (
         "MalformedSecret",
@@ -233,9 +228,9 @@ class Reason(StrEnum):
     REPLICATION_ERROR = (
         "ReplicationError",
         Level.STALLED,
-        "A shared Credential, or the volume of a shared NimCache, cannot be copied into a Namespace. Another "
-        "Secret, claim or volume has its name. For the shared object this is a note, because its other users are "
-        "served.",
+        "A shared Credential, or the volume of a shared NimCache or DataSource, cannot be copied into a Namespace. "
+        "Another Secret, claim or volume has its name. For the shared object this is a note, because its other users "
+        "are served.",
         "Delete or rename that object.",
     )
     REPOSITORY_FULL = (
@@ -271,8 +266,8 @@ class Reason(StrEnum):
     UNSUPPORTED = (
         "Unsupported",
         Level.STALLED,
-        "The field is valid, but this version or this installation does not support it. `sharing: staticPV` needs a "
-        "permitted driver, and `sharedRoles` needs a setting.",
+        "The field is valid, but this version or this installation does not support it. `sharing: staticPV`, "
+        "`dataSharing` and `sharedScopes` need a permitted driver, and `sharedRoles` needs a setting.",
         "Remove the field. An administrator can add the driver to `settings.staticPvDrivers`, or set "
         "[`settings.sharedRoles`](security.md#sharing-artifacts).",
     )
@@ -301,6 +296,18 @@ class Reason(StrEnum):
         "Choose another number, or none.",
     )
 
+    ACCESS_DENIED = (
+        "AccessDenied",
+        Level.WAITING,
+        "A pod may not read a repository or bucket, although its login is correct.",
+        "Ask the owner for the right to read, or use another Credential.",
+    )
+    BUCKET_NOT_FOUND = (
+        "BucketNotFound",
+        Level.WAITING,
+        "The object store has no bucket of that name.",
+        "Correct `bucket` and `url` of the [data source](data.md).",
+    )
     CACHE_NOT_READY = (
         "CacheNotReady",
         Level.WAITING,
@@ -318,6 +325,54 @@ class Reason(StrEnum):
         Level.WAITING,
         "The container could not be started.",
         "Check `command`, `workingDir`, and whether the image works with its user.",
+    )
+    ENDPOINT_UNREACHABLE = (
+        "EndpointUnreachable",
+        Level.WAITING,
+        "A pod cannot reach the server of a repository or bucket.",
+        "Check the address, the certificate and the network policies of the Namespace. The pod tries again.",
+    )
+    FETCH_FAILED = (
+        "FetchFailed",
+        Level.WAITING,
+        "The program that fetches a repository or bucket failed.",
+        "Read the log of the container: `kubectl logs POD -c CONTAINER`.",
+    )
+    FETCH_TIMEOUT = (
+        "FetchTimeout",
+        Level.WAITING,
+        "Fetching a repository or bucket took too long.",
+        "Check the server. An administrator can raise `gitTimeoutSeconds` and `s3TimeoutSeconds`.",
+    )
+    HOST_KEY_CHANGED = (
+        "HostKeyChanged",
+        Level.WAITING,
+        "A Git server shows another host key than the known one.",
+        "Ask its administrator whether the key changed. If so, correct `known_hosts`; if not, somebody listens.",
+    )
+    HOST_KEY_UNKNOWN = (
+        "HostKeyUnknown",
+        Level.WAITING,
+        "No host key of a Git server is known.",
+        "Add the line that `ssh-keyscan HOST` prints to key `known_hosts` of the Secret.",
+    )
+    LOGIN_REJECTED = (
+        "LoginRejected",
+        Level.WAITING,
+        "The server of a repository or bucket, or an image registry, rejected the login, or wants one.",
+        "Correct the Secret of the Credential, or name a Credential.",
+    )
+    REPOSITORY_NOT_FOUND = (
+        "RepositoryNotFound",
+        Level.WAITING,
+        "The Git server or image registry has no such repository, or shows it to other logins only.",
+        "Correct `repository` or `repositories`, or the login.",
+    )
+    REVISION_NOT_FOUND = (
+        "RevisionNotFound",
+        Level.WAITING,
+        "The repository has no such branch, tag or commit.",
+        "Correct `revision` or `branch`.",
     )
     POLICY_INVALID = (
         "PolicyInvalid",
@@ -409,8 +464,8 @@ class Reason(StrEnum):
     NO_SPACE = (
         "NoSpace",
         Level.WAITING,
-        "The volume of a download is full.",
-        "Raise `size` of the NimCache, if its StorageClass allows growth.",
+        "The volume of a download, a repository or a bucket is full.",
+        "Raise `size` of the NimCache, if its StorageClass allows growth; or `sizeLimit` of the data source.",
     )
     NOT_CREATED = (
         "NotCreated",
@@ -599,6 +654,11 @@ class Reason(StrEnum):
         Level.UNDER_WAY,
         "A model is being downloaded.",
     )
+    FETCHING_DATA = (
+        "FetchingData",
+        Level.UNDER_WAY,
+        "A pod fetches a repository or bucket before its containers start.",
+    )
     LOCKED = (
         "Locked",
         Level.UNDER_WAY,
@@ -781,12 +841,6 @@ class Reason(StrEnum):
         Level.NOTE,
         "The Environment asks its users to set a variable.",
     )
-    REPOSITORY_NOT_FOUND = (
-        "RepositoryNotFound",
-        Level.NOTE,
-        "The image registry does not have a repository of `spec.repositories`, or does not show it to this login.",
-        "Correct the name, push an image to it, or set a credential that may read it.",
-    )
     SEVERAL_KEYS = (
         "SeveralKeys",
         Level.NOTE,
@@ -794,11 +848,25 @@ class Reason(StrEnum):
         "of the Namespace, so a key that is added later changes nothing.",
         "Name one: set the variable `NGC_API_KEY` with source `credential`.",
     )
+    SINGLE_NODE = (
+        "SingleNode",
+        Level.NOTE,
+        "The claim of a shared data volume has no access mode for several nodes. While a pod mounts it on one node, "
+        "pods on other nodes may not start.",
+        "Use a claim with access mode ReadOnlyMany or ReadWriteMany.",
+    )
     SIZE_KEPT = (
         "SizeKept",
         Level.NOTE,
         "A size was reduced, but the volume of the claim already has its former size. A volume cannot shrink.",
         "Set the size that the message names, or create another claim and copy the data.",
+    )
+    VOLUME_IN_USE = (
+        "VolumeInUse",
+        Level.NOTE,
+        "Pods of a Namespace mount a shared volume that it may not use any more, or that has moved. Outfitter deletes "
+        "or replaces its claim there when no pod mounts it.",
+        "Suspend the workloads that the message is about.",
     )
     RESERVED = (
         "Reserved",

@@ -151,6 +151,22 @@ class Settings(BaseSettings):
     Outfitter. The nodes must be able to pull it for pods in all namespaces. Empty: the chart sets the image of the
     operator; without the chart, `idleTimeoutSeconds` is rejected.
     """
+    git_image: str = Field(default="docker.io/alpine/git:v2.49.1", min_length=1, max_length=512)
+    """Image of the container that checks out the repositories of git sources: one with sh, git, ssh and timeout."""
+    git_known_hosts: str = Field(default="", max_length=65536)
+    """Host keys of Git servers, as lines of a known_hosts file. A Credential with key known_hosts has its own. Empty:
+    each Credential for ssh needs that key.
+    """
+    git_timeout_seconds: int = Field(default=600, ge=10)
+    """Longest time in seconds of one attempt to check out a repository."""
+    s3_image: str = Field(default="docker.io/rclone/rclone:1.75.1", min_length=1, max_length=512)
+    """Image of the container that copies the buckets of s3 sources: one with sh, rclone, df and timeout."""
+    s3_timeout_seconds: int = Field(default=3600, ge=10)
+    """Longest time in seconds of one attempt to copy a bucket."""
+    data_size_limit: str = Field(default="10Gi", pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")
+    """Largest size of a git or s3 source without `sizeLimit`. The pods request as much ephemeral storage."""
+    data_authorities: str = Field(default="", max_length=262144)
+    """Certificates of authorities in PEM that git and s3 sources trust beside those of their image."""
     nim_volume_size: str = Field(default="150Gi", pattern=r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$")
     """Size of the volume of a model if neither Artifact nor NimCache sets one."""
     nim_cache_grace_seconds: int = Field(default=3600, ge=60)
@@ -158,8 +174,9 @@ class Settings(BaseSettings):
     nim_download_seconds: int = Field(default=21600, ge=60)
     """Longest time in seconds of one attempt to download a model."""
     static_pv_drivers: str = ""
-    """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, read-only, as a
-    NimCache with `sharing: staticPV` asks for. Empty: none, and the operator needs no right on PersistentVolumes.
+    """CSI drivers, separated by commas, whose volumes may be mounted in several namespaces at once, as NimCaches with
+    `sharing: staticPV`, shared data volumes and `dataSharing` ask for. Empty: none, and the operator needs no right on
+    PersistentVolumes.
     """
     shared_roles: bool = False
     """Whether `sharedRoles` of an ArtifactRepository are honoured, as Roles and RoleBindings. The operator must then

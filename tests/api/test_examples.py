@@ -46,6 +46,8 @@ def test_examples_hold_what_they_refer_to() -> None:
     """No example names a Secret, ConfigMap or asset that the examples do not make."""
     objects = [entry for path in FILES for entry in _objects(path)]
     made = {(entry["kind"], entry["metadata"]["name"]) for entry in objects}
+    sources = [entry for entry in objects if entry["kind"] == "DataSource" and "pvc" in entry["spec"]]
+    made |= {("PersistentVolumeClaim", entry["metadata"]["name"]) for entry in sources}
     for body in objects:
         if body["kind"] in OURS:
             for ref in references(kind_of(body["kind"]).model.parse(body).spec):

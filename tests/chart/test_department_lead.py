@@ -178,6 +178,10 @@ KEPT: Final = {
         wide("DataSource", None, dataVolume={"originPvcName": "data", "mountPath": "/d"}),
         "You need the verb create on pods",
     ),
+    "an existing claim of the namespace for everyone": (
+        wide("DataSource", None, pvc={"path": "/d", "existingPvc": True, "claimName": "data", "dataSharing": True}),
+        "You need the verb create on pods",
+    ),
     "a model cache": (wide("NimCache", None, image=IMAGE), "You need the verb create on pods"),
 }
 """Name -> an object without a scope, and the right that its author needs beside that to share."""

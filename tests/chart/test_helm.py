@@ -253,7 +253,7 @@ def test_each_admission_policy_is_a_value(helm: Helm, name: str) -> None:
     assert "system:serviceaccount:OPERATOR" not in str(manifests)
     assert "NAMESPACE-OF-SHARED-ASSETS" not in str(manifests)
     for item in manifests:
-        if item["kind"] == "ValidatingAdmissionPolicy" and not item["metadata"]["name"].endswith("labels"):
+        if item["kind"] == "ValidatingAdmissionPolicy" and not item["metadata"]["name"].endswith(("labels", "readers")):
             assert "system:serviceaccount:outfitter-system:own" in str(item["spec"]["matchConditions"])
 
 

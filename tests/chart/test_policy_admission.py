@@ -115,6 +115,7 @@ ITEMS: Final[dict[str, dict[str, Any]]] = {
     "storage.nfs": {**VOLUME, "server": "s"},
     "storage.git": {"path": "/v", "repository": "https://git.example.com/a"},
     "storage.s3": {"path": "/v", "bucket": "bbb"},
+    "storage.image": {"mountPath": "/v", "reference": "a"},
     "storage.pvc": {"path": "/v", "existingPvc": True, "claimName": "c"},
     "storage.configMapVolume": {"mountPath": "/v", "configMap": "c"},
     "storage.secretVolume": {"mountPath": "/v", "secret": "c"},

@@ -261,10 +261,12 @@ def test_install_yaml_holds_the_admission_policies(install: list[Manifest], name
     """For the account of the operator."""
     by_kind = {item["kind"]: item["spec"] for item in install if item["metadata"]["name"] == f"outfitter-{name}"}
     account = f"system:serviceaccount:{SYSTEM}:outfitter"
-    text = json.dumps(POLICIES[name]()).replace(OPERATOR_ACCOUNT, account).replace(SHARED_NAMESPACE, SYSTEM)
+    spec = POLICIES[name]()
+    every = {"paramRef": {"selector": {}, "parameterNotFoundAction": "Allow"}} if "paramKind" in spec else {}
+    text = json.dumps(spec).replace(OPERATOR_ACCOUNT, account).replace(SHARED_NAMESPACE, SYSTEM)
     assert by_kind == {
         "ValidatingAdmissionPolicy": json.loads(text),
-        "ValidatingAdmissionPolicyBinding": {"policyName": f"outfitter-{name}", "validationActions": ["Deny"]},
+        "ValidatingAdmissionPolicyBinding": {"policyName": f"outfitter-{name}", "validationActions": ["Deny"], **every},
     }
 
 

@@ -108,5 +108,5 @@ def test_bindings_name_the_account_and_role_of_their_release(helm: Helm) -> None
             assert [subject["namespace"] for subject in item["subjects"]] == ["ml-platform"]
     judging = [str(item["spec"]) for item in made if item["kind"] == "ValidatingAdmissionPolicy"]
     exempting = [text for text in judging if "system:kube-controller-manager" in text]
-    assert len(exempting) == 4 + len(PROJECT_POLICIES)
+    assert len(exempting) == 6 + len(PROJECT_POLICIES)
     assert all("system:serviceaccount:ml-platform:outfitter" in text for text in exempting)

@@ -16,7 +16,7 @@ from outfitter_sandbox.processes import bound_command
 from .conftest import EXAMPLES, MODULE, ROOT, Invoke, eventually
 
 LINES = (
-    r"22 objects are ready",
+    r"30 objects are ready",
     r"Service team-a/alice, uid \S+: created \d+ ms later",
     r"nvcr.io/nvidia/pytorch:26.09-py3: restored \d+ ms later",
     r"Environment torch was edited: generation 1 is in use, generation 2 is the newest",
@@ -36,14 +36,14 @@ LINES = (
     r"2 users, downloaded once",
     r"Artifact team-a/llama-next, a clone with image \S+-next, is version 2",
     r"after:   nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4-next, with the model of its image",
-    r"27 objects deleted; 0 of their \d+ child objects are orphans",
+    r"35 objects deleted; 0 of their \d+ child objects are orphans",
     r"kept, because it holds data: PersistentVolumeClaim team-a/imagenet",
     r"\nNext\n",
 )
 LINES_WITH_REAL_PODS = (
     r"a real node: kubelet, kube-scheduler, kube-proxy, containerd, runc, CoreDNS",
     r"\d+ image names on its node, all small test programs",
-    r"22 objects are ready",
+    r"30 objects are ready",
     r"GET http://jupyter.team-a.svc:8888/  from pod alice-0",
     r'200 OK  \{"host": "jupyter-0", .*"asked": "jupyter.team-a.svc:8888"\}',
     r"inside alice-0: user 1000, groups 10, 20, .*capabilities none, seccomp filter, in /workspace, nvidia.com/gpu: 1",

@@ -30,7 +30,7 @@ spec:
 def test_the_examples_are_valid(invoke: Invoke) -> None:
     seen = invoke("validate", "-f", EXAMPLES)
     assert (seen.exit_code, seen.stdout) == (0, "")
-    assert "22 objects valid, 5 objects of other kinds skipped" in seen.stderr
+    assert "30 objects valid, 7 objects of other kinds skipped" in seen.stderr
 
 
 def test_all_errors_at_once_each_at_its_line_and_column(invoke: Invoke, write: Write) -> None:

@@ -19,7 +19,7 @@ from outfitter_sandbox.processes import locked
 from plugins.reporting import FIGURE
 
 from .harness import cluster as clusters
-from .harness import diagnosis, helm, images
+from .harness import csi, diagnosis, helm, images
 from .harness.cluster import Cluster
 from .harness.team import SECONDS, Team
 
@@ -42,7 +42,12 @@ class Stage:
 
     def install(self) -> None:
         """helm install, as its users would; returns when the operator is available."""
-        self.release.install(image_repository=images.OPERATOR, image_tag=images.TAGS[0], settings_domain=DOMAIN)
+        self.release.install(
+            image_repository=images.OPERATOR,
+            image_tag=images.TAGS[0],
+            settings_domain=DOMAIN,
+            settings_staticPvDrivers=csi.NAME,
+        )
 
     def operators(self) -> list[dict[str, Any]]:
         """The operator's pods, without those on their way out."""

@@ -239,8 +239,28 @@ def test_an_ephemeral_claim_goes_when_its_workload_stops(space: Space) -> None:
 
 
 def test_what_is_not_built_says_so(space: Space) -> None:
-    space.make("DataSource", "code", {"git": {"repository": "https://git.example.com/r.git", "path": "/src"}})
-    space.wait("DataSource", "code", stalls("Unsupported"))
+    space.make("DataSource", "data", {"dataVolume": {"originPvcName": "origin", "mountPath": "/data"}})
+    space.wait("DataSource", "data", stalls("Unsupported"))
+
+
+def test_repositories_buckets_and_images_run(space: Space) -> None:
+    """The API server takes the pods: in a namespace that enforces restricted, with logins in the first containers."""
+    space.secret("login", User="ann", Password="pa")
+    space.secret("keys", AccessKeyId="id", SecretKey="key")
+    space.secret("deploy", ssh="key", known_hosts="git.example.com ssh-ed25519 AAAA")
+    for name, kind in (("login", "password"), ("keys", "accessKey"), ("deploy", "genericSecret")):
+        space.make("Credential", name, {"type": kind, "secretRef": {"name": name}})
+    sources = {
+        "code": {"git": {"repository": "https://g.example.com/r.git", "path": "/a", "credential": {"name": "login"}}},
+        "mine": {"git": {"repository": "git@g.example.com:r.git", "path": "/b", "credential": {"name": "deploy"}}},
+        "bucket": {"s3": {"bucket": "data", "path": "/c", "credential": {"name": "keys"}}},
+        "model": {"image": {"reference": "registry.example.com/models/bert:3", "mountPath": "/d"}},
+    }
+    for name, spec in sources.items():
+        space.make("DataSource", name, spec)
+        assert ready(space.ready("DataSource", name))
+    item = space.running("box", assets={"dataSources": [{"name": name} for name in sources]})
+    assert [row["path"] for row in item["status"]["data"]] == ["/a", "/b", "/c"]
 
 
 def test_what_contradicts_an_existing_claim_is_reported(space: Space) -> None:

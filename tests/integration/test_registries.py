@@ -51,7 +51,7 @@ def test_a_login_that_is_rejected_and_corrected(stack: Stack, space: Space) -> N
     space.secret("login", username=USER, password="wrong")
     space.make("Credential", "robot", {"type": "password", "secretRef": {"name": "login"}})
     space.make("Registry", "images", {"url": stack.images.host, "credential": {"name": "robot"}})
-    item = space.wait("Registry", "images", stalls("LoginRejected"))
+    item = space.wait("Registry", "images", waits("LoginRejected"))
     assert item["status"]["reachable"] is False
     space.edit("Secret", "login", {"stringData": {"password": PASSWORD}})
     assert space.ready("Registry", "images")["status"]["reachable"] is True

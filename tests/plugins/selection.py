@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foreign_crds import why_missing
-from outfitter_sandbox import jobset, nodes
+from outfitter_sandbox import data, jobset, nodes
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -47,6 +47,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     built = [item for item in items if item.get_closest_marker("jobset")]
     if built and (reason := jobset.find(None)[1]):
         _skip(built, f"needs the controller of JobSet: {reason}")
+    fetching = [item for item in items if item.get_closest_marker("data_images")]
+    if fetching and (reasons := data.find(None)[1]):
+        _skip(fetching, f"needs the images for data sources: {'; '.join(reasons)}")
     foreign = [item for item in items if item.get_closest_marker("foreign_crds")]
     if foreign and (reason := why_missing()):
         _skip(foreign, f"needs CRDs of other projects: {reason}")

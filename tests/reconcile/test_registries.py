@@ -157,7 +157,7 @@ async def test_a_login_that_is_rejected_and_then_corrected() -> None:
         )
         status = await world.look()
         assert (reason(status), status["reachable"]) == ("LoginRejected", False)
-        assert condition(status, "Stalled") is not None
+        assert condition(status, "Reconciling") is not None
         assert "wrong" not in json.dumps(status)
         world.cluster.user_apply(LOGIN)
         status = await world.look()

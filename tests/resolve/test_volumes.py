@@ -17,11 +17,12 @@ from outfitter.render.volumes import pod_patch
 from outfitter.resolve.volumes import (
     SOURCE_TYPES,
     ConfigMapVolume,
+    DataVolume,
+    GitVolume,
     PvcVolume,
     S3Volume,
     SecretVolume,
     SourceType,
-    UnsupportedVolume,
     Volume,
     VolumeUse,
     with_nodes,
@@ -35,6 +36,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "hostPath": {"path": "/export", "mountPath": "/data"},
     "git": {"repository": "https://git.example.com/a.git", "path": "/data"},
     "s3": {"bucket": "models", "path": "/data"},
+    "image": {"reference": "registry.example.com/models:1", "mountPath": "/data"},
     "pvc": PVC,
     "configMapVolume": {"configMap": "settings", "mountPath": "/data"},
     "secretVolume": {"credential": {"name": "token"}, "mountPath": "/data"},
@@ -109,12 +111,6 @@ def test_the_union_is_what_the_list_constructs() -> None:
     assert constructed == set(VOLUMES)
 
 
-def test_an_unsupported_type_says_why() -> None:
-    """In a sentence, which the policy reports with the remedy."""
-    volumes = [volume for name in ITEMS for _, volume in of_storage({name: [ITEMS[name]]})]
-    assert all(volume.LACKS.endswith(".") for volume in volumes if isinstance(volume, UnsupportedVolume))
-
-
 @pytest.mark.parametrize("volume", VOLUMES, ids=lambda volume: volume.__name__)
 def test_a_volume_type_is_frozen_and_typed(volume: type[Volume]) -> None:
     assert "Any" not in str(get_type_hints(volume))
@@ -125,8 +121,8 @@ def test_a_volume_type_is_frozen_and_typed(volume: type[Volume]) -> None:
 def test_every_supported_volume_is_mounted(name: str) -> None:
     [(_, volume)] = of_storage({name: [ITEMS[name]]})
     patch = pod_patch(volume, Settings())
-    if isinstance(volume, UnsupportedVolume):
-        assert patch is None
+    if isinstance(volume, GitVolume | S3Volume):
+        assert patch is None, "a container fetches it"
     else:
         assert patch is not None
         assert patch.volumes[0]["name"] == patch.mounts[0]["name"]
@@ -140,9 +136,9 @@ async def test_every_data_source_has_a_plan(name: str) -> None:
     await world.settle()
     status = world.status("DataSource", "models")
     assert status["type"] == name
-    [(source_type, volume)] = of_data_source({name: SOURCES[name]})
-    missing = ["NotCreated"] if isinstance(volume, ConfigMapVolume | SecretVolume) else []
-    assert issues(status) == (["Unsupported"] if isinstance(volume, UnsupportedVolume) else missing), source_type
+    [(_, volume)] = of_data_source({name: SOURCES[name]})
+    missing = ["NotCreated"] if isinstance(volume, ConfigMapVolume | SecretVolume | DataVolume) else []
+    assert issues(status) == missing
 
 
 def test_the_path_of_the_reference_wins() -> None:
@@ -213,10 +209,10 @@ def test_a_claim_of_a_single_node(modes: Mapping[str, bool], stored: list[str] |
     [(_, volume)] = of_storage({"pvc": [pvc]})
     claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "labels": {"outfitter.dev/owner-uid": "u"}}}
     world = World(*([{**claim, "spec": {"accessModes": stored}}] if stored else []))
-    [marked, other] = with_nodes(world.reader(), "team-a", [volume, S3Volume(USE)])
+    [marked, other] = with_nodes(world.reader(), "team-a", [volume, S3Volume(USE, "data")])
     assert isinstance(marked, PvcVolume)
     assert marked.single_node == single
-    assert other == S3Volume(USE)
+    assert other == S3Volume(USE, "data")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("configMapVolume", "ConfigMap"), ("secretVolume", "Secret")])

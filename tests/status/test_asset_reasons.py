@@ -212,6 +212,7 @@ async def test_a_shared_volume() -> None:
     await world.settle()
     assert "Pending" in issues(world.status("NimCache", "x", SYSTEM))
     world = World(VOLUME, *shared_cache(volumeName="v"), settings=SETTINGS)
+    world.controllers.run()
     for kind, name in (("Artifact", "a"), ("NimCache", "x")):
         world.cluster.fail_next("create", "PersistentVolumeClaim", Unavailable("busy", status=503))
         await world.once(kind, name, TEAM if kind == "Artifact" else SYSTEM)

@@ -53,6 +53,20 @@
   value: {{ .Values.identity.extraKeys.groups | quote }}
 - name: OUTFITTER_ACTIVITY_IMAGE
   value: {{ include "outfitter.text" .Values.settings.activityImage | default (include "outfitter.image" .) | quote }}
+- name: OUTFITTER_GIT_IMAGE
+  value: {{ include "outfitter.text" .Values.settings.gitImage | quote }}
+- name: OUTFITTER_GIT_KNOWN_HOSTS
+  value: {{ include "outfitter.text" .Values.settings.gitKnownHosts | quote }}
+- name: OUTFITTER_GIT_TIMEOUT_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.gitTimeoutSeconds | quote }}
+- name: OUTFITTER_S3_IMAGE
+  value: {{ include "outfitter.text" .Values.settings.s3Image | quote }}
+- name: OUTFITTER_S3_TIMEOUT_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.s3TimeoutSeconds | quote }}
+- name: OUTFITTER_DATA_SIZE_LIMIT
+  value: {{ include "outfitter.text" .Values.settings.dataSizeLimit | quote }}
+- name: OUTFITTER_DATA_AUTHORITIES
+  value: {{ include "outfitter.text" .Values.settings.dataAuthorities | quote }}
 - name: OUTFITTER_NIM_VOLUME_SIZE
   value: {{ include "outfitter.text" .Values.settings.nimVolumeSize | quote }}
 - name: OUTFITTER_NIM_CACHE_GRACE_SECONDS

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from outfitter_sandbox import binaries, sources
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode.parts import Group
 
@@ -33,18 +32,9 @@ def find(progress: Progress | None, environment: Mapping[str, str] = os.environ)
 
     With `progress`, it is built if it is not cached; without, the call returns at once.
     """
-    cache, go = binaries.cache_root(environment), sources.go_version()
-    group = Group(PROGRAM, MODULE, {PROGRAM: PACKAGE}, stamp=f"-X {PACKAGE}/pkg/version.GitVersion={version()}")
-    folder = group.cached(cache, go)
-    if folder is None:
-        if go is None:
-            return None, f"{PROGRAM}: not built yet; install Go (https://go.dev/dl) and build it once"
-        if progress is None:
-            return None, f"{PROGRAM}: not built yet; next: outfitter sandbox build --jobset"
-        folder = binaries.install(
-            cache / group.key(go), lambda partial: group.build(partial, progress), progress, (PROGRAM,)
-        )
-    return folder / PROGRAM, ""
+    stamp = f"-X {PACKAGE}/pkg/version.GitVersion={version()}"
+    found, missing = Group(PROGRAM, MODULE, {PROGRAM: PACKAGE}, stamp=stamp).find(progress, "--jobset", environment)
+    return found.get(PROGRAM), missing
 
 
 def get(progress: Progress) -> dict[str, Path]:

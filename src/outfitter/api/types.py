@@ -23,17 +23,28 @@ _QUOTED = r"""\\[^\x00]|'[^'\x00]*'|"([^"\\\x00]|\\[^\x00])*["]"""
 SHELL_PATTERN = rf"""^([^'"\\\x00]|{_QUOTED})*$"""
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 FILE_MODE_PATTERN = r"^0[0-7]{3}$"
+GIT_REVISION_PATTERN = r"^[^-+\x00-\x20\x7f~^:?*\[\\][^\x00-\x20\x7f~^:?*\[\\]*$"
 LINK_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/\x00-\x20\x7f][^\x00-\x20\x7f]*$"
 ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 VOLUME_SIZE_PATTERN = r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)(Gi|Mi|Ti)$"
 _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*"
 _REPOSITORY = r"[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
+_SERVER = r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
+_LOGIN_NAME = "[A-Za-z0-9_][A-Za-z0-9._-]*@"
+REPOSITORY_PATTERN = (
+    f"^(https?://{_SERVER}(/[!-~]*)?|ssh://({_LOGIN_NAME})?{_SERVER}/[!-~]+|"
+    f"{_LOGIN_NAME}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
+)
+STORE_PATTERN = f"^https?://{_SERVER}(/[!-~]*)?$"
+HTTP_PATTERN = "^[Hh][Tt][Tt][Pp][Ss]?://"
+CLEAR_TEXT_PATTERN = "^[Hh][Tt][Tt][Pp]://"
+LOGIN_IN_URL_PATTERN = "^([A-Za-z]+://[^/?#]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|[^/:@]*:[^/]*@)"
 # As the container runtimes read it: https://github.com/distribution/reference.
 IMAGE_PATTERN = (
     rf"^(({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_REPOSITORY}(/{_REPOSITORY})*"
     r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
 )
-REPOSITORY_PATTERN = f"^{_REPOSITORY}(/{_REPOSITORY})*$"
+IMAGE_REPOSITORY_PATTERN = f"^{_REPOSITORY}(/{_REPOSITORY})*$"
 REGISTRY_PATTERN = (
     rf"^(https?://)?([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?"
     rf"(/{_REPOSITORY}(/{_REPOSITORY})*)?/?$"
@@ -61,13 +72,17 @@ PATTERN_WORDS = {
     "digit last.",
     IMAGE_PATTERN: "The value must be an image such as registry.example.com/team/image:tag: without a scheme, with a "
     "repository in lower case, and with a tag or a whole digest after it.",
-    REPOSITORY_PATTERN: "The value must be the name of a repository such as team/image, in lower case, without host "
-    "and tag.",
+    IMAGE_REPOSITORY_PATTERN: "The value must be the name of a repository such as team/image, in lower case, without "
+    "host and tag.",
     REGISTRY_PATTERN: "The value must be a registry such as https://registry.example.com or registry.example.com:5000, "
     "in lower case and without a query.",
     LINK_PATTERN: "The value must be a URL that starts with https:// or http://, without spaces.",
+    REPOSITORY_PATTERN: "Write https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.",
+    STORE_PATTERN: "Write https://HOST or http://HOST:PORT.",
     IDS_PATTERN: "The value must be numbers from 0 to 2147483647, separated by commas.",
     VOLUME_SIZE_PATTERN: "The value must be a positive number with Mi, Gi or Ti, such as 150Gi or 1.5Ti.",
+    GIT_REVISION_PATTERN: "The value must be the name of a branch or tag, or a commit: without spaces and ~^:?*[, and "
+    "without - or + first.",
     FILE_MODE_PATTERN: 'The value must be an octal mode in quotes with a leading zero, such as "0644".',
 }
 """Pattern -> description for error messages."""
@@ -101,6 +116,11 @@ def matches(pattern: str, text: str) -> bool:
     return (
         re.search(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern, text, re.ASCII) is not None
     )
+
+
+def over_http(repository: str) -> bool:
+    """Return whether a Git repository is read over http or https, and not over ssh."""
+    return matches(HTTP_PATTERN, repository)
 
 
 def schema_pattern(pattern: str) -> Any:
@@ -156,12 +176,14 @@ DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=DATA_KEY_PA
 """Key inside a Secret or ConfigMap."""
 ItemName = Annotated[str, Field(min_length=1, max_length=63)]
 Text = Annotated[str, Field(min_length=1, max_length=253)]
+GitRevision = Annotated[str, Field(min_length=1, max_length=253, pattern=GIT_REVISION_PATTERN)]
+"""A branch, tag or commit of a Git repository."""
 LongText = Annotated[str, Field(max_length=32768), schema_pattern(TEXT_PATTERN)]
 Shell = Annotated[str, Field(min_length=1, max_length=16384), schema_pattern(SHELL_PATTERN)]
 """A command line that can be split into words."""
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
 RegistryUrl = Annotated[str, Field(min_length=1, max_length=512, pattern=REGISTRY_PATTERN)]
-Repository = Annotated[str, Field(min_length=1, max_length=255), schema_pattern(REPOSITORY_PATTERN)]
+ImageRepository = Annotated[str, Field(min_length=1, max_length=255), schema_pattern(IMAGE_REPOSITORY_PATTERN)]
 """Name of a repository in a registry."""
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
 """User or group ids, separated by commas."""

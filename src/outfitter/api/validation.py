@@ -52,6 +52,12 @@ def incomplete(model: type[Model], spec: Mapping[str, Any] | Model) -> list[Fiel
     return list(_completeness(model, _plain(spec), ()))
 
 
+def contradiction(part: Model) -> FieldError | None:
+    """Return the first broken rule of a part of a spec, which an older schema or a policy let pass."""
+    found = _rule_errors(type(part), part.to_dict(), (), [])
+    return next(found, None)
+
+
 def incomplete_part(part: Model) -> list[FieldError]:
     """Return what is missing or contradictory in a part of a spec; paths are relative to the part."""
     return list(_completeness(type(part), part.to_dict(), ()))

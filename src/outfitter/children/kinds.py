@@ -292,7 +292,7 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
     ChildKind(
         "PersistentVolume", "", "v1", "persistentvolumes", namespaced=False,
         verbs=_NO_PATCH,
-        why="read-only copies of the volume of a shared model cache; the driver and volume of a claim",
+        why="volumes for the storage of a model cache or data source in other namespaces; the volume of a claim",
         watch=Watch(cluster_wide=True),
         project=projection.volume,
         setting="static_pv_drivers",

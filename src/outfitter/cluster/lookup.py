@@ -95,10 +95,17 @@ def _policies(body: Mapping[str, Any]) -> list[str]:
     return [f"{place}/{scope.get('type', '')}/{scope.get('name', '')}"]
 
 
+def _offers(body: Mapping[str, Any]) -> list[str]:
+    """The name of a DataSource that shares its volume with other projects."""
+    volume = (body.get("spec") or {}).get("dataVolume") or {}
+    return [body["metadata"]["name"]] if volume.get("sharedScopes") else []
+
+
 INDEXES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "Ingress": _hosts,
     "Artifact": _repositories,
     "NimCache": _images,
     "WorkloadPolicy": _policies,
+    "DataSource": _offers,
 }
 """Kind -> the values that its objects are found by."""

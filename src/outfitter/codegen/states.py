@@ -7,6 +7,7 @@ from typing import Final, get_args
 from outfitter.api.v1alpha1 import Kind
 from outfitter.api.v1alpha1.artifact import ArtifactPhase
 from outfitter.api.v1alpha1.artifactstatus import CachePhase
+from outfitter.api.v1alpha1.datasource import DataPhase
 from outfitter.api.v1alpha1.running import Phase
 
 MEANINGS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
@@ -31,6 +32,14 @@ MEANINGS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         ArtifactPhase.LOCKED: "It is version `status.version`. Everything but `run` is frozen. Clone it to change it.",
         ArtifactPhase.LOCK_FAILED: "It cannot become a version. See `issues`. Edit it, or set `locked` to false.",
         ArtifactPhase.DELETING: "It is being deleted.",
+    },
+    DataPhase: {
+        DataPhase.READY: "Workloads in its scope can mount the volume.",
+        DataPhase.NOT_READY: "It cannot be shared, or its claim is missing. See `issues`.",
+        DataPhase.CREATING: "Its claim has no volume yet.",
+        DataPhase.DELETING: "It is being deleted.",
+        DataPhase.UNKNOWN: "Its claim is bound, and the operator has not seen its PersistentVolume. This takes a "
+        "moment.",
     },
     CachePhase: {
         CachePhase.PENDING: "A requirement of the download is missing, for example the key or the claim.",

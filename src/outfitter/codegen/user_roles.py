@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP, KINDS
 from outfitter.children import CHILD_KINDS
-from outfitter.codegen.admission import namespace_labels, requester_rights, share
+from outfitter.codegen.admission import namespace_labels, offers, requester_rights, share
 from outfitter.render.artifactrepository import SHARE
 
 Rule = dict[str, Any]
@@ -112,6 +112,6 @@ def _platform_admin() -> list[Rule]:
         rule([GROUP], plurals, (*_WRITE, "deletecollection", requester_rights.VERB)),
         _scales(),
         rule([GROUP], ["artifactrepositories"], (SHARE,)),
-        rule([GROUP], [share.CLUSTERS], (share.VERB,)),
+        rule([GROUP], [share.CLUSTERS, offers.PROJECTS], (share.VERB,)),
         rule([GROUP], [namespace_labels.RESOURCE], (share.VERB, namespace_labels.VERB)),
     ]

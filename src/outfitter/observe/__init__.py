@@ -6,6 +6,7 @@ from outfitter.observe.controllers import observe_run
 from outfitter.observe.diagnosis import crashed, diagnose, limits_added, not_ending
 from outfitter.observe.downloads import observe_download
 from outfitter.observe.events import newest_message
+from outfitter.observe.fetches import Fetched, fetched, is_fetching, under_way
 from outfitter.observe.fields import FieldNames, field_names
 from outfitter.observe.pods import PodSummary, condition, observe_pods, phase, preempted
 from outfitter.observe.refusals import refusal
@@ -14,6 +15,7 @@ from outfitter.observe.state import READY, UNSEEN, Observation, State, failed, p
 __all__ = [
     "READY",
     "UNSEEN",
+    "Fetched",
     "FieldNames",
     "Observation",
     "PodSummary",
@@ -23,7 +25,9 @@ __all__ = [
     "diagnose",
     "diagnose_claim",
     "failed",
+    "fetched",
     "field_names",
+    "is_fetching",
     "limits_added",
     "newest_message",
     "not_ending",
@@ -35,4 +39,5 @@ __all__ = [
     "preempted",
     "progressing",
     "refusal",
+    "under_way",
 ]

@@ -6,6 +6,7 @@ what its conditions say of its node.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from outfitter.naming import ACTIVITY
 from outfitter.observe.causes import Cause, Source, explain, shown, stable
 from outfitter.observe.claims import diagnose_claim
 from outfitter.observe.events import newest_causes
+from outfitter.observe.fetches import fetch_failure, is_fetching
 from outfitter.observe.fields import FieldNames
 from outfitter.observe.pods import condition, deletion_time, phase
 from outfitter.observe.state import Observation, State, failed
@@ -22,6 +24,7 @@ from outfitter.snapshot import CachedObject, Reader
 
 _LIMITED: Final = "kubernetes.io/limit-ranger"  # annotation of the admission plugin LimitRanger on pods
 _BEFORE_START: Final = ("ContainerCreating", "PodInitializing", "")
+_FULL: Final = re.compile(r'Usage of EmptyDir volume "([^"]{1,63})" exceeds the limit "([^"]{1,32})"')
 _SHOWN: Final = 3  # pods that do not end
 
 
@@ -70,6 +73,9 @@ def _pod(reader: Reader, pod: CachedObject, names: FieldNames) -> Observation | 
         if failure is not None:
             return failure
     if phase(pod) == "Failed":
+        if full := _FULL.search(str(status.get("message", ""))):
+            text = f"Pod {pod.name} was evicted: its volume {full[1]} holds more than {full[2]}. Raise sizeLimit."
+            return failed(Reason.NO_SPACE, text)
         cause = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
         return failed(Reason.POD_FAILED, f"Pod {pod.name} failed: {stable(cause) or _last_words(containers)}.")
     lost = _node_lost(pod)
@@ -151,6 +157,8 @@ def _container(pod: CachedObject, container: Mapping[str, Any], names: FieldName
         whose = "the memory limit that a LimitRange of the namespace sets" if _limited(pod, "memory limit") else ""
         text = f"Pod {pod.name} exceeded {whose or 'its memory limit'}. {names.memory}"
         return failed(Reason.OOM_KILLED, text)
+    if is_fetching(container) and (failure := fetch_failure(pod, container)) is not None:
+        return failure
     code, message = waiting.get("reason", ""), waiting.get("message", "")
     cause = explain(Source.CONTAINER, code, message, names) if code else None
     if cause is None:
@@ -174,6 +182,8 @@ def crashed(pods: Iterable[CachedObject]) -> bool:
     for pod in pods:
         status = pod.body.get("status") or {}
         for container in _containers(status):
+            if is_fetching(container):
+                continue
             states = (container.get("lastState") or {}, container.get("state") or {})
             ends = [state.get("terminated") or {} for state in states]
             failed_itself = any(end.get("exitCode") and end.get("reason") != "OOMKilled" for end in ends)

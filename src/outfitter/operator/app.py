@@ -19,6 +19,7 @@ from outfitter.cluster.client import Client
 from outfitter.cluster.listing import existing_uids
 from outfitter.cluster.optional_kind import DISCOVERY_SECONDS
 from outfitter.cluster.protocol import Cluster
+from outfitter.cluster.server_version import ServerVersion
 from outfitter.cluster.sources import Source, child_sources
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
@@ -211,7 +212,7 @@ class Operator:
             unreadable=unreadable,
             discovery_seconds=discovery_seconds,
         )
-        return custom_resources, (custom_resources, *children)
+        return custom_resources, (custom_resources, ServerVersion(self.transport, self.caches), *children)
 
     def _event_router(self) -> EventRouter:
         return EventRouter(

@@ -10,14 +10,13 @@ from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import data_source_config_map, owner_labels
 from outfitter.observe import State, diagnose_claim
 from outfitter.plan.compliance import compliance
+from outfitter.plan.data_volume import barred, is_offered, plan_data_volume, plan_shared_claim
 from outfitter.plan.diff import Diff, diff, prune
 from outfitter.plan.replication import keep_copies, labelled
 from outfitter.plan.used_by import uses
 from outfitter.plan.workload.causes import claim_problem
 from outfitter.plan.writes import Plan, WritePhase, in_phase
 from outfitter.policy.beside import data_source_item
-from outfitter.policy.capabilities import SHARED_SOURCES
-from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.problems import Problem, blocks, note, stalled, waiting, without_notes
 from outfitter.reasons import Level, Reason
 from outfitter.render.claims import persistent_volume_claim, reserved_attributes
@@ -27,9 +26,9 @@ from outfitter.resolve.references import label
 from outfitter.resolve.scope import is_wide, scope_problem, targets
 from outfitter.resolve.volumes import (
     ConfigMapVolume,
+    DataVolume,
     PvcVolume,
     SecretVolume,
-    UnsupportedVolume,
     Volume,
     VolumeUse,
     source_volume,
@@ -51,18 +50,17 @@ def plan_data_source(reader: Reader, asset: Resource) -> Plan:
         problems.append(
             stalled(
                 Reason.INVALID_SPEC,
-                "The DataSource has no source. Set one of nfs, hostPath, git, s3, pvc, configMapVolume, secretVolume "
-                "and dataVolume.",
+                "The DataSource has no source. Set one of nfs, hostPath, git, s3, image, pvc, configMapVolume, "
+                "secretVolume and dataVolume.",
                 "spec",
             )
         )
-    elif isinstance(volume, UnsupportedVolume):
-        problems.append(volume_capability(volume.LACKS).problem(f"spec.{source_type}"))
     if volume is None or problems:
         return Plan(StatusInput(False, problems[0].reason, "", tuple(problems), facts, (0, 1)))
     where, wide = targets(reader, asset), is_wide(asset, reader.settings.system_namespace)
     plan = _with_volume(reader, asset, volume, where, facts, wide=wide)
     creates = (isinstance(volume, PvcVolume) and not volume.ephemeral) or (isinstance(volume, ConfigMapVolume) and wide)
+    creates = creates or (isinstance(volume, DataVolume) and is_offered(reader, asset))
     if creates or not asset.body["spec"].get("labels"):
         return plan
     text = "Outfitter creates no object for this DataSource itself. The field has no effect."
@@ -76,6 +74,8 @@ def _with_volume(
     match volume:
         case PvcVolume():
             return _noted(_pvc(reader, asset, volume, where, facts), volume, wide=wide)
+        case DataVolume():
+            return plan_data_volume(reader, asset, volume, facts)
         case ConfigMapVolume() if wide:
             return _config_map(reader, asset, volume.config_map, where, facts)
         case _:
@@ -95,12 +95,13 @@ def _noted(plan: Plan, volume: PvcVolume, *, wide: bool) -> Plan:
 
 def _described(reader: Reader, asset: Resource, volume: Volume, where: list[str], facts: dict[str, Any]) -> Plan:
     """Check a volume for which the DataSource creates no object."""
-    problems = [problem for namespace in where if (problem := volume.source_problem(reader, namespace))]
+    found = (volume.source_problem(reader, namespace) for namespace in where)
+    problems = [problem for problem in found if problem is not None]
     fine = len(where) - len(problems)
     if isinstance(volume, ConfigMapVolume | SecretVolume):
         facts["targets"] = {"desired": len(where), "synced": fine}
     ready, counts = not blocks(asset.live.namespace, problems), (fine, max(len(where), 1))
-    return Plan(StatusInput(ready, Reason.VALID, "", tuple(problems), facts, counts))
+    return Plan(StatusInput(ready, Reason.VALID, "", tuple(dict.fromkeys(problems)), facts, counts))
 
 
 def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], facts: dict[str, Any]) -> Plan:
@@ -142,11 +143,18 @@ def _config_map(reader: Reader, asset: Resource, name: str, where: list[str], fa
 
 
 def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
-    name = volume.claim_name
-    facts["claimName"] = name
+    facts["claimName"] = volume.claim_name
     if volume.data_sharing and is_wide(asset, reader.settings.system_namespace):
-        problem = SHARED_SOURCES.problem("spec.pvc.dataSharing")
-        return Plan(StatusInput(False, problem.reason, "", (problem,), facts, (0, 1)))
+        if (refused := barred(reader, asset, volume)) is not None:
+            return replace(refused, status=replace(refused.status, facts={**facts, **refused.status.facts}))
+        one = _claims(reader, asset, volume, [asset.live.namespace], facts)
+        return plan_shared_claim(reader, asset, volume, one)
+    return _claims(reader, asset, volume, where, facts)
+
+
+def _claims(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], facts: dict[str, Any]) -> Plan:
+    """Create a claim in each namespace, or check those that exist."""
+    name = volume.claim_name
     if volume.ephemeral and not volume.existing:
         del facts["claimName"]
         return Plan(StatusInput(True, Reason.VALID, "Each workload creates its own claim.", (), facts, (1, 1)))
@@ -168,6 +176,7 @@ def _pvc(reader: Reader, asset: Resource, volume: PvcVolume, where: list[str], f
             "the claim if you do not need its data.",
         )
         for live in (write.live for write in prune(reader, asset, ("PersistentVolumeClaim",), wanted))
+        if live.name == name  # not the claims of a shared volume
     ]
     return _report(reader, asset, facts, result, where)
 

@@ -18,8 +18,8 @@ from outfitter.naming import ANNOTATION_ATTEMPT, ANNOTATION_SOURCE_VERSION, LABE
 from outfitter.observe import Observation, State, field_names, newest_message, observe_download, refusal
 from outfitter.plan.diff import diff
 from outfitter.plan.idle import IdleTimer, instant
+from outfitter.plan.nim_sharing import share, unshareable
 from outfitter.plan.on_demand import replaceable, replaced_by_user
-from outfitter.plan.shared_volume import share, unshareable
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.causes import claim_problem, claim_problems
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase

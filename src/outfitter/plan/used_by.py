@@ -21,10 +21,11 @@ _LISTS: Final = {kind.name: _FIELDS[kind.plural] for kind in KINDS if kind.plura
 _RUNS: Final = {kind.name: kind.runs.name for kind in KINDS if kind.runs is not None}
 
 
-def used_by(reader: Reader, users: Iterable[Key]) -> dict[str, Any]:
+def used_by(reader: Reader, users: Iterable[Key], only: str = "") -> dict[str, Any]:
     """Return `status.usedBy` of an asset; the lists hold the first users by namespace and name.
 
     Of a user that does not depend on the asset, only the name: a change of its phase would not requeue the asset.
+    `only`: of users in other namespaces than this one, only the name too.
     """
     chosen, dependents = set(users), set(reader.users)
     by_kind: dict[str, list[Key]] = {}
@@ -34,7 +35,8 @@ def used_by(reader: Reader, users: Iterable[Key]) -> dict[str, Any]:
     for kind in sorted(by_kind.keys() & _LISTS.keys()):
         rows = result[_LISTS[kind]] = []
         for key in nsmallest(LISTED_USERS, by_kind[kind]):
-            live = reader.get_untracked(*key) if key in dependents else None
+            shown = key in dependents and only in ("", key.namespace)
+            live = reader.get_untracked(*key) if shown else None
             facts = dict(_shown(kind, live.body)) if live else {}
             rows.append({"namespace": key.namespace, "name": key.name, **facts})
     return result
@@ -46,8 +48,10 @@ def uses(reader: Reader, asset: Resource) -> dict[str, Any]:
     where = reach(asset, system) if scope_problem(asset, system) is None else Reach("")
     own = reader.labels(asset.live.namespace).get(LABEL_DEPARTMENT, "") if where.type == "project" else ""
     supported = supported_types(asset)
+    # A project that shares a data volume sees who uses it, and not what the other projects do with it.
+    only = asset.live.namespace if asset.live.namespace != system else ""
     return {
-        "usedBy": used_by(reader, reader.users),
+        "usedBy": used_by(reader, reader.users, only),
         "usage": _usage(reader, asset),
         "scope": where.type or None,
         "department": where.name or own or None,

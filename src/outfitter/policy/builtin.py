@@ -11,7 +11,6 @@ from outfitter.api.v1alpha1.asset import AssetSpec
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.policy import without_effect
 from outfitter.policy.capabilities import ARTIFACT, KEPT_RUNNING, SCALING, SUBMISSION, unsupported
-from outfitter.policy.capabilities import volume as volume_capability
 from outfitter.policy.checks import Candidate, Check
 from outfitter.policy.elevation import elevated, forbidden
 from outfitter.policy.pod_security import violations
@@ -19,7 +18,7 @@ from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.login import uses_login
 from outfitter.resolve.references import AssetUse
-from outfitter.resolve.volumes import HostPathVolume, NfsVolume, UnsupportedVolume, not_for_inference
+from outfitter.resolve.volumes import HostPathVolume, NfsVolume, not_for_inference
 from outfitter.snapshot import Key
 
 _USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
@@ -201,9 +200,6 @@ def _capabilities(candidate: Candidate) -> Iterator[Problem]:
     yield from unsupported(spec.get("run") or {} if request.own_definition else spec, SCALING, settings, prefix)
     if candidate.resolved.artifact is not None:
         yield from unsupported(candidate.resolved.artifact.definition.spec_fields, ARTIFACT, settings)
-    for volume in candidate.resolved.volumes:
-        if isinstance(volume, UnsupportedVolume):
-            yield volume_capability(volume.LACKS).problem(volume.use.field)
 
 
 BUILTIN: Final = (

@@ -53,18 +53,14 @@ REQUEST_METRICS: Final = Capability(
     "Use cpu, memory or a metric of the pods.",
 )
 BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")
-SHARED_VOLUMES: Final = Capability("One volume for several namespaces is not supported.")
-SHARED_SOURCES: Final = Capability(SHARED_VOLUMES.lacks, "Create a new DataSource without the field.")
+SHARED_VOLUMES: Final = Capability(
+    "A claim of a workload is for its own namespace.", "Remove the field, or use a shared DataSource."
+)
 SHARED_ROLES: Final = Capability(
     "This operator does not share artifacts.",
     "Ask an administrator to set sharedRoles (OUTFITTER_SHARED_ROLES), or remove the field.",
     setting="shared_roles",
 )
-
-
-def volume(lacks: str) -> Capability:
-    """Return the capability that a type of volume needs; the type itself says what is missing."""
-    return Capability(lacks, "Use another data source.")
 
 
 @dataclass(frozen=True)

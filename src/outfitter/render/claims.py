@@ -20,16 +20,6 @@ def persistent_volume_claim(
     info: ClaimInfo, name: str, namespace: str, labels: Mapping[str, str], *, retain: bool
 ) -> dict[str, Any]:
     """Return a new claim. A retained claim has a label instead of an owner: its data outlives the object."""
-    requested = info.access_modes
-    modes = [
-        mode
-        for mode, wanted in (
-            ("ReadWriteOnce", requested and requested.read_write_once),
-            ("ReadOnlyMany", requested and requested.read_only_many),
-            ("ReadWriteMany", requested and requested.read_write_many),
-        )
-        if wanted
-    ]
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -40,12 +30,27 @@ def persistent_volume_claim(
             "annotations": {item.key: item.value for item in info.added_attr_values if not left_out(item.key)},
         },
         "spec": {
-            "accessModes": modes or ["ReadWriteOnce"],
+            "accessModes": access_modes(info),
             "resources": {"requests": {"storage": quantity_text(info.size or "")}},
             "storageClassName": info.storage_class,
             "volumeMode": info.volume_mode,
         },
     }
+
+
+def access_modes(info: ClaimInfo | None) -> list[str]:
+    """Return the access modes of a new claim."""
+    requested = info.access_modes if info is not None else None
+    modes = [
+        mode
+        for mode, wanted in (
+            ("ReadWriteOnce", requested and requested.read_write_once),
+            ("ReadOnlyMany", requested and requested.read_only_many),
+            ("ReadWriteMany", requested and requested.read_write_many),
+        )
+        if wanted
+    ]
+    return modes or ["ReadWriteOnce"]
 
 
 def reserved_attributes(info: ClaimInfo, field: str) -> Iterator[Problem]:

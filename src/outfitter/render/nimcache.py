@@ -15,11 +15,8 @@ from outfitter.naming import (
     ANNOTATION_SOURCE_VERSION,
     LABEL_FILLED,
     LABEL_ON_DEMAND,
-    LABEL_RETAINED,
     download_job,
     owner_labels,
-    shared_claim,
-    shared_volume,
 )
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
@@ -40,8 +37,6 @@ _PREEMPTIBILITY = "non-preemptible"  # a download that starts again from the beg
 _DISRUPTED: Mapping[str, Any] = {
     "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
 }
-# Secrets with which a driver creates and grows volumes: a volume that is only mounted does not need them.
-_CONTROLLER = ("controllerExpandSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef")
 
 
 def on_demand(namespace: str, request: CacheRequest) -> dict[str, Any]:
@@ -121,44 +116,6 @@ def user_labels(spec: NimCacheSpec, settings: Settings) -> dict[str, dict[str, s
     """Return labels and annotations of the user for the children of a cache."""
     labels, annotations, _ = placement.user_metadata(submission(spec), settings)
     return {"labels": labels, "annotations": annotations}
-
-
-def shared(
-    resource: Resource, source: Mapping[str, Any], namespace: str, size: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the claim by which another namespace mounts the volume of a cache, and its PersistentVolume.
-
-    `source` is the PersistentVolume of the cache itself. The new one is the same storage, read-only, reserved for the
-    claim; when it is deleted the storage stays.
-    """
-    live, spec = resource.live, source["spec"]
-    labels = owner_labels(live.kind, live.name, live.uid)
-    name, volume = shared_claim(live.name), shared_volume(live.uid, namespace)
-    csi = {key: value for key, value in spec["csi"].items() if key not in _CONTROLLER}
-    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeMode": spec.get("volumeMode")}
-    reserved = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name}
-    return (
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": namespace, "labels": {**labels, LABEL_RETAINED: "false"}},
-            "spec": {**common, "volumeName": volume, "resources": {"requests": {"storage": size}}},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": volume, "labels": labels},
-            "spec": {
-                **common,
-                "capacity": {"storage": spec["capacity"]["storage"]},
-                "claimRef": reserved,
-                "csi": {**csi, "readOnly": True},
-                "mountOptions": spec.get("mountOptions"),
-                "nodeAffinity": spec.get("nodeAffinity"),
-                "persistentVolumeReclaimPolicy": "Retain",
-            },
-        },
-    )
 
 
 def submission(spec: NimCacheSpec) -> WorkspaceSpec:

@@ -16,6 +16,7 @@ from outfitter.render import (
     connection,
     container,
     environment,
+    fetch,
     gpu,
     placement,
     scheduling,
@@ -28,7 +29,7 @@ from outfitter.render.podset import PodSet
 from outfitter.resolve.ports import protocol_of_connection
 from outfitter.resolve.references import label
 from outfitter.resolve.serving import BUILT_IN
-from outfitter.resolve.volumes import PvcVolume
+from outfitter.resolve.volumes import DataVolume, GitVolume, PvcVolume, S3Volume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 from outfitter.settings import Settings
 
@@ -92,10 +93,33 @@ def _patches(
         problems += found
     part, shared = placement.pod_patch(resolved.spec, who, _selector(resolved, group), settings)
     patches.append(replace(part, of=group.containers[0].name))
+    fetched = list(_fetched(resolved, group, patches, settings))
     for volume in resolved.volumes:
         mount = volumes.pod_patch(volume, settings)
         patches += _mounted(mount, group) if mount is not None else ()
+    patches += [part for each in fetched for part in _mounted(each, group)]
     return patches, [*problems, *(shared if first else ())]
+
+
+def _fetched(
+    resolved: Resolved, group: GroupUse, patches: Sequence[PodPatch], settings: Settings
+) -> Iterator[PodPatch]:
+    """Yield what fetches repositories and buckets before the containers start. `patches`: those of the containers."""
+    sources = [volume for volume in resolved.volumes if isinstance(volume, GitVolume | S3Volume)]
+    if not sources:
+        return
+    first, compute = patches[:2]
+    pod = {
+        **(first.pod.get("securityContext") or {}),
+        **container.pod_fields(resolved, group).get("securityContext", {}),
+    }
+    once = runs_to_end(resolved.request.traits, resolved.spec) and _after_failure(resolved) == "Never"
+    user = fetch.PodUser((first.container.get("securityContext") or {}).get("runAsUser"), pod.get("fsGroup"), once)
+    names = [volumes.volume_name(source) for source in sources]
+    parts = list(fetch.pod_patches(sources, names, user, compute, settings))
+    taken = any(fetch.configures_git(part.env) for part in patches)
+    yield replace(parts[0], env=fetch.trust(sources, taken))
+    yield from parts[1:]
 
 
 def _without_fs_group(part: PodPatch, group: GroupUse) -> PodPatch:
@@ -171,7 +195,7 @@ def _selector(resolved: Resolved, group: GroupUse) -> dict[str, str]:
 def _group(
     resolved: Resolved, group: GroupUse, template: Mapping[str, Any], gpus: gpu.Gpus, settings: Settings
 ) -> PodSet:
-    single = any(isinstance(volume, PvcVolume) and volume.single_node for volume in resolved.volumes)
+    single = any(isinstance(volume, PvcVolume | DataVolume) and volume.single_node for volume in resolved.volumes)
     timeouts = getattr(resolved.spec, "serving_configuration", None)
     given = timeouts.initialization_timeout_seconds if timeouts else None
     return PodSet(

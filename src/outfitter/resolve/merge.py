@@ -22,6 +22,7 @@ KEYED: Mapping[str, str] = {
     "storage.nfs": "name",
     "storage.git": "name",
     "storage.s3": "name",
+    "storage.image": "name",
     "storage.pvc": "name",
     "storage.configMapVolume": "name",
     "storage.secretVolume": "name",

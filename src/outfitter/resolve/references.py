@@ -230,6 +230,11 @@ def key_problem(reader: Reader, kind: str, namespace: str, name: str, key: str, 
     return None
 
 
+def has_key(reader: Reader, namespace: str, secret: str, key: str) -> bool:
+    """Return whether a Secret has a key. For users who may read it."""
+    return key in _keys(reader, "Secret", namespace, secret)
+
+
 def _keys(reader: Reader, kind: str, namespace: str, name: str) -> frozenset[str]:
     """Return the keys of a Secret or ConfigMap. They must be fetched, so read them only where a key matters."""
     found = reader.keyed_data(kind, namespace, name)

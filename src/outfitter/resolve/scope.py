@@ -62,29 +62,39 @@ def find(
     labels = reader.labels(namespace)
     if shared is not None:
         where = reach(shared, system)
-        opted_in, covered = LABEL_PROJECT in labels, _covered(where, labels)
-        if covered and opted_in and ref.scope in (None, where.type):
+        if LABEL_PROJECT in labels and _covered(where, labels) and ref.scope in (None, where.type):
             return _usable(shared, system, field)
-        if not opted_in:
-            return waiting(
-                Reason.REFERENCE_NOT_FOUND,
-                f"Namespace {namespace} cannot use shared {kind} {ref.name}. Ask an administrator to add the label "
-                f"{LABEL_PROJECT} to the namespace.",
-                field,
-            )
-        if not covered:
-            only = f"{where.type} {where.name}" if where.name else f"namespace {system}"
-            return waiting(
-                Reason.REFERENCE_NOT_FOUND,
-                f"{kind} {system}/{ref.name} is shared only with {only}. Use another {kind}, or ask an administrator "
-                "to change its scope.",
-                field,
-            )
+    offered = _offered(reader, namespace, ref, field) if kind == "DataSource" and namespace not in hidden else None
+    if offered is not None:
+        return offered
+    if shared is not None and (refused := _refused(shared, namespace, labels, system, field)) is not None:
+        return refused
     level = f" with scope {ref.scope}" if ref.scope else ""
     return waiting(
         Reason.REFERENCE_NOT_FOUND,
         f"{kind} {ref.name}{level} does not exist in namespace {namespace}, and namespace {system} does not "
         "share one. Create it, or correct the name.",
+        field,
+    )
+
+
+def _refused(shared: Resource, namespace: str, labels: Mapping[str, str], system: str, field: str) -> Problem | None:
+    """Return why a namespace cannot use an asset of the system namespace; None if only the reference excludes it."""
+    kind, name, where = shared.live.kind, shared.live.name, reach(shared, system)
+    if LABEL_PROJECT not in labels:
+        return waiting(
+            Reason.REFERENCE_NOT_FOUND,
+            f"Namespace {namespace} cannot use shared {kind} {name}. Ask an administrator to add the label "
+            f"{LABEL_PROJECT} to the namespace.",
+            field,
+        )
+    if _covered(where, labels):
+        return None
+    only = f"{where.type} {where.name}" if where.name else f"namespace {system}"
+    return waiting(
+        Reason.REFERENCE_NOT_FOUND,
+        f"{kind} {system}/{name} is shared only with {only}. Use another {kind}, or ask an administrator "
+        "to change its scope.",
         field,
     )
 
@@ -99,6 +109,44 @@ def covers(reader: Reader, asset: Resource, namespace: str) -> bool:
     """Return whether a shared asset reaches a namespace, which must have opted in."""
     labels = reader.labels(namespace)
     return LABEL_PROJECT in labels and _covered(reach(asset, reader.settings.system_namespace), labels)
+
+
+def _offered(reader: Reader, namespace: str, ref: AssetRef, field: str) -> Resource | Problem | None:
+    """Return the data volume of that name which another project shares with a namespace; a problem if several do.
+
+    None of them wins: a project could take over the users of another one by a shared name.
+    """
+    found = []
+    for asset in reader.offers(ref.name):
+        ways = _ways(reader, asset, namespace) if asset.live.namespace != namespace else set()
+        if ways and not asset.live.deleting and (ref.scope is None or ref.scope in ways - {"project"}):
+            found.append(asset)
+    if len(found) > 1:
+        names = ", ".join(asset.live.namespace for asset in found)
+        text = (
+            f"Several projects share a data volume {ref.name} with namespace {namespace}: {names}. Ask one of them to "
+            "choose another name, or not to share it here."
+        )
+        return stalled(Reason.REFERENCE_INVALID, text, field)
+    for asset in found:
+        reader.track(*asset.key)  # from now on its user
+        return _usable(asset, reader.settings.system_namespace, field)
+    return None
+
+
+def _ways(reader: Reader, asset: Resource, namespace: str) -> set[str]:
+    """Return the types of scope by which the project of a data volume shares it with a namespace."""
+    volume = getattr(asset.model.spec, "data_volume", None)
+    labels = reader.labels(namespace)
+    if volume is None or LABEL_PROJECT not in labels:
+        return set()
+    names = {"cluster": None, "department": labels.get(LABEL_DEPARTMENT, ""), "project": namespace}
+    return {scope.type for scope in volume.shared_scopes if scope.name == names[scope.type]}
+
+
+def usable_in(reader: Reader, asset: Resource, namespace: str) -> bool:
+    """Return whether another namespace may use an asset: by its scope, or because its project shares it there."""
+    return covers(reader, asset, namespace) or bool(_ways(reader, asset, namespace))
 
 
 def _own_level(asset: Resource, system: str) -> str:

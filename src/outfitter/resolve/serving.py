@@ -32,6 +32,7 @@ from outfitter.resolve.volumes import (
     check_volumes,
     imposed_volumes,
     inline_volumes,
+    mounted_images,
     not_imposed,
     with_nodes,
 )
@@ -100,7 +101,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
             _group(context, group, use.key, merged) for group, use in zip(chosen.definition.groups, placed, strict=True)
         )
         found.problems += _unknown_sizings(request, chosen.definition)
-    pull = pull_secrets(reader, request.namespace, spec, images, found, request.type)
+    pull = pull_secrets(reader, request.namespace, spec, [*images, *mounted_images(volumes)], found, request.type)
     scheduled = scheduling(reader, request, merged.fields, policies.allows, found)
     found.problems += shape_problems(request.traits, Merged({**merged.fields, "artifact": {}}), complete=False)
     return Resolved(

@@ -35,6 +35,7 @@ from outfitter.resolve.volumes import (
     check_volumes,
     imposed_volumes,
     inline_volumes,
+    mounted_images,
     not_imposed,
     with_nodes,
 )
@@ -115,7 +116,9 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     volumes = [*not_imposed(attached, policies.imposed), *inline_volumes(request, spec.storage), *imposed]
     contained = check_variables(reader, request.namespace, spec, found)
     volumes = check_volumes(reader, request.namespace, volumes, found)
-    pull = pull_secrets(reader, request.namespace, spec, [spec.image or ""], found, request.type)
+    pull = pull_secrets(
+        reader, request.namespace, spec, [spec.image or "", *mounted_images(volumes)], found, request.type
+    )
     scheduled = scheduling(reader, request, merged.fields, policies.allows, found)
     explained = any(problem.level > Level.NOTE for problem in found.problems)
     found.problems += shape_problems(request.traits, merged, complete=not explained)

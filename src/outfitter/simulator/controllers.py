@@ -63,10 +63,24 @@ class Controllers:
             self._run_job(body)
         for body in self._cluster.objects("PersistentVolumeClaim"):
             if self.binding:
-                self._cluster.user_replace({**body, "status": claim_status(body)})
+                self._bind(body)
         for body in self._cluster.objects("Service"):
             self._cluster.user_replace(self._allocated(body))
         return self._cluster.version != before
+
+    def _bind(self, body: Body) -> None:
+        """Bind a claim: to the volume that it names, unless that is reserved for another claim; else to nothing."""
+        meta, name = body["metadata"], body["spec"].get("volumeName")
+        volume = self._cluster.find("PersistentVolume", "", name) if name else None
+        reserved = {"kind": body["kind"], "apiVersion": "v1", "namespace": meta["namespace"], "name": meta["name"]}
+        if volume is not None:
+            holder = volume["spec"].get("claimRef") or reserved
+            if any(holder.get(key, value) != value for key, value in {**reserved, "uid": meta["uid"]}.items()):
+                self._cluster.user_replace({**body, "status": {"phase": "Pending"}})
+                return
+            volume["spec"]["claimRef"] = {**reserved, "uid": meta["uid"]}
+            self._cluster.user_replace({**volume, "status": {"phase": "Bound"}})
+        self._cluster.user_replace({**body, "status": claim_status(body)})
 
     def _write_status(self, body: Body, status: Callable[[Mapping[str, Any], int], Body]) -> None:
         ready = int(body["spec"].get("replicas", 1)) if self.pods else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from outfitter.settings import Settings
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, readable
@@ -127,13 +127,14 @@ class Reader:
         found = sorted(self._lookup.in_namespace(kind, namespace), key=lambda live: live.name)
         return [asset for live in found if (asset := readable(live))]
 
-    def children(self, owner: CachedObject) -> list[CachedObject]:
+    def children(self, owner: CachedObject, *, anywhere: bool = False) -> list[CachedObject]:
         """Return the children of a custom resource. Their changes requeue it without a dependency.
 
-        Only a shared asset has children in other namespaces. Labels of other objects there prove nothing.
+        Only a shared asset has children in other namespaces, and a data volume, whose planner asks for those with
+        `anywhere`. Labels of other objects there prove nothing.
         """
         places = {"", owner.namespace}
-        shared = owner.namespace == self.settings.system_namespace
+        shared = anywhere or owner.namespace == self.settings.system_namespace
         found = [live for live in self._lookup.owned(owner.uid) if shared or live.namespace in places]
         return sorted(found, key=lambda live: (live.kind, live.namespace, live.name))
 
@@ -165,6 +166,20 @@ class Reader:
         """Return the NimCaches of an image in a namespace, oldest first, with a dependency on each."""
         found = self._oldest_first(self._lookup.indexed("NimCache", f"{namespace}/{image}"))
         return [asset for live in found if (asset := self.resource("NimCache", namespace, live.name))]
+
+    def offers(self, name: str) -> list[Resource]:
+        """Return the DataSources of that name that share their volume with other projects, oldest first.
+
+        With a dependency on all DataSources of that name, in any namespace.
+        """
+        self.deps.add(Dep("DataSource", "*", name))
+        found = self._oldest_first(self._lookup.indexed("DataSource", name))
+        return [asset for live in found if (asset := readable(live))]
+
+    def mounted(self, namespace: str, claim: str) -> bool:
+        """Return whether a pod of ours that has not ended mounts a claim. With a dependency on the pods there."""
+        self.deps.add(Dep("Pod", namespace, "*"))
+        return any(_mounts(pod.body, claim) for pod in self._lookup.in_namespace("Pod", namespace))
 
     def policies(self, namespace: str, workload_type: str, scopes: Iterable[tuple[str, str]]) -> list[Resource]:
         """Return the WorkloadPolicies for a type in a namespace, with a dependency on all policies there.
@@ -283,3 +298,10 @@ class Reader:
                 needed.update(request.needed)
         if needed:
             raise NeedsData(needed)
+
+
+def _mounts(pod: Mapping[str, Any], claim: str) -> bool:
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    return any((volume.get("persistentVolumeClaim") or {}).get("claimName") == claim for volume in volumes)

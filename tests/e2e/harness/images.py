@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from outfitter.settings import Settings
+from outfitter_sandbox import data
 from outfitter_sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
+from outfitter_sandbox.images.data_images import DATA_IMAGES, Trust, write_data_images
 
 Progress = Callable[[str], None]
 OPERATOR = "localhost/outfitter/operator"
@@ -18,6 +21,14 @@ WEB, WEB2, WEB_ROOT, NIM = (full_name(each) for each in ("web:1", "web:2", "web-
 SLOW_NIM = "localhost/outfitter/slow-nim:1"
 PICKY_NIM = "localhost/outfitter/picky-nim:1"
 KEY = "not-a-real-key"
+GIT, RCLONE, DATA_SERVER = (full_name(each) for each in ("git:1", "rclone:1", "data-server:1"))
+# The images of init containers also have the names that the settings of the operator give them.
+DATA_NAMES = {name: [full_name(name)] for name in DATA_IMAGES}
+for _image, _setting in (("git:1", "git_image"), ("rclone:1", "s3_image")):
+    DATA_NAMES[_image].append(Settings.model_fields[_setting].default)
+# One server of data for each file of tests that needs one, so that files can run side by side.
+DATA_NAMESPACES = ("outfitter-data-1", "outfitter-data-2", "outfitter-data-3")
+DATA_HOSTS = [f"{service}.{namespace}.svc" for namespace in DATA_NAMESPACES for service in ("git", "s3")]
 
 
 TESTS = (
@@ -32,8 +43,10 @@ TESTS = (
 
 
 def write(folder: Path, progress: Progress) -> Iterator[Path]:
-    """Write all archives, one after the other."""
+    """Write all archives, one after the other; those for data sources only where their parts are built."""
     yield from write_variants(folder, TESTS, progress)
+    if not data.find(None)[1]:
+        yield from write_data_images(folder, progress, DATA_NAMES, Trust.create(folder, DATA_HOSTS))
     path = folder / "operator.tar"
     operator_image(path, progress, names=[f"{OPERATOR}:{tag}" for tag in TAGS])
     yield path

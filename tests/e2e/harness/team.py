@@ -65,6 +65,12 @@ class Team(Space):
         assert done.code == 0, f"{pod}: {' '.join(command)} ended with {done.code}: {done.out}{done.err}"
         return done.out.strip()
 
+    def log(self, pod: str, container: str, *, previous: bool = False) -> str:
+        """The log of a container; "" of one that never ran."""
+        query = f"container={container}&previous={str(previous).lower()}"
+        status, text = self.connection.answer("GET", f"/api/v1/namespaces/{self.name}/pods/{pod}/log?{query}")
+        return str(text) if status == 200 else ""
+
     def client(self) -> str:
         """Name of a pod to make requests from."""
         if self.get("Pod", CLIENT) is None:

@@ -1,4 +1,4 @@
-"""A NimCache that several namespaces mount: the storage behind it, which a CSI driver would make."""
+"""Volumes that several namespaces mount: the storage behind them, which a CSI driver would make."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ CLASS = "files"
 CLAIM = shared_claim("shared")
 
 
-def storage(api: Api, driver: str, claim: str, handle: str = "") -> str:
-    """A volume as a CSI driver would provision it for a claim of the system namespace."""
-    name = f"csi-{claim}"
+def storage(
+    api: Api, driver: str, claim: str, handle: str = "", namespace: str = SYSTEM, name: str = "", **spec: Any
+) -> str:
+    """A volume as a CSI driver would provision it for a claim, of the system namespace unless told otherwise."""
+    name = name or f"csi-{claim}"
+    fields = spec
     spec = {
         "capacity": {"storage": "150Gi"},
         "accessModes": ["ReadWriteMany"],
         "storageClassName": CLASS,
         "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": SYSTEM, "name": claim},
+        "claimRef": {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": namespace, "name": claim},
         "csi": {"driver": driver, "volumeHandle": handle or f"vol-{claim}", "volumeAttributes": {"share": "models"}},
+        **fields,
     }
     api.create({"kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
     return name

@@ -28,7 +28,8 @@ def image(
 
     The operator's image contains the Python that runs this command and the
     locked dependencies of a checkout: a minute the first time, then seconds.
-    The test images are small programs that Go builds.
+    The test images are small programs that Go builds; git:1, rclone:1 and
+    data-server:1 also contain Debian packages.
 
     Load it with `ctr -n k8s.io images import FILE`, `kind load image-archive FILE`
     or `docker load -i FILE`. Pods require a pull policy other than Always.
@@ -36,12 +37,15 @@ def image(
     Example: outfitter sandbox image operator -o operator.tar --name registry.example.com/outfitter:0.1.0
     """
     from outfitter_sandbox.images import operator_image, write_sample
+    from outfitter_sandbox.images.data_images import DATA_IMAGES, write_data_image
 
     started = time.monotonic()
     target = output or Path(f"{which.replace(':', '-')}.tar")
     with console.error_exit(), console.interrupt_on_signals(), console.progress() as progress:
         if which == _OPERATOR:
             names = operator_image(target, progress, names=name or ())
+        elif which in DATA_IMAGES:
+            names = write_data_image(target, which, progress, names=name or ())
         else:
             names = write_sample(target, which, progress, names=name or ())
     for image_name in names:

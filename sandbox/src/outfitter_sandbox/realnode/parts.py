@@ -44,7 +44,9 @@ class Group:
 
     def key(self, go: str) -> str:
         """Name of the cache folder, with a digest of all inputs of the build."""
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(self.module.glob("*")) if path.is_file()))
+        digest = hashlib.sha256(
+            b"".join(path.read_bytes() for path in sorted(self.module.rglob("*")) if path.is_file())
+        )
         toolchain = re.sub(r"[^A-Za-z0-9.*]", "_", go)
         return f"node-{self.name}-{digest.hexdigest()[:12]}-{toolchain}-{'-'.join(binaries.target())}"
 
@@ -52,6 +54,30 @@ class Group:
         """The complete cache folder; without Go, of an earlier build."""
         folders = [cache / self.key(go)] if go else sorted(cache.glob(self.key("*")), reverse=True)
         return next((folder for folder in folders if binaries.complete(folder, tuple(self.packages))), None)
+
+    def find(
+        self, progress: Progress | None, option: str, environment: Mapping[str, str] = os.environ
+    ) -> tuple[dict[str, Path], str]:
+        """Program -> path, or {} and a sentence with the way to get them.
+
+        With `progress`, they are built if they are not cached; without, the call returns at once. `option` of
+        `outfitter sandbox build` builds them.
+        """
+        cache, go = binaries.cache_root(environment), sources.go_version()
+        names = tuple(self.packages)
+        folder = self.cached(cache, go)
+        if folder is None:
+            if go is None or progress is None:
+                way = (
+                    f"next: outfitter sandbox build {option}"
+                    if go
+                    else "install Go (https://go.dev/dl) and build it once"
+                )
+                return {}, f"{' and '.join(names)}: not built yet; {way}"
+            folder = binaries.install(
+                cache / self.key(go), lambda partial: self.build(partial, progress), progress, names
+            )
+        return {name: folder / name for name in names}, ""
 
     def build(self, folder: Path, progress: Progress) -> None:
         """Compile all programs into `folder`."""

@@ -11,13 +11,11 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from outfitter_sandbox import binaries
-from outfitter_sandbox.errors import SandboxError
+from outfitter_sandbox import binaries, debian
 
 Progress = Callable[[str], None]
 PLUGIN_FOLDERS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
@@ -72,7 +70,7 @@ class Unpacked:
 
     def available(self) -> bool:
         """Whether this machine can download Debian packages."""
-        return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+        return debian.available()
 
     def cached(self, cache: Path) -> Path | None:
         """The folder of the script when it is complete."""
@@ -92,7 +90,7 @@ class Unpacked:
 
         def make(partial: Path) -> None:
             progress(f"Downloading Debian packages of {self.program}; they are unpacked, not installed")
-            fetch(self.packages, partial / "root")
+            debian.fetch(debian.known(self.packages), partial / "root")
             script = partial / self.program
             script.write_text(
                 f"#!/bin/sh\nroot={shlex.quote(str(folder))}/root\n"
@@ -124,30 +122,6 @@ def seccomp_headers(cache: Path, progress: Progress | None) -> dict[str, str] | 
         "CGO_LDFLAGS": f"-L{libraries}",
         "PKG_CONFIG_PATH": str(libraries / "pkgconfig"),
     }
-
-
-def fetch(packages: Sequence[str], root: Path) -> None:
-    """Download Debian packages and unpack them below `root`.
-
-    Packages that the release does not have are skipped.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 - apt reads as another user
-        known = [package for package in packages if _succeeds(["apt-cache", "show", package])]
-        fetched = subprocess.run(
-            ["apt-get", "download", *known], cwd=folder, capture_output=True, text=True, check=False
-        )
-        if fetched.returncode != 0 or not known:
-            raise SandboxError(
-                f"apt-get download {' '.join(packages)} failed: {fetched.stderr.strip()[-600:]}\n"
-                "Next: apt-get update, or install the program."
-            )
-        for package in sorted(Path(folder).glob("*.deb")):
-            unpacked = subprocess.run(
-                ["dpkg", "-x", str(package), str(root)], capture_output=True, text=True, check=False
-            )
-            if unpacked.returncode != 0:
-                raise SandboxError(f"dpkg -x {package.name} failed: {unpacked.stderr.strip()[-600:]}")
 
 
 def _supported(plugin: Path) -> bool:

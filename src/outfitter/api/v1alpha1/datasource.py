@@ -1,5 +1,6 @@
-"""DataSource: data that workloads mount. Exactly one of eight volume types."""
+"""DataSource: data that workloads mount. Exactly one of nine volume types."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -21,27 +22,41 @@ from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
     GitFields,
     HostPathFields,
+    ImageFields,
     NfsFields,
     PvcFields,
     S3Fields,
     SecretVolumeFields,
+    login_rules,
 )
 
-SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "pvc", "configMapVolume", "secretVolume", "dataVolume")
+SOURCE_TYPES = ("nfs", "hostPath", "git", "s3", "image", "pvc", "configMapVolume", "secretVolume", "dataVolume")
 NEW_SOURCE = "Create a new DataSource."
 
 
+class DataPhase(StrEnum):
+    """State of a volume that namespaces share."""
+
+    READY = "Ready"
+    NOT_READY = "NotReady"
+    CREATING = "Creating"
+    DELETING = "Deleting"
+    UNKNOWN = "Unknown"
+
+
 class Git(GitFields):
-    """A Git repository, cloned when the pod starts."""
+    """A Git repository, checked out when a pod starts. Changes in the checkout are lost with the pod."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = login_rules("credential")
 
     credential: CredentialRef | None = None
-    """Credential for the login: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
-    repositories.
+    """Credential for the login: password for https; genericSecret with keys `ssh`, the private key, and `known_hosts`,
+    the host keys, for ssh. Default: none, for public repositories.
     """
 
 
 class S3(S3Fields):
-    """A bucket of an S3 object store."""
+    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
 
     credential: CredentialRef | None = None
     """Credential of type accessKey. Default: none, for public buckets."""
@@ -102,7 +117,7 @@ class SecretVolume(SecretVolumeFields):
 
 
 class SharedScope(Model):
-    """A scope that may use the data volume."""
+    """A scope whose projects may use the data volume. To add one needs the verb `share` on that scope."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -116,7 +131,7 @@ class SharedScope(Model):
     type: Literal["cluster", "department", "project"]
     """Type of the scope."""
     name: Name | None = None
-    """Name of the project or department."""
+    """Name of the department, or of the Namespace of the project."""
 
 
 class DataVolume(Model):
@@ -142,11 +157,13 @@ class DataVolume(Model):
     mount_path: AbsolutePath | None = None
     """Mount path, read-only."""
     use_original_volume: bool = True
-    """Share the volume itself instead of a copy. Default: true."""
+    """Share the volume itself instead of a copy. Default: true. Outfitter makes no copies: false is rejected with
+    reason Unsupported.
+    """
     should_delete_original_volume: bool = False
     """Delete the original claim after sharing. Only false is supported."""
     shared_scopes: Annotated[tuple[SharedScope, ...], list_atomic(64)] = ()
-    """Other users of the claim. Default: none."""
+    """Projects that may use the claim, beside those in `scope`. Default: none."""
 
 
 class DataSourceSpec(AssetSpec):
@@ -155,18 +172,23 @@ class DataSourceSpec(AssetSpec):
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
             SOURCE_TYPES,
-            "A DataSource needs exactly one source. Set one of nfs, hostPath, git, s3, pvc, configMapVolume, "
+            "A DataSource needs exactly one source. Set one of nfs, hostPath, git, s3, image, pvc, configMapVolume, "
             "secretVolume and dataVolume.",
             exactly=True,
         ),
         Rule(
-            "!has(self.labels) || has(self.configMapVolume) || "
-            "(has(self.pvc) && (!has(self.pvc.existingPvc) || !self.pvc.existingPvc))",
+            "!has(self.labels) || has(self.configMapVolume) || has(self.dataVolume) || (has(self.pvc) && "
+            "(!has(self.pvc.existingPvc) || !self.pvc.existingPvc || "
+            "(has(self.pvc.dataSharing) && self.pvc.dataSharing)))",
             "Outfitter creates no object for this source, so labels have no effect. Remove labels.",
             lambda spec: (
                 "labels" not in spec
                 or "configMapVolume" in spec
-                or ("pvc" in spec and spec["pvc"].get("existingPvc") is not True)
+                or "dataVolume" in spec
+                or (
+                    "pvc" in spec
+                    and (spec["pvc"].get("existingPvc") is not True or spec["pvc"].get("dataSharing") is True)
+                )
             ),
             field="labels",
             reason="FieldValueForbidden",
@@ -185,9 +207,11 @@ class DataSourceSpec(AssetSpec):
     host_path: HostPathFields | None = None
     """A directory of the node. Elevated: rejected unless an administrator allows elevation in the namespace."""
     git: Git | None = None
-    """A Git repository, cloned when the pod starts."""
+    """A Git repository, checked out when a pod starts. Changes in the checkout are lost with the pod."""
     s3: S3 | None = None
-    """A bucket of an S3 object store. Not for inference."""
+    """A bucket of an S3 object store, copied when a pod starts. Read-only. Not for inference."""
+    image: ImageFields | None = None
+    """The files of an OCI image, mounted read-only. Needs Kubernetes 1.35 or newer."""
     pvc: Pvc | None = None
     """A persistent volume claim: a new one, created at once, or one that exists. Only `path` and a larger size may
     change.
@@ -218,7 +242,15 @@ class DataSourceStatus(ComplianceStatus):
     imposed_total: Annotated[int, Field(ge=0)] | None = None
     """Number of rows, including those that are not listed."""
     claim_name: StatusName | None = None
-    """Claim that workloads mount, the same in every namespace in scope."""
+    """Claim that workloads mount, the same in every namespace in scope; of a volume that namespaces share, the claim
+    in the namespace of this object.
+    """
+    phase: DataPhase | None = None
+    """State of a data volume, or of a pvc with dataSharing."""
+    volume_name: StatusName | None = None
+    """PersistentVolume with the data of a volume that namespaces share. It stays here when the claim is deleted."""
+    shared_claim_name: StatusName | None = None
+    """Claim with which other namespaces mount the volume that they share."""
 
 
 class DataSource(CustomResource):
@@ -232,6 +264,7 @@ class DataSource(CustomResource):
         Column(name="Claim", path=".status.claimName"),
         Column(name="Used", path=".status.usedBy.total", type="integer"),
         Column(name="Size", path=".spec.pvc.claimInfo.size", wide=True),
+        Column(name="Phase", path=".status.phase", wide=True),
         Column(name="Scope", path=".status.scope", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )

@@ -93,7 +93,7 @@ _INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, ("deploymen
 KINDS: tuple[Kind, ...] = (
     Kind("Environment", "environments", ("envr",), Environment, asset=True, runs=_WORKSPACE),
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
-    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues",)),
+    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues", "phase")),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
     Kind("Registry", "registries", ("ireg",), Registry, asset=True, added_later=True),
     Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),

@@ -8,7 +8,7 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import CredentialRef, ScopeType
 from outfitter.api.rules import Transition
-from outfitter.api.types import RegistryUrl, Repository, StatusName, Time, list_atomic, list_set
+from outfitter.api.types import ImageRepository, RegistryUrl, StatusName, Time, list_atomic, list_set
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, DisplayName, Scope
 
 SHOWN_REPOSITORIES = 500
@@ -52,7 +52,7 @@ class RegistrySpec(Model):
     """Credential of type password or dockerRegistry, to log in. Of a dockerRegistry, the login for this host is used.
     Default: none, which shows what the registry shows to everyone.
     """
-    repositories: Annotated[tuple[Repository, ...], list_set(100)] = ()
+    repositories: Annotated[tuple[ImageRepository, ...], list_set(100)] = ()
     """Names of repositories, without the host, for a registry that gives no list. Only these are looked for then.
     Default: the list of the registry.
     """

@@ -76,6 +76,23 @@ class PolicyViolation(Model):
     """What is wrong, and what to do."""
 
 
+class DataStatus(Model):
+    """A repository or bucket that the pods fetch."""
+
+    name: Annotated[str, Field(max_length=1024)]
+    """Name of the DataSource, or of the inline volume."""
+    path: Annotated[str, Field(max_length=1024)]
+    """Mount path."""
+    revision: StatusName | None = None
+    """Branch, tag or commit that the spec names."""
+    commit: Annotated[str, Field(max_length=64)] | None = None
+    """Commit that the newest pod has checked out. Absent until it has."""
+    objects: Annotated[int, Field(ge=0)] | None = None
+    """Number of objects that the newest pod has copied."""
+    bytes: Annotated[int, Field(ge=0)] | None = None
+    """Size of these objects together."""
+
+
 class Phased(Model):
     """Phase of a workload."""
 
@@ -106,6 +123,8 @@ class PodsStatus(Model):
     """
     imposed_data_sources: Annotated[tuple[StatusName, ...], list_set(64)] = ()
     """DataSources that policies mount into the workload."""
+    data: Annotated[tuple[DataStatus, ...], list_map("path", 64)] = ()
+    """Repositories and buckets that the pods fetch when they start."""
     connections: ConnectionStatuses = ()
     """URLs and ports of the tools."""
     related_urls: Annotated[tuple[RelatedUrlStatus, ...], list_map("name", 64)] = ()

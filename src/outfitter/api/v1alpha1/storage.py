@@ -5,15 +5,27 @@ from typing import Annotated, ClassVar, Literal
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, SecretRef
 from outfitter.api.rules import Node, Rule, at_least_a_mebibyte, exclusive, unique_names
-from outfitter.api.types import AbsolutePath, DataKey, ItemName, Name, Quantity, list_atomic, list_map
+from outfitter.api.types import (
+    HTTP_PATTERN,
+    AbsolutePath,
+    DataKey,
+    ItemName,
+    Name,
+    Quantity,
+    list_atomic,
+    list_map,
+    over_http,
+)
 from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
     GitFields,
     HostPathFields,
+    ImageFields,
     NfsFields,
     PvcFields,
     S3Fields,
     SecretVolumeFields,
+    login_rules,
 )
 
 
@@ -40,28 +52,44 @@ class GitSecretRef(SecretRef):
     """A Secret of this namespace that holds the login for a repository."""
 
     authentication_method: Literal["password", "ssh-key"] | None = None
-    """Type of the login. Default: password."""
+    """Type of the login: `password` for https, `ssh-key` for ssh. Default: the one that fits the repository."""
     secret_key_of_user: DataKey | None = None
-    """Key with the user name. Default: User."""
+    """Key with the user name. Default: User. Not for ssh."""
     secret_key_of_password: DataKey | None = None
-    """Key with the password or token. Default: Password."""
+    """Key with the password or token; for ssh, key with the private key. Default: Password, for ssh `ssh`."""
+
+
+def _fits(volume: Node) -> bool:
+    method = volume.get("secretRef", {}).get("authenticationMethod")
+    return method is None or "repository" not in volume or (method == "password") == over_http(volume["repository"])
 
 
 class GitVolume(VolumeItem, GitFields):
-    """A Git repository, cloned when the pod starts."""
+    """A Git repository, checked out when a pod starts. Changes in the checkout are lost with the pod."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(("credential", "secretRef"), "credential and secretRef exclude each other. Remove one of them."),
+        *login_rules("credential", "secretRef"),
+        Rule(
+            "!has(self.repository) || !has(self.secretRef) || !has(self.secretRef.authenticationMethod) || "
+            f"(self.secretRef.authenticationMethod == 'password') == self.repository.matches(r'{HTTP_PATTERN}')",
+            "authenticationMethod does not fit the repository. Set password for https, ssh-key for ssh, or remove it.",
+            _fits,
+            field="secretRef.authenticationMethod",
+            complete=True,
+        ),
     )
 
     credential: CredentialRef | None = None
-    """Credential for the login: password for https, genericSecret with key `ssh` for ssh."""
+    """Credential for the login: password for https; genericSecret with keys `ssh`, the private key, and `known_hosts`,
+    the host keys, for ssh.
+    """
     secret_ref: GitSecretRef | None = None
     """Secret of this namespace to log in with, instead of a Credential."""
 
 
 class S3Volume(VolumeItem, S3Fields):
-    """A bucket of an S3 object store."""
+    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(
@@ -78,6 +106,10 @@ class S3Volume(VolumeItem, S3Fields):
     """Key with the id of the access key. Default: AccessKeyId."""
     secret_key_of_secret_key: DataKey | None = None
     """Key with the secret access key. Default: SecretKey."""
+
+
+class ImageVolume(VolumeItem, ImageFields):
+    """The files of an OCI image, mounted read-only. Needs Kubernetes 1.35 or newer."""
 
 
 class PvcVolume(VolumeItem, PvcFields):
@@ -99,7 +131,7 @@ class SecretVolume(VolumeItem, SecretVolumeFields):
 
 
 class DataVolume(Model):
-    """A data volume that was shared with this namespace."""
+    """A data volume of this namespace, or one that is shared with it."""
 
     PARTIAL: ClassVar[bool] = True
     MANDATORY: ClassVar[tuple[str, ...]] = ("mount_path",)
@@ -127,7 +159,7 @@ class EmptyDirVolume(VolumeItem):
     """Largest size, such as 10Gi, at least 1Mi. Default: no limit."""
 
 
-_NAMED = ("hostPath", "nfs", "git", "s3", "pvc", "configMapVolume", "secretVolume", "emptyDirVolume")
+_NAMED = ("hostPath", "nfs", "git", "s3", "image", "pvc", "configMapVolume", "secretVolume", "emptyDirVolume")
 _EXCLUDED = "(has(v.exclude) && v.exclude)"
 _SHARED = "(has(v.mountPropagation) && v.mountPropagation == 'HostToContainer')"
 
@@ -159,6 +191,8 @@ class Storage(Model):
     """Git repositories."""
     s3: Annotated[tuple[S3Volume, ...], list_atomic(32)] = ()
     """Buckets of S3 object stores."""
+    image: Annotated[tuple[ImageVolume, ...], list_atomic(32)] = ()
+    """OCI images as files."""
     pvc: Annotated[tuple[PvcVolume, ...], list_atomic(32)] = ()
     """Persistent volume claims."""
     config_map_volume: Annotated[tuple[ConfigMapVolume, ...], list_atomic(32)] = ()

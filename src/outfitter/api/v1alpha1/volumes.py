@@ -1,14 +1,81 @@
-"""The nine volume types: fields that DataSources and inline volumes share."""
+"""The volume types: fields that DataSources and inline volumes share."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.rules import Rule, positive
-from outfitter.api.types import AbsolutePath, FileMode, Name, Path, Quantity, Text, Url, list_map
+from outfitter.api.rules import Rule, at_least_a_mebibyte, positive
+from outfitter.api.types import (
+    CLEAR_TEXT_PATTERN,
+    HTTP_PATTERN,
+    LOGIN_IN_URL_PATTERN,
+    PATTERN_WORDS,
+    REPOSITORY_PATTERN,
+    STORE_PATTERN,
+    AbsolutePath,
+    FileMode,
+    GitRevision,
+    Image,
+    Name,
+    Path,
+    Quantity,
+    Text,
+    Url,
+    list_map,
+    matches,
+    over_http,
+)
 
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+def _url(field: str, pattern: str, without_login: str) -> tuple[Rule, Rule]:
+    """Refuse what is no URL, and a URL with a user or password, which everybody who reads the object would see."""
+    return (
+        Rule(
+            f"!has(self.{field}) || !self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}')",
+            f"{field} contains a user or password. {without_login} Put the login into a Credential.",
+            lambda node: field not in node or not matches(LOGIN_IN_URL_PATTERN, node[field]),
+            field=field,
+        ),
+        Rule(
+            f"!has(self.{field}) || self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}') || "
+            f"self.{field}.matches(r'{pattern}')",
+            f"{field} is no URL that can be used. {PATTERN_WORDS[pattern]}",
+            lambda node: (
+                field not in node or matches(LOGIN_IN_URL_PATTERN, node[field]) or matches(pattern, node[field])
+            ),
+            field=field,
+        ),
+    )
+
+
+def login_rules(*logins: str) -> tuple[Rule, ...]:
+    """Return the rules about repository and login. `logins`: the fields that name one."""
+    given = " || ".join(f"has(self.{name})" for name in logins)
+
+    return (
+        Rule(
+            f"!has(self.repository) || !self.repository.matches(r'{CLEAR_TEXT_PATTERN}') || !({given})",
+            "http would send the login in clear text. Use https or ssh, or remove the login.",
+            lambda node: (
+                not matches(CLEAR_TEXT_PATTERN, node.get("repository", "")) or not any(name in node for name in logins)
+            ),
+            field="repository",
+        ),
+        Rule(
+            f"!has(self.repository) || self.repository.matches(r'{HTTP_PATTERN}') || {given}",
+            "A repository over ssh needs a private key. Set credential to one of type genericSecret with key ssh, or "
+            "use https.",
+            lambda node: (
+                "repository" not in node or over_http(node["repository"]) or any(name in node for name in logins)
+            ),
+            field="credential",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
+    )
 
 
 class NfsFields(Model):
@@ -44,24 +111,39 @@ class HostPathFields(Model):
 
 
 class GitFields(Model):
-    """A Git repository, cloned when the pod starts."""
+    """A Git repository, checked out when a pod starts. Changes in the checkout are lost with the pod."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("repository", "path")
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *_url("repository", REPOSITORY_PATTERN, "Remove them; only ssh has a user in front of the host."),
+        at_least_a_mebibyte("sizeLimit"),
+    )
 
     repository: Url | None = None
-    """URL of the repository: https or ssh."""
+    """URL of the repository: `https://HOST/PATH`, `ssh://USER@HOST/PATH` or `USER@HOST:PATH`, without a password.
+    `http://` only for a repository without login.
+    """
     path: AbsolutePath | None = None
-    """Mount path of the clone."""
-    branch: Branch | None = None
-    """Branch to clone. Default: the default branch."""
-    revision: Branch | None = None
-    """Branch, tag or commit to check out. Default: the head of the branch."""
+    """Mount path of the checkout."""
+    branch: GitRevision | None = None
+    """Branch to check out. Default: the default branch of the repository."""
+    revision: GitRevision | None = None
+    """Branch, tag or commit to check out, instead of the head of `branch`. A full hash is found the fastest."""
+    submodules: bool = False
+    """Check out the submodules too. They can use the login for the host of the repository only. Default: false."""
+    size_limit: Quantity | None = None
+    """Largest size of history and files together, such as 2Gi, at least 1Mi. Default: a setting of the operator, 10Gi.
+    """
 
 
 class S3Fields(Model):
-    """A bucket of an S3 object store."""
+    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("bucket", "path")
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *_url("url", STORE_PATTERN, "Remove them."),
+        at_least_a_mebibyte("sizeLimit"),
+    )
 
     bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")] | None = None
     """Name of the bucket."""
@@ -69,6 +151,23 @@ class S3Fields(Model):
     """Mount path of the objects."""
     url: Url | None = None
     """URL of the object store. Default: Amazon S3."""
+    size_limit: Quantity | None = None
+    """Largest size of all objects together, such as 50Gi, at least 1Mi. Default: a setting of the operator, 10Gi."""
+
+
+class ImageFields(Model):
+    """The files of an OCI image, mounted read-only. Needs Kubernetes 1.35 or newer."""
+
+    MANDATORY: ClassVar[tuple[str, ...]] = ("reference", "mount_path")
+
+    reference: Image | None = None
+    """Image with the files, such as `registry.example.com/models/bert:3`. The pod's pull secrets are used."""
+    pull_policy: Literal["Always", "Never", "IfNotPresent"] | None = None
+    """When to pull it. Default: Always for the tag latest, otherwise IfNotPresent."""
+    sub_path: Path | None = None
+    """Mount only this folder of the image: a relative path."""
+    mount_path: AbsolutePath | None = None
+    """Mount path."""
 
 
 class AccessModes(Model):
@@ -152,8 +251,8 @@ class PvcFields(Model):
     ephemeral: bool = False
     """Delete the new claim and its data when the workload stops (not when its pod restarts). Default: false."""
     data_sharing: bool = False
-    """For a shared asset: one volume for all namespaces instead of one claim in each. Default: false. Not
-    supported yet: rejected with reason Unsupported.
+    """For a shared asset: one volume for all namespaces instead of one claim in each. Its claim is in the namespace of
+    the asset. Default: false.
     """
     claim_info: ClaimInfo | None = None
     """The new claim. With existingPvc it changes nothing, and a value that differs from the claim is reported."""

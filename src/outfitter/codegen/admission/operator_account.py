@@ -24,7 +24,16 @@ _ROLES: Final = ("Launcher", "Worker")
 _CONTAINERS: Final = "(t.spec.containers + (has(t.spec.initContainers) ? t.spec.initContainers : []))"
 _VOLUMES_OF: Final = "(has(t.spec.volumes) ? t.spec.volumes : [])"
 _NEVER_IN_PODS: Final = ("seLinuxOptions", "sysctls", "appArmorProfile", "windowsOptions")
-_VOLUMES: Final = ("configMap", "emptyDir", "nfs", "persistentVolumeClaim", "projected", "secret")
+_VOLUMES: Final = (
+    "configMap",
+    "downwardAPI",
+    "emptyDir",
+    "image",
+    "nfs",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
 _DERIVED: Final = tuple(kind.plural for kind in DERIVED_KINDS)
 _SHARED_KINDS: Final = ["artifactrepositories", "artifacts"]
 _WHAT: Final = "request.operation + ' of ' + request.resource.resource + ' ' + request.name"

@@ -10,6 +10,7 @@ from outfitter.codegen.admission import (
     effective_policies,
     identity,
     namespace_labels,
+    offers,
     operator_account,
     project_policy,
     requester_rights,
@@ -23,6 +24,9 @@ POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "share": share.policy_spec,
     "operator": operator_account.policy_spec,
     "effective": effective_policies.policy_spec,
+    "offers": offers.policy_spec,
+    "origins": offers.origins_spec,
+    "readers": offers.readers_spec,
 }
 """NAME of `admission.NAME.enabled` in the values -> spec of the policy. Clusters hold policies of these names."""
 

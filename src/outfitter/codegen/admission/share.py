@@ -19,8 +19,8 @@ CLUSTERS: Final = "clusters"
 """A virtual resource, like departments: the API server stores no such object, RBAC grants rights on it."""
 RUNS_THERE: Final = ("nimcaches",)
 """Kinds with a scope that run pods in their own namespace, whatever it is."""
-_CLAIM_OF_THE_NAMESPACE: Final = ("spec", "dataVolume")
-"""A source that shares a claim, which only pods of its namespace can mount otherwise."""
+_CLAIM_OF_THE_NAMESPACE: Final = (("spec", "dataVolume"), ("spec", "pvc", "dataSharing"))
+"""Fields that share a claim, which only pods of its namespace can mount otherwise."""
 _MAY_SHARE_ALL: Final = f"authorizer.group('{GROUP}').resource('{CLUSTERS}').check('{VERB}').allowed()"
 _SIDES: Final = {"before": "oldObject", "now": "object"}
 
@@ -95,11 +95,12 @@ def instead_of_pods() -> Iterator[dict[str, Any]]:
     yield from scopes()
     plurals = [plural for plural in scoped_kinds() if plural not in RUNS_THERE]
     labels = "namespaceObject.metadata.labels"
+    inside = " && ".join(f"!({has_values('object', path)})" for path in _CLAIM_OF_THE_NAMESPACE)
     yield {
         "name": "elsewhere",
         "expression": f"request.namespace == '{SHARED_NAMESPACE}' && request.resource.resource in {plurals} && "
         "!(has(request.subResource) && request.subResource != '') && variables.now in ['department', 'cluster'] && "
-        f"!({has_value('object.spec.run')}) && !({has_values('object', _CLAIM_OF_THE_NAMESPACE)}) && "
+        f"!({has_value('object.spec.run')}) && {inside} && "
         f"!(has({labels}) && '{LABEL_PROJECT}' in {labels})",
     }
     may = " && ".join(

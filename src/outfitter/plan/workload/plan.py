@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Run, backend_of, backend_that_runs, child_kinds
 from outfitter.observe import State
 from outfitter.plan.diff import Diff, diff, prune
-from outfitter.plan.workload import children, group_change, hosts, model_cache, rollout
+from outfitter.plan.workload import children, group_change, hosts, model_cache, rollout, shared_claims
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.activity import undisturbed, watcher_problems
 from outfitter.plan.workload.causes import claim_problems, remarks
@@ -108,7 +108,7 @@ def _without_revision(reader: Reader, request: WorkloadRequest, observed: Observ
     never_started = not observed.controllers and not observed.revisions
     left = prune(reader, request.resource, ("Service", "Secret"), ()) if never_started else ()
     writes = (*model_cache.on_demand(renewal.resolved), *left)
-    also = model_cache.shared_cache(status.facts)
+    also = model_cache.shared_cache(status.facts) | shared_claims.awaited(reader, renewal.resolved)
     return Plan(status, writes, also_reconcile=also, replan_after_write=_cache_again(renewal))
 
 
@@ -190,6 +190,7 @@ def _with_revision(
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),
         requeue=_NEXT_STEP if ending is not None and ending.goes_on else None,
+        also_reconcile=shared_claims.awaited(reader, renewal.resolved),
         # The record of a run names its Job, which the answer of the API server shows.
         replan_after_write=(pending and (not foreseen or ending is not None)) or _cache_again(renewal),
     )

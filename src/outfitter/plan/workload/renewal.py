@@ -102,6 +102,7 @@ def _lacks_pull_secret(reader: Reader, request: WorkloadRequest, observed: Obser
         return False
     pods = [group.template["spec"] for group in current.groups]
     images = [container["image"] for pod in pods for container in pod["containers"]]
+    images += [item["image"]["reference"] for pod in pods for item in pod.get("volumes", ()) if "image" in item]
     found = Found(requester(request))
     wanted = set(pull_secrets(reader, request.namespace, current.spec, images, found, request.type))
     return any(wanted - {item["name"] for item in pod.get("imagePullSecrets") or ()} for pod in pods)

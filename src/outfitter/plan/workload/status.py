@@ -11,6 +11,7 @@ from outfitter.naming import group_labels, group_workload, selector_labels
 from outfitter.observe import UNSEEN, Observation, State
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
+from outfitter.plan.workload.data import data_rows, rows_of_run, with_fetching
 from outfitter.plan.workload.ending import COMPLETED, Ending, attempt_explained, explained, restart
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
@@ -58,9 +59,11 @@ def running_status(
     if not causes and now.state is State.FAILED:
         causes = [now]
     failure = causes[0] if causes else None
+    shown = now if causes else with_fetching(now, state.pods.candidates)
     if ending is not None and ending.result:
         cause = next((item for item in causes if item is not now), None)
-        return ended_status(request, explained(ending, cause, request), revision, problems)
+        rows = data_rows(run.pods, state.pods.candidates)
+        return ended_status(request, explained(ending, cause, request), revision, problems, rows)
     if ending is not None and ending.again and failure is not None:
         ending = attempt_explained(ending, failure)
     found = [*problems, *pod_problems(causes, problems, ready=now.state is State.READY, ends=ending is not None)]
@@ -72,10 +75,11 @@ def running_status(
     facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
     facts["relatedUrls"] = _links(revision.spec) or None
     facts["halted"] = request.halted
+    facts["data"] = None if phase is Phase.STOPPED else data_rows(run.pods, state.pods.candidates)
     if phase is Phase.STOPPED:
         return StatusInput(True, _stop_reason(request), _stopped(request), tuple(found), facts, (1, 1))
     ready = now.state is State.READY
-    return StatusInput(ready, Reason.RUNNING if ready else now.reason, now.message, tuple(found), facts, (1, 1))
+    return StatusInput(ready, Reason.RUNNING if ready else shown.reason, shown.message, tuple(found), facts, (1, 1))
 
 
 def _links(spec: Any) -> list[dict[str, Any]]:
@@ -88,12 +92,17 @@ def _links(spec: Any) -> list[dict[str, Any]]:
 
 
 def ended_status(
-    request: WorkloadRequest, ending: Ending, revision: Revision | None, problems: Sequence[Problem]
+    request: WorkloadRequest,
+    ending: Ending,
+    revision: Revision | None,
+    problems: Sequence[Problem],
+    rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> StatusInput:
-    """Return the status of a workload whose run is over."""
+    """Return the status of a workload whose run is over. `rows`: what its pods have fetched, as far as they exist."""
     completed = ending.result == COMPLETED
     facts = {**_facts(request, Phase.COMPLETED if completed else Phase.FAILED, 0, 0), **progress_facts(ending)}
     facts["revision"] = revision.name if revision is not None else None
+    facts["data"] = rows_of_run(rows, (request.resource.body.get("status") or {}).get("data") or ())
     found = (*problems, *([ending.problem] if ending.problem else ()))
     also = " and set suspend to false" if request.suspended else ""
     text = f"The workload completed. To run it again: {restart(request)}{also}" if completed else ""

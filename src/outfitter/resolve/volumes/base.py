@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Self
 
+from outfitter.api.base import Model
+from outfitter.api.validation import contradiction
 from outfitter.problems import Problem
 from outfitter.resolve.private import Requester, Use
 from outfitter.snapshot import Reader, Resource
@@ -50,9 +52,22 @@ class BaseVolume(ABC):
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return why a DataSource of this type cannot be mounted in a namespace of its scope."""
 
+    def with_use(self, use: Use) -> Self:
+        """Return the volume with the Secret that the workload gets of a private Credential, if it mounts one."""
+        return self
+
     def not_for_inference(self) -> str:
         """Return a noun phrase for a volume that an inference cannot mount, otherwise an empty string."""
         return ""
+
+
+def contradictory(source: Model) -> tuple[str, str]:
+    """Return the field and the cause for which a source cannot be used; empty texts if it can.
+
+    The API server has the same rules, but not for what it stored before, nor for the defaults of policies.
+    """
+    found = contradiction(source)
+    return (".".join(map(str, found.path)), found.message) if found else ("", "")
 
 
 @dataclass(frozen=True)
@@ -66,11 +81,3 @@ class StandaloneVolume(BaseVolume):
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return no problem: the volume is the same in every namespace."""
         return None
-
-
-@dataclass(frozen=True)
-class UnsupportedVolume(StandaloneVolume):
-    """A volume that the API accepts, but that this version cannot mount."""
-
-    LACKS: ClassVar[str]
-    """Why it cannot be mounted, as a sentence."""

@@ -12,6 +12,7 @@ from outfitter.resolve.causes import first_cause
 from outfitter.resolve.private import Requester
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
 from outfitter.resolve.volumes.existing_claim import contradictions
+from outfitter.resolve.volumes.shared import claim_elsewhere, shared_claim_problem
 from outfitter.snapshot import Reader
 
 
@@ -57,8 +58,19 @@ class PvcVolume(BaseVolume):
         """The claim that the workload itself creates; None where the claim exists or the DataSource creates it."""
         return self.info if not self.existing and (self.use.asset is None or self.ephemeral) else None
 
+    def shared_in(self, namespace: str) -> str:
+        """Return the claim in a namespace that mounts the one volume of all namespaces; "" for any other claim."""
+        asset = self.use.asset
+        return claim_elsewhere(asset, namespace) if asset is not None and self.data_sharing else ""
+
+    def placed(self, namespace: str) -> PvcVolume:
+        """Return the volume with the claim of a namespace."""
+        return replace(self, claim_name=self.shared_in(namespace) or self.claim_name)
+
     def look_up(self, reader: Reader, namespace: str, user: Requester | None) -> Lookup:
         """Look up a claim that the workload does not create."""
+        if self.use.asset is not None and self.shared_in(namespace):
+            return shared_claim_problem(reader, self.use.asset, namespace, self.use.field)
         asset, name = self.use.asset, f"PersistentVolumeClaim {namespace}/{self.claim_name}"
         if not self.existing and (asset is None or self.ephemeral):
             return None
@@ -77,7 +89,9 @@ class PvcVolume(BaseVolume):
 
     def contradictions(self, reader: Reader, namespace: str, field: str) -> list[Problem]:
         """Return how the fields of a new claim differ from the claim that exists."""
-        claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name) if self.existing else None
+        if not self.existing or self.shared_in(namespace):
+            return []
+        claim = reader.get("PersistentVolumeClaim", namespace, self.claim_name)
         return [] if claim is None else list(contradictions(self.info, claim, field))
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:

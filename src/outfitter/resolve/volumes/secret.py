@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from outfitter.api.refs import CredentialRef
 from outfitter.api.v1alpha1 import datasource, storage
 from outfitter.naming import credential_secret
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
-from outfitter.resolve.private import Requester
+from outfitter.resolve.private import Requester, Use
 from outfitter.resolve.references import credential_key, secret_problem
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes.base import BaseVolume, Lookup, VolumeUse
@@ -38,6 +39,10 @@ class SecretVolume(BaseVolume):
         if self.credential is not None:
             return credential_key(reader, namespace, self.credential, "", f"{self.use.field}.credential", user)
         return secret_problem(reader, namespace, self.secret, "", self.use.field, user) if self.secret else None
+
+    def with_use(self, use: Use) -> Self:
+        """Return the volume with the Secret of a private Credential."""
+        return replace(self, secret=use.secret) if use.secret else self
 
     def source_problem(self, reader: Reader, namespace: str) -> Problem | None:
         """Return a problem while a namespace has no access to the Credential."""

@@ -20,6 +20,7 @@ from outfitter.resolve.volumes.data import DataVolume
 from outfitter.resolve.volumes.empty_dir import EmptyDirVolume
 from outfitter.resolve.volumes.git import GitVolume
 from outfitter.resolve.volumes.host_path import HostPathVolume
+from outfitter.resolve.volumes.image import ImageVolume
 from outfitter.resolve.volumes.nfs import NfsVolume
 from outfitter.resolve.volumes.pvc import PvcVolume
 from outfitter.resolve.volumes.s3 import S3Volume
@@ -34,6 +35,7 @@ Volume = (
     | EmptyDirVolume
     | GitVolume
     | S3Volume
+    | ImageVolume
     | DataVolume
 )
 _Source = TypeVar("_Source", bound=Model)
@@ -85,5 +87,6 @@ SOURCE_TYPES: tuple[SourceType, ...] = (
     _source_type("emptyDirVolume", EmptyDirVolume.create, lambda spec: None, lambda storage: storage.empty_dir_volume),
     _source_type("git", GitVolume.create, lambda spec: spec.git, lambda storage: storage.git),
     _source_type("s3", S3Volume.create, lambda spec: spec.s3, lambda storage: storage.s3),
+    _source_type("image", ImageVolume.create, lambda spec: spec.image, lambda storage: storage.image),
     _source_type("dataVolume", DataVolume.create, lambda spec: spec.data_volume, lambda storage: storage.data_volume),
 )
