@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from outfitter.api.registry_hosts import RegistryHost
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import ALL_KINDS
 from outfitter.settings import Settings
@@ -64,7 +65,11 @@ def test_names_in_messages_exist() -> None:
     """A name that exists nowhere sends users on a search."""
     values = yaml.safe_load((ROOT / "deploy" / "chart" / "values.yaml").read_text(encoding="utf-8"))
     known = {name for kind in ALL_KINDS for name in _properties(resource_schema(kind.model))}
-    known |= {_camel(name) for name in Settings.model_fields} | set(_keys(values)) | OF_KUBERNETES
+    known |= (
+        {_camel(name) for model in (Settings, RegistryHost) for name in model.model_fields}
+        | set(_keys(values))
+        | OF_KUBERNETES
+    )
     unknown = [
         f"{path.relative_to(ROOT)}:{line}: {name}"
         for path in sorted(SOURCE.rglob("*.py"))

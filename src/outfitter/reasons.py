@@ -217,6 +217,14 @@ class Reason(StrEnum):
         "The API server rejected a manifest as invalid or too large.",
         "Correct the field that the message names, or make the spec smaller.",
     )
+    REGISTRY_NOT_ALLOWED = (
+        "RegistryNotAllowed",
+        Level.STALLED,
+        "The host of a Registry is not in the list of the administrator, or the registry leads to a host or an address "
+        "that is not. Outfitter sent nothing there.",
+        "Ask an administrator to add the host that the message names to "
+        "[`settings.registryHosts`](registries.md#allow-a-host).",
+    )
     REPLICATION_ERROR = (
         "ReplicationError",
         Level.STALLED,
@@ -351,14 +359,14 @@ class Reason(StrEnum):
     LOGIN_REJECTED = (
         "LoginRejected",
         Level.WAITING,
-        "The server of a repository or bucket rejected the login, or wants one.",
+        "The server of a repository or bucket, or an image registry, rejected the login, or wants one.",
         "Correct the Secret of the Credential, or name a Credential.",
     )
     REPOSITORY_NOT_FOUND = (
         "RepositoryNotFound",
         Level.WAITING,
-        "The Git server has no such repository, or shows it to other logins only.",
-        "Correct `repository`, or the login.",
+        "The Git server or image registry has no such repository, or shows it to other logins only.",
+        "Correct `repository` or `repositories`, or the login.",
     )
     REVISION_NOT_FOUND = (
         "RevisionNotFound",
@@ -564,6 +572,12 @@ class Reason(StrEnum):
         "The referenced asset is neither in this Namespace nor shared with it.",
         "Check the name, the label `outfitter.dev/project` of the Namespace, and the scope of the asset.",
     )
+    REGISTRY_UNREACHABLE = (
+        "RegistryUnreachable",
+        Level.WAITING,
+        "The image registry does not answer, or not as a registry does.",
+        "Check the URL and the network. Outfitter asks again after a minute, and then less often.",
+    )
     REPLACING = (
         "Replacing",
         Level.WAITING,
@@ -624,6 +638,11 @@ class Reason(StrEnum):
         "Bound",
         Level.UNDER_WAY,
         "The claims of a DataSource are bound.",
+    )
+    CONNECTING = (
+        "Connecting",
+        Level.UNDER_WAY,
+        "The operator looks at the image registry for the first time.",
     )
     COUNTING = (
         "Counting",
@@ -800,6 +819,12 @@ class Reason(StrEnum):
         "PolicyConflict",
         Level.NOTE,
         "A wider policy has rules for fields of this one, and wins. The rest of this policy counts.",
+    )
+    NO_CATALOGUE = (
+        "NoCatalogue",
+        Level.NOTE,
+        "The image registry answers, and gives no list of its repositories.",
+        "Name the repositories in `spec.repositories`, or set a credential that may list them.",
     )
     NOT_ENFORCED = (
         "NotEnforced",

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from outfitter.api.priorities import CLASS_PREFIX, PRIORITIES
+from outfitter.api.registry_hosts import RegistryHost, registry_hosts
 from outfitter.api.types import LABEL_VALUE_PATTERN, NAME_PATTERN
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -64,6 +65,12 @@ def _priority_classes(value: str) -> str:
             raise PydanticCustomError("classes", f"The priority classes have the unknown word {word}. Words: {words}")
         if not re.fullmatch(NAME_PATTERN, name):
             raise PydanticCustomError("classes", f"The class of {word} is no name of a PriorityClass")
+    return value
+
+
+def _registry_hosts(value: str) -> str:
+    """Reject everything but a JSON object from hosts to their options."""
+    registry_hosts(value)
     return value
 
 
@@ -176,6 +183,14 @@ class Settings(BaseSettings):
     hold what it hands out: rights to change and delete artifacts, which it does not use. Turned off, Roles that are
     there stay.
     """
+    registry_hosts: Annotated[str, AfterValidator(_registry_hosts)] = ""
+    """Image registries that a Registry may name, as a JSON object from hosts to options, such as
+    `{"registry.example.com": {}}`. Options: `authHosts`, further hosts of token services; `addresses`, `public`
+    (default), `private` for those of private networks, or `loopback`; `plainHttp`; `caBundle`, certificates in PEM;
+    `dialect`, `oci`, `harbor` or `hub`. Empty: none, and the operator connects to no registry.
+    """
+    registry_seconds: int = Field(default=3600, ge=60)
+    """Seconds after which the operator looks at a registry again."""
     workers: int = Field(default=16, ge=1, le=128)
     """Number of reconciliations at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)
@@ -234,6 +249,11 @@ class Settings(BaseSettings):
     def privileged_names(self) -> tuple[str, ...]:
         """The beginnings of the labels and annotations that users may set although they give privileges."""
         return tuple(part.strip() for part in self.allowed_metadata.split(",") if part.strip())
+
+    @property
+    def registries(self) -> Mapping[str, RegistryHost]:
+        """The options of each image registry that a Registry may name."""
+        return registry_hosts(self.registry_hosts)
 
     @property
     def installation(self) -> str:

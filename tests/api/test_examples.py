@@ -17,7 +17,7 @@ from .conftest import Server
 from .references import references
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
+FILES = sorted((ROOT / "deploy" / "examples").rglob("*.yaml"))
 OURS = [kind.name for kind in KINDS]
 
 

@@ -69,6 +69,7 @@ def test_kinds_know_their_names() -> None:
         "ComputeResource",
         "DataSource",
         "Credential",
+        "Registry",
         "WorkloadTemplate",
         "WorkloadPolicy",
         "Workspace",
@@ -80,7 +81,7 @@ def test_kinds_know_their_names() -> None:
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {
-        "Environment", "ComputeResource", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Training",
+        "Environment", "ComputeResource", "Registry", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Training",
         "DistributedTraining", "Inference",
     }  # fmt: skip
     assert kind_of("DataSource").categories == ("outfitter", "assets")

@@ -20,6 +20,7 @@ from outfitter.cluster.writethrough import WriteThrough
 from outfitter.errors import NotFound
 from outfitter.reconcile.reconciler import Reconciler
 from outfitter.settings import Settings
+from outfitter.simulator.registries import SimulatedRegistries
 from outfitter.snapshot import Key
 
 from .objects import DOMAIN, Object
@@ -28,6 +29,10 @@ from .scenarios import Scenario, cache
 _OURS = frozenset(kind.name for kind in KINDS)
 _FIRST_VERSION = 10**9
 _MADE_UP = re.compile(r'"(00000000-0000-4000-8000-\d{12}|1\d{9})"')  # uids and versions that the recorder gave
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Write(NamedTuple):
@@ -96,7 +101,9 @@ async def record(scenario: Scenario, objects: Iterable[Object]) -> list[Write]:
             due.append(Key(change.kind, change.live.namespace, change.live.name))
 
     caches.listen_written(made)
-    reconciler = Reconciler(cluster, caches, Settings(domain=DOMAIN), lambda key: (), lambda: datetime.now(UTC))
+    settings = Settings(domain=DOMAIN)
+    registries = SimulatedRegistries(settings.registry_seconds, _now)
+    reconciler = Reconciler(cluster, caches, settings, lambda key: (), _now, registries)
     keys = [
         Key(scenario.kind, item["metadata"]["namespace"], item["metadata"]["name"])
         for item in found

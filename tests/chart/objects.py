@@ -15,6 +15,7 @@ from outfitter_sandbox import Sandbox
 Manifest = dict[str, Any]
 ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"
 _PLURALS = {
+    "Registry": "registries",
     "ArtifactRepository": "artifactrepositories",
     "NetworkPolicy": "networkpolicies",
     "WorkloadPolicy": "workloadpolicies",

@@ -43,6 +43,7 @@ SPECS: Final[Mapping[str, Manifest]] = {
     "ComputeResource": {"cpuCoreRequest": 1},
     "DataSource": {"nfs": NFS},
     "Credential": {"type": "genericSecret", "secretRef": {"name": "s"}},
+    "Registry": {"url": "registry.example.com"},
     "WorkloadTemplate": {"workloadType": "workspace"},
     "WorkloadPolicy": {"workloadType": "workspace"},
     "Workspace": {"image": IMAGE},

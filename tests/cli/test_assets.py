@@ -28,6 +28,7 @@ OBJECTS = [
         "ComputeResource", "theirs", {"scope": {"type": "department", "name": "business"}, "cpuCoreRequest": 1}, SYSTEM
     ),
     made("DataSource", "sets", {"nfs": {"server": "s", "path": "/p", "mountPath": "/data"}}, SYSTEM),
+    made("Registry", "images", {"url": "registry.example.com"}),
     made("WorkloadTemplate", "notebook", {"workloadType": "workspace", "image": "a"}),
     made("Workspace", "box", {"image": "a", "assets": {"compute": {"name": "ours"}}}),
 ]
@@ -43,7 +44,7 @@ def objects() -> list[dict[str, Any]]:
         await simulation.settle()
         return [dict(live.body) | {"kind": live.kind} for live in simulation.resources()]
 
-    kinds = ("ComputeResource", "DataSource", "WorkloadTemplate", "Environment", "Credential")
+    kinds = ("ComputeResource", "DataSource", "WorkloadTemplate", "Environment", "Credential", "Registry")
     return [body for body in asyncio.run(settled()) if body["kind"] in kinds]
 
 
@@ -60,7 +61,9 @@ def test_what_a_project_can_use(objects: list[dict[str, Any]]) -> None:
         "ours": ("department research", SYSTEM),
         "sets": ("cluster", SYSTEM),
         "notebook": ("project", "team-a"),
+        "images": ("project", "team-a"),
     }
+    assert rows["images"].types == ()  # no workload uses a registry
     assert set(named(asset_rows(objects, "team-b", "business"))) == {"eight", "one", "theirs", "sets"}
 
 

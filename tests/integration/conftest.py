@@ -24,6 +24,7 @@ from outfitter_sandbox.audit import AuditEntry
 from .harness import rights, sharing
 from .harness.client import Api
 from .harness.evidence import Evidence, gather
+from .harness.images import ServedRegistry
 from .harness.jobset import JobSetController
 from .harness.process import Operator
 from .harness.proxy import Proxy
@@ -75,6 +76,7 @@ class Stack:
     installed: list[rights.Object]
     kubeconfig: Path  # of the operator's ServiceAccount
     folder: Path
+    images: ServedRegistry
     late_checks: list[Callable[[], object]] = field(default_factory=list)  # of effects that take a minute or more
     handed_out: set[rights.Right] = field(default_factory=set)  # in Roles that the operator wrote
     outages: list[tuple[int, int]] = field(default_factory=list)  # from and to in the audit log
@@ -110,14 +112,17 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         recorder = Recorder(api)
         kubeconfig = sandbox.kubeconfig_for(rights.USER)
         keys = {f"identity_{name}_key": key for name, key in KEYS.items()}
-        operator = Operator(kubeconfig, folder / "operator.log", identity="first", **keys).start()
-        stack = Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder)
+        images = ServedRegistry()
+        settings = {"identity": "first", "registry_hosts": images.setting, **keys}
+        operator = Operator(kubeconfig, folder / "operator.log", **settings).start()
+        stack = Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder, images)
         yield stack
         if kept := request.config.getoption("--evidence"):
             gather(stack, _FILES).write(Path(kept) / f"{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}.json")
         recorder.close()
         if operator.running:
             operator.stop()
+        images.stop()
 
 
 @pytest.fixture(scope="package")

@@ -65,7 +65,12 @@ class Crowd:
         self.index = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.reconciler = Reconciler(
-            self.world.cluster, self.caches, self.world.settings, self.index.users, self.world.time
+            self.world.cluster,
+            self.caches,
+            self.world.settings,
+            self.index.users,
+            self.world.time,
+            self.world.registries,
         )
         self.router = EventRouter(self.caches, self.queue, self.index, OUR_KINDS, used_by_seconds=10)
         self.workers = Workers(self.queue, self.reconciler, self.index, self.router, count=0, resync_seconds=1000)

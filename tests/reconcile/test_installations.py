@@ -54,7 +54,8 @@ class Slow(Connection):
 
 def reconciler(world: World, **settings: Any) -> Reconciler:
     """Another installation over the same cluster."""
-    return Reconciler(Slow(world.cluster), world.caches, Settings(**settings), world.dependents.users, world.time)
+    users, registries = world.dependents.users, world.registries
+    return Reconciler(Slow(world.cluster), world.caches, Settings(**settings), users, world.time, registries)
 
 
 def rivals(world: World, other: str) -> list[Reconciler]:

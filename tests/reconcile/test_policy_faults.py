@@ -101,7 +101,9 @@ async def test_killed_at_every_write_of_a_fan_out(verb: str) -> None:
 async def _dies(world: World, order: random.Random) -> bool:
     """Start a process that dies with its first write. False where it has nothing to write."""
     world.connect(Deadly(world.cluster, 1, answered=True))
-    world.reconciler = Reconciler(world._connection, world.caches, world.settings, world.dependents.users, world.time)
+    world.reconciler = Reconciler(
+        world._connection, world.caches, world.settings, world.dependents.users, world.time, world.registries
+    )
     keys = [*world.keys(), *(Key(EFFECTIVE, live.namespace, live.name) for live in world.caches[EFFECTIVE].all())]
     order.shuffle(keys)
     try:

@@ -17,6 +17,7 @@ OBJECTS: dict[str, list[Body]] = {
     **{kind: [workload(kind)] for kind in (*RUNNING, "Training", "DistributedTraining")},
     "ComputeResource": [asset("ComputeResource", NAME, {"cpuCoreRequest": 1})],
     "WorkloadPolicy": [asset("WorkloadPolicy", NAME, {"workloadType": "workspace"})],
+    "Registry": [asset("Registry", NAME, {"url": "registry.example.com"})],
     "WorkloadTemplate": [asset("WorkloadTemplate", NAME, {"workloadType": "workspace"})],
     "DataSource": [asset("DataSource", NAME, {"pvc": {"path": "/d", "claimInfo": {"size": "1Gi"}}})],
     "Credential": [asset("Credential", NAME, SECRET), secret("s", {"a": "b"})],
@@ -24,7 +25,7 @@ OBJECTS: dict[str, list[Body]] = {
     "NimCache": [asset("NimCache", NAME, {"image": IMAGE})],
 }
 
-WITHOUT_CHILDREN = ("ComputeResource", "WorkloadTemplate", "WorkloadPolicy")
+WITHOUT_CHILDREN = ("ComputeResource", "Registry", "WorkloadTemplate", "WorkloadPolicy")
 WIDE = {"scope": {"type": "cluster"}}
 CONFIG_MAP = {"configMapVolume": {"configMap": "c", "mountPath": "/m"}}
 SHARED: dict[str, list[Body]] = {

@@ -77,6 +77,10 @@
   value: {{ include "outfitter.text" .Values.settings.staticPvDrivers | quote }}
 - name: OUTFITTER_SHARED_ROLES
   value: {{ include "outfitter.text" .Values.settings.sharedRoles | quote }}
+- name: OUTFITTER_REGISTRY_HOSTS
+  value: {{ include "outfitter.text" .Values.settings.registryHosts | quote }}
+- name: OUTFITTER_REGISTRY_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.registrySeconds | quote }}
 - name: OUTFITTER_WORKERS
   value: {{ include "outfitter.text" .Values.settings.workers | quote }}
 - name: OUTFITTER_MAX_REQUESTS

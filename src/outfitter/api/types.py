@@ -44,6 +44,11 @@ IMAGE_PATTERN = (
     rf"^(({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_REPOSITORY}(/{_REPOSITORY})*"
     r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
 )
+IMAGE_REPOSITORY_PATTERN = f"^{_REPOSITORY}(/{_REPOSITORY})*$"
+REGISTRY_PATTERN = (
+    rf"^(https?://)?([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?"
+    rf"(/{_REPOSITORY}(/{_REPOSITORY})*)?/?$"
+)
 _ID = (
     "([0-9]{1,9}|1[0-9]{9}|20[0-9]{8}|21[0-3][0-9]{7}|214[0-6][0-9]{6}|2147[0-3][0-9]{5}|21474[0-7][0-9]{4}|"
     "214748[0-2][0-9]{3}|2147483[0-5][0-9]{2}|21474836[0-3][0-9]|214748364[0-7])"
@@ -67,6 +72,10 @@ PATTERN_WORDS = {
     "digit last.",
     IMAGE_PATTERN: "The value must be an image such as registry.example.com/team/image:tag: without a scheme, with a "
     "repository in lower case, and with a tag or a whole digest after it.",
+    IMAGE_REPOSITORY_PATTERN: "The value must be the name of a repository such as team/image, in lower case, without "
+    "host and tag.",
+    REGISTRY_PATTERN: "The value must be a registry such as https://registry.example.com or registry.example.com:5000, "
+    "in lower case and without a query.",
     LINK_PATTERN: "The value must be a URL that starts with https:// or http://, without spaces.",
     REPOSITORY_PATTERN: "Write https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.",
     STORE_PATTERN: "Write https://HOST or http://HOST:PORT.",
@@ -173,6 +182,9 @@ LongText = Annotated[str, Field(max_length=32768), schema_pattern(TEXT_PATTERN)]
 Shell = Annotated[str, Field(min_length=1, max_length=16384), schema_pattern(SHELL_PATTERN)]
 """A command line that can be split into words."""
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
+RegistryUrl = Annotated[str, Field(min_length=1, max_length=512, pattern=REGISTRY_PATTERN)]
+ImageRepository = Annotated[str, Field(min_length=1, max_length=255), schema_pattern(IMAGE_REPOSITORY_PATTERN)]
+"""Name of a repository in a registry."""
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
 """User or group ids, separated by commas."""
 Path = Annotated[str, Field(min_length=1, max_length=1024)]

@@ -113,6 +113,8 @@ def _row(body: Body, project: str, department: str, workload_type: str, replica:
 def _types(body: Body) -> Iterator[tuple[str, str]]:
     """Yield each type of workload that may use an asset; a distributed one once for each type of replica."""
     spec = body["spec"]
+    if body["kind"] == "Registry":  # workloads do not use it: it shows the images to choose from
+        return
     supported = (body.get("status") or {}).get("supports")
     own = [spec["workloadType"]] if "workloadType" in spec else spec.get("supportedTypes") or tuple(SECTIONS)
     for workload_type, sections in SECTIONS.items():

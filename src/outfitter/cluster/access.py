@@ -33,7 +33,7 @@ class Row:
     lent: bool = False
 
 
-_WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "WorkloadPolicy", "WorkloadTemplate"})
+_WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "Registry", "WorkloadPolicy", "WorkloadTemplate"})
 _SCOPES: Final[Mapping[str, Scope]] = {  # by setting
     "static_pv_drivers": "volumes",
     "shared_roles": "roles",

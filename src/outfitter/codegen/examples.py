@@ -53,6 +53,14 @@ spec:
   secretRef: {name: registry-login}
   keys: {password: token}       # read the password from the key `token`
 """,
+    "Registry": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: Registry
+metadata: {name: images, namespace: team-a}
+spec:
+  url: https://registry.example.com/team-a    # an administrator lists the host: settings.registryHosts
+  credential: {name: robot}     # of type password or dockerRegistry
+""",
     "WorkloadTemplate": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: WorkloadTemplate

@@ -161,8 +161,8 @@ _GITOPS: Final = (
 )  # fmt: skip
 _LEAD: Final = (
     _yes("read the shared assets, templates and policies", _each("get list watch", _SCOPED, SHARED)),
-    _yes("share Environments, ComputeResources, DataSources, WorkloadTemplates and WorkloadPolicies with the "
-         "department, change and delete them",
+    _yes("share Environments, ComputeResources, DataSources, Registries, WorkloadTemplates and WorkloadPolicies with "
+         "the department, change and delete them",
          _each("create apply update delete finalize", _NAMES_NO_SECRET, SHARED, scope=_RESEARCH)),
     _yes("delete Credentials of the department", _one("delete", "Credential", SHARED, scope=_RESEARCH)),
     _yes("share Environments with node ports, and DataSources with new volumes, which are created in the projects",

@@ -111,6 +111,13 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "List the namespaces that have it: `kubectl get secrets -A -l outfitter.dev/owner-kind=Credential,"
         "outfitter.dev/owner-name=NAME`. `status.targets` counts them.",
     ),
+    "Registry": (
+        "If the host is not allowed, ask an administrator to add it to the setting `registryHosts`.",
+        "If the registry is not reachable, Outfitter asks again after a minute, and then less often. An edit of the "
+        "spec, or of the Secret of its Credential, makes it ask at once.",
+        "If a repository is missing, the login may not see it: `status.repositories` holds what the registry shows to "
+        "the Credential.",
+    ),
     "Training": (
         "`status.progress` counts its pods. A failed one leaves its exit code and last words in the issue; its whole "
         "log: `kubectl -n team-a logs job/NAME --all-pods`.",

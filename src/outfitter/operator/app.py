@@ -36,6 +36,8 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.operator.workers import Reconciler, Workers
 from outfitter.reconcile import reconciler as engine
+from outfitter.reconcile.registries import Registries
+from outfitter.registry import RegistryLookups
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Key
 
@@ -45,7 +47,7 @@ _DRAIN_SECONDS: Final = 10.0
 DERIVED: Final = tuple(kind.name for kind in DERIVED_KINDS)
 
 Users = Callable[[Key], tuple[Key, ...]]
-MakeReconciler = Callable[[Cluster, Caches, Settings, Users, Callable[[], datetime]], Reconciler]
+MakeReconciler = Callable[[Cluster, Caches, Settings, Users, Callable[[], datetime], Registries], Reconciler]
 
 
 class Operator:
@@ -74,8 +76,9 @@ class Operator:
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
         self.cluster = WriteThrough(Client(self.transport, self.namespaces, child_kinds), self.caches)
+        self.registries = RegistryLookups(settings.registry_seconds, _now, self.queue.add)
         self.reconciler = make_reconciler(
-            self.cluster, self.caches, settings, self.reverse_index.users, lambda: datetime.now(UTC)
+            self.cluster, self.caches, settings, self.reverse_index.users, _now, self.registries
         )
         self.orphan_collector = OrphanCollector(
             self.cluster,
@@ -163,6 +166,7 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.registries.close()
         await self.probes.stop()
         await self.transport.close()
         await self.custom_resources.stop()  # last: kopf waits for younger tasks, those of probe connections included
@@ -243,6 +247,10 @@ class Operator:
         # Shorter than the time between the renew deadline and the end of the Lease.
         leases = ServerLeases(self.transport, settings.home, settings.lease_name, seconds / 3 * 0.8)
         return Elector(leases, identity, seconds)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _namespaces(settings: Settings) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from outfitter.plan.credential import plan_credential
 from outfitter.plan.datasource import plan_data_source
 from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.policy import plan_policy
+from outfitter.plan.registry import plan_registry
 from outfitter.plan.template import plan_template
 from outfitter.plan.workload.plan import plan_workload
 from outfitter.plan.writes import Plan
@@ -34,6 +35,7 @@ _PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
     "ComputeResource": plan_compute_resource,
     "DataSource": plan_data_source,
     "Credential": plan_credential,
+    "Registry": plan_registry,
     "WorkloadTemplate": plan_template,
     "WorkloadPolicy": plan_policy,
     "Artifact": plan_artifact,

@@ -89,6 +89,7 @@ class Plan:
     requeue: float | None = None  # seconds
     also_reconcile: frozenset[Key] = frozenset()  # other objects of ours that have work to do now
     if_unchanged: bool = False  # the status may only be written over the version that it was made from
+    pending: bool = False  # the status needs an answer from outside: until then, the one of this generation stays
     replan_after_write: bool = False  # the status describes the state before the writes: plan once more after them
 
     def ends(self, live: CachedObject) -> bool:

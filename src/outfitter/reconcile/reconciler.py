@@ -29,6 +29,7 @@ from outfitter.reasons import Reason
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
+from outfitter.reconcile.registries import Registries
 from outfitter.reconcile.state import EngineState
 from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
@@ -80,6 +81,7 @@ class Reconciler:
         settings: Settings,
         users: Callable[[Key], tuple[Key, ...]],
         clock: Callable[[], datetime],
+        registries: Registries,
     ) -> None:
         self._cluster = cluster
         self._caches = caches
@@ -88,6 +90,7 @@ class Reconciler:
         self._clock = clock
         self._lookup = CacheLookup(caches)
         self._state = EngineState()
+        self._registries = registries
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
         self._installations = Installations(cluster, caches, settings)
@@ -187,7 +190,11 @@ class Reconciler:
 
     async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> Result:
         key, status = resource.key, planned.status
-        held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
+        current = (resource.body.get("status") or {}).get("observedGeneration") == resource.live.generation
+        if planned.pending and current:
+            held, written = None, 0
+        else:
+            held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
         delays = [planned.requeue, reader.retry_after, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
             outcome_of(status, resource.live.namespace),
@@ -203,17 +210,31 @@ class Reconciler:
         # An asset reads its namesakes to find which one shadows the other; that is no use.
         users = tuple(user for user in self._users(resource.key) if user.kind != resource.key.kind)
         for _ in range(_FETCHES):
-            reader = Reader(self._lookup, self._settings, fetched, users, self._clock(), overrides=self._overrides)
+            reader = self._reader(fetched, users)
             try:
-                return plan(reader, resource), reader
+                planned = plan(reader, resource)
             except NeedsData as request:
                 needed = request.needed
+            else:
+                self._registries.ask(resource.key, reader.questions)
+                return planned, reader
             found = await asyncio.gather(*(self._fetch(dep, data) for dep, data in needed.items()))
             fetched.update({dep: data for dep, data in zip(needed, found, strict=True) if data})
             if not any(found):
                 # Deleted between the cache and the request: the watch event requeues the object.
                 raise Conflict(f"{resource.key}: something it refers to is changing")
         raise Conflict(f"{resource.key}: what it refers to keeps changing")
+
+    def _reader(self, fetched: Mapping[Dep, KeyedData], users: tuple[Key, ...]) -> Reader:
+        return Reader(
+            self._lookup,
+            self._settings,
+            fetched,
+            users,
+            self._clock(),
+            overrides=self._overrides,
+            answers=self._registries.answer,
+        )
 
     async def _deleted_meanwhile(self, resource: Resource, planned: Plan) -> bool:
         """Return whether the object was deleted, where children that it had are missing.
@@ -322,6 +343,7 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that is gone; a new one of its name starts without it."""
         self._state.forget(key)
+        self._registries.forget(key)
         self._executor.forget()
         self._installations.forget(key)
 

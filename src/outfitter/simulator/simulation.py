@@ -26,6 +26,7 @@ from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.connection import Connection
 from outfitter.simulator.controllers import Controllers
 from outfitter.simulator.manifests import Body
+from outfitter.simulator.registries import SimulatedRegistries
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, Reader
 
 _ROUNDS: Final = 50  # a simulation that changes in each of them never settles
@@ -107,7 +108,10 @@ class Simulation:
         """Start a reconciler that knows the users of all assets. `known`: dependencies that are computed already."""
         self.results: dict[Key, Result] = {}
         self.dependents = ReverseIndex()
-        self.reconciler = Reconciler(self._connection, self.caches, self.settings, self.dependents.users, self.time)
+        self.registries = SimulatedRegistries(self.settings.registry_seconds, self.time)
+        self.reconciler = Reconciler(
+            self._connection, self.caches, self.settings, self.dependents.users, self.time, self.registries
+        )
         self.orphan_collector = OrphanCollector(self._connection, self.caches, OUR_KINDS, self._uids)
         for key in self.keys():
             deps = (known or {}).get(key)

@@ -2,6 +2,7 @@
 
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, read_resource, readable
 from outfitter.snapshot.reader import Lookup, NeedsData, Reader
+from outfitter.snapshot.registries import RegistryAnswer, RegistryDefect, RegistryLogin, RegistryQuestion
 
 __all__ = [
     "CachedObject",
@@ -12,6 +13,10 @@ __all__ = [
     "NeedsData",
     "Override",
     "Reader",
+    "RegistryAnswer",
+    "RegistryDefect",
+    "RegistryLogin",
+    "RegistryQuestion",
     "Resource",
     "read_resource",
     "readable",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from outfitter.settings import Settings
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, readable
+from outfitter.snapshot.registries import RegistryAnswer, RegistryQuestion
 
 
 class Lookup(Protocol):
@@ -77,6 +78,7 @@ class Reader:
         *,
         references_only: bool = False,
         overrides: Mapping[tuple[str, str, str], Override] | None = None,
+        answers: Callable[[Key, RegistryQuestion], RegistryAnswer | None] = lambda key, question: None,
     ) -> None:
         self.settings = settings
         self.users = users
@@ -87,6 +89,8 @@ class Reader:
         self.retry_after: float | None = None  # seconds until the result changes with time alone
         self._overrides = overrides or {}
         self.references_only = references_only
+        self._answers = answers
+        self.questions: set[RegistryQuestion] = set()  # that are due
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
         """Return an object by name."""
@@ -240,6 +244,15 @@ class Reader:
             return True
         self._look_again(end)
         return False
+
+    def registry(self, key: Key, question: RegistryQuestion) -> RegistryAnswer | None:
+        """Return the newest answer of a registry to a Registry; None before the first. Asks again once it is old."""
+        answer = self._answers(key, question)
+        if answer is None or answer.good_until <= self.now:
+            self.questions.add(question)
+        else:
+            self._look_again(answer.good_until)
+        return answer
 
     def _look_again(self, when: datetime) -> None:
         left = (when - self.now).total_seconds()

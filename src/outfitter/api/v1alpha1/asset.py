@@ -151,6 +151,8 @@ class UsedBy(Model):
     """Artifacts, at most 50 of them."""
     nim_caches: Users = ()
     """NimCaches, at most 50 of them."""
+    registries: Users = ()
+    """Registries, at most 50 of them."""
 
 
 class Targets(Model):

@@ -14,6 +14,7 @@ from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
 from outfitter.api.v1alpha1.environment import Environment
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
+from outfitter.api.v1alpha1.registry import Registry
 from outfitter.api.v1alpha1.training import Training, TrainingSpec
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.v1alpha1.workloadpolicy import WorkloadPolicy
@@ -94,6 +95,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues", "phase")),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
+    Kind("Registry", "registries", ("ireg",), Registry, asset=True, added_later=True),
     Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),
     Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),

@@ -27,6 +27,7 @@ _LISTS: Final = (
     "dataSources",
     "workloadTemplates",
     "nimCaches",
+    "registries",
 )
 _STATUS: Final = "has(oldObject.status)"
 _USED: Final = f"{_STATUS} && has(oldObject.status.usedBy)"

@@ -1,0 +1,38 @@
+"""The header WWW-Authenticate: which kind of login a registry asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+_LONGEST: Final = 4096
+_SCHEME: Final = re.compile(r"\s*,?\s*([A-Za-z][-A-Za-z0-9]*)(?=\s|,|$)")
+_PARAMETER: Final = re.compile(r'\s*,?\s*([A-Za-z][-A-Za-z0-9_]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One scheme with its parameters, both in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def challenges(headers: Sequence[str]) -> list[Challenge]:
+    """Return the challenges of all headers. Text that is no challenge ends a header."""
+    return [challenge for text in headers if len(text) <= _LONGEST for challenge in _parsed(text)]
+
+
+def _parsed(text: str) -> Iterator[Challenge]:
+    at = 0
+    while match := _SCHEME.match(text, at):
+        at = match.end()
+        found: dict[str, str] = {}
+        while parameter := _PARAMETER.match(text, at):
+            at = parameter.end()
+            quoted, bare = parameter[2], parameter[3]
+            value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare
+            found.setdefault(parameter[1].lower(), value)
+        yield Challenge(match[1].lower(), found)

@@ -1,0 +1,50 @@
+"""What a Registry asks of the image registry behind it, and the answer. The answer comes from outside the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from outfitter.api.registry_hosts import RegistryHost
+from outfitter.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLogin:
+    """User and password. Never logged."""
+
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryQuestion:
+    """One registry to look at. `path`: only the repositories below it. `repositories`: those to look for by name."""
+
+    host: str  # with the port, if it is not the usual one
+    options: RegistryHost
+    path: str = ""
+    repositories: tuple[str, ...] = ()
+    login: RegistryLogin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDefect:
+    """Why a registry could not be looked at. `text` names the host and holds nothing that the registry sent."""
+
+    reason: Reason
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAnswer:
+    """The state of a registry at `asked_at`. It counts until `good_until`."""
+
+    asked_at: datetime
+    good_until: datetime
+    dialect: str = ""
+    listed: bool = False  # whether the registry gave a list of its repositories
+    repositories: tuple[str, ...] = ()
+    truncated: bool = False
+    absent: tuple[str, ...] = ()  # repositories of the question that the registry does not have
+    defect: RegistryDefect | None = None
