@@ -24,6 +24,7 @@ CALLED_BY_OTHERS = {
     "fail_next": "SimulatedCluster",
     "impersonating": "Connection",
     "is_write": "AuditEntry",
+    "_one_driver": "pydantic",
     "_one_scheduler": "pydantic",
     "less": "remedies in observe/causes.py",
     "received": "AuditEntry",

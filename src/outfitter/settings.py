@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     """
     s3_buckets: Annotated[str, AfterValidator(checks.buckets)] = Field(default="", max_length=65536)
     """Buckets, separated by commas, that `s3Driver` may mount in every served namespace, with its own identity:
-    `public-*` of Amazon S3, `https://minio.example.com/sets` of another store. `*` stands for any characters. Empty:
+    `public-*` of Amazon S3, `https://minio.example.com/sets` of another store. `*` matches any characters. Empty:
     none.
     """
     data_size_limit: str = Field(default="10Gi", pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")
