@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,13 +11,13 @@ import orjson
 from outfitter.naming import LABEL_RETAINED, bucket_claim, bucket_volume, owner_labels
 from outfitter.render.owner import owner_reference
 from outfitter.render.pod import PodPatch
+from outfitter.render.urls import amazon_region
 from outfitter.render.volumes import volume_name
 from outfitter.resolve.volumes import S3Volume
 from outfitter.resolve.workload import Resolved
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Resource
 
-_AMAZON: Final = re.compile(r"https://s3[.](?:([a-z0-9-]+)[.])?amazonaws[.]com/?")
 _SIZE: Final = "1Gi"  # a claim needs one, and the driver ignores it
 _MODES: Final = ("ReadOnlyMany",)
 
@@ -66,15 +65,15 @@ def mount_of(volume: S3Volume, resolved: Resolved, settings: Settings) -> Bucket
     The driver has its own identity for all workloads. It serves no bucket with a login, and no bucket that the
     administrator did not list.
     """
-    amazon = _AMAZON.fullmatch(volume.url)
-    url = "" if amazon else volume.url.rstrip("/")
+    region = amazon_region(volume.url) if volume.url else ""
+    url = volume.url.rstrip("/") if region is None else ""
     if volume.login is not None or not settings.mounts_bucket(_full_name(volume.bucket, url)):
         return None
     security = resolved.spec.security
     options = ["read-only", "allow-other"]
     options += [f"uid={security.run_as_uid}"] if security.run_as_uid is not None else []
     options += [f"gid={security.run_as_gid}"] if security.run_as_gid is not None else []
-    options += [f"region {amazon[1]}"] if amazon and amazon[1] else []
+    options += [f"region {region}"] if region else []
     options += [f"endpoint-url {url}", "force-path-style"] if url else []
     live = resolved.request.resource.live
     content = orjson.dumps([settings.s3_driver, volume.bucket, url, options])
