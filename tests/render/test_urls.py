@@ -31,7 +31,7 @@ def texts(tree: ast.AST) -> Iterator[ast.Constant]:
 
 
 def test_no_other_module_builds_urls() -> None:
-    """The checks of settings only reject some, and types has the pattern of links; codegen names the schema of JSON Schema."""
+    """Checks of settings reject some, types has the pattern of links, and codegen names the schema of JSON Schema."""
     allowed = {"render/urls.py", "setting_checks.py", "api/types.py"}
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
