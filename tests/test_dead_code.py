@@ -24,6 +24,8 @@ CALLED_BY_OTHERS = {
     "fail_next": "SimulatedCluster",
     "impersonating": "Connection",
     "is_write": "AuditEntry",
+    "_one_driver": "pydantic",
+    "creates_volumes": "the table of children, by its name",
     "_one_scheduler": "pydantic",
     "less": "remedies in observe/causes.py",
     "received": "AuditEntry",

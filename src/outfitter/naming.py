@@ -244,6 +244,17 @@ def shared_volume(owner_uid: str, namespace: str) -> str:
     return f"outfitter-{short_hash(f'{namespace}/{owner_uid}', 16)}"
 
 
+def bucket_claim(kind: str, workload: str, content: bytes) -> str:
+    """Name of the claim by which a workload mounts a bucket; another bucket, or other options, has another claim."""
+    digest = short_hash(f"{kind}/{workload}/".encode() + content, 10)
+    return f"{READ_ONLY_CLAIM}{fit(workload, LABEL_LIMIT - 11 - len(READ_ONLY_CLAIM))}-{digest}"
+
+
+def bucket_volume(owner_uid: str, claim: str) -> str:
+    """Name of the PersistentVolume behind such a claim."""
+    return f"outfitter-s3-{short_hash(f'{owner_uid}/{claim}', 16)}"
+
+
 SHARED_ROLE_PREFIX: Final = "artrepo-"
 
 

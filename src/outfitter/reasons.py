@@ -267,9 +267,10 @@ class Reason(StrEnum):
         "Unsupported",
         Level.STALLED,
         "The field is valid, but this version or this installation does not support it. `sharing: staticPV`, "
-        "`dataSharing` and `sharedScopes` need a permitted driver, and `sharedRoles` needs a setting.",
-        "Remove the field. An administrator can add the driver to `settings.staticPvDrivers`, or set "
-        "[`settings.sharedRoles`](security.md#sharing-artifacts).",
+        "`dataSharing` and `sharedScopes` need a permitted driver, `sharedRoles` needs a setting, and a [mounted "
+        "bucket](data.md#mounted-buckets) must still be listed when its claim is created again.",
+        "Remove the field, or restart the workload. An administrator can add the driver to "
+        "`settings.staticPvDrivers`, or set [`settings.sharedRoles`](security.md#sharing-artifacts).",
     )
     URL_MISSING = (
         "UrlMissing",

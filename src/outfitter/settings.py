@@ -11,67 +11,12 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from outfitter import setting_checks as checks
 from outfitter.api.priorities import CLASS_PREFIX, PRIORITIES
 from outfitter.api.registry_hosts import RegistryHost, registry_hosts
 from outfitter.api.types import LABEL_VALUE_PATTERN, NAME_PATTERN
 
-_LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-DOMAIN_PATTERN: Final = f"{_LABEL}([.]{_LABEL})*"
-
 EXTRA_KEY_PATTERN: Final = r"^([A-Za-z0-9][-A-Za-z0-9./:_]*)?$"
-
-
-def _plain_domain(value: str) -> str:
-    """Reject everything but a DNS name; the message names the first cause."""
-    if not value or re.fullmatch(DOMAIN_PATTERN, value):
-        return value
-    defects = {
-        "it has a scheme": "://" in value,
-        "it has white space": any(character.isspace() for character in value),
-        "it has a slash": "/" in value,
-        "it has upper-case letters": value != value.lower(),
-        "it has a port": re.search(":[0-9]*$", value) is not None,
-        "it has a wildcard": "*" in value,
-        "it begins or ends with a dot": value.startswith(".") or value.endswith("."),
-    }
-    cause = next((text for text, met in defects.items() if met), "it has other characters than a-z, 0-9, - and dots")
-    raise PydanticCustomError("domain", f"The domain is no DNS name: {cause}. Write it like apps.example.com")
-
-
-def _texts(value: str) -> dict[str, str] | None:
-    """Return a JSON object of texts; None for everything else."""
-    try:
-        found = json.loads(value or "{}")
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and all(isinstance(each, str) for each in found.values()) else None
-
-
-def _annotations(value: str) -> str:
-    """Reject everything but a JSON object of texts."""
-    if _texts(value) is None:
-        raise PydanticCustomError("annotations", "The annotations are no JSON object whose keys and values are texts")
-    return value
-
-
-def _priority_classes(value: str) -> str:
-    """Reject everything but a JSON object from words to names of PriorityClasses."""
-    found = _texts(value)
-    if found is None:
-        raise PydanticCustomError("classes", "The priority classes are no JSON object from words to names of classes")
-    for word, name in found.items():
-        if word not in PRIORITIES:
-            words = ", ".join(PRIORITIES)
-            raise PydanticCustomError("classes", f"The priority classes have the unknown word {word}. Words: {words}")
-        if not re.fullmatch(NAME_PATTERN, name):
-            raise PydanticCustomError("classes", f"The class of {word} is no name of a PriorityClass")
-    return value
-
-
-def _registry_hosts(value: str) -> str:
-    """Reject everything but a JSON object from hosts to their options."""
-    registry_hosts(value)
-    return value
 
 
 class Settings(BaseSettings):
@@ -84,8 +29,8 @@ class Settings(BaseSettings):
     """
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Namespaces that the operator serves, with Roles instead of ClusterRoles. Empty: all."""
-    domain: Annotated[str, AfterValidator(_plain_domain)] = Field(
-        default="", max_length=189, json_schema_extra={"pattern": f"^({DOMAIN_PATTERN})?$"}
+    domain: Annotated[str, AfterValidator(checks.plain_domain)] = Field(
+        default="", max_length=189, json_schema_extra={"pattern": f"^({checks.DOMAIN_PATTERN})?$"}
     )
     """Host suffix of connection URLs, for instance `apps.example.com`: a DNS name in lower case, without scheme, port
     and slash. Empty: ExternalUrl connections are refused.
@@ -94,7 +39,7 @@ class Settings(BaseSettings):
     """ingressClassName of rendered Ingresses. Empty: the cluster's default class."""
     ingress_tls: bool = True
     """Whether connection URLs are https. The certificate is the ingress controller's default one."""
-    ingress_auth_annotations: Annotated[str, AfterValidator(_annotations)] = ""
+    ingress_auth_annotations: Annotated[str, AfterValidator(checks.annotations_of_ingresses)] = ""
     """Annotations that make the ingress controller admit signed-in users only, as a JSON object of texts. Every URL of
     a connection gets them, and a serving port with `authorizationType: authenticatedUsers`. Empty: nothing checks
     logins, so everyone who can reach the ingress can open the URLs.
@@ -134,7 +79,7 @@ class Settings(BaseSettings):
     """
     scheduler_name: str = Field(default="", max_length=253, pattern=f"^({NAME_PATTERN.strip('^$')})?$")
     """schedulerName of all pods. Empty: kai-scheduler with KAI, else that of the cluster."""
-    priority_classes: Annotated[str, AfterValidator(_priority_classes)] = ""
+    priority_classes: Annotated[str, AfterValidator(checks.priority_classes)] = ""
     """PriorityClass of each priority word, as a JSON object of texts, such as `{"high": "important"}`. A word that it
     lacks has the class `outfitter-WORD`, which `priorityClasses.create` of the chart creates.
     """
@@ -163,6 +108,19 @@ class Settings(BaseSettings):
     """Image of the container that copies the buckets of s3 sources: one with sh, rclone, df and timeout."""
     s3_timeout_seconds: int = Field(default=3600, ge=10)
     """Longest time in seconds of one attempt to copy a bucket."""
+    s3_backend: Literal["init", "csi"] = "init"
+    """How s3 sources get into pods. `init`: a container copies the bucket when the pod starts. `csi`: buckets in
+    `s3Buckets` without a login are mounted by `s3Driver`, all others are copied. Needs rights on PersistentVolumes.
+    """
+    s3_driver: str = Field(default="", max_length=63, pattern=f"^({NAME_PATTERN.strip('^$')})?$")
+    """CSI driver that mounts buckets, for `s3Backend: csi`: Mountpoint for Amazon S3, `s3.csi.aws.com`, or one with the
+    same attributes and mount options.
+    """
+    s3_buckets: Annotated[str, AfterValidator(checks.buckets)] = Field(default="", max_length=65536)
+    """Buckets, separated by commas, that `s3Driver` may mount in every served namespace, with its own identity:
+    `public-*` of Amazon S3, `https://minio.example.com/sets` of another store. `*` matches any characters. Empty:
+    none.
+    """
     data_size_limit: str = Field(default="10Gi", pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")
     """Largest size of a git or s3 source without `sizeLimit`. The pods request as much ephemeral storage."""
     data_authorities: str = Field(default="", max_length=262144)
@@ -183,7 +141,7 @@ class Settings(BaseSettings):
     hold what it hands out: rights to change and delete artifacts, which it does not use. Turned off, Roles that are
     there stay.
     """
-    registry_hosts: Annotated[str, AfterValidator(_registry_hosts)] = ""
+    registry_hosts: Annotated[str, AfterValidator(checks.hosts)] = ""
     """Image registries that a Registry may name, as a JSON object from hosts to options, such as
     `{"registry.example.com": {}}`. Options: `authHosts`, further hosts of token services; `addresses`, `public`
     (default), `private` for those of private networks, or `loopback`; `plainHttp`; `caBundle`, certificates in PEM;
@@ -248,7 +206,7 @@ class Settings(BaseSettings):
     @property
     def privileged_names(self) -> tuple[str, ...]:
         """The beginnings of the labels and annotations that users may set although they give privileges."""
-        return tuple(part.strip() for part in self.allowed_metadata.split(",") if part.strip())
+        return tuple(checks.parts(self.allowed_metadata))
 
     @property
     def registries(self) -> Mapping[str, RegistryHost]:
@@ -268,22 +226,44 @@ class Settings(BaseSettings):
     @property
     def replaced(self) -> frozenset[str]:
         """The installations whose objects this one takes over."""
-        return frozenset(part.strip() for part in self.replaced_installations.split(",") if part.strip())
+        return frozenset(checks.parts(self.replaced_installations))
 
     @property
     def shared_drivers(self) -> frozenset[str]:
         """The CSI drivers that may be shared."""
-        return frozenset(part.strip() for part in self.static_pv_drivers.split(",") if part.strip())
+        return frozenset(checks.parts(self.static_pv_drivers))
+
+    @property
+    def creates_volumes(self) -> bool:
+        """Whether the operator creates PersistentVolumes."""
+        return bool(self.static_pv_drivers) or self.s3_backend == "csi"
+
+    def mounts_bucket(self, bucket: str) -> bool:
+        """Whether the CSI driver may mount a bucket, written as in `s3Buckets`."""
+        if self.s3_backend != "csi":
+            return False
+        patterns = (re.escape(part).replace(r"\*", "[a-z0-9.-]*") for part in checks.parts(self.s3_buckets))
+        return any(re.fullmatch(pattern, bucket) for pattern in patterns)
 
     @field_validator("watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return tuple(checks.parts(value)) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_scheduler(self) -> Self:
         if self.queue_backend == "kueue" and self.gpu_backend == "kai":
             raise PydanticCustomError(
                 "backends", "queueBackend kueue does not go with gpuBackend kai, which has queues of its own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_driver(self) -> Self:
+        if self.s3_backend == "csi" and not self.s3_driver:
+            raise PydanticCustomError("driver", "s3Backend csi needs the name of a CSI driver in s3Driver")
+        if self.s3_backend == "csi" and self.watch_namespaces:
+            raise PydanticCustomError(
+                "volumes", "s3Backend csi needs PersistentVolumes, which are cluster-scoped. Remove watchNamespaces"
             )
         return self

@@ -112,10 +112,13 @@ def test_watch_namespaces_gives_roles_only(helm: Helm) -> None:
 def test_rights_of_some_settings_come_with_them(helm: Helm) -> None:
     """Each by itself and both, in the ClusterRole, and where they are of use in the Roles of watchNamespaces."""
     sharing, storage = "settings.sharedRoles=true", "settings.staticPvDrivers=efs.csi.aws.com"
+    buckets = "settings.s3Backend=csi"
     for settings, more in (
         ((), []),
         ((sharing,), role_rules()),
         ((storage,), volume_rules()),
+        ((buckets,), volume_rules()),
+        ((storage, buckets), volume_rules()),
         ((storage, sharing), volume_rules() + role_rules()),
     ):
         manifests = helm.template(*settings, "rbac.aggregate=false", "rbac.roles=false")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from outfitter.settings import Settings
@@ -33,3 +35,32 @@ def test_domains(value: str) -> None:
 def test_domains_that_are_refused_at_start(value: str, cause: str) -> None:
     with pytest.raises(ValueError, match=cause):
         Settings(domain=value)
+
+
+@pytest.mark.parametrize("value", ["", "*", "sets", "a-*, b.c ,https://minio.example.com:9000/lake-*"])
+def test_lists_of_buckets(value: str) -> None:
+    assert Settings(s3_buckets=value).s3_buckets == value
+
+
+@pytest.mark.parametrize(
+    "item", ["Sets", "s3://sets", "https://*/sets", "https://u@host/sets", "https://host", "a b", "{x}"]
+)
+def test_what_is_no_bucket_is_refused_at_start(item: str) -> None:
+    with pytest.raises(ValueError, match=f"The list has {re.escape(item)}. Write the name of a bucket"):
+        Settings(s3_buckets=f"sets,{item}")
+
+
+def test_a_driver_needs_its_name_and_the_whole_cluster() -> None:
+    with pytest.raises(ValueError, match="needs the name of a CSI driver in s3Driver"):
+        Settings(s3_backend="csi")
+    with pytest.raises(ValueError, match="Remove watchNamespaces"):
+        Settings(s3_backend="csi", s3_driver="s3.csi.aws.com", watch_namespaces=("team-a",))
+    with pytest.raises(ValueError, match="s3_driver"):
+        Settings(s3_driver="s3 csi")
+
+
+def test_volumes_are_created_for_sharing_and_for_buckets() -> None:
+    assert not Settings().creates_volumes
+    assert Settings(static_pv_drivers="efs.csi.aws.com").creates_volumes
+    assert Settings(s3_backend="csi", s3_driver="s3.csi.aws.com").creates_volumes
+    assert not Settings(s3_driver="s3.csi.aws.com", s3_buckets="*").creates_volumes

@@ -63,6 +63,12 @@
   value: {{ include "outfitter.text" .Values.settings.s3Image | quote }}
 - name: OUTFITTER_S3_TIMEOUT_SECONDS
   value: {{ include "outfitter.text" .Values.settings.s3TimeoutSeconds | quote }}
+- name: OUTFITTER_S3_BACKEND
+  value: {{ include "outfitter.text" .Values.settings.s3Backend | quote }}
+- name: OUTFITTER_S3_DRIVER
+  value: {{ include "outfitter.text" .Values.settings.s3Driver | quote }}
+- name: OUTFITTER_S3_BUCKETS
+  value: {{ include "outfitter.text" .Values.settings.s3Buckets | quote }}
 - name: OUTFITTER_DATA_SIZE_LIMIT
   value: {{ include "outfitter.text" .Values.settings.dataSizeLimit | quote }}
 - name: OUTFITTER_DATA_AUTHORITIES

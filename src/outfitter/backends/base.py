@@ -134,9 +134,9 @@ def controller_kinds() -> tuple[str, ...]:
 
 @cache
 def child_kinds() -> tuple[str, ...]:
-    """Return the kinds of children, over all backends, and claims for volumes and devices."""
+    """Return the kinds of children, over all backends, with volumes, and claims for them and for devices."""
     made = (kind for name in BACKENDS for kind in _load(name).children)
-    return tuple(dict.fromkeys((*made, "PersistentVolumeClaim", "ResourceClaimTemplate")))
+    return tuple(dict.fromkeys((*made, "PersistentVolumeClaim", "PersistentVolume", "ResourceClaimTemplate")))
 
 
 def combined(seen: Sequence[Observation]) -> Observation:

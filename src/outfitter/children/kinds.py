@@ -80,7 +80,7 @@ class ChildKind(ApiResource):
     dispensable: bool = False
     """An optional kind that counts as not served where the operator lacks the right to watch it."""
     setting: str = ""
-    """Rights and watch exist only if an admin turned this setting on."""
+    """Rights and watch exist only if an admin turned this setting, or property of the settings, on."""
     value: str = ""
     """The value of that setting which turns it on; "" for each that is not empty."""
 
@@ -292,10 +292,11 @@ CHILD_KINDS: Final[tuple[ChildKind, ...]] = (
     ChildKind(
         "PersistentVolume", "", "v1", "persistentvolumes", namespaced=False,
         verbs=_NO_PATCH,
-        why="volumes for the storage of a model cache or data source in other namespaces; the volume of a claim",
+        why="volumes for the storage of a model cache or data source in other namespaces, and for buckets; the volume "
+        "of a claim",
         watch=Watch(cluster_wide=True),
         project=projection.volume,
-        setting="static_pv_drivers",
+        setting="creates_volumes",
     ),
     ChildKind(
         "Role", _RBAC, "v1", "roles",

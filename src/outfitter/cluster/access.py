@@ -35,7 +35,7 @@ class Row:
 
 _WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "Registry", "WorkloadPolicy", "WorkloadTemplate"})
 _SCOPES: Final[Mapping[str, Scope]] = {  # by setting
-    "static_pv_drivers": "volumes",
+    "creates_volumes": "volumes",
     "shared_roles": "roles",
     "gpu_backend": "devices",
 }
@@ -85,7 +85,7 @@ def cluster_rules() -> list[dict[str, Any]]:
 
 
 def volume_rules() -> list[dict[str, Any]]:
-    """Further rules of the ClusterRole if an admin named CSI drivers whose volumes may be shared."""
+    """Further rules of the ClusterRole if an admin named CSI drivers that share volumes or mount buckets."""
     return _rules(row for row in table() if row.scope == "volumes")
 
 

@@ -23,7 +23,8 @@ on roles unless an administrator enables `sharedRoles`.
 _WHERE: Final[Mapping[str, str]] = {
     "everywhere": "every served namespace",
     "cluster": "the whole cluster, only without `watchNamespaces`",
-    "volumes": "the whole cluster, only with `settings.staticPvDrivers` and without `watchNamespaces`",
+    "volumes": "the whole cluster, only with `settings.staticPvDrivers` or `settings.s3Backend: csi`, and without "
+    "`watchNamespaces`",
     "roles": "every served namespace, only with `settings.sharedRoles`",
     "devices": "every served namespace, only with `settings.gpuBackend: dra`",
     "namespace-object": "each served namespace, only with `watchNamespaces`",

@@ -202,8 +202,8 @@ def _keep(
         found.problems.append(_elsewhere(verdict, namespace))
     elif live is None:
         found.made += [*result.writes, Create(stamp(volume))]
-    elif _reserved_for_another(live, held) or _outdated(live, volume):
-        if held is not None and not _reserved_for_another(live, held) and reader.mounted(namespace, sharing.claim):
+    elif reserved_for_another(live, held) or _outdated(live, volume):
+        if held is not None and not reserved_for_another(live, held) and reader.mounted(namespace, sharing.claim):
             text = (
                 f"Pods in namespace {namespace} mount the former volume. Stop the workloads that use it: they mount "
                 "the present one when they start again."
@@ -217,7 +217,7 @@ def _keep(
         found.synced += held is not None and observe(held).state is State.READY
 
 
-def _reserved_for_another(live: CachedObject, held: CachedObject | None) -> bool:
+def reserved_for_another(live: CachedObject, held: CachedObject | None) -> bool:
     """Return whether a volume is reserved for a claim that is gone."""
     reserved = (live.body["spec"].get("claimRef") or {}).get("uid")
     return bool(reserved) and (held is None or held.uid != reserved)

@@ -15,6 +15,7 @@ _NAME: Final = re.compile(rf"{_LABEL}([.]{_LABEL})*")
 _URL: Final = re.compile(
     rf"https?://(?P<host>{_LABEL}([.]{_LABEL})+)(:[0-9]{{1,5}})?(?P<path>/[-\w./~%+,;=:]*)?", re.ASCII
 )
+_AMAZON: Final = re.compile(r"https://s3[.](?:([a-z0-9-]+)[.])?amazonaws[.]com/?")
 _PATH_REFUSED: Final = re.compile(r"//|/[.][.]?(/|$)|%2[fF]")  # by the API server, in the path of an Ingress
 _PLAIN_PATH: Final = re.compile(r"[-A-Za-z0-9/._~]*")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -38,6 +39,12 @@ def ingress_url(host: str, settings: Settings) -> str:
 def without_scheme(url: str) -> str:
     """Return a URL from its host on."""
     return _SCHEME.sub("", url, count=1)
+
+
+def amazon_region(url: str) -> str | None:
+    """Return the region in a URL of Amazon S3, "" for one without a region; None for another store."""
+    match = _AMAZON.fullmatch(url)
+    return (match[1] or "") if match else None
 
 
 def host_of(url: str) -> str:

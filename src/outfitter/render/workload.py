@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.naming import ANNOTATION_RESTARTED_AT, LABEL_CONTAINER_GROUP, group_labels, owner_labels, selector_labels
 from outfitter.problems import Problem
 from outfitter.render import (
     activity,
+    buckets,
     claims,
     computeresource,
     connection,
@@ -29,7 +30,7 @@ from outfitter.render.podset import PodSet
 from outfitter.resolve.ports import protocol_of_connection
 from outfitter.resolve.references import label
 from outfitter.resolve.serving import BUILT_IN
-from outfitter.resolve.volumes import DataVolume, GitVolume, PvcVolume, S3Volume
+from outfitter.resolve.volumes import DataVolume, GitVolume, PvcVolume, S3Volume, Volume
 from outfitter.resolve.workload import ContainerUse, GroupUse, Resolved
 from outfitter.settings import Settings
 
@@ -95,17 +96,32 @@ def _patches(
     patches.append(replace(part, of=group.containers[0].name))
     fetched = list(_fetched(resolved, group, patches, settings))
     for volume in resolved.volumes:
-        mount = volumes.pod_patch(volume, settings)
+        mount = _mount(volume, resolved, settings)
         patches += _mounted(mount, group) if mount is not None else ()
     patches += [part for each in fetched for part in _mounted(each, group)]
     return patches, [*problems, *(shared if first else ())]
+
+
+def _mount(volume: Volume, resolved: Resolved, settings: Settings) -> PodPatch | None:
+    """Return the volume and its mount; None for one that is fetched."""
+    bucket = buckets.mount_of(volume, resolved, settings) if isinstance(volume, S3Volume) else None
+    if bucket is not None and isinstance(volume, S3Volume):
+        return buckets.pod_patch(volume, bucket)
+    return volumes.pod_patch(volume, settings)
+
+
+def _is_fetched(volume: Volume, resolved: Resolved, settings: Settings) -> TypeGuard[fetch.Source]:
+    """Return whether a container fetches the volume."""
+    if isinstance(volume, S3Volume):
+        return buckets.mount_of(volume, resolved, settings) is None
+    return isinstance(volume, GitVolume)
 
 
 def _fetched(
     resolved: Resolved, group: GroupUse, patches: Sequence[PodPatch], settings: Settings
 ) -> Iterator[PodPatch]:
     """Yield what fetches repositories and buckets before the containers start. `patches`: those of the containers."""
-    sources = [volume for volume in resolved.volumes if isinstance(volume, GitVolume | S3Volume)]
+    sources = [volume for volume in resolved.volumes if _is_fetched(volume, resolved, settings)]
     if not sources:
         return
     first, compute = patches[:2]

@@ -56,7 +56,7 @@ class Git(GitFields):
 
 
 class S3(S3Fields):
-    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
+    """A bucket of an S3 object store, copied when a pod starts, or mounted where the operator does so. Read-only."""
 
     credential: CredentialRef | None = None
     """Credential of type accessKey. Default: none, for public buckets."""

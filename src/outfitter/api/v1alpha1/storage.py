@@ -89,7 +89,7 @@ class GitVolume(VolumeItem, GitFields):
 
 
 class S3Volume(VolumeItem, S3Fields):
-    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
+    """A bucket of an S3 object store, copied when a pod starts, or mounted where the operator does so. Read-only."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exclusive(

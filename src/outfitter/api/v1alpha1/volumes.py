@@ -137,7 +137,7 @@ class GitFields(Model):
 
 
 class S3Fields(Model):
-    """A bucket of an S3 object store, copied when a pod starts. Read-only."""
+    """A bucket of an S3 object store, copied when a pod starts, or mounted where the operator does so. Read-only."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("bucket", "path")
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -152,7 +152,9 @@ class S3Fields(Model):
     url: Url | None = None
     """URL of the object store. Default: Amazon S3."""
     size_limit: Quantity | None = None
-    """Largest size of all objects together, such as 50Gi, at least 1Mi. Default: a setting of the operator, 10Gi."""
+    """Largest size of all objects together, such as 50Gi, at least 1Mi. Default: a setting of the operator, 10Gi. No
+    limit for a bucket that is mounted.
+    """
 
 
 class ImageFields(Model):

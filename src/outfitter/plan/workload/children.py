@@ -8,6 +8,7 @@ from typing import Any
 from outfitter.api.v1alpha1 import traits_of
 from outfitter.backends import Backend, Run, backend_of
 from outfitter.observe import phase
+from outfitter.plan.workload import buckets
 from outfitter.plan.workload.ending import Ending, failed_and_stopped
 from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState
@@ -34,6 +35,7 @@ def wanted(
     ephemeral = run.request.stopped and revision.inputs == inputs(run.request)
     gone = revision.short_lived if ephemeral else ()
     claims = [item for item in revision.claims if item["metadata"]["name"] not in gone]
+    claims += buckets.claims(reader, run.request.resource, revision)
     meta = child_meta(run.request.resource)
     devices = [item for group in run.pods for item in claim_templates(group.devices, meta, run.settings)]
     backend = backend_of(run.request.traits, revision.spec)

@@ -10,7 +10,7 @@ from outfitter.api.v1alpha1 import runs_to_end
 from outfitter.backends import Run, backend_of, backend_that_runs, child_kinds
 from outfitter.observe import State
 from outfitter.plan.diff import Diff, diff, prune
-from outfitter.plan.workload import children, group_change, hosts, model_cache, rollout, shared_claims
+from outfitter.plan.workload import buckets, children, group_change, hosts, model_cache, rollout, shared_claims
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.activity import undisturbed, watcher_problems
 from outfitter.plan.workload.causes import claim_problems, remarks
@@ -138,7 +138,8 @@ def _with_revision(
     wanted = [item for item in changed.wanted if not _in_conflict(item, conflicts)]
     manifest = [revisions.manifest(revision, request.resource)] if renewal.new else []
     result = diff(reader, request.resource, [*manifest, *wanted])
-    writes = [*rollout.ordered(reader, observed, result, wanted), *changed.deletions]
+    volumes = buckets.volumes(reader, request.resource, revision, wanted)
+    writes = [*rollout.ordered(reader, observed, result, wanted), *volumes.writes, *changed.deletions]
     if request.traits.grouped:
         writes = group_change.all_or_none(writes, wanted, result)
     kept = [*changed.stays(), *children.kept(observed, revision, ending)]
@@ -154,6 +155,7 @@ def _with_revision(
         *_draft_note(reader, request, revision),
         *conflicts.values(),
         *result.problems,
+        *volumes.problems,
         *secrets.problems,
         *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
         *(silent(reader, observed) if request.traits.grouped else ()),
@@ -185,7 +187,7 @@ def _with_revision(
             *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
             *writes,
-            *rollout.unused(prune(reader, request.resource, child_kinds(), [*wanted, *kept]), result),
+            *rollout.unused(prune(reader, request.resource, child_kinds(), [*wanted, *kept, *volumes.kept]), result),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),

@@ -17,6 +17,7 @@ from outfitter.plan.workload.inputs import inputs
 from outfitter.policy.project import selected_policies
 from outfitter.problems import Problem
 from outfitter.reasons import Level
+from outfitter.render.buckets import BucketMount, bucket_mounts
 from outfitter.render.claims import claims, short_lived
 from outfitter.render.owner import child_meta
 from outfitter.render.placement import user_metadata
@@ -56,6 +57,8 @@ class Revision:
     """Labels and annotations of the user for the children; revisions of 0.1.0 give them to pods only."""
     one_service: bool = False
     """The addresses inside the cluster are ports of one Service; revisions of 0.1.0 have a Service for each."""
+    buckets: tuple[BucketMount, ...] = ()
+    """The buckets that a CSI driver mounts."""
 
     @cached_property
     def spec(self) -> Spec:
@@ -98,6 +101,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         resolved.facts or None,
         _metadata(resolved, settings),
         one_service=not resolved.request.traits.grouped,
+        buckets=bucket_mounts(resolved, settings),
     )
     return replace(revision, name=naming.revision(resolved.request.name, _content(_data(revision))))
 
@@ -165,6 +169,7 @@ def _data(revision: Revision) -> dict[str, Any]:
         "facts": revision.facts,
         "metadata": revision.metadata,
         "oneService": revision.one_service or None,
+        "buckets": [mount.stored() for mount in revision.buckets] or None,
     }
     return {key: without_nulls(value) for key, value in stored.items() if value is not None}
 
@@ -216,6 +221,7 @@ def read(live: CachedObject) -> Revision:
         data.get("facts"),
         data.get("metadata"),
         bool(data.get("oneService")),
+        tuple(BucketMount.read(mount) for mount in data.get("buckets") or ()),
     )
 
 
