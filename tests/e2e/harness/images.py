@@ -12,7 +12,7 @@ from pathlib import Path
 from outfitter.settings import Settings
 from outfitter_sandbox import data
 from outfitter_sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
-from outfitter_sandbox.images.data_images import DATA_IMAGES, Trust, write_data_images
+from outfitter_sandbox.images.data_images import DATA_IMAGES, Trust, write_data_image
 
 Progress = Callable[[str], None]
 OPERATOR = "localhost/outfitter/operator"
@@ -46,7 +46,11 @@ def write(folder: Path, progress: Progress) -> Iterator[Path]:
     """Write all archives, one after the other; those for data sources only where their parts are built."""
     yield from write_variants(folder, TESTS, progress)
     if not data.find(None)[1]:
-        yield from write_data_images(folder, progress, DATA_NAMES, Trust.create(folder, DATA_HOSTS))
+        trust = Trust.create(folder, DATA_HOSTS)
+        for name, known in DATA_NAMES.items():
+            path = folder / f"{name.replace(':', '-')}.tar"
+            write_data_image(path, name, progress, names=known, trust=trust)
+            yield path
     path = folder / "operator.tar"
     operator_image(path, progress, names=[f"{OPERATOR}:{tag}" for tag in TAGS])
     yield path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -96,19 +96,6 @@ def write_data_image(
     )
     write_image(target, known, [layer for layer in layers if layer.entries], config)
     return known
-
-
-def write_data_images(
-    folder: Path, progress: Progress, names: Mapping[str, Sequence[str]], trust: Trust
-) -> Iterator[Path]:
-    """Write an archive for each of DATA_IMAGES in `names`, which are all names that it gets, one after the other.
-
-    The caller may remove each before the next.
-    """
-    for image, known in names.items():
-        path = folder / f"{image.replace(':', '-')}.tar"
-        write_data_image(path, image, progress, names=known, trust=trust)
-        yield path
 
 
 def _is_basic(path: PurePosixPath) -> bool:
