@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from outfitter.cli.run import settings_from
+from outfitter.errors import ConfigurationError
 from outfitter.settings import Settings
 
 
@@ -57,6 +59,13 @@ def test_a_driver_needs_its_name_and_the_whole_cluster() -> None:
         Settings(s3_backend="csi", s3_driver="s3.csi.aws.com", watch_namespaces=("team-a",))
     with pytest.raises(ValueError, match="s3_driver"):
         Settings(s3_driver="s3 csi")
+
+
+def test_settings_that_contradict_each_other_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTFITTER_S3_BACKEND", "csi")
+    with pytest.raises(ConfigurationError) as refusal:
+        settings_from({})
+    assert str(refusal.value).splitlines()[1:] == ["s3Backend csi needs the name of a CSI driver in s3Driver."]
 
 
 def test_volumes_are_created_for_sharing_and_for_buckets() -> None:

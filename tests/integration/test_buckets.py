@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from outfitter.naming import bucket_volume
+
 from .conftest import Stack
 from .harness.client import Object, message
 from .harness.process import Operator
@@ -84,3 +86,16 @@ def test_a_name_that_a_user_holds_is_said(stack: Stack, spaces: Callable[..., Sp
     space.wait("Workspace", "box", lambda item: "does not manage it" in message(item), 60)
     assert space.get("StatefulSet", "box") is None
     assert space.need("PersistentVolumeClaim", name)["status"]["phase"] == "Pending"
+    owner = space.need("Workspace", "box")["metadata"]["uid"]
+    assert stack.api.get("PersistentVolume", "", bucket_volume(owner, name)) is None
+
+
+def test_nothing_is_left_of_a_namespace(stack: Stack, operator: Operator, spaces: Callable[..., Space]) -> None:
+    space = spaces()
+    uids = [space.running(name, storage=STORAGE)["metadata"]["uid"] for name in ("one", "two")]
+    places = [bucket_volume(uid, space.claims(name)[0]) for name, uid in zip(("one", "two"), uids, strict=True)]
+    stack.api.delete("Namespace", "", space.name)
+    stack.api.gone("Namespace", "", space.name, 60)
+    operator.quiet()
+    for place in places:
+        stack.api.gone("PersistentVolume", "", place, 60)

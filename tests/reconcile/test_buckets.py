@@ -251,6 +251,7 @@ async def test_objects_of_others_are_never_taken_over() -> None:
     assert issues(status)[0] == "NameTaken"
     assert world.find("StatefulSet", "w") is None
     assert "labels" not in world.get("PersistentVolumeClaim", name)["metadata"]
+    assert len(world.all("PersistentVolume")) == 1
 
 
 async def test_a_bucket_that_is_permitted_no_more_stays_mounted_and_is_not_mounted_again() -> None:

@@ -69,7 +69,10 @@ def settings_from(overrides: Mapping[str, Any]) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}" for item in error.errors()
+            f"OUTFITTER_{str(item['loc'][0]).upper()}: {item['msg']}, not {item['input']!r}"
+            if item["loc"]
+            else f"{item['msg']}."  # two settings that contradict each other
+            for item in error.errors()
         ]
         raise ConfigurationError("\n".join(["Settings are invalid:", *lines])) from None
 

@@ -60,12 +60,14 @@ def _compare(
     live = reader.get_untracked("PersistentVolume", "", manifest["metadata"]["name"])
     verdict = check_ownership(reader, live, resource) if live is not None else None
     result.kept.append(manifest)
+    if held is not None and held.controller != resource.live.uid:
+        return  # the claim of another owner would be bound to the volume
     if verdict is not None:
         result.problems.append(verdict)
     elif live is not None and reserved_for_another(live, held):
         result.writes.append(Delete(live))  # its claim was deleted; the next plan creates it again
     elif live is None and _permitted(reader, mount):
-        if held is not None and held.controller == resource.live.uid and _phase(held) == "Lost":
+        if held is not None and _phase(held) == "Lost":
             result.writes.append(Delete(held))
         else:
             # Before its claim, which would otherwise look for it again only after some seconds.
