@@ -16,7 +16,7 @@ from .harness.data import Sources
 from .harness.images import DATA_NAMESPACES, WEB
 from .harness.team import Team
 
-pytestmark = pytest.mark.data_images
+pytestmark = [pytest.mark.data_images, pytest.mark.nightly]
 SECONDS = 600.0
 GIGABYTE = "for i in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=part-$i bs=1M count=128 2>/dev/null; done"
 # 100,000 files for git; the bucket gets a tenth of them: the server of the tests takes minutes for all.

@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--sandbox-tests",
         choices=("all", "changed"),
         default="all",
-        help="`changed` leaves out slow tests of the sandbox itself where no commit or edit changed it",
+        help="`changed` leaves out what runs nightly, and slow tests of the sandbox itself where nothing changed it",
     )
 
 
@@ -55,6 +55,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _skip(foreign, f"needs CRDs of other projects: {reason}")
     if shutil.which("kubectl") is None:
         _skip([item for item in items if item.get_closest_marker("kubectl")], "kubectl is not on the PATH")
+    if config.getoption("--sandbox-tests") == "changed":
+        long = [item for item in items if item.get_closest_marker("nightly")]
+        _skip(long, "they take minutes; `make nightly` runs them")
     if config.getoption("--sandbox-tests") == "changed" and not sandbox_changed():
         own = [item for item in items if item.get_closest_marker("sandbox_self")]
         _skip([item for item in own if _is_slow(item)], "the sandbox did not change; `make nightly` runs them")

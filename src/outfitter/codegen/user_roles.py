@@ -20,7 +20,7 @@ _WRITE: Final = ("create", "delete", "patch", "update")
 _SCALE: Final = ("get", "patch", "update")
 _HIDDEN: Final = frozenset({"Secret", "ConfigMap", "Role", "RoleBinding"})
 """Kinds of children that may hold secrets, or rights, of others."""
-_OF_OTHERS: Final = ("jobset.x-k8s.io", "kubeflow.org")
+_OF_OTHERS: Final = ("jobset.x-k8s.io", "kubeflow.org", "scheduling.run.ai")
 """Groups of other projects: ClusterRole `admin` may lack rights on them, and then could not bind a role with them."""
 _NOTHING_RUNS_THERE: Final = frozenset(share.scoped_kinds()) - frozenset(share.RUNS_THERE)
 _NETWORKING: Final = "networking.k8s.io"
