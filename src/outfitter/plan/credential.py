@@ -120,7 +120,7 @@ def read_material(reader: Reader, asset: Resource) -> tuple[Material | None, Pro
     material = compose(spec, source)
     if material.missing:
         keys = ", ".join(material.missing)
-        text = f"Secret {namespace}/{name} lacks these keys: {keys}. Add them, or set their names in spec.keys."
+        text = f"Secret {namespace}/{name} lacks these keys: {keys}. Add them, or create a Credential that names them."
         return None, waiting(Reason.KEY_NOT_FOUND, text, "spec.secretRef")
     if material.malformed:
         text = f"Key {material.malformed.key} of Secret {namespace}/{name} {material.malformed.text}"

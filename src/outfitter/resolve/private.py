@@ -184,7 +184,7 @@ def private_use(reader: Reader, credential: Resource, key: str, field: str, user
     keys = _keys(reader, spec, place) if key else ()
     if key and key not in keys:
         known = ", ".join(sorted(keys))
-        remedy = f"Use one of its keys: {known}." if known else "Add the key to the source Secret."
+        remedy = f"Use one of its keys: {known}, or create a Credential with {key} in spec.keys." if known else "Add the key to the source Secret."
         return waiting(Reason.KEY_NOT_FOUND, f"{credential.key} has no key {key}. {remedy}", field)
     version = str(source.resource_version)
     if copy is not None:

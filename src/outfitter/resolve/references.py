@@ -117,7 +117,7 @@ def credential_key(
         return waiting(Reason.CREDENTIAL_NOT_READY, text, path)
     keys = _keys(reader, "Secret", namespace, name) if key else frozenset()
     if key and key not in keys:
-        remedy = f"Use one of its keys: {', '.join(sorted(keys))}." if keys else "Add the key to the source Secret."
+        remedy = f"Use one of its keys: {', '.join(sorted(keys))}, or create a Credential with {key} in spec.keys." if keys else "Add the key to the source Secret."
         return waiting(Reason.KEY_NOT_FOUND, f"{asset.key} has no key {key}. {remedy}", path)
     return Use(asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, ""))
 

@@ -111,7 +111,7 @@ class Login:
         if has_key(reader, namespace, secret, KNOWN_HOSTS):
             return None
         text = (
-            f"{holder} has no key {KNOWN_HOSTS}, and the operator has no host keys. Add the line of the host from "
-            "`ssh-keyscan`, or ask an administrator to set gitKnownHosts."
+            f"{holder} has no key {KNOWN_HOSTS}, and the operator has no host keys. Add the key with the line of the "
+            "host from `ssh-keyscan`, also to spec.keys if that is set, or ask an administrator to set gitKnownHosts."
         )
         return waiting(Reason.KEY_NOT_FOUND, text, field)
