@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     """
     git_image: str = Field(default="docker.io/alpine/git:v2.49.1", min_length=1, max_length=512)
     """Image of the container that checks out the repositories of git sources: one with sh, git, ssh, timeout,
-    grep, sed, tr, cut and du."""
+    grep, head, sed, tr, cut and du."""
     git_known_hosts: str = Field(default="", max_length=65536)
     """Host keys of Git servers, as lines of a known_hosts file. A Credential with key known_hosts has its own. Empty:
     each Credential for ssh needs that key.
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     """Longest time in seconds of one attempt to check out a repository."""
     s3_image: str = Field(default="docker.io/rclone/rclone:1.75.1", min_length=1, max_length=512)
     """Image of the container that copies the buckets of s3 sources: one with sh, rclone, timeout, grep,
-    sed, tr, cut, df and du."""
+    head, sed, tr, cut, df and du."""
     s3_timeout_seconds: int = Field(default=3600, ge=10)
     """Longest time in seconds of one attempt to copy a bucket."""
     s3_backend: Literal["init", "csi"] = "init"

@@ -11,7 +11,7 @@ import pytest
 
 from outfitter.naming import DATA_PREFIX, IMAGE_VOLUMES
 from outfitter.observe.fetches import CODES
-from world import SYSTEM, TEAM, Body, World, asset, condition, issues, reason, secret
+from world import SYSTEM, TEAM, Body, World, asset, condition, issues, namespace, reason, secret
 
 MATERIAL = "n0t-t0-be-sh0wn"
 COMMIT = "0123456789" * 4
@@ -397,3 +397,30 @@ async def test_what_an_older_schema_or_a_policy_took_does_not_run(kind: str, sou
         assert (reason(status), condition(status, "Stalled") is not None) == ("InvalidSpec", True)
         assert MATERIAL not in json.dumps(status)
     assert world.all("StatefulSet") == world.all("ControllerRevision") == []
+
+
+@pytest.mark.parametrize("scope", [{}, {"scope": "project"}])
+async def test_a_shared_source_gets_no_login_of_a_project(scope: Body) -> None:
+    """Who shares it decides where the login is sent."""
+    spec = {"scope": {"type": "cluster"}, "git": {**GIT, "credential": {"name": "login", **scope}}}
+    using = {"image": "registry.example.com/u:1", "assets": {"dataSources": [{"name": "theirs"}]}}
+    theirs = asset("DataSource", "theirs", spec, SYSTEM)
+    world = World(namespace(TEAM, {"outfitter.dev/project": ""}), *LOGINS, theirs, asset("Workspace", "w", using))
+    await world.settle()
+    assert world.all("StatefulSet") == []
+    assert issues(world.status("Workspace", "w")) == ["ReferenceNotFound"]
+    shared = asset(
+        "Credential",
+        "login",
+        {"type": "password", "scope": {"type": "cluster"}, "secretRef": {"name": "login"}},
+        SYSTEM,
+    )
+    world = World(
+        namespace(TEAM, {"outfitter.dev/project": ""}),
+        secret("login", {"User": "a", "Password": "b"}, SYSTEM),
+        shared,
+        theirs,
+        asset("Workspace", "w", using),
+    )
+    await world.settle()
+    assert len(world.all("StatefulSet")) == (0 if scope else 1)

@@ -317,6 +317,17 @@ async def test_pods_with_a_job_each_are_one_group_of_kai(spec: Body, least: int)
     assert world.all("PodGroup"), "it is created again"
 
 
+@pytest.mark.parametrize("name", ["pod-group-name", "kai.scheduler/skip-podgrouper", "kai.scheduler/batch-min-member"])
+async def test_users_choose_no_group_of_kai(name: str) -> None:
+    """Their pods would join the group of others, past queue and priority."""
+    given = training(annotations=[{"name": name, "value": "others"}])
+    world = World(given, settings={"queue_backend": "kai"}, jobs="Running")
+    await world.settle()
+    for job in world.all("Job"):
+        template = job["spec"]["template"]["metadata"].get("annotations") or {}
+        assert "others" not in (template.get(name), job["metadata"]["annotations"].get(name))
+
+
 async def test_without_the_api_of_kai_nothing_waits_for_a_group() -> None:
     world = World(training(masterSpec=MASTER), settings={"queue_backend": "kai"}, jobs="Running")
     world.caches.set_served("PodGroup", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -119,6 +120,26 @@ def test_changes_of_a_user_outlive_a_restart_of_the_pod(pod: Pod, repository: Pa
     assert pod.git(repository.as_uri()).returncode == 0
     assert pod.message == f"commit {commit(repository, 'trunk')}\n"
     assert (pod.data / "a file").read_text() == "changed"
+
+
+@pytest.mark.parametrize("linked", ["marker", "folder"])
+def test_no_file_that_a_user_links_gets_into_the_message(pod: Pod, repository: Path, linked: str) -> None:
+    """The main containers write to the volume, and the script runs again after a restart of the node."""
+    pod.login(password="n0t-t0-be-sh0wn")
+    secrets = pod.data.parent / "elsewhere"
+    secrets.mkdir()
+    (secrets / "outfitter").write_text("n0t-t0-be-sh0wn")
+    assert pod.git(repository.as_uri()).returncode == 0
+    kept = pod.data / ".git" / "outfitter"
+    if linked == "marker":
+        kept.unlink()
+        kept.symlink_to(secrets / "outfitter")
+    else:
+        shutil.rmtree(pod.data / ".git")
+        (pod.data / ".git").symlink_to(secrets)
+    assert pod.git(repository.as_uri()).returncode == 0
+    assert pod.message == f"commit {commit(repository, 'trunk')}\n"
+    assert (secrets / "outfitter").read_text() == "n0t-t0-be-sh0wn"
 
 
 def test_submodules_on_demand(pod: Pod, repository: Path, tmp_path: Path) -> None:

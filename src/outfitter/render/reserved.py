@@ -69,7 +69,10 @@ _RESERVED_NAMES: Final = frozenset(
 # By these, users would take the queue, priority or GPU that fields and policies decide about.
 _OF_KAI: Final = frozenset(
     {
+        "kai.scheduler/batch-min-member",
         "kai.scheduler/queue",
+        "kai.scheduler/skip-podgrouper",
+        "pod-group-name",
         "kai.scheduler/preemptibility",
         "priorityClassName",
         "gpu-fraction",

@@ -61,17 +61,24 @@ def is_private(credential: Resource) -> bool:
 
 
 def find_credential(
-    reader: Reader, namespace: str, ref: CredentialRef, field: str, user: Requester | None
+    reader: Reader,
+    namespace: str,
+    ref: CredentialRef,
+    field: str,
+    user: Requester | None,
+    hidden: Collection[str] = (),
 ) -> Resource | Problem:
     """Return the Credential of a reference, which is no private one of another user.
 
-    `user`: the workload that asks for it; None for a download, which serves all users.
+    `user`: the workload that asks for it; None for a download, which serves all users. `hidden`: namespaces to pass
+    over.
     """
     others = [item for item in _named(reader, namespace, ref.name) if is_private(item)]
     others = [item for item in others if user is None or not user.owns(reader, item)]
     if not others:
-        return find(reader, "Credential", namespace, ref, field)
-    found = find(reader, "Credential", namespace, ref, field, hidden={item.live.namespace for item in others})
+        return find(reader, "Credential", namespace, ref, field, hidden=hidden)
+    private = {item.live.namespace for item in others}
+    found = find(reader, "Credential", namespace, ref, field, hidden={*hidden, *private})
     if not isinstance(found, Problem):
         return found
     return _refusal(reader, namespace, others[0], field, user)
@@ -162,6 +169,13 @@ def _refusal(reader: Reader, namespace: str, credential: Resource, field: str, u
     return stalled(Reason.CREDENTIAL_FORBIDDEN, text, field)
 
 
+def other_keys(known: str, key: str) -> str:
+    """Return what to do about a key that a Credential lacks. `known`: the keys that it has."""
+    if not known:
+        return "Add the key to the source Secret."
+    return f"Use one of its keys: {known}, or create a Credential with {key} in spec.keys."
+
+
 def private_use(reader: Reader, credential: Resource, key: str, field: str, user: Requester) -> Use | Problem:
     """Return the use of a private Credential by a workload of its owner, if its source Secret has `key` ("": any)."""
     spec: Any = credential.model.spec
@@ -184,7 +198,7 @@ def private_use(reader: Reader, credential: Resource, key: str, field: str, user
     keys = _keys(reader, spec, place) if key else ()
     if key and key not in keys:
         known = ", ".join(sorted(keys))
-        remedy = f"Use one of its keys: {known}, or create a Credential with {key} in spec.keys." if known else "Add the key to the source Secret."
+        remedy = other_keys(known, key)
         return waiting(Reason.KEY_NOT_FOUND, f"{credential.key} has no key {key}. {remedy}", field)
     version = str(source.resource_version)
     if copy is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from outfitter.resolve.private import (
     find_user_credential,
     foreign_delivery,
     is_private,
+    other_keys,
     private_use,
 )
 from outfitter.snapshot import CachedObject, Dep, Reader, Resource
@@ -91,13 +92,20 @@ def label(asset: Resource) -> str:
 
 
 def credential_key(
-    reader: Reader, namespace: str, ref: CredentialRef, key: str, path: str, user: Requester | None = None
+    reader: Reader,
+    namespace: str,
+    ref: CredentialRef,
+    key: str,
+    path: str,
+    user: Requester | None = None,
+    hidden: Collection[str] = (),
 ) -> Use | Problem:
     """Return the Credential and the version of its content, if its Secret here has `key` ("": any).
 
-    `user`: the workload that asks for it; without one, no private Credential can be used.
+    `user`: the workload that asks for it; without one, no private Credential can be used. `hidden`: namespaces whose
+    Credentials do not count.
     """
-    asset = find_credential(reader, namespace, ref, path, user)
+    asset = find_credential(reader, namespace, ref, path, user, hidden)
     if isinstance(asset, Problem):
         return asset
     if user is not None and is_private(asset):
@@ -117,7 +125,7 @@ def credential_key(
         return waiting(Reason.CREDENTIAL_NOT_READY, text, path)
     keys = _keys(reader, "Secret", namespace, name) if key else frozenset()
     if key and key not in keys:
-        remedy = f"Use one of its keys: {', '.join(sorted(keys))}, or create a Credential with {key} in spec.keys." if keys else "Add the key to the source Secret."
+        remedy = other_keys(", ".join(sorted(keys)), key)
         return waiting(Reason.KEY_NOT_FOUND, f"{asset.key} has no key {key}. {remedy}", path)
     return Use(asset, (live.body["metadata"].get("annotations") or {}).get(ANNOTATION_SOURCE_VERSION, ""))
 

@@ -1,5 +1,5 @@
 # Checks out a Git repository in an empty volume. All values are environment variables: none is part of this text.
-# Needs sh, git, timeout, grep, sed, tr, cut and du; ssh for repositories over ssh.
+# Needs sh, git, timeout, grep, sed, tr, cut, head and du; ssh for repositories over ssh.
 
 umask "$OUTFITTER_UMASK"
 export HOME="$OUTFITTER_WORK" TMPDIR="$OUTFITTER_WORK" LC_ALL=C GIT_TERMINAL_PROMPT=0
@@ -66,10 +66,14 @@ patient() {
   done
 }
 
-# A program of the workload may have changed files since: after a restart of its node the pod starts here again.
-if [ -s "$marker" ]; then
-  cat "$marker" >"$OUTFITTER_MESSAGE"
-  exit 0
+# A program of the workload may have changed files since: after a restart of its node the pod starts here again. It may
+# have put links here, so nothing of the volume but a commit gets into the message.
+if [ -f "$marker" ] && [ ! -L "$marker" ] && [ ! -L "$target/.git" ]; then
+  kept=$(head -c 80 -- "$marker" | grep -x -E -e 'commit [0-9a-f]{40,64}' | head -n 1)
+  if [ -n "$kept" ]; then
+    printf '%s\n' "$kept" >"$OUTFITTER_MESSAGE"
+    exit 0
+  fi
 fi
 rm -rf -- "$target"/* "$target"/.[!.]* "$target"/..?*
 
@@ -156,5 +160,6 @@ if [ "$((used * 1024))" -gt "$OUTFITTER_SIZE_LIMIT" ]; then
   fail "no-space the checkout takes $used KiB of $((OUTFITTER_SIZE_LIMIT / 1024)) KiB"
 fi
 commit=$(git -C "$target" rev-parse HEAD)
+rm -f -- "$marker"
 printf 'commit %s\n' "$commit" >"$marker"
-cat "$marker" >"$OUTFITTER_MESSAGE"
+printf 'commit %s\n' "$commit" >"$OUTFITTER_MESSAGE"

@@ -1,5 +1,5 @@
 # Copies a bucket into a volume. All values are environment variables: none is part of this text.
-# Needs sh, rclone, timeout, grep, sed, tr, cut, df and du.
+# Needs sh, rclone, timeout, grep, head, sed, tr, cut, df and du.
 
 umask 0022
 export HOME="$OUTFITTER_WORK" TMPDIR="$OUTFITTER_WORK" LC_ALL=C

@@ -33,6 +33,14 @@ class VolumeUse:
         """Use the path of the source, unless the workload sets its own."""
         return self if self.mount_path else replace(self, mount_path=path or "")
 
+    def hidden(self, namespace: str) -> frozenset[str]:
+        """Return the namespaces whose Credentials the volume does not use.
+
+        A DataSource of another namespace decides where a login is sent, so that it never gets one of the project.
+        """
+        foreign = self.asset is not None and self.asset.live.namespace != namespace
+        return frozenset({namespace} if foreign else ())
+
 
 Lookup = Problem | Use | None
 """A problem, or the Credential whose content a volume mounts."""

@@ -47,7 +47,7 @@ class GitVolume(BaseVolume):
         field, cause = self.fault
         if cause:
             return stalled(Reason.INVALID_SPEC, cause, f"{self.use.field}.{field}")
-        return self.login.look_up(reader, namespace, self.use.field, user) if self.login else None
+        return self.login.look_up(reader, namespace, self.use, user) if self.login else None
 
     def with_use(self, use: Use) -> Self:
         """Return the volume with the Secret of a private Credential."""
@@ -58,7 +58,7 @@ class GitVolume(BaseVolume):
         field, cause = self.fault
         if cause:
             return stalled(Reason.INVALID_SPEC, cause, f"spec.git.{field}")
-        return self.login.source_problem(reader, namespace, "spec.git.credential") if self.login else None
+        return self.login.source_problem(reader, namespace, "spec.git.credential", self.use) if self.login else None
 
 
 def _login(source: datasource.Git | storage.GitVolume) -> Login | None:

@@ -12,6 +12,7 @@ from outfitter.reasons import Reason
 from outfitter.resolve.private import Requester, Use
 from outfitter.resolve.references import credential_key, has_key, secret_problem
 from outfitter.resolve.scope import find
+from outfitter.resolve.volumes.base import Lookup, VolumeUse
 from outfitter.snapshot import Reader, Resource
 
 Method = Literal["password", "ssh-key", "access-key"]
@@ -59,8 +60,9 @@ class Login:
         """Return the login with the Secret that the workload gets of a private Credential."""
         return replace(self, secret=use.secret) if use.secret else self
 
-    def look_up(self, reader: Reader, namespace: str, field: str, user: Requester | None) -> Problem | Use | None:
-        """Look up the Credential or Secret, its type and its keys. `field`: that of the volume."""
+    def look_up(self, reader: Reader, namespace: str, volume: VolumeUse, user: Requester | None) -> Lookup:
+        """Look up the Credential or Secret, its type and its keys."""
+        field, hidden = volume.field, volume.hidden(namespace)
         if self.credential is None:
             problems = (secret_problem(reader, namespace, self.secret, key, field, user) for _, key in self.files)
             problem = next(filter(None, problems), None)
@@ -68,21 +70,21 @@ class Login:
                 reader, namespace, self.secret, f"Secret {namespace}/{self.secret}", field
             )
         path = f"{field}.credential"
-        use = credential_key(reader, namespace, self.credential, "", path, user)
+        use = credential_key(reader, namespace, self.credential, "", path, user, hidden)
         if isinstance(use, Problem):
             return use
         problem = self._other_type(use.asset, path)
         for _, key in self.files if problem is None else ():
-            found = credential_key(reader, namespace, self.credential, key, path, user)
+            found = credential_key(reader, namespace, self.credential, key, path, user, hidden)
             if isinstance(found, Problem):
                 return found
         return problem or self._host_keys(reader, *self._place(namespace, use), f"{use.asset.key}", path) or use
 
-    def source_problem(self, reader: Reader, namespace: str, field: str) -> Problem | None:
+    def source_problem(self, reader: Reader, namespace: str, field: str, volume: VolumeUse) -> Problem | None:
         """Return a problem while a namespace has no access to the Credential, or for one of another type."""
         if self.credential is None:
             return None
-        found = find(reader, "Credential", namespace, self.credential, field)
+        found = find(reader, "Credential", namespace, self.credential, field, volume.hidden(namespace))
         if isinstance(found, Problem):
             return waiting(Reason.NOT_CREATED, found.message, found.field, namespace)
         return self._other_type(found, field)

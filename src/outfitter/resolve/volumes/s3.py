@@ -42,7 +42,7 @@ class S3Volume(BaseVolume):
         field, cause = self.fault
         if cause:
             return stalled(Reason.INVALID_SPEC, cause, f"{self.use.field}.{field}")
-        return self.login.look_up(reader, namespace, self.use.field, user) if self.login else None
+        return self.login.look_up(reader, namespace, self.use, user) if self.login else None
 
     def with_use(self, use: Use) -> Self:
         """Return the volume with the Secret of a private Credential."""
@@ -53,7 +53,7 @@ class S3Volume(BaseVolume):
         field, cause = self.fault
         if cause:
             return stalled(Reason.INVALID_SPEC, cause, f"spec.s3.{field}")
-        return self.login.source_problem(reader, namespace, "spec.s3.credential") if self.login else None
+        return self.login.source_problem(reader, namespace, "spec.s3.credential", self.use) if self.login else None
 
     def not_for_inference(self) -> str:
         """Return the noun phrase: replicas would copy the bucket one by one."""
