@@ -239,7 +239,8 @@ def test_an_ephemeral_claim_goes_when_its_workload_stops(space: Space) -> None:
 
 
 def test_what_is_not_built_says_so(space: Space) -> None:
-    space.make("DataSource", "data", {"dataVolume": {"originPvcName": "origin", "mountPath": "/data"}})
+    copy = {"originPvcName": "origin", "mountPath": "/data", "useOriginalVolume": False}
+    space.make("DataSource", "data", {"dataVolume": copy})
     space.wait("DataSource", "data", stalls("Unsupported"))
 
 
