@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,62 @@ def test_a_login_in_a_url_is_rejected_and_not_repeated(invoke: Invoke, tmp_path:
     assert seen.exit_code == 1
     assert "contains a user or password" in seen.stdout + seen.stderr
     assert PASSWORD not in seen.stdout + seen.stderr
+
+
+def workspace(folder: Path, storage: str) -> Path:
+    file = folder / "workspace.yaml"
+    head = "apiVersion: outfitter.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a, namespace: b}\n"
+    file.write_text(f"{head}spec: {{image: 'registry.example.com/a:1', storage: {{{storage}}}}}\n")
+    return file
+
+
+@pytest.mark.parametrize("url", [f"https://ann:{PASSWORD}@r.example.com", f"ann:{PASSWORD}@r.example.com/a"])
+def test_a_login_in_the_url_of_a_registry_is_not_repeated(invoke: Invoke, tmp_path: Path, url: str) -> None:
+    file = tmp_path / "registry.yaml"
+    head = "apiVersion: outfitter.dev/v1alpha1\nkind: Registry\nmetadata: {name: a, namespace: b}\n"
+    file.write_text(f"{head}spec: {{url: '{url}'}}\n")
+    seen = invoke("validate", "-f", file)
+    assert seen.exit_code == 1
+    assert "url contains a user or password. Remove them. Put the login into a Credential." in flat(seen.stdout)
+    assert PASSWORD not in seen.stdout + seen.stderr
+
+
+# Inline storage, and the one message about it.
+WRONG = {
+    "path-twice": (
+        "git: [{repository: 'https://g/a.git', path: /a}, {repository: 'https://g/b.git', path: /a/}]",
+        "spec.storage.git[1].path: /a/ is also the path of git[0]. Choose another path.",
+    ),
+    "another-scheme": (
+        "git: [{repository: 'ftp://g/a.git', path: /a}]",
+        "spec.storage.git[0].repository: repository is no URL that can be used. "
+        "Write https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.",
+    ),
+    "size-with-b": (
+        "git: [{repository: 'https://g/a.git', path: /a, sizeLimit: 10 GB}]",
+        "'10 GB' is not valid. Write a quantity such as 10Gi or 10G, without a space, sign or final B.",
+    ),
+    "bucket-with-a-scheme": (
+        "s3: [{bucket: 's3://data', path: /a}]",
+        "'s3://data' is not valid. Write the name alone: lower case letters, digits, dots and hyphens.",
+    ),
+    "sub-path": (
+        "image: [{reference: a, mountPath: /a, subPath: ../x}]",
+        "subPath must stay inside the volume. Set a relative path without `..`.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("storage", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_storage_has_one_clear_message(invoke: Invoke, tmp_path: Path, storage: str, message: str) -> None:
+    seen = invoke("validate", "-f", workspace(tmp_path, storage), "-o", "json")
+    assert seen.exit_code == 1
+    (error,) = json.loads(seen.stdout)["errors"]
+    assert message in f"{error['field']}: {error['message']}"
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def running_example(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from outfitter.api.quantities import parse_quantity, quantity_cel
+from outfitter.api.types import LOGIN_IN_URL_PATTERN, PATTERN_WORDS, matches
 
 Node = Mapping[str, Any]
 Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
@@ -72,6 +73,42 @@ def at_least_a_mebibyte(field: str) -> Rule:
         f"!has(self.{field}) || {quantity_cel(f'self.{field}')}.compareTo(quantity('1Mi')) >= 0",
         f"{field} is less than 1Mi, and a number without a unit is bytes. Set a size such as 512Mi or 4Gi.",
         lambda node: field not in node or parse_quantity(node[field]) >= parse_quantity("1Mi"),
+        field=field,
+    )
+
+
+def url_rules(field: str, pattern: str, without_login: str) -> tuple[Rule, Rule]:
+    """Refuse what is no URL, and a URL with a user or password, which everybody who reads the object would see."""
+    return (
+        Rule(
+            f"!has(self.{field}) || !self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}')",
+            f"{field} contains a user or password. {without_login} Put the login into a Credential.",
+            lambda node: field not in node or not matches(LOGIN_IN_URL_PATTERN, node[field]),
+            field=field,
+        ),
+        Rule(
+            f"!has(self.{field}) || self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}') || "
+            f"self.{field}.matches(r'{pattern}')",
+            f"{field} is no URL that can be used. {PATTERN_WORDS[pattern]}",
+            lambda node: (
+                field not in node or matches(LOGIN_IN_URL_PATTERN, node[field]) or matches(pattern, node[field])
+            ),
+            field=field,
+        ),
+    )
+
+
+def inner_path(field: str) -> Rule:
+    """Reject a path that leaves the folder in which it starts."""
+
+    def check(node: Node) -> bool:
+        path = node.get(field, "")
+        return not path.startswith("/") and ".." not in path.split("/")
+
+    return Rule(
+        f"!has(self.{field}) || !self.{field}.matches(r'^/|(^|/)[.][.](/|$)')",
+        f"{field} must stay inside the volume. Set a relative path without `..`.",
+        check,
         field=field,
     )
 

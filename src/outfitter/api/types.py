@@ -29,14 +29,16 @@ ROOT_NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 VOLUME_SIZE_PATTERN = r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)(Gi|Mi|Ti)$"
 _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*"
 _REPOSITORY = r"[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
-_SERVER = r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_SERVER = rf"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(:{_PORT})?"
 _LOGIN_NAME = "[A-Za-z0-9_][A-Za-z0-9._-]*@"
 REPOSITORY_PATTERN = (
-    f"^(https?://{_SERVER}(/[!-~]*)?|ssh://({_LOGIN_NAME})?{_SERVER}/[!-~]+|"
+    f"^(https?://{_SERVER}(/[!-~]*)?|ssh://{_LOGIN_NAME}{_SERVER}/[!-~]+|"
     f"{_LOGIN_NAME}[A-Za-z0-9][A-Za-z0-9.-]*:[!-,.-~][!-~]*)$"
 )
 STORE_PATTERN = f"^https?://{_SERVER}(/[!-~]*)?$"
 HTTP_PATTERN = "^[Hh][Tt][Tt][Pp][Ss]?://"
+SSH_PATTERN = "^([Ss][Ss][Hh]://|[^/:@]+@[^/:@]+:)"
 CLEAR_TEXT_PATTERN = "^[Hh][Tt][Tt][Pp]://"
 LOGIN_IN_URL_PATTERN = "^([A-Za-z]+://[^/?#]*:[^/?#]*@|[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@|[^/:@]*:[^/]*@)"
 # As the container runtimes read it: https://github.com/distribution/reference.
@@ -44,9 +46,10 @@ IMAGE_PATTERN = (
     rf"^(({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_REPOSITORY}(/{_REPOSITORY})*"
     r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
 )
+BUCKET_PATTERN = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
 IMAGE_REPOSITORY_PATTERN = f"^{_REPOSITORY}(/{_REPOSITORY})*$"
 REGISTRY_PATTERN = (
-    rf"^(https?://)?([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?"
+    rf"^(https?://)?([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:{_PORT})?"
     rf"(/{_REPOSITORY}(/{_REPOSITORY})*)?/?$"
 )
 _ID = (
@@ -55,7 +58,7 @@ _ID = (
 )
 IDS_PATTERN = f"^({_ID}( *, *{_ID})*)?$"
 PATTERN_WORDS = {
-    QUANTITY_PATTERN: "The value must be a quantity such as 500m, 20Gi or 4 (no final B).",
+    QUANTITY_PATTERN: "Write a quantity such as 10Gi or 10G, without a space, sign or final B.",
     LABEL_PATTERN: "The value must be lower case letters, digits and hyphens, with a letter or digit at both ends.",
     NAME_PATTERN: "The value must be lower case letters, digits, hyphens and dots, with a letter or "
     "digit at both ends.",
@@ -74,8 +77,8 @@ PATTERN_WORDS = {
     "repository in lower case, and with a tag or a whole digest after it.",
     IMAGE_REPOSITORY_PATTERN: "The value must be the name of a repository such as team/image, in lower case, without "
     "host and tag.",
-    REGISTRY_PATTERN: "The value must be a registry such as https://registry.example.com or registry.example.com:5000, "
-    "in lower case and without a query.",
+    REGISTRY_PATTERN: "Write https://HOST/PATH or HOST:PORT/PATH, in lower case, without a query.",
+    BUCKET_PATTERN: "Write the name alone: lower case letters, digits, dots and hyphens.",
     LINK_PATTERN: "The value must be a URL that starts with https:// or http://, without spaces.",
     REPOSITORY_PATTERN: "Write https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.",
     STORE_PATTERN: "Write https://HOST or http://HOST:PORT.",
@@ -121,6 +124,11 @@ def matches(pattern: str, text: str) -> bool:
 def over_http(repository: str) -> bool:
     """Return whether a Git repository is read over http or https, and not over ssh."""
     return matches(HTTP_PATTERN, repository)
+
+
+def over_ssh(repository: str) -> bool:
+    """Return whether a Git repository is read over ssh."""
+    return matches(SSH_PATTERN, repository)
 
 
 def schema_pattern(pattern: str) -> Any:
@@ -182,7 +190,8 @@ LongText = Annotated[str, Field(max_length=32768), schema_pattern(TEXT_PATTERN)]
 Shell = Annotated[str, Field(min_length=1, max_length=16384), schema_pattern(SHELL_PATTERN)]
 """A command line that can be split into words."""
 Image = Annotated[str, Field(min_length=1, max_length=1024, pattern=IMAGE_PATTERN)]
-RegistryUrl = Annotated[str, Field(min_length=1, max_length=512, pattern=REGISTRY_PATTERN)]
+RegistryUrl = Annotated[str, Field(min_length=1, max_length=512)]
+"""Address of an image registry. `url_rules` checks it: the error of a pattern would show a password."""
 ImageRepository = Annotated[str, Field(min_length=1, max_length=255), schema_pattern(IMAGE_REPOSITORY_PATTERN)]
 """Name of a repository in a registry."""
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]

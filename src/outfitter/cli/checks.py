@@ -13,6 +13,8 @@ from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, GROUP, kind_of
 from outfitter.api.v1alpha1.policyfields import SECTIONS, instead_of
 from outfitter.api.validation import strict_errors
 from outfitter.cli.documents import Document, Finding
+from outfitter.policy.values import get
+from outfitter.resolve.merge import repeated_items
 
 _LISTED: Final = 16
 """Most fields that a hint lists."""
@@ -82,10 +84,18 @@ def _identity_findings(document: Document) -> Iterator[Finding]:
 
 def _schema_findings(document: Document) -> Iterator[Finding]:
     kind = str(document.body["kind"])
-    for error in strict_errors(document.body):
+    for error in strict_errors(document.body) or _repeated_items(document.body):
         message, _, suggestion = error.message.partition(" Did you mean ")
         hint = _instead(kind, error) or (f"did you mean {suggestion}" if suggestion else _description(kind, error))
         yield document.finding(error.path, message, hint)
+
+
+def _repeated_items(body: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Yield the items of lists that replace an earlier one when a valid workload is resolved."""
+    for path in (("spec",), ("spec", "masterSpec")):
+        fields = get(body, path)
+        for error in repeated_items(fields if isinstance(fields, Mapping) else {}):
+            yield FieldError((*path, *error.path), error.message)
 
 
 def _policy_findings(document: Document) -> list[Finding]:

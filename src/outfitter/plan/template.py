@@ -24,7 +24,7 @@ from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.scope import scope_problem
 from outfitter.resolve.template import given as template_fields
 from outfitter.resolve.volumes import asset_volumes
-from outfitter.resolve.workload import field_text, read_submission, shape_problems
+from outfitter.resolve.workload import field_text, read_submission, repeated, shape_problems
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
 
@@ -54,6 +54,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     problems += [
         stalled(Reason.INVALID_SPEC, error.message, field_text(error.path)) for error in runtime_violations(fields)
     ]
+    problems += repeated(request)
     problems += unsupported(fields, SUBMISSION, reader.settings)
     lacking = () if serious(problems) else tuple(shape_problems(request.traits, merged, complete=True))
     first = next((problem for problem in (*problems, *lacking) if serious([problem])), None)

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from outfitter.policy.declared import item_key
 from outfitter.policy.effective import Items, Section
-from outfitter.policy.imposed import KINDS, ImposedAsset, clean_path
+from outfitter.policy.imposed import KINDS, ImposedAsset
 from outfitter.policy.items import judge, leaves_of, nested
 from outfitter.policy.values import get, shown
 from outfitter.policy.violation import Violation
+from outfitter.resolve.merge import clean_path
 from outfitter.resolve.volumes import Volume
 from outfitter.snapshot import Resource
 

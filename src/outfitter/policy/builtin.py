@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from posixpath import normpath
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import runs_to_end
@@ -17,6 +16,7 @@ from outfitter.policy.pod_security import violations
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.login import uses_login
+from outfitter.resolve.merge import clean_path
 from outfitter.resolve.references import AssetUse
 from outfitter.resolve.volumes import HostPathVolume, NfsVolume, not_for_inference
 from outfitter.snapshot import Key
@@ -138,7 +138,7 @@ def _reserved_mount_paths(candidate: Candidate) -> Iterator[Problem]:
 
 def reserved_path(path: str, origin: str, field: str) -> Problem | None:
     """Return why nothing can be mounted at a path; None if it can. `origin` names the volume."""
-    real = normpath(f"/{path.lstrip('/')}")
+    real = clean_path(path)
     if ".." not in path.split("/") and real not in _HIDING and not any(_below(real, each) for each in _RESERVED):
         return None
     text = (

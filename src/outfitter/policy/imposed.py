@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from posixpath import normpath
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from outfitter.api.shape import did_you_mean
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
 from outfitter.policy.rule import Source
 from outfitter.policy.values import shown
+from outfitter.resolve.merge import clean_path
 
 _CREDENTIALS: Final = ("credential", "secretRef", "accessKeySecret", "passwordSecret", "secret")
 """Fields of a volume that name a login."""
@@ -59,11 +59,6 @@ class ImposedAsset:
     def mount_path(self) -> str:
         """Where it is mounted, in its shortest form."""
         return clean_path(str(self.volume.get("mountPath") or self.volume.get("path") or ""))
-
-
-def clean_path(path: str) -> str:
-    """Return the shortest form of an absolute path: `//data/./` is `/data`."""
-    return normpath(f"/{path.lstrip('/')}")
 
 
 def imposed_fault(asset: ImposedAsset) -> tuple[str, str] | None:

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from outfitter.api.v1alpha1.policyfields import IDS, SOURCE_OF_IDS, policy_fields
 from outfitter.policy.effective import EffectivePolicy, Fields, Items, Section
-from outfitter.policy.imposed import ImposedAsset, clean_path
+from outfitter.policy.imposed import ImposedAsset
 from outfitter.policy.items import apply_items
 from outfitter.policy.rule import Source
 from outfitter.policy.values import drop, get, is_empty, put, same, scaled, shown, without_absent
 from outfitter.policy.violation import Violation
+from outfitter.resolve.merge import clean_path
 
 _ONLY_WORKER: Final = frozenset(path.partition(".")[0] for path in policy_fields("distributed", "worker")) - frozenset(
     path.partition(".")[0] for path in policy_fields("distributed", "master")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from posixpath import normpath
+from typing import Any, Final
+
+from outfitter.api.shape import FieldError
 
 # Lists of our API whose items have a key and are merged one by one; `exclude: true` drops an inherited item.
 KEYED: Mapping[str, str] = {
@@ -29,6 +32,8 @@ KEYED: Mapping[str, str] = {
     "storage.dataVolume": "id",
     "storage.emptyDirVolume": "name",
 }
+_MOUNTED: Final = ("mountPath", "path")
+_REMEDIES: Final = {"container": "Choose another port, or name both items."}
 # An item with another source replaces the inherited source.
 _SOURCES = ("value", "credential", "configMap", "podFieldRef", "secret", "userCredential")
 
@@ -93,7 +98,38 @@ def _merge_items(
 
 def identity(path: str, item: Mapping[str, Any]) -> str:
     """Return the key of an item; an item without a name is identified by what it mounts or exposes."""
-    for name in (KEYED[path], "mountPath", "path", "container"):
-        if item.get(name) is not None:
-            return str(item[name])
-    return repr(sorted(item.items(), key=lambda pair: pair[0]))
+    name = _identifying(path, item)
+    if name is None:
+        return repr(sorted(item.items(), key=lambda pair: pair[0]))
+    return clean_path(str(item[name])) if name in _MOUNTED else str(item[name])
+
+
+def _identifying(path: str, item: Mapping[str, Any]) -> str | None:
+    return next((name for name in (KEYED[path], *_MOUNTED, "container") if item.get(name) is not None), None)
+
+
+def clean_path(path: str) -> str:
+    """Return the shortest form of an absolute path: `//data/./` is `/data`."""
+    return normpath(f"/{path.lstrip('/')}")
+
+
+def repeated_items(fields: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Yield each item that a merge would put in the place of an earlier one of its list. Paths are as in `fields`.
+
+    Two items of the same name are not among them: the API server rejects them.
+    """
+    for path in KEYED:
+        *groups, last = path.split(".")
+        owner: Any = fields
+        for group in groups:
+            owner = owner.get(group) or {}
+        seen: dict[str, tuple[int, str]] = {}
+        for index, item in enumerate(owner.get(last) or ()):
+            name = _identifying(path, item)
+            if name is None:
+                continue
+            first, other = seen.setdefault(identity(path, item), (index, name))
+            if first != index and not name == other == KEYED[path]:
+                remedy = _REMEDIES.get(name, f"Choose another {name}.")
+                text = f"{item[name]} is also the {other} of {last}[{first}]. {remedy}"
+                yield FieldError((*groups, last, index, name), text)

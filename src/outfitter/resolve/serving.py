@@ -43,6 +43,7 @@ from outfitter.resolve.workload import (
     imposed_facts,
     pull_secrets,
     read_submission,
+    repeated,
     resolve_workload,
     shape_problems,
 )
@@ -73,6 +74,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     request = with_template(reader, request, found)
     chosen, placed = _chosen(reader, request)
     attached = list(asset_volumes(reader, request, found))
+    found.problems += repeated(request)
     merged = merge([*compute_layer(reader, request, found), *own_layers(request)])
     merged = policies.apply(request, merged, attached, found)
     spec = read_submission(request.traits, merged, found)

@@ -20,7 +20,7 @@ from outfitter.resolve.credentials import usable_credentials
 from outfitter.resolve.groups import place_groups
 from outfitter.resolve.layers import asset_layers, environment_of
 from outfitter.resolve.login import with_login
-from outfitter.resolve.merge import Merged, merge
+from outfitter.resolve.merge import Merged, merge, repeated_items
 from outfitter.resolve.model_cache import CacheRequest
 from outfitter.resolve.policies import Policies
 from outfitter.resolve.ports import serving_port
@@ -108,6 +108,7 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     found = Found(requester(request))
     request = with_template(reader, request, found)
     environment = environment_of(reader, request, found)
+    found.problems += repeated(request)
     merged = merge(asset_layers(reader, request, environment, found))
     attached = list(asset_volumes(reader, request, found))
     merged = with_login(reader, request, policies.apply(request, merged, attached, found), found)
@@ -159,6 +160,16 @@ def read_submission(traits: WorkloadTraits, merged: Merged, found: Found) -> Spe
             text = f"The merged value is not valid: {item['msg']}. Correct the field."
             found.problems.append(stalled(Reason.INVALID_SPEC, text, field_text(item["loc"])))
         return model()
+
+
+def repeated(request: WorkloadRequest) -> Iterator[Problem]:
+    """Yield the items of the workload, or of its template, that replace an earlier one of the same list."""
+    for error in repeated_items(request.inline):
+        yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
+    if request.template is not None:
+        for error in repeated_items(request.from_template):
+            text = f"WorkloadTemplate {request.template.name} is invalid: {field_text(error.path)}: {error.message}"
+            yield stalled(Reason.INVALID_SPEC, text, "spec.template")
 
 
 def shape_problems(traits: WorkloadTraits, merged: Merged, *, complete: bool) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialRef, EnvironmentRef
-from outfitter.api.rules import Rule, exclusive
+from outfitter.api.rules import Rule, exclusive, inner_path
 from outfitter.api.types import TEXT_PATTERN, Name, Path, Url, list_atomic, schema_pattern
 from outfitter.api.v1alpha1.volumes import Branch
 
@@ -40,6 +40,7 @@ class PvcSource(Model):
     """Source in a persistent volume claim of this namespace."""
 
     REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
+    RULES: ClassVar[tuple[Rule, ...]] = (inner_path("subPath"),)
 
     claim_name: Name
     """Name of the claim, which must exist."""

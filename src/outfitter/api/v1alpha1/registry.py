@@ -7,8 +7,8 @@ from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import CredentialRef, ScopeType
-from outfitter.api.rules import Transition
-from outfitter.api.types import ImageRepository, RegistryUrl, StatusName, Time, list_atomic, list_set
+from outfitter.api.rules import Rule, Transition, url_rules
+from outfitter.api.types import REGISTRY_PATTERN, ImageRepository, RegistryUrl, StatusName, Time, list_atomic, list_set
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, DisplayName, Scope
 
 SHOWN_REPOSITORIES = 500
@@ -25,6 +25,7 @@ class Catalogue(StrEnum):
 class RegistrySpec(Model):
     """The registry, and how to log in."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = url_rules("url", REGISTRY_PATTERN, "Remove them.")
     TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
         SCOPE_KEPT,
         Transition(

@@ -7,6 +7,7 @@ from outfitter.api.refs import CredentialRef, SecretRef
 from outfitter.api.rules import Node, Rule, at_least_a_mebibyte, exclusive, unique_names
 from outfitter.api.types import (
     HTTP_PATTERN,
+    SSH_PATTERN,
     AbsolutePath,
     DataKey,
     ItemName,
@@ -15,6 +16,7 @@ from outfitter.api.types import (
     list_atomic,
     list_map,
     over_http,
+    over_ssh,
 )
 from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
@@ -61,7 +63,9 @@ class GitSecretRef(SecretRef):
 
 def _fits(volume: Node) -> bool:
     method = volume.get("secretRef", {}).get("authenticationMethod")
-    return method is None or "repository" not in volume or (method == "password") == over_http(volume["repository"])
+    if method is None or "repository" not in volume:
+        return True
+    return not (over_ssh if method == "password" else over_http)(volume["repository"])
 
 
 class GitVolume(VolumeItem, GitFields):
@@ -72,7 +76,8 @@ class GitVolume(VolumeItem, GitFields):
         *login_rules("credential", "secretRef"),
         Rule(
             "!has(self.repository) || !has(self.secretRef) || !has(self.secretRef.authenticationMethod) || "
-            f"(self.secretRef.authenticationMethod == 'password') == self.repository.matches(r'{HTTP_PATTERN}')",
+            "!self.repository.matches(self.secretRef.authenticationMethod == 'password' ? "
+            f"r'{SSH_PATTERN}' : r'{HTTP_PATTERN}')",
             "authenticationMethod does not fit the repository. Set password for https, ssh-key for ssh, or remove it.",
             _fits,
             field="secretRef.authenticationMethod",

@@ -5,13 +5,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.rules import Rule, at_least_a_mebibyte, positive
+from outfitter.api.rules import Rule, at_least_a_mebibyte, inner_path, positive, url_rules
 from outfitter.api.types import (
+    BUCKET_PATTERN,
     CLEAR_TEXT_PATTERN,
-    HTTP_PATTERN,
-    LOGIN_IN_URL_PATTERN,
-    PATTERN_WORDS,
     REPOSITORY_PATTERN,
+    SSH_PATTERN,
     STORE_PATTERN,
     AbsolutePath,
     FileMode,
@@ -24,31 +23,10 @@ from outfitter.api.types import (
     Url,
     list_map,
     matches,
-    over_http,
+    over_ssh,
 )
 
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
-
-
-def _url(field: str, pattern: str, without_login: str) -> tuple[Rule, Rule]:
-    """Refuse what is no URL, and a URL with a user or password, which everybody who reads the object would see."""
-    return (
-        Rule(
-            f"!has(self.{field}) || !self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}')",
-            f"{field} contains a user or password. {without_login} Put the login into a Credential.",
-            lambda node: field not in node or not matches(LOGIN_IN_URL_PATTERN, node[field]),
-            field=field,
-        ),
-        Rule(
-            f"!has(self.{field}) || self.{field}.matches(r'{LOGIN_IN_URL_PATTERN}') || "
-            f"self.{field}.matches(r'{pattern}')",
-            f"{field} is no URL that can be used. {PATTERN_WORDS[pattern]}",
-            lambda node: (
-                field not in node or matches(LOGIN_IN_URL_PATTERN, node[field]) or matches(pattern, node[field])
-            ),
-            field=field,
-        ),
-    )
 
 
 def login_rules(*logins: str) -> tuple[Rule, ...]:
@@ -65,12 +43,10 @@ def login_rules(*logins: str) -> tuple[Rule, ...]:
             field="repository",
         ),
         Rule(
-            f"!has(self.repository) || self.repository.matches(r'{HTTP_PATTERN}') || {given}",
+            f"!has(self.repository) || !self.repository.matches(r'{SSH_PATTERN}') || {given}",
             "A repository over ssh needs a private key. Set credential to one of type genericSecret with key ssh, or "
             "use https.",
-            lambda node: (
-                "repository" not in node or over_http(node["repository"]) or any(name in node for name in logins)
-            ),
+            lambda node: not over_ssh(node.get("repository", "")) or any(name in node for name in logins),
             field="credential",
             reason="FieldValueRequired",
             complete=True,
@@ -115,7 +91,7 @@ class GitFields(Model):
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("repository", "path")
     RULES: ClassVar[tuple[Rule, ...]] = (
-        *_url("repository", REPOSITORY_PATTERN, "Remove them; only ssh has a user in front of the host."),
+        *url_rules("repository", REPOSITORY_PATTERN, "Remove them; only ssh has a user in front of the host."),
         at_least_a_mebibyte("sizeLimit"),
     )
 
@@ -141,11 +117,11 @@ class S3Fields(Model):
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("bucket", "path")
     RULES: ClassVar[tuple[Rule, ...]] = (
-        *_url("url", STORE_PATTERN, "Remove them."),
+        *url_rules("url", STORE_PATTERN, "Remove them."),
         at_least_a_mebibyte("sizeLimit"),
     )
 
-    bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")] | None = None
+    bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=BUCKET_PATTERN)] | None = None
     """Name of the bucket."""
     path: AbsolutePath | None = None
     """Mount path of the objects."""
@@ -161,6 +137,7 @@ class ImageFields(Model):
     """The files of an OCI image, mounted read-only. Needs Kubernetes 1.35 or newer."""
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("reference", "mount_path")
+    RULES: ClassVar[tuple[Rule, ...]] = (inner_path("subPath"),)
 
     reference: Image | None = None
     """Image with the files, such as `registry.example.com/models/bert:3`. The pod's pull secrets are used."""
@@ -265,6 +242,7 @@ class ConfigMapVolumeFields(Model):
 
     MANDATORY: ClassVar[tuple[str, ...]] = ("config_map", "mount_path")
     REFERS: ClassVar[dict[str, str]] = {"config_map": "ConfigMap"}
+    RULES: ClassVar[tuple[Rule, ...]] = (inner_path("subPath"),)
 
     config_map: Name | None = None
     """Name of the ConfigMap, which must exist."""
