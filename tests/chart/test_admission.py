@@ -240,6 +240,22 @@ def test_every_write_that_makes_something_run_needs_the_right(
 
 
 @cluster
+def test_a_registry_with_a_login_needs_the_right_on_pods(guarded: Sandbox, person: Person) -> None:
+    """The operator sends the login of a Credential that the author could not read."""
+    writes = ("outfitter.dev", "registries", ["create", "get", "patch", "update"], list[str]())
+    rita = person("rita", writes)
+    spec = {"url": "registry.example.com"}
+    item = custom("Registry", "r", "team-x", {**spec, "credential": {"name": "robot"}})
+    becomes(rita, item, "Registry r sends the login of a Credential. You need the verb create on pods in namespace")
+    assert tries(rita, custom("Registry", "r", "team-x", spec)) == ""
+    assert tries(rita, custom("Registry", "r", "team-x", {**spec, "credential": None})) == ""
+    apply(guarded, custom("Registry", "r", "team-x", spec))
+    assert "sends the login of a Credential" in tries(rita, item), "an edit adds it"
+    grant(guarded, "rita", writes, ("", "pods", ["create"], []))
+    becomes(rita, item, "")
+
+
+@cluster
 def test_secrets_that_are_named_must_be_readable(guarded: Sandbox, person: Person) -> None:
     """Each by name; or all of the namespace."""
     pods = ("", "pods", ["create"], list[str]())

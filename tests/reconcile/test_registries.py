@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
 from image_registry import PASSWORD, USER, ImageRegistry, listening
+from outfitter.api.registry_hosts import RegistryHost
 from outfitter.reasons import Reason
 from outfitter.reconcile.reconciler import Reconciler
+from outfitter.registry.addresses import ThreadResolver
 from outfitter.registry.errors import RegistryError
-from outfitter.registry.lookups import AT_ONCE, RegistryLookups
+from outfitter.registry.lookups import APART, AT_ONCE, RegistryLookups
 from outfitter.registry.survey import Survey, survey
 from outfitter.snapshot import Key, RegistryQuestion
 from outfitter.status.compose import timestamp
-from world import SYSTEM, TEAM, World, asset, condition, issues, namespace, reason, secret
+from world import START, SYSTEM, TEAM, World, asset, condition, issues, namespace, reason, secret
 
 KEY = Key("Registry", TEAM, "images")
 LOGIN = secret("login", {"username": USER, "password": PASSWORD})
@@ -27,17 +31,18 @@ CREDENTIAL = asset("Credential", "robot", {"type": "password", "secretRef": {"na
 class Looking(World):
     """A world whose operator looks at registries. `ask`: instead of the client."""
 
-    def __init__(self, *objects: Any, hosts: Any = None, ask: Any = survey, **settings: Any) -> None:
+    def __init__(self, *objects: Any, hosts: Any = None, ask: Any = None, **settings: Any) -> None:
         super().__init__(*objects, settings={"registry_hosts": json.dumps(hosts or {}), **settings})
         self.questions: list[RegistryQuestion] = []
-        self._ask = ask
+        self.waits: list[float] = []
+        self._ask = ask or partial(survey, resolver=ThreadResolver())
         self.start()
 
     def start(self) -> None:
         """Start a new operator process, which remembers no answer."""
         self.answered: asyncio.Queue[Key] = asyncio.Queue()
         self.lookups = RegistryLookups(
-            self.settings.registry_seconds, self.time, self.answered.put_nowait, self._counted
+            self.settings.registry_seconds, self.time, self.answered.put_nowait, self._counted, self._waited
         )
         self.reconciler = Reconciler(
             self._connection, self.caches, self.settings, self.dependents.users, self.time, self.lookups
@@ -47,6 +52,10 @@ class Looking(World):
         self.questions.append(question)
         found: Survey = await self._ask(question)
         return found
+
+    async def _waited(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.tick(seconds)
 
     async def look(self, key: Key = KEY) -> dict[str, Any]:
         """Reconcile, wait for the answer, reconcile again: the status."""
@@ -403,3 +412,85 @@ async def test_an_edit_while_it_is_asked_asks_anew() -> None:
     status = await world.look()
     assert asked == [(), ("team/app",)]
     assert status["repositories"] == ["team/app"]
+
+
+async def test_edits_ask_every_ten_seconds() -> None:
+    async def ask(question: RegistryQuestion) -> Survey:
+        return Survey("oci", listed=False, names=question.repositories)
+
+    world = Looking(registry("registry.example.com"), hosts={"registry.example.com": {}}, ask=ask)
+    began = world.time()
+    await world.look()
+    for number in range(20):
+        world.edit("Registry", "images", repositories=[f"team/app-{number}"])
+        await world.look()
+    assert len(world.questions) == 21
+    assert (world.time() - began).total_seconds() == sum(world.waits) == 20 * APART
+    world.cluster.user_delete("Registry", TEAM, "images")
+    world.reconciler.forget(KEY)
+    world.cluster.user_apply(registry("registry.example.com"))
+    await world.look()  # the same name again
+    assert world.waits == [APART] * 21
+    world.tick(APART)
+    world.edit("Registry", "images", repositories=["team/late"])
+    await world.look()
+    assert world.waits == [APART] * 21
+
+
+async def test_no_edit_asks_a_host_that_asked_for_a_pause() -> None:
+    async def ask(question: RegistryQuestion) -> Survey:
+        if question.host == "busy.example.com":
+            raise RegistryError(Reason.REGISTRY_UNREACHABLE, "asks again later", 1800.0)
+        return Survey("oci", listed=True)
+
+    other = Key("Registry", TEAM, "other")
+    hosts = {"busy.example.com": {}, "free.example.com": {}}
+    world = Looking(registry("busy.example.com"), hosts=hosts, ask=ask, hold_seconds=0)
+    await world.look()
+    for number in range(20):
+        world.edit("Registry", "images", repositories=[f"team/app-{number}"])
+        status = await world.look()
+        assert (reason(status), status["message"]) == ("RegistryUnreachable", "spec.url: asks again later")
+    world.cluster.user_apply(registry("busy.example.com", "other"))
+    assert reason(await world.look(other)) == "RegistryUnreachable"
+    assert len(world.questions) == 1
+    world.cluster.user_apply(registry("free.example.com", "third"))
+    assert reason(await world.look(Key("Registry", TEAM, "third"))) == "Valid"
+    waited = (await world.once("Registry", "other")).requeue_after
+    assert waited is not None
+    world.tick(waited)
+    world.cluster.user_delete("Registry", TEAM, "images")
+    world.reconciler.forget(KEY)
+    await world.look(other)
+    assert len(world.questions) == 3
+
+
+async def test_names_that_no_status_shows_are_not_kept() -> None:
+    async def ask(question: RegistryQuestion) -> Survey:
+        return Survey("oci", listed=True, names=tuple(f"image-{number:04}" for number in range(5000)))
+
+    world = Looking(registry("registry.example.com"), hosts={"registry.example.com": {}}, ask=ask)
+    status = await world.look()
+    assert (len(status["repositories"]), status["truncated"]) == (500, True)
+    answer = world.lookups.answer(KEY, world.questions[0])
+    assert answer is not None
+    assert len(answer.repositories) == 501
+
+
+async def test_the_lookups_close_their_threads() -> None:
+    """The name has no address: RFC 6761."""
+    answered: asyncio.Queue[Key] = asyncio.Queue()
+    lookups = RegistryLookups(3600, lambda: START, answered.put_nowait)
+    question = RegistryQuestion("registry.invalid", RegistryHost())
+    lookups.ask(KEY, [question])
+    await asyncio.wait_for(answered.get(), 20)
+    answer = lookups.answer(KEY, question)
+    assert answer is not None
+    assert answer.defect is not None
+    assert "does not resolve" in answer.defect.text
+    assert [each for each in threading.enumerate() if each.name.startswith("registry-names")]
+    await lookups.close()
+    for each in threading.enumerate():
+        if each.name.startswith("registry-names"):
+            await asyncio.to_thread(each.join, 20)
+            assert not each.is_alive()

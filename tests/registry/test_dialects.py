@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from yarl import URL
 
 from image_registry import ImageRegistry, basic, listening
 from outfitter.api.registry_hosts import RegistryHost
 from outfitter.reasons import Reason
+from outfitter.registry import challenge
 from outfitter.registry.challenge import Challenge, challenges
 from outfitter.registry.client import RegistryClient
 from outfitter.registry.endpoint import endpoint_of
@@ -135,11 +138,28 @@ async def test_ten_thousand_tags() -> None:
         ("Negotiate, Basic", [Challenge("negotiate"), Challenge("basic")]),
         ("", []),
         ('="x"', []),
+        ("Basic , realm = a", [Challenge("basic", {"realm": "a"})]),
+        ('Bearer realm="not ended', [Challenge("bearer", {"realm": ""})]),
         ("Bearer " + "a" * 5000, []),
+        ("Bearer" + " " * 4000 + "!", [Challenge("bearer")]),
     ],
 )
 def test_challenges(text: str, wanted: list[Challenge]) -> None:
     assert challenges([text]) == wanted
+
+
+def test_the_first_headers_count() -> None:
+    assert challenges(["Basic"] * 100) == [Challenge("basic")] * 4
+    assert challenges(["Basic" + " " * 2000] * 4) == [Challenge("basic")] * 2
+
+
+@pytest.mark.parametrize("pattern", [challenge._SCHEME, challenge._PARAMETER])
+def test_no_repetition_in_a_challenge_is_tried_again(pattern: re.Pattern[str]) -> None:
+    """Every quantifier is possessive, so the work grows with the length of a header and no faster."""
+    bare = re.sub(r"\\.|\[(?:\\.|[^]\\])*\]", "x", pattern.pattern)
+    quantifiers = re.findall(r"(?<!\()[*+?{]\+?", bare)
+    assert quantifiers
+    assert set(quantifiers) == {"*+"}
 
 
 def test_no_password_in_a_representation() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from outfitter.api.registry_hosts import Network
 from outfitter.registry.errors import not_allowed
@@ -16,6 +18,8 @@ _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168
 _NAT64: Final = ip_network("64:ff9b::/96")
 # Services of cloud machines, which hand out logins, at addresses that do not look special.
 _METADATA: Final = frozenset(map(ip_address, ("168.63.129.16", "100.100.100.200", "fd00:ec2::254")))
+
+_THREADS: Final = 8
 
 Address = IPv4Address | IPv6Address
 
@@ -54,15 +58,39 @@ def literal(host: str) -> str:
         return ""
 
 
+class ThreadResolver(AbstractResolver):
+    """Resolves names in threads of its own: a name server that does not answer holds up nothing else."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="registry-names")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a host. OSError for a name without any."""
+        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=str(place[0]), port=port, family=kind, proto=proto, flags=flags)
+            for kind, _, proto, _, place in found
+        ]
+
+    async def close(self) -> None:
+        """Start no more look-ups. One that runs ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 class GuardedResolver(AbstractResolver):
     """Resolves names, and refuses every address that is not permitted.
 
     aiohttp connects to exactly the addresses that it returns, so a name that resolves differently later gains nothing.
+    The inner resolver serves many looks. Its creator closes it.
     """
 
-    def __init__(self, network: Network, inner: AbstractResolver | None = None) -> None:
+    def __init__(self, network: Network, inner: AbstractResolver) -> None:
         self._network = network
-        self._inner = inner or ThreadedResolver()
+        self._inner = inner
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -74,8 +102,7 @@ class GuardedResolver(AbstractResolver):
         return found
 
     async def close(self) -> None:
-        """Close the inner resolver."""
-        await self._inner.close()
+        """Close nothing."""
 
 
 def address_text(host: str, network: Network) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-_LONGEST: Final = 4096
-_SCHEME: Final = re.compile(r"\s*,?\s*([A-Za-z][-A-Za-z0-9]*)(?=\s|,|$)")
-_PARAMETER: Final = re.compile(r'\s*,?\s*([A-Za-z][-A-Za-z0-9_]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
+_MOST: Final = 4  # headers
+_LONGEST: Final = 4096  # characters of all headers
+# Possessive, because a header that nearly matches must not be tried in every division.
+_SCHEME: Final = re.compile(r"[\s,]*+([A-Za-z][-A-Za-z0-9]*+)(?=[\s,]|$)")
+_PARAMETER: Final = re.compile(r'[\s,]*+([A-Za-z][-A-Za-z0-9_]*+)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,15 @@ class Challenge:
 
 
 def challenges(headers: Sequence[str]) -> list[Challenge]:
-    """Return the challenges of all headers. Text that is no challenge ends a header."""
-    return [challenge for text in headers if len(text) <= _LONGEST for challenge in _parsed(text)]
+    """Return the challenges of the first headers, as far as they are short. Text that is no challenge ends a header."""
+    found: list[Challenge] = []
+    left = _LONGEST
+    for text in headers[:_MOST]:
+        left -= len(text)
+        if left < 0:
+            break
+        found += _parsed(text)
+    return found
 
 
 def _parsed(text: str) -> Iterator[Challenge]:

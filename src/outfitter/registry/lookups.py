@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
+from outfitter.api.v1alpha1.registry import SHOWN_REPOSITORIES
 from outfitter.reasons import Reason
+from outfitter.registry.addresses import ThreadResolver
 from outfitter.registry.errors import RegistryError
 from outfitter.registry.survey import Survey, survey
+from outfitter.registry.turns import Turns
 from outfitter.snapshot import Key, RegistryAnswer, RegistryDefect, RegistryQuestion
 
 _log = logging.getLogger(__name__)
@@ -19,8 +22,10 @@ _log = logging.getLogger(__name__)
 AT_ONCE: Final = 4
 _PER_HOST: Final = 2
 FIRST_RETRY: Final = 60.0  # seconds; doubles up to the interval
+APART: Final = 10.0  # seconds between two looks for one object
 
 Ask = Callable[[RegistryQuestion], Awaitable[Survey]]
+Wait = Callable[[float], Awaitable[None]]
 
 
 class RegistryLookups:
@@ -31,17 +36,21 @@ class RegistryLookups:
         interval: float,
         clock: Callable[[], datetime],
         requeue: Callable[[Key], None],
-        ask: Ask = survey,
+        ask: Ask | None = None,
+        wait: Wait = asyncio.sleep,
     ) -> None:
         self._interval = interval
         self._clock = clock
         self._requeue = requeue
-        self._ask = ask
+        self._resolver = ThreadResolver()
+        self._ask = ask or partial(survey, resolver=self._resolver)
+        self._wait = wait
         self._answers: dict[Key, tuple[RegistryQuestion, RegistryAnswer]] = {}
         self._failures: dict[Key, int] = {}
         self._running: dict[Key, tuple[RegistryQuestion, asyncio.Task[None]]] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_PER_HOST))
+        self._turns = Turns(AT_ONCE, _PER_HOST)
+        self._begun: dict[Key, datetime] = {}  # the looks of the last seconds, also for objects that are gone
+        self._paused: dict[str, tuple[datetime, RegistryDefect]] = {}  # by host: it asked to wait until then
 
     def answer(self, key: Key, question: RegistryQuestion) -> RegistryAnswer | None:
         """Return the newest answer to a question; None if it was not asked since the start."""
@@ -73,15 +82,37 @@ class RegistryLookups:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._resolver.close()
 
     async def _look(self, key: Key, question: RegistryQuestion) -> None:
-        async with self._hosts[question.host], self._slots:
-            answer = await self._answer(key, question)
+        if (early := self._early(key)) > 0:
+            await self._wait(early)
+        async with self._turns.turn(key.namespace, question.host):
+            answer = self._pause(question.host) or await self._answer(key, question)
         self._answers[key] = (question, answer)
         self._running.pop(key, None)
         self._requeue(key)
 
+    def _early(self, key: Key) -> float:
+        """Return the seconds until the next look for an object, whatever its question is now."""
+        begun = self._begun.get(key)
+        # A clock that was set back must not stop the looks.
+        return 0.0 if begun is None else min(APART - (self._clock() - begun).total_seconds(), APART)
+
+    def _pause(self, host: str) -> RegistryAnswer | None:
+        """Return the answer for a host that asked to wait, without a request to it."""
+        until, defect = self._paused.get(host, (None, None))
+        now = self._clock()
+        return None if until is None or until <= now else RegistryAnswer(now, until, defect=defect)
+
+    def _begin(self, key: Key) -> None:
+        now = self._clock()
+        recent = timedelta(seconds=APART)
+        self._begun = {known: at for known, at in self._begun.items() if abs(now - at) < recent}
+        self._begun[key] = now
+
     async def _answer(self, key: Key, question: RegistryQuestion) -> RegistryAnswer:
+        self._begin(key)
         try:
             found = await self._ask(question)
         except RegistryError as error:
@@ -93,10 +124,17 @@ class RegistryLookups:
             defect, wanted = RegistryDefect(Reason.REGISTRY_UNREACHABLE, text), 0.0
         else:
             self._failures.pop(key, None)
-            now = self._clock()
-            until = now + timedelta(seconds=self._interval)
-            return RegistryAnswer(now, until, found.dialect, found.listed, found.names, found.truncated, found.absent)
+            return self._kept(found)
         number = self._failures[key] = self._failures.get(key, 0) + 1
         delay = max(min(FIRST_RETRY * 2.0 ** min(number - 1, 16), self._interval), wanted)
         now = self._clock()
+        if wanted > 0:
+            self._paused[question.host] = (now + timedelta(seconds=wanted), defect)
         return RegistryAnswer(now, now + timedelta(seconds=delay), defect=defect)
+
+    def _kept(self, found: Survey) -> RegistryAnswer:
+        """Return the answer of a look, with as many names as show that there are more than a status holds."""
+        now = self._clock()
+        names = found.names[: SHOWN_REPOSITORIES + 1]
+        until = now + timedelta(seconds=self._interval)
+        return RegistryAnswer(now, until, found.dialect, found.listed, names, found.truncated, found.absent)

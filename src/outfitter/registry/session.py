@@ -55,8 +55,8 @@ class Session:
     def __init__(
         self,
         endpoint: Endpoint,
+        resolver: AbstractResolver,
         *,
-        resolver: AbstractResolver | None = None,
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self.endpoint = endpoint
@@ -82,7 +82,6 @@ class Session:
     ) -> None:
         assert self._session is not None
         await self._session.close()
-        await self._resolver.close()
 
     async def get(self, url: URL, headers: Mapping[str, str] | None = None) -> Response:
         """Send a GET. RegistryError if the URL is not allowed, or no usable answer comes."""

@@ -33,9 +33,9 @@ class Survey:
 
 async def survey(
     question: RegistryQuestion,
+    resolver: AbstractResolver,
     *,
     endpoint: Endpoint | None = None,
-    resolver: AbstractResolver | None = None,
     request_seconds: float = REQUEST_SECONDS,
     seconds: float = SURVEY_SECONDS,
 ) -> Survey:
@@ -44,7 +44,7 @@ async def survey(
     try:
         async with (
             asyncio.timeout(seconds),
-            Session(where, resolver=resolver, request_seconds=request_seconds) as session,
+            Session(where, resolver, request_seconds=request_seconds) as session,
         ):
             return await _survey(session, question)
     except TimeoutError:

@@ -15,7 +15,7 @@ from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
-from outfitter.codegen.admission import created_kinds, places, share, sharing
+from outfitter.codegen.admission import created_kinds, logins, places, share, sharing
 from outfitter.codegen.admission.exempt import SHARED_NAMESPACE, user_or_tool
 from outfitter.codegen.admission.presence import has_value, has_values
 from outfitter.naming import ANNOTATION_RESTARTED_AT
@@ -64,6 +64,7 @@ def policy_spec() -> dict[str, Any]:
             {"name": "edited", "expression": _EDITED},
             *places.variables(),
             _runs(),
+            logins.variable(),
             *share.instead_of_pods(),
             *_secrets(),
             {"name": "policyNames", "expression": _policy_names()},
@@ -75,6 +76,7 @@ def policy_spec() -> dict[str, Any]:
         ],
         "validations": [
             _pods_check(),
+            logins.check(),
             *_secret_checks(),
             _policy_secrets_check(),
             _config_map_check(),
