@@ -30,7 +30,7 @@ def test_the_repositories_of_a_registry(stack: Stack, space: Space, operator: Op
     assert used["status"]["usedBy"]["registries"] == [{"namespace": space.name, "name": "images"}]
     assert PASSWORD not in json.dumps(space.list("Registry"), ensure_ascii=False) + operator.log.read_text()
 
-    # An edit makes it look at once; a registry that has none of the names is still Ready.
+    # An edit makes it look, 10 seconds after the last time; a registry that has none of the names is still Ready.
     space.spec("Registry", "images", repositories=["team/app", "team/gone"])
     item = space.wait("Registry", "images", lambda item: item["status"].get("catalogue") == "off")
     assert item["status"]["repositories"] == ["team/app"]
