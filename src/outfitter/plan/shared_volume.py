@@ -235,8 +235,10 @@ def _keep(
     elif live is None:
         found.made += [*result.writes, Create(stamp(volume))]
     elif reserved_for_another(live, held) or _outdated(live, volume):
-        if held is None or reserved_for_another(live, held) or not _in_use(reader, held, "the former volume", found):
-            found.made.append(Delete(held if held is not None and _was_bound(held) else live))
+        if not binds(live, held):
+            found.made += [Delete(live), *([Delete(held)] if held and _was_bound(held) else [])]
+        elif held is not None and not _in_use(reader, held, "the former volume", found):
+            found.made.append(Delete(held))
     else:
         found.made += result.writes
         found.synced += held is not None and observe(held).state is State.READY
