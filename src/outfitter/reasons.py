@@ -865,8 +865,8 @@ class Reason(StrEnum):
     VOLUME_IN_USE = (
         "VolumeInUse",
         Level.NOTE,
-        "Pods of a Namespace mount a shared volume that it may not use any more, or that has moved. Outfitter deletes "
-        "or replaces its claim there when no pod mounts it.",
+        "Pods of a Namespace mount a shared volume that it may not use any more, that has moved, or that is being "
+        "deleted. The claim there goes, or is replaced, when no pod mounts it.",
         "Suspend the workloads that the message is about.",
     )
     RESERVED = (

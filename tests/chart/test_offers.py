@@ -149,10 +149,17 @@ def test_each_scope_needs_its_right(judged: Sandbox, user: str, scopes: list[Any
         ("pia", {"dataVolume": {"mountPath": "/elsewhere"}}, "named research"),
         ("both", {"dataVolume": {"mountPath": "/elsewhere"}}, ""),
         ("eddy", {"dataVolume": {"mountPath": "/elsewhere", "sharedScopes": None}}, ""),
+        # Labels reach the claims in the namespaces of those who use it.
+        ("eddy", {"labels": [{"name": "example.com/backup", "value": "never"}]}, "named team-b"),
+        ("both", {"labels": [{"name": "example.com/backup", "value": "never"}]}, ""),
+        ("eddy", {"labels": [{"name": "example.com/cost", "value": "a"}]}, ""),  # as before
+        ("eddy", {"labels": None}, "named team-b"),
     ],
 )
 def test_a_change_needs_the_right_to_what_it_adds(judged: Sandbox, user: str, change: Any, needs: str) -> None:
-    apply(judged, source(TEAM_B, RESEARCH))
+    before = source(TEAM_B, RESEARCH)
+    before["spec"]["labels"] = [{"name": "example.com/cost", "value": "a"}]
+    apply(judged, before)
     where = f"{path(source())}?dryRun=All"
     answer = said(who(judged, user).answer("PATCH", where, {"spec": change}, MERGE_PATCH))
     assert (needs in answer) if needs else answer == ""

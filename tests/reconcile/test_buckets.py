@@ -233,6 +233,28 @@ async def test_a_volume_that_an_administrator_deletes_comes_back() -> None:
     assert reason(world.status("Workspace", "w")) == "Running"
 
 
+async def test_a_volume_that_is_being_deleted_is_replaced_when_no_pod_mounts_it() -> None:
+    """A volume that an administrator deletes exists until its claim is gone."""
+    world = await settled(workspace(), pod_objects=True)
+    (name,) = claims(world)
+    volume = volume_of(world, name)["metadata"]
+    world.cluster.user_delete("PersistentVolume", "", volume["name"])
+    await world.settle()
+    world.tick(60)  # a workload that was ready stays so for a while
+    await world.settle()
+    status = world.status("Workspace", "w")
+    assert "Replacing" in issues(status)
+    assert "pods still mount it. Suspend the workload" in str(status["issues"])
+    assert "deletionTimestamp" not in world.get("PersistentVolumeClaim", name)["metadata"]
+    world.edit("Workspace", "w", suspend=True)
+    await world.settle()
+    world.edit("Workspace", "w", suspend=None)
+    await world.settle()
+    assert volume_of(world, name)["metadata"]["uid"] != volume["uid"]
+    assert reason(world.status("Workspace", "w")) == "Running"
+    assert issues(world.status("Workspace", "w")) == []
+
+
 async def test_objects_of_others_are_never_taken_over() -> None:
     world = await settled(workspace())
     (name,) = claims(world)

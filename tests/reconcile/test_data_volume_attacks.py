@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_data_volumes import ALLOWED, DRIVER, OTHER, THIRD, claim, data_volume, place, storage, user, volumes, world
+from test_data_volumes import (
+    ALLOWED,
+    DRIVER,
+    OTHER,
+    THIRD,
+    claim,
+    data_volume,
+    mounting,
+    place,
+    storage,
+    user,
+    volumes,
+    world,
+)
 
 from outfitter.naming import LABEL_OWNER_UID, owner_labels
 from world import SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason
@@ -112,22 +125,42 @@ async def test_a_volume_that_is_not_ours_is_not_taken() -> None:
     assert it.find("StatefulSet", "box", OTHER) is None
 
 
+@pytest.mark.parametrize("within", [True, False])
 @pytest.mark.parametrize("named", [True, False])
-async def test_labels_make_no_claim_of_a_user_ours(named: bool) -> None:
+async def test_labels_make_no_claim_of_a_user_ours(named: bool, within: bool) -> None:
     """A claim with our labels in a namespace that uses nothing: it stays, costs no writes, and nothing is reported."""
-    it = world(data_volume(), user(), namespace(EVIL))
+    it = world(data_volume(), user(), namespace(EVIL) if within else namespace(EVIL, {}))
     await it.settle()
     owner = it.get("DataSource", "sets")["metadata"]
     theirs = claim(place(it, OTHER)[0] if named else "mine", "", EVIL)
     del theirs["spec"]["volumeName"]
     theirs["metadata"]["labels"] = owner_labels("DataSource", "sets", owner["uid"])
     it.cluster.user_apply(theirs)
+    it.cluster.user_apply(mounting("theirs", EVIL, theirs["metadata"]["name"]))
     mark = len(it.cluster.writes)
     await it.once("DataSource", "sets")
     await it.once("DataSource", "sets")
+    await it.settle()
     assert it.find("PersistentVolumeClaim", theirs["metadata"]["name"], EVIL) is not None
     assert it.writes(mark) == []
     assert issues(it.status("DataSource", "sets")) == []
+
+
+async def test_who_may_not_use_it_any_more_cannot_keep_it_by_more_pods() -> None:
+    """One pod after the other, which mount the claim before the last one ends."""
+    it = world(data_volume(WITHIN), user())
+    await it.settle()
+    name, volume = place(it, OTHER)
+    it.cluster.user_apply(mounting("first", OTHER, name))
+    await it.settle()
+    it.edit("DataSource", "sets", dataVolume={"originPvcName": "data", "mountPath": "/sets"})
+    await it.settle()
+    assert "deletionTimestamp" in it.get("PersistentVolumeClaim", name, OTHER)["metadata"]
+    assert issues(it.status("DataSource", "sets")) == ["VolumeInUse"]
+    it.cluster.user_delete("Pod", OTHER, "first")
+    await it.settle()
+    assert it.find("PersistentVolumeClaim", name, OTHER) is None
+    assert volume not in volumes(it)
 
 
 async def test_a_project_is_not_reached_by_a_scope_beyond_the_system_namespace() -> None:

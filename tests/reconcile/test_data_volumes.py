@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from outfitter.naming import data_source_claim, shared_volume
+from outfitter.naming import data_source_claim, owner_labels, shared_volume
 from outfitter.operator.orphan_collector import OrphanCollector
 from world import OUR_KINDS, SYSTEM, TEAM, World, asset, complete, condition, issues, namespace, reason
 
@@ -61,6 +61,14 @@ def mounts(it: World, where: str, name: str = "box") -> dict[str, Any]:
     volume = next(item for item in pod["volumes"] if "persistentVolumeClaim" in item)
     mount = next(item for item in pod["containers"][0]["volumeMounts"] if item["name"] == volume["name"])
     return {**volume["persistentVolumeClaim"], "path": mount["mountPath"], "mountReadOnly": mount.get("readOnly")}
+
+
+def mounting(name: str, where: str, claim_name: str) -> dict[str, Any]:
+    """A running pod, with labels as of a workload, which mounts a claim."""
+    volume = {"name": "v", "persistentVolumeClaim": {"claimName": claim_name, "readOnly": True}}
+    spec = {"containers": [{"name": "main", "image": "i"}], "volumes": [volume]}
+    meta = {"name": name, "namespace": where, "labels": owner_labels("Workspace", "any", "any")}
+    return complete({"kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Running"}})
 
 
 def volumes(it: World) -> list[str]:

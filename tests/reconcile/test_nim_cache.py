@@ -263,7 +263,7 @@ async def test_a_claim_in_use_that_is_being_deleted_stops_nothing() -> None:
     world = World(*KEY, nim("llama"))
     await world.settle()
     claim = world.get("PersistentVolumeClaim", CACHE)
-    claim["metadata"]["finalizers"] = ["kubernetes.io/pvc-protection"]
+    claim["metadata"]["finalizers"] = ["example.com/mounted"]
     world.cluster.user_apply(claim)
     world.cluster.user_delete("PersistentVolumeClaim", TEAM, CACHE)
     await world.round()

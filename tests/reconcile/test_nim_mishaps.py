@@ -50,7 +50,7 @@ async def test_a_claim_that_goes_takes_its_download_along() -> None:
     while world.find("Job", f"{CACHE}-download-1") is None:
         await world.round()
     claim = world.get("PersistentVolumeClaim", CACHE)
-    claim["metadata"]["finalizers"] = ["kubernetes.io/pvc-protection"]
+    claim["metadata"]["finalizers"] = ["example.com/mounted"]
     world.cluster.user_apply(claim)
     world.cluster.user_delete("PersistentVolumeClaim", TEAM, CACHE)
     await world.settle()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from outfitter.canonical import covers, stamp
 from outfitter.children import observe
 from outfitter.naming import LABEL_OWNER_UID, shared_volume
 from outfitter.observe import State
-from outfitter.plan.diff import check_ownership, diff
+from outfitter.plan.diff import check_ownership, diff, place
 from outfitter.plan.writes import Create, Delete, Plan, Write, WritePhase, in_phase
 from outfitter.problems import Problem, blocks, note, serious, stalled, waiting, without_notes
 from outfitter.reasons import Reason
@@ -149,32 +149,50 @@ def share(
     return replace(made, status=draft, writes=writes, replan_after_write=made.replan_after_write or bool(found.made))
 
 
-def _leftovers(reader: Reader, resource: Resource, sharing: Sharing, where: Iterable[str], found: _Shares) -> None:
+def _leftovers(reader: Reader, resource: Resource, sharing: Sharing, where: Sequence[str], found: _Shares) -> None:
     """Plan the deletion of the volumes of namespaces without users, and of those that may not use it any more.
 
-    A claim that a pod mounts stays: it would be deleted only in name, and the pod could not restart.
+    A volume goes after its claim. The API server keeps a deleted claim while pods mount it, and no other pod can mount
+    it. In a namespace in scope it is deleted only when no pod mounts it, because such a pod could not restart.
     """
-    names = {shared_volume(resource.live.uid, at) for at in where}
-    kept = {(sharing.claim, at) for at in where}
+    gone: dict[str, CachedObject] = {}
     for child in reader.children(resource.live, anywhere=True):
         namespace = _namespace_of(child)
-        of_ours = child.kind == "PersistentVolume" or (child.kind, child.name) == _claim_place(sharing)
-        at_home = child.namespace == resource.live.namespace
-        if not of_ours or at_home or child.deleting or child.name in names or (child.name, namespace) in kept:
+        if namespace == resource.live.namespace or namespace in where or not _is_shared(child, resource, sharing):
             continue
-        if namespace and reader.mounted(namespace, sharing.claim):
-            if child.kind == "PersistentVolumeClaim":
-                text = (
-                    f"Pods still mount PersistentVolumeClaim {namespace}/{child.name}, which nothing in scope uses any "
-                    "more. Outfitter deletes it when they are gone."
-                )
-                found.problems.append(note(Reason.VOLUME_IN_USE, text, namespace=namespace))
-            continue
-        found.left.append(Delete(child))
+        claim = child if child.kind == "PersistentVolumeClaim" else _claim_of(reader, child)
+        ours = claim is not child or _volume_binds(reader, resource, child)
+        mounted = ours and bool(namespace) and reader.mounted(namespace, sharing.claim)
+        if mounted and claim is child:
+            text = (
+                f"Pods still mount PersistentVolumeClaim {namespace}/{child.name}, which nothing in scope uses any "
+                "more. It is deleted when they are gone. Suspend the workloads that use it."
+            )
+            found.problems.append(note(Reason.VOLUME_IN_USE, text, namespace=namespace))
+        first = claim or child
+        if not first.deleting and not (mounted and sharing.reaches(namespace)):
+            gone[first.uid] = first
+    found.left += map(Delete, gone.values())
 
 
-def _claim_place(sharing: Sharing) -> tuple[str, str]:
-    return "PersistentVolumeClaim", sharing.claim
+def _is_shared(child: CachedObject, resource: Resource, sharing: Sharing) -> bool:
+    """Return whether a child is a claim or a volume for another namespace."""
+    if child.kind == "PersistentVolume":
+        return child.name == shared_volume(resource.live.uid, _namespace_of(child))
+    return child.kind == "PersistentVolumeClaim" and child.name == sharing.claim
+
+
+def _claim_of(reader: Reader, volume: CachedObject) -> CachedObject | None:
+    """Return the claim that a volume is bound to, whatever its labels are: users can remove them."""
+    reserved = volume.body["spec"].get("claimRef") or {}
+    held = reader.get("PersistentVolumeClaim", reserved.get("namespace", ""), reserved.get("name", ""))
+    return held if binds(volume, held) else None
+
+
+def _volume_binds(reader: Reader, resource: Resource, claim: CachedObject) -> bool:
+    """Return whether a claim has a volume of ours. Its labels do not prove that: users can write them."""
+    volume = reader.get_untracked("PersistentVolume", "", shared_volume(resource.live.uid, claim.namespace))
+    return volume is not None and volume.owner == resource.live.uid and binds(volume, claim)
 
 
 def _namespace_of(child: CachedObject) -> str:
@@ -187,34 +205,64 @@ def _namespace_of(child: CachedObject) -> str:
 def _keep(
     reader: Reader, resource: Resource, source: Mapping[str, Any], namespace: str, sharing: Sharing, found: _Shares
 ) -> None:
-    """Plan claim and volume of one namespace. Both are immutable: an outdated one is deleted and created again."""
+    """Plan claim and volume of one namespace. Both are immutable: an outdated one is deleted and created again.
+
+    The claim goes first: a deleted volume that is bound exists until its claim is gone, and would block both.
+    """
     held = reader.get("PersistentVolumeClaim", namespace, sharing.claim)
     size = (held.body["spec"]["resources"]["requests"] if held else source["spec"]["capacity"])["storage"]
     wanted, volume = pair(resource.live, source, sharing.claim, namespace, size, writable=sharing.writable)
     wanted["metadata"]["labels"] = {**sharing.labels, **wanted["metadata"]["labels"]}
     result = diff(reader, resource, [wanted])
     found.problems += [_elsewhere(problem, namespace) for problem in result.problems]
-    if serious(result.problems):
-        return
     live = reader.get_untracked("PersistentVolume", "", volume["metadata"]["name"])
+    if serious(result.problems):
+        if held is not None and held.deleting and _volume_binds(reader, resource, held):
+            _in_use(reader, held, f"{place(held.kind, namespace, held.name)}, which is being deleted", found)
+        return
     verdict = check_ownership(reader, live, resource) if live else None
-    if verdict is not None:
+    if (
+        live is not None
+        and held is not None
+        and live.deleting
+        and live.owner == resource.live.uid
+        and binds(live, held)
+    ):
+        if not _in_use(reader, held, f"PersistentVolume {live.name}, which is being deleted", found):
+            found.made.append(Delete(held))
+    elif verdict is not None:
         found.problems.append(_elsewhere(verdict, namespace))
     elif live is None:
         found.made += [*result.writes, Create(stamp(volume))]
     elif reserved_for_another(live, held) or _outdated(live, volume):
-        if held is not None and not reserved_for_another(live, held) and reader.mounted(namespace, sharing.claim):
-            text = (
-                f"Pods in namespace {namespace} mount the former volume. Stop the workloads that use it: they mount "
-                "the present one when they start again."
-            )
-            found.problems.append(note(Reason.VOLUME_IN_USE, text, namespace=namespace))
-            return
-        lost = held is not None and (held.body.get("status") or {}).get("phase") in ("Bound", "Lost")
-        found.made += [Delete(live), *([Delete(held)] if held and lost else [])]
+        if not binds(live, held):
+            found.made += [Delete(live), *([Delete(held)] if held and _was_bound(held) else [])]
+        elif held is not None and not _in_use(reader, held, "the former volume", found):
+            found.made.append(Delete(held))
     else:
         found.made += result.writes
         found.synced += held is not None and observe(held).state is State.READY
+
+
+def _in_use(reader: Reader, held: CachedObject, volume: str, found: _Shares) -> bool:
+    """Return whether pods mount a claim that should be replaced, and note it. `volume`: what they mount, in words."""
+    if not reader.mounted(held.namespace, held.name):
+        return False
+    text = (
+        f"Pods in namespace {held.namespace} mount {volume}. Stop the workloads that use it: they mount the present "
+        "one when they start again."
+    )
+    found.problems.append(note(Reason.VOLUME_IN_USE, text, namespace=held.namespace))
+    return True
+
+
+def _was_bound(held: CachedObject) -> bool:
+    return (held.body.get("status") or {}).get("phase") in ("Bound", "Lost")
+
+
+def binds(volume: CachedObject, held: CachedObject | None) -> bool:
+    """Return whether a volume is bound to a claim, or was until one of them was deleted."""
+    return held is not None and (volume.body["spec"].get("claimRef") or {}).get("uid") == held.uid
 
 
 def reserved_for_another(live: CachedObject, held: CachedObject | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from datetime import datetime
 from typing import Any, Final, Self
@@ -14,6 +14,8 @@ from outfitter.simulator.manifests import Body, copied
 _FIRST_NODE_PORT: Final = 30001
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _CLUSTER_IP: Final = "10.0.0.1"
+_CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
+_VOLUME_PROTECTION: Final = "kubernetes.io/pv-protection"
 _LOAD_BALANCER_IP: Final = "192.0.2.1"
 
 
@@ -66,6 +68,8 @@ class Controllers:
                 self._bind(body)
         for body in self._cluster.objects("Service"):
             self._cluster.user_replace(self._allocated(body))
+        self._protect_claims()
+        self._protect_volumes()
         return self._cluster.version != before
 
     def _bind(self, body: Body) -> None:
@@ -81,6 +85,32 @@ class Controllers:
             volume["spec"]["claimRef"] = {**reserved, "uid": meta["uid"]}
             self._cluster.user_replace({**volume, "status": {"phase": "Bound"}})
         self._cluster.user_replace({**body, "status": claim_status(body)})
+
+    def _protect_claims(self) -> None:
+        """Keep deleted claims while pods mount them."""
+        mounted = {place for pod in self._cluster.objects("Pod") for place in mounted_claims(pod)}
+        for body in self._cluster.objects("PersistentVolumeClaim"):
+            place = (body["metadata"]["namespace"], body["metadata"]["name"])
+            self._protect(body, _CLAIM_PROTECTION, needed=place in mounted)
+
+    def _protect_volumes(self) -> None:
+        """Keep deleted volumes while a protected claim is bound to them."""
+        claims = self._cluster.objects("PersistentVolumeClaim")
+        bound = {body["metadata"]["uid"] for body in claims if body["metadata"].get("finalizers")}
+        for body in self._cluster.objects("PersistentVolume"):
+            holder = (body["spec"].get("claimRef") or {}).get("uid")
+            self._protect(body, _VOLUME_PROTECTION, needed=holder in bound)
+
+    def _protect(self, body: Body, finalizer: str, *, needed: bool) -> None:
+        meta = body["metadata"]
+        present = finalizer in meta.get("finalizers", ())
+        if needed and not present and "deletionTimestamp" not in meta:
+            meta["finalizers"] = [*meta.get("finalizers", ()), finalizer]
+        elif present and not needed:
+            meta["finalizers"].remove(finalizer)
+        else:
+            return
+        self._cluster.user_replace(body)
 
     def _write_status(self, body: Body, status: Callable[[Mapping[str, Any], int], Body]) -> None:
         ready = int(body["spec"].get("replicas", 1)) if self.pods else 0
@@ -138,6 +168,15 @@ class Controllers:
         if kind == "LoadBalancer":
             body["status"] = {"loadBalancer": {"ingress": [{"ip": _LOAD_BALANCER_IP}]}}
         return body
+
+
+def mounted_claims(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each claim that a pod mounts; none of a pod that ended."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return
+    for volume in pod["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            yield pod["metadata"]["namespace"], volume["persistentVolumeClaim"]["claimName"]
 
 
 def template_revision(body: Mapping[str, Any]) -> str:

@@ -44,9 +44,11 @@ def policy_spec() -> dict[str, Any]:
         "variables": [
             {"name": "before", "expression": _list("oldObject")},
             {
-                # Another mount path reaches the pods of those who use it, where it can hide a program.
+                # Another mount path reaches the pods of those who use it, where it can hide a program. Labels reach
+                # the claims in their namespaces, where other tools act on them.
                 "name": "moved",
-                "expression": f"oldObject == null || {_path('object')} != {_path('oldObject')}",
+                "expression": f"oldObject == null || {_path('object')} != {_path('oldObject')} || "
+                f"{_labels('object')} != {_labels('oldObject')}",
             },
             {
                 "name": "scopes",
@@ -141,6 +143,11 @@ def _list(side: str) -> str:
 def _path(side: str) -> str:
     path = ("spec", "dataVolume", "mountPath")
     return f"({side} != null && {has_values(side, path)} ? {side}.{'.'.join(path)} : '')"
+
+
+def _labels(side: str) -> str:
+    path = ("spec", "labels")
+    return f"({side} != null && {has_values(side, path)} ? {side}.{'.'.join(path)} : [])"
 
 
 def _check(number: int) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.canonical import stamp
 from outfitter.plan.diff import check_ownership
-from outfitter.plan.shared_volume import reserved_for_another
+from outfitter.plan.shared_volume import binds, reserved_for_another
 from outfitter.plan.workload.revision import Revision
 from outfitter.plan.writes import Create, Delete, Write, WritePhase
 from outfitter.problems import Problem, stalled
@@ -63,6 +63,9 @@ def _compare(
     if held is not None and held.controller != resource.live.uid:
         return  # the claim of another owner would be bound to the volume
     if verdict is not None:
+        deleted = live is not None and live.owner == resource.live.uid and binds(live, held)
+        if deleted and held is not None and not held.deleting:
+            verdict = _unbind(reader, held, verdict, result)
         result.problems.append(verdict)
     elif live is not None and reserved_for_another(live, held):
         result.writes.append(Delete(live))  # its claim was deleted; the next plan creates it again
@@ -72,6 +75,18 @@ def _compare(
         else:
             # Before its claim, which would otherwise look for it again only after some seconds.
             result.writes.append(Create(stamp(manifest), WritePhase.HANDOVER))
+
+
+def _unbind(reader: Reader, held: CachedObject, deleted: Problem, result: Volumes) -> Problem:
+    """Delete the claim of a volume that is being deleted, which exists until then; `deleted`: the problem of that."""
+    if not reader.mounted(held.namespace, held.name):
+        result.writes.append(Delete(held))
+        return deleted
+    text = (
+        f"The PersistentVolume of claim {held.namespace}/{held.name} is being deleted, and pods still mount it. "
+        "Suspend the workload, then resume it: Outfitter creates the volume again in between."
+    )
+    return replace(deleted, message=text)
 
 
 def _permitted(reader: Reader, mount: BucketMount) -> bool:
