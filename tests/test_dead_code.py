@@ -35,7 +35,6 @@ CALLED_BY_OTHERS = {
     "user_release": "SimulatedCluster",
     "user_status": "SimulatedCluster",
     "watches": "Informer",
-    "write_data_images": "tests in real pods",
 }
 """Name -> who uses it, or what it belongs to."""
 KOPF = "kopf_source.py"
