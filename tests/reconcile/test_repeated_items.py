@@ -101,3 +101,11 @@ async def test_a_workload_overrides_the_item_of_its_template() -> None:
     (fetch,) = pod["initContainers"]
     assert "b.git" in str(fetch)
     assert "a.git" not in str(fetch)
+
+
+async def test_a_path_twice_in_two_lists_is_a_conflict() -> None:
+    claim = {"path": "/a", "claimName": "c", "claimInfo": {"size": "1Gi"}}
+    world = World(asset("Workspace", "w", {"image": IMAGE, "storage": {"git": [B], "pvc": [claim]}}))
+    await world.settle()
+    assert reason(world.status("Workspace", "w")) == "Conflict"
+    assert "Mount path /a is set twice by Workspace w." in world.status("Workspace", "w")["message"]

@@ -11,6 +11,7 @@ from outfitter.naming import fit
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.render.variables import in_reference_order
+from outfitter.resolve.merge import clean_path
 
 MAIN = "main"
 
@@ -139,7 +140,8 @@ class _Parts:
         prefix = "" if part.of == next(iter(self.containers)) else f"containers[{part.of}]."
         for attribute, target, key, what in _LISTS:
             for item in getattr(part, attribute):
-                if self.claim(what, str(item[key]), part):
+                name = clean_path(str(item[key])) if what == "mount path" else str(item[key])
+                if self.claim(what, name, part):
                     one.lists[target].append(item)
                     self.origins[f"{prefix}{target}[{item[key]}]"] = part.source
         for item in part.volumes:
