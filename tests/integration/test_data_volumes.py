@@ -92,14 +92,13 @@ def test_a_project_shares_its_data_and_takes_it_back(
     operator.quiet()
     ours = {owner.name, one.name, two.name, ""}
     assert [(entry.verb, entry.uri) for entry in stack.writes(since) if entry.namespace in ours] == []
-    # Shared no more: the pod keeps it, and with the pod it goes.
+    # Shared no more: the claim is deleted, and the API server keeps it for the pod alone.
     spec = {"originPvcName": "data", "mountPath": "/sets", "sharedScopes": [{"type": "project", "name": two.name}]}
     owner.spec("DataSource", "sets", dataVolume=spec)
     two.ready("Workspace", "box", 60)
     kept = owner.wait("DataSource", "sets", lambda item: "still mount" in str(item["status"].get("issues")), 60)
     assert ready(kept)
-    live = one.need("PersistentVolumeClaim", name)["metadata"]
-    assert "deletionTimestamp" not in live
+    one.wait("PersistentVolumeClaim", name, lambda item: "deletionTimestamp" in item["metadata"], 60)
     one.spec("Workspace", "box", suspend=True)
     one.gone("PersistentVolumeClaim", name, 60)
     stack.api.gone("PersistentVolume", "", shared_volume(source["metadata"]["uid"], one.name), 60)
