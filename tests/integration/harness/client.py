@@ -122,9 +122,7 @@ class Api:
 
     def _sights(self, kind: str, namespace: str, name: str, seconds: float) -> Iterator[Object | None]:
         path, selector = path_of(resource_of(kind), namespace), f"metadata.name={name}"
-        status, answer = self.connection.answer("GET", f"{path}?{urlencode({'fieldSelector': selector})}")
-        if status != 200:
-            raise AssertionError(f"list of {kind} in {namespace}: {answer}")
+        answer = self.connection.request("GET", f"{path}?{urlencode({'fieldSelector': selector})}")
         items = answer["items"]
         yield self._object(items[0], kind) if items else None
         for event in self.events(path, seconds, selector, answer["metadata"]["resourceVersion"]):
