@@ -174,7 +174,7 @@ def mounted_claims(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Namespace and name of each claim that a pod mounts; none of a pod that ended."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return
-    for volume in pod["spec"].get("volumes") or ():
+    for volume in (pod.get("spec") or {}).get("volumes") or ():
         if "persistentVolumeClaim" in volume:
             yield pod["metadata"]["namespace"], volume["persistentVolumeClaim"]["claimName"]
 
