@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: all six figures of the performance bars, in one run, on servers that are made for it."""
+"""`python -m tests.bench`: all figures of the performance bars, in one run, on servers that are made for it."""
 
 from __future__ import annotations
 
@@ -193,6 +193,7 @@ def _result(options: argparse.Namespace, pairs: list[tuple[Side, Side]], details
         "extra_writes_per_cr": details["writes"]["extra_per_cr"],
         "idle_requests": details["idle"]["requests"],
         "restart_writes": details["restart"]["writes"],
+        "latency_p50_ratio": details["latency"]["p50"] / details["latency"]["bare"]["p50"],
         "latency_p99_ms": details["latency"]["p99"],
         "rss_mib": max(details["memory"][when] for when in ("settled_mib", "after_idle_mib", "after_restart_mib")),
     }

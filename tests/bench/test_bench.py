@@ -225,12 +225,13 @@ def test_samples_that_the_host_disturbed_are_told_apart(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("key", "value", "missed"),
     [
-        ("throughput_ratio", 0.6, False),
-        ("throughput_ratio", 0.59, True),
+        ("throughput_ratio", 0.7, False),
+        ("throughput_ratio", 0.69, True),
         ("extra_writes_per_cr", 0.001, True),
         ("idle_requests", 1, True),
         ("latency_p99_ms", 100.0, False),
-        ("rss_mib", 150.1, True),
+        ("latency_p50_ratio", 1.31, True),
+        ("rss_mib", 130.1, True),
     ],
 )
 def test_bars(key: str, value: float, *, missed: bool) -> None:
@@ -240,6 +241,7 @@ def test_bars(key: str, value: float, *, missed: bool) -> None:
         "extra_writes_per_cr": 0.0,
         "idle_requests": 0,
         "restart_writes": 0,
+        "latency_p50_ratio": 1.0,
         "latency_p99_ms": 1.0,
         "rss_mib": 1.0,
     }

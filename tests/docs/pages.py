@@ -30,6 +30,12 @@ def markdown() -> list[Path]:
     return sorted(path for path in found if "node_modules" not in path.parts)
 
 
+def documented_removal() -> str:
+    """Return the commands of the guide that remove everything."""
+    section = (DOCS / "guide" / "installation.md").read_text(encoding="utf-8").partition("### Removing everything")[2]
+    return section.partition("```sh\n")[2].partition("```")[0]
+
+
 def prose(page: Path) -> str:
     """Return the text of a page without its code blocks and inline code."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.pages import documented_removal
 from integration.harness.client import Object
 from integration.harness.space import Space
 from outfitter.api.v1alpha1 import GROUP, KINDS
@@ -21,7 +22,6 @@ from .conftest import DEPLOYMENT, RESTRICTED, SYSTEM, Stage
 from .harness.images import WEB
 from .harness.team import Team
 
-ROOT = Path(__file__).parents[2]
 FREE = {"uidGidSource": "custom", "runAsUid": 1000, "runAsGid": 1000}
 
 
@@ -53,13 +53,6 @@ def _is_deleted(item: Object) -> bool:
     return "deletionTimestamp" in item["metadata"]
 
 
-def documented_removal() -> str:
-    """The commands of the guide."""
-    text = (ROOT / "docs" / "guide" / "installation.md").read_text(encoding="utf-8")
-    section = text.partition("### Removing everything")[2]
-    return section.partition("```sh\n")[2].partition("```")[0]
-
-
 @pytest.mark.kubectl
 def test_the_documented_removal_leaves_nothing_but_data(stage: Stage, team: Team, say: Callable[[str], None]) -> None:
     """Typed as it stands in the guide, with a version that is locked and assets that are in use."""
@@ -83,7 +76,11 @@ def test_the_documented_removal_leaves_nothing_but_data(stage: Stage, team: Team
     environment = {**os.environ, "PATH": path, "KUBECONFIG": str(stage.cluster.kubeconfig)}
     begun = time.monotonic()
     done = subprocess.run(
-        ["bash", "-e", "-c", documented_removal()], env=environment, capture_output=True, text=True, check=False
+        ["timeout", "300", "bash", "-e", "-x", "-c", documented_removal()],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     try:
         assert done.returncode == 0, done.stdout + done.stderr

@@ -38,6 +38,11 @@ def is_unit(item: pytest.Item) -> bool:
     return not any(item.get_closest_marker(name) for name in _NOT_UNIT)
 
 
+def is_random(item: pytest.Item) -> bool:
+    """Whether a test draws its examples."""
+    return getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is True
+
+
 def entries(kind: str, status: Mapping[str, Any]) -> Iterator[Entry]:
     """The reasons and phases in one status."""
     for condition in status.get("conditions", ()):
@@ -135,8 +140,8 @@ class ShownReasons:
             self._errors.update(level_errors(kind, status))
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Record unit tests only: the others do not run every time."""
-        self._recording = is_unit(item)
+        """Record unit tests only, without random examples: the others do not show the same every time."""
+        self._recording = is_unit(item) and not is_random(item)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """A run without some unit tests is partial."""

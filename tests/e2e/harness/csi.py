@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from integration.harness.client import Api, eventually
+from integration.harness.client import Api, Object, eventually
 from outfitter_sandbox import binaries, sources
 from outfitter_sandbox.processes import bound_command
 from outfitter_sandbox.realnode.names import KUBELET
@@ -67,9 +67,31 @@ def running(api: Api, node: str, folder: Path, progress: Progress) -> Iterator[D
         try:
             eventually(lambda: _known(api, node), seconds=60, what=f"{NAME} is not registered")
             yield Driver(api, volumes)
+            # Without its driver the kubelet cannot unmount: such a pod would be Terminating for ever.
+            eventually(lambda: not _users(api), seconds=120, what=f"Pods use volumes of {NAME}")
         finally:
             process.terminate()
             process.wait(20)
+
+
+def _users(api: Api) -> list[str]:
+    """Pods that mount volumes of the driver, also those on their way out."""
+    ours = {each["metadata"]["name"] for each in api.list("PersistentVolume") if _driver(each) == NAME}
+    claims = {
+        (each["metadata"]["namespace"], each["metadata"]["name"])
+        for each in api.list("PersistentVolumeClaim")
+        if each["spec"].get("volumeName") in ours
+    }
+    return [
+        each["metadata"]["name"]
+        for each in api.list("Pod")
+        for volume in each["spec"].get("volumes", ())
+        if (each["metadata"]["namespace"], volume.get("persistentVolumeClaim", {}).get("claimName")) in claims
+    ]
+
+
+def _driver(volume: Object) -> str:
+    return str(volume["spec"].get("csi", {}).get("driver", ""))
 
 
 def _known(api: Api, node: str) -> bool:
