@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from outfitter.backends.base import Backend, ControllerState, Progress, Run, annotated, controller_meta
@@ -65,10 +66,11 @@ class JobBackend:
         job = _job(controllers)
         if job is None:
             return ControllerState(UNSEEN, observe_pods(pods))
-        status = job.body.get("status") or {}
+        body = job.body
+        status = body.get("status") or {}
         own = [pod for pod in pods if pod.controller == job.uid]
         return ControllerState(
-            observe_run(job.body),
+            observe_run(body),
             observe_pods(own),
             int(status.get("active", 0)),
             int(status.get("ready", 0)),
@@ -87,8 +89,7 @@ def _job(controllers: Sequence[CachedObject]) -> CachedObject | None:
 
 def counts(job: CachedObject) -> bool:
     """Return whether a Job tells the state of its run: one that is being deleted does only where it has ended."""
-    conditions = (job.body.get("status") or {}).get("conditions") or ()
-    return not job.deleting or any(item["type"] in _RESULTS and item.get("status") == "True" for item in conditions)
+    return not job.deleting or bool(progress_of(job).result)
 
 
 def job_spec(run: Run) -> dict[str, Any]:
@@ -107,20 +108,22 @@ def job_spec(run: Run) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)  # one plan asks many times, and each answer means to parse the Job
 def progress_of(job: CachedObject) -> Progress:
     """Return the progress of a Job."""
-    status = job.body.get("status") or {}
+    body = job.body
+    status, meta = body.get("status") or {}, body["metadata"]
     ends = {item["type"]: item for item in status.get("conditions") or () if item.get("status") == "True"}
     result = next((result for kind, result in _RESULTS.items() if kind in ends), "")
     end = ends.get("Complete") or ends.get("Failed") or {}
-    annotations = job.body["metadata"].get("annotations") or {}
-    of_pods = job.body["spec"]["template"]["metadata"].get("annotations") or {}
+    annotations = meta.get("annotations") or {}
+    of_pods = body["spec"]["template"]["metadata"].get("annotations") or {}
     return Progress(
         uid=job.uid,
         revision=str(annotations.get(ANNOTATION_REVISION, "")),
         restarted_at=str(of_pods.get(ANNOTATION_RESTARTED_AT, "")),
         stopped=ANNOTATION_STOPPED_REVISION in annotations,
-        has_run=jobs.has_run(job.body),
+        has_run=jobs.has_run(body),
         active=int(status.get("active", 0)),
         succeeded=int(status.get("succeeded", 0)),
         failed=int(status.get("failed", 0)),

@@ -91,6 +91,14 @@ class Plan:
     if_unchanged: bool = False  # the status may only be written over the version that it was made from
     pending: bool = False  # the status needs an answer from outside: until then, the one of this generation stays
     replan_after_write: bool = False  # the status describes the state before the writes: plan once more after them
+    run_of: Key | None = None  # whose uid the record of the run gets, once it is created
+
+    def with_run(self, made: CachedObject | None) -> Plan:
+        """Return the plan after its writes, whose record of the run has the uid of what they made; None: no record."""
+        if self.run_of is None:
+            return self
+        record = {**self.status.facts["run"], "uid": made.uid} if made is not None else None
+        return replace(self, status=replace(self.status, facts={**self.status.facts, "run": record}), run_of=None)
 
     def ends(self, live: CachedObject) -> bool:
         """Whether the plan deletes the object itself."""

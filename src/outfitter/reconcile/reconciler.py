@@ -178,6 +178,10 @@ class Reconciler:
 
     def _after_writes(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> tuple[Plan, Reader]:
         """The plan whose status is true after the writes."""
+        if planned.run_of is not None:
+            made = self._caches[planned.run_of.kind].get(*planned.run_of[1:])
+            whole = not outcome.problems and made is not None and made.owner == resource.live.uid
+            planned = planned.with_run(made if whole else None)
         if outcome.problems:
             status = unfinished(planned.status, outcome.problems, resource.live.namespace)
             if outcome.without_revision:  # the workload keeps running its previous revision
@@ -263,7 +267,8 @@ class Reconciler:
             return (replace(planned, requeue=_NEXT_STEP) if outcome.overridden else planned), before
         soon = _NEXT_STEP if second.writes else second.requeue  # writes that became possible only now
         also = second.also_reconcile | planned.also_reconcile
-        return replace(second, also_reconcile=also, requeue=soon), reader
+        second = replace(second, also_reconcile=also, requeue=soon)
+        return second.with_run(None), reader  # its writes have not happened
 
     async def _fetch(self, dep: Dep, data: bool) -> KeyedData | None:
         body = await self._cluster.get(*dep)

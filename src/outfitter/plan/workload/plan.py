@@ -19,6 +19,7 @@ from outfitter.plan.workload.ending import (
     COMPLETED,
     Ending,
     attempt_of,
+    begun,
     disruptions_of,
     judge,
     result_of,
@@ -49,7 +50,7 @@ from outfitter.render.one_service import in_one_service
 from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
-from outfitter.snapshot import Reader
+from outfitter.snapshot import Key, Reader
 
 _NEXT_STEP = 0.1  # seconds
 
@@ -144,9 +145,13 @@ def _with_revision(
         writes = group_change.all_or_none(writes, wanted, result)
     kept = [*changed.stays(), *children.kept(observed, revision, ending)]
     pending = bool(writes)
+    # Everything about a new workload is known in advance, except the node ports that the API server chooses.
+    foreseen = not result.live and all(item.type != "NodePort" for item in exposure.inside)
+    new_run = begun(reader, request, revision, ending, writes) if ending is not None and foreseen else None
+    ending, seen = (new_run[0], replace(observed, controllers=new_run[1])) if new_run else (ending, observed)
     backend = backend_of(request.traits, revision.spec)
-    running = backend_that_runs(request.traits, revision.spec, observed.controllers)
-    state = undisturbed(running.observe(observed.controllers, observed.pods))
+    running = backend_that_runs(request.traits, revision.spec, seen.controllers)
+    state = undisturbed(running.observe(seen.controllers, observed.pods))
     settled = not pending and not changed.moves and not renewal.new and state.state.state is State.READY
     secrets = _secrets(reader, request, observed, revision, ending, settled=settled)
     problems = [
@@ -164,9 +169,8 @@ def _with_revision(
         *watcher_problems(request, revision, state.pods.candidates),
         *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
     ]
-    status = running_status(
-        reader, run, observed, revision, state, problems, pending=pending or changed.moves, ending=ending
-    )
+    changes = (pending and not new_run) or changed.moves
+    status = running_status(reader, run, seen, revision, state, problems, pending=changes, ending=ending)
     facts: dict[str, Any] = {
         **status.facts,
         **({} if ending else start_fact(reader, request, revision, observed.pods, settled=settled)),
@@ -175,12 +179,10 @@ def _with_revision(
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),
         "imposedDataSources": (revision.facts or {}).get("imposedDataSources"),
-        **(group_facts(run, observed, ended=bool(ending and ending.result)) if request.traits.grouped else {}),
+        **(group_facts(run, seen, ended=bool(ending and ending.result)) if request.traits.grouped else {}),
         "violations": violation_rows(tuple(dict.fromkeys((*renewal.violations, *scale.violations)))),
         **(scale_facts(request, scale) if request.traits.scales else {}),
     }
-    # Everything about a new workload is known in advance, except the node ports that the API server chooses.
-    foreseen = not result.live and all(item.type != "NodePort" for item in exposure.inside)
     return Plan(
         replace(status, facts=facts, others=gang(run) if request.traits.grouped else ()),
         (
@@ -193,8 +195,9 @@ def _with_revision(
         ),
         requeue=_NEXT_STEP if ending is not None and ending.goes_on else None,
         also_reconcile=shared_claims.awaited(reader, renewal.resolved),
-        # The record of a run names its Job, which the answer of the API server shows.
-        replan_after_write=(pending and (not foreseen or ending is not None)) or _cache_again(renewal),
+        replan_after_write=(pending and (not foreseen or (ending is not None and not new_run)))
+        or _cache_again(renewal),
+        run_of=Key(new_run[1][0].kind, request.namespace, new_run[0].record["uid"]) if new_run else None,
     )
 
 
