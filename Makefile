@@ -57,6 +57,7 @@ parts: $(STAMP)
 	@$(BIN)/outfitter sandbox build
 	@if [ -z "$$OUTFITTER_E2E_KUBECONFIG" ] && [ "$$(id -u)" = 0 ]; then $(BIN)/outfitter sandbox build --node || true; fi
 	@$(BIN)/outfitter sandbox build --jobset || true
+	@$(BIN)/outfitter sandbox build --mpi-operator || true
 	@$(BIN)/outfitter sandbox build --data || true
 	@cd tests && ../$(BIN)/python -m foreign_crds || true
 	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true

@@ -18,22 +18,20 @@ from typing import Any
 
 import yaml
 
-from outfitter_sandbox import jobset
 from outfitter_sandbox.errors import SandboxError
+from outfitter_sandbox.go_parts import JOBSET, MPI_OPERATOR
 
 Object = dict[str, Any]
 MPIJOBS = "mpijobs.kubeflow.org"
 OFFLINE = "disabled by GOPROXY=off"  # in Go's message
 
 SUMS = """\
-github.com/kubeflow/mpi-operator v0.8.0 h1:22EccUiO4VDooG4TooesdE8o8euGVj89PIRhiP24SRE=
-github.com/kubeflow/mpi-operator v0.8.0/go.mod h1:1/YGVaFrbQd1a1tFsfE3qBcd4qU30numDnZmRnCy/jI=
 github.com/kubeflow/training-operator v1.9.3 h1:aaSHqskOtCY8Dn8sVd+l9p5XAczW6O0nYMPjVLAw/lc=
 github.com/kubeflow/training-operator v1.9.3/go.mod h1:6zI0hgeCOheiW5Z12IcVkKBuSWm714fz8mUvYu4Fid4=
 sigs.k8s.io/kueue v0.17.0 h1:7hzb38M4eKGzYW+CFv2s1L+swzzacUCHOCXxZmAV90I=
 sigs.k8s.io/kueue v0.17.0/go.mod h1:GZCsUiO2BBScS2EnTQ2w3uobe8GY1FXjkZOvjrtV+5c=
 """
-"""Lines of a go.sum: the versions, and the checksums that Go compares. JobSet has those of the controller's build."""
+"""Lines of a go.sum: the versions, and the checksums that Go compares. Controllers that are built have their own."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,10 @@ class Module:
 
 
 MODULES = {
-    "jobset": Module(jobset.PACKAGE, "config/components/crd/bases/*.yaml"),
+    "jobset": Module(JOBSET.source, "config/components/crd/bases/*.yaml"),
     "kueue": Module("sigs.k8s.io/kueue", "config/components/crd/bases/*.yaml"),
     "training-operator": Module("github.com/kubeflow/training-operator", "manifests/base/crds/*.yaml"),
-    "mpi-operator": Module("github.com/kubeflow/mpi-operator", "manifests/base/kubeflow.org_mpijobs.yaml"),
+    "mpi-operator": Module(MPI_OPERATOR.source, "manifests/base/kubeflow.org_mpijobs.yaml"),
 }
 
 
@@ -99,8 +97,9 @@ def download(*, online: bool) -> dict[str, Path]:
     """
     if shutil.which("go") is None:
         raise SandboxError("Go, which downloads their modules, is not on the PATH: install it (https://go.dev/dl)")
-    sums = SUMS + (jobset.MODULE / "go.sum").read_text()
-    versions = {path: version for path, version, _ in map(str.split, sums.splitlines()) if "/" not in version}
+    sums = SUMS + "".join((part.module / "go.sum").read_text() for part in (JOBSET, MPI_OPERATOR))
+    versions = {path: version for path, version, _ in map(str.split, SUMS.splitlines()) if "/" not in version}
+    versions |= {part.source: part.version() for part in (JOBSET, MPI_OPERATOR)}
     wanted = [f"{module.path}@{versions[module.path]}" for module in MODULES.values()]
     environment = {**os.environ, "GOWORK": "off", "GOFLAGS": "", **({} if online else {"GOPROXY": "off"})}
     with tempfile.TemporaryDirectory() as folder:

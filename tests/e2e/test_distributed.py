@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import yaml
 
+from foreign_crds import download
 from integration.harness.client import Object, condition
 from integration.harness.jobset import JobSetController, install_crds
 
-from .conftest import Stage
-from .harness.images import WEB
+from .conftest import RESTRICTED, Stage
+from .harness.data import CONTAINER_SECURITY, POD_SECURITY
+from .harness.images import MPI, WEB
 from .harness.team import Team
 
 pytestmark = [pytest.mark.foreign_crds, pytest.mark.jobset]
@@ -98,6 +101,48 @@ def kill(team: Team, name: str) -> None:
     pods = [pod["metadata"] for pod in team.pods(name)]
     worker = next(pod for pod in pods if pod["labels"]["outfitter.dev/container-group"] == "worker")
     team.run(worker["name"], "kill")  # which may end with the container
+
+
+@pytest.fixture
+def mpi_operator(stage: Stage) -> Iterator[None]:
+    """The MPI operator in a pod, with the account and the rights of its own manifests."""
+    if stage.cluster.sandbox is None:
+        yield  # of an existing cluster, which must have it
+        return
+    install_crds(stage.api, "mpi-operator")
+    folder = download(online=True)["mpi-operator"] / "manifests" / "base"
+    stage.api.apply({"kind": "Namespace", "metadata": {"name": "mpi-operator", "labels": RESTRICTED}})
+    place = {"namespace": "mpi-operator"}
+    for name in ("service-account", "cluster-role", "cluster-role-binding"):
+        item = next(yaml.safe_load_all((folder / f"{name}.yaml").read_text(encoding="utf-8")))
+        if name == "service-account":
+            item["metadata"] |= place
+        item |= {"subjects": [each | place for each in item["subjects"]]} if "subjects" in item else {}
+        stage.api.apply(item)
+    pod = {"serviceAccountName": "mpi-operator", "securityContext": POD_SECURITY}
+    container = {"name": "main", "image": MPI, "args": ["--kube-api-qps=50"], "securityContext": CONTAINER_SECURITY}
+    given = {"kind": "Pod", "metadata": {"name": "mpi-operator", "namespace": "mpi-operator"}}
+    stage.api.apply({**given, "spec": {**pod, "containers": [container]}})
+    yield
+    stage.api.delete("Namespace", "", "mpi-operator")
+
+
+@pytest.mark.mpi_operator
+def test_mpi_reaches_each_worker(team: Team, mpi_operator: None) -> None:
+    """Each worker of the host file is another pod, both sides have the SSH key, and the workers go at the end."""
+    folder = "/home/mpi/.ssh"
+    part = {
+        "image": WEB,
+        "command": "rendezvous",
+        "environmentVariables": [{"name": "SSH_AUTH", "value": folder}],
+    }
+    training(team, "mpi", "MPI", slotsPerWorker=2, sshAuthMountPath=folder, masterSpec=part, **part)
+    item = team.wait(KIND, "mpi", ended, SECONDS)
+    assert item["status"]["phase"] == "Completed", condition(item, "Ready")
+    assert item["status"]["backend"] == "kubeflow"
+    (launcher,) = (pod["metadata"]["name"] for pod in team.pods("mpi") if "launcher" in pod["metadata"]["name"])
+    assert "all 6 ranks on 3 hosts are there" in team.log(launcher, "main")
+    team.gone("Pod", "mpi-worker-0")
 
 
 def test_elastic(team: Team) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foreign_crds import why_missing
-from outfitter_sandbox import data, jobset, nodes
+from outfitter_sandbox import data, go_parts, nodes
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -44,9 +44,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = [item for item in items if item.get_closest_marker("realnode")]
     if real and (reasons := nodes.why_no_real_node()):
         _skip(real, f"needs a real node: {'; '.join(reasons)}")
-    built = [item for item in items if item.get_closest_marker("jobset")]
-    if built and (reason := jobset.find(None)[1]):
-        _skip(built, f"needs the controller of JobSet: {reason}")
+    for marker, part in {"jobset": go_parts.JOBSET, "mpi_operator": go_parts.MPI_OPERATOR}.items():
+        built = [item for item in items if item.get_closest_marker(marker)]
+        if built and (reason := part.find(None)[1]):
+            _skip(built, f"{part.title} is missing: {reason}")
     fetching = [item for item in items if item.get_closest_marker("data_images")]
     if fetching and (reasons := data.find(None)[1]):
         _skip(fetching, f"needs the images for data sources: {'; '.join(reasons)}")

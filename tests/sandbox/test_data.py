@@ -12,7 +12,7 @@ from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.images import git_tools
 
 from .conftest import script
-from .test_jobset import GO
+from .test_go_parts import GO
 
 PROGRAMS = {"rclone", "git-server"}
 

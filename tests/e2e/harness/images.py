@@ -11,8 +11,12 @@ from pathlib import Path
 
 from outfitter.settings import Settings
 from outfitter_sandbox import data
+from outfitter_sandbox.go_parts import MPI_OPERATOR
 from outfitter_sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
 from outfitter_sandbox.images.data_images import DATA_IMAGES, Trust, write_data_image
+from outfitter_sandbox.images.layers import PROGRAM_MODE, Layer, file, skeleton
+from outfitter_sandbox.images.layout import Config, write_image
+from outfitter_sandbox.images.samples import USER
 
 Progress = Callable[[str], None]
 OPERATOR = "localhost/outfitter/operator"
@@ -21,6 +25,7 @@ WEB, WEB2, WEB_ROOT, NIM = (full_name(each) for each in ("web:1", "web:2", "web-
 SLOW_NIM = "localhost/outfitter/slow-nim:1"
 PICKY_NIM = "localhost/outfitter/picky-nim:1"
 KEY = "not-a-real-key"
+MPI = full_name("mpi-operator:1")
 GIT, RCLONE, DATA_SERVER = (full_name(each) for each in ("git:1", "rclone:1", "data-server:1"))
 # The images of init containers also have the names that the settings of the operator give them.
 DATA_NAMES = {name: [full_name(name)] for name in DATA_IMAGES}
@@ -51,6 +56,11 @@ def write(folder: Path, progress: Progress) -> Iterator[Path]:
             path = folder / f"{name.replace(':', '-')}.tar"
             write_data_image(path, name, progress, names=known, trust=trust)
             yield path
+    if (program := MPI_OPERATOR.find(None)[0]) is not None:
+        path = folder / "mpi-operator.tar"
+        layers = [Layer([*skeleton(("nonroot", USER))]), Layer([file("/mpi-operator", program, PROGRAM_MODE)])]
+        write_image(path, [MPI], layers, Config(user=f"{USER}:{USER}", entrypoint=("/mpi-operator",)))
+        yield path
     path = folder / "operator.tar"
     operator_image(path, progress, names=[f"{OPERATOR}:{tag}" for tag in TAGS])
     yield path

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from foreign_crds import foreign_crds
-from outfitter_sandbox import Sandbox, certificates, crds, jobset
+from outfitter_sandbox import Sandbox, certificates, crds
+from outfitter_sandbox.go_parts import JOBSET
 from outfitter_sandbox.processes import bound_command, free_ports, last_lines
 from outfitter_sandbox.readiness import succeeds
 
@@ -60,7 +61,7 @@ class JobSetController:
     @contextmanager
     def start(cls, sandbox: Sandbox) -> Iterator[JobSetController]:
         """Run it on a sandbox that serves JobSets, from its readiness to the end of the block."""
-        program, missing = jobset.find(None)
+        program, missing = JOBSET.find(None)
         assert program is not None, missing
         assert succeeds(sandbox.connection(), DISCOVERY), "JobSets are not served: call install_crds first"
         controller = cls(sandbox, program)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from outfitter.cli.console import interrupt_on_signals, print_message, progress
 from outfitter.errors import OutfitterError
-from outfitter_sandbox import Sandbox, data, jobset, nodes
+from outfitter_sandbox import Sandbox, data, go_parts, nodes
 from outfitter_sandbox.binaries import SOURCES, find
 from outfitter_sandbox.folders import names
 from outfitter_sandbox.sandbox import remove
@@ -122,6 +122,9 @@ def build(
     with_jobset: Annotated[
         bool, typer.Option("--jobset", help="Also build the controller of JobSet with Go, for tests.")
     ] = False,
+    with_mpi_operator: Annotated[
+        bool, typer.Option("--mpi-operator", help="Also build the MPI operator with Go, for tests.")
+    ] = False,
     with_data: Annotated[
         bool, typer.Option("--data", help="Also build the programs of the images for data sources, for tests.")
     ] = False,
@@ -135,7 +138,9 @@ def build(
         if node:
             found |= nodes.build(step)
         if with_jobset:
-            found |= jobset.get(step)
+            found |= go_parts.JOBSET.get(step)
+        if with_mpi_operator:
+            found |= go_parts.MPI_OPERATOR.get(step)
         if with_data:
             found |= data.get(step)
     print_message("Ready: " + ", ".join(sorted(found)) + ".")

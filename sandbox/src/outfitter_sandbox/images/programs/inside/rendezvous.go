@@ -26,6 +26,12 @@ const patience = 2 * time.Minute
 // rendezvous joins all pods of a group, and ends well only if each rank was there exactly once. With a number as
 // argument, the pod stays for that many seconds afterwards.
 func rendezvous(args []string) error {
+	switch os.Getenv("K_MPI_JOB_ROLE") {
+	case "launcher":
+		return launch("/etc/mpi/hostfile")
+	case "worker":
+		return beReached()
+	}
 	own, err := groupOf()
 	if err != nil {
 		return err
