@@ -168,7 +168,8 @@ def repeated(request: WorkloadRequest) -> Iterator[Problem]:
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
     if request.template is not None:
         for error in repeated_items(request.from_template):
-            text = f"WorkloadTemplate {request.template.name} is invalid: {field_text(error.path)}: {error.message}"
+            place = field_text(error.path, "spec.masterSpec" if request.of_master else "spec")
+            text = f"WorkloadTemplate {request.template.name} is invalid: {place}: {error.message}"
             yield stalled(Reason.INVALID_SPEC, text, "spec.template")
 
 
