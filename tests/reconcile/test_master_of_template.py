@@ -31,10 +31,15 @@ def status(world: World) -> dict[str, Any]:
 
 
 async def test_the_master_is_that_of_the_template() -> None:
-    world = World(template(masterSpec={"image": OTHER, "workingDir": "/master"}), training(numWorkers=2), jobs="Running")
+    world = World(
+        template(masterSpec={"image": OTHER, "workingDir": "/master"}), training(numWorkers=2), jobs="Running"
+    )
     await world.settle()
     assert reason(status(world)) == "Running"
-    assert (container(world, "many-master")["image"], container(world, "many-master")["workingDir"]) == (OTHER, "/master")
+    assert (container(world, "many-master")["image"], container(world, "many-master")["workingDir"]) == (
+        OTHER,
+        "/master",
+    )
     assert container(world, "many-worker-1")["image"] == IMAGE
     (revision,) = world.all("ControllerRevision")
     origins = revision["data"]["origins"]

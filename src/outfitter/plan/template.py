@@ -74,7 +74,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     facts: dict[str, Any] = {
         **uses(reader, template),
         "runnable": {"isRunnable": first is None, **({"issue": first.text} if first else {})},
-        "combinedSpec": {**fields, **{MASTER: part.merged.fields for part in parts[1:]}},
+        "combinedSpec": {**fields, **({MASTER: parts[1].merged.fields} if own is not None else {})},
     }
     if all(part.complete for part in parts):  # it may set what a rule is about
         given = [(part.submission(), part.beside) for part in parts]
@@ -85,9 +85,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
 
 
 def _with_assets(request: WorkloadRequest, assets: Assets) -> WorkloadRequest:
-    return replace(
-        request, environment=assets.environment, compute=assets.compute, data_sources=assets.data_sources
-    )
+    return replace(request, environment=assets.environment, compute=assets.compute, data_sources=assets.data_sources)
 
 
 def _part(reader: Reader, request: WorkloadRequest) -> _Part:

@@ -29,7 +29,7 @@ WORKER: Final = "worker"
 MASTER: Final = "master"
 _OWN: Final = "masterSpec"
 _NOT_INLINE: Final = frozenset(("assets",))
-_OF_THE_WHOLE: Final = (
+FIELDS_OF_THE_WHOLE: Final = (
     "autoDeletionTimeAfterCompletionSeconds", "backoffLimit", "preemptibility", "priorityClass", "queue",
     "restartPolicy", "terminateAfterPreemption",
 )  # fmt: skip
@@ -79,9 +79,7 @@ def needs_master(framework: str | None) -> Iterator[Problem]:
         yield stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}")
 
 
-def beside_master(
-    framework: str | None, given: Mapping[str, Any], template: Mapping[str, Any]
-) -> Iterator[Problem]:
+def beside_master(framework: str | None, given: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what the workers may not be beside a master of its own, whichever of template and workload sets it."""
     spec = {name: given[name] for name in ADDRESSES if given.get(name)}
     spec |= {_OWN: {}, **({"distributedFramework": framework} if framework else {})}
@@ -127,7 +125,7 @@ def as_master(request: WorkloadRequest) -> WorkloadRequest:
 
 def of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a note for each field of a master that only the spec around it can set."""
-    for name in (name for name in _OF_THE_WHOLE if name in inline):
+    for name in (name for name in FIELDS_OF_THE_WHOLE if name in inline):
         text = f"The whole training has one {name}, which is a field of spec. Move the field there."
         yield note(Reason.NOT_ENFORCED, text, f"spec.{name}")
 

@@ -120,7 +120,9 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     pull = pull_secrets(
         reader, request.namespace, spec, [spec.image or "", *mounted_images(volumes)], found, request.type
     )
-    scheduled = scheduling(reader, request, merged.fields, policies.allows, found)
+    # A master is scheduled as the workers are.
+    of_workers = not request.of_master
+    scheduled = scheduling(reader, request, merged.fields, policies.allows, found) if of_workers else NOT_SCHEDULED
     explained = any(problem.level > Level.NOTE for problem in found.problems)
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:

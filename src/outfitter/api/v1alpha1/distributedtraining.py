@@ -5,13 +5,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.priorities import Preemptibility
 from outfitter.api.refs import TemplateRef
 from outfitter.api.rules import Rule
-from outfitter.api.types import Int32
+from outfitter.api.types import Int32, Name, Seconds
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
 from outfitter.api.v1alpha1.connections import ConnectionOverrides
 from outfitter.api.v1alpha1.running import EndingStatus, RunningStatus
 from outfitter.api.v1alpha1.training import DistributedFramework, MasterFields, WorkerFields
+from outfitter.api.v1alpha1.workload import QueueName
 from outfitter.api.v1alpha1.workspace import Assets, without_serving_port
 
 BackendName = Literal["native", "jobset", "kubeflow"]
@@ -79,8 +81,20 @@ class MasterSpec(MasterFields):
     """Assets of the master."""
     connections: ConnectionOverrides = ()
     """Settings for connections of its environment, such as a node port, and additional connections."""
+    queue: QueueName | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    priority_class: Name | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    preemptibility: Preemptibility | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    terminate_after_preemption: bool | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
     restart_policy: Literal["OnFailure", "Never"] | None = None
-    """Has no effect: that of the workers counts for the master too."""
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    backoff_limit: Int32 | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    auto_deletion_time_after_completion_seconds: Seconds | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
 
 
 class WorkersSpec(WorkerFields):
