@@ -39,7 +39,7 @@ from outfitter.plan.workload.status import (
     violation_rows,
     waiting_status,
 )
-from outfitter.plan.writes import Plan
+from outfitter.plan.writes import Delete, Plan
 from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
@@ -140,8 +140,10 @@ def _with_revision(
     result = diff(reader, request.resource, [*manifest, *wanted])
     volumes = buckets.volumes(reader, request.resource, revision, wanted)
     writes = [*rollout.ordered(reader, observed, result, wanted), *volumes.writes, *changed.deletions]
+    otherwise: tuple[Delete, ...] = ()
     if request.traits.grouped:
-        writes = group_change.all_or_none(writes, wanted, result)
+        group = group_change.all_or_none(writes, wanted, result, observed.controllers)
+        writes, otherwise = group.writes, group.otherwise
     kept = [*changed.stays(), *children.kept(observed, revision, ending)]
     pending = bool(writes)
     backend = backend_of(request.traits, revision.spec)
@@ -193,6 +195,7 @@ def _with_revision(
         ),
         requeue=_NEXT_STEP if ending is not None and ending.goes_on else None,
         also_reconcile=shared_claims.awaited(reader, renewal.resolved),
+        otherwise=otherwise,
         # The record of a run names its Job, which the answer of the API server shows.
         replan_after_write=(pending and (not foreseen or ending is not None)) or _cache_again(renewal),
     )
