@@ -34,7 +34,7 @@ def with_template(reader: Reader, request: WorkloadRequest, found: Found) -> Wor
     found.problems += problems
     if problems:
         return request
-    assets = _assets(template.model, of_master=request.of_master)
+    assets = assets_of(template.model, of_master=request.of_master)
     own = {ref.name for ref in request.data_sources}
     inherited = tuple(ref for ref in assets.data_sources if ref.name not in own)
     return replace(
@@ -69,7 +69,8 @@ def master_of(reader: Reader, request: WorkloadRequest) -> bool:
     return not isinstance(template, Problem) and getattr(template.model.spec, "master_spec", None) is not None
 
 
-def _assets(template: WorkloadTemplate, *, of_master: bool) -> Assets:
+def assets_of(template: WorkloadTemplate, *, of_master: bool) -> Assets:
+    """Return the assets that a template gives, to the master of a distributed workload or to all else."""
     master = template.spec.master_spec
     return template.spec.assets if not of_master else master.assets if master is not None else Assets()
 
