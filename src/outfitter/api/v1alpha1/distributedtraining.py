@@ -88,7 +88,7 @@ class MasterSpec(MasterFields):
     preemptibility: Preemptibility | None = None
     """Has no effect, and the status has a note: that of the workers counts for the master too."""
     terminate_after_preemption: bool | None = None
-    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    """Has no effect, and the status has a note: that of the workers counts for the master too. Default: false."""
     restart_policy: Literal["OnFailure", "Never"] | None = None
     """Has no effect, and the status has a note: that of the workers counts for the master too."""
     backoff_limit: Int32 | None = None

@@ -47,6 +47,6 @@ def files() -> Iterable[tuple[str, str, dict[str, Any]]]:
     for name, spec in {**POLICIES, **IDENTITY_POLICIES}.items():
         module = spec.__module__.replace(".", "/")
         yield f"{name}.yaml", f"src/{module}.py", spec()
-    for name, subject in project_policy.judged().items():
+    for name, subject in zip(PROJECT_POLICIES, project_policy.judged().values(), strict=True):
         module = project_policy.__name__.replace(".", "/")
-        yield f"policy-{name}.yaml", f"src/{module}.py", project_policy.policy_spec(*subject)
+        yield f"{name}.yaml", f"src/{module}.py", project_policy.policy_spec(*subject)
