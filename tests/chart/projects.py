@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.policyfields import PolicyField, policy_fields
+from outfitter.codegen.admission.project_policy import MASTER, judged
 from outfitter.policy.chain import Policy, effective_policy
 from outfitter.policy.effective import EffectivePolicy
 from outfitter.policy.project import submission
@@ -21,21 +23,26 @@ from outfitter_sandbox import Sandbox
 from .conftest import eventually
 from .objects import Manifest, apply, custom, path
 
-KINDS: Final = {
-    "workspace": "Workspace",
-    "training": "Training",
-    "distributed": "DistributedTraining",
-    "inference": "Inference",
-}
-_SECTIONS: Final = {"distributed": "worker"}
-"""The section of the policies of a type that the API server judges; absent where they have none."""
+SUBJECTS: Final = judged()
+"""The pods that the API server judges by a policy of their own -> the type of workload and the section of its rules."""
+_KINDS: Final = {kind.runs.name: kind.name for kind in KINDS if kind.workload and kind.runs is not None}
 SAYS: Final = "breaks the policies of its project"
 OF_OURS: Final = "/apis/outfitter.dev/v1alpha1"
 
 
-def fields_of(workload_type: str) -> Mapping[str, PolicyField]:
-    """The fields of a type of workload that the API server judges."""
-    return policy_fields(workload_type, _SECTIONS.get(workload_type, ""))
+def fields_of(subject: str) -> Mapping[str, PolicyField]:
+    """The fields that the API server judges."""
+    return policy_fields(*SUBJECTS[subject])
+
+
+def workload(subject: str, namespace: str, fields: Mapping[str, Any]) -> Manifest:
+    """A workload whose pods have these fields; a template is one of the workload."""
+    workload_type, section = SUBJECTS[subject]
+    spec = dict(fields)
+    if section == MASTER:
+        template = {"template": spec.pop("template")} if "template" in spec else {}
+        spec = {"masterSpec": spec, **template}
+    return custom(_KINDS[workload_type], "w", namespace, spec)
 
 
 def tree(dotted: str, leaf: Any) -> dict[str, Any]:
@@ -72,7 +79,7 @@ _WORDS: Final = {
 
 def _rule_of(text: str) -> tuple[str, str]:
     """Field and rule of one text of a denial."""
-    where, _, why = text.partition(": ")
+    where, _, why = text.removeprefix(f"{MASTER}.").partition(": ")
     return where, next(rule for word, rule in _WORDS.items() if word in why)
 
 
@@ -106,13 +113,13 @@ class Projects:
     sandbox: Sandbox
     made: dict[str, EffectivePolicy] = field(default_factory=dict)
 
-    def make(self, name: str, workload_type: str, rules: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    def make(self, name: str, subject: str, rules: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
         """Write one as the operator would; False for policies that are invalid, of which it makes no use."""
-        return self.make_chain(name, workload_type, {"project": {"rules": rules, "defaults": defaults}})
+        return self.make_chain(name, subject, {"project": {"rules": rules, "defaults": defaults}})
 
-    def make_chain(self, name: str, workload_type: str, specs: Mapping[str, Mapping[str, Any]]) -> bool:
+    def make_chain(self, name: str, subject: str, specs: Mapping[str, Mapping[str, Any]]) -> bool:
         """Write the one that follows from a policy for each scope; False if one of them is invalid."""
-        section = _SECTIONS.get(workload_type)
+        workload_type, section = SUBJECTS[subject]
         if section:
             specs = {scope: {part: {section: value} for part, value in spec.items()} for scope, spec in specs.items()}
         chain = [Policy(Source(scope), workload_type, spec) for scope, spec in specs.items()]
@@ -128,11 +135,11 @@ class Projects:
         self.made[name] = policy.only(section) if section else policy
         return True
 
-    def wait(self, workload_type: str, number: str) -> None:
+    def wait(self, subject: str, number: str) -> None:
         """Until all that were made before count: the API server reads them in order."""
-        name = f"last-{workload_type}-{number}"
-        self.make(name, workload_type, {"workingDir": {"canEdit": False}}, {})
-        given = custom(KINDS[workload_type], "w", name, {"workingDir": "/a"})
+        name = f"last-{subject}-{number}"
+        self.make(name, subject, {"workingDir": {"canEdit": False}}, {})
+        given = workload(subject, name, {"workingDir": "/a"})
         eventually(lambda: self.tries(given)[1], lambda seen: SAYS in seen)
 
     def tries(self, manifest: Manifest) -> tuple[int, str]:
@@ -141,9 +148,9 @@ class Projects:
         status, body = self.sandbox.connection().answer("POST", f"{where}?dryRun=All", manifest)
         return status, "" if status < 300 else str(body["message"])
 
-    def compare(self, name: str, workload_type: str, spec: Mapping[str, Any]) -> bool | None:
+    def compare(self, name: str, subject: str, spec: Mapping[str, Any]) -> bool | None:
         """Whether it is refused, by both alike; None for what the schema does not take at all."""
-        status, words = self.tries(custom(KINDS[workload_type], "w", name, spec))
+        status, words = self.tries(workload(subject, name, spec))
         if status == 422 or (status >= 300 and SAYS not in words):
             assert status == 422, words
             return None
@@ -154,9 +161,9 @@ class Projects:
         assert words.count("; ") + 1 == len(found) or not found, (words, found)
         return bool(found)
 
-    def compare_rules(self, name: str, workload_type: str, spec: Mapping[str, Any]) -> bool | None:
+    def compare_rules(self, name: str, subject: str, spec: Mapping[str, Any]) -> bool | None:
         """As `compare`, and each field is refused for the same rules. A long text is cut: its end is not compared."""
-        status, words = self.tries(custom(KINDS[workload_type], "w", name, spec))
+        status, words = self.tries(workload(subject, name, spec))
         if status == 422 or (status >= 300 and SAYS not in words):
             assert status == 422, words
             return None
@@ -175,9 +182,9 @@ class Projects:
         assert cut or not unseen, (unseen, context)
         return bool(wanted)
 
-    def never_stricter(self, name: str, workload_type: str, spec: dict[str, Any], layers: list[dict[str, Any]]) -> None:
+    def never_stricter(self, name: str, subject: str, spec: dict[str, Any], layers: list[dict[str, Any]]) -> None:
         """What is refused beside a template is refused by the operator whatever the template gives."""
-        given = custom(KINDS[workload_type], "w", name, {**spec, "template": {"name": "t"}})
+        given = workload(subject, name, {**spec, "template": {"name": "t"}})
         if self.tries(given)[0] != 403:
             return
         for layer in layers:

@@ -9,8 +9,7 @@ import pytest
 
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.codegen.admission.namespace_labels import SYSTEM
-from outfitter.codegen.admission.policies import POLICIES
-from outfitter.codegen.admission.project_policy import workload_types
+from outfitter.codegen.admission.policies import POLICIES, PROJECT_POLICIES
 from outfitter.codegen.admission.requester_rights import CHECKED_SECRETS
 from outfitter.errors import Forbidden
 from outfitter_sandbox import Sandbox
@@ -425,7 +424,7 @@ def test_with_the_policies_off_only_rbac_decides(guarded: Sandbox, person: Perso
     box = custom("Workspace", "box", "team-x", {"image": IMAGE, "security": {"hostNetwork": True}})
     becomes(olga, box, "You need the verb")
     bindings = [item for item in install if item["kind"] == "ValidatingAdmissionPolicyBinding"]
-    assert len(bindings) == len(POLICIES) + len(workload_types())  # one for the policies of each type of workload
+    assert len(bindings) == len(POLICIES) + len(PROJECT_POLICIES)
     for binding in bindings:
         guarded.connection().request("DELETE", path(binding))
     try:

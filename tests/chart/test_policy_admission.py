@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from outfitter.api.schema import schema_of
-from outfitter.api.v1alpha1.policyfields import PolicyField, policy_fields
+from outfitter.api.v1alpha1.policyfields import PolicyField
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.codegen.admission.policies import PROJECT_POLICIES
 from outfitter_sandbox import Sandbox
@@ -17,7 +17,7 @@ from outfitter_sandbox.connection import Connection
 
 from .conftest import Helm, Manifest, eventually
 from .objects import ACCOUNT, apply, custom, path
-from .projects import KINDS, OF_OURS, SAYS, Projects, fields_of, joined, tree
+from .projects import OF_OURS, SAYS, SUBJECTS, Projects, fields_of, joined, tree, workload
 
 BINDINGS: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 pytestmark = pytest.mark.cluster
@@ -78,24 +78,24 @@ def _rules(value_type: str) -> Iterator[dict[str, Any]]:
     yield from PAIRS if value_type == "integer" else ()
 
 
-@pytest.mark.parametrize("workload_type", KINDS)
-def test_each_rule_of_each_value_type(projects: Projects, workload_type: str) -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_each_rule_of_each_value_type(projects: Projects, subject: str) -> None:
     """With and without a default, given and not, at the limits: refused exactly where the operator would refuse it."""
     cases: list[tuple[str, str]] = []
     for value_type, where in FIELDS.items():
         for rules, default in itertools.product(_rules(value_type), (None, SAMPLES[value_type][0])):
-            name = f"{workload_type}-{len(cases)}"
+            name = f"{subject}-{len(cases)}"
             defaults = {} if default is None else tree(where, default)
-            if projects.make(name, workload_type, tree(where, rules), defaults):
+            if projects.make(name, subject, tree(where, rules), defaults):
                 cases.append((name, value_type))
-    projects.wait(workload_type, "rules")
+    projects.wait(subject, "rules")
     seen = []
     for name, value_type in cases:
         specs = [{}, *(tree(FIELDS[value_type], given) for given in SAMPLES[value_type])]
         for spec in specs:
-            seen.append(projects.compare(name, workload_type, spec))
+            seen.append(projects.compare(name, subject, spec))
             if seen[-1]:
-                projects.never_stricter(name, workload_type, spec, specs)
+                projects.never_stricter(name, subject, spec, specs)
     assert seen.count(True) > 80
     assert seen.count(False) > 200
 
@@ -154,11 +154,11 @@ def _given(where: str, table: PolicyField, attribute: PolicyField | None, value:
 
 
 @pytest.mark.parametrize("word", WRONG)
-@pytest.mark.parametrize("workload_type", KINDS)
-def test_each_field_and_attribute(projects: Projects, workload_type: str, word: str) -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_each_field_and_attribute(projects: Projects, subject: str, word: str) -> None:
     """A rule on everything: whatever a workload sets is judged as the operator judges it."""
     leaves: list[tuple[str, PolicyField, PolicyField | None]] = []
-    for where, table in fields_of(workload_type).items():
+    for where, table in fields_of(subject).items():
         leaves += [(where, table, each) for each in table.attributes.values()] if table.attributes else []
         leaves += [(where, table, None)] if table.type != "itemized" else []
     rules = {}
@@ -169,14 +169,14 @@ def test_each_field_and_attribute(projects: Projects, workload_type: str, word: 
             rules[where, attribute.path if attribute else ""] = tree(dotted, {word: wrong_rule(judged, word)})
     if word == "required":  # every other field would be missing too
         rules = {key: rule for key, rule in rules.items() if key[1]}
-    name = f"{workload_type}-every-{word.lower()}"
-    assert projects.make(name, workload_type, joined(rules.values()), {})
-    projects.wait(workload_type, word.lower())
+    name = f"{subject}-every-{word.lower()}"
+    assert projects.make(name, subject, joined(rules.values()), {})
+    projects.wait(subject, word.lower())
     refused, unknown = set(), set()
     for where, table, attribute in leaves:
         key = (where, attribute.path if attribute else "")
         for value in samples_of(attribute or table):
-            seen = projects.compare(name, workload_type, _given(where, table, attribute, value))
+            seen = projects.compare(name, subject, _given(where, table, attribute, value))
             refused |= {key} if seen else set()
             unknown |= {key} if seen is None else set()
     hard = {("storage.pvc", "claimInfo.size"), ("storage.emptyDirVolume", "sizeLimit"), ("compute.cpuMemoryLimit", ""),
@@ -185,17 +185,17 @@ def test_each_field_and_attribute(projects: Projects, workload_type: str, word: 
         assert rules.keys() - refused <= hard | unknown
 
 
-@pytest.mark.parametrize("workload_type", KINDS)
-def test_all_that_is_required_is_named_at_once(projects: Projects, workload_type: str) -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_all_that_is_required_is_named_at_once(projects: Projects, subject: str) -> None:
     """One denial for an empty workload names every field; an empty value is none, and autoscaling is filled in."""
-    name = f"{workload_type}-required"
-    tables = [table for table in fields_of(workload_type).values() if "required" in table.rules]
-    assert projects.make(name, workload_type, joined(tree(table.path, {"required": True}) for table in tables), {})
-    projects.wait(workload_type, "all")
-    assert projects.compare(name, workload_type, {})
-    assert projects.compare(name, workload_type, {"nodePools": []})
+    name = f"{subject}-required"
+    tables = [table for table in fields_of(subject).values() if "required" in table.rules]
+    assert projects.make(name, subject, joined(tree(table.path, {"required": True}) for table in tables), {})
+    projects.wait(subject, "all")
+    assert projects.compare(name, subject, {})
+    assert projects.compare(name, subject, {"nodePools": []})
     for given in ({"assets": {"environment": {"name": "e"}}}, {"template": {"name": "t"}}):
-        assert projects.tries(custom(KINDS[workload_type], "w", name, given)) == (201, "")
+        assert projects.tries(workload(subject, name, given)) == (201, "")
 
 
 STATES: Final[dict[str, Any]] = {
@@ -207,11 +207,11 @@ STATES: Final[dict[str, Any]] = {
 VALUES: Final = {"boolean": (True, False), "string": ("/a", "/b"), "quantity": ("5", "6"), "integer": (8080, 8081)}
 
 
-@pytest.mark.parametrize("workload_type", KINDS)
-def test_items(projects: Projects, workload_type: str) -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_items(projects: Projects, subject: str) -> None:
     """canAdd and locked x an item that is a default or not, the same, changed, excluded, without its key."""
     cases = []
-    for where, table in fields_of(workload_type).items():
+    for where, table in fields_of(subject).items():
         if table.type != "itemized":
             continue
         base = ITEMS.get(where) or ({"value": "v"} if "value" in table.content else {})
@@ -227,12 +227,10 @@ def test_items(projects: Projects, workload_type: str) -> None:
             own = dict(rules)
             if "locked" in own:
                 own["locked"] = [keys["dn".index(key)] for key in own["locked"]]
-            name = f"{workload_type}-{where.lower().replace('.', '-')}-{number}"
-            if projects.make(
-                name, workload_type, tree(where, {"instances": own}), tree(where, {"instances": [default]})
-            ):
+            name = f"{subject}-{where.lower().replace('.', '-')}-{number}"
+            if projects.make(name, subject, tree(where, {"instances": own}), tree(where, {"instances": [default]})):
                 cases.append((name, where, default, {**default, table.key: keys[1]}, attribute, values[1], table.key))
-    projects.wait(workload_type, "items")
+    projects.wait(subject, "items")
     seen = []
     for name, where, default, new, attribute, other, key in cases:
         unnamed = {part: value for part, value in default.items() if part != key}
@@ -240,9 +238,9 @@ def test_items(projects: Projects, workload_type: str) -> None:
         changed = {**default, attribute: other}
         lists = [[], [default], [changed], *([item] for item in excluded), [new], [{key: default[key]}], [unnamed]]
         for items in (*lists, [changed, new]):
-            seen.append(projects.compare(name, workload_type, tree(where, items)))
+            seen.append(projects.compare(name, subject, tree(where, items)))
             if seen[-1]:
-                projects.never_stricter(name, workload_type, tree(where, items), [tree(where, each) for each in lists])
+                projects.never_stricter(name, subject, tree(where, items), [tree(where, each) for each in lists])
     assert seen.count(True) > 80
     assert seen.count(False) > 150
 
@@ -271,10 +269,10 @@ def test_attributes_of_given_and_default_items(projects: Projects) -> None:
     assert seen.count(False) > 30
 
 
-def _tight(workload_type: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tight(subject: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every rule that an asset, template or artifact could satisfy."""
     rules = []
-    for where, table in fields_of(workload_type).items():
+    for where, table in fields_of(subject).items():
         if table.type == "itemized":
             rules.append(tree(where, {"instances": {"locked": ["d"]}}))
             rules += [tree(f"{where}.attributes.{each.path}", {"required": True}) for each in table.attributes.values()
@@ -286,11 +284,11 @@ def _tight(workload_type: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return joined(rules), tree("storage.nfs", {"instances": [{"name": "d", "server": "s", "path": "/d"}]})
 
 
-@pytest.mark.parametrize("workload_type", KINDS)
-def test_what_references_can_set_is_left_to_the_operator(projects: Projects, workload_type: str) -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_what_references_can_set_is_left_to_the_operator(projects: Projects, subject: str) -> None:
     """A reference of any kind may bring what is required, what an item lacks, and what a default is computed from."""
-    assert projects.make(f"{workload_type}-tight", workload_type, *_tight(workload_type))
-    projects.wait(workload_type, "tight")
+    assert projects.make(f"{subject}-tight", subject, *_tight(subject))
+    projects.wait(subject, "tight")
     inline = {
         "compute": {"cpuCoreRequest": 0.3},
         "storage": {"nfs": [{"server": "s", "path": "/x", "mountPath": "/x"}]},
@@ -300,11 +298,11 @@ def test_what_references_can_set_is_left_to_the_operator(projects: Projects, wor
         {"assets": {"environment": {"name": "e"}}},
         {"assets": {"compute": {"name": "c"}}},
     ]
-    references += [{"artifact": {"name": "a"}}] if workload_type == "inference" else []
+    references += [{"artifact": {"name": "a"}}] if subject == "inference" else []
     for each in references:
         spec = joined([inline, each])
-        assert projects.tries(custom(KINDS[workload_type], "w", f"{workload_type}-tight", spec)) == (201, "")
-    status, words = projects.tries(custom(KINDS[workload_type], "w", f"{workload_type}-tight", inline))
+        assert projects.tries(workload(subject, f"{subject}-tight", spec)) == (201, "")
+    status, words = projects.tries(workload(subject, f"{subject}-tight", inline))
     assert status == 403
     assert "image: a value is required" in words
     assert "compute.cpuCoreRequest: " not in words
@@ -351,6 +349,70 @@ def test_only_changes_of_the_spec_are_judged(projects: Projects) -> None:
     assert patch({"spec": {"image": None, "suspend": False}}) == ""
 
 
+MOST: Final = {"compute": {"gpuDevicesRequest": {"max": 1}}}
+GPUS: Final = {"compute": {"gpuDevicesRequest": 2}}
+MASTERS: Final[list[tuple[dict[str, Any], bool]]] = [
+    ({}, False),
+    (GPUS, False),
+    ({**GPUS, "masterSpecSameAsWorker": False}, False),
+    ({**GPUS, "masterSpecSameAsWorker": True}, True),
+    ({**GPUS, "masterSpecSameAsWorker": True, "assets": {"compute": {"name": "c"}}}, True),
+    ({"masterSpec": {}}, False),
+    ({**GPUS, "masterSpec": {}}, False),
+    ({"masterSpec": GPUS}, True),
+    ({"masterSpec": GPUS, "template": {"name": "t"}}, True),
+    ({"masterSpec": GPUS, "masterSpecSameAsWorker": False}, True),
+    ({"masterSpec": None, "masterSpecSameAsWorker": None}, False),
+]
+
+
+def test_a_master_of_its_own_or_like_the_workers(projects: Projects) -> None:
+    """The section `master` is about masterSpec, else about a copy of the workers if there is one."""
+    assert projects.make("master", "distributed-master", MOST, {})
+    projects.wait("distributed-master", "copy")
+    for spec, refused in MASTERS:
+        status, words = projects.tries(custom("DistributedTraining", "w", "master", spec))
+        assert (status == 403) == refused, (spec, words)
+        assert not refused or "master.compute.gpuDevicesRequest: 2 is more than max 1" in words
+
+
+def test_what_a_template_can_give_a_master_is_left_to_the_operator(projects: Projects) -> None:
+    """Its masterSpec, or a master like the workers."""
+    assert projects.make("given", "distributed-master", {"image": {"required": True}}, {})
+    projects.wait("distributed-master", "given")
+    for spec, refused in (
+        ({"masterSpec": {}}, True),
+        ({"masterSpec": {}, "template": {"name": "t"}}, False),
+        ({"masterSpec": {"assets": {"environment": {"name": "e"}}}}, False),
+        ({"masterSpec": {}, "assets": {"environment": {"name": "e"}}}, True),
+        ({"masterSpecSameAsWorker": True, "assets": {"environment": {"name": "e"}}}, False),
+        ({"template": {"name": "t"}}, False),
+    ):
+        status, words = projects.tries(custom("DistributedTraining", "w", "given", spec))
+        assert (status == 403) == refused, (spec, words)
+
+
+def test_changes_of_a_master_are_judged(projects: Projects) -> None:
+    """A policy that got tighter does not hinder a stop; it does a resume, and another master."""
+    given = custom("DistributedTraining", "runs", "masters", {"image": "a", "masterSpec": {"image": "b"}})
+    apply(projects.sandbox, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "masters"}})
+    apply(projects.sandbox, given)
+    assert projects.make("masters", "distributed-master", {"image": {"canEdit": False}}, {})
+    projects.wait("distributed-master", "masters")
+
+    def patch(spec: Mapping[str, Any]) -> str:
+        status, answer = projects.sandbox.connection().answer(
+            "PATCH", path(given), {"spec": spec}, "application/merge-patch+json"
+        )
+        return "" if status < 300 else str(answer["message"])
+
+    assert patch({"suspend": True, "description": "d", "numWorkers": 2}) == ""
+    assert SAYS in patch({"suspend": False})
+    assert SAYS in patch({"masterSpec": {"workingDir": "/a"}})
+    assert patch({"masterSpec": {"image": None}, "suspend": False}) == ""
+    assert SAYS in patch({"masterSpec": None, "masterSpecSameAsWorker": True})
+
+
 def _most(where: str) -> int:
     """Items that the schema of a Workspace allows in a list."""
     node = schema_of(WorkspaceSpec)
@@ -359,9 +421,10 @@ def _most(where: str) -> int:
     return min(int(node["maxItems"]), 200)
 
 
-def test_the_largest_workload_is_judged(projects: Projects) -> None:
+@pytest.mark.parametrize("subject", ["workspace", "distributed-master"])
+def test_the_largest_workload_is_judged(projects: Projects, subject: str) -> None:
     """Rules on everything, hundreds of default, locked and given items: within the budget, or nothing would be said."""
-    fields = policy_fields("workspace")
+    fields = fields_of(subject)
     rules, defaults, given = [], [], []
     for where, table in fields.items():
         if table.type != "itemized":
@@ -383,10 +446,11 @@ def test_the_largest_workload_is_judged(projects: Projects) -> None:
             if "container" in item:
                 item["container"] = 8000 + index
         given.append(tree(where, items))
-    assert projects.make("largest", "workspace", joined(rules), joined(defaults))
-    projects.wait("workspace", "largest")
+    name = f"largest-{subject}"
+    assert projects.make(name, subject, joined(rules), joined(defaults))
+    projects.wait(subject, "largest")
     spec = joined([*given, {"image": "a", "args": "x" * 16000}])
-    status, words = projects.tries(custom("Workspace", "w", "largest", spec))
+    status, words = projects.tries(workload(subject, name, spec))
     assert status == 403, words
     assert "environmentVariables.instances[new]: items cannot be added" in words
 

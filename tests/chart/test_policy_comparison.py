@@ -11,8 +11,7 @@ import pytest
 from outfitter.api.v1alpha1.policyfields import PolicyField
 from outfitter.api.validation import strict_errors
 
-from .objects import custom
-from .projects import KINDS, Projects, fields_of, joined, tree
+from .projects import SUBJECTS, Projects, fields_of, joined, tree, workload
 from .test_policy_admission import ITEMS, KEYS, projects, samples_of
 
 __all__ = ["projects"]  # a fixture
@@ -80,8 +79,8 @@ def _instances(chance: Random, table: PolicyField) -> list[dict[str, Any]]:
     return list({item[table.key]: item for item in items}.values())
 
 
-def _spec(chance: Random, workload_type: str) -> dict[str, Any]:
-    fields = list(fields_of(workload_type).values())
+def _spec(chance: Random, subject: str) -> dict[str, Any]:
+    fields = list(fields_of(subject).values())
     rules: list[dict[str, Any]] = []
     defaults: list[dict[str, Any]] = []
     for table in chance.sample(fields, 14):
@@ -111,19 +110,19 @@ def _spec(chance: Random, workload_type: str) -> dict[str, Any]:
     return {"rules": joined(rules), "defaults": joined(defaults)}
 
 
-def _chains(chance: Random, workload_type: str) -> Iterator[dict[str, dict[str, Any]]]:
+def _chains(chance: Random, subject: str) -> Iterator[dict[str, dict[str, Any]]]:
     while True:
         scopes = [scope for scope in SCOPES if chance.random() < 0.6] or ["project"]
-        yield {scope: _spec(chance, workload_type) for scope in scopes}
+        yield {scope: _spec(chance, subject) for scope in scopes}
 
 
-def _submission(chance: Random, workload_type: str) -> dict[str, Any]:
+def _submission(chance: Random, subject: str) -> dict[str, Any]:
     """Return a spec that the schema accepts: fields join while it does."""
     spec: dict[str, Any] = {}
-    for table in chance.sample(list(fields_of(workload_type).values()), 24):
+    for table in chance.sample(list(fields_of(subject).values()), 24):
         for _ in range(4):
             more = joined([spec, tree(table.path, _value(chance, table))])
-            if not strict_errors(custom(KINDS[workload_type], "w", "x", more)):
+            if not strict_errors(workload(subject, "x", more)):
                 spec = more
                 break
     return spec
@@ -140,20 +139,20 @@ def _value(chance: Random, table: PolicyField) -> Any:
     return list(items.values())
 
 
-@pytest.mark.parametrize("workload_type", KINDS)
-def test_random_policies(projects: Projects, workload_type: str) -> None:
-    chance = Random(f"{workload_type} 1")
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_random_policies(projects: Projects, subject: str) -> None:
+    chance = Random(f"{subject} 1")
     names: list[str] = []
-    for number, specs in enumerate(_chains(chance, workload_type)):
-        name = f"random-{workload_type}-{number}"
-        if projects.make_chain(name, workload_type, specs):
+    for number, specs in enumerate(_chains(chance, subject)):
+        name = f"random-{subject}-{number}"
+        if projects.make_chain(name, subject, specs):
             names.append(name)
         if len(names) == POLICIES:
             break
-    projects.wait(workload_type, "random")
+    projects.wait(subject, "random")
     seen = []
     for name in names:
         for _ in range(SUBMISSIONS):
-            seen.append(projects.compare_rules(name, workload_type, _submission(chance, workload_type)))
+            seen.append(projects.compare_rules(name, subject, _submission(chance, subject)))
     assert seen.count(True) > 200
     assert seen.count(False) > 10

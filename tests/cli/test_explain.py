@@ -261,4 +261,47 @@ spec:
     assert seen.exit_code == 0, seen.stderr
     rows = {item["field"]: (item["value"], item["origin"]) for item in json.loads(seen.stdout)["values"]}
     assert rows["image"] == ("registry.example.com/torch:1", "Environment torch")
-    assert rows["groups[master]"] == ("registry.example.com/master:1", "DistributedTraining llm")
+    assert rows["groups[master].image"] == ("registry.example.com/master:1", "DistributedTraining llm")
+
+
+def test_values_of_a_master_that_a_template_gives(invoke: Invoke, tmp_path: Path) -> None:
+    """Each with its own source, and with the rules of the section of its pods."""
+    (tmp_path / "all.yaml").write_text(
+        """
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadTemplate
+metadata: {name: tf, namespace: team-a}
+spec:
+  workloadType: distributed
+  image: registry.example.com/tf:1
+  distributedFramework: TF
+  masterSpec: {image: "registry.example.com/chief:1", workingDir: /chief, compute: {cpuCoreRequest: 1}}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadPolicy
+metadata: {name: rules, namespace: team-a}
+spec:
+  workloadType: distributed
+  defaults: {master: {compute: {cpuMemoryRequest: 1Gi}}}
+  rules: {worker: {image: {required: true}}, master: {compute: {cpuCoreRequest: {max: 2}}}}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: DistributedTraining
+metadata: {name: llm, namespace: team-a}
+spec:
+  template: {name: tf}
+  masterSpec: {environmentVariables: [{name: ROLE, value: chief}]}
+"""
+    )
+    seen = invoke("explain", "dtrn/llm", "-n", "team-a", "-f", tmp_path, "-o", "json")
+    assert seen.exit_code == 0, seen.stderr
+    found = {item["field"]: item for item in json.loads(seen.stdout)["values"]}
+    origins = {field: item["origin"] for field, item in found.items()}
+    assert (origins["image"], origins["groups[master].image"]) == ("WorkloadTemplate tf", "WorkloadTemplate tf")
+    assert origins["groups[master].workingDir"] == "WorkloadTemplate tf"
+    assert origins["groups[master].env[ROLE]"] == "DistributedTraining llm"
+    assert origins["groups[master].resources.requests.memory"] == "WorkloadPolicy rules"
+    (rule,) = found["groups[master].resources.requests.cpu"]["rules"]
+    assert (rule["field"], rule["rule"], rule["policy"]) == ("master.compute.cpuCoreRequest", "max", "team-a/rules")
+    assert [item["field"] for item in found["image"]["rules"]] == ["worker.image"]
+    assert "rules" not in found["groups[master].image"]

@@ -213,6 +213,58 @@ def test_references_among_the_files_are_judged(
         assert "base sets compute.gpuDevicesRequest: 3 is more than 2" in found
 
 
+DISTRIBUTED = """\
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadPolicy
+metadata: {name: trainings, namespace: team-a}
+spec:
+  workloadType: distributed
+  rules:
+    worker: {image: {required: true}, compute: {gpuDevicesRequest: {max: 2}}, labels: {instances: {canAdd: false}}}
+    master: {image: {required: true}, compute: {gpuDevicesRequest: {max: 1}}, labels: {instances: {canAdd: false}}}
+"""
+TEMPLATE = """\
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadTemplate
+metadata: {name: base, namespace: team-a}
+spec:
+  workloadType: distributed
+  image: a:1
+  masterSpec: {image: "b:1", compute: {gpuDevicesRequest: 2}}
+"""
+GROUPS = [
+    ("image: a:1, masterSpec: {image: b:1}", {}),
+    ("masterSpec: {}", {"image", "masterSpec.image"}),
+    ("image: a:1, compute: {gpuDevicesRequest: 3}, masterSpec: {image: b:1, compute: {gpuDevicesRequest: 2}}",
+     {"compute.gpuDevicesRequest", "masterSpec.compute.gpuDevicesRequest"}),
+    ("image: a:1, masterSpec: {image: b:1, labels: [{name: a, value: b}, {name: c, value: d}]}",
+     {"masterSpec.labels[0]", "masterSpec.labels[1]"}),
+    ("image: a:1, compute: {gpuDevicesRequest: 2}, masterSpecSameAsWorker: true", {"compute.gpuDevicesRequest"}),
+    ("image: a:1, compute: {gpuDevicesRequest: 2}, distributedFramework: JAX", {}),
+    ("template: {name: base}", {"template"}),
+    ("template: {name: base}, masterSpec: {compute: {gpuDevicesRequest: 1}}", {}),
+    ("template: {name: base}, masterSpecSameAsWorker: true", {}),
+    ("template: {name: other}, masterSpec: {}", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "fields"), GROUPS)
+def test_workers_and_master_are_judged_by_their_sections(
+    invoke: Invoke, policies: Path, write: Write, spec: str, fields: set[str]
+) -> None:
+    """Each with its own fields, those of its part of the template, and the place where they are written."""
+    (policies / "workloads").mkdir()
+    write(DISTRIBUTED, "trainings.yaml")
+    head = "apiVersion: outfitter.dev/v1alpha1\nkind: DistributedTraining\nmetadata: {name: d, namespace: team-a}\n"
+    spec = spec.replace("a:1", '"a:1"').replace("b:1", '"b:1"')
+    file = write(f"{head}spec: {{{spec}}}\n{TEMPLATE}", "workloads/d.yaml")
+    seen = invoke("validate", "-f", file, "--policy", policies)
+    places = [line.partition("/d spec.")[2].partition(": ")[0] for line in seen.stdout.splitlines()]
+    assert set(places) == set(fields), seen.stdout
+    assert seen.exit_code == bool(fields)
+
+
 @pytest.mark.parametrize(
     ("part", "path", "value", "hint"),
     [

@@ -125,11 +125,11 @@ class Variant:
 class Templated(Variant):
     """The same, with the fields of the subject in a WorkloadTemplate that a workload starts from."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, kind: str = "", changed: Callable[[Body], Body] = dict, prefix: str = "") -> None:
+        super().__init__(path, kind, changed, prefix)
         workload, spec = self.subject, self.subject["spec"]
         given = {name: value for name, value in spec.items() if name in _OF_A_TEMPLATE}
-        self.name = f"{workload['kind'].lower()}-{path.stem}"
+        self.name = f"{workload['kind'].lower()}-{self.name}"
         self.subject = complete(
             {
                 "kind": "WorkloadTemplate",
@@ -151,7 +151,7 @@ def _type_of(kind: str) -> str:
     return traits.name
 
 
-_OF_A_TEMPLATE: Final = {*TEMPLATE_FIELDS, "assets"}
+_OF_A_TEMPLATE: Final = {*TEMPLATE_FIELDS, "assets", "masterSpec"}
 
 
 def _documents(path: Path) -> list[Body]:
@@ -171,16 +171,21 @@ def variants(kind: str) -> tuple[Variant, ...]:
         names = ("workspace", "training", "distributedtraining", "inference")
         of_workloads = (path for name in names for path in sorted((ROOT / name).glob("*.yaml")))
         found += [Templated(path) for path in of_workloads if not path.stem.startswith(_OF_ARTIFACTS)]
+        found += [Templated(path, "DistributedTraining", _of_master, "master-") for path in _of_groups()]
     if kind == "Training":
         of_workspaces = sorted((ROOT / "workspace").glob("*.yaml"))
         found += [Variant(path, kind) for path in of_workspaces if path.stem not in _KEPT_RUNNING]
     if kind == "DistributedTraining":
-        paths = [*sorted((ROOT / "workspace").glob("*.yaml")), *sorted((ROOT / "training").glob("*.yaml"))]
-        of_pods = [path for path in paths if path.parent.name == "training" or path.stem not in _KEPT_RUNNING]
-        shared = [path for path in of_pods if path.stem not in _NOT_OF_GROUPS]
-        found += [Variant(path, kind, _of_workers) for path in shared]
-        found += [Variant(path, kind, _of_master, "master-") for path in shared]
+        found += [Variant(path, kind, _of_workers) for path in _of_groups()]
+        found += [Variant(path, kind, _of_master, "master-") for path in _of_groups()]
     return tuple(found)
+
+
+def _of_groups() -> list[Path]:
+    """The variants of other kinds whose fields workers and masters have too."""
+    paths = [*sorted((ROOT / "workspace").glob("*.yaml")), *sorted((ROOT / "training").glob("*.yaml"))]
+    of_pods = [path for path in paths if path.parent.name == "training" or path.stem not in _KEPT_RUNNING]
+    return [path for path in of_pods if path.stem not in _NOT_OF_GROUPS]
 
 
 def _of_workers(spec: Body) -> Body:

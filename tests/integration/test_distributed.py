@@ -10,7 +10,7 @@ import pytest
 from outfitter.errors import Invalid
 
 from .conftest import Stack
-from .harness.client import Object, condition, message
+from .harness.client import Object, condition, current, message, stalls
 from .harness.jobset import JobSetController, install_crds
 from .harness.process import Operator
 from .harness.space import Space
@@ -246,3 +246,36 @@ def test_a_drained_pod_costs_no_attempt(space: Space, backend: str) -> None:
     space.wait(KIND, "d", lambda item: item["status"]["run"].get("attempt") == 2 and phase("Running")(item), 90)
     turn(space, pods(space, "worker")[0], "fail")
     space.wait(KIND, "d", phase("Failed"), 90)
+
+
+TAKEN = [("native", "Job", "d-worker-1"), ("native", "Service", "d"), ("jobset", "JobSet", "d")]
+POD = {"containers": [{"name": "a", "image": IMAGE}], "restartPolicy": "Never"}
+THEIRS: Object = {
+    "Job": {"suspend": True, "template": {"spec": POD}},
+    "Service": {"ports": [{"port": 80}], "selector": {"app": "theirs"}},
+    "JobSet": {
+        "managedBy": "example.com/theirs",
+        "replicatedJobs": [{"name": "a", "template": {"spec": {"template": {"spec": POD}}}}],
+    },
+}
+
+
+@pytest.mark.parametrize(("backend", "kind", "name"), TAKEN)
+def test_no_rank_runs_while_an_object_of_others_has_a_name(
+    stack: Stack, space: Space, backend: str, kind: str, name: str
+) -> None:
+    """No pod is created, not even for a moment. All of them are, once the name is free."""
+    theirs = space.native(kind, name, spec=THEIRS[kind])
+    still = stack.mark()
+    distributed(space, backend=backend, masterSpec=master())
+    said = space.wait(KIND, "d", stalls("NameTaken"), 60)
+    assert said["status"]["issues"][0]["issue"] == "NameTaken"
+    assert f"{kind} {space.name}/{name} exists, and Outfitter does not manage it" in message(said)
+    space.touch(KIND, "d", "1")  # asks for a start of all pods
+    space.wait(KIND, "d", lambda item: stalls("NameTaken")(item) and current(item), 60)
+    assert pods(space, "master") + pods(space, "worker") == []
+    made = {entry.resource for entry in stack.writes(still) if (entry.verb, entry.namespace) == ("create", space.name)}
+    assert made == {"controllerrevisions", "events"}
+    assert space.need(kind, name)["metadata"]["uid"] == theirs["metadata"]["uid"]
+    space.delete(kind, name, propagationPolicy="Background")
+    space.wait(KIND, "d", phase("Running"), 90)  # the name is looked for once a minute

@@ -7,10 +7,11 @@ import random
 from typing import Any
 
 import pytest
-from doors import Deadly, Killed, Refusing
+from doors import Deadly, Door, Killed, Refusing
 
 from outfitter.errors import ApiError, Conflict, Throttled, Unavailable
-from world import Body, World, asset, condition, issues, reason
+from outfitter.naming import owner_labels
+from world import Body, World, asset, complete, condition, issues, reason
 
 KIND = "DistributedTraining"
 IMAGE = "registry.example.com/train:1"
@@ -618,6 +619,104 @@ async def test_a_name_that_is_taken_starts_no_rank() -> None:
     mark = len(world.cluster.writes)
     await world.round()
     assert world.writes(mark) == []
+
+
+def of_others(kind: str, name: str) -> Body:
+    """An object without our labels, which no cache holds."""
+    spec: Body = {"Job": {"template": {"spec": {}}, "suspend": True}, "Service": {"ports": [{"port": 80}]}}.get(
+        kind, {}
+    )
+    return complete({"kind": kind, "metadata": {"name": name, "labels": {"app": "other"}}, "spec": spec})
+
+
+OF_OTHERS = [
+    ({"masterSpec": MASTER}, {}, "Job", "d-worker-1"),
+    ({"masterSpec": MASTER}, {}, "Job", "d-master"),
+    ({"masterSpec": MASTER}, {}, "Service", "d"),
+    ({"masterSpec": MASTER}, {"queue_backend": "kai"}, "PodGroup", "d"),
+    ({}, {}, "Job", "d"),
+    ({}, {}, "Service", "d"),
+    ({"backend": "jobset"}, {}, "JobSet", "d"),
+]
+
+
+@pytest.mark.parametrize(("spec", "settings", "kind", "name"), OF_OTHERS)
+async def test_no_rank_runs_while_an_object_of_others_has_a_name(
+    spec: Body, settings: Body, kind: str, name: str
+) -> None:
+    """None is created, not even for a moment, also after a restart; all are, once the name is free."""
+    other = of_others(kind, name)
+    world = World(other, settings=settings, jobs="Running")
+    world.load([training(**spec)])
+    for _ in range(2):
+        await world.settle()
+        assert reason(status(world)) == issues(status(world))[0] == "NameTaken"
+        assert f"{kind} team-a/{name} exists" in status(world)["message"]
+        assert [item for item in world.cluster.writes if item.kind in ("Job", "JobSet", "PodGroup")] == []
+        await world.restart()
+    assert world.get(kind, name)["metadata"]["labels"] == {"app": "other"}
+    world.cluster.user_delete(kind, "team-a", name)
+    world.tick(61)
+    await world.settle()
+    assert status(world)["phase"] == ("Creating" if kind == "JobSet" else "Running")
+    assert reason(status(world)) != "NameTaken"
+
+
+async def test_an_address_of_others_keeps_no_rank_from_running() -> None:
+    """Users cannot reach it, and its pods find each other."""
+    ports = [{"name": "web", "container": 8080, "serviceType": "LoadBalancer", "external": 80}]
+    spec = {"masterSpec": {**MASTER, "ports": ports}}
+    first = await running(**spec)
+    (address,) = [name for name in names(first, "Service") if name != "d"]
+    world = World(of_others("Service", address), training(**spec), jobs="Running")
+    await world.settle()
+    assert issues(status(world))[0] == "NameTaken"
+    assert len(names(world)) == 4
+
+
+class Faster(Door):
+    """Creates an object of others just before ours of the same name."""
+
+    def __init__(self, cluster: Any, other: Body) -> None:
+        super().__init__(cluster)
+        self.other: Body | None = other
+
+    def before(self, verb: str, kind: str, name: str) -> None:
+        """Be faster."""
+        if self.other is not None and (verb, kind, name) == ("create", "Job", self.other["metadata"]["name"]):
+            other, self.other = self.other, None
+            self.cluster.user_apply(other)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["labelled", "unlabelled"])
+async def test_ranks_that_exist_go_when_a_name_is_taken_meanwhile(known: bool) -> None:
+    """Somebody takes the name of a rank while the group is created."""
+    other = of_others("Job", "d-worker-1")
+    if known:
+        other["metadata"]["labels"] = owner_labels("Training", "d-worker-1", "x")
+    world = World(training(masterSpec=MASTER), jobs="Running")
+    world.connect(Faster(world.cluster, other))
+    await world.settle()
+    assert made(world, "d-worker-2") == 1
+    assert (reason(status(world)), names(world)) == ("NameTaken", ["d-worker-1"])
+    await world.restart()
+    await world.settle()
+    assert made(world, "d-worker-2") == 1
+    world.cluster.user_delete("Job", "team-a", "d-worker-1")
+    world.tick(61)
+    await world.settle()
+    assert (status(world)["phase"], len(names(world))) == ("Running", 4)
+
+
+async def test_an_object_of_others_beside_a_group_that_runs_changes_nothing() -> None:
+    """It lost its Service: the pods that run have found each other."""
+    world = await running(masterSpec=MASTER)
+    before = {item["metadata"]["uid"] for item in world.all("Job")}
+    world.cluster.user_delete("Service", "team-a", "d")
+    world.cluster.user_apply(of_others("Service", "d"))
+    await world.settle()
+    assert issues(status(world))[0] == "NameTaken"
+    assert {item["metadata"]["uid"] for item in world.all("Job")} == before
 
 
 async def test_a_kind_that_is_not_served_for_a_while_is_no_loss() -> None:

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.schema import resource_schema
+from outfitter.api.v1alpha1.distributedtraining import DistributedTraining
+from outfitter.naming import LABEL_PROJECT, LABEL_QUEUE
+from outfitter.resolve.distributed import FIELDS_OF_THE_WHOLE
 from outfitter.simulator.controllers import failed_pod
-from world import World, asset, condition
+from world import TEAM, World, asset, complete, condition, namespace
 
 IMAGE = "registry.example.com/box:1"
 
@@ -59,20 +63,45 @@ async def test_links_of_master_and_workers_are_shown() -> None:
     assert world.status("DistributedTraining", "many")["relatedUrls"] == [docs, board]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("backoffLimit", 2), ("terminateAfterPreemption", True), ("autoDeletionTimeAfterCompletionSeconds", 60)],
-)
-async def test_a_field_of_the_whole_training_is_not_one_of_the_master(field: str, value: Any) -> None:
-    """It runs, and its status says where the field belongs."""
-    world = World(training({field: value}), jobs="Running")
-    await world.settle()
-    status = world.status("DistributedTraining", "many")
-    (issue,) = status["issues"]
-    assert issue["issue"] == "NotEnforced"
-    assert issue["message"].startswith(f"spec.masterSpec.{field}: The whole training has one {field}")
-    assert condition(status, "Stalled") is None
-    assert status["phase"] == "Running"
+PRIORITY = complete({"kind": "PriorityClass", "metadata": {"name": "outfitter-low"}, "value": 1})
+LABELLED = namespace(TEAM, {LABEL_PROJECT: TEAM, LABEL_QUEUE: "red"})
+# Of some fields, values that the workers could not have here.
+OF_THE_WHOLE: dict[str, list[Any]] = {
+    "queue": ["other", "x"],
+    "priorityClass": ["high", "no-such-class"],
+    "preemptibility": ["preemptible", "non-preemptible", "semi-preemptible"],
+    "terminateAfterPreemption": [True, False],
+    "restartPolicy": ["OnFailure", "Never"],
+    "backoffLimit": [0, 2],
+    "autoDeletionTimeAfterCompletionSeconds": [0, 60],
+}
+
+
+@pytest.mark.parametrize("scheduler", [{}, {"queue_backend": "kai"}, {"queue_backend": "kueue"}])
+@pytest.mark.parametrize(("field", "value"), [(name, value) for name, each in OF_THE_WHOLE.items() for value in each])
+async def test_a_field_of_the_whole_training_is_not_one_of_the_master(
+    field: str, value: Any, scheduler: dict[str, Any]
+) -> None:
+    """It runs as without the field, and its status says where the field belongs."""
+    rendered = []
+    for given in ({}, {field: value}):
+        world = World(PRIORITY, LABELLED, training(given), jobs="Running", settings=scheduler)
+        await world.settle()
+        status = world.status("DistributedTraining", "many")
+        assert condition(status, "Stalled") is None, status["issues"]
+        told = [item["message"] for item in status.get("issues", ()) if item["message"].startswith("spec.masterSpec.")]
+        assert [text.partition(": ")[0] for text in told] == [f"spec.masterSpec.{name}" for name in given]
+        assert all(f"The whole training has one {field}" in text for text in told)
+        rendered.append([item["spec"] for item in world.all("Job")])
+    assert rendered[0] == rendered[1]
+    assert rendered[0]
+
+
+def test_the_fields_of_the_whole_are_those_whose_description_says_so() -> None:
+    """The schema, the note of the operator and this file agree."""
+    fields = resource_schema(DistributedTraining)["properties"]["spec"]["properties"]["masterSpec"]["properties"]
+    silent = {name for name, schema in fields.items() if schema.get("description", "").startswith("Has no effect")}
+    assert silent == OF_THE_WHOLE.keys() == set(FIELDS_OF_THE_WHOLE)
 
 
 async def test_a_problem_of_the_master_counts_where_its_pod_is_like_the_workers() -> None:

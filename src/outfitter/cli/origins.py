@@ -12,7 +12,8 @@ from outfitter.cli.binding_rules import BindingRule, binding_rules, imposed_by
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.workload.revision import Revision
 from outfitter.render.gpu import KAI_FRACTION, KAI_MEMORY
-from outfitter.render.ranks import MASTER
+from outfitter.render.podset import PodSet
+from outfitter.render.ranks import MASTER, WORKER
 from outfitter.render.scheduling import KAI_PREEMPTIBILITY, KAI_PRIORITY, KAI_QUEUE
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
@@ -56,6 +57,7 @@ _STORAGE: Final[Mapping[str, str]] = {
     "secret": "secretVolume",
     "emptyDir": "emptyDirVolume",
 }
+_OWN_MASTER: Final = "masterSpec"
 _OWN_ROWS: Final = frozenset({"name", "env", "resources", "ports", "volumeMounts", "volumeDevices", "securityContext"})
 _POD_ROWS: Final = frozenset({"containers", "volumes", "imagePullSecrets", "securityContext"})
 
@@ -115,20 +117,39 @@ def pod_values(revision: Revision, effective: Mapping[str, Any] | None = None) -
     `effective`: spec of the EffectivePolicy of the workload's type in its namespace, for the rules of each value.
     """
     revision = _workers_first(revision)
+    values = _of_pod(revision)
+    for pod_group in revision.groups[1:]:
+        prefix = f"groups[{pod_group.name}]"
+        if pod_group.name == MASTER:
+            own = _of_pod(_as_master(revision, pod_group))
+            values += [replace(item, field=f"{prefix}.{item.field}") for item in own]
+            continue
+        first, *rest = pod_group.template["spec"]["containers"]
+        values.append(_other(revision, prefix, "", first))
+        values += [_other(revision, prefix, f"containers[{item['name']}]", item) for item in rest]
+    if effective is None:
+        return values
+    return [replace(item, rules=tuple(_rules(effective, item))) for item in values]
+
+
+def _of_pod(revision: Revision) -> list[PodValue]:
+    """Return all values of the pods of the first group."""
     spec = revision.template["spec"]
     main, *others = spec["containers"]
     volumes = {item["name"]: item for item in spec.get("volumes", ())}
     values = [*_container(revision, main, volumes), *_pod(revision, spec), *_metadata(revision)]
     for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
         values += [_other(revision, "", f"{group}[{item['name']}]", item) for item in items]
-    for pod_group in revision.groups[1:]:
-        first, *rest = pod_group.template["spec"]["containers"]
-        prefix = f"groups[{pod_group.name}]"
-        values.append(_other(revision, prefix, "", first))
-        values += [_other(revision, prefix, f"containers[{item['name']}]", item) for item in rest]
-    if effective is None:
-        return values
-    return [replace(item, rules=tuple(_rules(effective, item))) for item in values]
+    return values
+
+
+def _as_master(revision: Revision, group: PodSet) -> Revision:
+    """Return the revision as that of the master alone: of one like the workers, the fields are theirs."""
+    own, start = revision.submission.get(_OWN_MASTER), f"{_OWN_MASTER}."
+    if own is None:
+        return replace(revision, groups=(group,))
+    origins = {path.removeprefix(start): name for path, name in revision.origins.items() if path.startswith(start)}
+    return replace(revision, submission=own, origins=origins, groups=(group,))
 
 
 def _workers_first(revision: Revision) -> Revision:
@@ -139,15 +160,17 @@ def _workers_first(revision: Revision) -> Revision:
 
 def _rules(effective: Mapping[str, Any], value: PodValue) -> list[BindingRule]:
     kind, _, name = value.origin.partition(" ")
-    imposed = imposed_by(effective, name) if kind == "DataSource" else []
-    return imposed or binding_rules(effective, value.submitted)
+    section = ""
+    if effective["workloadType"] == "distributed":
+        section = MASTER if value.field.startswith(f"groups[{MASTER}]") else WORKER
+    imposed = imposed_by(effective, name, section) if kind == "DataSource" else []
+    return imposed or binding_rules(effective, value.submitted, section)
 
 
 def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> PodValue:
     """Image of a container that is not the main container of the first group."""
     path = ".".join(part for part in (group, name) if part)
-    own = ("masterSpec.image",) if path == f"groups[{MASTER}]" else ()
-    return PodValue(path, str(container.get("image", "")), _first_origin(revision, f"pod.{path}.image", *own))
+    return PodValue(path, str(container.get("image", "")), _first_origin(revision, f"pod.{path}.image"))
 
 
 def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[PodValue]:

@@ -8,21 +8,26 @@ from typing import Any
 from outfitter.api.v1alpha1.asset import LISTED_REASONS, REASON_LIMIT
 from outfitter.plan.used_by import supported_types
 from outfitter.policy.beside import BesideItem
-from outfitter.policy.compliance import UNSUPPORTED, Row, report
+from outfitter.policy.compliance import UNSUPPORTED, Given, Row, report
 from outfitter.policy.violation import Violation
 from outfitter.snapshot import Reader, Resource
 
 
 def compliance(
-    reader: Reader, asset: Resource, fields: Mapping[str, Any], beside: Sequence[BesideItem] = ()
+    reader: Reader,
+    asset: Resource,
+    fields: Mapping[str, Any],
+    beside: Sequence[BesideItem] = (),
+    of_master: Given | None = None,
 ) -> dict[str, Any]:
     """Return `status.compliance` and `status.imposed` of an asset, with the number of their rows; None without any.
 
-    `fields`: what it gives to a submission. `beside`: its volumes that are no fields.
+    `fields`: what it gives to a submission. `beside`: its volumes that are no fields. `of_master`: both for the master
+    of a distributed workload, where they differ.
     """
     if reader.references_only:
         return {}
-    found = report(reader, asset, fields, supported_types(asset), beside)
+    found = report(reader, asset, (fields, beside), supported_types(asset), of_master)
     return {
         "compliance": _rows(found.compliance),
         "complianceTotal": len(found.compliance) or None,

@@ -26,10 +26,11 @@ class WritePhase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """POST this manifest."""
+    """POST this manifest. `together`: only if the names of all objects of the plan with this mark are free."""
 
     manifest: Mapping[str, Any]
     phase: WritePhase = WritePhase.CHILDREN
+    together: bool = False
 
     @property
     def kind(self) -> str:
@@ -91,6 +92,7 @@ class Plan:
     if_unchanged: bool = False  # the status may only be written over the version that it was made from
     pending: bool = False  # the status needs an answer from outside: until then, the one of this generation stays
     replan_after_write: bool = False  # the status describes the state before the writes: plan once more after them
+    otherwise: tuple[Delete, ...] = ()  # instead of all objects that are to be created together, if a name is taken
     run_of: Key | None = None  # whose uid the record of the run gets, once it is created
 
     def with_run(self, made: CachedObject | None) -> Plan:

@@ -21,6 +21,8 @@ from outfitter.policy.violation import Violation
 from outfitter.resolve.scope import Reach, projects_in_scope, reach
 from outfitter.snapshot import Reader, Resource
 
+Given = tuple[Mapping[str, Any], Sequence[BesideItem]]
+"""What an asset gives to a submission, and its volumes that are no fields of it."""
 UNSUPPORTED: Final = "unsupported"
 """The rule of a field that the type of workload does not have; no policy says it."""
 
@@ -51,18 +53,18 @@ class Report:
 def report(
     reader: Reader,
     asset: Resource,
-    fields: Mapping[str, Any],
+    given: Given,
     types: Collection[str],
-    beside: Sequence[BesideItem] = (),
+    of_master: Given | None = None,
 ) -> Report:
     """Return where an asset does not comply, and where it is imposed.
 
-    `fields`: what it gives to a submission, whose connections count too. `beside`: its volumes that are no fields.
-    `types`: the types of workloads that may use it. A later change of a policy or a Namespace requeues after the window
-    of usedBy.
+    `given`: what it gives to a submission, whose connections count too, and its volumes that are no fields.
+    `of_master`: the same for the section `master`, where it differs. `types`: the types of workloads that may use it. A
+    later change of a policy or a Namespace requeues after the window of usedBy.
     """
-    items = (*beside, *connection_items(fields))
-    content = orjson.dumps([with_serving_port(dict(fields)), [astuple(item) for item in items]])
+    contents = {"master": _content(*of_master)} if of_master is not None else {}
+    content = _content(*given)
     compliance: list[Row] = []
     imposed: list[Row] = []
     with reader.deferred():
@@ -77,7 +79,7 @@ def report(
                 for project, counts in found.items():
                     is_imposed = _is_imposed(counts, asset, section)
                     judged_here = workload_type in types and not is_imposed
-                    wrong = _wrong(counts, content, section) if judged_here else ()
+                    wrong = _wrong(counts, contents.get(section, content), section) if judged_here else ()
                     reasons |= dict.fromkeys(units[project], wrong)
                     mounted |= dict.fromkeys(units[project], is_imposed)
                 compliance += (
@@ -86,6 +88,11 @@ def report(
                 )
                 imposed += (Row(unit, workload_type, section) for unit, _ in _agreed(where, projects, mounted))
     return Report(tuple(compliance), tuple(imposed))
+
+
+def _content(fields: Mapping[str, Any], beside: Sequence[BesideItem]) -> bytes:
+    items = (*beside, *connection_items(fields))
+    return orjson.dumps([with_serving_port(dict(fields)), [astuple(item) for item in items]])
 
 
 def _units(reader: Reader, where: Reach, projects: Mapping[str, str], workload_type: str) -> dict[str, list[str]]:

@@ -13,13 +13,13 @@ from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from outfitter.managed_fields import managers
-from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, LABEL_OWNER_UID, keeps_data
+from outfitter.naming import LABEL_OWNER_UID, keeps_data
 from outfitter.plan.diff import name_conflict, refused
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write, WritePhase
 from outfitter.problems import Problem, waiting
 from outfitter.reasons import Reason
 from outfitter.reconcile.overrides import Overrides, Path, Place
-from outfitter.reconcile.ownership import is_ours
+from outfitter.reconcile.ownership import has_controller_of, is_of_former_owner, is_ours
 from outfitter.snapshot import CachedObject
 
 _OVERRIDDEN: Final = object()
@@ -73,8 +73,9 @@ class Executor:
 
     async def execute(self, plan: Plan) -> Outcome:
         """Do the writes. A refusal becomes a problem of the outcome; any other error is raised once all have ended."""
-        phases = {phase: list(group) for phase, group in groupby(sorted(plan.writes, key=_phase), key=_phase)}
         outcome = Outcome()
+        writes = await self._possible(plan, outcome)
+        phases = {phase: list(group) for phase, group in groupby(sorted(writes, key=_phase), key=_phase)}
         if not phases:
             return outcome
         many = plan.status.targets[1] > 1  # one namespace that does not answer must not block the others
@@ -91,6 +92,25 @@ class Executor:
             assert isinstance(part, Outcome)
             outcome.add(part)
         return outcome
+
+    async def _possible(self, plan: Plan, outcome: Outcome) -> Sequence[Write]:
+        """Return the writes that may happen: all objects that are to be created together, or none of them.
+
+        Costs a GET for each of them, or for those whose names were taken the last time.
+        """
+        together = [write for write in plan.writes if isinstance(write, Create) and write.together]
+        known = [write for write in together if _place_of(write.manifest) in self._unmanaged]
+        taken = await self._taken(known) or await self._taken([write for write in together if write not in known])
+        for write, problem in taken:
+            outcome.prevented(write, problem)
+        return plan.writes if not taken else [*(each for each in plan.writes if each not in together), *plan.otherwise]
+
+    async def _taken(self, creations: Sequence[Create]) -> list[tuple[Create, Problem]]:
+        """Return the objects whose names others have, each with the problem."""
+        stored = await asyncio.gather(*(self._cluster.get(*_place_of(write.manifest)) for write in creations))
+        found = ((write, body) for write, body in zip(creations, stored, strict=True))
+        judged = ((write, self._obstacle(write.manifest, body)) for write, body in found)
+        return [(write, verdict) for write, verdict in judged if isinstance(verdict, Problem)]
 
     async def _in_order(self, phases: Sequence[Sequence[Write]], *, many: bool) -> Outcome:
         """Phase by phase; without its revision, no child of a workload is written."""
@@ -205,8 +225,7 @@ class Executor:
             done.set()
 
     async def _create(self, manifest: Mapping[str, Any]) -> Problem | object | None:
-        meta = manifest["metadata"]
-        place = (manifest["kind"], meta.get("namespace", ""), meta["name"])
+        place = _place_of(manifest)
         if place not in self._unmanaged:
             try:
                 stored = await self._cluster.create(manifest)
@@ -232,8 +251,7 @@ class Executor:
             # Our own write whose answer got lost, or whose event is still to come. The next reconciliation compares it.
             self._caches.wrote(place[0], found)
             return None
-        owners = {item["uid"] for item in found["metadata"].get("ownerReferences") or () if item.get("controller")}
-        if any(item["uid"] in owners for item in meta.get("ownerReferences") or ()):
+        if has_controller_of(manifest, found):
             # Ours, but without the label that we watch by. A revision cannot be changed, only created again.
             uid = found["metadata"]["uid"]
             if place[0] == "ControllerRevision":
@@ -241,11 +259,22 @@ class Executor:
                 raise Conflict(f"{place[0]} {place[1]}/{place[2]} is created again")
             await self._cluster.apply(manifest, uid)
             return None
-        former = all(has.get(name) == mine[name] for name in (LABEL_OWNER_KIND, LABEL_OWNER_NAME))
-        if former and keeps_data(place[0], has):
+        if is_of_former_owner(mine, has) and keeps_data(place[0], has):
             self._caches.put(CachedObject.of(found, place[0]))
             raise Conflict(f"{place[0]} {place[1]}/{place[2]} is taken up again")
-        if former:
+        return self._obstacle(manifest, found)
+
+    def _obstacle(self, manifest: Mapping[str, Any], found: Mapping[str, Any] | None) -> Problem | None:
+        """Return why an object cannot be created as long as this one has its name; None if ours, or none, has it."""
+        place = _place_of(manifest)
+        if found is None:
+            self._unmanaged.discard(place)
+            return None
+        has, mine = found["metadata"].get("labels") or {}, manifest["metadata"].get("labels") or {}
+        ours = LABEL_OWNER_UID not in mine or has.get(LABEL_OWNER_UID) == mine[LABEL_OWNER_UID]
+        if ours or has_controller_of(manifest, found) or (is_of_former_owner(mine, has) and keeps_data(place[0], has)):
+            return None
+        if is_of_former_owner(mine, has):
             text = (
                 f"{place[0]} {place[1]}/{place[2]} belongs to a deleted object of this name. Outfitter continues when "
                 "it is gone."
@@ -253,6 +282,11 @@ class Executor:
             return waiting(Reason.REPLACING, text, namespace=place[1])
         self._unmanaged.add(place)
         return name_conflict(*place, has)
+
+
+def _place_of(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
+    meta = manifest["metadata"]
+    return manifest["kind"], meta.get("namespace", ""), meta["name"]
 
 
 def _in_metadata(path: Path) -> bool:

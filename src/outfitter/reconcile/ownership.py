@@ -7,9 +7,12 @@ copy whose whole content somebody changed still has its name, and labels of our 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from outfitter.cluster.protocol import Cluster
 from outfitter.managed_fields import labelled_by_us, made_by_us
-from outfitter.naming import LABEL_OWNER_NAME, is_copy_name
+from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, is_copy_name
 from outfitter.snapshot import CachedObject
 
 
@@ -26,3 +29,14 @@ async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
         return True
     owner = (stored["metadata"].get("labels") or {}).get(LABEL_OWNER_NAME, "")
     return is_copy_name(live.name, owner) and labelled_by_us(stored)
+
+
+def has_controller_of(manifest: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Return whether an object has the controller that a manifest names."""
+    owners = {item["uid"] for item in found["metadata"].get("ownerReferences") or () if item.get("controller")}
+    return any(item["uid"] in owners for item in manifest["metadata"].get("ownerReferences") or ())
+
+
+def is_of_former_owner(mine: Mapping[str, str], has: Mapping[str, str]) -> bool:
+    """Return whether labels name an owner of the same kind and name as ours."""
+    return all(has.get(name) == mine[name] for name in (LABEL_OWNER_KIND, LABEL_OWNER_NAME))

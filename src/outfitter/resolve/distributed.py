@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.distributedtraining import (
+    ADDRESSES,
     NEEDS_MASTER,
+    OWN_MASTER_RULES,
     DistributedTraining,
     MasterCopySpec,
     MasterSpec,
     WorkersSpec,
 )
+from outfitter.api.v1alpha1.workspace import Assets
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Level, Reason
 from outfitter.resolve.policies import Policies
 from outfitter.resolve.references import AssetUse
 from outfitter.resolve.request import WorkloadRequest
+from outfitter.resolve.template import FIELD, master_of
 from outfitter.resolve.workload import Resolved, Spec, resolve_workload
 from outfitter.snapshot import Reader
 
@@ -25,7 +29,7 @@ WORKER: Final = "worker"
 MASTER: Final = "master"
 _OWN: Final = "masterSpec"
 _NOT_INLINE: Final = frozenset(("assets",))
-_OF_THE_WHOLE: Final = (
+FIELDS_OF_THE_WHOLE: Final = (
     "autoDeletionTimeAfterCompletionSeconds", "backoffLimit", "preemptibility", "priorityClass", "queue",
     "restartPolicy", "terminateAfterPreemption",
 )  # fmt: skip
@@ -35,22 +39,25 @@ _OF_THE_WHOLE: Final = (
 def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve the workers, the master if there is one, and what runs them."""
     of_workers = replace(request, traits=replace(request.traits, spec=WorkersSpec))
-    workers = replace(resolve_workload(reader, of_workers, policies.of(WORKER)), request=request)
+    workers = resolve_workload(reader, of_workers, policies.of(WORKER))
+    template, workers = workers.request.from_template, replace(workers, request=request)
     master = _master(reader, request, policies.of(MASTER), workers)
     if master is not None:
         same = master.spec.model_copy(update={"restart_policy": workers.spec.restart_policy})
         master = replace(master, spec=same, scheduling=workers.scheduling)
     problems = [*workers.problems, *(master.problems if master else ())]
     framework = getattr(workers.spec, "distributed_framework", None)
-    if master is None and framework not in (None, "JAX"):
-        problems.append(stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}"))
+    if master is None:
+        problems += needs_master(framework) if not workers.incomplete else ()
+    elif master.request.of_master:
+        problems += beside_master(framework, {**template, **request.inline}, template)
     if not any(problem.level > Level.NOTE for problem in problems):
         chosen = backend(reader, workers.spec, request.backend)
         if isinstance(chosen, Problem):
             problems.append(chosen)
         else:
             workers.merged.fields["backend"] = chosen
-    if master is not None and master.request.traits.spec is MasterSpec:
+    if master is not None and master.request.of_master:
         workers.merged.fields[_OWN] = master.merged.fields
         origins = {f"{_OWN}.{path}": origin for path, origin in master.merged.origins.items()}
         workers.merged.origins.update(origins)
@@ -66,6 +73,20 @@ def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Poli
     )
 
 
+def needs_master(framework: str | None) -> Iterator[Problem]:
+    """Yield the problem of a framework whose master is missing."""
+    if framework not in (None, "JAX"):
+        yield stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}")
+
+
+def beside_master(framework: str | None, given: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what the workers may not be beside a master of its own, whichever of template and workload sets it."""
+    spec = {name: given[name] for name in ADDRESSES if given.get(name)}
+    spec |= {_OWN: {}, **({"distributedFramework": framework} if framework else {})}
+    for rule in (rule for rule in OWN_MASTER_RULES if not rule.check(spec)):
+        yield stalled(Reason.INVALID_SPEC, rule.message, FIELD if rule.field in template else f"spec.{rule.field}")
+
+
 def _facts(workers: Resolved, master: Resolved | None) -> Mapping[str, Any]:
     name = "imposedDataSources"
     names = {*workers.facts.get(name, ()), *(master.facts.get(name, ()) if master else ())}
@@ -73,39 +94,45 @@ def _facts(workers: Resolved, master: Resolved | None) -> Mapping[str, Any]:
 
 
 def _master(reader: Reader, request: WorkloadRequest, policies: Policies, workers: Resolved) -> Resolved | None:
-    """Return the master: one of its own, or a copy of a worker before any policy; None for a framework without one."""
+    """Return the master: one of its own, or a copy of a worker before any policy; None for a framework without one.
+
+    One of its own is that of the workload over that of its template.
+    """
     model = request.resource.model
     assert isinstance(model, DistributedTraining)
-    spec = model.spec.master_spec
-    if spec is None:
-        same = getattr(workers.spec, "master_spec_same_as_worker", False)
+    spec, same = model.spec.master_spec, getattr(workers.spec, "master_spec_same_as_worker", False)
+    if spec is None and (same or not master_of(reader, request)):
         copy = replace(request, traits=replace(request.traits, spec=MasterCopySpec))
         return resolve_workload(reader, copy, policies) if same else None
-    body: Mapping[str, Any] = request.resource.body["spec"][_OWN]
+    body: Mapping[str, Any] = request.resource.body["spec"].get(_OWN) or {}
+    assets = spec.assets if spec is not None else Assets()
     own = replace(
-        request,
-        traits=replace(request.traits, spec=MasterSpec),
+        as_master(request),
         inline={key: value for key, value in body.items() if key not in _NOT_INLINE},
-        template=None,
-        environment=spec.assets.environment,
-        compute=spec.assets.compute,
-        data_sources=spec.assets.data_sources,
+        environment=assets.environment,
+        compute=assets.compute,
+        data_sources=assets.data_sources,
     )
     found = resolve_workload(reader, own, policies)
-    problems = (*found.problems, *_of_the_whole(own.inline))
+    problems = (*found.problems, *of_the_whole(own.inline))
     return replace(found, problems=tuple(placed(problems)), assets=tuple(_named(found.assets)))
 
 
-def _of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:
+def as_master(request: WorkloadRequest) -> WorkloadRequest:
+    """Return a request as that of a master of its own."""
+    return replace(request, traits=replace(request.traits, spec=MasterSpec), of_master=True)
+
+
+def of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a note for each field of a master that only the spec around it can set."""
-    for name in (name for name in _OF_THE_WHOLE if name in inline):
+    for name in (name for name in FIELDS_OF_THE_WHOLE if name in inline):
         text = f"The whole training has one {name}, which is a field of spec. Move the field there."
         yield note(Reason.NOT_ENFORCED, text, f"spec.{name}")
 
 
 def of_its_own(resolved: Resolved) -> bool:
     """Return whether the master has a spec of its own."""
-    return resolved.master is not None and resolved.master.request.traits.spec is MasterSpec
+    return resolved.master is not None and resolved.master.request.of_master
 
 
 def placed(problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -119,7 +146,8 @@ def _named(uses: Iterable[AssetUse]) -> Iterator[AssetUse]:
 
 def _place(field: str) -> str:
     own = f"spec.{_OWN}"
-    return field if not field.startswith("spec.") or field.startswith(own) else f"{own}.{field.removeprefix('spec.')}"
+    stays = not field.startswith("spec.") or field.startswith((own, FIELD))
+    return field if stays else f"{own}.{field.removeprefix('spec.')}"
 
 
 def backend(reader: Reader, spec: Spec, running: str = "") -> str | Problem:

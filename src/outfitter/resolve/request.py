@@ -58,6 +58,8 @@ class WorkloadRequest:
     template: TemplateRef | None = None
     from_template: Mapping[str, Any] = field(default_factory=dict)
     """Fields that the template gives."""
+    of_master: bool = False
+    """Whether it is a master of its own, which `masterSpec` of the template is for."""
     halted: Mapping[str, Any] | None = None
     """Why Outfitter stopped it although `suspend` is false."""
     backend: str = ""

@@ -8,7 +8,8 @@ from typing import Any
 
 from outfitter.api.v1alpha1.inference import OF_THE_ARTIFACT
 from outfitter.api.v1alpha1.serving import InlineAutoscaling
-from outfitter.api.v1alpha1.workloadtemplate import TEMPLATE_FIELDS, WorkloadTemplate
+from outfitter.api.v1alpha1.workloadtemplate import MASTER_FIELDS, TEMPLATE_FIELDS, WorkloadTemplate
+from outfitter.api.v1alpha1.workspace import Assets
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.resolve.merge import merge
@@ -18,6 +19,7 @@ from outfitter.resolve.scope import find
 from outfitter.snapshot import Reader, Resource
 
 FIELD = "spec.template"
+MASTER = "masterSpec"
 
 
 def with_template(reader: Reader, request: WorkloadRequest, found: Found) -> WorkloadRequest:
@@ -32,12 +34,12 @@ def with_template(reader: Reader, request: WorkloadRequest, found: Found) -> Wor
     found.problems += problems
     if problems:
         return request
-    assets = template.model.spec.assets
+    assets = assets_of(template.model, of_master=request.of_master)
     own = {ref.name for ref in request.data_sources}
     inherited = tuple(ref for ref in assets.data_sources if ref.name not in own)
     return replace(
         request,
-        from_template=given(template),
+        from_template=given(template, of_master=request.of_master),
         environment=request.environment or assets.environment,
         compute=request.compute or assets.compute,
         data_sources=(*request.data_sources, *inherited),
@@ -51,9 +53,26 @@ def with_template(reader: Reader, request: WorkloadRequest, found: Found) -> Wor
     )
 
 
-def given(template: Resource) -> dict[str, Any]:
-    """Return the fields that a template gives to a submission."""
-    return {key: value for key, value in template.body["spec"].items() if key in TEMPLATE_FIELDS}
+def given(template: Resource, *, of_master: bool = False) -> dict[str, Any]:
+    """Return the fields that a template gives to a submission: to the master of a distributed one, or to all else."""
+    spec: Mapping[str, Any] = template.body["spec"]
+    fields = (spec.get(MASTER) or {}) if of_master else spec
+    known = MASTER_FIELDS if of_master else TEMPLATE_FIELDS
+    return {key: value for key, value in fields.items() if key in known}
+
+
+def master_of(reader: Reader, request: WorkloadRequest) -> bool:
+    """Return whether the template of a distributed workload has a master of its own."""
+    if request.template is None:
+        return False
+    template = find(reader, "WorkloadTemplate", request.namespace, request.template, FIELD)
+    return not isinstance(template, Problem) and getattr(template.model.spec, "master_spec", None) is not None
+
+
+def assets_of(template: WorkloadTemplate, *, of_master: bool) -> Assets:
+    """Return the assets that a template gives, to the master of a distributed workload or to all else."""
+    master = template.spec.master_spec
+    return template.spec.assets if not of_master else master.assets if master is not None else Assets()
 
 
 def _problems(request: WorkloadRequest, template: Resource) -> Iterator[Problem]:

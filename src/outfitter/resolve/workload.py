@@ -120,7 +120,9 @@ def resolve_workload(reader: Reader, request: WorkloadRequest, policies: Policie
     pull = pull_secrets(
         reader, request.namespace, spec, [spec.image or "", *mounted_images(volumes)], found, request.type
     )
-    scheduled = scheduling(reader, request, merged.fields, policies.allows, found)
+    # A master is scheduled as the workers are.
+    of_workers = not request.of_master
+    scheduled = scheduling(reader, request, merged.fields, policies.allows, found) if of_workers else NOT_SCHEDULED
     explained = any(problem.level > Level.NOTE for problem in found.problems)
     found.problems += shape_problems(request.traits, merged, complete=not explained)
     if request.traits.serves:
@@ -168,7 +170,8 @@ def repeated(request: WorkloadRequest) -> Iterator[Problem]:
         yield stalled(Reason.INVALID_SPEC, error.message, field_text(error.path))
     if request.template is not None:
         for error in repeated_items(request.from_template):
-            text = f"WorkloadTemplate {request.template.name} is invalid: {field_text(error.path)}: {error.message}"
+            place = field_text(error.path, "spec.masterSpec" if request.of_master else "spec")
+            text = f"WorkloadTemplate {request.template.name} is invalid: {place}: {error.message}"
             yield stalled(Reason.INVALID_SPEC, text, "spec.template")
 
 

@@ -5,18 +5,20 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.priorities import Preemptibility
 from outfitter.api.refs import TemplateRef
 from outfitter.api.rules import Rule
-from outfitter.api.types import Int32
+from outfitter.api.types import Int32, Name, Seconds
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
 from outfitter.api.v1alpha1.connections import ConnectionOverrides
 from outfitter.api.v1alpha1.running import EndingStatus, RunningStatus
 from outfitter.api.v1alpha1.training import DistributedFramework, MasterFields, WorkerFields
+from outfitter.api.v1alpha1.workload import QueueName
 from outfitter.api.v1alpha1.workspace import Assets, without_serving_port
 
 BackendName = Literal["native", "jobset", "kubeflow"]
 NEEDS_MASTER = "The training needs a master. Set masterSpecSameAsWorker to true, or masterSpec."
-_ADDRESSES = ("connections", "ports", "exposedUrls")
+ADDRESSES = ("connections", "ports", "exposedUrls")
 _SAME = "masterSpecSameAsWorker"
 
 
@@ -31,7 +33,7 @@ def _only_for(framework: str, field: str) -> Rule:
     )
 
 
-def _of_master(field: str) -> Rule:
+def _address_of_master(field: str) -> Rule:
     """Refuse addresses of the workers beside a master of its own, which alone has addresses."""
     return Rule(
         f"!has(self.masterSpec) || !has(self.{field})",
@@ -54,6 +56,17 @@ def _without_master(field: str) -> Rule:
     )
 
 
+ONE_MASTER = Rule(
+    f"!has(self.masterSpec) || !has(self.{_SAME}) || !self.{_SAME}",
+    f"masterSpec and {_SAME} exclude each other. Remove one of them.",
+    lambda spec: "masterSpec" not in spec or not spec.get(_SAME),
+    field="masterSpec",
+)
+"""Refuse two ways to say what the master is."""
+OWN_MASTER_RULES = (_without_master("masterSpec"), *(_address_of_master(field) for field in ADDRESSES))
+"""What the workers must be beside a `masterSpec`."""
+
+
 def _elastic_in_order(spec: Any) -> bool:
     workers = spec.get("numWorkers", 1)
     return bool(spec.get("minReplicas", workers) <= spec.get("maxReplicas", workers))
@@ -68,8 +81,20 @@ class MasterSpec(MasterFields):
     """Assets of the master."""
     connections: ConnectionOverrides = ()
     """Settings for connections of its environment, such as a node port, and additional connections."""
+    queue: QueueName | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    priority_class: Name | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    preemptibility: Preemptibility | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    terminate_after_preemption: bool | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too. Default: false."""
     restart_policy: Literal["OnFailure", "Never"] | None = None
-    """Has no effect: that of the workers counts for the master too."""
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    backoff_limit: Int32 | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
+    auto_deletion_time_after_completion_seconds: Seconds | None = None
+    """Has no effect, and the status has a note: that of the workers counts for the master too."""
 
 
 class WorkersSpec(WorkerFields):
@@ -106,7 +131,9 @@ class WorkersSpec(WorkerFields):
     `status.backend` has the result.
     """
     template: TemplateRef | None = None
-    """WorkloadTemplate for the workers to start from. Inline fields override its fields, and `assets` its assets."""
+    """WorkloadTemplate to start from: its `masterSpec` for the master, the rest for the workers. Inline fields override
+    its fields, and `assets` its assets. Its `masterSpec` does not count where `masterSpecSameAsWorker` is true.
+    """
     assets: Assets = Assets()
     """Assets of the workers."""
     connections: ConnectionOverrides = ()
@@ -135,12 +162,7 @@ class DistributedTrainingSpec(WorkersSpec):
     """Assets and inline fields of the workers, and those of the master. Inline fields override assets."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            f"!has(self.masterSpec) || !has(self.{_SAME}) || !self.{_SAME}",
-            f"masterSpec and {_SAME} exclude each other. Remove one of them.",
-            lambda spec: "masterSpec" not in spec or not spec.get(_SAME),
-            field="masterSpec",
-        ),
+        ONE_MASTER,
         Rule(
             "has(self.template) || !has(self.distributedFramework) || self.distributedFramework == 'JAX' || "
             f"has(self.masterSpec) || (has(self.{_SAME}) && self.{_SAME})",
@@ -154,13 +176,12 @@ class DistributedTrainingSpec(WorkersSpec):
             field="masterSpec",
             reason="FieldValueRequired",
         ),
-        _without_master("masterSpec"),
-        *(_of_master(field) for field in _ADDRESSES),
+        *OWN_MASTER_RULES,
     )
 
     master_spec: MasterSpec | None = None
     """The master, where it differs from the workers: it runs beside `numWorkers` workers and has rank 0. Nothing of the
-    workers is copied.
+    workers is copied. Its fields override those of `masterSpec` of the template.
     """
 
 

@@ -127,6 +127,9 @@ class ExposedUrl(Model):
     """Drop the URL of this name that would otherwise be inherited. Default: false."""
 
 
+QueueName = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_VALUE_PATTERN)]
+
+
 class RelatedUrl(Model):
     """A link that belongs to the workload; it only appears in the status."""
 
@@ -225,7 +228,7 @@ class WorkloadFields(Model):
     """Taints of nodes that the pods tolerate."""
     category: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Category for reports."""
-    queue: Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_VALUE_PATTERN)] | None = None
+    queue: QueueName | None = None
     """Queue of KAI, or LocalQueue of Kueue, as the setting `queueBackend` of the operator says. Default: that of the
     label `outfitter.dev/queue` of the Namespace, else that of the setting `defaultQueue`. With KAI, a Namespace with
     this label allows no other queue.

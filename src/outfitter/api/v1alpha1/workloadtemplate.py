@@ -11,6 +11,7 @@ from outfitter.api.rules import Rule, Transition
 from outfitter.api.types import FREE_FORM, AbsolutePath, Message, PositiveInt32, list_atomic
 from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec, ComplianceReason, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
+from outfitter.api.v1alpha1.distributedtraining import ONE_MASTER, OWN_MASTER_RULES, MasterSpec
 from outfitter.api.v1alpha1.inference import InferenceSecurity, InferenceSpec, InferenceStorage
 from outfitter.api.v1alpha1.serving import InlineAutoscaling, ServingConfiguration, ServingPort
 from outfitter.api.v1alpha1.training import DistributedFramework, WorkerCount, parallel_within_completions
@@ -20,7 +21,7 @@ from outfitter.api.v1alpha1.workspace import Assets
 _OF_TRAINING = ("completions", "parallelism")
 _OF_DISTRIBUTED = (
     "distributedFramework", "numWorkers", "minReplicas", "maxReplicas", "slotsPerWorker", "cleanPodPolicy",
-    "mpiLauncherCreationPolicy", "sshAuthMountPath", "masterSpecSameAsWorker", "backend",
+    "mpiLauncherCreationPolicy", "sshAuthMountPath", "masterSpec", "masterSpecSameAsWorker", "backend",
 )  # fmt: skip
 _OF_SERVING = ("autoscaling", "servingPort", "servingConfiguration")
 
@@ -81,6 +82,8 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
         *_rules(),
         at_most_one_serving_port(),
         parallel_within_completions(),
+        ONE_MASTER,
+        *OWN_MASTER_RULES,
         Rule(
             "!(self.workloadType in ['training', 'distributed']) || !has(self.restartPolicy) || "
             "self.restartPolicy != 'Always'",
@@ -123,7 +126,7 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
 
     workload_type: Literal["workspace", "training", "distributed", "inference"]
     """Type of the workloads that may use this template: `workspace`, `training`, `distributed` or `inference`. Cannot
-    change after creation. A distributed workload takes its workers from it.
+    change after creation. A distributed workload takes its workers from it, and its master from `masterSpec`.
     """
     assets: Assets = Assets()
     """Assets: an environment, a compute resource, data sources."""
@@ -151,6 +154,8 @@ class WorkloadTemplateSpec(WorkloadFields, AssetSpec):
     """Mount path of the SSH keys, for MPI. Only for distributed."""
     master_spec_same_as_worker: bool | None = None
     """One more pod like the workers is the master. Default: false. Only for distributed."""
+    master_spec: MasterSpec | None = None
+    """The master, where it differs from the workers. Only for distributed."""
     backend: Literal["auto", "native", "jobset", "kubeflow"] | None = None
     """What creates the pods. Only for distributed."""
     autoscaling: InlineAutoscaling | None = None
@@ -215,6 +220,10 @@ TEMPLATE_FIELDS: frozenset[str] = frozenset(
     str(field.alias)
     for name, field in WorkloadTemplateSpec.model_fields.items()
     if name == "distributed_framework"
-    or (name not in AssetSpec.model_fields and name not in ("workload_type", "assets"))
+    or (name not in AssetSpec.model_fields and name not in ("workload_type", "assets", "master_spec"))
 )
-"""Fields that a template gives to its workloads."""
+"""Fields that a template gives to its workloads; of a distributed one, to the workers."""
+MASTER_FIELDS: frozenset[str] = frozenset(
+    str(field.alias) for name, field in MasterSpec.model_fields.items() if name != "assets"
+)
+"""Fields of `masterSpec` of a template that it gives to the master."""

@@ -83,12 +83,16 @@ def _error_path(error: PolicyError, spec: Mapping[str, Any]) -> Path:
 
 def _violation_path(violation: Violation, spec: Mapping[str, Any], workload_type: str) -> Path:
     """Return the place of a violation in the spec of a workload, with the position of an item in its list."""
-    match = _ITEM.match(violation.field)
-    if match is None or "" not in SECTIONS[workload_type]:
-        return ("spec", *violation.field.split("."))
-    table = policy_fields(workload_type)[match["path"]]
-    path: Path = ("spec", *match["path"].split("."))
-    items = get(spec, match["path"].split(".")) or []
+    section, field, start = "", violation.field, ["spec"]
+    if "" not in SECTIONS[workload_type]:
+        section, _, field = field.partition(".")
+        start += ["masterSpec"] if section == "master" and spec.get("masterSpec") is not None else []
+    match = _ITEM.match(field)
+    if match is None:
+        return (*start, *field.split("."))
+    table = policy_fields(workload_type, section)[match["path"]]
+    path: Path = (*start, *match["path"].split("."))
+    items = get({"spec": spec}, [*start, *match["path"].split(".")]) or []
     keys = [item_key(table, item) for item in items]
     if match["key"] not in keys:
         return path

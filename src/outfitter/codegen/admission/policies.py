@@ -31,7 +31,7 @@ POLICIES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
 """NAME of `admission.NAME.enabled` in the values -> spec of the policy. Clusters hold policies of these names."""
 
 
-PROJECT_POLICIES: Final = tuple(f"policy-{workload_type}" for workload_type in project_policy.workload_types())
+PROJECT_POLICIES: Final = tuple(f"policy-{name}" for name in project_policy.judged())
 """Names of the policies that `policy.admission` in the values switches."""
 
 
@@ -47,6 +47,6 @@ def files() -> Iterable[tuple[str, str, dict[str, Any]]]:
     for name, spec in {**POLICIES, **IDENTITY_POLICIES}.items():
         module = spec.__module__.replace(".", "/")
         yield f"{name}.yaml", f"src/{module}.py", spec()
-    for name in PROJECT_POLICIES:
+    for name, subject in zip(PROJECT_POLICIES, project_policy.judged().values(), strict=True):
         module = project_policy.__name__.replace(".", "/")
-        yield f"{name}.yaml", f"src/{module}.py", project_policy.policy_spec(name.removeprefix("policy-"))
+        yield f"{name}.yaml", f"src/{module}.py", project_policy.policy_spec(*subject)

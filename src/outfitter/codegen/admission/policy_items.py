@@ -27,10 +27,23 @@ def path_or(start: str, path: str, other: str) -> str:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """The pods that a policy is about."""
+
+    section: str
+    """The section of their policies; "" where there is one alone."""
+    fields: str = "object.spec"
+    """CEL: their inline fields."""
+    prefix: str = ""
+    """Start of the path of their fields in messages."""
+
+
+@dataclass(frozen=True)
 class ItemVariables:
     """The variables of one itemized field."""
 
     table: PolicyField
+    subject: Subject
     guard: str
     """CEL: whether nothing can be judged; may be empty."""
 
@@ -43,11 +56,11 @@ class ItemVariables:
 
     def variables(self) -> Iterator[Variable]:
         """Yield them; `broken` is a list of texts about what breaks canAdd and locked."""
-        given = has_values("object.spec", tuple(self.table.path.split(".")))
+        given = has_values(self.subject.fields, tuple(self.table.path.split(".")))
         facts = {
             "rules": f"dyn({path_or('variables.rules', self.table.path, '{}')})",
             "defaults": f"dyn({path_or('variables.defaults', self.table.path, '{}')})",
-            "items": f"dyn({given} ? dyn(object.spec.{self.table.path}) : [])",
+            "items": f"dyn({given} ? dyn({self.subject.fields}.{self.table.path}) : [])",
             "instances": f"dyn({path_or(self._of('defaults'), 'instances', '[]')})",
             "keys": f"{self._of('instances')}.map(d, {self._key('d')})",
             "attributes": f"dyn({path_or(self._of('defaults'), 'attributes', '{}')})",
@@ -66,7 +79,7 @@ class ItemVariables:
         value = f"({has_values('e.i', tuple(table.path.split('.')))} ? e.i.{table.path} : null)"
         default = path_or("e.d", table.path, path_or("e.a", table.path, "null"))
         entry = (
-            f"{{'p': dyn('{self.table.path}.attributes.{table.path}[' + e.k + ']'), "
+            f"{{'p': dyn('{self.subject.prefix}{self.table.path}.attributes.{table.path}[' + e.k + ']'), "
             f"'r': dyn({self._of('ruled')}.{table.path}), 'v': dyn({value}), 'd': dyn({default})}}"
         )
         rule = f"{self._of('ruled')}.{table.path}"
@@ -86,10 +99,11 @@ class ItemVariables:
         """CEL: the given items with their keys, without imposed ones, and those whose key could be another one."""
         head, _, kind = self.table.path.partition(".")
         assets = "params.spec.imposedAssets"
-        imposed = ""
+        imposed, section = "", self.subject.section
         if head == "storage":
+            here = f"has(a.section) && a.section == '{section}' && " if section else ""
             imposed = (
-                f".filter(e, !(has({assets}) && {assets}.exists(a, has(a.kind) && a.kind == '{kind}' && "
+                f".filter(e, !(has({assets}) && {assets}.exists(a, has(a.kind) && a.kind == '{kind}' && {here}"
                 "a.name == e.k)))"
             )
         certain = ""
@@ -125,7 +139,7 @@ class ItemVariables:
         return f"dyn({self._of('judged')} + {rest})"
 
     def _broken(self) -> str:
-        where = f"'{self.table.path}.instances[' + e.k + ']: "
+        where = f"'{self.subject.prefix}{self.table.path}.instances[' + e.k + ']: "
         excluded = f"({has_value('e.i.exclude')} && e.i.exclude)"
         added = f"{self._of('own')}.filter(e, e.d.size() == 0 && !{excluded})"
         # What excludes an item by its mount path excludes none of a policy.

@@ -8,8 +8,8 @@ ones come once no pod of the old ones is left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeGuard
 
 from outfitter.api.base import GROUP
 from outfitter.backends import Run, controller_kinds
@@ -99,15 +99,50 @@ def change(
     return GroupChange(rest, _delete(live))
 
 
-def all_or_none(writes: Sequence[Write], wanted: Sequence[Manifest], diff: Diff) -> list[Write]:
-    """Return the writes, without controllers where one of them cannot be created, because its name is taken."""
+@dataclass(frozen=True)
+class GroupWrites:
+    """The writes of a group, and the deletions that replace its creations where a name turns out to be taken."""
+
+    writes: list[Write]
+    otherwise: tuple[Delete, ...] = ()
+
+
+def all_or_none(
+    writes: Sequence[Write], wanted: Sequence[Manifest], diff: Diff, controllers: Sequence[CachedObject]
+) -> GroupWrites:
+    """Return the writes of a group that starts as a whole or not at all.
+
+    As long as a controller is missing, the others only wait for its pods. So none stays where another object has a name
+    that the group needs.
+    """
+    needed = {_key(item): item for item in wanted if _is_needed(item)}
+    live = {(kind, name) for kind, _, name in diff.live}
     kinds = controller_kinds()
-    created = {write.manifest["metadata"]["name"] for write in writes if isinstance(write, Create)}
-    there = {name for kind, _, name in diff.live if kind in kinds}
-    asked = {item["metadata"]["name"] for item in wanted if item["kind"] in kinds}
-    if asked <= created | there:
-        return list(writes)
-    return [write for write in writes if not (isinstance(write, Create) and write.kind in kinds)]
+    if all(key in live for key in needed if key[0] in kinds):
+        return GroupWrites(list(writes))
+    there = _delete([each for each in controllers if not each.deleting and (each.kind, each.name) in needed])
+    created = {_key(write.manifest) for write in writes if isinstance(write, Create)}
+    if needed.keys() <= live | created:
+        marked = (replace(write, together=True) if _creates(write, needed) else write for write in writes)
+        return GroupWrites(list(marked), there)
+    left = [write for write in writes if not _creates(write, needed) and write.kind not in kinds]
+    taken = any(problem.reason is Reason.NAME_TAKEN for problem in diff.problems)
+    return GroupWrites([*left, *(there if taken else ())])
+
+
+def _key(manifest: Manifest) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _is_needed(manifest: Manifest) -> bool:
+    """Return whether the pods of a group need an object: all but the addresses for users."""
+    if manifest["kind"] == "Service":
+        return bool(manifest["spec"].get("clusterIP") == "None")
+    return bool(manifest["kind"] != "Ingress")
+
+
+def _creates(write: Write, needed: Mapping[tuple[str, str], Manifest]) -> TypeGuard[Create]:
+    return isinstance(write, Create) and _key(write.manifest) in needed
 
 
 def remarks(changed: GroupChange, run: Run) -> Iterator[Problem]:

@@ -40,7 +40,7 @@ from outfitter.plan.workload.status import (
     violation_rows,
     waiting_status,
 )
-from outfitter.plan.writes import Plan
+from outfitter.plan.writes import Delete, Plan
 from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
@@ -141,8 +141,10 @@ def _with_revision(
     result = diff(reader, request.resource, [*manifest, *wanted])
     volumes = buckets.volumes(reader, request.resource, revision, wanted)
     writes = [*rollout.ordered(reader, observed, result, wanted), *volumes.writes, *changed.deletions]
+    otherwise: tuple[Delete, ...] = ()
     if request.traits.grouped:
-        writes = group_change.all_or_none(writes, wanted, result)
+        group = group_change.all_or_none(writes, wanted, result, observed.controllers)
+        writes, otherwise = group.writes, group.otherwise
     kept = [*changed.stays(), *children.kept(observed, revision, ending)]
     pending = bool(writes)
     # Everything about a new workload is known in advance, except the node ports that the API server chooses.
@@ -195,6 +197,7 @@ def _with_revision(
         ),
         requeue=_NEXT_STEP if ending is not None and ending.goes_on else None,
         also_reconcile=shared_claims.awaited(reader, renewal.resolved),
+        otherwise=otherwise,
         replan_after_write=(pending and (not foreseen or (ending is not None and not new_run)))
         or _cache_again(renewal),
         run_of=Key(new_run[1][0].kind, request.namespace, new_run[0].record["uid"]) if new_run else None,
