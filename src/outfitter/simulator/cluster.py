@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from outfitter.cluster.access import granted
@@ -25,7 +26,6 @@ from outfitter.simulator.manifests import (
     copied,
     desired,
     encode_secret,
-    now,
     place_of,
     refers_to,
     same,
@@ -33,6 +33,7 @@ from outfitter.simulator.manifests import (
     unknown_fields,
 )
 from outfitter.snapshot import CachedObject
+from outfitter.status import timestamp
 
 _NO_GENERATION: Final = frozenset(
     {
@@ -76,12 +77,14 @@ class SimulatedCluster:
         *,
         caches: Caches | None = None,
         strict_namespaces: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.caches = caches if caches is not None else Caches()
         self.writes: list[Write] = []
         self.events: list[Body] = []
         self.admission: Callable[[Body], Body] = lambda body: body  # a mutating admission policy
         self._strict = strict_namespaces
+        self._clock = clock
         self._objects: dict[Place, Body] = {}
         self._owners: dict[Place, dict[str, frozenset[Path]]] = {}
         self._version = 0
@@ -90,9 +93,9 @@ class SimulatedCluster:
         for item in objects:
             self.user_apply(item)
 
-    def fork(self, caches: Caches) -> Self:
+    def fork(self, caches: Caches, clock: Callable[[], datetime]) -> Self:
         """An independent cluster with the same objects. Writes and events start empty; `caches` is filled."""
-        other = type(self)(caches=caches, strict_namespaces=self._strict)
+        other = type(self)(caches=caches, strict_namespaces=self._strict, clock=clock)
         other._objects = dict(self._objects)  # stored bodies are replaced, never changed
         other._owners = {place: dict(owners) for place, owners in self._owners.items()}
         other._version, other._uids = self._version, self._uids
@@ -259,7 +262,7 @@ class SimulatedCluster:
         if kind == "Secret":
             encode_secret(body)
         self._uids += 1
-        meta = {**body["metadata"], "uid": f"uid-{self._uids:06d}", "creationTimestamp": now()}
+        meta = {**body["metadata"], "uid": f"uid-{self._uids:06d}", "creationTimestamp": timestamp(self._clock())}
         if kind not in _NO_GENERATION:
             meta["generation"] = 1
         return self._store(
@@ -316,7 +319,7 @@ class SimulatedCluster:
         live = self._objects[place]
         if live["metadata"].get("finalizers"):
             body = copied(live)
-            body["metadata"].setdefault("deletionTimestamp", now())
+            body["metadata"].setdefault("deletionTimestamp", timestamp(self._clock()))
             self._store(place, body)
             return
         self._gone(place, orphan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from outfitter.api.schema import resource_schema
@@ -100,11 +99,6 @@ def desired(body: Mapping[str, Any]) -> Body:
 def refers_to(body: Mapping[str, Any], uid: str) -> bool:
     """Whether an ownerReference names `uid`."""
     return any(ref["uid"] == uid for ref in body["metadata"].get("ownerReferences") or ())
-
-
-def now() -> str:
-    """The current time as the API server writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _unversioned(body: Mapping[str, Any]) -> Body:

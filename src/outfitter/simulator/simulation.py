@@ -76,7 +76,7 @@ class Simulation:
         pod_objects: bool = False,
     ) -> None:
         self.settings = settings
-        self.cluster = SimulatedCluster(caches=WatchedCaches(), strict_namespaces=strict_namespaces)
+        self.cluster = SimulatedCluster(caches=WatchedCaches(), strict_namespaces=strict_namespaces, clock=self.time)
         self.controllers = Controllers(
             self.cluster, self.time, pods=pods, binding=binding, jobs=jobs, pod_objects=pod_objects
         )
@@ -87,7 +87,7 @@ class Simulation:
     def fork(self) -> Self:
         """An independent simulation of the same cluster, with a new operator process."""
         other = copy(self)
-        other.cluster = self.cluster.fork(WatchedCaches())
+        other.cluster = self.cluster.fork(WatchedCaches(), other.time)
         other.controllers = self.controllers.fork(other.cluster, other.time)
         other._connection = Connection(other.cluster)
         other._start({key: result.deps for key, result in self.results.items() if result.deps is not None})

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from outfitter.api.v1alpha1 import runs_to_end
-from outfitter.backends import Run, backend_of, backend_that_runs, child_kinds
+from outfitter.backends import ControllerState, backend_of, backend_that_runs, child_kinds
 from outfitter.observe import State
-from outfitter.plan.diff import Diff, diff, prune
-from outfitter.plan.workload import buckets, children, group_change, hosts, model_cache, rollout, shared_claims
-from outfitter.plan.workload import revision as revisions
+from outfitter.plan.diff import prune
+from outfitter.plan.workload import group_change, hosts, model_cache, rollout, shared_claims
 from outfitter.plan.workload.activity import undisturbed, watcher_problems
 from outfitter.plan.workload.causes import claim_problems, remarks
 from outfitter.plan.workload.delivery import Delivery, deliver
-from outfitter.plan.workload.ending import (
-    COMPLETED,
-    Ending,
-    attempt_of,
-    begun,
-    disruptions_of,
-    judge,
-    result_of,
-    seen_run,
-)
+from outfitter.plan.workload.ending import COMPLETED, Ending, judge, result_of, seen_run
 from outfitter.plan.workload.group import gang, group_facts, silent
-from outfitter.plan.workload.group_change import GroupChange
 from outfitter.plan.workload.halting import start_fact, with_halt
+from outfitter.plan.workload.made import Made, make
 from outfitter.plan.workload.observed import ObservedState, observe_workload
 from outfitter.plan.workload.renewal import Renewal, renew
 from outfitter.plan.workload.revision import Revision
@@ -40,17 +30,13 @@ from outfitter.plan.workload.status import (
     violation_rows,
     waiting_status,
 )
-from outfitter.plan.writes import Delete, Plan
+from outfitter.plan.writes import Plan
 from outfitter.policy.scaling import own_scaling
 from outfitter.problems import Problem, note, serious
 from outfitter.reasons import Level, Reason
-from outfitter.render import connection
-from outfitter.render.connection import Endpoints
-from outfitter.render.one_service import in_one_service
 from outfitter.resolve.identity import author, shown_author
 from outfitter.resolve.request import WorkloadRequest
-from outfitter.resolve.template import with_scaling
-from outfitter.snapshot import Key, Reader
+from outfitter.snapshot import Reader
 
 _NEXT_STEP = 0.1  # seconds
 
@@ -121,67 +107,32 @@ def _with_revision(
     revision: Revision,
     scale: Scale,
 ) -> Plan:
-    request = with_scaling(request, revision.submission)
-    attempt, disruptions = attempt_of(request, seen_run(request, observed)), disruptions_of(request)
-    request = replace(request, attempt=attempt, disruptions=disruptions)
-    exposed = getattr(revision.spec, "master_spec", None) or revision.spec
-    exposure = connection.endpoints(exposed, request.name, request.namespace, reader.settings)
-    if revision.one_service:
-        exposure = in_one_service(exposure, revision.groups[0].port)
-    run = Run(request, revision.groups, revision.name, exposure, revision.spec, reader.settings)
-    conflicts = hosts.host_conflicts(reader, request.resource, hosts.hosts(reader, run))
-    ending = judge(reader, request, revision, seen_run(request, observed))
-    refused = serious(renewal.problems) and not renewal.new
-    made = children.wanted(reader, run, revision, observed, ending, refused=refused)
-    changed = group_change.change(reader, run, made, observed, ending) if request.traits.grouped else GroupChange(made)
-    if ending is not None and (changed.announce or changed.deletions):
-        ending = ending.without_uid()
-    wanted = [item for item in changed.wanted if not _in_conflict(item, conflicts)]
-    manifest = [revisions.manifest(revision, request.resource)] if renewal.new else []
-    result = diff(reader, request.resource, [*manifest, *wanted])
-    volumes = buckets.volumes(reader, request.resource, revision, wanted)
-    writes = [*rollout.ordered(reader, observed, result, wanted), *volumes.writes, *changed.deletions]
-    otherwise: tuple[Delete, ...] = ()
-    if request.traits.grouped:
-        group = group_change.all_or_none(writes, wanted, result, observed.controllers)
-        writes, otherwise = group.writes, group.otherwise
-    kept = [*changed.stays(), *children.kept(observed, revision, ending)]
-    pending = bool(writes)
-    # Everything about a new workload is known in advance, except the node ports that the API server chooses.
-    foreseen = not result.live and all(item.type != "NodePort" for item in exposure.inside)
-    new_run = begun(reader, request, revision, ending, writes) if ending is not None and foreseen else None
-    ending, seen = (new_run[0], replace(observed, controllers=new_run[1])) if new_run else (ending, observed)
-    backend = backend_of(request.traits, revision.spec)
-    running = backend_that_runs(request.traits, revision.spec, seen.controllers)
-    state = undisturbed(running.observe(seen.controllers, observed.pods))
-    settled = not pending and not changed.moves and not renewal.new and state.state.state is State.READY
+    made = make(reader, request, observed, renewal, revision)
+    request, run, ending = made.run.request, made.run, made.ending
+    running = backend_that_runs(request.traits, revision.spec, made.seen.controllers)
+    state = undisturbed(running.observe(made.seen.controllers, observed.pods))
+    pending = bool(made.writes)
+    settled = not pending and not made.changed.moves and not renewal.new and state.state.state is State.READY
     secrets = _secrets(reader, request, observed, revision, ending, settled=settled)
     problems = [
         *dict.fromkeys((*renewal.problems, *scale.problems)),
-        *(() if renewal.new else backend.limits(run)),
-        *_draft_note(reader, request, revision),
-        *conflicts.values(),
-        *result.problems,
-        *volumes.problems,
+        *made.conflicts.values(),
+        *made.result.problems,
+        *made.volumes.problems,
         *secrets.problems,
-        *(() if renewal.new else (*revision.notes, *_serious_only(exposure.problems))),
-        *(silent(reader, observed) if request.traits.grouped else ()),
-        *group_change.remarks(changed, run),
-        *claim_problems(reader, [live for live in result.live.values() if live.kind == "PersistentVolumeClaim"]),
-        *watcher_problems(request, revision, state.pods.candidates),
-        *remarks(reader, run, state.pods, result.live.values(), ready=state.state.state is State.READY),
+        *_remarks(reader, observed, renewal, revision, made, state),
     ]
-    changes = (pending and not new_run) or changed.moves
-    status = running_status(reader, run, seen, revision, state, problems, pending=changes, ending=ending)
+    changes = (pending and not made.run_of) or made.changed.moves
+    status = running_status(reader, run, made.seen, revision, state, problems, pending=changes, ending=ending)
     facts: dict[str, Any] = {
         **status.facts,
         **({} if ending else start_fact(reader, request, revision, observed.pods, settled=settled)),
         "author": shown_author(reader, request.resource.live),
-        "connections": _connections(request, exposure, result, conflicts, ending),
+        "connections": _connections(request, made),
         **(model_cache.cache_facts(reader, request.namespace, revision.facts or {}) if request.traits.serves else {}),
         **serving_facts(reader, run, observed, revision),
         "imposedDataSources": (revision.facts or {}).get("imposedDataSources"),
-        **(group_facts(run, seen, ended=bool(ending and ending.result)) if request.traits.grouped else {}),
+        **(group_facts(run, made.seen, ended=bool(ending and ending.result)) if request.traits.grouped else {}),
         "violations": violation_rows(tuple(dict.fromkeys((*renewal.violations, *scale.violations)))),
         **(scale_facts(request, scale) if request.traits.scales else {}),
     }
@@ -190,18 +141,41 @@ def _with_revision(
         (
             *secrets.writes,
             *(model_cache.on_demand(renewal.resolved) or model_cache.restored(reader, request, revision)),
-            *writes,
-            *rollout.unused(prune(reader, request.resource, child_kinds(), [*wanted, *kept, *volumes.kept]), result),
+            *made.writes,
+            *rollout.unused(prune(reader, request.resource, child_kinds(), made.stays), made.result),
             *rollout.old_revisions(observed, revision),
             *rollout.stuck_pods(state.pods.unready_outdated, pending=pending),
         ),
         requeue=_NEXT_STEP if ending is not None and ending.goes_on else None,
         also_reconcile=shared_claims.awaited(reader, renewal.resolved),
-        otherwise=otherwise,
-        replan_after_write=(pending and (not foreseen or (ending is not None and not new_run)))
-        or _cache_again(renewal),
-        run_of=Key(new_run[1][0].kind, request.namespace, new_run[0].record["uid"]) if new_run else None,
+        otherwise=made.otherwise,
+        replan_after_write=(pending and not made.foreseen) or _cache_again(renewal),
+        run_of=made.run_of,
     )
+
+
+def _remarks(
+    reader: Reader,
+    observed: ObservedState,
+    renewal: Renewal,
+    revision: Revision,
+    made: Made,
+    state: ControllerState,
+) -> Iterator[Problem]:
+    """Yield what is to be said of a workload besides the problems of what is asked for."""
+    request = made.run.request
+    yield from _draft_note(reader, request, revision)
+    if not renewal.new:  # else they are among its problems
+        yield from backend_of(request.traits, revision.spec).limits(made.run)
+        yield from revision.notes
+        yield from _serious_only(made.run.exposure.problems)
+    if request.traits.grouped:
+        yield from silent(reader, observed)
+    yield from group_change.remarks(made.changed, made.run)
+    live = made.result.live.values()
+    yield from claim_problems(reader, [each for each in live if each.kind == "PersistentVolumeClaim"])
+    yield from watcher_problems(request, revision, state.pods.candidates)
+    yield from remarks(reader, made.run, state.pods, live, ready=state.state.state is State.READY)
 
 
 def _secrets(
@@ -224,22 +198,11 @@ def _cache_again(renewal: Renewal) -> bool:
     return renewal.resolved is not None and renewal.resolved.outgrown_cache is not None
 
 
-def _connections(
-    request: WorkloadRequest,
-    exposure: Endpoints,
-    result: Diff,
-    conflicts: Mapping[str, Problem],
-    ending: Ending | None,
-) -> list[Any] | None:
+def _connections(request: WorkloadRequest, made: Made) -> list[Any] | None:
     """Return where the workload can be reached, and its links to other systems."""
-    inside = (
-        () if ending is not None and ending.expired else hosts.reached(request.resource, exposure, result, conflicts)
-    )
-    return [*inside, *exposure.links] or None
-
-
-def _in_conflict(manifest: Mapping[str, Any], conflicts: Mapping[str, Problem]) -> bool:
-    return manifest["kind"] == "Ingress" and manifest["metadata"]["name"] in conflicts
+    expired = made.ending is not None and made.ending.expired
+    inside = () if expired else hosts.reached(request.resource, made.run.exposure, made.result, made.conflicts)
+    return [*inside, *made.run.exposure.links] or None
 
 
 def _serious_only(problems: Sequence[Problem]) -> Iterator[Problem]:
