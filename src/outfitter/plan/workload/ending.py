@@ -18,7 +18,7 @@ from outfitter.plan.workload.observed import ObservedState, has_started
 from outfitter.plan.workload.revision import Revision
 from outfitter.problems import Problem, note, printable, stalled
 from outfitter.reasons import Level, Reason, reason_named
-from outfitter.resolve.distributed import FIELDS_OF_THE_WHOLE
+from outfitter.resolve.distributed import with_effect
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader
 from outfitter.status import timestamp
@@ -157,10 +157,8 @@ def _whole(revision: Revision) -> dict[str, Any]:
     """Return what a group that runs cannot change; how often Jobs start again can."""
     native = getattr(revision.spec, "backend", None) == "native"
     free = {*_FREE, *(("backoffLimit",) if native else ())}
-    whole = {name: value for name, value in revision.submission.items() if name not in free}
-    master = whole.get("masterSpec") or {}
-    own = {name: value for name, value in master.items() if name not in {*_FREE, *FIELDS_OF_THE_WHOLE}}
-    return {**whole, "masterSpec": own} if "masterSpec" in whole else whole
+    given = {name: value for name, value in revision.submission.items() if name not in free}
+    return {name: with_effect(value, _FREE) if name == "masterSpec" else value for name, value in given.items()}
 
 
 def _completions(revision: Revision) -> int:
