@@ -279,3 +279,28 @@ def test_no_rank_runs_while_an_object_of_others_has_a_name(
     assert space.need(kind, name)["metadata"]["uid"] == theirs["metadata"]["uid"]
     space.delete(kind, name, propagationPolicy="Background")
     space.wait(KIND, "d", phase("Running"), 90)  # the name is looked for once a minute
+
+
+def test_a_master_that_a_template_gives(space: Space) -> None:
+    """With its own fields over those of the template; a priority of the master alone is told, and stops nothing."""
+    marked = [{"name": PODS, "value": "ready"}]
+    of_master = {**master(), "workingDir": "/template", "priorityClass": "no-such-class"}
+    spec = {"workloadType": "distributed", "image": IMAGE, "distributedFramework": "PyTorch", "annotations": marked}
+    space.make("WorkloadTemplate", "base", {**spec, "masterSpec": of_master})
+    given = {"template": {"name": "base"}, "backend": "native", "masterSpec": {"args": "--own"}}
+    space.make(KIND, "d", {**given, "numWorkers": 2})
+    item = space.wait(KIND, "d", phase("Running"), 60)
+    (first,) = pods(space, "master")
+    container = first["spec"]["containers"][0]
+    assert (container["image"], container["workingDir"], container["args"]) == (
+        master()["image"],
+        "/template",
+        ["--own"],
+    )
+    assert len(pods(space, "worker")) == 2
+    said = space.need("WorkloadTemplate", "base")["status"]
+    assert [issue["issue"] for issue in said["issues"]] == ["NotEnforced"]
+    assert said["combinedSpec"]["masterSpec"]["workingDir"] == "/template"
+    space.spec(KIND, "d", masterSpec={"priorityClass": "no-such-class"})
+    item = space.wait(KIND, "d", lambda item: "spec.masterSpec.priorityClass" in str(item["status"].get("issues")), 30)
+    assert (item["status"]["phase"], condition(item, "Stalled")) == ("Running", {})

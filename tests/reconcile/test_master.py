@@ -97,6 +97,22 @@ async def test_a_field_of_the_whole_training_is_not_one_of_the_master(
     assert rendered[0]
 
 
+@pytest.mark.parametrize("backend", ["native", "jobset"])
+@pytest.mark.parametrize("field", OF_THE_WHOLE)
+async def test_such_a_field_can_change_while_it_runs(field: str, backend: str) -> None:
+    """It needs no restart, because it changes nothing."""
+    given = {"workingDir": "/master"}
+    world = World(training(given, backend=backend), jobs="Running")
+    await world.settle()
+    before = [item["spec"] for kind in ("Job", "JobSet") for item in world.all(kind)]
+    master = {"image": IMAGE, **given, field: OF_THE_WHOLE[field][-1]}
+    world.edit("DistributedTraining", "many", masterSpec=master)
+    await world.settle()
+    status = world.status("DistributedTraining", "many")
+    assert [item["issue"] for item in status["issues"]] == ["NotEnforced"]
+    assert [item["spec"] for kind in ("Job", "JobSet") for item in world.all(kind)] == before
+
+
 def test_the_fields_of_the_whole_are_those_whose_description_says_so() -> None:
     """The schema, the note of the operator and this file agree."""
     fields = resource_schema(DistributedTraining)["properties"]["spec"]["properties"]["masterSpec"]["properties"]

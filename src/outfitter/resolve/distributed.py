@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -128,6 +128,11 @@ def of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:
     for name in (name for name in FIELDS_OF_THE_WHOLE if name in inline):
         text = f"The whole training has one {name}, which is a field of spec. Move the field there."
         yield note(Reason.NOT_ENFORCED, text, f"spec.{name}")
+
+
+def with_effect(master: Mapping[str, Any], free: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of a master without those that only the spec around it can set, and without `free`."""
+    return {name: value for name, value in master.items() if name not in (*FIELDS_OF_THE_WHOLE, *free)}
 
 
 def of_its_own(resolved: Resolved) -> bool:

@@ -19,6 +19,7 @@ from outfitter.plan.workload.revision import Revision
 from outfitter.plan.writes import Create, Write
 from outfitter.problems import Problem, note, printable, stalled
 from outfitter.reasons import Level, Reason, reason_named
+from outfitter.resolve.distributed import with_effect
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import CachedObject, Reader
 from outfitter.status import timestamp
@@ -157,7 +158,8 @@ def _whole(revision: Revision) -> dict[str, Any]:
     """Return what a group that runs cannot change; how often Jobs start again can."""
     native = getattr(revision.spec, "backend", None) == "native"
     free = {*_FREE, *(("backoffLimit",) if native else ())}
-    return {name: value for name, value in revision.submission.items() if name not in free}
+    given = {name: value for name, value in revision.submission.items() if name not in free}
+    return {name: with_effect(value, _FREE) if name == "masterSpec" else value for name, value in given.items()}
 
 
 def _completions(revision: Revision) -> int:
