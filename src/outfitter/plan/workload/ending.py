@@ -6,17 +6,16 @@ annotation restartedAt asks for it: no other event, such as a deleted Job or rev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import runs_to_end, traits_of
-from outfitter.backends import Progress, backend_of, progress
+from outfitter.backends import Progress, progress
 from outfitter.observe import Observation, failed
 from outfitter.plan.workload.observed import ObservedState, has_started
 from outfitter.plan.workload.revision import Revision
-from outfitter.plan.writes import Create, Write
 from outfitter.problems import Problem, note, printable, stalled
 from outfitter.reasons import Level, Reason, reason_named
 from outfitter.resolve.distributed import with_effect
@@ -186,26 +185,6 @@ def judge(reader: Reader, request: WorkloadRequest, revision: Revision | None, s
     ended = facts.get("completionTime", "") if recorded(request).get("result") else ""
     expired = bool(ended) and reader.passed(ended, _keep_seconds(revision))
     return Ending(record, facts, expired, recorded(request), again=seen is not None and seen.again)
-
-
-def begun(
-    reader: Reader, request: WorkloadRequest, revision: Revision, ending: Ending, writes: Iterable[Write]
-) -> tuple[Ending, tuple[CachedObject, ...]] | None:
-    """Return a first run and its controllers as they will be once they exist; None for any other run.
-
-    Instead of a uid, which the API server gives, each has its name, and so has the record of the run.
-    """
-    if ending.record or recorded(request):
-        return None
-    kinds = backend_of(request.traits, revision.spec).controllers
-    created = [dict(write.manifest) for write in writes if isinstance(write, Create)]
-    made = tuple(
-        CachedObject.of({**item, "metadata": {**item["metadata"], "uid": item["metadata"]["name"]}})
-        for item in created
-        if item["kind"] in kinds
-    )
-    found = judge(reader, request, revision, progress(request.traits, made))
-    return (found, made) if found is not None and found.record.get("uid") else None
 
 
 def _current(

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outfitter.backends import Run
+from outfitter.backends import Run, backend_of, progress
 from outfitter.plan.diff import Diff, diff
 from outfitter.plan.workload import buckets, children, group_change, hosts, rollout
 from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.buckets import Volumes
-from outfitter.plan.workload.ending import Ending, attempt_of, begun, disruptions_of, judge, seen_run
+from outfitter.plan.workload.ending import Ending, attempt_of, disruptions_of, judge, recorded, seen_run
 from outfitter.plan.workload.group_change import GroupChange
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.renewal import Renewal
 from outfitter.plan.workload.revision import Revision
-from outfitter.plan.writes import Delete, Write
+from outfitter.plan.writes import Create, Delete, Write
 from outfitter.problems import Problem, serious
 from outfitter.render import connection
 from outfitter.render.one_service import in_one_service
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
-from outfitter.snapshot import Key, Reader
+from outfitter.snapshot import CachedObject, Key, Reader
 
 Manifest = Mapping[str, Any]
 
@@ -90,14 +90,25 @@ def _run(reader: Reader, request: WorkloadRequest, observed: ObservedState, revi
 
 
 def _with_first_run(reader: Reader, made: Made, ending: Ending, revision: Revision) -> Made:
-    """Return the children of what ends: only the first run is known in advance, all but its uid."""
+    """Return the children of what ends: only a first run is known in advance, all but the uid of its controller.
+
+    Instead of that, which the API server gives, a controller has its name, and so has the record of the run.
+    """
     request = made.run.request
-    first = begun(reader, request, revision, ending, made.writes) if made.foreseen else None
-    if first is None:
+    if not made.foreseen or ending.record or recorded(request):
         return replace(made, foreseen=False)
-    ending, controllers = first
-    run_of = Key(controllers[0].kind, request.namespace, ending.record["uid"])
-    return replace(made, ending=ending, seen=replace(made.seen, controllers=controllers), run_of=run_of)
+    kinds = backend_of(request.traits, revision.spec).controllers
+    created = [dict(write.manifest) for write in made.writes if isinstance(write, Create)]
+    controllers = tuple(
+        CachedObject.of({**item, "metadata": {**item["metadata"], "uid": item["metadata"]["name"]}})
+        for item in created
+        if item["kind"] in kinds
+    )
+    first = judge(reader, request, revision, progress(request.traits, controllers))
+    if first is None or not first.record.get("uid"):
+        return replace(made, foreseen=False)
+    run_of = Key(controllers[0].kind, request.namespace, first.record["uid"])
+    return replace(made, ending=first, seen=replace(made.seen, controllers=controllers), run_of=run_of)
 
 
 def _in_conflict(manifest: Manifest, conflicts: Mapping[str, Problem]) -> bool:
