@@ -34,29 +34,31 @@ class BindingRule:
         return self.rule if self.value is True else f"{self.rule} {shown(self.value)}"
 
 
-def binding_rules(effective: Mapping[str, Any], fields: Sequence[str]) -> list[BindingRule]:
+def binding_rules(effective: Mapping[str, Any], fields: Sequence[str], section: str = "") -> list[BindingRule]:
     """Return the rules of the spec of an EffectivePolicy that bind any of these fields, or a part of them.
 
-    A field is `compute.gpuDevicesRequest`, or one item of a list: `environmentVariables[HOME]`.
+    A field is `compute.gpuDevicesRequest`, or one item of a list: `environmentVariables[HOME]`. `section`: worker or
+    master of a distributed workload.
     """
-    table = policy_fields(str(effective["workloadType"]))
+    table = policy_fields(str(effective["workloadType"]), section)
+    prefix, rules = (f"{section}." if section else ""), effective.get("rules") or {}
     sources = {item["field"]: item["source"] for item in effective.get("sources") or () if item["part"] == "rule"}
     found: dict[tuple[str, str], BindingRule] = {}
     for field in fields:
-        for path, declared in _rules(effective.get("rules") or {}, table, field):
-            policy, scope = _policy(sources.get(path) or {})
+        for path, declared in _rules((rules.get(section) or {}) if section else rules, table, field):
+            policy, scope = _policy(sources.get(f"{prefix}{path}") or {})
             for rule, value in declared.items():
                 if rule not in _NO_BOUND and _WITHOUT_EFFECT.get(rule) != value:
-                    found[path, rule] = BindingRule(path, rule, value, policy, scope)
+                    found[path, rule] = BindingRule(f"{prefix}{path}", rule, value, policy, scope)
     return list(found.values())
 
 
-def imposed_by(effective: Mapping[str, Any], data_source: str) -> list[BindingRule]:
+def imposed_by(effective: Mapping[str, Any], data_source: str, section: str = "") -> list[BindingRule]:
     """Return `imposed`, where the effective policy mounts this DataSource into every workload."""
     return [
         BindingRule(f"imposedAssets[{item['name']}]", "imposed", True, *_policy(item["source"]))
         for item in effective.get("imposedAssets") or ()
-        if item["name"] == data_source
+        if item["name"] == data_source and item.get("section", "") == section
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from outfitter.api.quantities import parse_quantity, quantity_text
 from outfitter.naming import ANNOTATION_PASSWD, DATA_PREFIX, fit
 from outfitter.render.pod import PodPatch
+from outfitter.render.urls import bucket_name
 from outfitter.resolve.volumes import KNOWN_HOSTS, GitVolume, Login, S3Volume
 from outfitter.settings import Settings
 
@@ -29,6 +30,7 @@ _MESSAGE: Final = "/dev/termination-log"
 _USERS: Final = "outfitter-users"
 _PATIENCE: Final = 150  # seconds; where the kubelet starts containers again, it is patient itself
 _CONFIG_COUNT: Final = "GIT_CONFIG_COUNT"
+_VARIABLE: Final = "OUTFITTER_"
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _patch(
         "image": settings.git_image if git else settings.s3_image,
         "command": ["sh", "-ec", GIT_SCRIPT if git else S3_SCRIPT],
         "env": [
-            {"name": f"OUTFITTER_{key}", "value": value} for key, value in _variables(source, size, user, settings)
+            {"name": f"{_VARIABLE}{key}", "value": value} for key, value in _variables(source, size, user, settings)
         ],
         "resources": {key: value for key, value in resources.items() if value},
         "volumeMounts": mounts,
@@ -182,3 +184,27 @@ def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> 
 def _literal(text: str) -> str:
     """Return a value as the kubelet leaves it: it replaces `$(NAME)` by another variable, and `$$` by `$`."""
     return text.replace("$", "$$")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a container fetches. `kind`: git or s3; `origin`: from where, in words; `volume`: the one that it fills."""
+
+    kind: str
+    origin: str
+    volume: str
+
+
+def fetched_by(container: Mapping[str, Any]) -> Fetched | None:
+    """Return what a container of a pod template fetches; None for one that fetches nothing."""
+    if not str(container["name"]).startswith(DATA_PREFIX):
+        return None
+    values = {
+        item["name"].removeprefix(_VARIABLE): str(item.get("value") or "").replace("$$", "$")
+        for item in container.get("env", ())
+    }
+    volume = next(item["name"] for item in container["volumeMounts"] if item["mountPath"] == _DATA)
+    if "BUCKET" in values:
+        return Fetched("s3", f"s3 bucket {bucket_name(values['BUCKET'], values['URL'].rstrip('/'))}", volume)
+    wanted = next((f", {key.lower()} {values[key]}" for key in ("REVISION", "BRANCH") if values[key]), "")
+    return Fetched("git", f"git {values['REPOSITORY']}{wanted}", volume)

@@ -23,9 +23,10 @@ from outfitter.snapshot import Reader
 
 WORKER: Final = "worker"
 MASTER: Final = "master"
-_OWN: Final = "masterSpec"
+MASTER_SPEC: Final = "masterSpec"
+"""The field with a master of its own."""
 _NOT_INLINE: Final = frozenset(("assets",))
-_OF_THE_WHOLE: Final = (
+OF_THE_WHOLE: Final = (
     "autoDeletionTimeAfterCompletionSeconds", "backoffLimit", "preemptibility", "priorityClass", "queue",
     "restartPolicy", "terminateAfterPreemption",
 )  # fmt: skip
@@ -43,17 +44,19 @@ def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Poli
     problems = [*workers.problems, *(master.problems if master else ())]
     framework = getattr(workers.spec, "distributed_framework", None)
     if master is None and framework not in (None, "JAX"):
-        problems.append(stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}"))
+        problems.append(stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{MASTER_SPEC}"))
     if not any(problem.level > Level.NOTE for problem in problems):
         chosen = backend(reader, workers.spec, request.backend)
         if isinstance(chosen, Problem):
             problems.append(chosen)
         else:
             workers.merged.fields["backend"] = chosen
-    if master is not None and master.request.traits.spec is MasterSpec:
-        workers.merged.fields[_OWN] = master.merged.fields
-        origins = {f"{_OWN}.{path}": origin for path, origin in master.merged.origins.items()}
-        workers.merged.origins.update(origins)
+    if master is not None:
+        origins, own = workers.merged.origins, master.request.traits.spec is MasterSpec
+        if own:
+            workers.merged.fields[MASTER_SPEC] = master.merged.fields
+        differs = {path: origin for path, origin in master.merged.origins.items() if own or origins.get(path) != origin}
+        origins.update({f"{MASTER_SPEC}.{path}": origin for path, origin in differs.items()})
     spec = request.traits.spec.model_validate(workers.merged.fields) if workers.groups else workers.spec
     return replace(
         workers,
@@ -81,7 +84,7 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
         same = getattr(workers.spec, "master_spec_same_as_worker", False)
         copy = replace(request, traits=replace(request.traits, spec=MasterCopySpec))
         return resolve_workload(reader, copy, policies) if same else None
-    body: Mapping[str, Any] = request.resource.body["spec"][_OWN]
+    body: Mapping[str, Any] = request.resource.body["spec"][MASTER_SPEC]
     own = replace(
         request,
         traits=replace(request.traits, spec=MasterSpec),
@@ -98,7 +101,7 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
 
 def _of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a note for each field of a master that only the spec around it can set."""
-    for name in (name for name in _OF_THE_WHOLE if name in inline):
+    for name in (name for name in OF_THE_WHOLE if name in inline):
         text = f"The whole training has one {name}, which is a field of spec. Move the field there."
         yield note(Reason.NOT_ENFORCED, text, f"spec.{name}")
 
@@ -118,7 +121,7 @@ def _named(uses: Iterable[AssetUse]) -> Iterator[AssetUse]:
 
 
 def _place(field: str) -> str:
-    own = f"spec.{_OWN}"
+    own = f"spec.{MASTER_SPEC}"
     return field if not field.startswith("spec.") or field.startswith(own) else f"{own}.{field.removeprefix('spec.')}"
 
 
