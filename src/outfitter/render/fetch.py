@@ -19,8 +19,9 @@ from outfitter.settings import Settings
 
 Source = GitVolume | S3Volume
 _SCRIPTS: Final = files("outfitter.render") / "scripts"
-GIT_SCRIPT: Final = (_SCRIPTS / "git.sh").read_text()
-S3_SCRIPT: Final = (_SCRIPTS / "s3.sh").read_text()
+_COMMON: Final = (_SCRIPTS / "common.sh").read_text()
+GIT_SCRIPT: Final = _COMMON + (_SCRIPTS / "git.sh").read_text()
+S3_SCRIPT: Final = _COMMON + (_SCRIPTS / "s3.sh").read_text()
 
 _USER: Final = 65532  # where the workload leaves the user to its image; the images of Git and rclone run as root
 _DATA: Final = "/outfitter/data"
@@ -29,6 +30,7 @@ _LOGIN: Final = "/outfitter/credential"
 _MESSAGE: Final = "/dev/termination-log"
 _USERS: Final = "outfitter-users"
 _PATIENCE: Final = 150  # seconds; where the kubelet starts containers again, it is patient itself
+_READABLE: Final = "0022"  # a copy is mounted read-only
 _CONFIG_COUNT: Final = "GIT_CONFIG_COUNT"
 _VARIABLE: Final = "OUTFITTER_"
 
@@ -166,10 +168,10 @@ def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> 
         yield "REVISION", _literal(source.revision)
         yield "SUBMODULES", str(source.submodules).lower()
         yield "KNOWN_HOSTS", _literal(settings.git_known_hosts)
-        yield "UMASK", user.umask
     else:
         yield "BUCKET", _literal(source.bucket)
         yield "URL", _literal(source.url)
+    yield "UMASK", user.umask if git else _READABLE
     yield "LOGIN", source.login.method if source.login else ""
     yield "AUTHORITIES", _literal(settings.data_authorities)
     yield "SIZE_LIMIT", str(size)
