@@ -16,7 +16,8 @@ causes() {
   judge forbidden 'returned error: 403|access denied|not granted|not authorized'
   judge not-found 'repository .*not found|not appear to be a git repository|returned error: 404|does not exist'
   judge revision-not-found "$unknown"
-  judge unreachable 'could not resolve|connection (refused|timed out|reset|closed)|failed to connect|no route to host|network is unreachable|certificate|returned error: 5|timed out|unable to access|hung up|early eof'
+  judge certificate 'certificate (problem|verification|subject)'
+  judge unreachable 'could not resolve|connection (refused|timed out|reset|closed)|failed to connect|no route to host|network is unreachable|returned error: 5|timed out|unable to access|hung up|early eof'
 }
 
 # A program of the workload may have changed files since: after a restart of its node the pod starts here again. It may

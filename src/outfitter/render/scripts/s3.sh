@@ -15,7 +15,8 @@ causes() {
   judge authentication 'InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|StatusCode: 401|InvalidClientTokenId|no valid credential'
   judge bucket-missing 'NoSuchBucket|directory not found|StatusCode: 404|InvalidBucketName'
   judge forbidden 'AccessDenied|Forbidden|StatusCode: 403|AllAccessDisabled'
-  judge unreachable 'dial tcp|no such host|connection (refused|reset)|i/o timeout|x509|tls:|EOF|StatusCode: 5|RequestCanceled|deadline exceeded|proxyconnect'
+  judge certificate 'x509:|failed to verify certificate'
+  judge unreachable 'dial tcp|no such host|connection (refused|reset)|i/o timeout|tls:|EOF|StatusCode: 5|RequestCanceled|deadline exceeded|proxyconnect'
 }
 
 # Rclone reads the remote `source` from its environment, which no other program sees.
