@@ -66,7 +66,6 @@ def failures(team: Team, sources: Sources) -> list[Failure]:
         Failure("no-key", "LoginRejected", key, ssh("key-3", ssh="not a key")),
         Failure("other-host", "HostKeyUnknown", "ssh-keyscan", ssh("key-4", known_hosts=f"example.com {public}\n")),
         Failure("host-key", "HostKeyChanged", "another host key", ssh("key-5", known_hosts=f"{host} {public}\n")),
-        Failure("no-host-key", "KeyNotFound", "known_hosts", ssh("key-6", known_hosts="")),
         Failure("host", "EndpointUnreachable", "resolve host", {"repository": "https://git.invalid/a.git"}),
         Failure("port", "EndpointUnreachable", "connect to", {"repository": f"https://{host}:444/a.git"}),
         Failure("certificate", "EndpointUnreachable", "certificate", {"repository": f"https://{host}.cluster.local/a.git"}),
