@@ -107,9 +107,33 @@ def test_render_shows_what_fetches(invoke: Invoke, tmp_path: Path) -> None:
         assert text in seen.stdout
 
 
-def test_explain_names_the_sources(invoke: Invoke, tmp_path: Path) -> None:
-    seen = invoke("explain", "workspace/reader", "-n", "team-a", "-f", running_example(tmp_path))
+def test_explain_names_what_is_fetched(invoke: Invoke, tmp_path: Path) -> None:
+    seen = invoke("explain", "workspace/reader", "-n", "team-a", "-f", running_example(tmp_path), "-o", "json")
     assert seen.exit_code == 0, seen.stderr
-    for name in ("recipes", "lake", "bert"):
-        assert f"DataSource {name}" in seen.stdout
-    assert "Credential forge" in seen.stdout
+    found = json.loads(seen.stdout)
+    rows = {item["field"]: (item["value"], item["origin"]) for item in found["values"]}
+    wanted = {
+        "/recipes": ("git https://git.example.com/team-a/recipes.git, revision v1.2", "DataSource recipes"),
+        "/lake": ("s3 bucket https://minio.example.com/training-sets, read-only", "DataSource lake"),
+        "/models/bert": ("image registry.example.com/models/bert:3, read-only", "DataSource bert"),
+    }
+    assert {path: rows[f"volumeMounts[{path}]"] for path in wanted} == wanted
+    images = {field: row for field, row in rows.items() if field.startswith("initContainers[")}
+    assert [origin for _, origin in images.values()] == ["DataSource recipes", "DataSource lake"]
+    assert ("Credential", "forge") in {(item["kind"], item["name"]) for item in found["assets"]}
+
+
+def test_explain_names_what_drivers_mount(invoke: Invoke, tmp_path: Path) -> None:
+    """A bucket by its claim, and a directory of a file server."""
+    storage = "s3: [{bucket: sets, path: /sets}], nfs: [{server: files, path: /a, mountPath: /a}]"
+    env = {
+        "OUTFITTER_S3_BACKEND": "csi",
+        "OUTFITTER_S3_DRIVER": "s3.csi.aws.com",
+        "OUTFITTER_S3_BUCKETS": "sets",
+        "OUTFITTER_NFS_BACKEND": "csi",
+    }
+    seen = invoke("explain", "wsp/a", "-n", "b", "-f", workspace(tmp_path, storage), "-o", "json", env=env)
+    assert seen.exit_code == 0, seen.stderr
+    rows = {item["field"]: item["value"] for item in json.loads(seen.stdout)["values"]}
+    assert rows["volumeMounts[/sets]"].startswith("s3 bucket sets, by PersistentVolumeClaim outfitter-ro-a-")
+    assert rows["volumeMounts[/a]"] == "nfs files:/a, by CSI driver nfs.csi.k8s.io, read-only"

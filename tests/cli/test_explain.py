@@ -239,29 +239,110 @@ def test_what_schedulers_read_has_an_origin(invoke: Invoke, tmp_path: Path, monk
     assert rows["pod.schedulerName"] == ("kai-scheduler", "Outfitter")
 
 
-def test_master_and_workers_have_their_own_sources(invoke: Invoke, tmp_path: Path) -> None:
-    """The fields of the submission are those of the workers; the master is a group of its own."""
-    (tmp_path / "all.yaml").write_text(
-        """
+MASTER = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: team-a, labels: {outfitter.dev/project: team-a, outfitter.dev/department: research}}
+---
 apiVersion: outfitter.dev/v1alpha1
 kind: Environment
 metadata: {name: torch, namespace: team-a}
-spec: {image: "registry.example.com/torch:1", supportedTypes: [distributed]}
+spec: {image: "registry.example.com/torch:1", environmentVariables: [{name: SEED, value: "1"}]}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: ComputeResource
+metadata: {name: small, namespace: team-a}
+spec: {cpuCoreRequest: 1, cpuMemoryRequest: 1Gi}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: DataSource
+metadata: {name: recipes, namespace: team-a}
+spec: {git: {repository: "https://git.example.com/a.git", branch: "a$b", path: /recipes}}
+---
+apiVersion: outfitter.dev/v1alpha1
+kind: WorkloadPolicy
+metadata: {name: all, namespace: outfitter-system}
+spec:
+  workloadType: distributed
+  scope: {type: department, name: research}
+  defaults: {master: {imagePullPolicy: Always}}
+  rules:
+    worker: {compute: {cpuCoreRequest: {max: 4}}}
+    master: {compute: {cpuCoreRequest: {max: 2}}}
 ---
 apiVersion: outfitter.dev/v1alpha1
 kind: DistributedTraining
 metadata: {name: llm, namespace: team-a}
 spec:
   distributedFramework: PyTorch
-  assets: {environment: {name: torch}}
-  masterSpec: {image: "registry.example.com/master:1"}
+  queue: gpus
+  assets: {environment: {name: torch}, compute: {name: small}}
 """
-    )
-    seen = invoke("explain", "dtrn/llm", "-n", "team-a", "-f", tmp_path, "-o", "json")
+OWN_MASTER = """
+  masterSpec:
+    assets: {environment: {name: torch}, dataSources: [{name: recipes}]}
+    image: "registry.example.com/master:1"
+    compute: {cpuCoreRequest: 2}
+    environmentVariables: [{name: RANKS, value: "2"}]
+    storage:
+      s3: [{bucket: sets, path: /lake}]
+      image: [{reference: "registry.example.com/bert:3", subPath: small, mountPath: /bert}]
+"""
+SAME_MASTER = "  masterSpecSameAsWorker: true\n"
+
+
+def explained_master(invoke: Invoke, folder: Path, master: str) -> dict[str, dict[str, Any]]:
+    (folder / "all.yaml").write_text(MASTER + master)
+    env = {"OUTFITTER_QUEUE_BACKEND": "kai"}
+    seen = invoke("explain", "dtrn/llm", "-n", "team-a", "-f", folder, "-o", "json", env=env)
     assert seen.exit_code == 0, seen.stderr
-    rows = {item["field"]: (item["value"], item["origin"]) for item in json.loads(seen.stdout)["values"]}
-    assert rows["image"] == ("registry.example.com/torch:1", "Environment torch")
-    assert rows["groups[master].image"] == ("registry.example.com/master:1", "DistributedTraining llm")
+    rows = json.loads(seen.stdout)["values"]
+    assert len({row["field"] for row in rows}) == len(rows)
+    return {row["field"]: row for row in rows}
+
+
+def test_master_and_workers_have_their_own_sources(invoke: Invoke, tmp_path: Path) -> None:
+    """Every value of the master has a row, as those of the workers; the queue is that of the whole training."""
+    rows = explained_master(invoke, tmp_path, OWN_MASTER)
+    master = {
+        "image": ("registry.example.com/master:1", "DistributedTraining llm"),
+        "env[SEED]": ("1", "Environment torch"),
+        "env[RANKS]": ("2", "DistributedTraining llm"),
+        "resources.requests.cpu": ("2", "DistributedTraining llm"),
+        "volumeMounts[/recipes]": ("git https://git.example.com/a.git, branch a$b", "DataSource recipes"),
+        "volumeMounts[/lake]": ("s3 bucket sets, read-only", "DistributedTraining llm"),
+        "volumeMounts[/bert]": (
+            "image registry.example.com/bert:3, folder small, read-only",
+            "DistributedTraining llm",
+        ),
+        "imagePullPolicy": ("Always", "WorkloadPolicy all"),
+        "pod.labels[kai.scheduler/queue]": ("gpus", "DistributedTraining llm"),
+        "pod.enableServiceLinks": ("false", "Outfitter"),
+    }
+    shown = {field: rows[f"groups[master].{field}"] for field in master}
+    assert {field: (row["value"], row["origin"]) for field, row in shown.items()} == master
+    assert (rows["image"]["value"], rows["image"]["origin"]) == ("registry.example.com/torch:1", "Environment torch")
+    assert rows["resources.requests.memory"]["origin"] == "ComputeResource small"
+    assert "groups[master].resources.requests.memory" not in rows
+
+
+@pytest.mark.parametrize("master", [OWN_MASTER, SAME_MASTER], ids=["own", "same"])
+def test_master_and_workers_have_their_own_rules(invoke: Invoke, tmp_path: Path, master: str) -> None:
+    rows = explained_master(invoke, tmp_path, master)
+    rules = {
+        name: [(rule["field"], rule["value"]) for rule in rows[f"{name}resources.requests.cpu"]["rules"]]
+        for name in ("", "groups[master].")
+    }
+    field = "compute.cpuCoreRequest"
+    assert rules == {"": [(f"worker.{field}", 4)], "groups[master].": [(f"master.{field}", 2)]}
+
+
+def test_a_master_like_the_workers_differs_by_its_policy_alone(invoke: Invoke, tmp_path: Path) -> None:
+    rows = explained_master(invoke, tmp_path, SAME_MASTER)
+    assert rows["groups[master].imagePullPolicy"]["origin"] == "WorkloadPolicy all"
+    assert "imagePullPolicy" not in rows
+    assert rows["groups[master].image"]["origin"] == "Environment torch"
+    assert rows["groups[master].resources.requests.memory"]["origin"] == "ComputeResource small"
 
 
 def test_values_of_a_master_that_a_template_gives(invoke: Invoke, tmp_path: Path) -> None:

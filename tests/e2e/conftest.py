@@ -21,6 +21,7 @@ from plugins.reporting import FIGURE
 from .harness import cluster as clusters
 from .harness import csi, diagnosis, helm, images
 from .harness.cluster import Cluster
+from .harness.data import Identity
 from .harness.team import SECONDS, Team
 
 SYSTEM = "outfitter-system"
@@ -39,6 +40,8 @@ class Stage:
     cluster: Cluster
     api: Api
     release: helm.Release
+    identity: Identity
+    """Host key and authority of the operator's settings."""
 
     def install(self) -> None:
         """helm install, as its users would; returns when the operator is available."""
@@ -47,6 +50,7 @@ class Stage:
             image_tag=images.TAGS[0],
             settings_domain=DOMAIN,
             settings_staticPvDrivers=csi.NAME,
+            **self.identity.settings,
         )
 
     def operators(self) -> list[dict[str, Any]]:
@@ -97,10 +101,12 @@ def stage(cluster: Cluster, node_folder: Path, progress: Callable[[str], None]) 
     api = Api(cluster)  # type: ignore[arg-type]
     program, why = helm.find(progress)
     assert program is not None, why
-    stage = Stage(cluster, api, helm.Release(program, cluster.kubeconfig, SYSTEM))
+    identity = Identity(node_folder / "identity")
+    stage = Stage(cluster, api, helm.Release(program, cluster.kubeconfig, SYSTEM), identity)
     with locked(node_folder / "install.lock"):
         if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:  # else of another worker, or on a cluster that goes on
             api.apply({"kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
+            Identity.create(identity.folder)
             progress("helm install")
             stage.install()
             if cluster.sandbox is not None:  # else its garbage collector learns of new kinds half a minute later

@@ -20,6 +20,7 @@ from outfitter_sandbox.pod_exec import execute
 from .conftest import DEPLOYMENT, DOMAIN, SYSTEM, Stage
 from .harness import cluster as clusters
 from .harness import helm, images
+from .harness.data import Identity
 from .harness.team import running
 
 NAMESPACE = "footprint"
@@ -128,7 +129,8 @@ def main() -> None:
         api.apply({"kind": "Namespace", "metadata": {"name": SYSTEM}})
         program, why = helm.find(progress)
         assert program is not None, why
-        stage = Stage(found, api, helm.Release(program, found.kubeconfig, SYSTEM))
+        identity = Identity.create(Path(folder) / "identity")
+        stage = Stage(found, api, helm.Release(program, found.kubeconfig, SYSTEM), identity)
         if api.get("Deployment", SYSTEM, DEPLOYMENT) is None:
             stage.install()
         progress(f"The operator runs with domain {DOMAIN}")

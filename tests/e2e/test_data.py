@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.harness.client import Object, condition
+from integration.harness.client import Object, Predicate, condition, message
 
 from .conftest import RESTRICTED, Stage
 from .harness import data
-from .harness.data import ACCESS_KEY, PASSWORD, SECRET_KEY, Sources
+from .harness.data import ACCESS_KEY, PASSWORD, SECRET_KEY, Identity, Sources
 from .harness.images import DATA_NAMESPACES, GIT, WEB, WEB2
 from .harness.team import Team
 
@@ -53,6 +54,7 @@ def test_git_over_https(team: Team, sources: Sources) -> None:
     team.make("Workspace", "image-user", {"image": WEB, **spec})
     tool = {"image": GIT, "command": "sleep", "args": "3600", "security": RANDOM}
     team.make("Workspace", "random-user", {**tool, **spec})
+    team.make("Inference", "serving", {"image": WEB, "servingPort": {"container": 8080}, "replicas": 2, **spec})
     for name, contents in (("image-user", True), ("random-user", False)):
         item = team.ready("Workspace", name, SECONDS)
         for path, commit in (
@@ -67,6 +69,9 @@ def test_git_over_https(team: Team, sources: Sources) -> None:
             team.output(pod, "write", "/src/src/a.py", "mine")
             team.output(pod, "write", "/src/new", "mine")
     assert row(item, "/tag")["revision"] == "v1"
+    assert row(team.ready("Inference", "serving", SECONDS), "/src")["commit"] == sources.commit
+    replicas = [each["metadata"]["name"] for each in team.pods("serving")]
+    assert [team.output(pod, "cat", "/src/src/a.py") for pod in replicas] == ["two"] * 2
     pod = team.pod("random-user")
     git_command = ("git", "-C", "/src")
     assert team.output(pod, *git_command, "status", "--short", "--branch") == "## main...origin/main"
@@ -142,6 +147,46 @@ def test_an_image_as_data(team: Team) -> None:
     assert "web" in team.output("box-0", "ls", "/files/usr/bin")
     assert "web" in team.output("box-0", "ls", "/part")
     assert "read-only" in team.run("box-0", "write", "/files/new", "x").err
+
+
+def test_host_keys_and_authorities_of_the_settings(team: Team, sources: Sources, stage: Stage, tmp_path: Path) -> None:
+    """They count for a Credential without known_hosts, and beside the authorities of the image."""
+    if not stage.identity.folder.exists():
+        pytest.skip("the operator of this cluster has other settings")
+    server, login, key = sources.server, sources.login(team), sources.key(team, known_hosts="")
+    git = {"name": "https", "path": "/https", "repository": sources.https, "credential": login, **SIZE}
+    ssh = {"name": "ssh", "path": "/ssh", "repository": sources.ssh, "credential": key, **SIZE}
+    url = f"{sources.s3}:445"
+    s3 = {"name": "s3", "path": "/s3", "bucket": "weights", "url": url, "credential": sources.keys(team), **SIZE}
+    with server.showing(stage.identity):
+        workspace(team, "known", git=[git, ssh], s3=[s3])
+        item = team.ready("Workspace", "known", SECONDS)
+    assert [row(item, path).get("commit") for path in ("/https", "/ssh")] == [sources.commit] * 2
+    assert row(item, "/s3")["objects"] == 2
+    expected = {
+        "https": ("EndpointUnreachable", "ask an administrator to add it to dataAuthorities", {"git": [git]}),
+        "ssh": ("HostKeyChanged", "or ask for a new gitKnownHosts", {"git": [ssh]}),
+        "s3": ("EndpointUnreachable", "ask an administrator to add it to dataAuthorities", {"s3": [s3]}),
+    }
+    with server.showing(Identity.create(tmp_path / "unknown")):
+        for name, (_, _, storage) in expected.items():
+            workspace(team, name, **storage)
+        for name, (reason, words, _) in expected.items():
+            item = team.wait("Workspace", name, unready(reason), SECONDS)
+            assert words in message(item)
+
+
+def test_an_image_that_is_missing(team: Team) -> None:
+    """The status names this image, and not that of the container."""
+    missing = {"name": "files", "reference": "localhost/outfitter/missing:1", "mountPath": "/files"}
+    workspace(team, image=[missing])
+    item = team.wait("Workspace", "box", unready("ImagePullFailed"), SECONDS)
+    assert missing["reference"] in message(item)
+
+
+def unready(reason: str) -> Predicate:
+    """Not Ready for this reason."""
+    return lambda item: (condition(item, "Ready")["status"], condition(item, "Ready")["reason"]) == ("False", reason)
 
 
 def test_all_ranks_and_a_job_fetch(team: Team, sources: Sources) -> None:

@@ -250,6 +250,28 @@ FAILURES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("message", "image"),
+    [
+        ('Back-off pulling image "models/bert:3": ErrImagePull: not found', "models/bert:3 of a volume"),
+        ('failed to pull and unpack image "registry.example.com/models/bert:3": no', "models/bert:3 of a volume"),
+        ('Back-off pulling image "data:latest": ErrImagePull', "data of a volume"),
+        ('failed to pull and unpack image "docker.io/library/data:latest": no', "data of a volume"),
+        ('Back-off pulling image "example.com/u:1": ErrImagePull', "example.com/u:1"),
+        ('failed to pull and unpack image "example.com/other:1": no', "example.com/u:1"),
+        ("not found", "example.com/u:1"),
+    ],
+)
+def test_the_image_that_cannot_be_pulled(message: str, image: str) -> None:
+    """The kubelet reports the image of a volume as the state of the container, whose own image is there."""
+    volumes = [{"image": {"reference": "models/bert:3"}}, {"persistentVolumeClaim": {"claimName": "c"}}]
+    volumes.append({"image": {"reference": "data"}})
+    body = live("Pod", status(waits("ErrImagePull", message)), metadata={"name": "w-0"}, spec={"volumes": volumes})
+    failure = failure_of(body)
+    assert failure is not None
+    assert failure.message.startswith(f"Pod w-0 is in ErrImagePull for image {image}. Check the name")
+
+
 @pytest.mark.parametrize(("found", "reason", "text"), FAILURES)
 def test_pod_failures(found: dict[str, Any], reason: str, text: str) -> None:
     """The message holds the pod, the kubelet's text and the remedy."""

@@ -198,6 +198,23 @@ def test_what_ssh_says_has_a_code(tmp_path: Path, said: str, code: str) -> None:
     assert pod.message == f"failed {code} {said.strip()}\n"
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("SSL certificate problem: unable to get local issuer certificate", "certificate"),
+        ("SSL: no alternative certificate subject name matches target host name", "certificate"),
+        ("server certificate verification failed. CAfile: none CRLfile: none", "certificate"),
+        ("Could not resolve host: certificate.example.com", "unreachable"),
+    ],
+)
+def test_what_https_says_has_a_code(tmp_path: Path, said: str, code: str) -> None:
+    pod = Pod(tmp_path)
+    line = f"fatal: unable to access: {said}"
+    pod.program("git", f'if [ "$1" = fetch ]; then echo "{line}" >&2; exit 128; fi\nexec {shutil.which("git")} "$@"\n')
+    assert pod.git("https://git.example.com/a.git").returncode == 1
+    assert pod.message == f"failed {code} {line}\n"
+
+
 def test_a_hostile_server_cannot_write_what_it_wants(tmp_path: Path) -> None:
     """Neither control characters, nor a login in a URL, nor more than one line of bounded length."""
     pod = Pod(tmp_path)

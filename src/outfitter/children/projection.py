@@ -69,11 +69,11 @@ def namespace(kind: str, body: Body) -> CachedObject:
 
 
 def pod(kind: str, body: Body) -> CachedObject:
-    """Metadata, node, claims and status of a Pod."""
+    """Metadata, node, claims, image volumes and status of a Pod."""
     given = body.get("spec") or {}
     spec = _pick(given, ("nodeName",))
-    claims = [_pick(item, ("persistentVolumeClaim",)) for item in given.get("volumes") or ()]
-    spec |= {"volumes": kept} if (kept := [item for item in claims if item]) else {}
+    volumes = [_pick(item, ("persistentVolumeClaim", "image")) for item in given.get("volumes") or ()]
+    spec |= {"volumes": kept} if (kept := [item for item in volumes if item]) else {}
     return _of(kind, body, spec=spec, status=body.get("status") or {})
 
 

@@ -62,11 +62,8 @@ def explain(
         if not chosen.name:
             raise typer.BadParameter(f"The name is missing. Use {chosen.kind.singular}/NAME.")
         if files:
-            from outfitter.cli.render import simulate
-
             namespace = namespace or "default"
-            simulation = simulate(files, namespace, recursive=recursive, author=author, extra=extra)
-            body, revision, effective = asyncio.run(_read_revision(simulation.cluster, chosen, namespace))
+            body, revision, effective = _read_from_files(files, chosen, namespace, recursive, author, extra)
         else:
             namespace = namespace or current_namespace(kubeconfig)
             body, revision, effective = asyncio.run(_read_from_cluster(kubeconfig, chosen, namespace))
@@ -85,6 +82,20 @@ def explain(
             "assets": [{key: value for key, value in asdict(item).items() if value != ""} for item in assets],
         }
         console.emit(data, form)
+
+
+def _read_from_files(
+    files: list[str], chosen: Target, namespace: str, recursive: bool, author: str, extra: list[str] | None
+) -> Explained:
+    from outfitter.cli.hints import hints
+    from outfitter.cli.render import simulate
+    from outfitter.errors import OutfitterError
+
+    simulation = simulate(files, namespace, recursive=recursive, author=author, extra=extra)
+    try:
+        return asyncio.run(_read_revision(simulation.cluster, chosen, namespace))
+    except OutfitterError as error:
+        raise OutfitterError("\n".join([str(error), *hints(simulation)])) from error
 
 
 async def _read_from_cluster(kubeconfig: str, chosen: Target, namespace: str) -> Explained:

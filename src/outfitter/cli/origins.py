@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from outfitter.cli.binding_rules import BindingRule, binding_rules, imposed_by
+from outfitter.cli.mounted import Volumes
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.plan.workload.revision import Revision
 from outfitter.render.gpu import KAI_FRACTION, KAI_MEMORY
 from outfitter.render.podset import PodSet
 from outfitter.render.ranks import MASTER, WORKER
 from outfitter.render.scheduling import KAI_PREEMPTIBILITY, KAI_PRIORITY, KAI_QUEUE
+from outfitter.resolve.distributed import FIELDS_OF_THE_WHOLE, MASTER_SPEC
 from outfitter.resolve.references import Source
 from outfitter.resolve.serving import BUILT_IN
 
@@ -49,15 +51,6 @@ _METADATA_FROM: Final[Mapping[str, str]] = {
     KAI_FRACTION: "compute.gpuPortionRequest",
     KAI_MEMORY: "compute.gpuMemoryRequest",
 }
-# Volume of the pod -> the list of inline volumes in `storage` that it can come from.
-_STORAGE: Final[Mapping[str, str]] = {
-    "persistentVolumeClaim": "pvc",
-    "ephemeral": "pvc",
-    "configMap": "configMapVolume",
-    "secret": "secretVolume",
-    "emptyDir": "emptyDirVolume",
-}
-_OWN_MASTER: Final = "masterSpec"
 _OWN_ROWS: Final = frozenset({"name", "env", "resources", "ports", "volumeMounts", "volumeDevices", "securityContext"})
 _POD_ROWS: Final = frozenset({"containers", "volumes", "imagePullSecrets", "securityContext"})
 
@@ -111,135 +104,159 @@ def _used_asset(source: Source, newer: Mapping[str, Any] | None) -> UsedAsset:
     return UsedAsset(source.kind, source.namespace, source.name, source.generation, newest, change)
 
 
+@dataclass(frozen=True)
+class _Pods:
+    """Pods that are shown in full. `prefix`: before their fields; `own`: before the fields of their submission.
+
+    `section`: worker or master of a distributed workload, whose policies have sections.
+    """
+
+    revision: Revision
+    template: Mapping[str, Any]
+    submission: Mapping[str, Any]
+    section: str = ""
+    prefix: str = ""
+    own: str = ""
+
+    def value(self, field: str, value: str, *submitted: str) -> PodValue:
+        """Return a value with its origin. `submitted`: fields that it is rendered from, the same field by default."""
+        if submitted:
+            origin = self._origin(*submitted, assembled=field)
+            return PodValue(f"{self.prefix}{field}", value, origin, submitted)
+        same = _RENDERED_FROM.get(field, field)
+        return PodValue(f"{self.prefix}{field}", value, self._origin(same, field), (same,))
+
+    def assembled(self, field: str, value: str) -> PodValue:
+        """Return a value that is no field of the submission."""
+        return PodValue(f"{self.prefix}{field}", value, self._origin(assembled=field))
+
+    def _origin(self, *submitted: str, assembled: str = "") -> str:
+        own = (f"{'' if path.partition('.')[0] in FIELDS_OF_THE_WHOLE else self.own}{path}" for path in submitted)
+        # The origins of a master like the workers have only those fields that policies made different.
+        same = submitted if self.own and MASTER_SPEC not in self.revision.submission else ()
+        return _first_origin(self.revision, *own, *same, *([f"pod.{self.prefix}{assembled}"] if assembled else []))
+
+
 def pod_values(revision: Revision, effective: Mapping[str, Any] | None = None) -> list[PodValue]:
-    """All values of the pod template, the main container first.
+    """All values of the pod templates, those of the main container first; of other container groups their images.
 
     `effective`: spec of the EffectivePolicy of the workload's type in its namespace, for the rules of each value.
     """
-    revision = _workers_first(revision)
-    values = _of_pod(revision)
-    for pod_group in revision.groups[1:]:
-        prefix = f"groups[{pod_group.name}]"
-        if pod_group.name == MASTER:
-            own = _of_pod(_as_master(revision, pod_group))
-            values += [replace(item, field=f"{prefix}.{item.field}") for item in own]
-            continue
-        first, *rest = pod_group.template["spec"]["containers"]
-        values.append(_other(revision, prefix, "", first))
-        values += [_other(revision, prefix, f"containers[{item['name']}]", item) for item in rest]
-    if effective is None:
-        return values
-    return [replace(item, rules=tuple(_rules(effective, item))) for item in values]
-
-
-def _of_pod(revision: Revision) -> list[PodValue]:
-    """Return all values of the pods of the first group."""
-    spec = revision.template["spec"]
-    main, *others = spec["containers"]
-    volumes = {item["name"]: item for item in spec.get("volumes", ())}
-    values = [*_container(revision, main, volumes), *_pod(revision, spec), *_metadata(revision)]
-    for group, items in (("containers", others), ("initContainers", spec.get("initContainers", ()))):
-        values += [_other(revision, "", f"{group}[{item['name']}]", item) for item in items]
+    first, *others = _workers_first(revision)
+    section = WORKER if effective is not None and effective["workloadType"] == "distributed" else ""
+    values = _all_values(_Pods(revision, first.template, revision.submission, section), effective)
+    for group in others:
+        prefix = f"groups[{group.name}]."
+        if group.name == MASTER:
+            fields = revision.submission.get(MASTER_SPEC, revision.submission)
+            master = _Pods(revision, group.template, fields, section and MASTER, prefix, f"{MASTER_SPEC}.")
+            values += _all_values(master, effective)
+        else:
+            values += _images(_Pods(revision, group.template, revision.submission, prefix=prefix))
     return values
 
 
-def _as_master(revision: Revision, group: PodSet) -> Revision:
-    """Return the revision as that of the master alone: of one like the workers, the fields are theirs."""
-    own, start = revision.submission.get(_OWN_MASTER), f"{_OWN_MASTER}."
-    if own is None:
-        return replace(revision, groups=(group,))
-    origins = {path.removeprefix(start): name for path, name in revision.origins.items() if path.startswith(start)}
-    return replace(revision, submission=own, origins=origins, groups=(group,))
+def _workers_first(revision: Revision) -> list[PodSet]:
+    """Return the pods, the master last: the fields of the submission are those of the workers."""
+    return sorted(revision.groups, key=lambda group: group.name == MASTER)
 
 
-def _workers_first(revision: Revision) -> Revision:
-    """Return the revision with its workers before the master: the fields of the submission are those of the workers."""
-    own = [group for group in revision.groups if group.name == MASTER]
-    return replace(revision, groups=(*(group for group in revision.groups if group not in own), *own))
+def _all_values(pods: _Pods, effective: Mapping[str, Any] | None) -> list[PodValue]:
+    spec = pods.template["spec"]
+    values = [*_container(pods, spec), *_pod(pods, spec), *_metadata(pods), *_other_images(pods)]
+    return (
+        values if effective is None else [replace(item, rules=_rules(effective, item, pods.section)) for item in values]
+    )
 
 
-def _rules(effective: Mapping[str, Any], value: PodValue) -> list[BindingRule]:
+def _rules(effective: Mapping[str, Any], value: PodValue, section: str) -> tuple[BindingRule, ...]:
     kind, _, name = value.origin.partition(" ")
-    section = ""
-    if effective["workloadType"] == "distributed":
-        section = MASTER if value.field.startswith(f"groups[{MASTER}]") else WORKER
     imposed = imposed_by(effective, name, section) if kind == "DataSource" else []
-    return imposed or binding_rules(effective, value.submitted, section)
+    return tuple(imposed or binding_rules(effective, value.submitted, section))
 
 
-def _other(revision: Revision, group: str, name: str, container: Mapping[str, Any]) -> PodValue:
-    """Image of a container that is not the main container of the first group."""
-    path = ".".join(part for part in (group, name) if part)
-    return PodValue(path, str(container.get("image", "")), _first_origin(revision, f"pod.{path}.image"))
+def _images(pods: _Pods) -> Iterator[PodValue]:
+    """Yield the images of all containers."""
+    yield pods.assembled("image", str(pods.template["spec"]["containers"][0].get("image", "")))
+    yield from _other_images(pods)
 
 
-def _container(revision: Revision, main: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[PodValue]:
+def _other_images(pods: _Pods) -> Iterator[PodValue]:
+    """Yield the images of all containers but the main one."""
+    spec = pods.template["spec"]
+    for group, items in (("containers", spec["containers"][1:]), ("initContainers", spec.get("initContainers", ()))):
+        for item in items:
+            name = f"{group}[{item['name']}]"
+            yield replace(pods.assembled(f"{name}.image", str(item.get("image", ""))), field=f"{pods.prefix}{name}")
+
+
+def _container(pods: _Pods, spec: Mapping[str, Any]) -> Iterator[PodValue]:
+    main = spec["containers"][0]
     for field, value in main.items():
         if field not in _OWN_ROWS:
-            yield _value(revision, field, _formatted(field, value))
+            yield pods.value(field, _formatted(field, value))
     for item in main.get("env", ()):
         field = f"env[{item['name']}]"
-        yield _value(revision, field, _variable(item), f"environmentVariables[{item['name']}]")
+        yield pods.value(field, _variable(item), f"environmentVariables[{item['name']}]")
     for group in ("requests", "limits"):
         for name, amount in (main.get("resources") or {}).get(group, {}).items():
             field = f"resources.{group}.{name}"
             extended = f"compute.extendedResources[{name}]"
             given = (_RENDERED_FROM[field], extended) if field in _RENDERED_FROM else (extended,)
-            yield _value(revision, field, str(amount), *given)
+            yield pods.value(field, str(amount), *given)
     for item in main.get("ports", ()):
         port = item["containerPort"]
-        names = [f"connections[{each['name']}]" for each in revision.submission.get("connections", ())
+        names = [f"connections[{each['name']}]" for each in pods.submission.get("connections", ())
                  if each.get("containerPort") == port]  # fmt: skip
-        yield _value(revision, f"ports[{port}]", item.get("protocol", "TCP"), *(names or [f"ports[{port}]"]))
+        yield pods.value(f"ports[{port}]", item.get("protocol", "TCP"), *(names or [f"ports[{port}]"]))
+    yield from _mounts(pods, main, Volumes(spec, pods.revision.buckets))
+    for name, value in (main.get("securityContext") or {}).items():
+        yield pods.value(f"securityContext.{name}", _formatted(name, value))
+
+
+def _mounts(pods: _Pods, main: Mapping[str, Any], volumes: Volumes) -> Iterator[PodValue]:
     for group, key in (("volumeMounts", "mountPath"), ("volumeDevices", "devicePath")):
         for item in main.get(group, ()):
-            volume = volumes.get(item["name"], {})
+            name = item["name"]
+            folder = f", folder {item['subPath']}" if "subPath" in item else ""
             writable = ", read-only" if item.get("readOnly") else ""
-            source = next((kind for kind in volume if kind != "name"), "")
-            given = (f"storage.{_STORAGE.get(source, source)}[{item['name']}]",)
-            yield _value(revision, f"{group}[{item[key]}]", _volume(volume) + writable, *given)
-    for name, value in (main.get("securityContext") or {}).items():
-        yield _value(revision, f"securityContext.{name}", _formatted(name, value))
+            given = f"storage.{volumes.storage(name)}[{name}]"
+            yield pods.value(f"{group}[{item[key]}]", f"{volumes.words(name)}{folder}{writable}", given)
 
 
-def _pod(revision: Revision, spec: Mapping[str, Any]) -> Iterator[PodValue]:
+def _pod(pods: _Pods, spec: Mapping[str, Any]) -> Iterator[PodValue]:
     credentials = {
         name: f"{source.kind} {source.name}"
-        for source in revision.sources
+        for source in pods.revision.sources
         if source.kind == "Credential"
         for name in (source.secret or credential_secret(source.name), credential_pull_secret(source.name))
     }
     for name, value in (spec.get("securityContext") or {}).items():
-        found = _value(revision, f"securityContext.{name}", _formatted(name, value))
-        yield replace(found, field=f"pod.{found.field}")
+        yield _of_pod(pods, f"securityContext.{name}", _formatted(name, value))
     for item in spec.get("imagePullSecrets", ()):
         name = item["name"]
-        found = _value(revision, f"pod.imagePullSecrets[{name}]", f"Secret {name}", f"imagePullSecrets[{name}]")
+        found = _of_pod(pods, f"imagePullSecrets[{name}]", f"Secret {name}", f"imagePullSecrets[{name}]")
         yield replace(found, origin=credentials.get(name, found.origin))
     for field, value in spec.items():
         if field not in _POD_ROWS and field != "initContainers":
-            yield replace(_value(revision, field, _formatted(field, value)), field=f"pod.{field}")
+            yield _of_pod(pods, field, _formatted(field, value))
 
 
-def _metadata(revision: Revision) -> Iterator[PodValue]:
+def _metadata(pods: _Pods) -> Iterator[PodValue]:
     """Labels and annotations of the submission and for schedulers; those that every pod has are left out."""
-    metadata = revision.template.get("metadata") or {}
+    metadata = pods.template.get("metadata") or {}
     for group in ("labels", "annotations"):
-        for item in revision.submission.get(group, ()):
+        for item in pods.submission.get(group, ()):
             if (value := (metadata.get(group) or {}).get(item["name"])) is not None:
-                found = _value(revision, f"{group}[{item['name']}]", value)
-                yield replace(found, field=f"pod.{found.field}")
+                yield _of_pod(pods, f"{group}[{item['name']}]", value)
         for name, field in _METADATA_FROM.items():
             if (value := (metadata.get(group) or {}).get(name)) is not None:
-                yield _value(revision, f"pod.{group}[{name}]", value, field)
+                yield _of_pod(pods, f"{group}[{name}]", value, field)
 
 
-def _value(revision: Revision, field: str, value: str, *submitted: str) -> PodValue:
-    """Return a value with its origin. `submitted`: fields that it is rendered from, the same field by default."""
-    if submitted:
-        return PodValue(field, value, _first_origin(revision, *submitted, f"pod.{field}"), submitted)
-    same = _RENDERED_FROM.get(field, field)
-    return PodValue(field, value, _first_origin(revision, same, field), (same,))
+def _of_pod(pods: _Pods, field: str, value: str, *submitted: str) -> PodValue:
+    """Return a value of the pod itself."""
+    return replace(pods.value(field, value, *submitted), field=f"{pods.prefix}pod.{field}")
 
 
 def _first_origin(revision: Revision, *paths: str) -> str:
@@ -261,26 +278,6 @@ def _variable(item: Mapping[str, Any]) -> str:
     if "fieldRef" in source:
         return f"the pod's {source['fieldRef']['fieldPath']}"
     return str(item.get("value", ""))
-
-
-def _volume(volume: Mapping[str, Any]) -> str:
-    """Short description of a volume."""
-    kind = next((key for key in volume if key != "name"), "")
-    what = volume.get(kind) or {}
-    match kind:
-        case "persistentVolumeClaim":
-            return f"PersistentVolumeClaim {what['claimName']}"
-        case "secret":
-            return f"Secret {what.get('secretName', '')}"
-        case "configMap":
-            return f"ConfigMap {what.get('name', '')}"
-        case "nfs":
-            return f"nfs {what.get('server')}:{what.get('path')}"
-        case "hostPath":
-            return f"path {what.get('path')} of the node"
-        case "emptyDir":
-            return "memory" if what.get("medium") == "Memory" else "an empty directory"
-    return kind
 
 
 def _formatted(field: str, value: Any) -> str:

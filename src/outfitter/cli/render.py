@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -32,7 +32,8 @@ def render(
 
     The operator reconciles the objects in an in-memory cluster until nothing changes. Include all objects that they
     refer to: assets, and Kubernetes objects such as Namespace (with labels), Secret, ConfigMap,
-    PersistentVolumeClaim and PriorityClass. Other settings come from OUTFITTER_* variables, as in the operator.
+    PersistentVolumeClaim, PriorityClass, and for volumes that several Namespaces mount the PersistentVolume or the
+    StorageClass of their claim. Other settings come from OUTFITTER_* variables, as in the operator.
 
     Values of Secrets are never printed: each is replaced by (hidden). Uids, and values derived from them, are invented.
 
@@ -76,14 +77,15 @@ def simulate(
     from outfitter.cli.checked_files import checked_files
     from outfitter.cli.run import settings_from
     from outfitter.simulator.simulation import Simulation, supports, with_namespace
+    from outfitter.simulator.volumes import unreserved
 
     checked = checked_files(files, recursive=recursive)
     native = [document for document in checked.others if supports(document.body)]
     unsupported = len(checked.others) - len(native)
     if unsupported:
         console.print_message(f"Skipped {console.count(unsupported, 'object')} of kinds that Outfitter does not use.")
-    simulation = Simulation(settings_from({"domain": domain} if domain else {}), pods=False, binding=False)
-    simulation.load(with_namespace(document.body, namespace) for document in native)
+    simulation = Simulation(settings_from({"domain": domain} if domain else {}), pods=False, binding="known")
+    simulation.load(unreserved(with_namespace(document.body, namespace) for document in native))
     ours = [with_namespace(document.body, namespace) for document in checked.resources]
     simulation.load(_written(simulation, ours, author, extra or []) if author else ours)
     asyncio.run(simulation.settle())
@@ -114,22 +116,16 @@ def _pairs(extra: list[str]) -> Iterator[tuple[str, str]]:
 
 def print_issues(simulation: Simulation) -> bool:
     """Print all issues on standard error. Returns whether every object can be rendered."""
+    from outfitter.cli.hints import hints
     from outfitter.cli.table import row
-    from outfitter.reasons import Reason
 
     rows = [row(live.body, live.kind) for live in simulation.resources()]
     for item in rows:
         for text in item.issues:
             console.print_message(f"{item.title}: {text}", "red" if item.has_problem else "yellow")
-    if any(
-        issue.get("issue") == Reason.NEEDS_IDENTITY for live in simulation.resources() for issue in _issues(live.body)
-    ):
-        console.print_message("To render an object as that of a user, add --as USER.")
+    for hint in hints(simulation):
+        console.print_message(hint)
     return not any(item.has_problem for item in rows)
-
-
-def _issues(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return (body.get("status") or {}).get("issues") or ()
 
 
 def _owner(manifest: Mapping[str, Any]) -> str:

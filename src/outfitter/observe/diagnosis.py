@@ -25,6 +25,7 @@ from outfitter.snapshot import CachedObject, Reader
 _LIMITED: Final = "kubernetes.io/limit-ranger"  # annotation of the admission plugin LimitRanger on pods
 _BEFORE_START: Final = ("ContainerCreating", "PodInitializing", "")
 _FULL: Final = re.compile(r'Usage of EmptyDir volume "([^"]{1,63})" exceeds the limit "([^"]{1,32})"')
+_IMAGE: Final = re.compile(r'image "([^"\s]{1,512})"')
 _SHOWN: Final = 3  # pods that do not end
 
 
@@ -112,13 +113,18 @@ def _unschedulable(pod: CachedObject, scheduling: Mapping[str, Any], names: Fiel
 
 def _claims(reader: Reader, pod: CachedObject) -> Observation | None:
     """The first claim of a pod that cannot be bound."""
-    for volume in (pod.body.get("spec") or {}).get("volumes") or ():
-        name = volume["persistentVolumeClaim"]["claimName"]
+    for mounted in _volumes(pod, "persistentVolumeClaim"):
+        name = mounted["claimName"]
         claim = reader.get("PersistentVolumeClaim", pod.namespace, name)
         found = diagnose_claim(reader, claim) if claim is not None else None
         if found is not None and found.state is State.FAILED:
             return found
     return None
+
+
+def _volumes(pod: CachedObject, kind: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the volumes of one kind."""
+    return (item[kind] for item in (pod.body.get("spec") or {}).get("volumes") or () if kind in item)
 
 
 def _waits_for_node(pod: CachedObject, containers: Iterable[Mapping[str, Any]]) -> bool:
@@ -165,16 +171,35 @@ def _container(pod: CachedObject, container: Mapping[str, Any], names: FieldName
         return None
     if cause.precise:
         return failed(cause.reason, f"Pod {pod.name} cannot start: {cause.text}. {cause.remedy}")
-    return failed(cause.reason, f"Pod {pod.name} is in {code}{_detail(cause, container, last)}. {cause.remedy}")
+    return failed(cause.reason, f"Pod {pod.name} is in {code}{_detail(pod, cause, container, last)}. {cause.remedy}")
 
 
-def _detail(cause: Cause, container: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+def _detail(pod: CachedObject, cause: Cause, container: Mapping[str, Any], last: Mapping[str, Any]) -> str:
     """What is known of the cause, without counters and times: each change of a message costs a write."""
     if cause.reason is Reason.CRASH_LOOP_BACK_OFF:
         return f" (exit code {last['exitCode']})" if "exitCode" in last else ""
     if cause.reason is Reason.IMAGE_PULL_FAILED:
+        if missing := _missing_volume(pod, container):
+            return f" for image {missing} of a volume"
         return f" for image {container['image']}" if container.get("image") else ""
     return f": {cause.text}" if cause.text else ""
+
+
+def _missing_volume(pod: CachedObject, container: Mapping[str, Any]) -> str:
+    """The image of a volume that cannot be pulled, which the kubelet reports as the state of each container.
+
+    It quotes the image as written, and the container runtime quotes it with the registry.
+    """
+    message = str(((container.get("state") or {}).get("waiting") or {}).get("message", ""))
+    named = set(_IMAGE.findall(message))
+
+    def is_named(image: str) -> bool:
+        forms = (image, f"{image}:latest")
+        return any(name in forms or name.endswith(tuple(f"/{form}" for form in forms)) for name in named)
+
+    references = (str(volume.get("reference", "")) for volume in _volumes(pod, "image"))
+    found = next((image for image in references if image and is_named(image)), "")
+    return "" if is_named(str(container.get("image", ""))) else found
 
 
 def crashed(pods: Iterable[CachedObject]) -> bool:

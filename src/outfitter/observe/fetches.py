@@ -55,12 +55,13 @@ CODES: Final[tuple[Code, ...]] = (
     ),
     Code(
         "host-key-unknown", Reason.HOST_KEY_UNKNOWN,
-        "no host key of the server is known", "Add its line from ssh-keyscan to key known_hosts of the Credential.",
+        "no host key of the server is known",
+        "Add its line from ssh-keyscan to key known_hosts of the Credential, or ask for gitKnownHosts.",
     ),
     Code(
         "host-key-changed", Reason.HOST_KEY_CHANGED,
         "the server has another host key than the known one",
-        "Ask its administrator whether the key changed. If so, correct known_hosts.",
+        "Ask its administrator whether the key changed. If so, correct known_hosts, or ask for a new gitKnownHosts.",
     ),
     Code(
         "not-found", Reason.REPOSITORY_NOT_FOUND,
@@ -79,8 +80,13 @@ CODES: Final[tuple[Code, ...]] = (
         "it took too long", "Check the server, or ask an administrator to raise gitTimeoutSeconds or s3TimeoutSeconds.",
     ),
     Code(
+        "certificate", Reason.ENDPOINT_UNREACHABLE,
+        "the certificate of the server was rejected",
+        "Correct the address. For an authority of your own, ask an administrator to add it to dataAuthorities.",
+    ),
+    Code(
         "unreachable", Reason.ENDPOINT_UNREACHABLE,
-        "the server cannot be reached", "Check its address, its certificate and the network. It is tried again.",
+        "the server cannot be reached", "Check its address and the network. It is tried again.",
     ),
     Code("other", Reason.FETCH_FAILED, "its program failed", "Read the log of the container: kubectl logs."),
 )  # fmt: skip

@@ -11,7 +11,7 @@ import orjson
 from outfitter.naming import LABEL_RETAINED, bucket_claim, bucket_volume, owner_labels
 from outfitter.render.owner import owner_reference
 from outfitter.render.pod import PodPatch
-from outfitter.render.urls import amazon_region
+from outfitter.render.urls import amazon_region, bucket_name
 from outfitter.render.volumes import volume_name
 from outfitter.resolve.volumes import S3Volume
 from outfitter.resolve.workload import Resolved
@@ -34,7 +34,7 @@ class BucketMount:
     @property
     def full_name(self) -> str:
         """The bucket as the administrator writes it in `s3Buckets`."""
-        return _full_name(self.bucket, self.url)
+        return bucket_name(self.bucket, self.url)
 
     def stored(self) -> dict[str, Any]:
         """Return the mount as a revision holds it."""
@@ -67,7 +67,7 @@ def mount_of(volume: S3Volume, resolved: Resolved, settings: Settings) -> Bucket
     """
     region = amazon_region(volume.url) if volume.url else ""
     url = volume.url.rstrip("/") if region is None else ""
-    if volume.login is not None or not settings.mounts_bucket(_full_name(volume.bucket, url)):
+    if volume.login is not None or not settings.mounts_bucket(bucket_name(volume.bucket, url)):
         return None
     security = resolved.spec.security
     options = ["read-only", "allow-other"]
@@ -78,10 +78,6 @@ def mount_of(volume: S3Volume, resolved: Resolved, settings: Settings) -> Bucket
     live = resolved.request.resource.live
     content = orjson.dumps([settings.s3_driver, volume.bucket, url, options])
     return BucketMount(bucket_claim(live.kind, live.name, content), volume.bucket, url, tuple(options))
-
-
-def _full_name(bucket: str, url: str) -> str:
-    return f"{url}/{bucket}" if url else bucket
 
 
 def pod_patch(volume: S3Volume, mount: BucketMount) -> PodPatch:

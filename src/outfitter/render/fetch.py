@@ -13,13 +13,15 @@ from typing import Any, Final
 from outfitter.api.quantities import parse_quantity, quantity_text
 from outfitter.naming import ANNOTATION_PASSWD, DATA_PREFIX, fit
 from outfitter.render.pod import PodPatch
+from outfitter.render.urls import bucket_name
 from outfitter.resolve.volumes import KNOWN_HOSTS, GitVolume, Login, S3Volume
 from outfitter.settings import Settings
 
 Source = GitVolume | S3Volume
 _SCRIPTS: Final = files("outfitter.render") / "scripts"
-GIT_SCRIPT: Final = (_SCRIPTS / "git.sh").read_text()
-S3_SCRIPT: Final = (_SCRIPTS / "s3.sh").read_text()
+_COMMON: Final = (_SCRIPTS / "common.sh").read_text()
+GIT_SCRIPT: Final = _COMMON + (_SCRIPTS / "git.sh").read_text()
+S3_SCRIPT: Final = _COMMON + (_SCRIPTS / "s3.sh").read_text()
 
 _USER: Final = 65532  # where the workload leaves the user to its image; the images of Git and rclone run as root
 _DATA: Final = "/outfitter/data"
@@ -28,7 +30,9 @@ _LOGIN: Final = "/outfitter/credential"
 _MESSAGE: Final = "/dev/termination-log"
 _USERS: Final = "outfitter-users"
 _PATIENCE: Final = 150  # seconds; where the kubelet starts containers again, it is patient itself
+_READABLE: Final = "0022"  # a copy is mounted read-only
 _CONFIG_COUNT: Final = "GIT_CONFIG_COUNT"
+_VARIABLE: Final = "OUTFITTER_"
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def _patch(
         "image": settings.git_image if git else settings.s3_image,
         "command": ["sh", "-ec", GIT_SCRIPT if git else S3_SCRIPT],
         "env": [
-            {"name": f"OUTFITTER_{key}", "value": value} for key, value in _variables(source, size, user, settings)
+            {"name": f"{_VARIABLE}{key}", "value": value} for key, value in _variables(source, size, user, settings)
         ],
         "resources": {key: value for key, value in resources.items() if value},
         "volumeMounts": mounts,
@@ -164,10 +168,10 @@ def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> 
         yield "REVISION", _literal(source.revision)
         yield "SUBMODULES", str(source.submodules).lower()
         yield "KNOWN_HOSTS", _literal(settings.git_known_hosts)
-        yield "UMASK", user.umask
     else:
         yield "BUCKET", _literal(source.bucket)
         yield "URL", _literal(source.url)
+    yield "UMASK", user.umask if git else _READABLE
     yield "LOGIN", source.login.method if source.login else ""
     yield "AUTHORITIES", _literal(settings.data_authorities)
     yield "SIZE_LIMIT", str(size)
@@ -182,3 +186,27 @@ def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> 
 def _literal(text: str) -> str:
     """Return a value as the kubelet leaves it: it replaces `$(NAME)` by another variable, and `$$` by `$`."""
     return text.replace("$", "$$")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a container fetches. `kind`: git or s3; `origin`: from where, in words; `volume`: the one that it fills."""
+
+    kind: str
+    origin: str
+    volume: str
+
+
+def fetched_by(container: Mapping[str, Any]) -> Fetched | None:
+    """Return what a container of a pod template fetches; None for one that fetches nothing."""
+    if not str(container["name"]).startswith(DATA_PREFIX):
+        return None
+    values = {
+        item["name"].removeprefix(_VARIABLE): str(item.get("value") or "").replace("$$", "$")
+        for item in container.get("env", ())
+    }
+    volume = next(item["name"] for item in container["volumeMounts"] if item["mountPath"] == _DATA)
+    if "BUCKET" in values:
+        return Fetched("s3", f"s3 bucket {bucket_name(values['BUCKET'], values['URL'].rstrip('/'))}", volume)
+    wanted = next((f", {key.lower()} {values[key]}" for key in ("REVISION", "BRANCH") if values[key]), "")
+    return Fetched("git", f"git {values['REPOSITORY']}{wanted}", volume)

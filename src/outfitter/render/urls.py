@@ -132,3 +132,8 @@ def connection_url(given: str | None, host: str, field: str, settings: Settings,
 def is_link(url: str) -> bool:
     """Return whether a user interface can show a URL as a link: never a script or inline data."""
     return _LINK.fullmatch(url) is not None
+
+
+def bucket_name(bucket: str, url: str) -> str:
+    """Return a bucket with the URL of its store; `url`: "" for Amazon S3."""
+    return f"{url}/{bucket}" if url else bucket

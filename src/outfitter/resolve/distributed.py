@@ -27,7 +27,8 @@ from outfitter.snapshot import Reader
 
 WORKER: Final = "worker"
 MASTER: Final = "master"
-_OWN: Final = "masterSpec"
+MASTER_SPEC: Final = "masterSpec"
+"""The field with a master of its own."""
 _NOT_INLINE: Final = frozenset(("assets",))
 FIELDS_OF_THE_WHOLE: Final = (
     "autoDeletionTimeAfterCompletionSeconds", "backoffLimit", "preemptibility", "priorityClass", "queue",
@@ -57,10 +58,12 @@ def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Poli
             problems.append(chosen)
         else:
             workers.merged.fields["backend"] = chosen
-    if master is not None and master.request.of_master:
-        workers.merged.fields[_OWN] = master.merged.fields
-        origins = {f"{_OWN}.{path}": origin for path, origin in master.merged.origins.items()}
-        workers.merged.origins.update(origins)
+    if master is not None:
+        origins, own = workers.merged.origins, master.request.of_master
+        if own:
+            workers.merged.fields[MASTER_SPEC] = master.merged.fields
+        differs = {path: origin for path, origin in master.merged.origins.items() if own or origins.get(path) != origin}
+        origins.update({f"{MASTER_SPEC}.{path}": origin for path, origin in differs.items()})
     spec = request.traits.spec.model_validate(workers.merged.fields) if workers.groups else workers.spec
     return replace(
         workers,
@@ -76,13 +79,13 @@ def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Poli
 def needs_master(framework: str | None) -> Iterator[Problem]:
     """Yield the problem of a framework whose master is missing."""
     if framework not in (None, "JAX"):
-        yield stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{_OWN}")
+        yield stalled(Reason.INVALID_SPEC, NEEDS_MASTER, f"spec.{MASTER_SPEC}")
 
 
 def beside_master(framework: str | None, given: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what the workers may not be beside a master of its own, whichever of template and workload sets it."""
     spec = {name: given[name] for name in ADDRESSES if given.get(name)}
-    spec |= {_OWN: {}, **({"distributedFramework": framework} if framework else {})}
+    spec |= {MASTER_SPEC: {}, **({"distributedFramework": framework} if framework else {})}
     for rule in (rule for rule in OWN_MASTER_RULES if not rule.check(spec)):
         yield stalled(Reason.INVALID_SPEC, rule.message, FIELD if rule.field in template else f"spec.{rule.field}")
 
@@ -104,7 +107,7 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
     if spec is None and (same or not master_of(reader, request)):
         copy = replace(request, traits=replace(request.traits, spec=MasterCopySpec))
         return resolve_workload(reader, copy, policies) if same else None
-    body: Mapping[str, Any] = request.resource.body["spec"].get(_OWN) or {}
+    body: Mapping[str, Any] = request.resource.body["spec"].get(MASTER_SPEC) or {}
     assets = spec.assets if spec is not None else Assets()
     own = replace(
         as_master(request),
@@ -150,7 +153,7 @@ def _named(uses: Iterable[AssetUse]) -> Iterator[AssetUse]:
 
 
 def _place(field: str) -> str:
-    own = f"spec.{_OWN}"
+    own = f"spec.{MASTER_SPEC}"
     stays = not field.startswith("spec.") or field.startswith((own, FIELD))
     return field if stays else f"{own}.{field.removeprefix('spec.')}"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from outfitter.naming import short_hash
 from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.manifests import Body, copied
+from outfitter.simulator.volumes import known_volume
 
+Binding = bool | Literal["known"]
 _FIRST_NODE_PORT: Final = 30001
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _CLUSTER_IP: Final = "10.0.0.1"
@@ -23,7 +25,7 @@ class Controllers:
     """The controllers of a simulated cluster. Each run brings every object to its final state at once.
 
     pods: whether the pods of StatefulSets and Deployments become ready.
-    binding: whether claims are bound.
+    binding: whether claims are bound. `known`: only to volumes that exist or that an existing StorageClass creates.
     jobs: `Running`, or how Jobs end: `Complete`, or the end of the failed pod's log; empty where they have no status.
     pod_objects: whether StatefulSets also get Pod objects; the status alone is enough for most uses.
     """
@@ -34,7 +36,7 @@ class Controllers:
         clock: Callable[[], datetime],
         *,
         pods: bool = True,
-        binding: bool = True,
+        binding: Binding = True,
         jobs: str = "Complete",
         pod_objects: bool = False,
     ) -> None:
@@ -64,7 +66,9 @@ class Controllers:
         for body in self._cluster.objects("Job"):
             self._run_job(body)
         for body in self._cluster.objects("PersistentVolumeClaim"):
-            if self.binding:
+            if self.binding == "known":
+                self._bind_known(body)
+            elif self.binding:
                 self._bind(body)
         for body in self._cluster.objects("Service"):
             self._cluster.user_replace(self._allocated(body))
@@ -85,6 +89,11 @@ class Controllers:
             volume["spec"]["claimRef"] = {**reserved, "uid": meta["uid"]}
             self._cluster.user_replace({**volume, "status": {"phase": "Bound"}})
         self._cluster.user_replace({**body, "status": claim_status(body)})
+
+    def _bind_known(self, body: Body) -> None:
+        if name := known_volume(self._cluster, body):
+            body["spec"]["volumeName"] = name
+            self._bind(body)
 
     def _protect_claims(self) -> None:
         """Keep deleted claims while pods mount them."""

@@ -24,7 +24,7 @@ from outfitter.settings import Settings
 from outfitter.simulator.caches import OUR_KINDS, WATCHED_KINDS, WatchedCaches
 from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.connection import Connection
-from outfitter.simulator.controllers import Controllers
+from outfitter.simulator.controllers import Binding, Controllers
 from outfitter.simulator.manifests import Body
 from outfitter.simulator.registries import SimulatedRegistries
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, Reader
@@ -71,7 +71,7 @@ class Simulation:
         *,
         strict_namespaces: bool = False,
         pods: bool = True,
-        binding: bool = True,
+        binding: Binding = True,
         jobs: str = "Complete",
         pod_objects: bool = False,
     ) -> None:

@@ -6,16 +6,18 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from integration.harness.client import Api, Object
+from outfitter_sandbox import certificates
 from outfitter_sandbox.connection import Connection
 from outfitter_sandbox.images.data_images import SERVER_CERTIFICATE, SERVER_KEY
 from outfitter_sandbox.pod_exec import execute
 
-from .images import DATA_SERVER
+from .images import DATA_HOSTS, DATA_SERVER
 from .team import Team, running
 
 ACCESS_KEY, SECRET_KEY = "example-access-key", "not-a-real-secret-key"  # of the S3 server
@@ -23,10 +25,37 @@ USER, PASSWORD = "robot", "not a real+:/@%password"  # of https
 SECONDS = 120
 POD_SECURITY: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER_SECURITY: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-_PORTS = {"git": {22: 2222, 80: 8080, 443: 8443}, "s3": {80: 9080, 443: 9443}}
+_PORTS = {"git": {22: 2222, 80: 8080, 443: 8443}, "s3": {80: 9080, 443: 9443, 445: 9445}}
+_KEYS = f"--auth-key {ACCESS_KEY},{SECRET_KEY} --vfs-cache-mode off"
 _IDENTITY = "-c user.name=test -c user.email=test@example.com -c protocol.file.allow=always"
 # Random files have no differences to look for.
 _QUICK = "git config core.compression 0; git config core.bigFileThreshold 1m; git config gc.auto 0"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A host key and a certificate for the servers of data, as files of a folder."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> Identity:
+        """New ones, of an authority that no image knows."""
+        folder.mkdir()
+        certificates.create_authority(folder, "authority")
+        certificates.issue(folder, "tls", authority="authority", common_name="data-server", dns=DATA_HOSTS)
+        private, public = ssh_key()
+        (folder / "host_key").write_bytes(private)
+        (folder / "host_key.pub").write_text(public)
+        return cls(folder)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The values of the chart by which an operator knows it."""
+        public = (self.folder / "host_key.pub").read_text()
+        lines = [f"{host} {public}\n" for host in DATA_HOSTS]
+        authority = (self.folder / "authority.crt").read_text()
+        return {"settings_gitKnownHosts": "".join(lines), "settings_dataAuthorities": authority}
 
 
 class DataServer(Team):
@@ -68,6 +97,19 @@ class DataServer(Team):
         private, public = ssh_key()
         self.write("conf/host_key", private)
         return f"{self.git} {public}\n"
+
+    @contextmanager
+    def showing(self, identity: Identity) -> Iterator[None]:
+        """Another host key and certificate, and the buckets with this certificate at port 445."""
+        self.sh("cp -r conf usual")
+        for name in ("host_key", "tls.crt", "tls.key"):
+            self.write(f"conf/{name}", (identity.folder / name).read_bytes())
+        buckets = f"rclone serve s3 s3 --addr :9445 --cert conf/tls.crt --key conf/tls.key {_KEYS}"
+        self.sh(f"{buckets} >/dev/null 2>&1 & echo $! > other")
+        try:
+            yield
+        finally:
+            self.sh("cp usual/* conf; rm -r usual; kill $(cat other)")
 
     def bucket(self, name: str, script: str, *, seconds: float = SECONDS) -> None:
         """A bucket with the files that the script makes; the server looks at its folders again."""
@@ -186,12 +228,11 @@ def ssh_key() -> tuple[bytes, str]:
 
 def _server() -> Object:
     serve = f"mkdir -p conf git s3; cp {SERVER_CERTIFICATE} {SERVER_KEY} conf; exec git-server"
-    keys = f"--auth-key {ACCESS_KEY},{SECRET_KEY} --vfs-cache-mode off"
     secure = f"--cert {SERVER_CERTIFICATE} --key {SERVER_KEY}"
     containers = {
         "git": serve,
-        "s3": f"mkdir -p s3; exec rclone serve s3 s3 --addr :9080 {keys}",
-        "s3-tls": f"mkdir -p s3; exec rclone serve s3 s3 --addr :9443 {keys} {secure}",
+        "s3": f"mkdir -p s3; exec rclone serve s3 s3 --addr :9080 {_KEYS}",
+        "s3-tls": f"mkdir -p s3; exec rclone serve s3 s3 --addr :9443 {_KEYS} {secure}",
     }
     return {
         "containers": [

@@ -67,10 +67,18 @@ def origins_spec() -> dict[str, Any]:
     """Return the spec of the policy `origins`. The parameters are the DataSources in the namespace of the claim.
 
     It judges all claims of the cluster, so a missing CRD must not keep them from being deleted. The operator deletes
-    what it made itself.
+    what it made itself. All is one match condition: the API server evaluates match conditions, validations and messages
+    for each DataSource, and converts its input each time, so nothing else may be left to do for those of other claims.
     """
     annotations = "oldObject.metadata.annotations"
     forced = f"has({annotations}) && '{ANNOTATION_FORCE_DELETE}' in {annotations}"
+    conditions = (
+        f"({_claim()}) == oldObject.metadata.name",
+        f"({_USED}) && params.status.usedBy.total != 0",
+        user_or_tool()["expression"],
+        f"request.userInfo.username != '{OPERATOR_ACCOUNT}'",
+        f"(!({forced}) || {annotations}['{ANNOTATION_FORCE_DELETE}'] != 'true')",
+    )
     return {
         "failurePolicy": "Ignore",
         "paramKind": {"apiVersion": API_VERSION, "kind": "DataSource"},
@@ -84,19 +92,10 @@ def origins_spec() -> dict[str, Any]:
                 }
             ]
         },
-        "matchConditions": [
-            user_or_tool(),
-            {"name": "not-the-operator", "expression": f"request.userInfo.username != '{OPERATOR_ACCOUNT}'"},
-            {
-                "name": "not-forced",
-                "expression": f"!({forced}) || {annotations}['{ANNOTATION_FORCE_DELETE}'] != 'true'",
-            },
-        ],
-        "variables": [{"name": "claim", "expression": _claim()}],
+        "matchConditions": [{"name": "holds-the-data-of-one-in-use", "expression": " && ".join(conditions)}],
         "validations": [
             {
-                "expression": "variables.claim != oldObject.metadata.name || "
-                f"!({_USED}) || params.status.usedBy.total == 0",
+                "expression": "false",
                 "reason": "Forbidden",
                 "messageExpression": "'PersistentVolumeClaim ' + oldObject.metadata.name + ' holds the data of "
                 "DataSource ' + params.metadata.name + ', which is in use. Change or delete its users first, or set "

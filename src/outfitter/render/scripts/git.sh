@@ -1,36 +1,14 @@
-# Checks out a Git repository in an empty volume. All values are environment variables: none is part of this text.
-# Needs sh, git, timeout, grep, sed, tr, cut, head and du; ssh for repositories over ssh.
+# Checks out a Git repository in an empty volume. Needs git, and ssh for repositories over ssh.
 
-umask "$OUTFITTER_UMASK"
-export HOME="$OUTFITTER_WORK" TMPDIR="$OUTFITTER_WORK" LC_ALL=C GIT_TERMINAL_PROMPT=0
-target=$OUTFITTER_TARGET
-log=$OUTFITTER_WORK/log
+export GIT_TERMINAL_PROMPT=0
+program=git
+noise='^$|^(warning|hint|remote):'
 marker=$target/.git/outfitter
-deadline=$(($(date +%s) + OUTFITTER_SECONDS))
-patience=$(($(date +%s) + OUTFITTER_PATIENCE))
-child=
-trap 'kill "$child" 2>/dev/null; exit 143' TERM
-
-# Ends with a code and one line in which no URL has a login.
-fail() {
-  printf 'failed %s\n' "$1" | sed 's#://[^/ ]*@#://#g' | tr -cd '\012\040-\176' | cut -c 1-320 >"$OUTFITTER_MESSAGE"
-  exit 1
-}
-
-# Ends `classify` with a code and the line that shows it, if the program has printed one.
-judge() {
-  if line=$(grep -i -m 1 -E -e "$2" "$log"); then
-    printf '%s %s\n' "$1" "$line"
-    exit
-  fi
-}
 unknown="couldn't find remote ref|not our ref|unadvertised object|did not match any|bad revision|unknown revision"
-classify() (
-  case $1 in 124 | 137 | 143)
-    echo "timeout not complete after $OUTFITTER_SECONDS seconds"
-    exit
-    ;;
-  esac
+
+shortened() { cat; }
+
+causes() {
   judge no-space 'no space left|disk quota exceeded'
   judge host-key-changed 'remote host identification has changed|host key .* has changed'
   judge host-key-unknown 'host key is known for|host key verification failed'
@@ -38,32 +16,8 @@ classify() (
   judge forbidden 'returned error: 403|access denied|not granted|not authorized'
   judge not-found 'repository .*not found|not appear to be a git repository|returned error: 404|does not exist'
   judge revision-not-found "$unknown"
-  judge unreachable 'could not resolve|connection (refused|timed out|reset|closed)|failed to connect|no route to host|network is unreachable|certificate|returned error: 5|timed out|unable to access|hung up|early eof'
-  printf 'other %s\n' "$(grep -v -i -E -e '^$|^(warning|hint|remote):' "$log" | head -n 1)"
-)
-
-explain() {
-  fail "$(classify "$1")"
-}
-
-# Runs git with the time that is left. The trap ends it at once when the pod is deleted.
-try() {
-  left=$((deadline - $(date +%s)))
-  status=0
-  timeout "$((left > 1 ? left : 1))" git -C "$target" "$@" 2>"$log" &
-  child=$!
-  wait "$child" || status=$?
-  cat "$log" >&2
-  return "$status"
-}
-
-# The same, again and again for a while if the server cannot be reached: the pods of a Job are not started again.
-patient() {
-  until try "$@"; do
-    case $(classify "$status") in unreachable*) ;; *) return "$status" ;; esac
-    if [ "$(date +%s)" -ge "$patience" ]; then return "$status"; fi
-    sleep 5
-  done
+  judge certificate 'certificate (problem|verification|subject)'
+  judge unreachable 'could not resolve|connection (refused|timed out|reset|closed)|failed to connect|no route to host|network is unreachable|returned error: 5|timed out|unable to access|hung up|early eof'
 }
 
 # A program of the workload may have changed files since: after a restart of its node the pod starts here again. It may
@@ -76,18 +30,12 @@ if [ -f "$marker" ] && [ ! -L "$marker" ] && [ ! -L "$target/.git" ]; then
   fi
 fi
 rm -rf -- "$target"/* "$target"/.[!.]* "$target"/..?*
+cd -- "$target"
 
 # The volume belongs to root, whatever the user is.
 export GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 export GIT_CONFIG_KEY_1=advice.detachedHead GIT_CONFIG_VALUE_1=false
 export GIT_CONFIG_KEY_2=credential.helper GIT_CONFIG_VALUE_2=
-if [ -n "$OUTFITTER_AUTHORITIES" ]; then
-  for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem; do
-    if [ -r "$file" ]; then cat "$file" && break; fi
-  done >"$OUTFITTER_WORK/authorities"
-  printf '%s\n' "$OUTFITTER_AUTHORITIES" >>"$OUTFITTER_WORK/authorities"
-  export GIT_SSL_CAINFO="$OUTFITTER_WORK/authorities"
-fi
 
 case $OUTFITTER_LOGIN in
 password)
@@ -132,7 +80,7 @@ if [ "$status" != 0 ]; then
   if { [ $hash = yes ] && grep -q -i -E -e "$unknown" "$log"; } || grep -q -i -E -e 'dumb http|shallow' "$log"; then
     try fetch -q --tags -- origin '+refs/heads/*:refs/remotes/origin/*' || explain $?
     for commit in "refs/remotes/origin/$wanted" "refs/tags/$wanted" "$wanted" FETCH_HEAD; do
-      if git -C "$target" rev-parse -q --verify "$commit^{commit}" >/dev/null 2>&1; then break; fi
+      if git rev-parse -q --verify "$commit^{commit}" >/dev/null 2>&1; then break; fi
     done
     if [ "$commit" = FETCH_HEAD ] && [ "$wanted" != HEAD ]; then fail "revision-not-found no commit $wanted"; fi
     if [ "$commit" = "refs/remotes/origin/$wanted" ]; then name=$wanted; fi
@@ -155,11 +103,11 @@ if [ "$OUTFITTER_SUBMODULES" = true ]; then
     || try submodule --quiet update --init --recursive || explain $?
 fi
 
-used=$(du -sk "$target" | cut -f 1)
+used=$(used_kib)
 if [ "$((used * 1024))" -gt "$OUTFITTER_SIZE_LIMIT" ]; then
   fail "no-space the checkout takes $used KiB of $((OUTFITTER_SIZE_LIMIT / 1024)) KiB"
 fi
-commit=$(git -C "$target" rev-parse HEAD)
+commit=$(git rev-parse HEAD)
 rm -f -- "$marker"
 printf 'commit %s\n' "$commit" >"$marker"
 printf 'commit %s\n' "$commit" >"$OUTFITTER_MESSAGE"
