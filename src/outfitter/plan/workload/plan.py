@@ -162,7 +162,7 @@ def _remarks(
     made: Made,
     state: ControllerState,
 ) -> Iterator[Problem]:
-    """Yield what is to be said of a workload besides the problems of what is asked for."""
+    """Yield what is to be said of a workload that is not a problem of what is asked for."""
     request = made.run.request
     yield from _draft_note(reader, request, revision)
     if not renewal.new:  # else they are among its problems
