@@ -59,6 +59,7 @@ parts: $(STAMP)
 	@$(BIN)/outfitter sandbox build --jobset || true
 	@$(BIN)/outfitter sandbox build --mpi-operator || true
 	@$(BIN)/outfitter sandbox build --data || true
+	@$(BIN)/outfitter sandbox build --crane || true
 	@cd tests && ../$(BIN)/python -m foreign_crds || true
 	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,13 +27,21 @@ class ImageRegistry:
     harbor: bool = False
     realm: str = ""
     page: int = 1000
+    status: int = 0
+    """Status of all answers; 0: as usual."""
+    released: threading.Event = field(default_factory=threading.Event)
+    """No answer as long as it is not set."""
     requests: list[tuple[str, str, str]] = field(default_factory=list)  # path, query, Authorization
+
+    def __post_init__(self) -> None:
+        self.released.set()
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/v2/", self._root)
         app.router.add_get("/v2/_catalog", self._catalogue)
         app.router.add_get("/v2/{name:.+}/tags/list", self._tags)
+        app.router.add_get("/v2/{name:.+}/manifests/{tag}", self._manifest)
         app.router.add_get("/token", self._token)
         app.router.add_get("/api/v2.0/ping", self._ping)
         app.router.add_get("/api/v2.0/projects", self._projects)
@@ -41,6 +52,10 @@ class ImageRegistry:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "")
         self.requests.append((request.path, request.query_string, given))
+        if not self.released.is_set():
+            await asyncio.to_thread(self.released.wait, 60)
+        if self.status:
+            return web.Response(status=self.status)
         if self.login == "none" or request.path in ("/token", "/api/v2.0/ping"):
             return await handler(request)
         if given not in (basic(), "Bearer t0ken"):
@@ -66,6 +81,12 @@ class ImageRegistry:
         tags = self.repositories.get(request.match_info["name"])
         return web.json_response({}, status=404) if tags is None else self._paged(request, "tags", tags)
 
+    async def _manifest(self, request: web.Request) -> web.Response:
+        name, tag = request.match_info["name"], request.match_info["tag"]
+        if tag not in self.repositories.get(name, []):
+            return web.json_response({}, status=404)
+        return web.Response(headers={"Docker-Content-Digest": digest_of(name, tag)})
+
     def _paged(self, request: web.Request, key: str, names: list[str]) -> web.Response:
         size, last = min(int(request.query.get("n", self.page)), self.page), request.query.get("last", "")
         rest = names[names.index(last) + 1 :] if last in names else names
@@ -87,6 +108,11 @@ class ImageRegistry:
     def _numbered(self, request: web.Request, names: list[str]) -> web.Response:
         number, size = int(request.query["page"]), int(request.query["page_size"])
         return web.json_response([{"name": name} for name in names[(number - 1) * size : number * size]])
+
+
+def digest_of(name: str, tag: str) -> str:
+    """The digest of an image."""
+    return "sha256:" + hashlib.sha256(f"{name}:{tag}".encode()).hexdigest()
 
 
 def basic() -> str:

@@ -35,6 +35,12 @@ class Reason(StrEnum):
         member.remedy = remedy
         return member
 
+    CATALOGUE_MISSING = (
+        "CatalogueMissing",
+        Level.STALLED,
+        "An ImageQuery asks for repositories, and the image registry gives no list of them.",
+        "Set `spec.repository`, or name the repositories in `spec.repositories` of the Registry.",
+    )
     COMPLETED = (
         "Completed",
         Level.UNDER_WAY,
@@ -110,6 +116,14 @@ class Reason(StrEnum):
         Level.STALLED,
         "The author of an object is not known, or his login lacks an id that the object asks for.",
         "Follow the message: apply a change of the spec, or ask an administrator of the logins to add the field.",
+    )
+    IMAGE_NOT_FOUND = (
+        "ImageNotFound",
+        Level.STALLED,
+        "The image registry has no such repository or tag, or shows it to other logins only; or the Registry does not "
+        "cover the repository.",
+        "Correct `repository` or `digestOf`, or name another Registry. An ImageQuery is answered once: create a new "
+        "one.",
     )
     INVALID_SPEC = (
         "InvalidSpec",
@@ -604,6 +618,12 @@ class Reason(StrEnum):
         "The Artifact that a clone is made from is not complete.",
         "The message has the first cause of that Artifact. Without one, no action is needed.",
     )
+    TOO_MANY_QUERIES = (
+        "TooManyQueries",
+        Level.WAITING,
+        "The Namespace has many ImageQueries. The oldest are answered.",
+        "Delete those that you do not need, or wait: each is deleted after `settings.imageQuerySeconds`.",
+    )
     UNAVAILABLE = (
         "Unavailable",
         Level.WAITING,
@@ -635,6 +655,11 @@ class Reason(StrEnum):
         "Read `status.issues`.",
     )
 
+    ANSWERED = (
+        "Answered",
+        Level.UNDER_WAY,
+        "The image registry answered the query.",
+    )
     BOUND = (
         "Bound",
         Level.UNDER_WAY,

@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     """
     registry_seconds: int = Field(default=3600, ge=60)
     """Seconds after which the operator looks at a registry again."""
+    image_query_seconds: int = Field(default=600, ge=10)
+    """Seconds after which an ImageQuery is deleted, with or without an answer."""
     workers: int = Field(default=16, ge=1, le=128)
     """Number of reconciliations at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)

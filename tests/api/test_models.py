@@ -70,6 +70,7 @@ def test_kinds_know_their_names() -> None:
         "DataSource",
         "Credential",
         "Registry",
+        "ImageQuery",
         "WorkloadTemplate",
         "WorkloadPolicy",
         "Workspace",
@@ -81,8 +82,8 @@ def test_kinds_know_their_names() -> None:
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {
-        "Environment", "ComputeResource", "Registry", "WorkloadTemplate", "WorkloadPolicy", "Workspace", "Training",
-        "DistributedTraining", "Inference",
+        "Environment", "ComputeResource", "Registry", "ImageQuery", "WorkloadTemplate", "WorkloadPolicy", "Workspace",
+        "Training", "DistributedTraining", "Inference",
     }  # fmt: skip
     assert kind_of("DataSource").categories == ("outfitter", "assets")
     assert kind_of("Workspace").categories == ("outfitter",)

@@ -16,6 +16,7 @@ Manifest = dict[str, Any]
 ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"
 _PLURALS = {
     "Registry": "registries",
+    "ImageQuery": "imagequeries",
     "ArtifactRepository": "artifactrepositories",
     "NetworkPolicy": "networkpolicies",
     "WorkloadPolicy": "workloadpolicies",

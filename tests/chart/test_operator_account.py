@@ -238,6 +238,16 @@ def test_custom_resources_are_created_on_demand_only(operator: Connection, sandb
     send(sandbox.connection(), "DELETE", item, "")
 
 
+def test_an_image_query_is_deleted_and_nothing_else(operator: Connection, sandbox: Sandbox) -> None:
+    """Also one that a user created: its time is over."""
+    item = body("ImageQuery", "theirs", labels={}, spec={"registry": {"name": "images"}})
+    assert send(sandbox.connection(), "POST", item, "") == ""
+    assert create(operator, body("ImageQuery", labels=ON_DEMAND, spec=item["spec"])) != ""
+    assert send(operator, "PATCH", {**item, "metadata": {**item["metadata"], "labels": OURS}}) != ""
+    assert send(operator, "DELETE", item) == ""
+    send(sandbox.connection(), "DELETE", item, "")
+
+
 TOKEN = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "another account": {"serviceAccountName": "admin"},

@@ -8,7 +8,7 @@ import pytest
 
 from outfitter_sandbox import binaries
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.go_parts import JOBSET, MPI_OPERATOR, GoPart
+from outfitter_sandbox.go_parts import CRANE, JOBSET, MPI_OPERATOR, GoPart
 
 from .conftest import script
 
@@ -18,7 +18,7 @@ echo "$@" >> "$(dirname "$0")/calls"
 while [ "$1" != -o ]; do shift; done; echo built > "$2"
 """
 
-each_part = pytest.mark.parametrize("part", [JOBSET, MPI_OPERATOR], ids=lambda part: part.name)
+each_part = pytest.mark.parametrize("part", [CRANE, JOBSET, MPI_OPERATOR], ids=lambda part: part.name)
 
 
 @pytest.fixture

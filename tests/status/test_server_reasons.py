@@ -18,6 +18,7 @@ OBJECTS: dict[str, list[Body]] = {
     "ComputeResource": [asset("ComputeResource", NAME, {"cpuCoreRequest": 1})],
     "WorkloadPolicy": [asset("WorkloadPolicy", NAME, {"workloadType": "workspace"})],
     "Registry": [asset("Registry", NAME, {"url": "registry.example.com"})],
+    "ImageQuery": [asset("ImageQuery", NAME, {"registry": {"name": "images"}})],
     "WorkloadTemplate": [asset("WorkloadTemplate", NAME, {"workloadType": "workspace"})],
     "DataSource": [asset("DataSource", NAME, {"pvc": {"path": "/d", "claimInfo": {"size": "1Gi"}}})],
     "Credential": [asset("Credential", NAME, SECRET), secret("s", {"a": "b"})],
@@ -25,7 +26,7 @@ OBJECTS: dict[str, list[Body]] = {
     "NimCache": [asset("NimCache", NAME, {"image": IMAGE})],
 }
 
-WITHOUT_CHILDREN = ("ComputeResource", "Registry", "WorkloadTemplate", "WorkloadPolicy")
+WITHOUT_CHILDREN = ("ComputeResource", "ImageQuery", "Registry", "WorkloadTemplate", "WorkloadPolicy")
 WIDE = {"scope": {"type": "cluster"}}
 CONFIG_MAP = {"configMapVolume": {"configMap": "c", "mountPath": "/m"}}
 SHARED: dict[str, list[Body]] = {

@@ -69,3 +69,6 @@ JOBSET: Final = GoPart("jobset", "The controller of JobSet", "sigs.k8s.io/jobset
 MPI_OPERATOR: Final = GoPart(
     "mpi-operator", "The MPI operator", "github.com/kubeflow/mpi-operator", main="/cmd/mpi-operator"
 )
+CRANE: Final = GoPart(
+    "crane", "Crane, which serves an image registry,", "github.com/google/go-containerregistry", main="/cmd/crane"
+)

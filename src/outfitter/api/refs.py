@@ -67,6 +67,12 @@ class CredentialKeyRef(CredentialRef):
     """Key to read, by the name it has in the Secret that the Credential publishes (see its `status.keys`)."""
 
 
+class RegistryRef(AssetRef):
+    """The Registry to ask."""
+
+    TARGET: ClassVar[str] = "Registry"
+
+
 class ArtifactNameRef(ObjectRef):
     """An Artifact of the same namespace."""
 

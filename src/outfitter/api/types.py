@@ -47,6 +47,7 @@ IMAGE_PATTERN = (
     r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
 )
 BUCKET_PATTERN = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
+IMAGE_TAG_PATTERN = r"^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$"
 IMAGE_REPOSITORY_PATTERN = f"^{_REPOSITORY}(/{_REPOSITORY})*$"
 REGISTRY_PATTERN = (
     rf"^(https?://)?([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:{_PORT})?"
@@ -75,6 +76,7 @@ PATTERN_WORDS = {
     "digit last.",
     IMAGE_PATTERN: "The value must be an image such as registry.example.com/team/image:tag: without a scheme, with a "
     "repository in lower case, and with a tag or a whole digest after it.",
+    IMAGE_TAG_PATTERN: "The value must be a tag: 1 to 128 letters, digits, dots, hyphens and underscores.",
     IMAGE_REPOSITORY_PATTERN: "The value must be the name of a repository such as team/image, in lower case, without "
     "host and tag.",
     REGISTRY_PATTERN: "Write https://HOST/PATH or HOST:PORT/PATH, in lower case, without a query.",
@@ -194,6 +196,8 @@ RegistryUrl = Annotated[str, Field(min_length=1, max_length=512)]
 """Address of an image registry. `url_rules` checks it: the error of a pattern would show a password."""
 ImageRepository = Annotated[str, Field(min_length=1, max_length=255), schema_pattern(IMAGE_REPOSITORY_PATTERN)]
 """Name of a repository in a registry."""
+ImageTag = Annotated[str, Field(min_length=1, max_length=128), schema_pattern(IMAGE_TAG_PATTERN)]
+"""Tag of an image."""
 Ids = Annotated[str, Field(max_length=1024, pattern=IDS_PATTERN)]
 """User or group ids, separated by commas."""
 Path = Annotated[str, Field(min_length=1, max_length=1024)]

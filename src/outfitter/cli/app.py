@@ -16,6 +16,7 @@ import typer
 from outfitter.cli import console
 from outfitter.cli.assets import assets
 from outfitter.cli.explain import explain
+from outfitter.cli.images import images
 from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
@@ -46,6 +47,7 @@ _add(render, _USERS)
 _add(status, _USERS)
 _add(explain, _USERS)
 _add(assets, _USERS)
+app.add_typer(images, name="images", rich_help_panel=_USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
 _add(run, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -50,7 +50,7 @@ def assets(
         if replica and workload_type not in (None, "distributed"):
             raise typer.BadParameter("--replica is for --type distributed.")
         project = namespace or current_namespace(kubeconfig)
-        objects, department = asyncio.run(_read(kubeconfig, project))
+        objects, department = asyncio.run(read_assets(kubeconfig, project))
         chosen = "distributed" if replica else workload_type or ""
         rows = asset_rows(objects, project, department, chosen, replica or "")
         if form == "table":
@@ -59,8 +59,17 @@ def assets(
             console.emit([row.to_dict() for row in rows], form)
 
 
-async def _read(kubeconfig: str, project: str) -> tuple[list[dict[str, Any]], str]:
-    """Read the assets of the project and the shared ones, and the department of the project."""
+def _print_note(text: str) -> None:
+    console.print_message(text, "yellow")
+
+
+async def read_assets(
+    kubeconfig: str, project: str, kinds: Collection[str] = (), note: Callable[[str], None] = _print_note
+) -> tuple[list[dict[str, Any]], str]:
+    """Read the assets of the project and the shared ones, and the department of the project. Default: all kinds.
+
+    `note` gets what the user may not read.
+    """
     from outfitter.api.v1alpha1 import KINDS
     from outfitter.cli.connect import connected
     from outfitter.cli.run import settings_from
@@ -73,13 +82,13 @@ async def _read(kubeconfig: str, project: str) -> tuple[list[dict[str, Any]], st
         for place in dict.fromkeys((project, system)):
             try:
                 for kind in KINDS:
-                    if kind.asset:
+                    if kind.asset and (not kinds or kind.name in kinds):
                         objects += [{**item, "kind": kind.name} for item in await client.list(kind.name, place)]
             except Forbidden as error:
                 if place == project:
                     raise
                 text = f"Shared assets are not listed: {error.message}. Ask an administrator for rbac.catalogue."
-                console.print_message(text, "yellow")
+                note(text)
         try:
             labels = (await client.get("Namespace", "", project) or {}).get("metadata", {}).get("labels") or {}
             return objects, labels.get(LABEL_DEPARTMENT, "")
@@ -88,7 +97,7 @@ async def _read(kubeconfig: str, project: str) -> tuple[list[dict[str, Any]], st
             known = next((status["department"] for status in own if status.get("department")), "")
             if not known:
                 text = f"Assets of the department are not listed: you may not read Namespace {project}."
-                console.print_message(text, "yellow")
+                note(text)
             return objects, known
 
 

@@ -33,7 +33,9 @@ class Row:
     lent: bool = False
 
 
-_WITHOUT_CHILDREN: Final = frozenset({"ComputeResource", "Registry", "WorkloadPolicy", "WorkloadTemplate"})
+_WITHOUT_CHILDREN: Final = frozenset(
+    {"ComputeResource", "ImageQuery", "Registry", "WorkloadPolicy", "WorkloadTemplate"}
+)
 _SCOPES: Final[Mapping[str, Scope]] = {  # by setting
     "creates_volumes": "volumes",
     "shared_roles": "roles",
@@ -69,6 +71,8 @@ def _custom_resources() -> Iterator[Row]:
         if kind.on_demand:
             why = "created when a workload needs it, removed when no workload does"
             yield Row(GROUP, kind.plural, ("create", "delete"), why)
+        if kind.expires:
+            yield Row(GROUP, kind.plural, ("delete",), "deleted after its time")
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "state of the object")
 
 

@@ -61,6 +61,15 @@ spec:
   url: https://registry.example.com/team-a    # an administrator lists the host: settings.registryHosts
   credential: {name: robot}     # of type password or dockerRegistry
 """,
+    "ImageQuery": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: ImageQuery
+metadata: {name: trainer-tags, namespace: team-a}
+spec:
+  registry: {name: images}
+  repository: team-a/trainer    # list its tags; without it, the repositories of the registry
+  search: "1."                  # only names that contain this; or digestOf: TAG
+""",
     "WorkloadTemplate": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: WorkloadTemplate

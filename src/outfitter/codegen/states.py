@@ -118,6 +118,12 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "If a repository is missing, the login may not see it: `status.repositories` holds what the registry shows to "
         "the Credential.",
     ),
+    "ImageQuery": (
+        "The answer is final. Delete the object, and create a new one to ask again: `outfitter images` does both.",
+        "If the registry is not reachable, Outfitter asks again after a minute, until it deletes the object.",
+        "If the object disappeared, its time was over: `settings.imageQuerySeconds`.",
+        "If Registry and Credential are the problem, run `kubectl -n team-a describe registry NAME`.",
+    ),
     "Training": (
         "`status.progress` counts its pods. A failed one leaves its exit code and last words in the issue; its whole "
         "log: `kubectl -n team-a logs job/NAME --all-pods`.",

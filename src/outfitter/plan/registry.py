@@ -27,7 +27,7 @@ _CREDENTIAL: Final = "spec.credential"
 
 
 @dataclass(frozen=True)
-class _Question:
+class AskedRegistry:
     """The question, or why it cannot be asked."""
 
     question: RegistryQuestion | None
@@ -37,7 +37,7 @@ class _Question:
 def plan_registry(reader: Reader, asset: Resource) -> Plan:
     """Plan a Registry: ask the registry when it is time, and report its newest answer."""
     assert isinstance(asset.model, Registry)
-    asked = _question(reader, asset)
+    asked = question_of(reader, asset)
     facts = _catalogue_facts(reader, asset)
     before = {key: value for key, value in (asset.body.get("status") or {}).items() if key in (*_SEEN, "lookedAt")}
     if asked.question is None:
@@ -66,7 +66,7 @@ def _catalogue_facts(reader: Reader, asset: Resource) -> dict[str, Any]:
     }
 
 
-def _question(reader: Reader, asset: Resource) -> _Question:
+def question_of(reader: Reader, asset: Resource) -> AskedRegistry:
     """Return what to ask, if host and credential allow it."""
     assert isinstance(asset.model, Registry)
     spec = asset.model.spec
@@ -83,8 +83,8 @@ def _question(reader: Reader, asset: Resource) -> _Question:
     if isinstance(login, Problem):
         problems.append(login)
     if problems or options is None or isinstance(login, Problem):
-        return _Question(None, tuple(problems))
-    return _Question(RegistryQuestion(host, options, path, spec.repositories, login))
+        return AskedRegistry(None, tuple(problems))
+    return AskedRegistry(RegistryQuestion(host, options, path, spec.repositories, login))
 
 
 def _login(reader: Reader, asset: Resource, host: str, path: str) -> RegistryLogin | Problem | None:

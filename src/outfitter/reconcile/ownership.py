@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.protocol import Cluster
 from outfitter.managed_fields import labelled_by_us, made_by_us
 from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, is_copy_name
 from outfitter.snapshot import CachedObject
+
+_EXPIRING = frozenset(kind.name for kind in KINDS if kind.expires)
 
 
 async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
@@ -21,6 +24,8 @@ async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
 
     Costs a GET for an object without a controller. An object that is gone counts as ours: nothing will happen to it.
     """
+    if live.kind in _EXPIRING:
+        return True  # its time is over, also if a user created it
     # A pod is looked up through its controller. Only the operator may write an EffectivePolicy.
     if live.kind in ("Pod", "EffectivePolicy") or (live.controller and live.controller == live.owner):
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,8 +22,20 @@ PAGES: Final = 20
 NAMES: Final = 5000
 _REPOSITORY: Final = re.compile(r"[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*)*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_MANIFESTS: Final = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _NEXT: Final = re.compile(r'\s*<([^<>]{0,4096})>\s*;[^,]{0,256}?\brel="?next"?')
+
+
+Send = Callable[[URL, Mapping[str, str]], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,8 @@ def repository_names(found: Iterable[Any]) -> list[str]:
     return [name for name in found if isinstance(name, str) and len(name) < 256 and _REPOSITORY.fullmatch(name)]
 
 
-def _tag_names(found: Iterable[Any]) -> list[str]:
+def tag_names(found: Iterable[Any]) -> list[str]:
+    """Return the valid tags among values from outside."""
     return [name for name in found if isinstance(name, str) and _TAG.fullmatch(name)]
 
 
@@ -61,20 +74,35 @@ class RegistryClient:
 
     async def repositories(self) -> Names:
         """Return the catalogue. Denied where the registry does not give one."""
-        return await self._pages("/v2/_catalog", "registry:catalog:*", "repositories", PAGES)
+        return await self._pages("/v2/_catalog", "registry:catalog:*", "repositories")
 
-    async def tags(self, repository: str, *, page: int = PAGE, pages: int = PAGES) -> Names:
+    async def tags(self, repository: str, *, page: int = PAGE, pages: int = PAGES, most: int = NAMES) -> Names:
         """Return the tags of a repository. Denied where it does not exist, or its reader may not see it."""
         path = f"/v2/{repository}/tags/list"
-        return await self._pages(path, f"repository:{repository}:pull", "tags", pages, page)
+        return await self._pages(path, f"repository:{repository}:pull", "tags", pages, page, most)
+
+    async def digest(self, repository: str, tag: str) -> str:
+        """Return the digest of a tag. Denied where it does not exist, or its reader may not see it.
+
+        By HEAD: a registry that counts downloads counts a GET of a manifest as one.
+        """
+        url = self._url(f"/v2/{repository}/manifests/{tag}")
+        response = await self._send(self._session.head, url, f"repository:{repository}:pull", {"Accept": _MANIFESTS})
+        digest = response.headers.get("Docker-Content-Digest", "")
+        if not _DIGEST.fullmatch(digest):
+            raise unreachable(f"Registry {self._endpoint.host} sent no digest of an image. Check the URL.")
+        return digest
 
     async def get(self, url: URL, scope: str) -> Response:
         """Send a GET, and log in where the registry asks for it. Denied for what the login may not see."""
-        response = await self._session.get(url, self._headers(scope))
+        return await self._send(self._session.get, url, scope, {})
+
+    async def _send(self, send: Send, url: URL, scope: str, headers: Mapping[str, str]) -> Response:
+        response = await send(url, {**headers, **self._headers(scope)})
         if response.status == 401 and scope not in self._authorization:
             found = challenges(response.headers.getall("WWW-Authenticate", []))
             self._authorization[scope] = await self._answer(found, scope)
-            response = await self._session.get(url, self._headers(scope))
+            response = await send(url, {**headers, **self._headers(scope)})
         if response.status in (401, 403, 404, 405):
             raise self._refusal(scope if response.status == 401 else "any", response.status)
         if response.status != 200:
@@ -145,7 +173,9 @@ class RegistryClient:
             raise unreachable(f"The token service of registry {host} sent no valid token.")
         return token
 
-    async def _pages(self, path: str, scope: str, key: str, pages: int, page: int = PAGE) -> Names:
+    async def _pages(
+        self, path: str, scope: str, key: str, pages: int = PAGES, page: int = PAGE, most: int = NAMES
+    ) -> Names:
         """Return the names on all pages. A registry that sends no link gets one more request after a full page."""
         names: dict[str, None] = {}
         query = {"n": str(page)}
@@ -155,11 +185,13 @@ class RegistryClient:
             if not isinstance(values, list):
                 raise unreachable(f"Registry {self._endpoint.host} sent a list of {key} of an unexpected form.")
             before = len(names)
-            names.update(dict.fromkeys(repository_names(values) if key == "repositories" else _tag_names(values)))
-            if len(names) > NAMES:
-                return Names(tuple(names)[:NAMES], truncated=True)
+            names.update(dict.fromkeys(repository_names(values) if key == "repositories" else tag_names(values)))
+            if len(names) > most:
+                return Names(tuple(names)[:most], truncated=True)
             link = self._next(response.headers.getall("Link", []), path)
-            if len(names) == before or (link is None and len(values) != page):
+            if len(names) == before:  # a full page without a new name: the registry does not continue after `last`
+                return Names(tuple(names), truncated=len(values) >= page)
+            if link is None and len(values) != page:
                 return Names(tuple(names))
             query = link or {"n": str(page), "last": str(values[-1])[:256]}
         return Names(tuple(names), truncated=True)

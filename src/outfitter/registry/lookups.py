@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 AT_ONCE: Final = 4
 _PER_HOST: Final = 2
 FIRST_RETRY: Final = 60.0  # seconds; doubles up to the interval
+SHARED: Final = 60.0  # seconds for which equal ImageQueries get the same answer
+_MOST_SHARED: Final = 64  # answers
 APART: Final = 10.0  # seconds between two looks for one object
 
 Ask = Callable[[RegistryQuestion], Awaitable[Survey]]
@@ -29,7 +31,7 @@ Wait = Callable[[float], Awaitable[None]]
 
 
 class RegistryLookups:
-    """The newest answer for each Registry, and the running looks. `requeue` is called when an answer is there."""
+    """The newest answer for each object, and the running looks. `requeue` is called when an answer is there."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class RegistryLookups:
         self._running: dict[Key, tuple[RegistryQuestion, asyncio.Task[None]]] = {}
         self._turns = Turns(AT_ONCE, _PER_HOST)
         self._begun: dict[Key, datetime] = {}  # the looks of the last seconds, also for objects that are gone
+        self._shared: dict[RegistryQuestion, tuple[datetime, RegistryAnswer]] = {}  # of ImageQueries, until then
         self._paused: dict[str, tuple[datetime, RegistryDefect]] = {}  # by host: it asked to wait until then
 
     def answer(self, key: Key, question: RegistryQuestion) -> RegistryAnswer | None:
@@ -88,7 +91,7 @@ class RegistryLookups:
         if (early := self._early(key)) > 0:
             await self._wait(early)
         async with self._turns.turn(key.namespace, question.host):
-            answer = self._pause(question.host) or await self._answer(key, question)
+            answer = self._pause(question.host) or self._known(question) or await self._answer(key, question)
         self._answers[key] = (question, answer)
         self._running.pop(key, None)
         self._requeue(key)
@@ -104,6 +107,20 @@ class RegistryLookups:
         until, defect = self._paused.get(host, (None, None))
         now = self._clock()
         return None if until is None or until <= now else RegistryAnswer(now, until, defect=defect)
+
+    def _known(self, question: RegistryQuestion) -> RegistryAnswer | None:
+        """Return the answer that an equal ImageQuery got just now."""
+        until, answer = self._shared.get(question, (None, None))
+        return None if until is None or until <= self._clock() else answer
+
+    def _share(self, question: RegistryQuestion, answer: RegistryAnswer) -> RegistryAnswer:
+        """Keep the answer to an ImageQuery for equal ones, failures included: the registry gets one request for all."""
+        if question.query is not None:
+            now = self._clock()
+            kept = [item for item in self._shared.items() if item[1][0] > now and item[0] != question]
+            self._shared = dict(kept[1 - _MOST_SHARED :])
+            self._shared[question] = (now + timedelta(seconds=SHARED), answer)
+        return answer
 
     def _begin(self, key: Key) -> None:
         now = self._clock()
@@ -124,17 +141,19 @@ class RegistryLookups:
             defect, wanted = RegistryDefect(Reason.REGISTRY_UNREACHABLE, text), 0.0
         else:
             self._failures.pop(key, None)
-            return self._kept(found)
+            return self._share(question, self._kept(found))
         number = self._failures[key] = self._failures.get(key, 0) + 1
         delay = max(min(FIRST_RETRY * 2.0 ** min(number - 1, 16), self._interval), wanted)
         now = self._clock()
         if wanted > 0:
             self._paused[question.host] = (now + timedelta(seconds=wanted), defect)
-        return RegistryAnswer(now, now + timedelta(seconds=delay), defect=defect)
+        return self._share(question, RegistryAnswer(now, now + timedelta(seconds=delay), defect=defect))
 
     def _kept(self, found: Survey) -> RegistryAnswer:
         """Return the answer of a look, with as many names as show that there are more than a status holds."""
         now = self._clock()
+        if found.result is not None:  # an ImageQuery is answered once
+            return RegistryAnswer(now, now + timedelta(seconds=SHARED), result=found.result)
         names = found.names[: SHOWN_REPOSITORIES + 1]
         until = now + timedelta(seconds=self._interval)
         return RegistryAnswer(now, until, found.dialect, found.listed, names, found.truncated, found.absent)

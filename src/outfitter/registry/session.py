@@ -85,6 +85,13 @@ class Session:
 
     async def get(self, url: URL, headers: Mapping[str, str] | None = None) -> Response:
         """Send a GET. RegistryError if the URL is not allowed, or no usable answer comes."""
+        return await self._send("GET", url, headers or {})
+
+    async def head(self, url: URL, headers: Mapping[str, str] | None = None) -> Response:
+        """Send a HEAD, as `get` does a GET."""
+        return await self._send("HEAD", url, headers or {})
+
+    async def _send(self, method: str, url: URL, headers: Mapping[str, str]) -> Response:
         assert self._session is not None
         host = url.host or ""
         if not self.endpoint.may_ask(url):
@@ -96,10 +103,10 @@ class Session:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "outfitter",
-            **(headers or {}),
+            **headers,
         }
         try:
-            async with self._session.get(url, headers=sent, allow_redirects=False) as answer:
+            async with self._session.request(method, url, headers=sent, allow_redirects=False) as answer:
                 return await self._read(answer, host)
         except RegistryError:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiohttp.abc import AbstractResolver
@@ -12,8 +12,9 @@ from outfitter.api.registry_hosts import DOCKER_HUB
 from outfitter.registry.client import NAMES, PAGES, Names, RegistryClient, repository_names
 from outfitter.registry.endpoint import Endpoint, endpoint_of
 from outfitter.registry.errors import Denied, RegistryError, unreachable
+from outfitter.registry.names import limited, look_up, with_text
 from outfitter.registry.session import REQUEST_SECONDS, Session
-from outfitter.snapshot import RegistryQuestion
+from outfitter.snapshot import NameResult, RegistryQuestion
 
 SURVEY_SECONDS: Final = 60.0
 _PAGE: Final = 100  # the largest page of Harbor and of Docker Hub
@@ -29,6 +30,7 @@ class Survey:
     names: tuple[str, ...] = ()
     truncated: bool = False
     absent: tuple[str, ...] = ()
+    result: NameResult | None = None  # of a question with a query
 
 
 async def survey(
@@ -48,12 +50,29 @@ async def survey(
         ):
             return await _survey(session, question)
     except TimeoutError:
-        raise unreachable(f"Registry {where.host} did not give its repositories within {seconds:g} s.") from None
+        raise unreachable(f"Registry {where.host} did not answer everything within {seconds:g} s.") from None
 
 
 async def _survey(session: Session, question: RegistryQuestion) -> Survey:
     client = RegistryClient(session, question.login)
     await client.check()
+    query = question.query
+    if query is None:
+        return await _repositories(session, client, question)
+    if query.repository:
+        return Survey("", listed=False, result=await look_up(client, query))
+    wanted = tuple(with_text(question.repositories, query.search))
+    if question.repositories and not wanted:
+        return Survey("", listed=False, result=NameResult())
+    found = await _repositories(session, client, replace(question, repositories=wanted))
+    if not found.listed and not wanted:
+        return replace(found, result=NameResult(exists=False))
+    matching = with_text(found.names, query.search)
+    return replace(found, result=limited(matching, query, truncated=found.truncated))
+
+
+async def _repositories(session: Session, client: RegistryClient, question: RegistryQuestion) -> Survey:
+    """List the repositories of a registry in its dialect, or look for those that the Registry names."""
     dialect = question.options.dialect or await _dialect(session, question)
     if question.repositories:
         return await _named(client, dialect, question)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
-from outfitter.snapshot import Key, RegistryAnswer, RegistryQuestion
+from outfitter.snapshot import Key, NameResult, RegistryAnswer, RegistryQuestion
+
+_TAGS: Final = ("1.1", "1.0", "latest")
+_DIGEST: Final = "sha256:" + 64 * "0"
 
 
 class SimulatedRegistries:
@@ -17,7 +21,12 @@ class SimulatedRegistries:
 
     def answer(self, key: Key, question: RegistryQuestion) -> RegistryAnswer | None:
         """Return what the registry has now."""
-        now, named = self._clock(), question.repositories
+        now, named, query = self._clock(), question.repositories, question.query
+        if query is not None:
+            names = _TAGS if query.repository else named or ("/".join(filter(None, (question.path, "image"))),)
+            names = tuple(name for name in names if query.search in name)
+            result = NameResult(digest=_DIGEST, found=1) if query.tag else NameResult(names[: query.limit], len(names))
+            return RegistryAnswer(now, now + timedelta(seconds=self._interval), result=result)
         return RegistryAnswer(
             now,
             now + timedelta(seconds=self._interval),

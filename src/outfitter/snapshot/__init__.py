@@ -2,7 +2,14 @@
 
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, read_resource, readable
 from outfitter.snapshot.reader import Lookup, NeedsData, Reader
-from outfitter.snapshot.registries import RegistryAnswer, RegistryDefect, RegistryLogin, RegistryQuestion
+from outfitter.snapshot.registries import (
+    NameQuery,
+    NameResult,
+    RegistryAnswer,
+    RegistryDefect,
+    RegistryLogin,
+    RegistryQuestion,
+)
 
 __all__ = [
     "CachedObject",
@@ -10,6 +17,8 @@ __all__ = [
     "Key",
     "KeyedData",
     "Lookup",
+    "NameQuery",
+    "NameResult",
     "NeedsData",
     "Override",
     "Reader",

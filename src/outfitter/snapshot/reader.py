@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Protocol
 
 from outfitter.settings import Settings
@@ -210,9 +211,25 @@ class Reader:
             included = {dep for dep in self.deps if self.deps & {*dep.wider()}}
             self.deps = before | {dep.deferred for dep in self.deps - included}
 
+    @contextmanager
+    def without_use(self, kinds: Collection[str]) -> Iterator[None]:
+        """Make the dependencies on objects of these kinds ones on all of their kind: none of them counts as used."""
+        before, self.deps = self.deps, set()
+        try:
+            yield
+        finally:
+            read = {Dep(dep.kind, dep.namespace, "*") if dep.kind in kinds else dep for dep in self.deps}
+            self.deps = before | read
+
+    def older(self, live: CachedObject, most: int) -> int:
+        """Return how many objects of its kind in its namespace are older than one, at most `most`. No dependency."""
+        age = _age(live)
+        others = self._lookup.in_namespace(live.kind, live.namespace)
+        return sum(1 for _ in islice((other for other in others if _age(other) < age), most))
+
     @staticmethod
     def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:
-        return sorted(found, key=lambda live: (live.body["metadata"].get("creationTimestamp", ""), live.uid))
+        return sorted(found, key=_age)
 
     def events(self, about: CachedObject) -> list[CachedObject]:
         """Return the Events about an object. A new one requeues its owner and its dependents.
@@ -298,6 +315,10 @@ class Reader:
                 needed.update(request.needed)
         if needed:
             raise NeedsData(needed)
+
+
+def _age(live: CachedObject) -> tuple[str, str]:
+    return live.body["metadata"].get("creationTimestamp", ""), live.uid
 
 
 def _mounts(pod: Mapping[str, Any], claim: str) -> bool:

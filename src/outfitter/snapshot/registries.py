@@ -18,14 +18,45 @@ class RegistryLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class NameQuery:
+    """One question about images. Without `repository`: repositories. With `tag`: its digest, otherwise the tags.
+
+    `search`: in lower case, a part of the names. `limit`: most names of the answer.
+    """
+
+    repository: str = ""
+    search: str = ""
+    tag: str = ""
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NameResult:
+    """The answer to a NameQuery. `found`: how many names match. `exists`: whether the registry has what was named.
+
+    `truncated`: the registry has more names than the client reads.
+    """
+
+    names: tuple[str, ...] = ()
+    found: int = 0
+    truncated: bool = False
+    digest: str = ""
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryQuestion:
-    """One registry to look at. `path`: only the repositories below it. `repositories`: those to look for by name."""
+    """One registry to look at. `path`: only the repositories below it. `repositories`: those to look for by name.
+
+    `query`: what an ImageQuery asks; None to list the repositories for the status of a Registry.
+    """
 
     host: str  # with the port, if it is not the usual one
     options: RegistryHost
     path: str = ""
     repositories: tuple[str, ...] = ()
     login: RegistryLogin | None = None
+    query: NameQuery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +79,4 @@ class RegistryAnswer:
     truncated: bool = False
     absent: tuple[str, ...] = ()  # repositories of the question that the registry does not have
     defect: RegistryDefect | None = None
+    result: NameResult | None = None  # of a question with a query

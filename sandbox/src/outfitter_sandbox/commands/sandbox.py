@@ -128,6 +128,9 @@ def build(
     with_data: Annotated[
         bool, typer.Option("--data", help="Also build the programs of the images for data sources, for tests.")
     ] = False,
+    with_crane: Annotated[
+        bool, typer.Option("--crane", help="Also build crane, which serves an image registry, with Go, for tests.")
+    ] = False,
 ) -> None:
     """Download or build the binaries into Outfitter's cache without a start.
 
@@ -143,6 +146,8 @@ def build(
             found |= go_parts.MPI_OPERATOR.get(step)
         if with_data:
             found |= data.get(step)
+        if with_crane:
+            found |= go_parts.CRANE.get(step)
     print_message("Ready: " + ", ".join(sorted(found)) + ".")
 
 

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.distributedtraining import DistributedTraining, DistributedTrainingSpec
 from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
 from outfitter.api.v1alpha1.environment import Environment
+from outfitter.api.v1alpha1.imagequery import ImageQuery
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
 from outfitter.api.v1alpha1.registry import Registry
@@ -67,6 +68,9 @@ class Kind:
     mute_at_first: bool = False
     """Without a status, it counts as absent for other objects and requeues none of them."""
 
+    expires: bool = False
+    """The operator deletes it after some time, also if a user created it."""
+
     @property
     def singular(self) -> str:
         """The name in lower case."""
@@ -96,6 +100,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues", "phase")),
     Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
     Kind("Registry", "registries", ("ireg",), Registry, asset=True, added_later=True),
+    Kind("ImageQuery", "imagequeries", ("iqry",), ImageQuery, added_later=True, expires=True),
     Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),
     Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),
     Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),

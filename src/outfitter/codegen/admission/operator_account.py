@@ -35,6 +35,7 @@ _VOLUMES: Final = (
     "secret",
 )
 _DERIVED: Final = tuple(kind.plural for kind in DERIVED_KINDS)
+_EXPIRING: Final = tuple(kind.plural for kind in KINDS if kind.expires)
 _SHARED_KINDS: Final = ["artifactrepositories", "artifacts"]
 _WHAT: Final = "request.operation + ' of ' + request.resource.resource + ' ' + request.name"
 
@@ -82,6 +83,11 @@ def _owned(side: str) -> str:
     owners = f"{side}.metadata.ownerReferences"
     controlled = f"(has({owners}) && {owners}.exists(o, o.apiVersion.startsWith('{GROUP}/')))"
     return f"({_labelled(side, LABEL_OWNER_UID)} || {_labelled(side, LABEL_ON_DEMAND)} || {controlled})"
+
+
+def _expired() -> str:
+    """CEL: whether the request deletes an object whose time is over."""
+    return f"request.operation == 'DELETE' && {_is(*_EXPIRING)}"
 
 
 def _variables() -> Iterator[dict[str, Any]]:
@@ -165,14 +171,15 @@ def _validations() -> Iterator[dict[str, Any]]:
         "the operator labels everything that it creates",
     )
     yield _check(
-        f"oldObject == null || {_is(*_DERIVED)} || {_owned('oldObject')}",
+        f"oldObject == null || {_is(*_DERIVED)} || {_expired()} || {_owned('oldObject')}",
         "the operator changes and deletes only what it made",
     )
     yield _check(
-        f"request.resource.group != '{GROUP}' || {_is(*_DERIVED)} || request.operation == 'DELETE' && "
+        f"request.resource.group != '{GROUP}' || {_is(*_DERIVED)} || {_expired()} || request.operation == 'DELETE' && "
         f"{_labelled('oldObject', LABEL_ON_DEMAND)} || request.operation == 'CREATE' && "
         f"{_labelled('object', LABEL_ON_DEMAND)}",
-        "the operator creates and deletes custom resources on demand only, and never changes one but EffectivePolicies",
+        "the operator creates and deletes custom resources on demand only, deletes ImageQueries, and never changes one "
+        "but EffectivePolicies",
     )
     yield _check(
         "variables.templates.all(t, has(t.spec.automountServiceAccountToken) && "
