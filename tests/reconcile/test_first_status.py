@@ -8,7 +8,7 @@ import pytest
 from doors import Refusing
 
 from outfitter.errors import Invalid
-from world import Body, World, asset
+from world import Body, World, asset, reason
 
 IMAGE = "registry.example.com/train:1"
 MASTER = {"image": "registry.example.com/master:1"}
@@ -51,6 +51,21 @@ async def test_one_write_says_it(item: Body, main: str) -> None:
         assert record["uid"] in {each["metadata"]["uid"] for each in world.all(main)}
     else:
         assert record is None
+
+
+@pytest.mark.parametrize(
+    "item",
+    [group(backend="jobset", masterSpec=MASTER), group("MPI", backend="kubeflow", masterSpec=MASTER)],
+    ids=["jobset", "mpi"],
+)
+async def test_a_controller_that_is_silent_is_noticed(item: Body) -> None:
+    """No event follows the creation, so that the first plan sets the time of the next one."""
+    world = World(item, jobs="")
+    found = await world.once("DistributedTraining", "t")
+    assert found.requeue_after is not None
+    world.tick(61)
+    await world.once("DistributedTraining", "t")
+    assert reason(world.status("DistributedTraining", "t")) == "ControllerMissing"
 
 
 @pytest.mark.parametrize("refused", ["Job", "Service"])

@@ -23,6 +23,7 @@ from outfitter.render.one_service import in_one_service
 from outfitter.resolve.request import WorkloadRequest
 from outfitter.resolve.template import with_scaling
 from outfitter.snapshot import CachedObject, Key, Reader
+from outfitter.status import timestamp
 
 Manifest = Mapping[str, Any]
 
@@ -99,8 +100,11 @@ def _with_first_run(reader: Reader, made: Made, ending: Ending, revision: Revisi
         return replace(made, foreseen=False)
     kinds = backend_of(request.traits, revision.spec).controllers
     created = [dict(write.manifest) for write in made.writes if isinstance(write, Create)]
+    now = timestamp(reader.now)
     controllers = tuple(
-        CachedObject.of({**item, "metadata": {**item["metadata"], "uid": item["metadata"]["name"]}})
+        CachedObject.of(
+            {**item, "metadata": {**item["metadata"], "uid": item["metadata"]["name"], "creationTimestamp": now}}
+        )
         for item in created
         if item["kind"] in kinds
     )

@@ -120,7 +120,7 @@ def _with_revision(
         *made.result.problems,
         *made.volumes.problems,
         *secrets.problems,
-        *_remarks(reader, observed, renewal, revision, made, state),
+        *_remarks(reader, renewal, revision, made, state),
     ]
     changes = (pending and not made.run_of) or made.changed.moves
     status = running_status(reader, run, made.seen, revision, state, problems, pending=changes, ending=ending)
@@ -155,12 +155,7 @@ def _with_revision(
 
 
 def _remarks(
-    reader: Reader,
-    observed: ObservedState,
-    renewal: Renewal,
-    revision: Revision,
-    made: Made,
-    state: ControllerState,
+    reader: Reader, renewal: Renewal, revision: Revision, made: Made, state: ControllerState
 ) -> Iterator[Problem]:
     """Yield what is to be said of a workload that is not a problem of what is asked for."""
     request = made.run.request
@@ -170,7 +165,7 @@ def _remarks(
         yield from revision.notes
         yield from _serious_only(made.run.exposure.problems)
     if request.traits.grouped:
-        yield from silent(reader, observed)
+        yield from silent(reader, made.seen)
     yield from group_change.remarks(made.changed, made.run)
     live = made.result.live.values()
     yield from claim_problems(reader, [each for each in live if each.kind == "PersistentVolumeClaim"])
