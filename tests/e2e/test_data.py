@@ -140,6 +140,30 @@ def test_s3(team: Team, sources: Sources) -> None:
             assert "read-only" in team.run(team.pod(name), "write", f"{path}/new", "x").err
 
 
+def test_a_copy_that_outlives_its_pod(team: Team, sources: Sources) -> None:
+    """While the workload is stopped the claim stays; the next pod copies only what changed."""
+    sources.server.bucket("kept", "echo one > changes; echo same > stays; echo old > goes")
+    bucket = {"bucket": "kept", "url": sources.s3, "credential": sources.keys(team), **SIZE, "cache": "claim"}
+    storage = {"s3": [{**bucket, "name": "kept", "path": "/kept"}]}
+    spec = {"image": GIT, "command": "sleep", "args": "3600", "security": RANDOM, "storage": storage}
+    team.make("Workspace", "box", spec)
+    team.ready("Workspace", "box", SECONDS)
+    inode = team.output("box-0", "stat", "-c", "%i", "/kept/stays")
+    team.spec("Workspace", "box", suspend=True)
+    team.wait("Workspace", "box", lambda item: item["status"]["phase"] == "Stopped")
+    (claim,) = team.list("PersistentVolumeClaim")
+    assert "deletionTimestamp" not in claim["metadata"]
+    sources.server.bucket("kept", "echo other > changes; rm goes")
+    team.spec("Workspace", "box", suspend=False)
+    item = team.ready("Workspace", "box", SECONDS)
+    assert row(item, "/kept")["objects"] == 2
+    assert team.output("box-0", "cat", "/kept/changes", "/kept/stays") == "other\nsame"
+    assert team.output("box-0", "stat", "-c", "%i", "/kept/stays") == inode
+    assert team.run("box-0", "cat", "/kept/goes").code != 0
+    team.delete("Workspace", "box")
+    team.gone("PersistentVolumeClaim", claim["metadata"]["name"])
+
+
 def test_an_image_as_data(team: Team) -> None:
     team.make("DataSource", "files", {"image": {"reference": WEB2, "mountPath": "/files"}})
     part = {"name": "part", "reference": WEB2, "subPath": "usr/bin", "mountPath": "/part"}

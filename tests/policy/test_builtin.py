@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from outfitter.policy.builtin import BUILTIN
 from outfitter.policy.checks import Candidate, Check, NamespaceFacts, evaluate
 from outfitter.policy.project import ProjectPolicies
@@ -65,3 +67,31 @@ def test_several_violations_are_reported_together() -> None:
     }
     found = evaluate(candidate(spec, NamespaceFacts(enforced="restricted")), BUILTIN)
     assert [problem.reason for problem in found] == [Reason.NFS_OUTSIDE_RESTRICTED, Reason.UNSUPPORTED]
+
+
+BUCKET = {"bucket": "sets", "path": "/sets", "sizeLimit": "1Gi", "cache": "claim"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "pods"),
+    [
+        ("Workspace", {}, 1),
+        ("Training", {}, 1),
+        ("Training", {"completions": 4}, 1),
+        ("Training", {"completions": 4, "parallelism": 2}, 2),
+        ("DistributedTraining", {"distributedFramework": "JAX", "numWorkers": 2}, 2),
+        ("DistributedTraining", {"distributedFramework": "TF", "numWorkers": 1, "masterSpecSameAsWorker": True}, 2),
+    ],
+)
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "asset"])
+async def test_a_claim_keeps_the_copy_of_one_pod(kind: str, spec: dict, pods: int, *, inline: bool) -> None:
+    """Two pods would write into one copy."""
+    own = {"storage": {"s3": [BUCKET]}} if inline else {"assets": {"dataSources": [{"name": "sets"}]}}
+    source = asset("DataSource", "sets", {"s3": BUCKET})
+    world = World(source, asset(kind, "w", {"image": "a:1", **spec, **own}))
+    await world.settle()
+    found = [item for item in world.status(kind, "w").get("issues") or () if item["issue"] == "InvalidSpec"]
+    assert bool(found) is (pods > 1)
+    assert all("Remove cache" in item["message"] for item in found)
+    claims = [item for item in world.all("PersistentVolumeClaim") if "sets" in item["metadata"]["name"]]
+    assert len(claims) == (pods == 1)

@@ -962,3 +962,18 @@ async def test_master_and_workers_read_one_secret(world: World, both: bool) -> N
     world.controllers.jobs = "Complete"
     await world.settle()
     assert delivered(world) == []
+
+
+async def test_a_private_login_leaves_no_copy_for_others(world: World) -> None:
+    """Everyone who may create pods in the namespace can mount a claim."""
+    world.cluster.user_apply(secret("keys", {"AccessKeyId": "id", "SecretKey": VALUE}, TEAM))
+    write(world, ANN, credential("store", type="accessKey", secretRef={"name": "keys"}))
+    bucket = {"bucket": "sets", "path": "/sets", "sizeLimit": "1Gi", "credential": {"name": "store"}}
+    write(world, ANN, workspace(storage={"s3": [{**bucket, "cache": "claim"}]}))
+    await quiet(world)
+    assert reason(world.status("Workspace", "lab")) == "InvalidSpec"
+    assert "Credential team-a/store is private" in text(world)
+    assert world.all("PersistentVolumeClaim") == []
+    write(world, ANN, workspace(storage={"s3": [bucket]}))
+    await quiet(world)
+    assert reason(world.status("Workspace", "lab")) == "Running"

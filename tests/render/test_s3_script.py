@@ -73,7 +73,13 @@ def test_a_node_that_is_full(pod: Pod) -> None:
     pod.program("df", "printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\\n/dev/a 9 8 1 99%% /\\n'")
     pod.program("du", "printf '0\\t.\\n'")
     assert pod.s3().returncode == 1
-    assert pod.message == "failed no-space the bucket holds 2 KiB, and the node has 1 KiB\n"
+    assert pod.message == "failed no-space the bucket holds 2 KiB, and 1 KiB are free\n"
+
+
+def test_the_folder_of_a_file_system_stays(pod: Pod) -> None:
+    (pod.data / "lost+found").mkdir()
+    assert pod.s3().returncode == 0
+    assert "RCLONE_EXCLUDE=/lost+found/**" in (pod.root / "environment").read_text()
 
 
 @pytest.mark.parametrize("step", ["size", "sync"])
@@ -90,6 +96,7 @@ def test_a_node_that_is_full(pod: Pod) -> None:
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "certificate"),
         ("dial tcp: lookup x509.minio.storage: no such host", "unreachable"),
         ("write /outfitter/data/a: no space left on device", "no-space"),
+        ("dial tcp 10.0.0.1:9000: connect: permission denied", "unreachable"),
         ("something else", "other"),
     ],
 )
@@ -98,6 +105,13 @@ def test_what_rclone_says_has_a_code(tmp_path: Path, step: str, said: str, code:
     pod.program("rclone", f"if [ $1 = {step} ]; then echo '{said}' >&2; exit 1; fi\n{RCLONE}")
     assert pod.s3().returncode == 1
     assert pod.message == f"failed {code} {said.rpartition('StatusCode: 403, ')[2]}\n"
+
+
+def test_a_volume_of_another_user(pod: Pod) -> None:
+    said = f"mkdir {pod.data}/deep: permission denied"
+    pod.program("rclone", f"if [ $1 = sync ]; then echo '{said}' >&2; exit 1; fi\n{RCLONE}")
+    assert pod.s3().returncode == 1
+    assert pod.message == f"failed not-writable {said}\n"
 
 
 def test_a_message_is_the_same_each_time(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ CODES: Final[tuple[Code, ...]] = (
         "it does not fit into its volume", "Raise sizeLimit, or ask for nodes with more storage.",
     ),
     Code(
+        "not-writable", Reason.FETCH_FAILED,
+        "the user of the pod may not write into its volume",
+        "Set security.runAsGid, which gives the volume that group, or remove cache.",
+    ),
+    Code(
         "timeout", Reason.FETCH_TIMEOUT,
         "it took too long", "Check the server, or ask an administrator to raise gitTimeoutSeconds or s3TimeoutSeconds.",
     ),

@@ -18,7 +18,7 @@ from outfitter.reasons import Reason
 from outfitter.resolve.login import uses_login
 from outfitter.resolve.merge import clean_path
 from outfitter.resolve.references import AssetUse
-from outfitter.resolve.volumes import HostPathVolume, NfsVolume, not_for_inference
+from outfitter.resolve.volumes import HostPathVolume, NfsVolume, S3Volume, not_for_inference
 from outfitter.snapshot import Key
 
 _USER_AND_GROUPS: Final = ("runAsUid", "runAsGid", "supplementalGroups")
@@ -87,6 +87,16 @@ def _not_for_serving(candidate: Candidate) -> Iterator[Problem]:
         text = "An Inference cannot have this field. Use another Environment."
         yield stalled(Reason.TYPE_NOT_SUPPORTED, text, f"spec.{name}")
     yield from not_for_inference(candidate.resolved.volumes)
+
+
+def _one_writer(candidate: Candidate) -> Iterator[Problem]:
+    """A claim keeps the copy of one pod."""
+    several = candidate.request.traits.grouped or int(candidate.resolved.merged.fields.get("parallelism") or 1) > 1
+    parts = (part for part in (candidate.resolved, candidate.resolved.master) if part is not None and several)
+    for volume in (volume for part in parts for volume in part.volumes):
+        if isinstance(volume, S3Volume) and volume.cached:
+            text = f"{volume.use.origin} keeps its copy in a claim, for workloads with one pod. Remove cache there."
+            yield stalled(Reason.INVALID_SPEC, text, volume.use.field)
 
 
 def _elevation(candidate: Candidate) -> Iterator[Problem]:
@@ -207,6 +217,7 @@ BUILTIN: Final = (
     Check("supported-frameworks", _frameworks),
     Check("user-override", _user_override),
     Check("not-for-serving", _not_for_serving),
+    Check("one-writer", _one_writer),
     Check("elevation", _elevation),
     Check("pod-security", _pod_security),
     Check("nfs-under-restricted", _nfs_under_restricted),

@@ -10,10 +10,12 @@ from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.naming import LABEL_RETAINED, owner_labels
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason
+from outfitter.render.buckets import mount_of
 from outfitter.render.owner import owner_reference
 from outfitter.render.reserved import left_out
-from outfitter.resolve.volumes import PvcVolume
+from outfitter.resolve.volumes import PvcVolume, S3Volume
 from outfitter.resolve.workload import Resolved
+from outfitter.settings import Settings
 
 
 def persistent_volume_claim(
@@ -60,15 +62,16 @@ def reserved_attributes(info: ClaimInfo, field: str) -> Iterator[Problem]:
             yield note(Reason.RESERVED, f"Annotation {item.key} {why}", f"{field}.addedAttrValues[{item.key}]")
 
 
-def claims(resolved: Resolved) -> list[dict[str, Any]]:
-    """Return the claims that the workload creates: inline ones, ephemeral ones of DataSources, that of its model.
+def claims(resolved: Resolved, settings: Settings) -> list[dict[str, Any]]:
+    """Return the claims that the workload creates: inline ones, ephemeral ones of DataSources, copies, its model.
 
-    The workload owns its ephemeral claims and the claim of its model. The others hold user data: they have no owner.
+    The workload owns its ephemeral claims, its copies and the claim of its model. The others hold user data: they have
+    no owner.
     """
     live = resolved.request.resource.live
     labels = owner_labels(live.kind, live.name, live.uid)
     result = []
-    for volume, info in _all_claims(resolved):
+    for volume, info in (*_all_claims(resolved), *_copies(resolved, settings)):
         claim = persistent_volume_claim(info, volume.claim_name, live.namespace, labels, retain=not volume.owned)
         if volume.owned:
             claim["metadata"]["ownerReferences"] = [owner_reference(resolved.request.resource)]
@@ -94,6 +97,15 @@ def _all_claims(resolved: Resolved) -> Iterator[tuple[PvcVolume, ClaimInfo]]:
         for volume, info in _new_claims(part) if part is not None else ():
             found.setdefault(volume.claim_name, (volume, info))
     yield from found.values()
+
+
+def _copies(resolved: Resolved, settings: Settings) -> Iterator[tuple[PvcVolume, ClaimInfo]]:
+    """Yield the claims that keep copies of buckets."""
+    for volume in resolved.volumes:
+        if isinstance(volume, S3Volume) and mount_of(volume, resolved, settings) is None:
+            claim = volume.claim
+            if claim is not None and claim.info is not None:
+                yield claim, claim.info
 
 
 def _new_claims(resolved: Resolved) -> Iterator[tuple[PvcVolume, ClaimInfo]]:

@@ -70,7 +70,9 @@ def pod_patches(
     `compute`: that of the first container, whose CPU and memory the containers get that run before it.
     """
     sizes = {name: _size(source, settings) for source, name in zip(sources, names, strict=True)}
-    resources = _resources(compute, sum(sizes.values()))
+    resources = _resources(
+        compute, sum(sizes[name] for source, name in zip(sources, names, strict=True) if not _kept(source))
+    )
     for source, name in zip(sources, names, strict=True):
         yield _patch(source, name, user, sizes[name], resources, settings)
     if any(source.login is not None and source.login.method == "ssh-key" for source in sources):
@@ -109,16 +111,16 @@ def _resources(compute: PodPatch, size: int) -> dict[str, Any]:
     """Return what a fetching container gets: no more CPU and memory than the pod has anyway, as quotas may demand."""
     requests = {name: value for name, value in compute.requests.items() if name in ("cpu", "memory")}
     limits = {name: value for name, value in compute.limits.items() if name in ("cpu", "memory")}
-    return {"requests": {**requests, "ephemeral-storage": str(size)}, "limits": limits}
+    storage = {"ephemeral-storage": str(size)} if size else {}
+    return {"requests": {**requests, **storage}, "limits": limits}
 
 
 def _patch(
     source: Source, name: str, user: PodUser, size: int, resources: Mapping[str, Any], settings: Settings
 ) -> PodPatch:
     work = fit(f"{name}-work")
-    limit = quantity_text(source.size_limit if source.size_limit is not None else settings.data_size_limit)
     volumes: list[dict[str, Any]] = [
-        {"name": name, "emptyDir": {"sizeLimit": limit}},
+        {"name": name, **_target(source, settings)},
         {"name": work, "emptyDir": {"medium": "Memory", "sizeLimit": "32Mi"}},
     ]
     mounts: list[dict[str, Any]] = [{"name": name, "mountPath": _DATA}, {"name": work, "mountPath": _WORK}]
@@ -147,6 +149,20 @@ def _patch(
     read_only = {} if git else {"readOnly": True}
     mount = {"name": name, "mountPath": source.use.mount_path, **read_only}
     return PodPatch(source.use.origin, volumes=volumes, mounts=[mount], init=[container])
+
+
+def _target(source: Source, settings: Settings) -> dict[str, Any]:
+    """Return the volume that a container fills."""
+    if claim := _kept(source):
+        return {"persistentVolumeClaim": {"claimName": claim}}
+    limit = source.size_limit if source.size_limit is not None else settings.data_size_limit
+    return {"emptyDir": {"sizeLimit": quantity_text(limit)}}
+
+
+def _kept(source: Source) -> str:
+    """Return the claim that keeps what was fetched; "" for a volume that goes with its pod."""
+    claim = source.claim if isinstance(source, S3Volume) else None
+    return claim.claim_name if claim is not None else ""
 
 
 def _projected(login: Login, mode: int) -> dict[str, Any]:

@@ -119,6 +119,14 @@ class S3Fields(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         *url_rules("url", STORE_PATTERN, "Remove them."),
         at_least_a_mebibyte("sizeLimit"),
+        Rule(
+            "!has(self.cache) || self.cache != 'claim' || has(self.sizeLimit)",
+            "A copy in a claim needs a size. Set sizeLimit, or remove cache.",
+            lambda node: node.get("cache") != "claim" or "sizeLimit" in node,
+            field="sizeLimit",
+            reason="FieldValueRequired",
+            complete=True,
+        ),
     )
 
     bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=BUCKET_PATTERN)] | None = None
@@ -130,6 +138,11 @@ class S3Fields(Model):
     size_limit: Quantity | None = None
     """Largest size of all objects together, such as 50Gi, at least 1Mi. Default: a setting of the operator, 10Gi. No
     limit for a bucket that is mounted.
+    """
+    cache: Literal["none", "claim"] | None = None
+    """`claim`: the copy stays in a PersistentVolumeClaim of the workload, of the size `sizeLimit`, and a pod that
+    starts copies only what changed. For workloads with one pod. Default: none, each pod copies everything. No effect
+    on a bucket that is mounted.
     """
 
 

@@ -95,7 +95,7 @@ def make(resolved: Resolved, rendered: Rendered, number: int, settings: Settings
         _origins(resolved, rendered),
         tuple(problem for problem in problems if problem.level is Level.NOTE),
         rendered.groups,
-        tuple(claims(resolved)),
+        tuple(claims(resolved, settings)),
         short_lived(resolved),
         _artifact(resolved),
         resolved.facts or None,

@@ -11,6 +11,7 @@ shortened() {
 }
 
 causes() {
+  judge not-writable "$target[^ ]*: permission denied"
   judge no-space 'no space left|disk quota exceeded|not enough space'
   judge authentication 'InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|StatusCode: 401|InvalidClientTokenId|no valid credential'
   judge bucket-missing 'NoSuchBucket|directory not found|StatusCode: 404|InvalidBucketName'
@@ -42,6 +43,9 @@ fi
 export RCLONE_RETRIES=2 RCLONE_LOW_LEVEL_RETRIES=3 RCLONE_CONTIMEOUT=20s RCLONE_TIMEOUT=60s
 export RCLONE_BUFFER_SIZE=4Mi RCLONE_TRANSFERS=4 RCLONE_USE_SERVER_MODTIME=true
 
+# The file system of a claim can have a folder of its own, which only root may read.
+if [ -d "$target/lost+found" ]; then export RCLONE_EXCLUDE='/lost+found/**'; fi
+
 patient size --json "source:$OUTFITTER_BUCKET" >"$OUTFITTER_WORK/size" || explain $?
 objects=$(sed -n 's/.*"count":\([0-9]*\).*/\1/p' "$OUTFITTER_WORK/size")
 bytes=$(sed -n 's/.*"bytes":\([0-9]*\).*/\1/p' "$OUTFITTER_WORK/size")
@@ -51,7 +55,7 @@ fi
 used=$(used_kib)
 free=$(df -Pk "$target" | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
 if [ "$((bytes / 1024))" -gt "$((free + used))" ]; then
-  fail "no-space the bucket holds $((bytes / 1024)) KiB, and the node has $free KiB"
+  fail "no-space the bucket holds $((bytes / 1024)) KiB, and $free KiB are free"
 fi
 try sync "source:$OUTFITTER_BUCKET" "$target" || explain $?
 printf 'objects %s bytes %s\n' "$objects" "$bytes" >"$OUTFITTER_MESSAGE"
