@@ -96,6 +96,25 @@ def _left_to_the_operator(policy: EffectivePolicy) -> Iterator[str]:
                     yield f"{items.table.path}.attributes.{name}["
 
 
+def _of_a_policy(violation: Violation, spec: Mapping[str, Any]) -> bool:
+    """Whether a value is that of a default item, which the workload does not set: the policies contradict each other.
+
+    CEL judges of such values only whether they are there.
+    """
+    path, _, attribute = violation.field.partition(".attributes.")
+    if not attribute or violation.rule == "required":
+        return False
+    name, _, key = attribute.removesuffix("]").partition("[")
+    items = _at(spec, path) or []
+    return not any(_at(item, name) is not None for item in items if any(key == value for value in item.values()))
+
+
+def _at(fields: Any, path: str) -> Any:
+    for name in path.split("."):
+        fields = fields.get(name) if isinstance(fields, Mapping) else None
+    return fields
+
+
 def _not_seen(violation: Violation) -> bool:
     """What CEL cannot judge exactly, and lets through: objects with nulls inside, steps below a millionth, and the one
     value that policies may spell in two ways.
@@ -178,7 +197,8 @@ class Projects:
         context = (spec, effective_spec(self.made[name]), words)
         assert found <= wanted, (found - wanted, context)
         left = tuple(_left_to_the_operator(self.made[name]))
-        unseen = {each for each in wanted - found if not f"{each[0]}[".startswith(left)}
+        contrary = {(each.field, each.rule) for each in violations if _of_a_policy(each, spec)}
+        unseen = {each for each in wanted - found - contrary if not f"{each[0]}[".startswith(left)}
         assert cut or not unseen, (unseen, context)
         return bool(wanted)
 

@@ -103,8 +103,8 @@ def test_a_version_that_is_not_there_and_one_that_goes(space: Space) -> None:
     said = space.wait("Inference", "scoring", waits("ReferenceNotFound"))
     assert f"ArtifactRepository {space.name}/scorers does not exist" in message(said)
     version(space, 2)
-    said = space.wait("Inference", "scoring", waits("VersionNotFound"))
-    assert "has no version 1. Use one of its versions: 2." in message(said)
+    words = "has no version 1. Use one of its versions: 2."  # once the version has its number
+    space.wait("Inference", "scoring", lambda item: waits("VersionNotFound")(item) and words in message(item))
     version(space, 1)
     item = space.ready("Inference", "scoring")
     revision = item["status"]["revision"]
