@@ -20,7 +20,7 @@ import kopf
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from yarl import URL
 
-from outfitter.api.v1alpha1 import kind_of
+from outfitter.api.v1alpha1 import Kind, kind_of
 from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.listing import served_plurals
@@ -38,6 +38,8 @@ _BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _WATCH_SECONDS: Final = (240, 280)  # shorter than the 300 seconds after which a silent watch raises an alert
 _FIRST_LIST_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
+_LOOKS: Final = 5  # for kinds that a new installation is about to serve
+_LOOK_SECONDS: Final = 1.0
 
 
 class _NoMemories(ResourceMemories):
@@ -128,13 +130,15 @@ class KopfSource:
     async def _leave_out_absent(self) -> None:
         """Serve the other kinds without those that the CustomResourceDefinitions of an older version lack.
 
-        Without an answer all count as served; the first lists find out.
+        Those of a new installation are served one after the other, so it looks several times. Without an answer all
+        count as served; the first lists find out.
         """
-        try:
-            served = await served_plurals(self._transport)
-        except ApiError:
-            return
-        later = [kind for kind in map(kind_of, self._kinds) if kind.added_later and kind.plural not in served]
+        later = await self._later()
+        for _ in range(_LOOKS):
+            if not later:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+            later = await self._later()
         self._absent = frozenset(kind.name for kind in later)
         if not later:
             return
@@ -144,6 +148,14 @@ class KopfSource:
         self.auditor.leave_out(self._absent)
         for path in [path for path, kind in self._kind_of_path.items() if kind in self._absent]:
             del self._kind_of_path[path], self._answered[path]
+
+    async def _later(self) -> list[Kind]:
+        """Return the kinds of later versions that are not served."""
+        try:
+            served = await served_plurals(self._transport)
+        except ApiError:
+            return []
+        return [kind for kind in map(kind_of, self._kinds) if kind.added_later and kind.plural not in served]
 
     async def _wait_served(self) -> None:
         """Wait for one of the missing kinds. kopf starts the watch of a new kind only when it starts itself."""
