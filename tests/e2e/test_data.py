@@ -217,8 +217,9 @@ def test_all_ranks_and_a_job_fetch(team: Team, sources: Sources) -> None:
     git = [{"name": "code", "repository": sources.https, "path": "/src", "credential": sources.login(team), **SIZE}]
     read = {"image": WEB, "command": "cat", "args": "/src/src/a.py", "storage": {"git": git}}
     team.make("Training", "job", read)
-    group = {"distributedFramework": "PyTorch", "numWorkers": 2, "masterSpecSameAsWorker": True, **read}
-    team.make("DistributedTraining", "group", group)
+    # Other scenarios end the controller of JobSet.
+    shape = {"distributedFramework": "PyTorch", "numWorkers": 2, "masterSpecSameAsWorker": True, "backend": "native"}
+    team.make("DistributedTraining", "group", {**shape, **read})
     for kind, name in (("Training", "job"), ("DistributedTraining", "group")):
         done = team.wait(kind, name, lambda item: item["status"].get("phase") in ("Completed", "Failed"), SECONDS)
         assert done["status"]["phase"] == "Completed", condition(done, "Ready")
