@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from outfitter.cluster.auth import Authentication
+from outfitter.cluster.listing import unserved_plurals
 from outfitter.cluster.store import Caches
 from outfitter.cluster.transport import Transport
 from outfitter.cluster.unreadable import Unreadable
-from outfitter.errors import ConfigurationError, NotFound
+from outfitter.errors import ConfigurationError, NotFound, Unavailable
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter.operator.cache_auditor import CacheAuditor
 from outfitter.operator.kopf_source import KopfSource, event_handler
@@ -114,6 +116,31 @@ async def test_a_missing_crd_is_an_error_of_the_installation() -> None:
     auditor = CacheAuditor(Lists(NotFound("no such kind", status=404)), Caches(), ["Workspace"])
     with pytest.raises(ConfigurationError, match="does not serve Workspace"):
         await auditor.wait_complete()
+
+
+def serving(*plurals: str) -> bytes:
+    return orjson.dumps({"resources": [{"name": plural} for plural in plurals]})
+
+
+DOWN = Unavailable("not now", status=503)
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing"),
+    [
+        pytest.param([serving("old", "new", "newer")], set(), id="all there"),
+        pytest.param(
+            [serving("old"), serving("old", "new"), serving("old", "new", "newer")], set(), id="installed now"
+        ),
+        pytest.param([serving("old"), DOWN, serving("new", "newer")], set(), id="busy meanwhile"),
+        pytest.param([serving("old", "new")], {"newer"}, id="an older installation"),
+        pytest.param([serving("old"), DOWN], {"new", "newer"}, id="down after the first look"),
+        pytest.param([DOWN], set(), id="no answer"),
+    ],
+)
+async def test_kinds_of_a_new_installation_are_awaited(answers: list[bytes | Exception], missing: set[str]) -> None:
+    """A pod can start before the last CustomResourceDefinition of its release is served."""
+    assert await unserved_plurals(Lists(*answers), ("new", "newer"), pause=0) == missing
 
 
 async def test_a_source_that_the_server_does_not_answer_is_idle() -> None:

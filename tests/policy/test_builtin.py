@@ -95,3 +95,18 @@ async def test_a_claim_keeps_the_copy_of_one_pod(kind: str, spec: dict, pods: in
     assert all("Remove cache" in item["message"] for item in found)
     claims = [item for item in world.all("PersistentVolumeClaim") if "sets" in item["metadata"]["name"]]
     assert len(claims) == (pods == 1)
+
+
+async def test_nothing_is_copied_into_a_claim_of_somebody_else() -> None:
+    """Files that are not in the bucket are removed from a copy."""
+    workspace = asset("Workspace", "w", {"image": "a:1", "storage": {"s3": [BUCKET]}})
+    made = World(workspace)
+    await made.settle()
+    (claim,) = made.all("PersistentVolumeClaim")
+    meta = {"name": claim["metadata"]["name"], "namespace": TEAM}
+    world = World(
+        workspace, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim["spec"]}
+    )
+    await world.settle()
+    assert [item["issue"] for item in world.status("Workspace", "w")["issues"]] == ["NameTaken"]
+    assert world.all("StatefulSet") == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from outfitter.api.base import GROUP, VERSION
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import METADATA_LIST, Transport, parsed
-from outfitter.errors import ConfigurationError, NotFound
+from outfitter.errors import ApiError, ConfigurationError, NotFound
 
 
 class Listing(NamedTuple):
@@ -34,6 +35,27 @@ async def served_plurals(transport: Transport) -> frozenset[str]:
     """The resources of our API group that the API server serves now."""
     found = parsed(await transport.request("GET", f"/apis/{GROUP}/{VERSION}"))
     return frozenset(resource["name"] for resource in found.get("resources") or ())
+
+
+async def unserved_plurals(
+    transport: Transport, wanted: Collection[str], *, looks: int = 6, pause: float = 1.0
+) -> frozenset[str]:
+    """Of these resources of our API group those that the API server does not serve, also not at the last look.
+
+    Those of a new installation are served one after the other. `pause`: seconds between two looks. Without a first
+    answer all count as served; an error later changes nothing.
+    """
+    missing = frozenset(wanted)
+    for look in range(looks):
+        try:
+            missing -= await served_plurals(transport)
+        except ApiError:
+            if look == 0:
+                return frozenset()
+        if not missing or look == looks - 1:
+            break
+        await asyncio.sleep(pause)
+    return missing
 
 
 async def existing_uids(transport: Transport, kind: str, namespaces: Iterable[str] = ()) -> frozenset[str]:

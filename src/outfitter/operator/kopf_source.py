@@ -20,10 +20,10 @@ import kopf
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from yarl import URL
 
-from outfitter.api.v1alpha1 import Kind, kind_of
+from outfitter.api.v1alpha1 import kind_of
 from outfitter.cluster.client import path_of
 from outfitter.cluster.jitter import jitter
-from outfitter.cluster.listing import served_plurals
+from outfitter.cluster.listing import served_plurals, unserved_plurals
 from outfitter.cluster.optional_kind import DISCOVERY_SECONDS
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches
@@ -38,8 +38,6 @@ _BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _WATCH_SECONDS: Final = (240, 280)  # shorter than the 300 seconds after which a silent watch raises an alert
 _FIRST_LIST_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
-_LOOKS: Final = 5  # for kinds that a new installation is about to serve
-_LOOK_SECONDS: Final = 1.0
 
 
 class _NoMemories(ResourceMemories):
@@ -130,17 +128,11 @@ class KopfSource:
     async def _leave_out_absent(self) -> None:
         """Serve the other kinds without those that the CustomResourceDefinitions of an older version lack.
 
-        Those of a new installation are served one after the other, so it looks several times. Without an answer all
-        count as served; the first lists find out.
+        Without an answer all count as served; the first lists find out.
         """
-        later = await self._later()
-        for _ in range(_LOOKS):
-            if not later:
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
-            later = await self._later()
-        self._absent = frozenset(kind.name for kind in later)
-        if not later:
+        later = {kind.plural: kind.name for kind in map(kind_of, self._kinds) if kind.added_later}
+        self._absent = frozenset(later[plural] for plural in await unserved_plurals(self._transport, later))
+        if not self._absent:
             return
         names = ", ".join(sorted(self._absent))
         _log.error("The API server does not serve %s. Install the CustomResourceDefinitions of this version.", names)
@@ -148,14 +140,6 @@ class KopfSource:
         self.auditor.leave_out(self._absent)
         for path in [path for path, kind in self._kind_of_path.items() if kind in self._absent]:
             del self._kind_of_path[path], self._answered[path]
-
-    async def _later(self) -> list[Kind]:
-        """Return the kinds of later versions that are not served."""
-        try:
-            served = await served_plurals(self._transport)
-        except ApiError:
-            return []
-        return [kind for kind in map(kind_of, self._kinds) if kind.added_later and kind.plural not in served]
 
     async def _wait_served(self) -> None:
         """Wait for one of the missing kinds. kopf starts the watch of a new kind only when it starts itself."""

@@ -1,7 +1,8 @@
 """Workloads that end: each run has one Job, whose result stays known when the Job is gone.
 
 `status.run` is the record. A run starts with a new revision, or after a stop. What has completed runs again only if the
-annotation restartedAt asks for it: no other event, such as a deleted Job or revision, starts it.
+annotation restartedAt asks for it: no other event, such as a deleted Job or revision, starts it. One module: all
+functions read or make this record.
 """
 
 from __future__ import annotations
