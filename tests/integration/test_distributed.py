@@ -275,7 +275,7 @@ def test_no_rank_runs_while_an_object_of_others_has_a_name(
     space.wait(KIND, "d", lambda item: stalls("NameTaken")(item) and current(item), 60)
     assert pods(space, "master") + pods(space, "worker") == []
     made = {entry.resource for entry in stack.writes(still) if (entry.verb, entry.namespace) == ("create", space.name)}
-    assert made == {"controllerrevisions", "events"}
+    assert made - {"events"} == {"controllerrevisions"}  # an event is posted beside the writes, at its own time
     assert space.need(kind, name)["metadata"]["uid"] == theirs["metadata"]["uid"]
     space.delete(kind, name, propagationPolicy="Background")
     space.wait(KIND, "d", phase("Running"), 90)  # the name is looked for once a minute
