@@ -35,6 +35,30 @@ class Reason(StrEnum):
         member.remedy = remedy
         return member
 
+    BUILD_FAILED = (
+        "BuildFailed",
+        Level.STALLED,
+        "A step of the Dockerfile failed, or the Dockerfile is invalid.",
+        "Read the end of the log in the status. Correct the Dockerfile or the source, then build again.",
+    )
+    BUILD_INTERRUPTED = (
+        "BuildInterrupted",
+        Level.STALLED,
+        "The pod of a build was stopped from outside, for example because its node was drained.",
+        "Build again.",
+    )
+    BUILD_TIMEOUT = (
+        "BuildTimeout",
+        Level.STALLED,
+        "A build took longer than its administrator allows.",
+        "Make its steps shorter, or ask an administrator for more time.",
+    )
+    BUILDER_UNREACHABLE = (
+        "BuilderUnreachable",
+        Level.STALLED,
+        "BuildKit cannot be reached, or its node does not let it run in a pod.",
+        "Ask an administrator to check the daemon that builds images. Then build again.",
+    )
     CATALOGUE_MISSING = (
         "CatalogueMissing",
         Level.STALLED,
@@ -58,6 +82,12 @@ class Reason(StrEnum):
         "The author of the workload cannot use the Credential. It is private and another user created it, it is "
         "private and the user is a shared download, or `userCredential` names one that is not private.",
         "Create your own Credential, name another one, or let its creator change the spec of the workload.",
+    )
+    DOCKERFILE_NOT_FOUND = (
+        "DockerfileNotFound",
+        Level.STALLED,
+        "The source has no Dockerfile at that path, or the path leads out of the source.",
+        "Correct the path of the Dockerfile. It is relative to the root of the source.",
     )
     DOMAIN_MISSING = (
         "DomainMissing",
@@ -219,6 +249,12 @@ class Reason(StrEnum):
         "Change the Environment to fit it, or ask an administrator to relax the label "
         "`pod-security.kubernetes.io/enforce`.",
     )
+    PUSH_REJECTED = (
+        "PushRejected",
+        Level.STALLED,
+        "The image registry rejected an image that was built.",
+        "Follow the text of the registry in the message. Then build again.",
+    )
     REFERENCE_INVALID = (
         "ReferenceInvalid",
         Level.STALLED,
@@ -314,8 +350,8 @@ class Reason(StrEnum):
     ACCESS_DENIED = (
         "AccessDenied",
         Level.WAITING,
-        "A pod may not read a repository or bucket, although its login is correct.",
-        "Ask the owner for the right to read, or use another Credential.",
+        "A pod may not read a repository or bucket, or not push an image, although its login is correct.",
+        "Ask the owner for the right, or use another Credential.",
     )
     BUCKET_NOT_FOUND = (
         "BucketNotFound",
@@ -344,7 +380,7 @@ class Reason(StrEnum):
     ENDPOINT_UNREACHABLE = (
         "EndpointUnreachable",
         Level.WAITING,
-        "A pod cannot reach the server of a repository or bucket.",
+        "A pod cannot reach the server of a repository or bucket, or an image registry.",
         "Check the address, the certificate and the network policies of the Namespace. The pod tries again.",
     )
     FETCH_FAILED = (
@@ -479,8 +515,9 @@ class Reason(StrEnum):
     NO_SPACE = (
         "NoSpace",
         Level.WAITING,
-        "The volume of a download, a repository or a bucket is full.",
-        "Raise `size` of the NimCache, if its StorageClass allows growth; or `sizeLimit` of the data source.",
+        "The volume of a download, a repository, a bucket or a build is full.",
+        "Raise `size` of the NimCache, if its StorageClass allows growth; or `sizeLimit` of the data source. For a "
+        "build, ask an administrator for more storage.",
     )
     NOT_CREATED = (
         "NotCreated",

@@ -1,6 +1,7 @@
 """States of live child objects: from Kubernetes objects to Observations."""
 
 from outfitter.observe.autoscaling import observe_autoscaler
+from outfitter.observe.builds import Built, Failed, built, revision
 from outfitter.observe.claims import diagnose_claim
 from outfitter.observe.controllers import observe_run
 from outfitter.observe.diagnosis import crashed, diagnose, limits_added, not_ending
@@ -15,11 +16,14 @@ from outfitter.observe.state import READY, UNSEEN, Observation, State, failed, p
 __all__ = [
     "READY",
     "UNSEEN",
+    "Built",
+    "Failed",
     "Fetched",
     "FieldNames",
     "Observation",
     "PodSummary",
     "State",
+    "built",
     "condition",
     "crashed",
     "diagnose",
@@ -39,5 +43,6 @@ __all__ = [
     "preempted",
     "progressing",
     "refusal",
+    "revision",
     "under_way",
 ]

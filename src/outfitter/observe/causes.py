@@ -323,9 +323,14 @@ def _sentence(remedy: str, groups: Sequence[str], words: Mapping[str, str]) -> s
 
 def shown(message: str) -> str:
     """The end of a line that a program printed, without words that may be a key: status is read by many."""
+    return stable(without_keys(message)[-_CAUSE_LIMIT:])
+
+
+def without_keys(message: str) -> str:
+    """A line that a program printed, without words that may be a key."""
     for pattern in _KEY_LIKE:
         message = pattern.sub(r"\1***", message)
-    return stable(message[-_CAUSE_LIMIT:])
+    return message
 
 
 def stable(message: str) -> str:
