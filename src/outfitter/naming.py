@@ -66,6 +66,9 @@ ANNOTATION_GROUP: Final = f"{GROUP}/group"  # digest of all objects that make th
 ANNOTATION_LEAST: Final = f"{GROUP}/least"  # fewest pods with which an elastic group goes on
 ANNOTATION_GROUP_SIZE: Final = f"{GROUP}/group-size"  # number of the Jobs of a group
 
+ANNOTATION_BUILD_SOURCE: Final = f"{GROUP}/build-source"  # digest of what the Job of a build makes an image from
+ANNOTATION_BUILD_DESTINATION: Final = f"{GROUP}/build-destination"  # repository and tag that it pushes to
+
 # On Namespaces, set by admins.
 LABEL_PROJECT: Final = f"{GROUP}/project"
 LABEL_DEPARTMENT: Final = f"{GROUP}/department"
@@ -222,6 +225,16 @@ def nim_cache(image: str, choice: str = "") -> str:
 def download_job(cache: str, attempt: int) -> str:
     """Name of the Job that fills a NimCache, one per attempt."""
     return fit(f"{cache}-download-{attempt}")
+
+
+def image_build(artifact: str, source: str, request: int) -> str:
+    """Name of the ImageBuild of one source that an Artifact asks for; 0 for one that its lock asks for."""
+    return f"{fit(artifact, LABEL_LIMIT - 9)}-{short_hash(f'{source}/{request}')}"
+
+
+def build_job(build: str) -> str:
+    """Name of the Job of an ImageBuild."""
+    return fit(build)
 
 
 def shared_claim(cache: str) -> str:

@@ -41,6 +41,12 @@ class Reason(StrEnum):
         "A step of the Dockerfile failed, or the Dockerfile is invalid.",
         "Read the end of the log in the status. Correct the Dockerfile or the source, then build again.",
     )
+    BUILD_CANCELLED = (
+        "BuildCancelled",
+        Level.STALLED,
+        "`spec.cancel` stopped the build.",
+        "Create a new ImageBuild, or raise `buildRequest` of the Artifact.",
+    )
     BUILD_INTERRUPTED = (
         "BuildInterrupted",
         Level.STALLED,
@@ -50,7 +56,7 @@ class Reason(StrEnum):
     BUILD_TIMEOUT = (
         "BuildTimeout",
         Level.STALLED,
-        "A build took longer than its administrator allows.",
+        "A build took longer than `settings.buildTimeoutSeconds`.",
         "Make its steps shorter, or ask an administrator for more time.",
     )
     BUILDER_UNREACHABLE = (
@@ -68,7 +74,7 @@ class Reason(StrEnum):
     COMPLETED = (
         "Completed",
         Level.UNDER_WAY,
-        "The workload ran to its end with success.",
+        "The workload or the build ran to its end with success.",
     )
     CONFLICT = (
         "Conflict",
@@ -204,6 +210,13 @@ class Reason(StrEnum):
         Level.STALLED,
         "The Environment leaves the choice of the node port to you.",
         "Set `nodePort` for this connection.",
+    )
+    NOT_BUILDABLE = (
+        "NotBuildable",
+        Level.STALLED,
+        "An ImageBuild names an Artifact whose image is not built: of type nim, without imageBuildConfig, or a locked "
+        "version.",
+        "Name another Artifact. Continue a locked version with a clone.",
     )
     NOTHING_TO_LOCK = (
         "NothingToLock",
@@ -468,6 +481,12 @@ class Reason(StrEnum):
         "Another Ingress already uses this host.",
         "Choose another host or name. The message names the host.",
     )
+    IMAGE_NOT_BUILT = (
+        "ImageNotBuilt",
+        Level.WAITING,
+        "A container has imageBuildConfig, and no build of its image is complete.",
+        "Set `buildRequest` of the Artifact, or wait for its ImageBuild.",
+    )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
         Level.WAITING,
@@ -701,6 +720,16 @@ class Reason(StrEnum):
         "Bound",
         Level.UNDER_WAY,
         "The claims of a DataSource are bound.",
+    )
+    BUILD_WAITS = (
+        "BuildWaits",
+        Level.UNDER_WAY,
+        "The namespace has as many builds as `settings.buildsAtOnce` allows, and the ImageBuild waits for its turn.",
+    )
+    BUILDING = (
+        "Building",
+        Level.UNDER_WAY,
+        "The image is built.",
     )
     CONNECTING = (
         "Connecting",

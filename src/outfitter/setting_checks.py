@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
 from outfitter.api.priorities import PRIORITIES
+from outfitter.api.quantities import QUANTITY_PATTERN
 from outfitter.api.registry_hosts import registry_hosts
 from outfitter.api.types import NAME_PATTERN
 
@@ -67,6 +68,42 @@ def priority_classes(value: str) -> str:
             raise PydanticCustomError("classes", f"The priority classes have the unknown word {word}. Words: {words}")
         if not re.fullmatch(NAME_PATTERN, name):
             raise PydanticCustomError("classes", f"The class of {word} is no name of a PriorityClass")
+    return value
+
+
+_BUILD_FIELDS: Final = ("image", "command", "args", "env", "resources", "securityContext")
+
+
+def _object(value: str) -> dict[str, Any] | None:
+    """Return a JSON object; None for everything else."""
+    try:
+        found = json.loads(value or "{}")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def build_template(value: str) -> str:
+    """Reject everything but a container with an image, and the fields that a build may have."""
+    found = _object(value)
+    if found is None or (value and not isinstance(found.get("image"), str)):
+        raise PydanticCustomError("template", "The build template is no JSON object of a container with an image")
+    if other := sorted(found.keys() - set(_BUILD_FIELDS)):
+        text = "The build template has the field {field}. It may have: {fields}"
+        raise PydanticCustomError("template", text, {"field": other[0], "fields": ", ".join(_BUILD_FIELDS)})
+    return value
+
+
+def build_resources(value: str) -> str:
+    """Reject everything but requests and limits with quantities."""
+    found = _object(value)
+    sides = found.values() if found is not None and found.keys() <= {"requests", "limits"} else (None,)
+    for side in sides:
+        given = side.values() if isinstance(side, dict) else (None,)
+        if not all(isinstance(each, str) and re.fullmatch(QUANTITY_PATTERN, each) for each in given):
+            raise PydanticCustomError(
+                "resources", "The build resources are no JSON object with requests and limits of quantities in quotes"
+            )
     return value
 
 

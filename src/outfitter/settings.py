@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from outfitter import setting_checks as checks
 from outfitter.api.priorities import CLASS_PREFIX, PRIORITIES
 from outfitter.api.registry_hosts import RegistryHost, registry_hosts
-from outfitter.api.types import LABEL_VALUE_PATTERN, NAME_PATTERN
+from outfitter.api.types import LABEL_VALUE_PATTERN, NAME_PATTERN, REPOSITORY_WITH_HOST
 
 EXTRA_KEY_PATTERN: Final = r"^([A-Za-z0-9][-A-Za-z0-9./:_]*)?$"
 
@@ -127,6 +127,42 @@ class Settings(BaseSettings):
     """Largest size of a git or s3 source without `sizeLimit`. The pods request as much ephemeral storage."""
     data_authorities: str = Field(default="", max_length=262144)
     """Certificates of authorities in PEM that git and s3 sources trust beside those of their image."""
+    build_backend: Literal["buildkit", "daemonless", "job"] = "buildkit"
+    """What builds images. `buildkit`: a Job with a client, and the daemon of `buildkitAddress` or `buildkitCredential`.
+    `daemonless`: a Job with its own daemon; its Namespaces need Pod Security level baseline and the label
+    outfitter.dev/elevation=allowed. `job`: a Job with the container of `buildTemplate`.
+    """
+    buildkit_address: str = Field(default="", max_length=512, pattern=r"^(tcp://[A-Za-z0-9.:\[\]-]+)?$")
+    """Address of the daemon, such as `tcp://buildkitd.builds.svc:1234`. Empty: that of `buildkitCredential`; without
+    both, `buildBackend: buildkit` builds nothing.
+    """
+    buildkit_credential: str = Field(default="", max_length=253, pattern=f"^({NAME_PATTERN.strip('^$')})?$")
+    """Name of the Credential of type genericSecret with the TLS client of the daemon: keys ca.pem, cert.pem and
+    key.pem, and `address` where it is another daemon. The narrowest scope of that name counts, so that departments can
+    have daemons of their own. Empty: no TLS.
+    """
+    build_image: str = Field(default="docker.io/moby/buildkit:v0.34.2", min_length=1, max_length=512)
+    """Image of the build container: one with sh and buildctl; for `daemonless` the one of `deploy/builder`."""
+    build_template: Annotated[str, AfterValidator(checks.build_template)] = Field(default="", max_length=65536)
+    """Container for `buildBackend: job`, as a JSON object with image, command, args, env, resources and
+    securityContext. $(CONTEXT), $(DOCKERFILE), $(DESTINATION), $(CACHE) and $(DIGEST_FILE) are replaced.
+    """
+    build_repository: str = Field(default="", max_length=512, pattern=f"^({REPOSITORY_WITH_HOST})?$")
+    """Repository below which images without imageUri are pushed, such as `registry.example.com/builds`: to
+    NAMESPACE/ARTIFACT below it. Empty: imageUri is required.
+    """
+    build_cache: Literal["registry", "none"] = "registry"
+    """Where layers are kept between builds. `registry`: under tag `cache` of the repository that gets the image."""
+    build_resources: Annotated[str, AfterValidator(checks.build_resources)] = ""
+    """Requests and limits of the build container, as a JSON object, such as
+    `{"requests": {"cpu": "1", "memory": "2Gi"}}`. Empty: none.
+    """
+    build_size_limit: str = Field(default="10Gi", pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")
+    """Largest size of the files of one build, and of its source."""
+    build_timeout_seconds: int = Field(default=3600, ge=60)
+    """Longest time in seconds of one build."""
+    builds_at_once: int = Field(default=5, ge=1, le=1000)
+    """Builds of one namespace at the same time; others wait."""
     nim_volume_size: str = Field(default="150Gi", pattern=r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$")
     """Size of the volume of a model if neither Artifact nor NimCache sets one."""
     nim_cache_grace_seconds: int = Field(default=3600, ge=60)
@@ -241,6 +277,13 @@ class Settings(BaseSettings):
     def creates_volumes(self) -> bool:
         """Whether the operator creates PersistentVolumes."""
         return bool(self.static_pv_drivers) or self.s3_backend == "csi"
+
+    @property
+    def builds_images(self) -> bool:
+        """Whether the operator builds images."""
+        if self.build_backend == "buildkit":
+            return bool(self.buildkit_address or self.buildkit_credential)
+        return self.build_backend == "daemonless" or bool(self.build_template)
 
     def mounts_bucket(self, bucket: str) -> bool:
         """Whether the CSI driver may mount a bucket, written as in `s3Buckets`."""

@@ -46,6 +46,8 @@ IMAGE_PATTERN = (
     rf"^(({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?{_REPOSITORY}(/{_REPOSITORY})*"
     r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$"
 )
+REPOSITORY_WITH_HOST = rf"({_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?(/{_REPOSITORY})+"
+"""A repository for an image, without tag."""
 BUCKET_PATTERN = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
 IMAGE_TAG_PATTERN = r"^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$"
 IMAGE_REPOSITORY_PATTERN = f"^{_REPOSITORY}(/{_REPOSITORY})*$"

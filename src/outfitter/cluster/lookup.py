@@ -95,6 +95,12 @@ def _policies(body: Mapping[str, Any]) -> list[str]:
     return [f"{place}/{scope.get('type', '')}/{scope.get('name', '')}"]
 
 
+def _builds(body: Mapping[str, Any]) -> list[str]:
+    """The Artifact of an ImageBuild, as namespace/name."""
+    artifact = ((body.get("spec") or {}).get("artifact") or {}).get("name", "")
+    return [f"{body['metadata']['namespace']}/{artifact}"]
+
+
 def _offers(body: Mapping[str, Any]) -> list[str]:
     """The name of a DataSource that shares its volume with other projects."""
     volume = (body.get("spec") or {}).get("dataVolume") or {}
@@ -107,5 +113,6 @@ INDEXES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "NimCache": _images,
     "WorkloadPolicy": _policies,
     "DataSource": _offers,
+    "ImageBuild": _builds,
 }
 """Kind -> the values that its objects are found by."""

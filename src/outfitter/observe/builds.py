@@ -17,7 +17,7 @@ from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject
 
 CONTAINER: Final = "build"
-_DIGEST: Final = re.compile(r"digest (sha256:[0-9a-f]{64})")
+_DIGEST: Final = re.compile(r"(?:digest )?(sha256:[0-9a-f]{64})")  # a program of an administrator writes it alone
 _FAILED: Final = re.compile(r"failed ([a-z-]{1,32}) ?(.*)")
 _LOG_LIMIT: Final = 4096  # bytes; the kubelet keeps no more of a message
 _UNPRINTABLE: Final = re.compile(r"[^\n -~]")

@@ -49,14 +49,14 @@ def observe_download(reader: Reader, job: CachedObject, pods: Iterable[CachedObj
         text = "The download took too long. Check the network, or ask an administrator to raise nimDownloadSeconds."
         return failed(Reason.DEADLINE_EXCEEDED, text)
     sent = _sends_key(job.body)
-    for pod in sorted(filter(_failed_by_itself, pods), key=_ended, reverse=True):
+    for pod in sorted(filter(failed_by_itself, pods), key=_ended, reverse=True):
         if found := _terminated(pod, sent=sent):
             return found
     command = f"kubectl logs job/{job.name} -n {job.namespace}"
     return failed(Reason.DOWNLOAD_FAILED, f"The download failed. Read its log: {command}")
 
 
-def _failed_by_itself(pod: CachedObject) -> bool:
+def failed_by_itself(pod: CachedObject) -> bool:
     """Return whether a pod did not end because of an eviction, a preemption or a drain."""
     conditions = (pod.body.get("status") or {}).get("conditions") or ()
     return not any(item["type"] == "DisruptionTarget" and item.get("status") == "True" for item in conditions)

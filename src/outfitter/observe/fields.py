@@ -54,7 +54,22 @@ NIM_CACHE: Final = FieldNames(
     group="use another storageClass",
 )
 
-_BY_KIND: Final = {"Environment": ENVIRONMENT, "Artifact": ARTIFACT, "NimCache": NIM_CACHE}
+IMAGE_BUILD: Final = FieldNames(
+    user="Ask for an image with another user,",
+    memory="Ask an administrator to raise buildResources.",
+    less="Ask an administrator to lower buildResources",
+    compute="buildResources",
+    place="",
+    command="the build backend",
+    group="use another build backend",
+)
+
+_BY_KIND: Final = {
+    "Environment": ENVIRONMENT,
+    "Artifact": ARTIFACT,
+    "NimCache": NIM_CACHE,
+    "ImageBuild": IMAGE_BUILD,
+}
 
 
 def field_names(kind: str, *, of_artifact: bool = False) -> FieldNames:

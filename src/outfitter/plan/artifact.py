@@ -11,13 +11,14 @@ from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.backends import child_kinds
 from outfitter.naming import clone_snapshot
+from outfitter.plan.artifact_builds import ArtifactBuilds, artifact_builds, with_rows
 from outfitter.plan.diff import diff, prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import combined, plan_workload
 from outfitter.plan.writes import Create, Plan, Write, WritePhase, in_phase
 from outfitter.policy.capabilities import ARTIFACT, BUILT_IMAGE, unsupported
-from outfitter.problems import Problem, note, stalled, waiting
-from outfitter.reasons import Level, Reason
+from outfitter.problems import Problem, note, serious, stalled, waiting
+from outfitter.reasons import Reason
 from outfitter.render import artifact as render
 from outfitter.resolve.artifact import (
     ResolvedArtifact,
@@ -44,6 +45,7 @@ class _LockState:
     version: int | None = None
     problems: list[Problem] = field(default_factory=list)
     asks: bool = False  # its repository must assign or record a number
+    waits: str = "The Artifact waits for its version number."
 
 
 def plan_artifact(reader: Reader, resource: Resource) -> Plan:
@@ -59,30 +61,35 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
         }  # its workload keeps its revision, and a version stays one
         return Plan(StatusInput(False, found.reason, "", (found,), facts, (0, 1)))
     repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
-    lock = _lock_state(reader, found, repository)
+    builds = artifact_builds(reader, found)
+    lock = _lock_state(reader, found, repository, builds)
     facts |= {
         "phase": lock.phase,
         "type": found.type,
         "version": lock.version,
         "repository": found.repository,
         "clonedFrom": found.cloned_from,
+        "buildRequest": builds.request,
     }
     asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(reader, resource, found, facts, lock)
-    plan = replace(plan, status=replace(plan.status, problems=(*plan.status.problems, *_moving_tags(found))))
+    told_too = (*plan.status.problems, *_moving_tags(found))
+    plan = replace(plan, status=replace(plan.status, facts=with_rows(plan.status.facts, builds), problems=told_too))
     # A version waits for its number; for a draft, the workload comes first.
     repository_phase = WritePhase.EARLY if lock.asks else WritePhase.LATE
-    writes = (*_snapshot(reader, found), *plan.writes, *in_phase(repository_phase, _missing(found, repository)))
+    missing = in_phase(repository_phase, _missing(found, repository))
+    writes = (*_snapshot(reader, found), *plan.writes, *(() if found.fresh else builds.writes), *missing)
+    again = plan.replan_after_write or found.fresh or bool(builds.writes)
     # A new repository has no status yet. The next reconciliation starts from the new snapshot.
-    return replace(plan, writes=writes, also_reconcile=told, replan_after_write=plan.replan_after_write or found.fresh)
+    return replace(plan, writes=writes, also_reconcile=told, replan_after_write=again)
 
 
 def _moving_tags(found: ResolvedArtifact) -> Iterator[Problem]:
     """Yield a note for each image of a version that its registry can change."""
     for group in found.groups if found.locked else ():
         for item, name in zip(group.containers, group.container_names, strict=True):
-            if item.image_uri is not None and tag_can_move(item.image_uri):
+            if item.image_uri and not item.image_build_config and tag_can_move(item.image_uri):
                 text = (
                     f"The registry can change image {item.image_uri}, so the version can run other content later. "
                     "Lock an Artifact with a version tag or a digest."
@@ -122,11 +129,11 @@ def _running(
         if request is None
         else ()
     )
-    serious = any(problem.level > Level.NOTE for problem in lock.problems)
-    ready = not serious and lock.phase != "Locking"
-    text = "The Artifact waits for its version number." if lock.phase == "Locking" else ""
+    bad = serious(lock.problems)
+    ready = not bad and lock.phase != "Locking"
+    text = lock.waits if lock.phase == "Locking" else ""
     reason = _REASONS.get(lock.phase) or lock.problems[0].reason
-    draft = StatusInput(ready, reason, text, tuple(lock.problems), facts, (0 if serious else 1, 1))
+    draft = StatusInput(ready, reason, text, tuple(lock.problems), facts, (0 if bad else 1, 1))
     return Plan(draft, ended)
 
 
@@ -135,7 +142,9 @@ def _kept(found: ResolvedArtifact) -> list[dict[str, Any]]:
     return [{"kind": "ControllerRevision", "metadata": place}] if found.taken is not None else []
 
 
-def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | None) -> _LockState:
+def _lock_state(
+    reader: Reader, found: ResolvedArtifact, repository: Resource | None, builds: ArtifactBuilds
+) -> _LockState:
     live = found.resource.live
     spec = found.spec.spec
     had = (found.resource.body.get("status") or {}).get("version")
@@ -145,6 +154,7 @@ def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | 
         lock = _LockState("Draft", problems=[], asks=number is not None and _noted(repository, live.uid, locked=True))
         mismatch = type_problem(found, repository)
         lock.problems += [mismatch] if mismatch else []
+        lock.problems += builds.problems
         if request_for(found.resource) is None:  # else the workload reports them
             lock.problems += unsupported(found.spec_fields, ARTIFACT, reader.settings)
         return lock
@@ -157,9 +167,12 @@ def _lock_state(reader: Reader, found: ResolvedArtifact, repository: Resource | 
     problems += [taken] if taken else []
     if len(versions(repository)) >= LISTED_VERSIONS:
         problems.append(full_problem(found.repository))
-    if problems:
+    problems += builds.problems
+    if serious(problems):
         return _LockState("LockFailed", problems=problems)
-    return _LockState("Locking", asks=True)
+    if found.built.missing:
+        return _LockState("Locking", problems=problems, waits=builds.waits)
+    return _LockState("Locking", problems=problems, asks=True)
 
 
 def _noted(repository: Resource | None, uid: str, *, locked: bool) -> bool:

@@ -128,4 +128,4 @@ def _ready(reader: Reader, repository: Resource, member: Resource) -> ResolvedAr
     assert isinstance(repository.model, ArtifactRepository)
     fits = repository.model.spec.type == found.type and found.repository == repository.live.name
     obstacles = (*lock_problems(found), *unsupported(found.spec_fields, BUILT_IMAGE, reader.settings))
-    return found if fits and not obstacles else None
+    return found if fits and not obstacles and not found.built.missing else None

@@ -11,6 +11,7 @@ from outfitter.plan.artifactrepository import plan_repository
 from outfitter.plan.assets import plan_compute_resource, plan_environment
 from outfitter.plan.credential import plan_credential
 from outfitter.plan.datasource import plan_data_source
+from outfitter.plan.imagebuild import plan_image_build
 from outfitter.plan.imagequery import plan_image_query
 from outfitter.plan.nimcache import plan_nim_cache
 from outfitter.plan.policy import plan_policy
@@ -38,6 +39,7 @@ _PLANNERS: Mapping[str, Callable[[Reader, Resource], Plan]] = {
     "Credential": plan_credential,
     "Registry": plan_registry,
     "ImageQuery": plan_image_query,
+    "ImageBuild": plan_image_build,
     "WorkloadTemplate": plan_template,
     "WorkloadPolicy": plan_policy,
     "Artifact": plan_artifact,

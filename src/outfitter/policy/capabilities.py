@@ -52,7 +52,11 @@ REQUEST_METRICS: Final = Capability(
     "The metric needs a backend that counts requests, and none is configured.",
     "Use cpu, memory or a metric of the pods.",
 )
-BUILDS: Final = Capability("Building images is not supported.", "Set imageUri instead.")
+BUILDS: Final = Capability(
+    "This operator builds no images.",
+    "Set imageUri alone, or ask an administrator to set buildBackend and what it needs.",
+    setting="builds_images",
+)
 SHARED_VOLUMES: Final = Capability(
     "A claim of a workload is for its own namespace.", "Remove the field, or use a shared DataSource."
 )

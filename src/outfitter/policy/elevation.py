@@ -54,6 +54,8 @@ def _of(template: Mapping[str, Any]) -> list[str]:
             found.append("allowPrivilegeEscalation")
         if context.get("privileged"):
             found.append("privileged")
+        if context.get("procMount", "Default") != "Default":
+            found.append(f"procMount {context['procMount']}")
         if (context.get("seccompProfile") or {}).get("type") == "Unconfined":
             found.append("seccomp profile Unconfined")
     for name, value in (template["metadata"].get("annotations") or {}).items():

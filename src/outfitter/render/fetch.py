@@ -93,7 +93,7 @@ def trust(sources: Sequence[Source], taken: bool) -> list[dict[str, str]]:
     entries = [{"name": _CONFIG_COUNT, "value": str(len(paths))}]
     for number, path in enumerate(paths):
         entries.append({"name": f"GIT_CONFIG_KEY_{number}", "value": "safe.directory"})
-        entries.append({"name": f"GIT_CONFIG_VALUE_{number}", "value": _literal(path)})
+        entries.append({"name": f"GIT_CONFIG_VALUE_{number}", "value": literal(path)})
     return entries
 
 
@@ -176,20 +176,20 @@ def _projected(login: Login, mode: int) -> dict[str, Any]:
 
 def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> Iterator[tuple[str, str]]:
     git = isinstance(source, GitVolume)
-    yield "NAME", _literal(source.use.name)
-    yield "PATH", _literal(source.use.mount_path)
+    yield "NAME", literal(source.use.name)
+    yield "PATH", literal(source.use.mount_path)
     if isinstance(source, GitVolume):
-        yield "REPOSITORY", _literal(source.repository)
-        yield "BRANCH", _literal(source.branch)
-        yield "REVISION", _literal(source.revision)
+        yield "REPOSITORY", literal(source.repository)
+        yield "BRANCH", literal(source.branch)
+        yield "REVISION", literal(source.revision)
         yield "SUBMODULES", str(source.submodules).lower()
-        yield "KNOWN_HOSTS", _literal(settings.git_known_hosts)
+        yield "KNOWN_HOSTS", literal(settings.git_known_hosts)
     else:
-        yield "BUCKET", _literal(source.bucket)
-        yield "URL", _literal(source.url)
+        yield "BUCKET", literal(source.bucket)
+        yield "URL", literal(source.url)
     yield "UMASK", user.umask if git else _READABLE
     yield "LOGIN", source.login.method if source.login else ""
-    yield "AUTHORITIES", _literal(settings.data_authorities)
+    yield "AUTHORITIES", literal(settings.data_authorities)
     yield "SIZE_LIMIT", str(size)
     yield "PATIENCE", str(_PATIENCE if user.once else 0)
     yield "SECONDS", str(settings.git_timeout_seconds if git else settings.s3_timeout_seconds)
@@ -199,7 +199,7 @@ def _variables(source: Source, size: int, user: PodUser, settings: Settings) -> 
     yield "MESSAGE", _MESSAGE
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return a value as the kubelet leaves it: it replaces `$(NAME)` by another variable, and `$$` by `$`."""
     return text.replace("$", "$$")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outfitter.api.v1alpha1.artifact import Artifact
@@ -15,16 +15,22 @@ from outfitter.canonical import content_digest
 from outfitter.naming import clone_snapshot
 from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
+from outfitter.resolve.builds import NOTHING_BUILT, BuiltImages, built_images, with_images
 from outfitter.resolve.causes import first_cause
 from outfitter.snapshot import Reader, Resource
 
 # Fields that a clone takes from its source unless it sets them.
+_BUILT = "builtImages"
+"""In the snapshot of a clone: the images that its source had built, by the key of what they were built from."""
 _TAKEN = ("type", "repositoryRef", "containerGroups", "storage", "templateId")
 
 
 @dataclass(frozen=True)
 class ResolvedArtifact:
-    """The content of an artifact. `taken`: the snapshot of its clone source, not stored yet if `fresh`."""
+    """The content of an artifact. `taken`: the snapshot of its clone source, not stored yet if `fresh`.
+
+    `groups`: as they are written; `running`: with the images that were built.
+    """
 
     resource: Resource
     type: str
@@ -33,6 +39,12 @@ class ResolvedArtifact:
     storage: ArtifactStorage
     taken: Mapping[str, Any] | None = None
     fresh: bool = False
+    built: BuiltImages = NOTHING_BUILT
+
+    @property
+    def running(self) -> tuple[ContainerGroup, ...]:
+        """Return the container groups with the images that were built for them."""
+        return tuple(with_images(self.groups, self.built)) if self.built.sources else self.groups
 
     @property
     def spec(self) -> Artifact:
@@ -48,7 +60,8 @@ class ResolvedArtifact:
     @property
     def digest(self) -> str:
         """Return a digest of what the artifact runs."""
-        return content_digest({**self.spec_fields, "storage": self.storage.to_dict(), "type": self.type})
+        groups = {"containerGroups": [_named(group) for group in self.running]}
+        return content_digest({**groups, "storage": self.storage.to_dict(), "type": self.type})
 
     @property
     def cloned_from(self) -> dict[str, Any] | None:
@@ -68,6 +81,14 @@ def _named(group: ContainerGroup) -> dict[str, Any]:
 
 def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem:
     """Read an artifact. A clone is read from its snapshot, or from its source if it has no snapshot yet."""
+    found = _definition(reader, resource)
+    if isinstance(found, Problem):
+        return found
+    copied = found.taken["spec"].get(_BUILT) or {} if found.taken else {}
+    return replace(found, built=built_images(reader, resource, found.groups, copied))
+
+
+def _definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem:
     assert isinstance(resource.model, Artifact)
     source = resource.model.spec.clone_from
     if source is None:
@@ -110,6 +131,7 @@ def definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Problem
         "spec": {
             **{key: given[key] for key in _TAKEN if key in given},
             "repositoryRef": {"name": origin.repository},
+            **({_BUILT: dict(origin.built.images)} if origin.built.images else {}),
         },
         "clonedFrom": {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation},
     }
@@ -184,6 +206,17 @@ def lock_problems(found: ResolvedArtifact) -> Iterator[Problem]:
         yield stalled(
             Reason.NOTHING_TO_LOCK, "The Artifact has no container group. Add at least one.", "spec.containerGroups"
         )
+
+
+def unbuilt(found: ResolvedArtifact) -> Iterator[Problem]:
+    """Yield the containers of an artifact that cannot run yet, because their image is not built."""
+    for source in found.built.missing:
+        group, name = source.places[0]
+        text = (
+            f"The image of container {name} in group {group} of {found.resource.key} is not built. Set buildRequest in "
+            "the Artifact, or wait for its build: kubectl get imagebuilds"
+        )
+        yield waiting(Reason.IMAGE_NOT_BUILT, text, source.field)
 
 
 def versions(repository: Resource | None) -> list[Mapping[str, Any]]:

@@ -144,8 +144,8 @@ def _refusal(reader: Reader, namespace: str, credential: Resource, field: str, u
         return absent
     if user is None:
         text = (
-            f"{credential.key} is private, and the download of a model serves all users. Use a Credential that is not "
-            "private."
+            f"{credential.key} is private, and what a download or a build makes serves all users. Use a Credential "
+            "that is not private."
         )
         return stalled(Reason.CREDENTIAL_FORBIDDEN, text, field)
     creator = owner(reader, credential.live)

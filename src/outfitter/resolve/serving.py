@@ -12,7 +12,7 @@ from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
-from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target
+from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target, unbuilt
 from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.distributed import resolve_distributed
 from outfitter.resolve.groups import PlacedGroup, place_groups
@@ -90,6 +90,7 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     else:
         if chosen.definition.resource.live.uid != request.resource.live.uid:
             found.keep(chosen.definition.resource)
+        found.problems += unbuilt(chosen.definition)
         images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
         if chosen.definition.type == "nim":
             model = model_volume(
@@ -133,7 +134,7 @@ def _chosen(reader: Reader, request: WorkloadRequest) -> tuple[ArtifactTarget | 
         found = own if isinstance(own, Problem) else ArtifactTarget(own, None)
     if isinstance(found, Problem):
         return found, ()
-    named = {group.name: group for group in found.definition.groups}
+    named = {group.name: group for group in found.definition.running}
     placed = place_groups(list(named), request.running)
     return replace(found, definition=replace(found.definition, groups=tuple(named[use.name] for use in placed))), placed
 

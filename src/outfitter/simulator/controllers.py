@@ -7,7 +7,8 @@ from copy import copy
 from datetime import datetime
 from typing import Any, Final, Literal, Self
 
-from outfitter.naming import short_hash
+from outfitter.naming import ANNOTATION_BUILD_SOURCE, short_hash
+from outfitter.observe.builds import CONTAINER
 from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.manifests import Body, copied
 from outfitter.simulator.volumes import known_volume
@@ -163,6 +164,8 @@ class Controllers:
         elif way:
             if way != "Complete":
                 self._cluster.user_apply(failed_pod(body, way))
+            elif body["spec"]["template"]["spec"]["containers"][0]["name"] == CONTAINER:
+                self._cluster.user_apply(built_pod(body))
             status = job_status(way, time, body["spec"].get("completions", 1))
         self._cluster.user_replace({**body, "status": status})
 
@@ -250,10 +253,25 @@ def running_pod(stateful_set: Mapping[str, Any], name: str, time: str = "2026-01
 
 def failed_pod(job: Mapping[str, Any], message: str) -> Body:
     """A failed pod of a Job, with the end of its log."""
+    return ended_pod(job, 1, message)
+
+
+def built_pod(job: Mapping[str, Any]) -> Body:
+    """The pod of a build that has pushed its image, whose digest is that of its source."""
+    source = job["metadata"]["annotations"][ANNOTATION_BUILD_SOURCE]
+    return ended_pod(job, 0, f"digest sha256:{short_hash(source, 64)}\nexporting to image")
+
+
+def ended_pod(job: Mapping[str, Any], code: int, message: str) -> Body:
+    """A pod of a Job that has ended, with the message that its container left."""
     name = job["metadata"]["name"]
     labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
-    terminated = {"terminated": {"exitCode": 1, "message": message}}
-    status = {"phase": "Failed", "containerStatuses": [{"name": "main", "state": terminated}]}
+    ended = {"terminated": {"exitCode": code, "message": message}}
+    container = job["spec"]["template"]["spec"]["containers"][0]["name"]
+    status = {
+        "phase": "Failed" if code else "Succeeded",
+        "containerStatuses": [{"name": container, "state": ended}],
+    }
     return _pod(job, f"{name}-x", labels, {}, status)
 
 

@@ -177,6 +177,12 @@ class Reader:
         found = self._oldest_first(self._lookup.indexed("DataSource", name))
         return [asset for live in found if (asset := readable(live))]
 
+    def builds(self, namespace: str, artifact: str) -> list[Resource]:
+        """Return the ImageBuilds of an Artifact, the newest first, with a dependency on all builds of the namespace."""
+        self.deps.add(Dep("ImageBuild", namespace, "*"))
+        found = self._oldest_first(self._lookup.indexed("ImageBuild", f"{namespace}/{artifact}"))
+        return [build for live in reversed(found) if (build := readable(live))]
+
     def mounted(self, namespace: str, claim: str) -> bool:
         """Return whether a pod of ours that has not ended mounts a claim. With a dependency on the pods there."""
         self.deps.add(Dep("Pod", namespace, "*"))
@@ -221,11 +227,18 @@ class Reader:
             read = {Dep(dep.kind, dep.namespace, "*") if dep.kind in kinds else dep for dep in self.deps}
             self.deps = before | read
 
-    def older(self, live: CachedObject, most: int) -> int:
-        """Return how many objects of its kind in its namespace are older than one, at most `most`. No dependency."""
+    def older(self, live: CachedObject, most: int, counts: Callable[[CachedObject], bool] = lambda other: True) -> int:
+        """Return how many objects of its kind in its namespace are older than one, at most `most`. No dependency.
+
+        `counts`: which of them.
+        """
         age = _age(live)
         others = self._lookup.in_namespace(live.kind, live.namespace)
-        return sum(1 for _ in islice((other for other in others if _age(other) < age), most))
+        return sum(1 for _ in islice((other for other in others if _age(other) < age and counts(other)), most))
+
+    def watch_all(self, kind: str, namespace: str) -> None:
+        """Record a dependency on all objects of a kind in a namespace."""
+        self.deps.add(Dep(kind, namespace, "*"))
 
     @staticmethod
     def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:

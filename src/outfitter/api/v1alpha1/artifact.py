@@ -7,13 +7,22 @@ from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Node, Rule, Transition
-from outfitter.api.types import StatusName
+from outfitter.api.types import StatusName, list_map
 from outfitter.api.v1alpha1.artifactspec import ArtifactSpec, ArtifactType
-from outfitter.api.v1alpha1.artifactstatus import ServingStatus
+from outfitter.api.v1alpha1.artifactstatus import ArtifactGroupStatus, ServingStatus
 from outfitter.api.v1alpha1.asset import AssetStatus
 from outfitter.api.v1alpha1.running import Phase, PodsStatus
 
-DESCRIBING = ("repositoryRef", "description", "displayName", "tags", "containerGroups", "storage", "templateId")
+DESCRIBING = (
+    "repositoryRef",
+    "description",
+    "displayName",
+    "tags",
+    "containerGroups",
+    "storage",
+    "templateId",
+    "buildRequest",
+)
 """Fields that become immutable with the version number, in addition to those that never change: all but `run`."""
 
 
@@ -43,6 +52,9 @@ class ClonedFrom(Model):
 class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
     """State of the artifact and, with `run`, of its workload."""
 
+    container_groups: Annotated[tuple[ArtifactGroupStatus, ...], list_map("name", 8)] = ()
+    """State of each container group."""
+
     phase: ArtifactPhase | None = None
     """Draft, Locking, Locked or LockFailed; Deleting at the end."""
     run_phase: Phase | None = None
@@ -55,6 +67,8 @@ class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
     """ArtifactRepository that numbers the versions."""
     cloned_from: ClonedFrom | None = None
     """Source of the clone, and its generation."""
+    build_request: Annotated[int, Field(ge=1)] | None = None
+    """The buildRequest whose builds were started."""
 
 
 _NUMBERED = "has(oldSelf.status) && has(oldSelf.status.version)"

@@ -241,5 +241,9 @@ class ArtifactSpec(Model):
     """Storage of the model. Default: one volume for each workload that runs it. Only for type nim."""
     template_id: Text | None = None
     """Id of its template in a catalog. Default: none. Only for type nim."""
+    build_request: Annotated[Int32, Field(ge=1)] | None = None
+    """Build the images of a draft: each new number starts one build per source. Default: builds start with the lock
+    only. With the same number, a changed source is not built.
+    """
     run: ArtifactRun | None = None
     """Also run it. Default: it is only a definition."""

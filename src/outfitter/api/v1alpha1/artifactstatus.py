@@ -36,6 +36,35 @@ class GroupStatus(Model):
     """Number of ready pods."""
 
 
+class UsedBuild(Model):
+    """The newest build of a container's image."""
+
+    name: StatusName
+    """Name of the ImageBuild."""
+    state: StatusName | None = None
+    """Its state."""
+
+
+class ContainerImage(Model):
+    """The image of a container that is built from source."""
+
+    name: StatusName
+    """Name of the container."""
+    image: Annotated[str, Field(max_length=1024)] | None = None
+    """Its image with the digest, once a build has completed. A locked version keeps it."""
+    source: StatusName | None = None
+    """Digest of source, Dockerfile and destination that the image was built from."""
+    build: UsedBuild | None = None
+    """Its newest build."""
+
+
+class ArtifactGroupStatus(GroupStatus):
+    """State of one container group of an artifact."""
+
+    containers: Annotated[tuple[ContainerImage, ...], list_map("name", 16)] = ()
+    """Containers whose image is built from source."""
+
+
 class UsedCache(Model):
     """The model cache of a nim artifact."""
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.refs import CredentialKeyRef
-from outfitter.api.rules import Node, Rule, exclusive
+from outfitter.api.rules import Node, Rule
 from outfitter.api.types import (
     HEADER_NAME_PATTERN,
     HEADER_VALUE_PATTERN,
@@ -27,7 +27,7 @@ from outfitter.api.types import (
     matches,
     schema_pattern,
 )
-from outfitter.api.v1alpha1.imagebuild import Entrypoint, ImageBuildConfig
+from outfitter.api.v1alpha1.buildconfig import Entrypoint, ImageBuildConfig
 from outfitter.api.v1alpha1.security import Capability
 from outfitter.api.v1alpha1.variables import VariableName
 
@@ -169,11 +169,18 @@ class Container(Model):
     """One container of an artifact."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(
-            ("imageUri", "imageBuildConfig"),
-            "A container needs exactly one of imageUri (an existing image) and imageBuildConfig (an image to "
-            "build). Set one of them.",
-            exactly=True,
+        Rule(
+            "has(self.imageUri) || has(self.imageBuildConfig)",
+            "A container needs imageUri (an existing image) or imageBuildConfig (an image to build). Set one of them.",
+            lambda item: "imageUri" in item or "imageBuildConfig" in item,
+            field="imageUri",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            "!has(self.imageUri) || !has(self.imageBuildConfig) || !self.imageUri.contains('@')",
+            "A build makes a new digest. Set imageUri to a repository, with or without a tag.",
+            lambda item: "imageBuildConfig" not in item or "@" not in item.get("imageUri", ""),
+            field="imageUri",
         ),
     )
 
@@ -184,7 +191,9 @@ class Container(Model):
     description: Annotated[str, Field(max_length=1024)] = ""
     """Purpose."""
     image_uri: Image | None = None
-    """Container image. Required without imageBuildConfig."""
+    """Container image. With imageBuildConfig, the repository that the build pushes to, with a tag or without. Required
+    without imageBuildConfig.
+    """
     entrypoint: Entrypoint = ()
     """Program and arguments, one item each; no shell runs. Default: that of the image."""
     primary: bool | None = None
@@ -204,8 +213,8 @@ class Container(Model):
     security_context: ContainerSecurityContext = ContainerSecurityContext()
     """Privileges of the container."""
     image_build_config: ImageBuildConfig | None = None
-    """How to build the image from source. Not available yet: an artifact that needs a build cannot run or be locked,
-    and has an issue with reason Unsupported.
+    """How to build the image from source. A build starts when buildRequest changes, or the artifact is locked. Needs an
+    operator with a build backend.
     """
 
 

@@ -1,127 +1,130 @@
-"""Builds of images from source. The fields are validated; builds are not available yet."""
+"""ImageBuild: one build of the image of an Artifact, from its source to the digest in the registry."""
 
-from typing import Annotated, ClassVar, Literal
+from enum import StrEnum
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from outfitter.api.base import Model
-from outfitter.api.refs import CredentialRef, EnvironmentRef
-from outfitter.api.rules import Rule, exclusive, inner_path
-from outfitter.api.types import TEXT_PATTERN, Name, Path, Url, list_atomic, schema_pattern
-from outfitter.api.v1alpha1.volumes import Branch
-
-SOURCES = ("git", "oci", "pvc", "configMap")
-Entrypoint = Annotated[
-    tuple[Annotated[str, Field(max_length=4096), schema_pattern(TEXT_PATTERN)], ...], list_atomic(64)
-]
+from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.refs import ArtifactNameRef
+from outfitter.api.rules import Node, Transition, frozen
+from outfitter.api.types import MESSAGE_LIMIT, Message, RootLabel, StatusName, Time
+from outfitter.api.v1alpha1.asset import Status
+from outfitter.api.v1alpha1.containers import DEFAULT_GROUP
 
 
-class GitSource(Model):
-    """Source in a Git repository."""
+class BuildState(StrEnum):
+    """How far a build is."""
 
-    url: Url
-    """URL of the repository: https or ssh."""
-    revision: Branch | None = None
-    """Branch, tag or commit. Default: the head of the default branch."""
-    credential: CredentialRef | None = None
-    """Credential for the login: password for https, genericSecret with key `ssh` for ssh. Default: none, for public
-    repositories.
-    """
-
-
-class OciSource(Model):
-    """Source in an OCI artifact of a registry."""
-
-    ref: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^ ]+$")]
-    """Its name with tag or digest, such as `registry.example.com/code/scorer:3`."""
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    BUILT = "BUILT"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
 
 
-class PvcSource(Model):
-    """Source in a persistent volume claim of this namespace."""
+class BuiltContainer(Model):
+    """A container of the Artifact."""
 
-    REFERS: ClassVar[dict[str, str]] = {"claim_name": "PersistentVolumeClaim"}
-    RULES: ClassVar[tuple[Rule, ...]] = (inner_path("subPath"),)
-
-    claim_name: Name
-    """Name of the claim, which must exist."""
-    sub_path: Path | None = None
-    """Directory in the volume. Default: its root."""
+    group: RootLabel = DEFAULT_GROUP
+    """Name of its group. Default: default."""
+    name: RootLabel
+    """Its name, written or generated."""
 
 
-class ConfigMapSource(Model):
-    """Source in a ConfigMap of this namespace, one file per key."""
-
-    REFERS: ClassVar[dict[str, str]] = {"name": "ConfigMap"}
-
-    name: Name
-    """Name of the ConfigMap, which must exist."""
+def _artifact(spec: Node) -> object:
+    return spec.get("artifact")
 
 
-class CodeRef(Model):
-    """The source: exactly one of git, oci, pvc and configMap."""
+class ImageBuildSpec(Model):
+    """What to build."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        exclusive(
-            SOURCES, "The source code needs exactly one of git, oci, pvc and configMap. Set one of them.", exactly=True
+    TRANSITIONS: ClassVar[tuple[Transition, ...]] = (
+        Transition(
+            "self.artifact == oldSelf.artifact",
+            "artifact cannot change after creation. Create a new ImageBuild.",
+            lambda new, old: _artifact(new) == _artifact(old),
+            "artifact",
+        ),
+        frozen("container", "Create a new ImageBuild."),
+        Transition(
+            "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
+            "A build that was cancelled does not go on. Create a new ImageBuild.",
+            lambda new, old: old.get("cancel") is not True or new.get("cancel") is True,
+            "cancel",
         ),
     )
 
-    git: GitSource | None = None
-    """A Git repository."""
-    oci: OciSource | None = None
-    """An OCI artifact of a registry."""
-    pvc: PvcSource | None = None
-    """A persistent volume claim of this namespace."""
-    config_map: ConfigMapSource | None = None
-    """A ConfigMap of this namespace."""
+    artifact: ArtifactNameRef
+    """Artifact with imageBuildConfig: of type service, and not a locked version yet."""
+    container: BuiltContainer | None = None
+    """Container whose source is built; those with the same source get the same image. Default: the only source of the
+    Artifact.
+    """
+    cancel: bool = False
+    """Stop the build. A build that has ended stays what it is. Default: false."""
 
 
-class Dockerfile(Model):
-    """The Dockerfile: one that comes with the source, or one made from an Environment."""
+class BuildFailure(Model):
+    """Why a build ended without an image."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.path) || !has(self.type) || self.type == 'provided'",
-            "path is valid only for type provided. Remove path, or change type.",
-            lambda file: "path" not in file or file.get("type", "provided") == "provided",
-            field="path",
-        ),
-        Rule(
-            "!has(self.path) || !self.path.startsWith('/') && !self.path.split('/').exists(part, part == '..')",
-            "path leaves the source. Set a relative path without `..`.",
-            lambda file: not file.get("path", "").startswith("/") and ".." not in file.get("path", "").split("/"),
-            field="path",
-        ),
-        Rule(
-            "(has(self.type) && self.type == 'generated') == has(self.environment)",
-            "environment is required for type generated, and no other type allows it. Set or remove environment.",
-            lambda file: (file.get("type") == "generated") == ("environment" in file),
-            field="environment",
-        ),
-        Rule(
-            "(has(self.type) && self.type == 'generated') == (has(self.entrypoint) && size(self.entrypoint) > 0)",
-            "entrypoint is required for type generated, and no other type allows it. Set or remove entrypoint.",
-            lambda file: (file.get("type") == "generated") == bool(file.get("entrypoint")),
-            field="entrypoint",
-        ),
+    reason: StatusName
+    """Reason, as in issues."""
+    message: Message
+    """What happened, and what to do."""
+
+
+class ImageBuildStatus(Status):
+    """State of the build."""
+
+    state: BuildState | None = None
+    """`PENDING`: it waits, for instance for a node. `IN_PROGRESS`: the source is fetched, or the image is built.
+    `BUILT`: the image is pushed, and its Job ends. `COMPLETED`: the Artifact can use the image. `FAILED`, `CANCELLED`.
+    `UNKNOWN`: its Job is gone without a result. The last four are final.
+    """
+    source: StatusName | None = None
+    """Digest of source, Dockerfile and destination: the image is for containers with the same ones."""
+    revision: StatusName | None = None
+    """Commit that was built, of a Git source."""
+    image: Annotated[str, Field(max_length=1024)] | None = None
+    """The image with its digest."""
+    job: StatusName | None = None
+    """Job that builds it."""
+    started_at: Time | None = None
+    """When the Job started."""
+    finished_at: Time | None = None
+    """When the build ended."""
+    log_tail: Annotated[str, Field(max_length=MESSAGE_LIMIT)] | None = None
+    """The end of the log. While the pod exists, `outfitter build logs NAME` shows the whole log."""
+    failure: BuildFailure | None = None
+    """Why it ended without an image."""
+
+
+class ImageBuild(CustomResource):
+    """One build of the image of an Artifact. Outfitter creates one when `buildRequest` of the Artifact changes, and
+    when an Artifact without an image is locked. Deletion ends a build that runs; its Artifact keeps the image.
+    """
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="State", path=".status.state"),
+        Column(name="Artifact", path=".spec.artifact.name"),
+        Column(name="Reason", path=".status.conditions[?(@.type=='Ready')].reason"),
+        Column(name="Revision", path=".status.revision"),
+        Column(name="Image", path=".status.image", wide=True),
+        Column(name="Job", path=".status.job", wide=True),
+        Column(name="Message", path=".status.message", wide=True),
+    )
+    SELECTABLE: ClassVar[tuple[str, ...]] = (
+        ".spec.artifact.name",
+        ".status.state",
+        ".status.syncStatus",
+        ".status.createdBy",
+        ".status.updatedBy",
     )
 
-    type: Literal["provided", "generated"] = "provided"
-    """`provided` (default): the source has a Dockerfile. `generated`: the image of an Environment, with the source
-    copied in.
-    """
-    path: Path | None = None
-    """Dockerfile in the source, for provided. Default: ./Dockerfile"""
-    environment: EnvironmentRef | None = None
-    """Environment with the base image, for generated."""
-    entrypoint: Entrypoint = ()
-    """Program and arguments of the image, one item each, for generated."""
-
-
-class ImageBuildConfig(Model):
-    """How to build an image from source."""
-
-    code_ref: CodeRef | None = None
-    """The source. You can add it later, but not after the artifact is locked."""
-    dockerfile: Dockerfile = Dockerfile()
-    """The Dockerfile. Default: ./Dockerfile of the source."""
+    spec: ImageBuildSpec
+    """What to build."""
+    status: ImageBuildStatus = ImageBuildStatus()
+    """State of the build. Only the operator writes it."""

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.datasource import DataSource
 from outfitter.api.v1alpha1.distributedtraining import DistributedTraining, DistributedTrainingSpec
 from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
 from outfitter.api.v1alpha1.environment import Environment
+from outfitter.api.v1alpha1.imagebuild import ImageBuild
 from outfitter.api.v1alpha1.imagequery import ImageQuery
 from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
 from outfitter.api.v1alpha1.nimcache import NimCache
@@ -123,6 +124,15 @@ KINDS: tuple[Kind, ...] = (
         ArtifactRepository,
         on_demand=True,
         status_matters=("versions", "retiredVersions"),
+    ),
+    Kind(
+        "ImageBuild",
+        "imagebuilds",
+        ("ibuild",),
+        ImageBuild,
+        on_demand=True,
+        added_later=True,
+        status_matters=("state", "image", "failure"),
     ),
     Kind(
         "NimCache",

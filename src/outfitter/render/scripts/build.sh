@@ -138,7 +138,9 @@ if [ "${OUTFITTER_CONFIG_MAP:-}" = true ]; then
     if [ -e "$file" ]; then cp -R -L "$file" "$context/"; fi
   done
 fi
-context=$(realpath "$context")
+context=$(realpath "$context") || fail "other the source has no folder $OUTFITTER_CONTEXT"
+root=$(realpath "${OUTFITTER_ROOT:-$context}")
+case $context in "$root" | "$root"/* | "$work/context") ;; *) fail "dockerfile-outside $OUTFITTER_CONTEXT leads out of the source" ;; esac
 if [ -n "${OUTFITTER_DOCKERFILE_TEXT:-}" ]; then
   folder=$work/dockerfile
   name=Dockerfile
@@ -185,7 +187,7 @@ if [ "$OUTFITTER_BACKEND" = daemonless ]; then
   done
 else
   address=${OUTFITTER_ADDRESS:-}
-  if [ -z "$address" ] && [ -r "$settings/address" ]; then address=$(tr -d ' \r\n' <"$settings/address"); fi
+  if [ -r "$settings/address" ]; then address=$(tr -d ' \r\n' <"$settings/address"); fi
   if [ -z "$address" ]; then fail "daemon-unreachable no address of a daemon is set"; fi
 fi
 

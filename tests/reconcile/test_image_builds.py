@@ -1,0 +1,325 @@
+"""Builds of images: one Job for each source, its result kept, and an Artifact that waits for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from outfitter.naming import image_build, short_hash
+from world import TEAM, World, asset, issues, reason, secret
+
+GIT = {"git": {"url": "https://git.example.com/research/scorer.git", "revision": "main"}}
+ADDRESS = "tcp://buildkitd.builds.svc:1234"
+SETTINGS = {"buildkit_address": ADDRESS}
+REPOSITORY = "registry.example.com/scorer"
+LOGIN = '{"auths": {"registry.example.com": {"auth": "dTpw"}}}'
+
+
+def container(uri: str = REPOSITORY, code: Any = GIT, **fields: Any) -> dict[str, Any]:
+    """A container whose image is built."""
+    config = {"codeRef": code} if code else {}
+    return {"port": 8080, "imageUri": uri, "imageBuildConfig": config | fields.pop("config", {}), **fields}
+
+
+def artifact(name: str = "scorer", *containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """An Artifact of containers whose images are built."""
+    return asset("Artifact", name, {"containerGroups": [{"containers": list(containers or (container(),))}], **spec})
+
+
+def build(name: str = "b", of: str = "scorer", **spec: Any) -> dict[str, Any]:
+    """An ImageBuild that a user creates."""
+    return asset("ImageBuild", name, {"artifact": {"name": of}, **spec})
+
+
+def image(world: World, name: str = "b", repository: str = REPOSITORY) -> str:
+    """The image that the simulated build makes."""
+    return f"{repository}@sha256:{short_hash(world.status('ImageBuild', name)['source'], 64)}"
+
+
+async def test_a_build_runs_once_and_keeps_its_result() -> None:
+    world = World(artifact(), build(), settings=SETTINGS)
+    await world.settle()
+    status = world.status("ImageBuild", "b")
+    assert (status["state"], status["image"], reason(status)) == ("COMPLETED", image(world), "Completed")
+    assert status["logTail"] == "exporting to image"
+    world.cluster.user_delete("Job", TEAM, "b")
+    await world.settle()
+    assert world.status("ImageBuild", "b") == status
+    assert world.all("Job") == []
+
+
+async def test_an_artifact_uses_what_it_has_built() -> None:
+    world = World(artifact(run={}), settings=SETTINGS)
+    await world.settle()
+    assert reason(world.status("Artifact", "scorer")) == "ImageNotBuilt"
+    assert world.all("ImageBuild") == []
+    world.edit("Artifact", "scorer", buildRequest=1)
+    await world.settle()
+    (made,) = world.all("ImageBuild")
+    row = world.status("Artifact", "scorer")["containerGroups"][0]["containers"][0]
+    wanted = image(world, made["metadata"]["name"])
+    assert (row["image"], row["build"]) == (wanted, {"name": made["metadata"]["name"], "state": "COMPLETED"})
+    (pod,) = world.get("Deployment", "scorer")["spec"]["template"]["spec"]["containers"]
+    assert pod["image"] == wanted
+
+
+async def test_a_lock_waits_for_its_build_and_the_version_keeps_the_image() -> None:
+    world = World(artifact(locked=True), settings=SETTINGS, jobs="Running")
+    await world.settle()
+    assert world.status("Artifact", "scorer")["phase"] == "Locking"
+    (made,) = world.all("ImageBuild")
+    name = made["metadata"]["name"]
+    assert world.status("Artifact", "scorer")["message"] == f"The Artifact waits for ImageBuild {name} (PENDING)."
+    world.controllers.jobs = "Complete"
+    await world.settle()
+    status = world.status("Artifact", "scorer")
+    assert (status["phase"], status["version"]) == ("Locked", 1)
+    kept = status["containerGroups"]
+    world.cluster.user_delete("ImageBuild", TEAM, name)
+    await world.settle()
+    (row,) = world.status("Artifact", "scorer")["containerGroups"][0]["containers"]
+    assert row["image"] == kept[0]["containers"][0]["image"]
+    assert world.all("ImageBuild") == []
+
+
+async def test_containers_of_one_source_share_a_build() -> None:
+    """Another Dockerfile, or another repository to push to, is another source."""
+    side = {"name": "side", "imageUri": REPOSITORY, "imageBuildConfig": {"codeRef": GIT}}
+    other = side | {"name": "other", "imageBuildConfig": {"codeRef": GIT, "dockerfile": {"path": "other/Dockerfile"}}}
+    main = container(primary=True)
+    world = World(artifact("scorer", main, side, other, buildRequest=1), settings=SETTINGS)
+    await world.settle()
+    assert len(world.all("ImageBuild")) == len(world.all("Job")) == 2
+    rows = world.status("Artifact", "scorer")["containerGroups"][0]["containers"]
+    images = {row["name"]: row["image"] for row in rows}
+    assert images["main"] == images["side"] != images["other"]
+
+
+async def test_a_number_starts_its_builds_once() -> None:
+    world = World(artifact(buildRequest=1), settings=SETTINGS)
+    await world.settle()
+    (first,) = world.all("ImageBuild")
+    world.cluster.user_delete("ImageBuild", TEAM, first["metadata"]["name"])
+    await world.settle()
+    assert world.all("ImageBuild") == []
+    world.edit("Artifact", "scorer", buildRequest=2)
+    await world.settle()
+    (second,) = world.all("ImageBuild")
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+    assert second["metadata"]["ownerReferences"][0]["name"] == "scorer"
+
+
+async def test_another_source_needs_another_build() -> None:
+    """The image of the old source is not used for the new one, and what runs goes on."""
+    world = World(artifact(buildRequest=1, run={}), settings=SETTINGS)
+    await world.settle()
+    before = world.get("Deployment", "scorer")
+    groups = [{"containers": [container(code={"git": {**GIT["git"], "revision": "next"}})]}]
+    world.edit("Artifact", "scorer", containerGroups=groups)
+    await world.settle()
+    assert reason(world.status("Artifact", "scorer")) == "ImageNotBuilt"
+    assert world.get("Deployment", "scorer")["spec"] == before["spec"]
+    world.edit("Artifact", "scorer", buildRequest=2)
+    await world.settle()
+    assert reason(world.status("Artifact", "scorer")) != "ImageNotBuilt"
+    assert world.get("Deployment", "scorer")["spec"] != before["spec"]
+
+
+async def test_a_clone_takes_the_image() -> None:
+    world = World(artifact(locked=True), settings=SETTINGS)
+    await world.settle()
+    world.cluster.user_apply(asset("Artifact", "copy", {"cloneFrom": {"name": "scorer"}, "run": {}}))
+    await world.settle()
+    (pod,) = world.get("Deployment", "copy")["spec"]["template"]["spec"]["containers"]
+    assert pod["image"] == world.status("Artifact", "scorer")["containerGroups"][0]["containers"][0]["image"]
+    assert len(world.all("ImageBuild")) == 1
+
+
+async def test_a_failed_build_stops_the_lock_until_it_is_asked_for_again() -> None:
+    end = "failed build-failed RUN make: exit code 2\nmake: no rule"
+    world = World(artifact(locked=True), settings=SETTINGS, jobs=end)
+    await world.settle()
+    status = world.status("Artifact", "scorer")
+    (made,) = world.all("ImageBuild")
+    assert (status["phase"], reason(status)) == ("LockFailed", "BuildFailed")
+    assert "exit code 2" in status["message"]
+    assert "buildRequest" in status["message"]
+    failed = world.status("ImageBuild", made["metadata"]["name"])
+    assert (failed["state"], failed["logTail"]) == ("FAILED", "make: no rule")
+    world.controllers.jobs = "Complete"
+    world.edit("Artifact", "scorer", buildRequest=1)
+    await world.settle()
+    assert world.status("Artifact", "scorer")["phase"] == "Locked"
+
+
+@pytest.mark.parametrize("when", ["before", "running", "ended"])
+async def test_cancel(when: str) -> None:
+    """At each state. A build that has ended stays what it is."""
+    world = World(artifact(), build(cancel=True) if when == "before" else build(), settings=SETTINGS, jobs="Running")
+    if when == "ended":
+        world.controllers.jobs = "Complete"
+    await world.settle()
+    if when != "before":
+        world.edit("ImageBuild", "b", cancel=True)
+        await world.settle()
+    state = world.status("ImageBuild", "b")["state"]
+    assert state == ("COMPLETED" if when == "ended" else "CANCELLED")
+    assert len(world.all("Job")) == (1 if when == "ended" else 0)
+
+
+async def test_a_job_that_is_gone_leaves_no_result() -> None:
+    world = World(artifact(), build(), settings=SETTINGS, jobs="Running")
+    await world.settle()
+    world.cluster.user_delete("Job", TEAM, "b")
+    await world.settle()
+    status = world.status("ImageBuild", "b")
+    assert (status["state"], reason(status)) == ("UNKNOWN", "JobDeleted")
+    assert world.all("Job") == []
+
+
+async def test_a_limited_number_of_builds_at_once() -> None:
+    world = World(
+        artifact(), *(build(f"b{n:02}") for n in range(30)), settings={**SETTINGS, "builds_at_once": 3}, jobs="Running"
+    )
+    await world.settle()
+    assert len(world.all("Job")) == 3
+    waiting = [n for n in range(30) if reason(world.status("ImageBuild", f"b{n:02}")) == "BuildWaits"]
+    assert len(waiting) == 27
+    world.controllers.jobs = "Complete"
+    await world.settle()
+    assert all(world.status("ImageBuild", f"b{n:02}")["state"] == "COMPLETED" for n in range(30))
+
+
+REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    (
+        "nim",
+        asset(
+            "Artifact",
+            "scorer",
+            {"type": "nim", "containerGroups": [{"containers": [{"imageUri": "nvcr.io/n:1", "port": 8000}]}]},
+        ),
+        {},
+        "NotBuildable",
+        "has type nim",
+    ),
+    (
+        "no build",
+        asset(
+            "Artifact",
+            "scorer",
+            {"containerGroups": [{"containers": [{"imageUri": "r.example.com/n:1", "port": 8000}]}]},
+        ),
+        {},
+        "NotBuildable",
+        "Add it",
+    ),
+    (
+        "no source",
+        artifact("scorer", container(code=None)),
+        {},
+        "InvalidSpec",
+        "imageBuildConfig.codeRef: The build has no source",
+    ),
+    ("absent", artifact("other"), {}, "ReferenceNotFound", "spec.artifact.name: Artifact team-a/scorer does not exist"),
+    (
+        "two sources",
+        artifact("scorer", container(primary=True), {"name": "side", "imageBuildConfig": {"codeRef": GIT}}),
+        {},
+        "InvalidSpec",
+        "Set container to one of default/main, default/side",
+    ),
+    ("wrong container", artifact(), {"container": {"name": "nope"}}, "InvalidSpec", "one of default/main"),
+    (
+        "no repository",
+        artifact("scorer", {"port": 8080, "imageBuildConfig": {"codeRef": GIT}}),
+        {},
+        "InvalidSpec",
+        "buildRepository",
+    ),
+    (
+        "no claim",
+        artifact("scorer", container(code={"pvc": {"claimName": "code"}})),
+        {},
+        "NotCreated",
+        "PersistentVolumeClaim team-a/code does not exist",
+    ),
+    (
+        "no ConfigMap",
+        artifact("scorer", container(code={"configMap": {"name": "code"}})),
+        {},
+        "NotCreated",
+        "ConfigMap team-a/code does not exist",
+    ),
+    (
+        "no login",
+        artifact("scorer", container(config={"credential": {"name": "push"}})),
+        {},
+        "ReferenceNotFound",
+        "Credential push does not exist",
+    ),
+    (
+        "no environment",
+        artifact(
+            "scorer",
+            container(
+                config={"dockerfile": {"type": "generated", "environment": {"name": "base"}, "entrypoint": ["x"]}}
+            ),
+        ),
+        {},
+        "ReferenceNotFound",
+        "Environment base does not exist",
+    ),
+]
+
+
+@pytest.mark.parametrize(("of", "spec", "why", "text"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+async def test_refused(of: dict[str, Any], spec: dict[str, Any], why: str, text: str) -> None:
+    """With the field and the remedy, and without a Job."""
+    world = World(of, build(**spec), settings=SETTINGS)
+    await world.settle()
+    status = world.status("ImageBuild", "b")
+    assert (reason(status), status["state"]) == (why, "PENDING")
+    assert text in status["message"]
+    assert world.all("Job") == []
+
+
+async def test_a_locked_version_is_not_built_again() -> None:
+    world = World(artifact(locked=True), settings=SETTINGS)
+    await world.settle()
+    world.cluster.user_apply(build())
+    await world.settle()
+    assert reason(world.status("ImageBuild", "b")) == "NotBuildable"
+
+
+async def test_without_a_backend() -> None:
+    world = World(artifact(locked=True), build())
+    await world.settle()
+    assert reason(world.status("ImageBuild", "b")) == "Unsupported"
+    assert "buildBackend" in world.status("ImageBuild", "b")["message"]
+    assert issues(world.status("Artifact", "scorer"))[0] == "Unsupported"
+
+
+async def test_a_login_and_a_tag() -> None:
+    """A tag of imageUri is kept; the login of the registry is a file of the build container alone."""
+    login = secret("robot", {".dockerconfigjson": LOGIN}, type_="kubernetes.io/dockerconfigjson")
+    credential = asset("Credential", "push", {"type": "dockerRegistry", "secretRef": {"name": "robot"}})
+    config = {"credential": {"name": "push"}}
+    world = World(
+        login, credential, artifact("scorer", container(f"{REPOSITORY}:1.0", config=config)), build(), settings=SETTINGS
+    )
+    await world.settle()
+    job = world.get("Job", "b")["spec"]["template"]["spec"]
+    (main,) = job["containers"]
+    values = {item["name"]: item.get("value") for item in main["env"]}
+    assert values["OUTFITTER_DESTINATION"] == f"{REPOSITORY}:1.0"
+    assert values["OUTFITTER_CACHE"] == f"{REPOSITORY}:cache"
+    assert world.status("ImageBuild", "b")["image"] == image(world)
+    mounted = {mount["name"] for mount in main["volumeMounts"]}
+    assert "docker" in mounted
+    assert all("docker" not in {mount["name"] for mount in init["volumeMounts"]} for init in job["initContainers"])
+
+
+async def test_the_name_says_source_and_number() -> None:
+    assert image_build("a", "k", 1) != image_build("a", "k", 2) != image_build("b", "k", 2)
+    assert len(image_build("a" * 63, "k", 1)) == 63
