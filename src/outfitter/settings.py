@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     """Image of the build container: one with sh and buildctl; for `daemonless` the one of `deploy/builder`."""
     build_template: Annotated[str, AfterValidator(checks.build_template)] = Field(default="", max_length=65536)
     """Container for `buildBackend: job`, as a JSON object with image, command, args, env, resources and
-    securityContext. $(CONTEXT), $(DOCKERFILE), $(DESTINATION), $(CACHE) and $(DIGEST_FILE) are replaced.
+    securityContext. $(CONTEXT), $(DOCKERFILE), $(DESTINATION), $(CACHE), $(DIGEST_FILE) and $(WORK) are replaced.
     """
     build_repository: str = Field(default="", max_length=512, pattern=f"^({REPOSITORY_WITH_HOST})?$")
     """Repository below which images without imageUri are pushed, such as `registry.example.com/builds`: to

@@ -79,6 +79,7 @@ def test_kinds_know_their_names() -> None:
         "Inference",
         "Artifact",
         "ArtifactRepository",
+        "ImageBuild",
         "NimCache",
     ]
     assert {kind.name for kind in KINDS if not kind.status_matters} == {

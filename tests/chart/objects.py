@@ -17,6 +17,7 @@ ACCOUNT = "system:serviceaccount:outfitter-system:outfitter"
 _PLURALS = {
     "Registry": "registries",
     "ImageQuery": "imagequeries",
+    "ImageBuild": "imagebuilds",
     "ArtifactRepository": "artifactrepositories",
     "NetworkPolicy": "networkpolicies",
     "WorkloadPolicy": "workloadpolicies",

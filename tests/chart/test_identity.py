@@ -45,6 +45,7 @@ SPECS: Final[Mapping[str, Manifest]] = {
     "Credential": {"type": "genericSecret", "secretRef": {"name": "s"}},
     "Registry": {"url": "registry.example.com"},
     "ImageQuery": {"registry": {"name": "images"}},
+    "ImageBuild": {"artifact": {"name": "scorer"}},
     "WorkloadTemplate": {"workloadType": "workspace"},
     "WorkloadPolicy": {"workloadType": "workspace"},
     "Workspace": {"image": IMAGE},

@@ -120,7 +120,15 @@ def revisions(space: Space, owner: str) -> dict[str, int]:
     }
 
 
-NEW_KINDS = {"DistributedTraining", "ImageQuery", "Registry", "Training", "WorkloadPolicy", "WorkloadTemplate"}
+NEW_KINDS = {
+    "DistributedTraining",
+    "ImageBuild",
+    "ImageQuery",
+    "Registry",
+    "Training",
+    "WorkloadPolicy",
+    "WorkloadTemplate",
+}
 
 
 def test_the_archive_holds_every_kind_of_its_version(taken: Takeover) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from doors import Deadly, Killed
 
-from outfitter.naming import image_build, short_hash
-from world import TEAM, World, asset, issues, reason, secret
+from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT, image_build, short_hash
+from outfitter.policy.pod_security import violations
+from world import SYSTEM, TEAM, World, asset, issues, namespace, reason, secret
 
 GIT = {"git": {"url": "https://git.example.com/research/scorer.git", "revision": "main"}}
 ADDRESS = "tcp://buildkitd.builds.svc:1234"
@@ -323,3 +325,96 @@ async def test_a_login_and_a_tag() -> None:
 async def test_the_name_says_source_and_number() -> None:
     assert image_build("a", "k", 1) != image_build("a", "k", 2) != image_build("b", "k", 2)
     assert len(image_build("a" * 63, "k", 1)) == 63
+
+
+@pytest.mark.parametrize(
+    ("settings", "level"),
+    [
+        (SETTINGS, "restricted"),
+        ({"build_backend": "daemonless"}, "baseline"),
+        ({"build_backend": "job", "build_template": '{"image": "r.example.com/builder:1"}'}, "restricted"),
+    ],
+    ids=["buildkit", "daemonless", "job"],
+)
+async def test_pod_security(settings: dict[str, Any], level: str) -> None:
+    """The pod of each backend, with a container that fetches the source, fits its level."""
+    labels = {LABEL_PROJECT: TEAM, LABEL_ELEVATION: "allowed"}
+    world = World(namespace(TEAM, labels), artifact(), build(), settings=settings, jobs="Running")
+    await world.settle()
+    template = world.get("Job", "b")["spec"]["template"]
+    assert violations({"metadata": {}, **template}, level) == []
+
+
+async def test_a_builder_that_is_root_needs_the_label() -> None:
+    world = World(artifact(), build(), settings={"build_backend": "daemonless"})
+    await world.settle()
+    assert reason(world.status("ImageBuild", "b")) == "ElevationForbidden"
+    assert "procMount Unmasked" in world.status("ImageBuild", "b")["message"]
+
+
+async def test_the_daemon_of_a_department() -> None:
+    """The narrowest Credential of that name counts."""
+    keys = dict.fromkeys(("ca.pem", "cert.pem", "key.pem", "address"), "x")
+    spec = {"type": "genericSecret", "secretRef": {"name": "tls"}}
+    shared = asset("Credential", "buildkit", {**spec, "scope": {"type": "department", "name": "research"}}, SYSTEM)
+    labels = {LABEL_PROJECT: TEAM, LABEL_DEPARTMENT: "research"}
+    objects = (namespace(TEAM, labels), secret("tls", keys, SYSTEM), shared, artifact(), build())
+    world = World(*objects, settings={"buildkit_credential": "buildkit"})
+    await world.settle()
+    assert world.status("ImageBuild", "b")["state"] == "COMPLETED"
+    (main,) = world.get("Job", "b")["spec"]["template"]["spec"]["containers"]
+    assert "buildkit" in {mount["name"] for mount in main["volumeMounts"]}
+
+
+async def test_a_private_login_is_refused() -> None:
+    login = secret("robot", {".dockerconfigjson": LOGIN}, type_="kubernetes.io/dockerconfigjson")
+    credential = asset(
+        "Credential", "push", {"type": "dockerRegistry", "private": True, "secretRef": {"name": "robot"}}
+    )
+    of = artifact("scorer", container(config={"credential": {"name": "push"}}))
+    world = World(login, credential, of, build(), settings=SETTINGS)
+    await world.settle()
+    assert reason(world.status("ImageBuild", "b")) in ("CredentialForbidden", "NeedsIdentity")
+    assert world.all("Job") == []
+
+
+async def test_old_builds_go_and_the_image_stays() -> None:
+    world = World(artifact(), settings=SETTINGS)
+    for number in range(1, 14):
+        world.edit("Artifact", "scorer", buildRequest=number)
+        await world.settle()
+        world.tick(60)
+    assert len(world.all("ImageBuild")) == 10
+    assert "image" in world.status("Artifact", "scorer")["containerGroups"][0]["containers"][0]
+
+
+async def test_nothing_is_written_at_rest() -> None:
+    """Also by a new operator, and after the end of a build."""
+    world = World(artifact(locked=True, run={}), build(), settings=SETTINGS)
+    await world.settle()
+    before = len(world.writes())
+    await world.restart()
+    await world.settle()
+    world.tick(4000)
+    await world.settle()
+    assert world.writes(before) == []
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_killed_at_every_write(answered: bool) -> None:
+    """One Job for each build, whatever was lost."""
+    for step in range(1, 30):
+        world = World(artifact(locked=True, run={}), settings=SETTINGS)
+        door = Deadly(world.cluster, step, answered=answered)
+        world.connect(door)
+        try:
+            await world.settle()
+        except Killed:
+            await world.restart()
+            await world.settle()
+        else:
+            break
+        assert world.status("Artifact", "scorer")["phase"] == "Locked", step
+        assert world.status("Artifact", "scorer")["runPhase"] == "Running", step
+        assert len(world.all("ImageBuild")) == len(world.all("Job")) == 1, step
+    assert step > 6

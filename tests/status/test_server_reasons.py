@@ -13,6 +13,19 @@ from world import SYSTEM, TEAM, Body, World, asset, complete, issues, namespace,
 
 ROLES = [{"subject": {"kind": "User", "name": "ann"}, "role": "OWNER"}]
 SECRET = {"type": "genericSecret", "secretRef": {"name": "s"}}
+BUILT = asset(
+    "Artifact",
+    "built",
+    {
+        "containerGroups": [
+            {
+                "containers": [
+                    {"port": 8080, "imageUri": IMAGE, "imageBuildConfig": {"codeRef": {"oci": {"ref": IMAGE}}}}
+                ]
+            }
+        ]
+    },
+)
 OBJECTS: dict[str, list[Body]] = {
     **{kind: [workload(kind)] for kind in (*RUNNING, "Training", "DistributedTraining")},
     "ComputeResource": [asset("ComputeResource", NAME, {"cpuCoreRequest": 1})],
@@ -24,6 +37,7 @@ OBJECTS: dict[str, list[Body]] = {
     "Credential": [asset("Credential", NAME, SECRET), secret("s", {"a": "b"})],
     "ArtifactRepository": [asset("ArtifactRepository", NAME, {"sharedRoles": ROLES})],
     "NimCache": [asset("NimCache", NAME, {"image": IMAGE})],
+    "ImageBuild": [asset("ImageBuild", NAME, {"artifact": {"name": "built"}}), BUILT],
 }
 
 WITHOUT_CHILDREN = ("ComputeResource", "ImageQuery", "Registry", "WorkloadTemplate", "WorkloadPolicy")

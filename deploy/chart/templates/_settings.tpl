@@ -73,6 +73,28 @@
   value: {{ include "outfitter.text" .Values.settings.dataSizeLimit | quote }}
 - name: OUTFITTER_DATA_AUTHORITIES
   value: {{ include "outfitter.text" .Values.settings.dataAuthorities | quote }}
+- name: OUTFITTER_BUILD_BACKEND
+  value: {{ include "outfitter.text" .Values.settings.buildBackend | quote }}
+- name: OUTFITTER_BUILDKIT_ADDRESS
+  value: {{ include "outfitter.text" .Values.settings.buildkitAddress | quote }}
+- name: OUTFITTER_BUILDKIT_CREDENTIAL
+  value: {{ include "outfitter.text" .Values.settings.buildkitCredential | quote }}
+- name: OUTFITTER_BUILD_IMAGE
+  value: {{ include "outfitter.text" .Values.settings.buildImage | quote }}
+- name: OUTFITTER_BUILD_TEMPLATE
+  value: {{ include "outfitter.text" .Values.settings.buildTemplate | quote }}
+- name: OUTFITTER_BUILD_REPOSITORY
+  value: {{ include "outfitter.text" .Values.settings.buildRepository | quote }}
+- name: OUTFITTER_BUILD_CACHE
+  value: {{ include "outfitter.text" .Values.settings.buildCache | quote }}
+- name: OUTFITTER_BUILD_RESOURCES
+  value: {{ include "outfitter.text" .Values.settings.buildResources | quote }}
+- name: OUTFITTER_BUILD_SIZE_LIMIT
+  value: {{ include "outfitter.text" .Values.settings.buildSizeLimit | quote }}
+- name: OUTFITTER_BUILD_TIMEOUT_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.buildTimeoutSeconds | quote }}
+- name: OUTFITTER_BUILDS_AT_ONCE
+  value: {{ include "outfitter.text" .Values.settings.buildsAtOnce | quote }}
 - name: OUTFITTER_NIM_VOLUME_SIZE
   value: {{ include "outfitter.text" .Values.settings.nimVolumeSize | quote }}
 - name: OUTFITTER_NIM_CACHE_GRACE_SECONDS

@@ -15,6 +15,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.assets import assets
+from outfitter.cli.build import build
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.policy.command import policy
@@ -48,6 +49,7 @@ _add(status, _USERS)
 _add(explain, _USERS)
 _add(assets, _USERS)
 app.add_typer(images, name="images", rich_help_panel=_USERS)
+app.add_typer(build, name="build", rich_help_panel=_USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
 _add(run, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.

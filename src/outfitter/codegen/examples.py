@@ -70,6 +70,14 @@ spec:
   repository: team-a/trainer    # list its tags; without it, the repositories of the registry
   search: "1."                  # only names that contain this; or digestOf: TAG
 """,
+    "ImageBuild": """\
+apiVersion: outfitter.dev/v1alpha1
+kind: ImageBuild
+metadata: {generateName: scorer-, namespace: team-a}
+spec:
+  artifact: {name: scorer}      # a draft with imageBuildConfig
+  container: {name: main}       # only where the Artifact has several sources
+""",
     "WorkloadTemplate": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: WorkloadTemplate

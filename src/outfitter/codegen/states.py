@@ -8,6 +8,7 @@ from outfitter.api.v1alpha1 import Kind
 from outfitter.api.v1alpha1.artifact import ArtifactPhase
 from outfitter.api.v1alpha1.artifactstatus import CachePhase
 from outfitter.api.v1alpha1.datasource import DataPhase
+from outfitter.api.v1alpha1.imagebuild import BuildState
 from outfitter.api.v1alpha1.running import Phase
 
 MEANINGS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
@@ -40,6 +41,15 @@ MEANINGS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         DataPhase.DELETING: "It is being deleted.",
         DataPhase.UNKNOWN: "Its claim is bound, and the operator has not seen its PersistentVolume. This takes a "
         "moment.",
+    },
+    BuildState: {
+        BuildState.PENDING: "It waits: for something that is missing, for its turn, or for its pod. See `issues`.",
+        BuildState.IN_PROGRESS: "Its pod fetches the source, or builds the image.",
+        BuildState.BUILT: "The image is pushed, and the Job is about to end.",
+        BuildState.COMPLETED: "The Artifact uses `status.image`.",
+        BuildState.FAILED: "It ended without an image. See `status.failure` and `status.logTail`.",
+        BuildState.CANCELLED: "`spec.cancel` stopped it.",
+        BuildState.UNKNOWN: "Its Job is gone, and nobody saw a result. Build again.",
     },
     CachePhase: {
         CachePhase.PENDING: "A requirement of the download is missing, for example the key or the claim.",
@@ -124,6 +134,14 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "If the object disappeared, its time was over: `settings.imageQuerySeconds`.",
         "If Registry and Credential are the problem, run `kubectl -n team-a describe registry NAME`.",
     ),
+    "ImageBuild": (
+        "`status.logTail` has the end of the log. While the pod exists, read all of it: `outfitter build logs NAME -n "
+        "team-a`.",
+        "If it stays `PENDING`, the issues say what it waits for. Else check its pod: `kubectl -n team-a describe pod "
+        "-l outfitter.dev/owner-kind=ImageBuild,outfitter.dev/owner-name=NAME`.",
+        "A build that has ended never runs again. Raise `buildRequest` of the Artifact, or create a new ImageBuild.",
+        'To stop it: `kubectl -n team-a patch imagebuild NAME --type merge -p \'{"spec":{"cancel":true}}\'`.',
+    ),
     "Training": (
         "`status.progress` counts its pods. A failed one leaves its exit code and last words in the issue; its whole "
         "log: `kubectl -n team-a logs job/NAME --all-pods`.",
@@ -160,6 +178,8 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "NAME}`.",
         "If a deletion is rejected, the object is a version or is in use. The message names the users. The annotation "
         "`outfitter.dev/force-delete=true` permits the deletion.",
+        "If it waits for an image, read its builds: `kubectl -n team-a get imagebuilds --field-selector "
+        "spec.artifact.name=NAME`.",
         "If the model does not load, `status.nimCache` names the NimCache, and `status.claimName` the volume. The "
         "first start can take 20 minutes. `kubectl -n team-a logs deployment/NAME -f` shows the progress.",
     ),

@@ -80,7 +80,7 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     repository_phase = WritePhase.EARLY if lock.asks else WritePhase.LATE
     missing = in_phase(repository_phase, _missing(found, repository))
     writes = (*_snapshot(reader, found), *plan.writes, *(() if found.fresh else builds.writes), *missing)
-    again = plan.replan_after_write or found.fresh or bool(builds.writes)
+    again = plan.replan_after_write or found.fresh or any(isinstance(write, Create) for write in builds.writes)
     # A new repository has no status yet. The next reconciliation starts from the new snapshot.
     return replace(plan, writes=writes, also_reconcile=told, replan_after_write=again)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from outfitter.api.v1alpha1.imagebuild import BuildState
 from outfitter.canonical import stamp
 from outfitter.naming import image_build
-from outfitter.plan.writes import Create
+from outfitter.plan.writes import Create, Delete, WritePhase
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason
 from outfitter.render.imagebuild import on_demand
 from outfitter.resolve.artifact import ResolvedArtifact
 from outfitter.resolve.builds import ENDED, BuildSource, newest_build
 from outfitter.snapshot import Reader, Resource
+
+_KEPT: Final = 10
+"""Builds of an Artifact that Outfitter created and that stay after their end. The images stay in any case."""
 
 
 @dataclass
@@ -27,7 +30,7 @@ class ArtifactBuilds:
 
     rows: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     request: int | None = None
-    writes: list[Create] = field(default_factory=list)
+    writes: list[Create | Delete] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     waits: str = ""
 
@@ -62,7 +65,15 @@ def artifact_builds(reader: Reader, found: ResolvedArtifact) -> ArtifactBuilds:
             _judge(result, found, source, build if needed else newest_build(builds, source.key))
     if asked and not result.writes and not result.problems:
         result.request = spec.build_request
+    result.writes += _surplus(found, builds)
     return result
+
+
+def _surplus(found: ResolvedArtifact, builds: Sequence[Resource]) -> Iterator[Delete]:
+    """Yield the deletion of old builds that Outfitter created. `builds`: the newest first."""
+    made = [item for item in builds if item.live.owner == found.resource.live.uid]
+    ended = [item for item in made if "finishedAt" in (item.body.get("status") or {}) and not item.live.deleting]
+    return (Delete(item.live, phase=WritePhase.CLEANUP) for item in ended[_KEPT:])
 
 
 def _judge(result: ArtifactBuilds, found: ResolvedArtifact, source: BuildSource, build: Resource | None) -> None:

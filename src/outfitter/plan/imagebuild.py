@@ -42,7 +42,7 @@ def plan_image_build(reader: Reader, resource: Resource) -> Plan:
         return _with_job(reader, resource, resource.model.spec, job, facts)
     now = timestamp(reader.now)
     if resource.model.spec.cancel:
-        return _ended({**facts, "state": BuildState.CANCELLED, "finishedAt": now})
+        return _ended({**facts, "state": BuildState.CANCELLED.value, "finishedAt": now})
     if "job" in facts:
         text = f"Job {facts['job']} of the build was deleted before Outfitter saw its result. Build again."
         return _ended(_lost(facts, now, text))
@@ -57,7 +57,7 @@ def _job(reader: Reader, resource: Resource) -> CachedObject | None:
 
 def _lost(facts: Mapping[str, Any], now: str, text: str) -> dict[str, Any]:
     failure = {"reason": str(Reason.JOB_DELETED), "message": text}
-    return {**facts, "state": BuildState.UNKNOWN, "finishedAt": now, "failure": failure}
+    return {**facts, "state": BuildState.UNKNOWN.value, "finishedAt": now, "failure": failure}
 
 
 def _ended(facts: Mapping[str, Any]) -> Plan:
@@ -95,9 +95,9 @@ def _start(reader: Reader, resource: Resource, spec: ImageBuildSpec) -> Plan:
     reader.watch_all("ImageBuild", live.namespace)
     if reader.older(live, most, _runs) == most:
         text = f"Namespace {live.namespace} has {most} older builds. The build waits for one of them to end."
-        return Plan(StatusInput(False, Reason.BUILD_WAITS, text, (), {"state": BuildState.PENDING}, (0, 1)))
+        return Plan(StatusInput(False, Reason.BUILD_WAITS, text, (), {"state": BuildState.PENDING.value}, (0, 1)))
     result = diff(reader, resource, [manifest])
-    facts = {"state": BuildState.PENDING, "source": source.key}
+    facts = {"state": BuildState.PENDING.value, "source": source.key}
     draft = StatusInput(False, Reason.BUILDING, "The Job is being created.", tuple(result.problems), facts, (0, 1))
     return Plan(draft, tuple(result.writes), replan_after_write=True)
 
@@ -110,7 +110,7 @@ def _runs(build: CachedObject) -> bool:
 
 def _refused(problems: list[Problem]) -> Plan:
     first = max(problems, key=lambda problem: problem.level)
-    return Plan(StatusInput(False, first.reason, "", tuple(problems), {"state": BuildState.PENDING}, (0, 1)))
+    return Plan(StatusInput(False, first.reason, "", tuple(problems), {"state": BuildState.PENDING.value}, (0, 1)))
 
 
 def _artifact(reader: Reader, resource: Resource, spec: ImageBuildSpec) -> ResolvedArtifact | Problem:
@@ -177,7 +177,7 @@ def _with_job(
         facts["finishedAt"] = status.get("completionTime") or timestamp(reader.now)
         if isinstance(outcome, Built):
             image = f"{render.repository_of(marks.get(ANNOTATION_BUILD_DESTINATION, ''))}@{outcome.digest}"
-            return _ended({**facts, "state": BuildState.COMPLETED, "image": image})
+            return _ended({**facts, "state": BuildState.COMPLETED.value, "image": image})
         if outcome is None:
             text = "The pod of the build was deleted before Outfitter read the digest of its image. Build again."
             return _ended(_lost(facts, facts["finishedAt"], text))
@@ -198,7 +198,7 @@ def _under_way(
     """Report a Job that runs: how far it is, and why it does not start."""
     if isinstance(outcome, Built):
         text = "The image is pushed."
-        return Plan(StatusInput(False, Reason.BUILDING, text, (), {**facts, "state": BuildState.BUILT}, (0, 1)))
+        return Plan(StatusInput(False, Reason.BUILDING, text, (), {**facts, "state": BuildState.BUILT.value}, (0, 1)))
     progress = _progress(facts, pods)
     trouble = diagnose(reader, observe_pods(pods).candidates, field_names("ImageBuild"))
     if not pods and (message := newest_message(reader, job)):
@@ -210,7 +210,7 @@ def _under_way(
 
 def _progress(facts: Mapping[str, Any], pods: list[CachedObject]) -> dict[str, Any]:
     started = any(_has_started(pod) for pod in pods)
-    return {**facts, "state": BuildState.IN_PROGRESS if started else BuildState.PENDING}
+    return {**facts, "state": (BuildState.IN_PROGRESS if started else BuildState.PENDING).value}
 
 
 def _has_started(pod: CachedObject) -> bool:
@@ -220,7 +220,7 @@ def _has_started(pod: CachedObject) -> bool:
 
 
 def _failed(facts: Mapping[str, Any], reason: Reason, message: str) -> dict[str, Any]:
-    return {**facts, "state": BuildState.FAILED, "failure": {"reason": str(reason), "message": message}}
+    return {**facts, "state": BuildState.FAILED.value, "failure": {"reason": str(reason), "message": message}}
 
 
 def _why(

@@ -52,6 +52,7 @@ _RESTRICTED: Final[Mapping[str, Any]] = {
     "seccompProfile": {"type": "RuntimeDefault"},
     "readOnlyRootFilesystem": True,
 }
+_POD: Final[Mapping[str, Any]] = {"fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}}
 _IN_USER_NAMESPACE: Final[Mapping[str, Any]] = {
     "runAsUser": 0,
     "runAsGroup": 0,
@@ -142,7 +143,7 @@ def _of_script(who: str, inputs: BuildInputs, settings: Settings) -> PodPatch:
         },
         pod={
             "restartPolicy": "Never",
-            **({"hostUsers": False} if root else {"securityContext": {"fsGroup": _USER, "runAsNonRoot": True}}),
+            **({"hostUsers": False} if root else {"securityContext": {**_POD, "runAsNonRoot": True}}),
         },
     )
 
@@ -195,9 +196,11 @@ def _of_template(who: str, inputs: BuildInputs, settings: Settings) -> PodPatch:
         "DESTINATION": inputs.destination,
         "CACHE": cache_of(inputs, settings),
         "DIGEST_FILE": _MESSAGE,
+        "WORK": _WORK,
         **({"DOCKER_CONFIG": _DOCKER} if inputs.login else {}),
     }
     names = {item.get("name") for item in own}
+    as_root = (given.get("securityContext") or {}).get("runAsUser") == 0
     variables = [{"name": name, "value": fetch.literal(value)} for name, value in values.items() if name not in names]
     return PodPatch(
         who,
@@ -205,7 +208,7 @@ def _of_template(who: str, inputs: BuildInputs, settings: Settings) -> PodPatch:
         requests=resources.get("requests") or {},
         limits=resources.get("limits") or {},
         container={"securityContext": dict(_RESTRICTED), **given, "terminationMessagePolicy": "FallbackToLogsOnError"},
-        pod={"restartPolicy": "Never", "securityContext": {"fsGroup": _USER}},
+        pod={"restartPolicy": "Never", "securityContext": {**_POD, **({} if as_root else {"runAsNonRoot": True})}},
     )
 
 

@@ -28,6 +28,7 @@ RUNNING: Final = (
     "datasources",
     "distributedtrainings",
     "environments",
+    "imagebuilds",
     "inferences",
     "nimcaches",
     "trainings",
