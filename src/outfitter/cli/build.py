@@ -11,6 +11,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.console import Kubeconfig
+from outfitter.problems import printable
 
 if TYPE_CHECKING:
     from outfitter.cluster.client import Client
@@ -139,7 +140,7 @@ async def _copy(client: Client, path: str) -> None:
     """Print a log line by line, without characters that a terminal would obey."""
     async with client.transport.stream(path, accept="*/*", total=_LONGEST, idle=_LONGEST) as content:
         async for line in content:
-            sys.stdout.write(console.printable(line.decode(errors="replace").rstrip("\n")) + "\n")
+            sys.stdout.write(printable(line.decode(errors="replace").rstrip("\n")) + "\n")
             sys.stdout.flush()
 
 
@@ -153,7 +154,7 @@ def _ended(pod: Mapping[str, Any], container: str) -> bool:
 
 def _print_tail(name: str, status: Mapping[str, Any]) -> None:
     if tail := status.get("logTail"):
-        sys.stdout.write("\n".join(map(console.printable, str(tail).split("\n"))) + "\n")
+        sys.stdout.write("\n".join(map(printable, str(tail).split("\n"))) + "\n")
         return
     state = status.get("state", "PENDING")
     why = f" {status['message']}" if status.get("message") else ""
