@@ -60,6 +60,8 @@ parts: $(STAMP)
 	@$(BIN)/outfitter sandbox build --mpi-operator || true
 	@$(BIN)/outfitter sandbox build --data || true
 	@$(BIN)/outfitter sandbox build --crane || true
+	@$(BIN)/outfitter sandbox build --buildkit || true
+	@$(BIN)/outfitter sandbox build --registry || true
 	@cd tests && ../$(BIN)/python -m foreign_crds || true
 	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true
 

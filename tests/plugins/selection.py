@@ -44,9 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = [item for item in items if item.get_closest_marker("realnode")]
     if real and (reasons := nodes.why_no_real_node()):
         _skip(real, f"needs a real node: {'; '.join(reasons)}")
-    parts = {"jobset": go_parts.JOBSET, "mpi_operator": go_parts.MPI_OPERATOR, "crane": go_parts.CRANE}
-    for marker, part in parts.items():
-        built = [item for item in items if item.get_closest_marker(marker)]
+    for part in go_parts.PARTS:
+        built = [item for item in items if item.get_closest_marker(part.name.replace("-", "_"))]
         if built and (reason := part.find(None)[1]):
             _skip(built, f"{part.title} is missing: {reason}")
     fetching = [item for item in items if item.get_closest_marker("data_images")]

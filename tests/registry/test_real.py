@@ -34,11 +34,11 @@ def manifest(name: str) -> bytes:
 @contextlib.asynccontextmanager
 async def served(images: Iterable[tuple[str, str]]) -> AsyncIterator[int]:
     """A registry on a free port, with images: repository and tag."""
-    crane, missing = CRANE.find(None)
-    assert crane is not None, missing
+    found, missing = CRANE.find(None)
+    assert not missing
     (port,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
-        crane, "registry", "serve", "--address", f"127.0.0.1:{port}", stdout=DEVNULL, stderr=DEVNULL
+        found["crane"], "registry", "serve", "--address", f"127.0.0.1:{port}", stdout=DEVNULL, stderr=DEVNULL
     )
     try:
         async with asyncio.timeout(30), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +20,17 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class GoPart:
-    """One program. `name` is its own, that of its module, and an option of `outfitter sandbox build`.
+    """Programs of one Go module. `name` is that of our module, and an option of `outfitter sandbox build`.
 
-    `source`: the Go module whose version counts. `main`: the folder of the program there. `stamp`: the variable there
-    that holds the version, where the program needs it.
+    `source`: the Go module whose version counts. `packages`: program -> Go package, a folder of `source`, or of our
+    module if it begins with `.`; by default, `source` is one program with the name of the part. `stamp`: the variable
+    in `source` that holds the version, where a program needs it.
     """
 
     name: str
     title: str
     source: str
-    main: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
     stamp: str = ""
 
     @property
@@ -37,38 +38,57 @@ class GoPart:
         """The folder with `go.mod` and `go.sum`."""
         return Path(__file__).with_name("modules") / self.name
 
+    @property
+    def group(self) -> Group:
+        """The programs, as they are built and cached."""
+        packages = {program: self._package(folder) for program, folder in (self.packages or {self.name: ""}).items()}
+        stamp = f"-X {self.source}/{self.stamp}={self.version()}" if self.stamp else ""
+        return Group(self.name, self.module, packages, stamp=stamp)
+
     def version(self) -> str:
         """The version of its source, for instance v0.11.1."""
-        found = re.search(rf"^\s*{re.escape(self.source)} (v\S+)", (self.module / "go.mod").read_text(), re.MULTILINE)
+        text = (self.module / "go.mod").read_text()
+        found = re.search(rf"^(?:require)?\s*{re.escape(self.source)} (v\S+)", text, re.MULTILINE)
         if found is None:
             raise SandboxError(f"{self.module / 'go.mod'} does not name {self.source}. Reinstall outfitter-sandbox.")
         return found[1]
 
-    def find(self, progress: Progress | None, environment: Mapping[str, str] = os.environ) -> tuple[Path | None, str]:
-        """Path of the program, or None and a sentence with the way to get it.
+    def find(
+        self, progress: Progress | None, environment: Mapping[str, str] = os.environ
+    ) -> tuple[dict[str, Path], str]:
+        """Program -> path, or {} and a sentence with the way to get them.
 
-        With `progress`, it is built if it is not cached; without, the call returns at once.
+        With `progress`, they are built if they are not cached; without, the call returns at once.
         """
-        stamp = f"-X {self.source}/{self.stamp}={self.version()}" if self.stamp else ""
-        group = Group(self.name, self.module, {self.name: f"{self.source}{self.main}"}, stamp=stamp)
-        found, missing = group.find(progress, f"--{self.name}", environment)
-        return found.get(self.name), missing
+        return self.group.find(progress, f"--{self.name}", environment)
 
     def get(self, progress: Progress) -> dict[str, Path]:
-        """The program by its name, built where necessary.
+        """Program -> path, built where necessary.
 
-        SandboxError with the way to get it.
+        SandboxError with the way to get them.
         """
-        path, missing = self.find(progress)
-        if path is None:
+        found, missing = self.find(progress)
+        if missing:
             raise SandboxError(f"{self.title} is missing:\n  {missing}")
-        return {self.name: path}
+        return found
+
+    def _package(self, folder: str) -> str:
+        return folder if folder.startswith(".") else f"{self.source}{folder}"
 
 
 JOBSET: Final = GoPart("jobset", "The controller of JobSet", "sigs.k8s.io/jobset", stamp="pkg/version.GitVersion")
 MPI_OPERATOR: Final = GoPart(
-    "mpi-operator", "The MPI operator", "github.com/kubeflow/mpi-operator", main="/cmd/mpi-operator"
+    "mpi-operator", "The MPI operator", "github.com/kubeflow/mpi-operator", {"mpi-operator": "/cmd/mpi-operator"}
 )
 CRANE: Final = GoPart(
-    "crane", "Crane, which serves an image registry,", "github.com/google/go-containerregistry", main="/cmd/crane"
+    "crane", "Crane, which serves an image registry,", "github.com/google/go-containerregistry", {"crane": "/cmd/crane"}
 )
+BUILDCTL, BUILDKITD = "buildctl", "buildkitd"
+BUILDKIT: Final = GoPart(
+    "buildkit", "BuildKit, which builds images,", "github.com/moby/buildkit",
+    {BUILDCTL: "/cmd/buildctl", BUILDKITD: "/cmd/buildkitd"}, stamp="version.Version",
+)  # fmt: skip
+REGISTRY: Final = GoPart(
+    "registry", "The image registry of Distribution", "github.com/distribution/distribution/v3", {"registry": "."}
+)
+PARTS: Final = (JOBSET, MPI_OPERATOR, CRANE, BUILDKIT, REGISTRY)

@@ -56,7 +56,7 @@ def write(folder: Path, progress: Progress) -> Iterator[Path]:
             path = folder / f"{name.replace(':', '-')}.tar"
             write_data_image(path, name, progress, names=known, trust=trust)
             yield path
-    if (program := MPI_OPERATOR.find(None)[0]) is not None:
+    for program in MPI_OPERATOR.find(None)[0].values():
         path = folder / "mpi-operator.tar"
         layers = [Layer([*skeleton(("nonroot", USER))]), Layer([file("/mpi-operator", program, PROGRAM_MODE)])]
         write_image(path, [MPI], layers, Config(user=f"{USER}:{USER}", entrypoint=("/mpi-operator",)))

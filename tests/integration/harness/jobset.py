@@ -61,10 +61,10 @@ class JobSetController:
     @contextmanager
     def start(cls, sandbox: Sandbox) -> Iterator[JobSetController]:
         """Run it on a sandbox that serves JobSets, from its readiness to the end of the block."""
-        program, missing = JOBSET.find(None)
-        assert program is not None, missing
+        found, missing = JOBSET.find(None)
+        assert not missing
         assert succeeds(sandbox.connection(), DISCOVERY), "JobSets are not served: call install_crds first"
-        controller = cls(sandbox, program)
+        controller = cls(sandbox, found["jobset"])
         try:
             controller.launch()
             yield controller

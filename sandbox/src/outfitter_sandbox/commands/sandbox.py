@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -131,6 +132,12 @@ def build(
     with_crane: Annotated[
         bool, typer.Option("--crane", help="Also build crane, which serves an image registry, with Go, for tests.")
     ] = False,
+    with_buildkit: Annotated[
+        bool, typer.Option("--buildkit", help="Also build BuildKit, which builds images, with Go, for tests.")
+    ] = False,
+    with_registry: Annotated[
+        bool, typer.Option("--registry", help="Also build the image registry of Distribution with Go, for tests.")
+    ] = False,
 ) -> None:
     """Download or build the binaries into Outfitter's cache without a start.
 
@@ -140,14 +147,11 @@ def build(
         found = find(source, step)
         if node:
             found |= nodes.build(step)
-        if with_jobset:
-            found |= go_parts.JOBSET.get(step)
-        if with_mpi_operator:
-            found |= go_parts.MPI_OPERATOR.get(step)
         if with_data:
             found |= data.get(step)
-        if with_crane:
-            found |= go_parts.CRANE.get(step)
+        wanted = (with_jobset, with_mpi_operator, with_crane, with_buildkit, with_registry)
+        for part in itertools.compress(go_parts.PARTS, wanted):
+            found |= part.get(step)
     print_message("Ready: " + ", ".join(sorted(found)) + ".")
 
 
