@@ -1,0 +1,3 @@
+module outfitter.dev/builder
+
+go 1.26.0
