@@ -10,6 +10,7 @@ from outfitter.settings import EXTRA_KEY_PATTERN, Settings
 
 _NAMESPACE: Final = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 _LABEL_VALUE: Final = "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_REGISTRY: Final = "^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
 _PORT: Final = {"type": "integer", "minimum": 1, "maximum": 65535}
 _EXTRA_KEY: Final = {"type": "string", "pattern": EXTRA_KEY_PATTERN}
 _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -28,7 +29,19 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "policy.admission": {"enum": ["Deny", "Warn", "off", False]},
     "extraArgs": {"type": "array", "items": {"type": "string"}},
     "networkPolicy.apiServerPorts": {"type": "array", "minItems": 1, "items": _PORT},
+    "buildkit.namespace": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"},
+    "buildkit.image.repository": {"type": "string", "minLength": 1},
+    "buildkit.image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "buildkit.image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "buildkit.replicas": {"type": "integer", "minimum": 0},
+    "buildkit.maxParallelism": {"type": "integer", "minimum": 0},
+    "buildkit.storage.size": {"type": ["integer", "string"]},
+    **{
+        f"buildkit.{name}": {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": _REGISTRY}}
+        for name in ("plainRegistries", "frontends")
+    },
     # The API server validates their fields.
+    "buildkit.resources": {"type": "object"},
     "resources": {"type": "object"},
     "podSecurityContext": {"type": "object"},
     "securityContext": {"type": "object"},

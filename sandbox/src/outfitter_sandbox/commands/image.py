@@ -28,8 +28,8 @@ def image(
 
     The operator's image contains the Python that runs this command and the
     locked dependencies of a checkout: a minute the first time, then seconds.
-    The test images are small programs that Go builds; git:1, rclone:1 and
-    data-server:1 also contain Debian packages.
+    The test images are small programs that Go builds; git:1, rclone:1,
+    data-server:1, builder:1 and registry:1 also contain Debian packages.
 
     Load it with `ctr -n k8s.io images import FILE`, `kind load image-archive FILE`
     or `docker load -i FILE`. Pods require a pull policy other than Always.
@@ -37,6 +37,7 @@ def image(
     Example: outfitter sandbox image operator -o operator.tar --name registry.example.com/outfitter:0.1.0
     """
     from outfitter_sandbox.images import operator_image, write_sample
+    from outfitter_sandbox.images.build_images import BUILD_IMAGES, write_build_image
     from outfitter_sandbox.images.data_images import DATA_IMAGES, write_data_image
 
     started = time.monotonic()
@@ -46,6 +47,8 @@ def image(
             names = operator_image(target, progress, names=name or ())
         elif which in DATA_IMAGES:
             names = write_data_image(target, which, progress, names=name or ())
+        elif which in BUILD_IMAGES:
+            names = write_build_image(target, which, progress, names=name or ())
         else:
             names = write_sample(target, which, progress, names=name or ())
     for image_name in names:

@@ -82,7 +82,7 @@ def write_data_image(
     root = parts[data.GIT]
     layers = [
         Layer([*skeleton(("nonroot", USER)), file("/etc/nsswitch.conf", b"hosts: files dns\n")]),
-        Layer([*tree(root, keep=lambda path: chosen.git or _is_basic(path))]),
+        Layer([*tree(root, keep=lambda path: chosen.git or is_basic(path))]),
         Layer([file(f"{_BIN}/{name}", parts[name], PROGRAM_MODE) for name in chosen.programs]),
     ]
     if trust is not None:
@@ -98,6 +98,6 @@ def write_data_image(
     return known
 
 
-def _is_basic(path: PurePosixPath) -> bool:
+def is_basic(path: PurePosixPath) -> bool:
     """Whether a path of the root belongs to busybox or to the certificate authorities."""
     return path.parts[:1] == ("bin",) or path == PurePosixPath("etc") or path.is_relative_to("etc/ssl")
