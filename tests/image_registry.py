@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -29,9 +30,13 @@ class ImageRegistry:
     page: int = 1000
     status: int = 0
     """Status of all answers; 0: as usual."""
+    retry_after: str = ""
+    """`Retry-After` of these answers."""
     released: threading.Event = field(default_factory=threading.Event)
     """No answer as long as it is not set."""
     requests: list[tuple[str, str, str]] = field(default_factory=list)  # path, query, Authorization
+    manifests: dict[str, bytes] = field(default_factory=dict)
+    """By the path below `/v2/`: what it answers there instead of an image without content."""
 
     def __post_init__(self) -> None:
         self.released.set()
@@ -55,7 +60,8 @@ class ImageRegistry:
         if not self.released.is_set():
             await asyncio.to_thread(self.released.wait, 60)
         if self.status:
-            return web.Response(status=self.status)
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return web.Response(status=self.status, headers=headers)
         if self.login == "none" or request.path in ("/token", "/api/v2.0/ping"):
             return await handler(request)
         if given not in (basic(), "Bearer t0ken"):
@@ -83,9 +89,19 @@ class ImageRegistry:
 
     async def _manifest(self, request: web.Request) -> web.Response:
         name, tag = request.match_info["name"], request.match_info["tag"]
+        body = self.manifests.get(f"{name}/manifests/{tag}")
+        if body is not None:
+            kind = json.loads(body).get("mediaType", "")
+            return web.Response(body=body, headers={"Docker-Content-Digest": digest(body), "Content-Type": kind})
         if tag not in self.repositories.get(name, []):
             return web.json_response({}, status=404)
         return web.Response(headers={"Docker-Content-Digest": digest_of(name, tag)})
+
+    def push(self, name: str, tag: str, body: bytes) -> str:
+        """Point a tag to a manifest, and return its digest."""
+        for reference in (tag, digest(body)):
+            self.manifests[f"{name}/manifests/{reference}"] = body
+        return digest(body)
 
     def _paged(self, request: web.Request, key: str, names: list[str]) -> web.Response:
         size, last = min(int(request.query.get("n", self.page)), self.page), request.query.get("last", "")
@@ -110,9 +126,29 @@ class ImageRegistry:
         return web.json_response([{"name": name} for name in names[(number - 1) * size : number * size]])
 
 
+def digest(body: bytes) -> str:
+    """The digest of a manifest."""
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
 def digest_of(name: str, tag: str) -> str:
-    """The digest of an image."""
-    return "sha256:" + hashlib.sha256(f"{name}:{tag}".encode()).hexdigest()
+    """The digest of an image without content."""
+    return digest(f"{name}:{tag}".encode())
+
+
+def image(content: str) -> bytes:
+    """The manifest of an image for one platform."""
+    return _manifest("image.manifest", config={"digest": digest(content.encode())}, layers=[])
+
+
+def index(*images: bytes, kind: str = "image.manifest") -> bytes:
+    """The manifest of an image for several platforms."""
+    kinds = f"application/vnd.oci.{kind}.v1+json"
+    return _manifest("image.index", manifests=[{"mediaType": kinds, "digest": digest(body)} for body in images])
+
+
+def _manifest(kind: str, **content: object) -> bytes:
+    return json.dumps({"schemaVersion": 2, "mediaType": f"application/vnd.oci.{kind}.v1+json", **content}).encode()
 
 
 def basic() -> str:

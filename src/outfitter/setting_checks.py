@@ -57,6 +57,13 @@ def hosts(value: str) -> str:
     return value
 
 
+def off_or_a_minute(value: int) -> int:
+    """Reject an interval of less than a minute; 0 means never."""
+    if 0 < value < 60:
+        raise PydanticCustomError("interval", "The number of seconds is 0, for never, or at least 60")
+    return value
+
+
 def priority_classes(value: str) -> str:
     """Reject everything but a JSON object from words to names of PriorityClasses."""
     found = _texts(value)

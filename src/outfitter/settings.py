@@ -189,6 +189,10 @@ class Settings(BaseSettings):
     """Seconds after which the operator looks at a registry again."""
     image_query_seconds: int = Field(default=600, ge=10)
     """Seconds after which an ImageQuery is deleted, with or without an answer."""
+    image_watch_seconds: Annotated[int, AfterValidator(checks.off_or_a_minute)] = Field(default=3600, ge=0)
+    """Seconds after which the operator asks again which image a tag is, for workloads that run it and a Registry with
+    `watchImages`: at least 60. 0: never.
+    """
     workers: int = Field(default=16, ge=1, le=128)
     """Number of reconciliations at the same time."""
     max_requests: int = Field(default=32, ge=1, le=512)

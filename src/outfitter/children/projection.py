@@ -69,11 +69,12 @@ def namespace(kind: str, body: Body) -> CachedObject:
 
 
 def pod(kind: str, body: Body) -> CachedObject:
-    """Metadata, node, claims, image volumes and status of a Pod."""
+    """Metadata, node, images, claims, image volumes and status of a Pod."""
     given = body.get("spec") or {}
     spec = _pick(given, ("nodeName",))
     volumes = [_pick(item, ("persistentVolumeClaim", "image")) for item in given.get("volumes") or ()]
     spec |= {"volumes": kept} if (kept := [item for item in volumes if item]) else {}
+    spec["containers"] = [_pick(item, ("name", "image")) for item in given.get("containers") or ()]
     return _of(kind, body, spec=spec, status=body.get("status") or {})
 
 

@@ -76,7 +76,9 @@ class Operator:
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
         self.cluster = WriteThrough(Client(self.transport, self.namespaces, child_kinds), self.caches)
-        self.registries = RegistryLookups(settings.registry_seconds, _now, self.queue.add)
+        self.registries = RegistryLookups(
+            settings.registry_seconds, _now, self.queue.add, image_interval=settings.image_watch_seconds
+        )
         self.reconciler = make_reconciler(
             self.cluster, self.caches, settings, self.reverse_index.users, _now, self.registries
         )

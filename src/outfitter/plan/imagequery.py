@@ -8,6 +8,7 @@ from typing import Any, Final
 from outfitter.api.registry_hosts import DOCKER_HUB
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.imagequery import USUAL_NAMES, ImageQuery, ImageQuerySpec
+from outfitter.plan.image_registries import is_covered
 from outfitter.plan.registry import question_of
 from outfitter.plan.writes import Delete, Plan
 from outfitter.problems import Problem, stalled, waiting
@@ -67,16 +68,12 @@ def _question(reader: Reader, resource: Resource, spec: ImageQuerySpec) -> Regis
 
 
 def _not_covered(question: RegistryQuestion, repository: str) -> str:
-    """Return what a Registry covers, if a repository is not a part of it.
-
-    Its login may see more: who shares a Registry shows what `url` and `repositories` say.
-    """
-    path = question.path
-    if path and repository != path and not repository.startswith(f"{path}/"):
-        return f"repositories below {path}"
-    if question.repositories and repository not in question.repositories:
+    """Return what a Registry covers, if a repository is not a part of it."""
+    if is_covered(repository, question.path, question.repositories):
+        return ""
+    if is_covered(repository, question.path, ()):
         return "the repositories in its spec"
-    return ""
+    return f"repositories below {question.path}"
 
 
 def _answered(answer: RegistryAnswer, question: RegistryQuestion) -> Plan:

@@ -43,6 +43,8 @@ def plan_registry(reader: Reader, asset: Resource) -> Plan:
     if asked.question is None:
         kept = {**before, "reachable": None}
         return Plan(StatusInput(False, Reason.WAITING, "", asked.problems, {**facts, **kept}))
+    if asset.model.spec.watch_images:
+        reader.image_registry = asked.question
     answer = reader.registry(asset.key, asked.question)
     if answer is None:
         text = f"Outfitter looks at registry {asked.question.host}."

@@ -221,6 +221,7 @@ class Reconciler:
                 needed = request.needed
             else:
                 self._registries.ask(resource.key, reader.questions)
+                self._registries.watch(resource.key, reader.images, reader.image_registry)
                 return planned, reader
             found = await asyncio.gather(*(self._fetch(dep, data) for dep, data in needed.items()))
             fetched.update({dep: data for dep, data in zip(needed, found, strict=True) if data})
@@ -238,6 +239,7 @@ class Reconciler:
             self._clock(),
             overrides=self._overrides,
             answers=self._registries.answer,
+            images=self._registries.image,
         )
 
     async def _deleted_meanwhile(self, resource: Resource, planned: Plan) -> bool:
@@ -255,7 +257,14 @@ class Reconciler:
 
     def _replan(self, resource: Resource, planned: Plan, before: Reader, outcome: Outcome) -> tuple[Plan, Reader]:
         """Plan over the server's answers, which the caches now hold: the status that a second run would write."""
-        reader = Reader(self._lookup, self._settings, users=before.users, now=self._clock(), overrides=self._overrides)
+        reader = Reader(
+            self._lookup,
+            self._settings,
+            users=before.users,
+            now=self._clock(),
+            overrides=self._overrides,
+            images=self._registries.image,
+        )
         status, facts = dict(resource.body.get("status") or {}), planned.status.facts
         if "revision" in facts:  # the new revision is the one to keep to, and begins a time of its own
             decided = ("revision", "startTime", "halted")  # a stop stands although the pod that caused it may be gone

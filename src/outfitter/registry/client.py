@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,11 +24,14 @@ NAMES: Final = 5000
 _REPOSITORY: Final = re.compile(r"[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*)*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_LISTS: Final = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
 _MANIFESTS: Final = ", ".join(
     (
-        "application/vnd.oci.image.index.v1+json",
+        *_LISTS,
         "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
@@ -92,6 +96,20 @@ class RegistryClient:
         if not _DIGEST.fullmatch(digest):
             raise unreachable(f"Registry {self._endpoint.host} sent no digest of an image. Check the URL.")
         return digest
+
+    async def parts(self, repository: str, digest: str) -> frozenset[str]:
+        """Return the digests of the images for single platforms that an image consists of; none if it is one itself."""
+        url = self._url(f"/v2/{repository}/manifests/{digest}")
+        response = await self._send(self._session.get, url, f"repository:{repository}:pull", {"Accept": _MANIFESTS})
+        kind, _, wanted = digest.partition(":")
+        if hashlib.new(kind, response.body).hexdigest() != wanted:
+            raise unreachable(f"Registry {self._endpoint.host} sent another manifest than that of the digest.")
+        items = response.json().get("manifests", [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise unreachable(f"Registry {self._endpoint.host} sent a list of images of an unexpected form.")
+        if any(item.get("mediaType") in _LISTS for item in items):
+            raise unreachable(f"Registry {self._endpoint.host} sent a list of lists of images.")
+        return frozenset(item["digest"] for item in items if isinstance(item.get("digest"), str))
 
     async def get(self, url: URL, scope: str) -> Response:
         """Send a GET, and log in where the registry asks for it. Denied for what the login may not see."""

@@ -12,10 +12,13 @@ from typing import Final
 from outfitter.api.v1alpha1.registry import SHOWN_REPOSITORIES
 from outfitter.reasons import Reason
 from outfitter.registry.addresses import ThreadResolver
+from outfitter.registry.digests import compare as compared
 from outfitter.registry.errors import RegistryError
+from outfitter.registry.image_watch import Compare, ImageWatch
+from outfitter.registry.pauses import Pauses
 from outfitter.registry.survey import Survey, survey
 from outfitter.registry.turns import Turns
-from outfitter.snapshot import Key, RegistryAnswer, RegistryDefect, RegistryQuestion
+from outfitter.snapshot import ImageAnswer, ImageQuestion, Key, RegistryAnswer, RegistryDefect, RegistryQuestion
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +34,10 @@ Wait = Callable[[float], Awaitable[None]]
 
 
 class RegistryLookups:
-    """The newest answer for each object, and the running looks. `requeue` is called when an answer is there."""
+    """The newest answer for each object, and the running looks. `requeue` is called when an answer is there.
+
+    `image_interval`: seconds between two looks at the tag of an image that runs; 0 for none.
+    """
 
     def __init__(
         self,
@@ -40,6 +46,10 @@ class RegistryLookups:
         requeue: Callable[[Key], None],
         ask: Ask | None = None,
         wait: Wait = asyncio.sleep,
+        *,
+        image_interval: float = 0.0,
+        compare: Compare | None = None,
+        image_wait: Wait = asyncio.sleep,
     ) -> None:
         self._interval = interval
         self._clock = clock
@@ -53,7 +63,9 @@ class RegistryLookups:
         self._turns = Turns(AT_ONCE, _PER_HOST)
         self._begun: dict[Key, datetime] = {}  # the looks of the last seconds, also for objects that are gone
         self._shared: dict[RegistryQuestion, tuple[datetime, RegistryAnswer]] = {}  # of ImageQueries, until then
-        self._paused: dict[str, tuple[datetime, RegistryDefect]] = {}  # by host: it asked to wait until then
+        self._pauses = Pauses(clock)
+        compare = compare or partial(compared, resolver=self._resolver)
+        self._images = ImageWatch(image_interval, clock, requeue, compare, self._turns, self._pauses, image_wait)
 
     def answer(self, key: Key, question: RegistryQuestion) -> RegistryAnswer | None:
         """Return the newest answer to a question; None if it was not asked since the start."""
@@ -71,8 +83,17 @@ class RegistryLookups:
             task = asyncio.create_task(self._look(key, question), name=f"registry of {key}")
             self._running[key] = (question, task)
 
+    def image(self, question: ImageQuestion) -> ImageAnswer | None:
+        """Return what a tag is now; None if that is not known yet."""
+        return self._images.answer(question)
+
+    def watch(self, key: Key, images: Iterable[ImageQuestion], registry: RegistryQuestion | None) -> None:
+        """Replace what is asked from time to time for an object, and how to ask through it, if it is a Registry."""
+        self._images.watch(key, images, registry)
+
     def forget(self, key: Key) -> None:
         """Drop everything about an object that is gone."""
+        self._images.watch(key, (), None)
         self._answers.pop(key, None)
         self._failures.pop(key, None)
         running = self._running.pop(key, None)
@@ -85,6 +106,7 @@ class RegistryLookups:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._images.close()
         await self._resolver.close()
 
     async def _look(self, key: Key, question: RegistryQuestion) -> None:
@@ -104,9 +126,8 @@ class RegistryLookups:
 
     def _pause(self, host: str) -> RegistryAnswer | None:
         """Return the answer for a host that asked to wait, without a request to it."""
-        until, defect = self._paused.get(host, (None, None))
-        now = self._clock()
-        return None if until is None or until <= now else RegistryAnswer(now, until, defect=defect)
+        pause = self._pauses.of(host)
+        return RegistryAnswer(self._clock(), pause[0], defect=pause[1]) if pause else None
 
     def _known(self, question: RegistryQuestion) -> RegistryAnswer | None:
         """Return the answer that an equal ImageQuery got just now."""
@@ -146,7 +167,7 @@ class RegistryLookups:
         delay = max(min(FIRST_RETRY * 2.0 ** min(number - 1, 16), self._interval), wanted)
         now = self._clock()
         if wanted > 0:
-            self._paused[question.host] = (now + timedelta(seconds=wanted), defect)
+            self._pauses.add(question.host, wanted, defect)
         return self._share(question, RegistryAnswer(now, now + timedelta(seconds=delay), defect=defect))
 
     def _kept(self, found: Survey) -> RegistryAnswer:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from outfitter.snapshot import Key, NameResult, RegistryAnswer, RegistryQuestion
+from outfitter.snapshot import ImageAnswer, ImageQuestion, Key, NameResult, RegistryAnswer, RegistryQuestion
 
 _TAGS: Final = ("1.1", "1.0", "latest")
 _DIGEST: Final = "sha256:" + 64 * "0"
@@ -37,6 +37,13 @@ class SimulatedRegistries:
 
     def ask(self, key: Key, questions: Iterable[RegistryQuestion]) -> None:
         """Do nothing: every question has its answer."""
+
+    def image(self, question: ImageQuestion) -> ImageAnswer | None:
+        """Return that no tag moves."""
+        return ImageAnswer(question.running)
+
+    def watch(self, key: Key, images: Iterable[ImageQuestion], registry: RegistryQuestion | None) -> None:
+        """Do nothing: no tag moves."""
 
     def forget(self, key: Key) -> None:
         """Do nothing: nothing is kept."""

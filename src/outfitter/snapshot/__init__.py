@@ -3,6 +3,8 @@
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, read_resource, readable
 from outfitter.snapshot.reader import Lookup, NeedsData, Reader
 from outfitter.snapshot.registries import (
+    ImageAnswer,
+    ImageQuestion,
     NameQuery,
     NameResult,
     RegistryAnswer,
@@ -14,6 +16,8 @@ from outfitter.snapshot.registries import (
 __all__ = [
     "CachedObject",
     "Dep",
+    "ImageAnswer",
+    "ImageQuestion",
     "Key",
     "KeyedData",
     "Lookup",

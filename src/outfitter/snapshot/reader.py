@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from outfitter.settings import Settings
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, readable
-from outfitter.snapshot.registries import RegistryAnswer, RegistryQuestion
+from outfitter.snapshot.registries import ImageAnswer, ImageQuestion, RegistryAnswer, RegistryQuestion
 
 
 class Lookup(Protocol):
@@ -80,6 +80,7 @@ class Reader:
         references_only: bool = False,
         overrides: Mapping[tuple[str, str, str], Override] | None = None,
         answers: Callable[[Key, RegistryQuestion], RegistryAnswer | None] = lambda key, question: None,
+        images: Callable[[ImageQuestion], ImageAnswer | None] = lambda question: None,
     ) -> None:
         self.settings = settings
         self.users = users
@@ -92,6 +93,9 @@ class Reader:
         self.references_only = references_only
         self._answers = answers
         self.questions: set[RegistryQuestion] = set()  # that are due
+        self._images = images
+        self.images: set[ImageQuestion] = set()  # that the operator asks from time to time
+        self.image_registry: RegistryQuestion | None = None  # how to ask the registry of this Registry about images
 
     def get(self, kind: str, namespace: str, name: str) -> CachedObject | None:
         """Return an object by name."""
@@ -283,6 +287,11 @@ class Reader:
         else:
             self._look_again(answer.good_until)
         return answer
+
+    def image(self, question: ImageQuestion) -> ImageAnswer | None:
+        """Return what a tag is now; None before the first answer. The key is requeued once the answer is another."""
+        self.images.add(question)
+        return self._images(question)
 
     def _look_again(self, when: datetime) -> None:
         left = (when - self.now).total_seconds()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from outfitter.api.registry_hosts import RegistryHost
 from outfitter.reasons import Reason
+from outfitter.snapshot.objects import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,35 @@ class RegistryAnswer:
     absent: tuple[str, ...] = ()  # repositories of the question that the registry does not have
     defect: RegistryDefect | None = None
     result: NameResult | None = None  # of a question with a query
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQuestion:
+    """Which image a tag is now, asked for a workload whose pods run it. `registry`: the Registry whose login is used.
+
+    `running`: the digest that the pods run. `shown`: the digest that the status reports as newer; "" for none.
+    """
+
+    registry: Key
+    repository: str
+    tag: str
+    running: str
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnswer:
+    """The digest of a tag, and what became of the digests that pods run.
+
+    `same`: those of images that the tag lists, one for each platform. `replaced`: those that the tag had before.
+    """
+
+    digest: str
+    same: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
+
+    def newer(self, running: str) -> str | None:
+        """Return the digest of the tag if the pods run another image, "" if they run it, None if that is not known."""
+        if running == self.digest or running in self.same:
+            return ""
+        return self.digest if running in self.replaced else None

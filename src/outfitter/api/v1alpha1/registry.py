@@ -57,6 +57,10 @@ class RegistrySpec(Model):
     """Names of repositories, without the host, for a registry that gives no list. Only these are looked for then.
     Default: the list of the registry.
     """
+    watch_images: bool = False
+    """Whether to report the workloads of these namespaces whose image has a tag that moved: their pods run another
+    image than a restart would. Only for images of this registry that `url` and `repositories` cover. Default: false.
+    """
 
 
 class RegistryStatus(AssetStatus):

@@ -31,18 +31,23 @@ class Outdated(Model):
     """A dependency of the workload that changed after its start. A restart applies the change."""
 
     kind: StatusName
-    """Kind of the object."""
+    """Kind of the object, or `Image`."""
     namespace: StatusName = ""
     """Its namespace."""
-    name: StatusName
-    """Its name."""
+    name: Annotated[str, Field(max_length=512)]
+    """Its name; of an image, the reference with its tag."""
     used_generation: int | None = None
     """The generation in use."""
     generation: int | None = None
     """The newest generation; absent if it was deleted."""
-    reason: Literal["Edited", "Rotated", "Deleted", "Replaced", "Added"] | None = None
+    used_digest: Annotated[str, Field(max_length=135)] | None = None
+    """Of an image: the digest that pods run."""
+    digest: Annotated[str, Field(max_length=135)] | None = None
+    """Of an image: the digest that its tag has now."""
+    reason: Literal["Edited", "Rotated", "Deleted", "Replaced", "Added", "Moved"] | None = None
     """`Edited`: its spec changed. `Rotated`: its secret changed. `Deleted`: it was deleted. `Replaced`: another object
-    has its name. `Added`: a policy of the project that is newer than the workload.
+    has its name. `Added`: a policy of the project that is newer than the workload. `Moved`: the tag of an image has
+    another digest than the one that pods run.
     """
 
 

@@ -13,6 +13,7 @@ from outfitter.plan.workload import revision as revisions
 from outfitter.plan.workload.causes import pod_causes, pod_problems
 from outfitter.plan.workload.data import data_rows, rows_of_run, with_fetching
 from outfitter.plan.workload.ending import COMPLETED, Ending, attempt_explained, explained, restart
+from outfitter.plan.workload.moved_images import moved_images
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
 from outfitter.policy.violation import Violation
@@ -26,6 +27,7 @@ from outfitter.resolve.request import WorkloadRequest
 from outfitter.snapshot import Reader
 from outfitter.status import StatusInput
 
+_LISTED_OUTDATED = 64
 _LISTED_VIOLATIONS = 64
 _SUSPENDED = "The workload is suspended. Set suspend to false to start it."
 _SCALED_DOWN = "The workload is scaled to 0. Set replicas to 1 or more to start it."
@@ -72,7 +74,7 @@ def running_status(
     facts = {**_facts(request, phase, state.replicas, state.ready), **_scale_facts(run, observed)}
     facts |= progress_facts(ending)
     facts["revision"] = revision.name
-    facts["outdated"] = revisions.outdated(reader, revision, request.namespace) or None
+    facts["outdated"] = _outdated(reader, request, observed, revision) or None
     facts["relatedUrls"] = _links(revision.spec) or None
     facts["halted"] = request.halted
     facts["data"] = None if phase is Phase.STOPPED else data_rows(run.pods, state.pods.candidates)
@@ -80,6 +82,15 @@ def running_status(
         return StatusInput(True, _stop_reason(request), _stopped(request), tuple(found), facts, (1, 1))
     ready = now.state is State.READY
     return StatusInput(ready, Reason.RUNNING if ready else shown.reason, shown.message, tuple(found), facts, (1, 1))
+
+
+def _outdated(
+    reader: Reader, request: WorkloadRequest, observed: ObservedState, revision: Revision
+) -> list[dict[str, Any]]:
+    """Return what is newer than that which runs: assets, then images."""
+    before = (request.resource.body.get("status") or {}).get("outdated") or ()
+    images = moved_images(reader, revision, observed.pods, request.namespace, before)
+    return [*revisions.outdated(reader, revision, request.namespace), *images][:_LISTED_OUTDATED]
 
 
 def _links(spec: Any) -> list[dict[str, Any]]:
