@@ -104,15 +104,16 @@ def test_markup_in_a_message_is_text() -> None:
 
 def test_outdated_says_what_and_how_far() -> None:
     entry = {"kind": "Environment", "name": "torch", "usedGeneration": 3, "generation": 4, "reason": "Edited"}
-    seen = row(
-        workspace(
-            syncStatus="No issues found", outdated=[entry, {"kind": "Credential", "name": "c", "reason": "Rotated"}]
-        )
-    )
+    digests = {"usedDigest": f"sha256:{64 * 'a'}", "digest": f"sha256:{64 * 'b'}"}
+    image = {"kind": "Image", "name": "r.example.com/app:1", **digests, "reason": "Moved"}
+    credential = {"kind": "Credential", "name": "c", "reason": "Rotated"}
+    seen = row(workspace(syncStatus="No issues found", outdated=[entry, credential, image]))
     assert seen.outdated == (
         "Environment torch was edited: generation 3 is in use, generation 4 is the newest",
         "Credential c was rotated",
+        "Image r.example.com/app:1 moved: pods run sha256:aaaaaaaaaaaa, and the tag is sha256:bbbbbbbbbbbb now",
     )
+    assert "moved: pods run" in printed(workspace(syncStatus="No issues found", outdated=[image]), wide=True)
 
 
 def test_without_a_terminal_each_news_is_a_line_and_no_news_is_none() -> None:

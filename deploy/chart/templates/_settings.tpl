@@ -111,6 +111,8 @@
   value: {{ include "outfitter.text" .Values.settings.registrySeconds | quote }}
 - name: OUTFITTER_IMAGE_QUERY_SECONDS
   value: {{ include "outfitter.text" .Values.settings.imageQuerySeconds | quote }}
+- name: OUTFITTER_IMAGE_WATCH_SECONDS
+  value: {{ include "outfitter.text" .Values.settings.imageWatchSeconds | quote }}
 - name: OUTFITTER_WORKERS
   value: {{ include "outfitter.text" .Values.settings.workers | quote }}
 - name: OUTFITTER_MAX_REQUESTS

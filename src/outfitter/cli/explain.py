@@ -13,6 +13,8 @@ from outfitter.cli import console
 from outfitter.cli.console import Author, Extra, Files, Format, Kubeconfig, Recursive
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from outfitter.cli.origins import PodValue, UsedAsset
     from outfitter.cli.target import Target
     from outfitter.cluster.protocol import Cluster
@@ -37,7 +39,7 @@ def explain(
     form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Show each value of a workload's pod with the asset or policy that sets it, and the assets that changed since.
+    """Show each value of a workload's pod with the asset or policy that sets it, and what changed since.
 
     Beside the value are the rules of the project's policies that bind it.
 
@@ -55,7 +57,7 @@ def explain(
     Exit codes: 0 success, 1 the workload does not exist or has no revision yet, 2 the command line is wrong.
     """
     with console.error_exit():
-        from outfitter.cli.origins import pod_values, used_assets
+        from outfitter.cli.origins import moved_images, pod_values, used_assets
         from outfitter.cli.target import current_namespace, target
 
         chosen = target(workload)
@@ -67,11 +69,11 @@ def explain(
         else:
             namespace = namespace or current_namespace(kubeconfig)
             body, revision, effective = asyncio.run(_read_from_cluster(kubeconfig, chosen, namespace))
-        values, assets = pod_values(revision, effective), used_assets(revision, body.get("status") or {})
+        status = body.get("status") or {}
+        values, assets = pod_values(revision, effective), used_assets(revision, status)
         if form == "table":
             _print(body, revision, values, assets)
             return
-        status = body.get("status") or {}
         data = {
             "kind": body["kind"],
             "namespace": body["metadata"]["namespace"],
@@ -80,6 +82,7 @@ def explain(
             **{name: status[name] for name in ("createdBy", "updatedBy", "updatedAt") if name in status},
             "values": [item.to_dict() for item in values],
             "assets": [{key: value for key, value in asdict(item).items() if value != ""} for item in assets],
+            "movedImages": moved_images(status),
         }
         console.emit(data, form)
 
@@ -141,10 +144,12 @@ def _print(
     from rich.table import Table
     from rich.text import Text
 
+    from outfitter.cli.origins import moved_images
     from outfitter.naming import ANNOTATION_RESTARTED_AT
     from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
+    moved = moved_images(body.get("status") or {})
     out = console.stdout_console()
     meta = body["metadata"]
     out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}", style="bold")
@@ -163,18 +168,46 @@ def _print(
     out.print(table)
     if assets:
         out.print()
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for head in ("ASSET", "NAMESPACE", "GENERATION", "NEWEST", ""):
-            table.add_column(head, no_wrap=True)
-        for asset in assets:
-            newest = "deleted" if asset.newest is None else str(asset.newest)
-            table.add_row(asset.label, asset.namespace, str(asset.generation), newest, Text(asset.change, "yellow"))
-        out.print(table)
-    if changed:
+        out.print(_assets(assets))
+    if moved:
+        out.print()
+        out.print(_moved(moved))
+    if changed or moved:
         workload = f"{body['kind'].lower()}/{meta['name']} -n {meta['namespace']}"
         out.print(
             f"\nTo apply the changes: kubectl annotate --overwrite {workload} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
         )
+
+
+def _assets(assets: Sequence[UsedAsset]) -> Table:
+    """Return the table of the assets of a revision."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("ASSET", "NAMESPACE", "GENERATION", "NEWEST", ""):
+        table.add_column(head, no_wrap=True)
+    for asset in assets:
+        newest = "deleted" if asset.newest is None else str(asset.newest)
+        table.add_row(asset.label, asset.namespace, str(asset.generation), newest, Text(asset.change, "yellow"))
+    return table
+
+
+def _moved(images: Sequence[Mapping[str, str]]) -> Table:
+    """Return the table of images whose tag has another digest now."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from outfitter.cli.table import short_digest
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("MOVED IMAGE", "PODS RUN", "THE TAG IS"):
+        table.add_column(head, overflow="fold")
+    for item in images:
+        table.add_row(
+            Text(item["name"]), short_digest(item["usedDigest"]), Text(short_digest(item["digest"]), "yellow")
+        )
+    return table
 
 
 def _authors(status: Mapping[str, Any]) -> str:

@@ -96,6 +96,12 @@ def used_assets(revision: Revision, status: Mapping[str, Any]) -> list[UsedAsset
     return [_used_asset(source, newer.get((source.kind, source.namespace, source.name))) for source in revision.sources]
 
 
+def moved_images(status: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the images of a workload whose tag has another digest now than the one that its pods run."""
+    rows = (item for item in status.get("outdated") or () if item.get("reason") == "Moved")
+    return [{key: str(item.get(key, "")) for key in ("name", "usedDigest", "digest")} for item in rows]
+
+
 def _used_asset(source: Source, newer: Mapping[str, Any] | None) -> UsedAsset:
     newest = source.generation if newer is None else newer.get("generation")
     change = str(newer.get("reason", "Changed")).lower() if newer else ""

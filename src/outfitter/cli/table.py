@@ -21,6 +21,7 @@ _COLOURS: Final = {
     "Deleting": "magenta",
 }
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_DIGEST: Final = len("sha256:") + 12
 MESSAGE_WIDTH: Final = 60  # characters; the whole text is below the table
 
 
@@ -113,7 +114,15 @@ def _outdated(item: Mapping[str, Any]) -> str:
             f"{name} was edited: generation {item.get('usedGeneration')} is in use, "
             f"generation {item.get('generation')} is the newest"
         )
+    if item.get("reason") == "Moved":
+        used, newest = (short_digest(item.get(key)) for key in ("usedDigest", "digest"))
+        return f"{name} moved: pods run {used}, and the tag is {newest} now"
     return f"{name} was {str(item.get('reason', 'changed')).lower()}"
+
+
+def short_digest(digest: Any) -> str:
+    """Return the beginning of the digest of an image, which is enough to tell two apart."""
+    return str(digest or "")[:_DIGEST]
 
 
 def age(created: str, now: datetime) -> str:
@@ -152,7 +161,7 @@ def _cut(text: str) -> str:
 
 
 def details(rows: Iterable[Row]) -> list[tuple[str, str]]:
-    """Return (style, line) for all that the table shortens or omits: whole issues and outdated assets."""
+    """Return (style, line) for all that the table shortens or omits: whole issues, outdated assets and images."""
     lines: list[tuple[str, str]] = []
     for item in rows:
         style = "red" if item.has_problem else "yellow"

@@ -103,7 +103,12 @@ class Space:
 
         None: as pods do where nothing is said.
         """
-        body = {
-            "metadata": {"annotations": {"sandbox.outfitter.dev/pods": behaviour, "sandbox.outfitter.dev/log": log}}
-        }
-        self.api.patch("Namespace", "", self.name, body)
+        self._annotate(pods=behaviour, log=log)
+
+    def pulled(self, digest: str) -> None:
+        """The digest of the images that pods of this namespace run when they start from now on."""
+        self._annotate(digest=digest)
+
+    def _annotate(self, **values: str | None) -> None:
+        annotations = {f"sandbox.outfitter.dev/{name}": value for name, value in values.items()}
+        self.api.patch("Namespace", "", self.name, {"metadata": {"annotations": annotations}})

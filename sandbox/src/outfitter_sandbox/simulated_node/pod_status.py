@@ -13,7 +13,8 @@ namespace:
     complete  runs for a moment, then phase Succeeded (the default of a Job's pods)
     idle      Running and Ready, and the watcher of a Workspace reports that it is not used
 
-Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail.
+Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail, and
+`sandbox.outfitter.dev/digest` the digest of the images of containers that start. Default: none.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from outfitter.naming import ACTIVITY
 Object = dict[str, Any]
 ANNOTATION = "sandbox.outfitter.dev/pods"
 LOG_ANNOTATION = "sandbox.outfitter.dev/log"
+DIGEST_ANNOTATION = "sandbox.outfitter.dev/digest"
 BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complete", "idle")
 SLOW_SECONDS = 3.0
 COMPLETE_SECONDS = 0.3
@@ -51,6 +53,11 @@ def log_of(pod: Object, namespace: Object) -> str:
     return _annotation(pod, LOG_ANNOTATION) or _annotation(namespace, LOG_ANNOTATION)
 
 
+def digest_of(pod: Object, namespace: Object) -> str:
+    """The digest of the images of a pod that starts."""
+    return _annotation(pod, DIGEST_ANNOTATION) or _annotation(namespace, DIGEST_ANNOTATION)
+
+
 def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
     """The stage `age` seconds after the binding, and the seconds until the next.
 
@@ -66,10 +73,10 @@ def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
     return {"hang": "unready", "fail": "failed"}.get(behaviour, behaviour), 0
 
 
-def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") -> Object:
+def status_of(pod: Object, stage: str, now: str, address: str, log: str = "", digest: str = "") -> Object:
     """The members of `status` that the kubelet owns.
 
-    `now` is RFC 3339, `address` the pod's IP, `log` its end.
+    `now` is RFC 3339, `address` the pod's IP, `log` its end, `digest` that of the images that are pulled now.
     """
     old = pod.get("status") or {}
     ready = stage in ("ready", "idle")
@@ -100,7 +107,11 @@ def status_of(pod: Object, stage: str, now: str, address: str, log: str = "") ->
         "hostIPs": [{"ip": "192.0.2.1"}],
         "conditions": conditions,
         "initContainerStatuses": [_init_container(container, now, ready=ready) for container in init_containers],
-        "containerStatuses": [_container(pod, container, stage, now, log) for container in pod["spec"]["containers"]],
+        "containerStatuses": [
+            _container(pod, container, stage, now, log)
+            | {"imageID": "" if stage == "image" else _image_id(old, container, digest)}
+            for container in pod["spec"]["containers"]
+        ],
     }
 
 
@@ -122,6 +133,14 @@ def _condition(old: Object, kind: str, now: str, *, holds: bool, reason: str = "
     since = before["lastTransitionTime"] if before.get("status") == status else now
     result = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since}
     return result | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
+
+
+def _image_id(old: Object, container: Object, digest: str) -> str:
+    """The image that a container runs, as containerd reports it: that of its start."""
+    statuses = old.get("containerStatuses") or ()
+    before = next((item["imageID"] for item in statuses if item["name"] == container["name"]), "")
+    folder, slash, name = container["image"].partition("@")[0].rpartition("/")
+    return before or (f"{folder}{slash}{name.partition(':')[0]}@{digest}" if digest else "")
 
 
 def _init_container(container: Object, now: str, *, ready: bool) -> Object:
