@@ -137,9 +137,9 @@ class Settings(BaseSettings):
     both, `buildBackend: buildkit` builds nothing.
     """
     buildkit_credential: str = Field(default="", max_length=253, pattern=f"^({NAME_PATTERN.strip('^$')})?$")
-    """Name of the Credential of type genericSecret with the TLS client of the daemon: keys ca.pem, cert.pem and
-    key.pem, and `address` where it is another daemon. The narrowest scope of that name counts, so that departments can
-    have daemons of their own. Empty: no TLS.
+    """Name of the Credential of type genericSecret with the TLS client of the daemon: keys ca.crt, tls.crt and tls.key
+    (or ca.pem, cert.pem and key.pem), and `address` where it is another daemon. The narrowest scope of that name
+    counts, so that departments can have daemons of their own. Empty: no TLS.
     """
     build_image: str = Field(default="docker.io/moby/buildkit:v0.34.2", min_length=1, max_length=512)
     """Image of the build container: one with sh and buildctl; for `daemonless` the one of `deploy/builder`."""

@@ -113,7 +113,8 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         kubeconfig = sandbox.kubeconfig_for(rights.USER)
         keys = {f"identity_{name}_key": key for name, key in KEYS.items()}
         images = ServedRegistry()
-        settings = {"identity": "first", "registry_hosts": images.setting, **keys}
+        builds = {"buildkit_address": "tcp://buildkitd.builds.svc:1234", "builds_at_once": "3"}
+        settings = {"identity": "first", "registry_hosts": images.setting, **keys, **builds}
         operator = Operator(kubeconfig, folder / "operator.log", **settings).start()
         stack = Stack(sandbox, api, operator, recorder, installed, kubeconfig, folder, images)
         yield stack

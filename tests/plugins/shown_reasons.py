@@ -21,7 +21,7 @@ from plugins.selection import TESTS
 
 _PARTIAL = ("keyword", "deselect", "ignore", "ignore_glob", "lf", "stepwise", "collectonly")
 _NOT_UNIT = ("cluster", "slow", "realnode", "verdict", "e2e")
-_PHASES = ("phase", "runPhase")
+_PHASES = ("phase", "runPhase", "state")
 _LEVELS = {"Stalled": (Level.STALLED,), "Reconciling": (Level.WAITING, Level.UNDER_WAY)}
 
 _HEADER = (

@@ -8,7 +8,10 @@ import pytest
 from doors import Deadly, Killed
 
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT, image_build, short_hash
+from outfitter.observe.builds import CODES
+from outfitter.observe.fetches import Code
 from outfitter.policy.pod_security import violations
+from outfitter.simulator.controllers import ended_pod, job_status
 from world import SYSTEM, TEAM, World, asset, issues, namespace, reason, secret
 
 GIT = {"git": {"url": "https://git.example.com/research/scorer.git", "revision": "main"}}
@@ -418,3 +421,32 @@ async def test_killed_at_every_write(answered: bool) -> None:
         assert world.status("Artifact", "scorer")["runPhase"] == "Running", step
         assert len(world.all("ImageBuild")) == len(world.all("Job")) == 1, step
     assert step > 6
+
+
+@pytest.mark.parametrize("row", CODES, ids=lambda row: row.code)
+async def test_each_failure_is_told(row: Code) -> None:
+    world = World(artifact(), build(), settings=SETTINGS, jobs=f"failed {row.code} some words\nthe log")
+    await world.settle()
+    status = world.status("ImageBuild", "b")
+    assert (status["state"], reason(status), status["logTail"]) == ("FAILED", str(row.reason), "the log")
+    assert row.cause in status["message"]
+    assert row.remedy in status["message"]
+
+
+async def test_a_pod_that_is_stopped_from_outside() -> None:
+    world = World(artifact(), build(), settings=SETTINGS, jobs="Running")
+    await world.settle()
+    job = world.get("Job", "b")
+    world.cluster.user_apply(ended_pod(job, 143, ""))
+    world.cluster.user_replace({**job, "status": job_status("killed", "2026-01-01T00:00:00Z")})
+    await world.settle()
+    assert reason(world.status("ImageBuild", "b")) == "BuildInterrupted"
+
+
+async def test_a_build_that_takes_too_long() -> None:
+    """The Job ends it, so nothing is left of its pod."""
+    world = World(artifact(), build(), settings=SETTINGS, jobs="DeadlineExceeded")
+    await world.settle()
+    status = world.status("ImageBuild", "b")
+    assert status["state"] == "FAILED"
+    assert status["finishedAt"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from outfitter.api.conditions import READY
 from outfitter.api.v1alpha1.imagebuild import BuildState, ImageBuild, ImageBuildSpec
 from outfitter.naming import ANNOTATION_BUILD_DESTINATION, ANNOTATION_BUILD_SOURCE, build_job
 from outfitter.observe import State, diagnose, field_names, newest_message, observe_pods, refusal
@@ -27,6 +28,7 @@ from outfitter.status import StatusInput, timestamp
 
 _KEPT: Final = ("state", "source", "revision", "image", "job", "startedAt", "finishedAt", "logTail", "failure")
 _ARTIFACT: Final = "spec.artifact"
+_NEXT_STEP: Final = 0.1  # seconds
 _REASONS: Final = {str(reason): reason for reason in Reason}
 
 
@@ -91,21 +93,39 @@ def _start(reader: Reader, resource: Resource, spec: ImageBuildSpec) -> Plan:
         problems.append(forbidden(beyond, live.namespace))
     if problems:
         return _refused(problems)
-    most = reader.settings.builds_at_once
-    reader.watch_all("ImageBuild", live.namespace)
-    if reader.older(live, most, _runs) == most:
-        text = f"Namespace {live.namespace} has {most} older builds. The build waits for one of them to end."
-        return Plan(StatusInput(False, Reason.BUILD_WAITS, text, (), {"state": BuildState.PENDING.value}, (0, 1)))
+    before, text = _has_others_before(reader, live), "The build waits for its turn."
+    if before:
+        most = reader.settings.builds_at_once
+        text = f"Namespace {live.namespace} has {most} builds that come first. The build waits for its turn."
+    if before or not _is_in_line(resource.body):
+        waits = StatusInput(False, Reason.BUILD_WAITS, text, (), {"state": BuildState.PENDING.value}, (0, 1))
+        return Plan(waits, requeue=None if before else _NEXT_STEP)
     result = diff(reader, resource, [manifest])
     facts = {"state": BuildState.PENDING.value, "source": source.key}
     draft = StatusInput(False, Reason.BUILDING, "The Job is being created.", tuple(result.problems), facts, (0, 1))
     return Plan(draft, tuple(result.writes), replan_after_write=True)
 
 
-def _runs(build: CachedObject) -> bool:
-    """Return whether a build takes one of the places of its namespace: it has a Job, or is about to get one."""
-    status = build.body.get("status") or {}
-    return "finishedAt" not in status and ("job" in status or not status.get("issues"))
+def _is_in_line(body: Mapping[str, Any]) -> bool:
+    """Return whether the status of a build says that it lacks nothing but its turn.
+
+    It does so before it starts, so that builds that could start at the same moment see each other.
+    """
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return any(item["type"] == READY and item["reason"] == Reason.BUILD_WAITS for item in conditions)
+
+
+def _has_others_before(reader: Reader, live: CachedObject) -> bool:
+    """Return whether other builds of the namespace leave no room: those that run, and older ones in line."""
+    found = 0
+    for other, older in reader.peers(live):
+        body = other.body
+        if "finishedAt" in (body.get("status") or {}):
+            continue
+        job = reader.get_untracked("Job", other.namespace, build_job(other.name))
+        runs = job is not None and job.controller == other.uid
+        found += runs or (older and _is_in_line(body))
+    return found >= reader.settings.builds_at_once
 
 
 def _refused(problems: list[Problem]) -> Plan:

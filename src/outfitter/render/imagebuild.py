@@ -36,7 +36,7 @@ _WORK: Final = "/outfitter/work"
 _DOCKER: Final = "/outfitter/docker"
 _DAEMON: Final = "/outfitter/buildkit"
 _MESSAGE: Final = "/dev/termination-log"
-_DAEMON_KEYS: Final = ("ca.pem", "cert.pem", "key.pem")
+_DAEMON_FILES: Final = ("address", "ca.crt", "ca.pem", "cert.pem", "key.pem", "tls.crt", "tls.key")
 _USER: Final = 65532
 _KEPT_SECONDS: Final = 86400  # the Job of a build that has ended, for its log
 _PREEMPTIBILITY: Final = "non-preemptible"
@@ -222,12 +222,8 @@ def _files(who: str, inputs: BuildInputs, settings: Settings) -> PodPatch:
         parts.append({"name": "docker", "secret": {"secretName": inputs.login, "items": items, "defaultMode": mode}})
         mounts.append({"name": "docker", "mountPath": _DOCKER, "readOnly": True})
     if inputs.daemon:
-        keys = [{"key": name, "path": name} for name in _DAEMON_KEYS]
-        address = [{"key": "address", "path": "address"}]
-        sources = [
-            {"secret": {"name": inputs.daemon, "items": keys}},
-            {"secret": {"name": inputs.daemon, "items": address, "optional": True}},
-        ]
-        parts.append({"name": "buildkit", "projected": {"defaultMode": mode, "sources": sources}})
+        items = [{"key": name, "path": name} for name in _DAEMON_FILES]
+        client = {"secret": {"name": inputs.daemon, "items": items, "optional": True}}
+        parts.append({"name": "buildkit", "projected": {"defaultMode": mode, "sources": [client]}})
         mounts.append({"name": "buildkit", "mountPath": _DAEMON, "readOnly": True})
     return PodPatch(who, volumes=parts, mounts=mounts)

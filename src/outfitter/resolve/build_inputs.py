@@ -15,7 +15,7 @@ from outfitter.naming import credential_secret
 from outfitter.problems import Problem, stalled, waiting, without_notes
 from outfitter.reasons import Reason
 from outfitter.resolve.builds import BuildSource
-from outfitter.resolve.references import Found, credential_key
+from outfitter.resolve.references import Found, credential_key, has_key
 from outfitter.resolve.scheduling import queue_of
 from outfitter.resolve.scope import find
 from outfitter.resolve.volumes import ConfigMapVolume, GitVolume, ImageVolume, Login, PvcVolume, Volume, VolumeUse
@@ -26,6 +26,7 @@ SOURCE_PATH: Final = "/outfitter/source"
 _NAME: Final = "source"
 _CODE: Final = "/opt/code"
 _LONGEST_TAG: Final = 128
+_CLIENT_KEYS: Final = ("cert.pem", "tls.crt")
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,13 @@ def _daemon(look: _Lookup) -> str:
     settings = look.reader.settings
     if settings.build_backend != "buildkit" or not settings.buildkit_credential:
         return ""
-    use = credential_key(look.reader, look.namespace, CredentialRef(name=settings.buildkit_credential), "cert.pem", "")
+    use = credential_key(look.reader, look.namespace, CredentialRef(name=settings.buildkit_credential), "", "")
     if isinstance(use, Problem):
-        text = f"The login to BuildKit cannot be used. {use.message}"
+        text = f"The TLS client of BuildKit cannot be used. {use.message}"
         look.problems.append(Problem(use.reason, text, use.level))
         return ""
-    return credential_secret(use.asset.live.name)
+    secret = credential_secret(use.asset.live.name)
+    if not any(has_key(look.reader, look.namespace, secret, key) for key in _CLIENT_KEYS):
+        text = f"{use.asset.key} holds no TLS client of BuildKit: it has none of the keys {' and '.join(_CLIENT_KEYS)}."
+        look.problems.append(waiting(Reason.KEY_NOT_FOUND, f"{text} Ask an administrator to add the client."))
+    return secret

@@ -231,18 +231,20 @@ class Reader:
             read = {Dep(dep.kind, dep.namespace, "*") if dep.kind in kinds else dep for dep in self.deps}
             self.deps = before | read
 
-    def older(self, live: CachedObject, most: int, counts: Callable[[CachedObject], bool] = lambda other: True) -> int:
-        """Return how many objects of its kind in its namespace are older than one, at most `most`. No dependency.
-
-        `counts`: which of them.
-        """
+    def older(self, live: CachedObject, most: int) -> int:
+        """Return how many objects of its kind in its namespace are older than one, at most `most`. No dependency."""
         age = _age(live)
         others = self._lookup.in_namespace(live.kind, live.namespace)
-        return sum(1 for _ in islice((other for other in others if _age(other) < age and counts(other)), most))
+        return sum(1 for _ in islice((other for other in others if _age(other) < age), most))
 
-    def watch_all(self, kind: str, namespace: str) -> None:
-        """Record a dependency on all objects of a kind in a namespace."""
-        self.deps.add(Dep(kind, namespace, "*"))
+    def peers(self, live: CachedObject) -> list[tuple[CachedObject, bool]]:
+        """Return the other objects of its kind in its namespace, each with whether it is older than it.
+
+        With a dependency on all of them.
+        """
+        self.deps.add(Dep(live.kind, live.namespace, "*"))
+        others = self._lookup.in_namespace(live.kind, live.namespace)
+        return [(other, _age(other) < _age(live)) for other in others if other.uid != live.uid]
 
     @staticmethod
     def _oldest_first(found: Iterable[CachedObject]) -> list[CachedObject]:

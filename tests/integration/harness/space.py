@@ -98,12 +98,12 @@ class Space:
         body = {"metadata": {"labels": {f"{GROUP}/{key}": value for key, value in labels.items()}}}
         self.api.patch("Namespace", "", self.name, body)
 
-    def pods(self, behaviour: str | None, log: str | None = None) -> None:
-        """How pods of this namespace behave from now on: ready, hang, crash, image ...; and the log of failed ones.
+    def pods(self, behaviour: str | None, log: str | None = None, message: str | None = None) -> None:
+        """How pods of this namespace behave from now on: ready, hang, crash, image ...
 
-        None: as pods do where nothing is said.
+        None: as pods do where nothing is said. `log`: of failed ones; `message`: of those that succeed.
         """
-        self._annotate(pods=behaviour, log=log)
+        self._annotate(pods=behaviour, log=log, message=message)
 
     def pulled(self, digest: str) -> None:
         """The digest of the images that pods of this namespace run when they start from now on."""

@@ -213,9 +213,10 @@ class SimulatedNode:
             return
         number = next(self.addresses)
         address = pod.get("status", {}).get("podIP") or f"10.244.{number // 250 % 250}.{number % 250 + 1}"
-        log = pod_status.log_of(pod, self.namespaces[key[0]])
-        digest = pod_status.digest_of(pod, self.namespaces[key[0]])
-        status = pod_status.status_of(pod, stage, _now(), address, log, digest)
+        namespace = self.namespaces[key[0]]
+        words = pod_status.words_of(pod, namespace, failed=stage != "succeeded")
+        digest = pod_status.digest_of(pod, namespace)
+        status = pod_status.status_of(pod, stage, _now(), address, words, digest)
         # With the uid the API server rejects the patch for a new pod of the same name.
         await self.api.patch(f"{path}/status", {"metadata": {"uid": uid}, "status": status})
         self.written[uid] = stage

@@ -13,8 +13,9 @@ namespace:
     complete  runs for a moment, then phase Succeeded (the default of a Job's pods)
     idle      Running and Ready, and the watcher of a Workspace reports that it is not used
 
-Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail, and
-`sandbox.outfitter.dev/digest` the digest of the images of containers that start. Default: none.
+Annotation `sandbox.outfitter.dev/log` on either is the end of the log of containers that fail,
+`sandbox.outfitter.dev/message` the message of containers that succeed, and `sandbox.outfitter.dev/digest` the digest of
+the images of containers that start. Default: none.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from outfitter.naming import ACTIVITY
 Object = dict[str, Any]
 ANNOTATION = "sandbox.outfitter.dev/pods"
 LOG_ANNOTATION = "sandbox.outfitter.dev/log"
+MESSAGE_ANNOTATION = "sandbox.outfitter.dev/message"
 DIGEST_ANNOTATION = "sandbox.outfitter.dev/digest"
 BEHAVIOURS = ("ready", "slow", "hang", "crash", "oom", "image", "fail", "complete", "idle")
 SLOW_SECONDS = 3.0
@@ -48,9 +50,10 @@ def behaviour_of(pod: Object, namespace: Object) -> str:
     return "complete" if any(owner["kind"] == "Job" for owner in owners) else "ready"
 
 
-def log_of(pod: Object, namespace: Object) -> str:
-    """The end of the log of a failed container."""
-    return _annotation(pod, LOG_ANNOTATION) or _annotation(namespace, LOG_ANNOTATION)
+def words_of(pod: Object, namespace: Object, *, failed: bool) -> str:
+    """What a container leaves: the end of its log if it failed, else its message."""
+    name = LOG_ANNOTATION if failed else MESSAGE_ANNOTATION
+    return _annotation(pod, name) or _annotation(namespace, name)
 
 
 def digest_of(pod: Object, namespace: Object) -> str:
@@ -73,10 +76,11 @@ def stage_of(pod: Object, behaviour: str, age: float) -> tuple[str, float]:
     return {"hang": "unready", "fail": "failed"}.get(behaviour, behaviour), 0
 
 
-def status_of(pod: Object, stage: str, now: str, address: str, log: str = "", digest: str = "") -> Object:
+def status_of(pod: Object, stage: str, now: str, address: str, words: str = "", digest: str = "") -> Object:
     """The members of `status` that the kubelet owns.
 
-    `now` is RFC 3339, `address` the pod's IP, `log` its end, `digest` that of the images that are pulled now.
+    `now` is RFC 3339, `address` the pod's IP, `words` what its containers leave, `digest` that of the images that are
+    pulled now.
     """
     old = pod.get("status") or {}
     ready = stage in ("ready", "idle")
@@ -108,7 +112,7 @@ def status_of(pod: Object, stage: str, now: str, address: str, log: str = "", di
         "conditions": conditions,
         "initContainerStatuses": [_init_container(container, now, ready=ready) for container in init_containers],
         "containerStatuses": [
-            _container(pod, container, stage, now, log)
+            _container(pod, container, stage, now, words)
             | {"imageID": "" if stage == "image" else _image_id(old, container, digest)}
             for container in pod["spec"]["containers"]
         ],
@@ -150,7 +154,7 @@ def _init_container(container: Object, now: str, *, ready: bool) -> Object:
     return common | {"ready": True, "started": False, "state": {"terminated": _terminated(0, "Completed", now)}}
 
 
-def _container(pod: Object, container: Object, stage: str, now: str, log: str) -> Object:
+def _container(pod: Object, container: Object, stage: str, now: str, words: str) -> Object:
     name = container["name"]
     if stage in ("ready", "unready", "idle"):
         running = {"running": {"startedAt": _LONG_AGO if stage == "idle" else now}}
@@ -158,13 +162,14 @@ def _container(pod: Object, container: Object, stage: str, now: str, log: str) -
         return found | _reported(container, now) if stage == "idle" and name == ACTIVITY else found
     stopped = _common(container, 0) | {"ready": False, "started": False}
     if stage == "succeeded":
-        return stopped | {"state": {"terminated": _terminated(0, "Completed", now)}}
+        end = _terminated(0, "Completed", now) | ({"message": words} if words else {})
+        return stopped | {"state": {"terminated": end}}
     if stage == "image":
         message = f'Back-off pulling image "{container["image"]}"'
         return stopped | {"state": {"waiting": {"reason": "ImagePullBackOff", "message": message}}}
     end = _terminated(137, "OOMKilled", now) if "oom" in stage else _terminated(1, "Error", now)
-    if log and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-        end["message"] = log
+    if words and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        end["message"] = words
     if stage.startswith("failed"):
         return stopped | {"state": {"terminated": end}}
     meta = pod["metadata"]

@@ -14,7 +14,6 @@ from outfitter.api.types import (
     TEXT_PATTERN,
     Name,
     Path,
-    Url,
     list_atomic,
     matches,
     schema_pattern,
@@ -22,6 +21,8 @@ from outfitter.api.types import (
 from outfitter.api.v1alpha1.volumes import Branch
 
 SOURCES = ("git", "oci", "pvc", "configMap")
+SourceUrl = Annotated[str, Field(min_length=1, max_length=512)]
+"""Shorter than other URLs: the API server bounds the cost of the rules of all containers together."""
 Entrypoint = Annotated[
     tuple[Annotated[str, Field(max_length=4096), schema_pattern(TEXT_PATTERN)], ...], list_atomic(64)
 ]
@@ -40,7 +41,7 @@ class GitSource(Model):
         ),
     )
 
-    url: Url
+    url: SourceUrl
     """URL of the repository: https or ssh."""
     revision: Branch | None = None
     """Branch, tag or commit. Default: the head of the default branch. Each build has the commit in its status."""

@@ -132,7 +132,7 @@ KINDS: tuple[Kind, ...] = (
         ImageBuild,
         on_demand=True,
         added_later=True,
-        status_matters=("state", "image", "failure"),
+        status_matters=("state", "image", "failure", "conditions"),
     ),
     Kind(
         "NimCache",
