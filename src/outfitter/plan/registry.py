@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.api.v1alpha1.credential import Credential
-from outfitter.api.v1alpha1.registry import SHOWN_REPOSITORIES, Catalogue, Registry
+from outfitter.api.v1alpha1.registry import SHOWN_REPOSITORIES, Catalogue, Registry, RegistrySpec
 from outfitter.naming import LABEL_DEPARTMENT
 from outfitter.plan.credential import read_material
 from outfitter.plan.used_by import used_by
@@ -49,7 +49,7 @@ def plan_registry(reader: Reader, asset: Resource) -> Plan:
     if answer is None:
         text = f"Outfitter looks at registry {asked.question.host}."
         return Plan(StatusInput(False, Reason.CONNECTING, text, asked.problems, {**facts, **before}), pending=True)
-    problems = [*asked.problems, *_problems(answer, asked.question)]
+    problems = [*asked.problems, *_problems(answer, asked.question), *_unwatched(reader, asset.model.spec)]
     ready = not serious(problems)
     seen = _seen(answer, before)
     same = all(seen.get(key) == before.get(key) for key in _SEEN) and "lookedAt" in before
@@ -142,6 +142,13 @@ def _seen(answer: RegistryAnswer, before: Mapping[str, Any]) -> dict[str, Any]:
         "repositories": list(answer.repositories[:SHOWN_REPOSITORIES]) or None,
         "truncated": answer.truncated or len(answer.repositories) > SHOWN_REPOSITORIES,
     }
+
+
+def _unwatched(reader: Reader, spec: RegistrySpec) -> Iterator[Problem]:
+    """Yield the note that an administrator turned the watch of images off."""
+    if spec.watch_images and not reader.settings.image_watch_seconds:
+        text = "Outfitter compares no images with their tags. Ask an administrator to set imageWatchSeconds."
+        yield note(Reason.NOT_ENFORCED, text, "spec.watchImages")
 
 
 def _problems(answer: RegistryAnswer, question: RegistryQuestion) -> list[Problem]:

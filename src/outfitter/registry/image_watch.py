@@ -172,7 +172,7 @@ class ImageWatch:
             del self._failed[tag.login]
 
     def _start(self, tag: _Tag) -> None:
-        """Start the looks at a new tag. Look again soon where the answer does not cover a digest."""
+        """Start the looks at a new tag. The next one is soon where the answer does not cover a digest."""
         if tag.task is None:
             delay = 0.0
         elif tag.idle and tag.incomplete and not tag.failures:

@@ -1,4 +1,4 @@
-"""Hosts that asked to wait: nothing is sent to them until then, whoever asks."""
+"""Hosts that asked to wait. No request of any kind goes to them until then."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Outdated(Model):
     """Kind of the object, or `Image`."""
     namespace: StatusName = ""
     """Its namespace."""
-    name: Annotated[str, Field(max_length=512)]
+    name: Annotated[str, Field(max_length=1024)]
     """Its name; of an image, the reference with its tag."""
     used_generation: int | None = None
     """The generation in use."""
