@@ -12,14 +12,16 @@ from collections.abc import AsyncIterator, Iterable
 import aiohttp
 import pytest
 
+from outfitter.registry.digests import compare
 from outfitter.snapshot import NameQuery
 from outfitter_sandbox.go_parts import CRANE
 from outfitter_sandbox.processes import free_ports
 
-from .looking import look, question, refusal
+from .looking import Names, look, question, refusal
 from .test_queries import asking, result
 
 pytestmark = pytest.mark.crane
+INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 TAGS = [f"1.{number}" for number in range(1200)]
 
@@ -29,6 +31,14 @@ def manifest(name: str) -> bytes:
     empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": f"sha256:{64 * '0'}", "size": 2}
     content = {"schemaVersion": 2, "mediaType": MANIFEST, "config": empty, "layers": [], "annotations": {"name": name}}
     return json.dumps(content).encode()
+
+
+async def push(session: aiohttp.ClientSession, name: str, reference: str, body: bytes, kind: str = MANIFEST) -> str:
+    """Push a manifest, and return its digest."""
+    url = f"/v2/{name}/manifests/{reference}"
+    async with session.put(url, data=body, headers={"Content-Type": kind}) as answer:
+        assert answer.status == 201, await answer.text()
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 @contextlib.asynccontextmanager
@@ -49,9 +59,7 @@ async def served(images: Iterable[tuple[str, str]]) -> AsyncIterator[int]:
                         break
                 await asyncio.sleep(0.05)
             for name, tag in images:
-                body, headers = manifest(f"{name}:{tag}"), {"Content-Type": MANIFEST}
-                async with session.put(f"/v2/{name}/manifests/{tag}", data=body, headers=headers) as answer:
-                    assert answer.status == 201, await answer.text()
+                await push(session, name, tag, manifest(f"{name}:{tag}"))
         yield port
     finally:
         process.kill()
@@ -81,3 +89,25 @@ async def test_a_catalogue_that_does_not_continue_is_incomplete() -> None:
     assert 250 <= len(listed.names) <= 300
     assert set(listed.names) <= set(names)
     assert listed.truncated
+
+
+async def test_a_tag_that_moves() -> None:
+    """An image for one platform, then an index of it, then one of another image."""
+    async with served([("team/app", "1")]) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        asked = asking(port, NameQuery("team/app", tag="1"))
+        old = await push(session, "team/app", "old", manifest("old"))
+        new = await push(session, "team/app", "new", manifest("new"))
+        ran = "sha256:" + hashlib.sha256(manifest("team/app:1")).hexdigest()
+        assert (await compare(asked, {ran}, None, Names())).newer(ran) == ""
+        second = await push(session, "team/app", "1", listed(ran, old), INDEX)
+        answer = await compare(asked, {ran, new}, None, Names())
+        assert (answer.newer(ran), answer.newer(new)) == ("", second)
+        third = await push(session, "team/app", "1", listed(new, old), INDEX)
+        answer = await compare(asked, {ran, second}, answer, Names())
+        assert (answer.newer(ran), answer.newer(second)) == (third, third)
+
+
+def listed(*digests: str) -> bytes:
+    """An image for several platforms."""
+    images = [{"mediaType": MANIFEST, "digest": each, "size": 2} for each in digests]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": images}).encode()
