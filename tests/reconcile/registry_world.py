@@ -23,13 +23,13 @@ CREDENTIAL = asset("Credential", "robot", {"type": "password", "secretRef": {"na
 
 
 class Looking(World):
-    """A world whose operator looks at registries. `ask`: instead of the client."""
+    """A world whose operator looks at registries. `ask`: instead of the client. `simulated`: as of Controllers."""
 
     def __init__(
-        self, *objects: Any, hosts: Any = None, ask: Any = None, pod_objects: bool = False, **settings: Any
+        self, *objects: Any, hosts: Any = None, ask: Any = None, simulated: Any = None, **settings: Any
     ) -> None:
         given = {"registry_hosts": json.dumps(hosts or {}), **settings}
-        super().__init__(*objects, settings=given, pod_objects=pod_objects)
+        super().__init__(*objects, settings=given, **(simulated or {}))
         self.sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
         self.images_asked: list[RegistryQuestion] = []
         self._comparing = 0

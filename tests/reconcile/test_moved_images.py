@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,10 +10,14 @@ from registry_world import CREDENTIAL, LOGIN, Looking, here, registry
 
 from image_registry import PASSWORD, ImageRegistry, basic, digest, image, index, listening
 from outfitter.registry import image_watch
+from outfitter.simulator.controllers import running_pod
 from outfitter.snapshot import Key
 from world import SYSTEM, TEAM, Body, asset, namespace, secret
 
 OLD, NEW = image("old"), image("new")
+TORCH = {"distributedFramework": "PyTorch", "masterSpecSameAsWorker": True, "backend": "native"}
+SERVES = ("Deployment", "x")
+PODS = {"pod_objects": True, "jobs": "Running"}
 
 
 def runs(world: Looking, image_id: str, name: str = "w", where: str = TEAM) -> None:
@@ -33,7 +38,7 @@ def workspace(port: int, image: str = "team/app:1", name: str = "w", where: str 
 async def running(port: int, *objects: Body, where: str = TEAM, hosts: Any = None, **settings: Any) -> Looking:
     """Workspaces that run the old image. `objects`: by default, a Registry that watches and a Workspace."""
     given = objects or (watching(port), workspace(port))
-    world = Looking(*given, hosts=here(port) if hosts is None else hosts, pod_objects=True, **settings)
+    world = Looking(*given, hosts=here(port) if hosts is None else hosts, simulated=PODS, **settings)
     await world.settle()
     for each in (item for item in given if item["kind"] == "Workspace"):
         runs(world, f"127.0.0.1:{port}/team/app@{digest(OLD)}", each["metadata"]["name"], where)
@@ -176,7 +181,7 @@ async def test_images_that_are_not_asked_for(image_id: str, name: str) -> None:
     images = ImageRegistry()
     async with listening(images.application()) as port:
         covers = registry(f"127.0.0.1:{port}/team", watchImages=True)
-        world = Looking(covers, workspace(port, name), hosts=here(port), pod_objects=True)
+        world = Looking(covers, workspace(port, name), hosts=here(port), simulated=PODS)
         await world.settle()
         runs(world, image_id)
         await world.passes(7200)
@@ -187,7 +192,7 @@ async def test_an_image_that_an_admission_policy_replaced_is_not_asked_for() -> 
     images = ImageRegistry()
     images.push("team/app", "1", NEW)
     async with listening(images.application()) as port:
-        world = Looking(watching(port), workspace(port), hosts=here(port), pod_objects=True)
+        world = Looking(watching(port), workspace(port), hosts=here(port), simulated=PODS)
         await world.settle()
         pod = world.get("Pod", "w-0")
         pod["spec"]["containers"][0]["image"] = "mirror.example.com/team/app:1"
@@ -355,3 +360,43 @@ async def test_the_images_of_a_namespace_have_a_limit(
             await world.once("Workspace", f"w{number}")
         await world.passes(30)
         assert len({question.query for question in world.images_asked}) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "controller"),
+    [
+        ("Environment", {"image": "IMAGE", "run": {}}, ("StatefulSet", "x")),
+        ("Workspace", {"image": "IMAGE", "restartPolicy": "Never"}, ("Job", "x")),
+        ("Training", {"image": "IMAGE"}, ("Job", "x")),
+        ("DistributedTraining", {"image": "IMAGE", "numWorkers": 2, **TORCH}, ("Job", "x")),
+        ("Inference", {"image": "IMAGE", "servingPort": {"container": 8080}}, SERVES),
+        ("Artifact", {"containerGroups": [{"containers": [{"imageUri": "IMAGE", "port": 8080}]}], "run": {}}, SERVES),
+    ],
+)
+async def test_every_workload(kind: str, spec: Body, controller: tuple[str, str]) -> None:
+    images = ImageRegistry()
+    images.push("team/app", "1", NEW)
+    async with listening(images.application()) as port:
+        filled = json.loads(json.dumps(spec).replace("IMAGE", f"127.0.0.1:{port}/team/app:1"))
+        world = Looking(watching(port), asset(kind, "x", filled), hosts=here(port), simulated=PODS)
+        await world.settle()
+        if controller[0] != "StatefulSet":
+            world.cluster.user_apply(running_pod(world.get(*controller), "x-0"))
+        runs(world, f"127.0.0.1:{port}/team/app@{digest(OLD)}", "x")
+        await world.passes(10)
+        assert [row["reason"] for row in world.status(kind, "x")["outdated"]] == ["Moved"]
+
+
+async def test_the_registry_of_the_project_comes_first() -> None:
+    """Its login is the one that the project is to use, whatever else is shared with it."""
+    images = ImageRegistry(login="basic")
+    images.push("team/app", "1", NEW)
+    async with listening(images.application()) as port:
+        own = watching(port, credential={"name": "robot"})
+        near = registry(f"127.0.0.1:{port}/team/app", name="a-near", where=SYSTEM, watchImages=True)
+        world = await running(port, LOGIN, CREDENTIAL, own, near, workspace(port))
+        assert outdated(world)
+        # A longer path is the better one among those of one namespace.
+        world.cluster.user_apply(registry(f"127.0.0.1:{port}/team", name="z-team", watchImages=True))
+        await world.passes(30)
+        assert world.images_asked[-1].login is None
