@@ -293,6 +293,23 @@ async def test_one_request_for_all_workloads_with_the_same_image() -> None:
         assert sorted(written(world, mark)) == sorted(("status", "Workspace", f"w{number}") for number in range(30))
 
 
+async def test_one_request_for_registries_with_the_same_login() -> None:
+    images = ImageRegistry()
+    images.push("team/app", "1", OLD)
+    async with listening(images.application()) as port:
+        given = [each(port, where=where) for where in (TEAM, "team-b") for each in (watching, workspace)]
+        world = Looking(*given, hosts=here(port), simulated=PODS)
+        await world.settle()
+        for where in (TEAM, "team-b"):
+            runs(world, f"127.0.0.1:{port}/team/app@{digest(OLD)}", where=where)
+        await world.passes(10)
+        assert len(asked(images)) == 1
+        images.push("team/app", "1", NEW)
+        await world.passes(3600)
+        assert outdated(world)
+        assert outdated(world, where="team-b")
+
+
 async def test_a_start_is_no_burst() -> None:
     images = ImageRegistry()
     async with listening(images.application()) as port:

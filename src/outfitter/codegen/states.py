@@ -127,8 +127,8 @@ _STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "spec, or of the Secret of its Credential, makes it ask at once.",
         "If a repository is missing, the login may not see it: `status.repositories` holds what the registry shows to "
         "the Credential.",
-        "If `watchImages` lists no image that moved, check that `url` and `repositories` cover the image, that the pods "
-        "report a digest in `containerStatuses[].imageID`, and that `settings.imageWatchSeconds` is not 0.",
+        "If `watchImages` lists no image that moved, check that `url` and `repositories` cover the image, that its "
+        "pods report a digest in `containerStatuses[].imageID`, and that `settings.imageWatchSeconds` is not 0.",
     ),
     "ImageQuery": (
         "The answer is final. Delete the object, and create a new one to ask again: `outfitter images` does both.",

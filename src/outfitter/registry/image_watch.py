@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from outfitter.reasons import Reason
 from outfitter.registry.errors import Denied, RegistryError
 from outfitter.registry.pauses import Pauses
+from outfitter.registry.session import LONGEST_PAUSE
 from outfitter.registry.turns import Turns
 from outfitter.snapshot import (
     ImageAnswer,
@@ -239,11 +240,11 @@ class ImageWatch:
         return float(min(FIRST_RETRY * 2.0 ** min(number - 1, 16), self._interval))
 
     def _left(self, tag: _Tag) -> float:
-        """Return the seconds for which nothing is sent for a tag."""
+        """Return the seconds for which nothing is sent for a tag. A clock that was set back must not stop the looks."""
         now = self._clock()
         pause = self._pauses.of(tag.question.host)
         ends = [pause[0] if pause else now, self._failed.get(tag.login, (0, now))[1]]
-        return max((end - now).total_seconds() for end in ends)
+        return min(max((end - now).total_seconds() for end in ends), max(self._interval, LONGEST_PAUSE))
 
 
 def _of(registry: RegistryQuestion, image: ImageQuestion) -> RegistryQuestion:

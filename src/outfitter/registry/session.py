@@ -21,7 +21,7 @@ from outfitter.registry.errors import RegistryError, not_allowed, unreachable
 PAGE_BYTES: Final = 1024 * 1024
 REQUEST_SECONDS: Final = 10.0
 _CHUNK: Final = 16 * 1024
-_LONGEST_PAUSE: Final = 3600.0
+LONGEST_PAUSE: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Session:
 
 def _pause(text: str) -> float:
     """Return the seconds of a Retry-After; 0 for a date or anything else."""
-    return min(float(text), _LONGEST_PAUSE) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
+    return min(float(text), LONGEST_PAUSE) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
 
 
 def _cause(error: BaseException, host: str, seconds: float) -> str:
