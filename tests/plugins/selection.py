@@ -11,6 +11,7 @@ import pytest
 
 from foreign_crds import why_missing
 from outfitter_sandbox import data, go_parts, nodes
+from outfitter_sandbox.images import build_images
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -51,6 +52,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     fetching = [item for item in items if item.get_closest_marker("data_images")]
     if fetching and (reasons := data.find(None)[1]):
         _skip(fetching, f"needs the images for data sources: {'; '.join(reasons)}")
+    building = [item for item in items if item.get_closest_marker("build_images")]
+    if building and (reasons := build_images.missing()):
+        _skip(building, f"needs the images for builds: {'; '.join(reasons)}")
     foreign = [item for item in items if item.get_closest_marker("foreign_crds")]
     if foreign and (reason := why_missing()):
         _skip(foreign, f"needs CRDs of other projects: {reason}")

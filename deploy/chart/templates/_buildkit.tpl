@@ -37,6 +37,8 @@ ca = "/outfitter/tls/ca.crt"
 max-parallelism = {{ .maxParallelism }}
 [worker.containerd]
 enabled = false
+[cdi]
+disabled = true
 [frontend."gateway.v0"]
 enabled = {{ not (empty .frontends) }}
 allowedRepositories = {{ .frontends | toJson }}

@@ -10,7 +10,9 @@ deadline=$(($(date +%s) + OUTFITTER_SECONDS))
 patience=
 child=
 daemon=
-trap 'kill $child $daemon 2>/dev/null || true; exit 143' TERM
+trap 'kill $child 2>/dev/null || true; exit 143' TERM
+trap 'kill $daemon 2>/dev/null || true' EXIT
+rm -rf "$work/context" "$work/dockerfile" "$work/output" "$work/buildkitd.sock"
 : >"$log"
 
 # Printable text in which no URL has a login.
@@ -58,6 +60,7 @@ classify() (
   case $error in process\ \"*)
     code=build-failed
     if step | grep -q -i -E 'no space left|disk quota exceeded'; then code=no-space; fi
+    if step | grep -q -E 'runc run failed: .*error mounting .*not permitted'; then code=daemon-failed; fi
     echo "$code $(step)"
     exit
     ;;
@@ -70,6 +73,7 @@ classify() (
   "failed to push "* | *"failed to resolve source metadata for "* | *"failed to fetch "*token* | *"failed to copy: "*)
     judge registry-unreachable 'dial tcp|no such host|connection (refused|reset)|i/o timeout|no route to host|network is unreachable|TLS handshake timeout|deadline exceeded|EOF$|: (429|50[0-9]) [A-Z]'
     judge base-image-missing 'pull access denied|source metadata.*(not found|manifest unknown|name unknown|no match for platform)'
+    judge forbidden 'push access denied'
     judge login-rejected ': 401 [A-Z]|basic auth|authorization failed|failed to authorize|failed to fetch .*token'
     judge forbidden ': 403 [A-Z]|access denied|denied: |insufficient_scope'
     judge repository-missing 'failed to push.*(: 404 [A-Z]|not found|name unknown)'
@@ -170,7 +174,8 @@ settings=${OUTFITTER_BUILDKIT:-/nowhere}
 if [ "$OUTFITTER_BACKEND" = daemonless ]; then
   address=unix://$work/buildkitd.sock
   {
-    printf 'root = "%s"\n[grpc]\naddress = ["%s"]\n[worker.containerd]\nenabled = false\n' "$work/state" "$address"
+    printf 'root = "%s"\n[grpc]\naddress = ["%s"]\n' "$work/state" "$address"
+    printf '[worker.containerd]\nenabled = false\n[cdi]\ndisabled = true\n'
     if [ -n "$insecure" ]; then
       printf '%s\n' "$(host "$OUTFITTER_DESTINATION")" "$(host "${OUTFITTER_CACHE:-}")" | sort -u | while read -r found; do
         if [ -n "$found" ]; then printf '[registry."%s"]\nhttp = true\n' "$found"; fi
