@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from outfitter_sandbox import binaries, sources
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode.parts import Group
@@ -64,6 +66,13 @@ class Release:
     def uninstall(self) -> str:
         """Returns when the operator's pods are gone."""
         return self._run("uninstall", self.name, "--wait", "--timeout", f"{SECONDS}s")
+
+    def template(self, template: str, **values: Any) -> list[dict[str, Any]]:
+        """The objects of one template, which nothing is done with."""
+        text = self._run(
+            "template", self.name, str(CHART), "--validate", "--show-only", f"templates/{template}", *_sets(values)
+        )
+        return [item for item in yaml.safe_load_all(text) if item]
 
     def _run(self, *arguments: str) -> str:
         command = [str(self.program), *arguments, "--namespace", self.namespace]

@@ -12,7 +12,8 @@ from pathlib import Path
 from outfitter.settings import Settings
 from outfitter_sandbox import data
 from outfitter_sandbox.go_parts import MPI_OPERATOR
-from outfitter_sandbox.images import EXAMPLES, Variant, full_name, operator_image, write_variants
+from outfitter_sandbox.images import EXAMPLES, Variant, build_images, full_name, operator_image, write_variants
+from outfitter_sandbox.images.build_images import BUILD_IMAGES, BUILDER, REGISTRY_IMAGE, write_build_image
 from outfitter_sandbox.images.data_images import DATA_IMAGES, Trust, write_data_image
 from outfitter_sandbox.images.layers import PROGRAM_MODE, Layer, file, skeleton
 from outfitter_sandbox.images.layout import Config, write_image
@@ -27,6 +28,7 @@ PICKY_NIM = "localhost/outfitter/picky-nim:1"
 KEY = "not-a-real-key"
 MPI = full_name("mpi-operator:1")
 GIT, RCLONE, DATA_SERVER = (full_name(each) for each in ("git:1", "rclone:1", "data-server:1"))
+BUILDER_IMAGE, REGISTRY = full_name(BUILDER), full_name(REGISTRY_IMAGE)
 # The images of init containers also have the names that the settings of the operator give them.
 DATA_NAMES = {name: [full_name(name)] for name in DATA_IMAGES}
 for _image, _setting in (("git:1", "git_image"), ("rclone:1", "s3_image")):
@@ -55,6 +57,11 @@ def write(folder: Path, progress: Progress) -> Iterator[Path]:
         for name, known in DATA_NAMES.items():
             path = folder / f"{name.replace(':', '-')}.tar"
             write_data_image(path, name, progress, names=known, trust=trust)
+            yield path
+    if not build_images.missing():
+        for name in BUILD_IMAGES:
+            path = folder / f"{name.replace(':', '-')}.tar"
+            write_build_image(path, name, progress)
             yield path
     for program in MPI_OPERATOR.find(None)[0].values():
         path = folder / "mpi-operator.tar"

@@ -24,6 +24,7 @@ _MORE = {
     "ServiceAccount": ApiResource("ServiceAccount", "", "v1", "serviceaccounts"),
     "LimitRange": ApiResource("LimitRange", "", "v1", "limitranges"),
     "ResourceQuota": ApiResource("ResourceQuota", "", "v1", "resourcequotas"),
+    "NetworkPolicy": ApiResource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
     "Node": ApiResource("Node", "", "v1", "nodes", namespaced=False),
     "CustomResourceDefinition": ApiResource(
         "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False

@@ -12,6 +12,7 @@ from outfitter_sandbox.images import full_name
 from outfitter_sandbox.realnode import names
 
 NODE_NAME = "sandbox"
+REGISTRIES = "certs.d"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def files(place: Place, parts: Mapping[str, Path], cluster: str) -> dict[Path, s
     return {
         folder / "containerd.toml": containerd(place, parts["runc"], parts["bridge"].parent),
         folder / "cni" / "10-bridge.conflist": json.dumps(network(place), indent=2),
-        folder / "certs.d" / "_default" / "hosts.toml": 'server = "http://127.0.0.1:1"\n',
+        folder / REGISTRIES / "_default" / "hosts.toml": 'server = "http://127.0.0.1:1"\n',
         folder / "kubelet.json": json.dumps(kubelet(place), indent=2),
         folder / "kube-proxy.json": json.dumps(kube_proxy(place), indent=2),
         folder / "resolv.conf": f"nameserver {names.NODE_ADDRESS}\n",
@@ -97,7 +98,7 @@ disabled_plugins = [
   [plugins.'io.containerd.cri.v1.images'.pinned_images]
     sandbox = {q(full_name(names.PAUSE_SAMPLE))}
   [plugins.'io.containerd.cri.v1.images'.registry]
-    config_path = {q(place.folder / "certs.d")}
+    config_path = {q(place.folder / REGISTRIES)}
 [{cri}]
   netns_mounts_under_state_dir = true
   # Lowering an OOM score requires CAP_SYS_RESOURCE, and the pause container lowers it.

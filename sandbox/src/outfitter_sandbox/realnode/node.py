@@ -100,6 +100,16 @@ def import_image(ctr: str, archive: Path) -> list[str]:
     return images
 
 
+def add_registry(directory: Path, host: str, address: str) -> None:
+    """Let the node of a sandbox pull images of a registry, from an address such as `http://10.96.0.9:5000`.
+
+    `host` is the beginning of the names of its images. containerd reads the file at each pull.
+    """
+    folder = directory / names.NAME / configs.REGISTRIES / host
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hosts.toml").write_text(f'server = "{address}"\n')
+
+
 def names_in(archive: Path) -> list[str]:
     """Full names of the images in an archive.
 
