@@ -39,6 +39,8 @@ LABEL_CONTAINER_GROUP: Final = f"{GROUP}/container-group"
 # On pods of a distributed workload that are Jobs of their own: their rank, and their number among the workers.
 LABEL_RANK: Final = f"{GROUP}/rank"
 LABEL_REPLICA: Final = f"{GROUP}/replica"
+# On child objects of a tagged Artifact or ArtifactRepository: the beginning of a label for each tag.
+TAG_PREFIX: Final = f"tags.{GROUP}/"
 # On custom resources that the operator created on demand; it deletes them when nothing needs them.
 LABEL_ON_DEMAND: Final = f"{GROUP}/made-by-operator"
 # On the claim of a NimCache: the download is complete.

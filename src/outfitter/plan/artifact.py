@@ -20,6 +20,7 @@ from outfitter.policy.capabilities import ARTIFACT, BUILT_IMAGE, unsupported
 from outfitter.problems import Problem, note, serious, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.render import artifact as render
+from outfitter.render.tags import tag_labels, tagged, without_label
 from outfitter.resolve.artifact import (
     ResolvedArtifact,
     definition,
@@ -30,6 +31,7 @@ from outfitter.resolve.artifact import (
     type_problem,
     versions,
 )
+from outfitter.resolve.clone import copied_facts, tags
 from outfitter.resolve.request import request_for
 from outfitter.snapshot import Key, Reader, Resource
 from outfitter.status import StatusInput, known
@@ -70,6 +72,8 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
         "repository": found.repository,
         "clonedFrom": found.cloned_from,
         "buildRequest": builds.request,
+        "tagged": tagged(tags(resource, found.taken)),
+        **copied_facts(resource, found.taken),
     }
     asks = lock.asks or _joins(reader, found, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
@@ -123,7 +127,9 @@ def _running(
 ) -> Plan:
     request = request_for(resource)
     if request is not None and not found.fresh:
-        return combined(plan_workload(reader, request), facts, lock.problems)
+        own = tags(resource, found.taken)
+        request = replace(request, labels=tag_labels(own))
+        return combined(plan_workload(reader, request), facts, [*lock.problems, *without_label(own)])
     ended = (
         tuple(prune(reader, resource, (*child_kinds(), "ControllerRevision", "Secret"), _kept(found)))
         if request is None

@@ -16,6 +16,7 @@ from outfitter.plan.writes import Delete, Plan
 from outfitter.policy.capabilities import BUILT_IMAGE, unsupported
 from outfitter.problems import Problem, serious
 from outfitter.reasons import Reason
+from outfitter.render.tags import tagged
 from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
@@ -67,6 +68,7 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),
         "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
+        "tagged": tagged(resource.body["spec"].get("tags") or ()),
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     writes = tuple(sharing.writes)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from outfitter.api.base import GROUP
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository, Role, RoleSubject
 from outfitter.naming import shared_role
-from outfitter.render.owner import child_meta
+from outfitter.render.owner import child_meta, labelled
+from outfitter.render.tags import tag_labels
 from outfitter.snapshot import Resource
 
 Manifest = dict[str, Any]
@@ -77,7 +78,8 @@ def _binding(resource: Resource, level: Level, subjects: Sequence[RoleSubject]) 
 
 def _object(resource: Resource, kind: str, level: Level) -> Manifest:
     meta = {"name": shared_role(resource.live.name, level.name), **child_meta(resource)}
-    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta}
+    labels = tag_labels(resource.body["spec"].get("tags") or ())
+    return labelled({"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta}, labels)
 
 
 def _subject(resource: Resource, subject: RoleSubject) -> Manifest:

@@ -26,6 +26,12 @@ def child_meta(resource: Resource) -> dict[str, Any]:
     }
 
 
+def labelled(manifest: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return a child with further labels of Outfitter."""
+    meta = manifest["metadata"]
+    return {**manifest, "metadata": {**meta, "labels": {**(meta.get("labels") or {}), **labels}}}
+
+
 # Programs take orders from annotations of these kinds: ingress controllers, load balancers, DNS.
 _OBEYED: Final = ("Ingress", "Service")
 

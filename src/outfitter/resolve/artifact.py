@@ -17,12 +17,11 @@ from outfitter.problems import Problem, stalled, waiting
 from outfitter.reasons import Reason
 from outfitter.resolve.builds import NOTHING_BUILT, BuiltImages, built_images, with_images
 from outfitter.resolve.causes import first_cause
+from outfitter.resolve.clone import copied
 from outfitter.snapshot import Reader, Resource
 
-# Fields that a clone takes from its source unless it sets them.
 _BUILT = "builtImages"
 """In the snapshot of a clone: the images that its source had built, by the key of what they were built from."""
-_TAKEN = ("type", "repositoryRef", "containerGroups", "storage", "templateId")
 
 
 @dataclass(frozen=True)
@@ -127,14 +126,10 @@ def _definition(reader: Reader, resource: Resource) -> ResolvedArtifact | Proble
             "spec.cloneFrom",
         )
     given = {**(origin.taken["spec"] if origin.taken else {}), **(found.body.get("spec") or {})}
-    taken = {
-        "spec": {
-            **{key: given[key] for key in _TAKEN if key in given},
-            "repositoryRef": {"name": origin.repository},
-            **({_BUILT: dict(origin.built.images)} if origin.built.images else {}),
-        },
-        "clonedFrom": {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation},
-    }
+    origin_of = {"name": found.live.name, "uid": found.live.uid, "generation": found.live.generation}
+    known = (resource.body.get("status") or {}).get("clonedFrom")
+    images = {_BUILT: dict(origin.built.images)} if origin.built.images else {}
+    taken = {"spec": {**copied(given, origin.repository, origin_of, known), **images}, "clonedFrom": origin_of}
     return _defined(resource, {**taken["spec"], **(resource.body.get("spec") or {})}, taken, fresh=True)
 
 

@@ -70,6 +70,8 @@ class WorkloadRequest:
     """Number of the start of all pods of a group."""
     author: Author = field(default_factory=Author)
     """Who wrote what is to run."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of its child objects, without those of pods: a change restarts nothing."""
     template_assets: frozenset[str] = frozenset()
     """Fields of `assets` that the template sets: "environment", "compute", or the name of a DataSource."""
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Node, Rule, Transition
 from outfitter.api.types import StatusName, list_map
-from outfitter.api.v1alpha1.artifactspec import ArtifactSpec, ArtifactType
+from outfitter.api.v1alpha1.artifactspec import ArtifactSpec, ArtifactType, Tagged, Tags
 from outfitter.api.v1alpha1.artifactstatus import ArtifactGroupStatus, ServingStatus
 from outfitter.api.v1alpha1.asset import AssetStatus
 from outfitter.api.v1alpha1.running import Phase, PodsStatus
@@ -69,6 +69,12 @@ class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
     """Source of the clone, and its generation."""
     build_request: Annotated[int, Field(ge=1)] | None = None
     """The buildRequest whose builds were started."""
+    description: Annotated[str, Field(max_length=1024)] | None = None
+    """Description that a clone copied. Absent where the spec has one."""
+    tags: Tags = ()
+    """Tags that a clone copied. Absent where the spec has tags."""
+    tagged: Tagged | None = None
+    """All tags in one text, by name: `NAME=VALUE,NAME=VALUE`."""
 
 
 _NUMBERED = "has(oldSelf.status) && has(oldSelf.status.version)"
@@ -136,16 +142,17 @@ class Artifact(CustomResource):
         Column(name="Status", path=".status.syncStatus", wide=True),
         Column(name="Run", path=".status.runPhase", wide=True),
         Column(name="Outdated", path=".status.outdated[0].reason", wide=True),
+        Column(name="Tags", path=".status.tagged", wide=True),
         Column(name="Used", path=".status.usedBy.total", type="integer", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
         ".status.type",
-        ".spec.locked",
         ".status.phase",
         ".status.repository",
         ".status.version",
         ".status.syncStatus",
+        ".status.tagged",
         ".status.createdBy",
         ".status.updatedBy",
     )

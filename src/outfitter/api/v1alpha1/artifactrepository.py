@@ -8,7 +8,7 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Node, Rule, Transition
 from outfitter.api.types import StatusName, Subject, list_atomic, list_map, list_set
-from outfitter.api.v1alpha1.artifactspec import ArtifactType, Tags
+from outfitter.api.v1alpha1.artifactspec import ArtifactType, Tagged, Tags
 from outfitter.api.v1alpha1.asset import AssetStatus, DisplayName
 
 LISTED_VERSIONS = 2048
@@ -102,8 +102,8 @@ class ArtifactRepositorySpec(Model):
     display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
     """Display name. Default: the name of the object."""
     tags: Tags = ()
-    """Names and values for catalogs, which read them from the spec. Outfitter does not use them: to select with
-    `kubectl get --selector`, set `metadata.labels`.
+    """Names and values for catalogs. Each tag that can be a label is label `tags.outfitter.dev/NAME` of the Roles and
+    RoleBindings of `sharedRoles`. To select repositories with `kubectl get --selector`, set `metadata.labels`.
     """
     shared_roles: Annotated[tuple[SharedRole, ...], list_atomic(100)] = ()
     """Access to each of its artifacts by name, and to the repository. Needs the setting sharedRoles of the operator;
@@ -135,6 +135,8 @@ class ArtifactRepositoryStatus(AssetStatus):
     """Artifacts in it, drafts included."""
     versions: Annotated[tuple[Version, ...], list_map("version", LISTED_VERSIONS)] = ()
     """All versions, by number."""
+    tagged: Tagged | None = None
+    """All tags in one text, by name: `NAME=VALUE,NAME=VALUE`."""
     retired_versions: Annotated[tuple[Annotated[int, Field(ge=1)], ...], list_set(LISTED_VERSIONS)] = ()
     """Numbers of versions whose artifact was deleted. They are not assigned again."""
 
@@ -149,12 +151,14 @@ class ArtifactRepository(CustomResource):
         Column(name="Type", path=".status.type"),
         Column(name="Artifacts", path=".status.numArtifacts", type="integer"),
         Column(name="Last", path=".status.lastVersionNumber", type="integer"),
+        Column(name="Tags", path=".status.tagged", wide=True),
         Column(name="Message", path=".status.message", wide=True),
     )
     SELECTABLE: ClassVar[tuple[str, ...]] = (
         ".spec.type",
         ".status.type",
         ".status.syncStatus",
+        ".status.tagged",
         ".status.createdBy",
         ".status.updatedBy",
     )

@@ -20,6 +20,10 @@ HIGHEST_VERSION = 1_000_000_000
 VolumeSize = Annotated[str, Field(max_length=32, pattern=VOLUME_SIZE_PATTERN)]
 
 
+TAGGED_LIMIT = 1024
+"""Most characters of the tags as one text; longer ones are cut."""
+
+
 class Tag(Model):
     """A name and value for catalogs."""
 
@@ -32,6 +36,8 @@ class Tag(Model):
 
 
 Tags = Annotated[tuple[Tag, ...], list_map("name", 64)]
+Tagged = Annotated[str, Field(max_length=TAGGED_LIMIT)]
+"""Tags as one text, in status."""
 
 
 class ArtifactStorage(Model):
@@ -222,16 +228,17 @@ class ArtifactSpec(Model):
     highest number that the repository ever assigned.
     """
     clone_from: CloneRef | None = None
-    """Artifact to copy all fields from that are absent here: a new draft in the same repository. It is copied once:
-    later edits of the source have no effect. Cannot change.
+    """Artifact to copy all fields from that are absent here, except `displayName` and `run`: a new draft in the same
+    repository. It is copied once: later edits of the source have no effect. Cannot change.
     """
     description: Annotated[str, Field(max_length=1024)] = ""
-    """Purpose."""
+    """Purpose. Default of a clone: that of its source."""
     display_name: Annotated[DisplayName, Field(max_length=5000)] | None = None
     """Display name, up to 5000 characters. Default: the name of the object."""
     tags: Tags = ()
-    """Names and values for catalogs, which read them from the spec. Outfitter does not use them: to select with
-    `kubectl get --selector`, set `metadata.labels`.
+    """Names and values for catalogs. With `run`, each tag that can be a label is label `tags.outfitter.dev/NAME` of the
+    child objects, but not of pods. To select artifacts with `kubectl get --selector`, set `metadata.labels`. Default of
+    a clone: those of its source.
     """
     container_groups: ContainerGroups = ()
     """Container groups: each is one pod, and has its own replicas. Most artifacts have one. The first group of a new

@@ -14,7 +14,7 @@ from outfitter.plan.workload.inputs import inputs
 from outfitter.plan.workload.observed import ObservedState
 from outfitter.plan.workload.revision import Revision
 from outfitter.render.gpu import claim_templates
-from outfitter.render.owner import child_meta, labelled_by_user
+from outfitter.render.owner import child_meta, labelled, labelled_by_user
 from outfitter.render.scheduling import kueue_owned
 from outfitter.snapshot import Reader
 
@@ -44,7 +44,9 @@ def wanted(
         found = [item for item in found if _exists(reader, run, item)]
     if idle or not _may_run(run, revision, backend, observed, ending, refused=refused):
         found = [item for item in found if item["kind"] not in backend.controllers]
-    return [labelled_by_user(item, revision.metadata) for item in found] if revision.metadata else found
+    if revision.metadata:
+        found = [labelled_by_user(item, revision.metadata) for item in found]
+    return [labelled(item, run.request.labels) for item in found] if run.request.labels else found
 
 
 def _exists(reader: Reader, run: Run, item: Manifest) -> bool:
