@@ -59,10 +59,12 @@ class Door:
         self.after("replace", manifest["kind"], manifest["metadata"]["name"])
         return stored
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
+    ) -> None:
         """See Cluster.delete."""
         self.before("delete", kind, name)
-        await self.cluster.delete(kind, namespace, name, uid, orphan=orphan)
+        await self.cluster.delete(kind, namespace, name, uid, orphan=orphan, version=version)
         self.after("delete", kind, name)
 
     async def write_status(

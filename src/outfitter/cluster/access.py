@@ -73,13 +73,15 @@ def _custom_resources() -> Iterator[Row]:
             yield Row(GROUP, kind.plural, ("create", "delete"), why)
         if kind.expires:
             yield Row(GROUP, kind.plural, ("delete",), "deleted after its time")
+        if kind.cascades:
+            yield Row(GROUP, kind.plural, ("delete",), "deleted with its ArtifactRepository, if nothing keeps it")
         yield Row(GROUP, f"{kind.plural}/status", ("patch",), "state of the object")
 
 
 def _lent() -> Iterator[Row]:
     """The rights in the Roles of shared repositories, if an admin turned sharing on."""
     why = "held only to be given in those roles, and never used"
-    yield Row(GROUP, "artifacts", ("delete", "patch", "update"), why, scope="roles", lent=True)
+    yield Row(GROUP, "artifacts", ("patch", "update"), why, scope="roles", lent=True)
     yield Row(GROUP, "artifactrepositories", ("patch", "share", "update"), why, scope="roles", lent=True)
 
 

@@ -161,12 +161,14 @@ class Client:
         ]
         return await self._json_patch(path, steps)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
+    ) -> None:
         """See Cluster.delete."""
         options = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid, **({"resourceVersion": str(version)} if version else {})},
             "propagationPolicy": "Orphan" if orphan else "Background",
         }
         try:

@@ -37,8 +37,13 @@ class Cluster(Protocol):
         For kinds whose spec only the operator writes: fields that another writer added go. Conflict as for `apply`.
         """
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
-        """Delete with a uid precondition; an absent object is success. `orphan` keeps its dependents."""
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
+    ) -> None:
+        """Delete with a uid precondition; an absent object is success. `orphan` keeps its dependents.
+
+        With `version`, a resourceVersion: Conflict if the object has changed since.
+        """
 
     async def write_status(
         self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0

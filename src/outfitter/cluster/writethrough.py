@@ -50,9 +50,11 @@ class WriteThrough:
             self._caches.wrote(kind, stored)
         return stored
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
+    ) -> None:
         """See Cluster.delete. The watch reports the deletion, because finalizers can delay it."""
-        await self._cluster.delete(kind, namespace, name, uid, orphan=orphan)
+        await self._cluster.delete(kind, namespace, name, uid, orphan=orphan, version=version)
 
     async def write_status(
         self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0

@@ -12,6 +12,7 @@ from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactR
 from outfitter.backends import child_kinds
 from outfitter.naming import clone_snapshot
 from outfitter.plan.artifact_builds import ArtifactBuilds, artifact_builds, with_rows
+from outfitter.plan.cascade import counted_in, deletion, emptied, is_news
 from outfitter.plan.diff import diff, prune
 from outfitter.plan.used_by import used_by
 from outfitter.plan.workload.plan import combined, plan_workload
@@ -36,6 +37,7 @@ from outfitter.resolve.request import request_for
 from outfitter.snapshot import Key, Reader, Resource
 from outfitter.status import StatusInput, known
 
+_COUNTING = 2.0  # seconds until a repository counts its first artifact
 _REASONS = {"Draft": Reason.DRAFT, "Locked": Reason.LOCKED, "Locking": Reason.LOCKING}
 
 
@@ -63,6 +65,8 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
         }  # its workload keeps its revision, and a version stays one
         return Plan(StatusInput(False, found.reason, "", (found,), facts, (0, 1)))
     repository = reader.resource("ArtifactRepository", resource.live.namespace, found.repository)
+    if (gone := deletion(reader, found, repository)) is not None:
+        return gone
     builds = artifact_builds(reader, found)
     lock = _lock_state(reader, found, repository, builds)
     facts |= {
@@ -70,12 +74,13 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
         "type": found.type,
         "version": lock.version,
         "repository": found.repository,
+        "repositoryUid": counted_in(repository),
         "clonedFrom": found.cloned_from,
         "buildRequest": builds.request,
         "tagged": tagged(tags(resource, found.taken)),
         **copied_facts(resource, found.taken),
     }
-    asks = lock.asks or _joins(reader, found, repository)
+    asks = lock.asks or _joins(reader, found, repository) or is_news(reader, resource, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()
     plan = _running(reader, resource, found, facts, lock)
     told_too = (*plan.status.problems, *_moving_tags(found))
@@ -84,9 +89,12 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
     repository_phase = WritePhase.EARLY if lock.asks else WritePhase.LATE
     missing = in_phase(repository_phase, _missing(found, repository))
     writes = (*_snapshot(reader, found), *plan.writes, *(() if found.fresh else builds.writes), *missing)
-    again = plan.replan_after_write or found.fresh or any(isinstance(write, Create) for write in builds.writes)
-    # A new repository has no status yet. The next reconciliation starts from the new snapshot.
-    return replace(plan, writes=writes, also_reconcile=told, replan_after_write=again)
+    # A new repository has no status yet, and the artifact remembers its uid. The next reconciliation of a clone starts
+    # from the new snapshot, and one that asks for builds from these.
+    started = any(isinstance(write, Create) for write in builds.writes)
+    again = plan.replan_after_write or found.fresh or repository is None or started
+    requeue = _COUNTING if emptied(repository) else plan.requeue
+    return replace(plan, writes=writes, also_reconcile=told, replan_after_write=again, requeue=requeue)
 
 
 def _moving_tags(found: ResolvedArtifact) -> Iterator[Problem]:

@@ -10,13 +10,14 @@ from typing import Any
 
 from outfitter.api.v1alpha1.artifactrepository import LISTED_VERSIONS, ArtifactRepository
 from outfitter.naming import LABEL_ON_DEMAND
+from outfitter.plan.cascade import kept_by
 from outfitter.plan.sharing_roles import share_roles
 from outfitter.plan.used_by import used_by
 from outfitter.plan.writes import Delete, Plan
 from outfitter.policy.capabilities import BUILT_IMAGE, unsupported
 from outfitter.problems import Problem, serious
 from outfitter.reasons import Reason
-from outfitter.render.tags import tagged
+from outfitter.render.tags import tagged, without_label
 from outfitter.resolve.artifact import ResolvedArtifact, definition, full_problem, listed, lock_problems, spent
 from outfitter.snapshot import Reader, Resource
 from outfitter.status import StatusInput
@@ -61,6 +62,9 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
     _give(reader, resource, members, numbers, problems)
     sharing = share_roles(reader, resource, members, {item["uid"] for item in numbers.entries.values()})
     problems += sharing.problems
+    tags = resource.body["spec"].get("tags") or ()
+    if spec.shared_roles and reader.settings.shared_roles:
+        problems += without_label(tags)
     facts = {
         # Members name their repository before their own reconciliation has read it.
         "usedBy": used_by(reader, [*reader.users, *(member.key for member in members)]),
@@ -68,7 +72,8 @@ def plan_repository(reader: Reader, resource: Resource) -> Plan:
         "lastVersionNumber": numbers.last,
         "numArtifacts": len(members),
         "versions": [numbers.entries[number] for number in sorted(numbers.entries)],
-        "tagged": tagged(resource.body["spec"].get("tags") or ()),
+        "keptBy": kept_by(members, {item["uid"] for item in numbers.entries.values()}) or None,
+        "tagged": tagged(tags),
         "retiredVersions": listed(sorted(numbers.retired)) or None,
     }
     writes = tuple(sharing.writes)

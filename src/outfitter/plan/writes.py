@@ -61,11 +61,16 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete this object. `orphan`: keep the objects that it owns."""
+    """Delete this object. `orphan`: keep the objects that it owns.
+
+    `unchanged`: only this version of it. `absent`: only while that object does not exist.
+    """
 
     live: CachedObject
     orphan: bool = False
     phase: WritePhase = WritePhase.CHILDREN
+    unchanged: bool = False
+    absent: Key | None = None
 
     @property
     def kind(self) -> str:

@@ -144,12 +144,8 @@ class Executor:
                     return await (self._create(manifest) if owned else self._create_once(manifest))
                 case Apply():
                     return await self._apply(write)
-                case Delete(live, orphan, phase):
-                    if not await is_ours(self._cluster, live):
-                        return self._not_ours(live, harmless=phase is WritePhase.CLEANUP)
-                    if phase is not WritePhase.CLEANUP:
-                        self._replaced.add((live.kind, live.namespace, live.name))
-                    await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=orphan)
+                case Delete():
+                    return await self._delete(write)
         except (Forbidden, Invalid) as error:
             if isinstance(write, Apply) and write.or_replace and isinstance(error, Invalid):
                 meta = write.manifest["metadata"]
@@ -159,6 +155,18 @@ class Executor:
         except NotFound as error:
             if isinstance(write, Create):
                 return refused(write, error)
+        return None
+
+    async def _delete(self, write: Delete) -> Problem | None:
+        live = write.live
+        if not await is_ours(self._cluster, live):
+            return self._not_ours(live, harmless=write.phase is WritePhase.CLEANUP)
+        if write.absent is not None and await self._cluster.get(*write.absent) is not None:
+            raise Conflict(f"{write.absent} exists again")
+        if write.phase is not WritePhase.CLEANUP:
+            self._replaced.add((live.kind, live.namespace, live.name))
+        version = live.resource_version if write.unchanged else 0
+        await self._cluster.delete(live.kind, live.namespace, live.name, live.uid, orphan=write.orphan, version=version)
         return None
 
     @staticmethod

@@ -16,7 +16,8 @@ from outfitter.managed_fields import labelled_by_us, made_by_us
 from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, is_copy_name
 from outfitter.snapshot import CachedObject
 
-_EXPIRING = frozenset(kind.name for kind in KINDS if kind.expires)
+# A plan may delete these although users created them.
+_OF_USERS = frozenset(kind.name for kind in KINDS if kind.expires or kind.cascades)
 
 
 async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
@@ -24,8 +25,8 @@ async def is_ours(cluster: Cluster, live: CachedObject) -> bool:
 
     Costs a GET for an object without a controller. An object that is gone counts as ours: nothing will happen to it.
     """
-    if live.kind in _EXPIRING:
-        return True  # its time is over, also if a user created it
+    if live.kind in _OF_USERS:
+        return True
     # A pod is looked up through its controller. Only the operator may write an EffectivePolicy.
     if live.kind in ("Pod", "EffectivePolicy") or (live.controller and live.controller == live.owner):
         return True

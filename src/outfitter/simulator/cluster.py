@@ -154,13 +154,18 @@ class SimulatedCluster:
         meta = {**live["metadata"], **{key: sent["metadata"][key] for key in ("labels", "annotations")}}
         return copied(self._store(place, self.admission({**copied(live), "metadata": meta, "spec": sent["spec"]})))
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
+    ) -> None:
         """See Cluster.delete."""
         self._check("delete", kind)
         self.writes.append(Write("delete", kind, namespace, name, {}))
         live = self._objects.get((kind, namespace, name))
-        if live is not None and live["metadata"]["uid"] == uid:
-            self._delete((kind, namespace, name), orphan)
+        if live is None or live["metadata"]["uid"] != uid:
+            return
+        if version and live["metadata"]["resourceVersion"] != str(version):
+            raise Conflict(f"{kind} {name} changed meanwhile", status=409, reason="Conflict")
+        self._delete((kind, namespace, name), orphan)
 
     async def write_status(
         self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0

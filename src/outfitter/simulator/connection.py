@@ -37,9 +37,11 @@ class Connection:
         """See Cluster.replace."""
         return await self.target.replace(manifest, uid)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False) -> None:
+    async def delete(
+        self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
+    ) -> None:
         """See Cluster.delete."""
-        await self.target.delete(kind, namespace, name, uid, orphan=orphan)
+        await self.target.delete(kind, namespace, name, uid, orphan=orphan, version=version)
 
     async def write_status(
         self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0

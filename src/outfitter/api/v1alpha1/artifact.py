@@ -65,6 +65,10 @@ class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
     """Number of the version, once locked. A number is never assigned twice."""
     repository: StatusName | None = None
     """ArtifactRepository that numbers the versions."""
+    repository_uid: StatusName | None = None
+    """Uid of that ArtifactRepository. If you delete it, the artifact is deleted, unless an artifact of it is locked, in
+    use, or runs.
+    """
     cloned_from: ClonedFrom | None = None
     """Source of the clone, and its generation."""
     build_request: Annotated[int, Field(ge=1)] | None = None

@@ -135,6 +135,10 @@ class ArtifactRepositoryStatus(AssetStatus):
     """Artifacts in it, drafts included."""
     versions: Annotated[tuple[Version, ...], list_map("version", LISTED_VERSIONS)] = ()
     """All versions, by number."""
+    kept_by: Annotated[tuple[StatusName, ...], list_set(10)] = ()
+    """Artifacts without a number that keep the repository from being deleted, beside its versions: they are in use,
+    run, or are being locked.
+    """
     tagged: Tagged | None = None
     """All tags in one text, by name: `NAME=VALUE,NAME=VALUE`."""
     retired_versions: Annotated[tuple[Annotated[int, Field(ge=1)], ...], list_set(LISTED_VERSIONS)] = ()

@@ -71,6 +71,8 @@ class Kind:
 
     expires: bool = False
     """The operator deletes it after some time, also if a user created it."""
+    cascades: bool = False
+    """The operator deletes it after an object that it belongs to, also if a user created it."""
 
     @property
     def singular(self) -> str:
@@ -116,7 +118,15 @@ KINDS: tuple[Kind, ...] = (
         added_later=True,
     ),
     Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
-    Kind("Artifact", "artifacts", ("art",), Artifact, runs=_INFERENCE, status_matters=("clonedFrom", "issues")),
+    Kind(
+        "Artifact",
+        "artifacts",
+        ("art",),
+        Artifact,
+        runs=_INFERENCE,
+        cascades=True,
+        status_matters=("clonedFrom", "issues"),
+    ),
     Kind(
         "ArtifactRepository",
         "artifactrepositories",

@@ -31,6 +31,7 @@ _LISTS: Final = (
 )
 _STATUS: Final = "has(oldObject.status)"
 _USED: Final = f"{_STATUS} && has(oldObject.status.usedBy)"
+_REPOSITORY: Final = "request.resource.resource == 'artifactrepositories'"
 _NAME: Final = "oldObject.kind + ' ' + oldObject.metadata.name"
 _OPERATORS: Final = f"'{OPERATOR_ACCOUNT}'.split(':')[2]"
 """CEL: the namespace of the operator."""
@@ -56,17 +57,22 @@ def policy_spec() -> dict[str, Any]:
         "variables": [
             {"name": "templates", "expression": _users("workloadTemplates")},
             {
+                "name": "users",
+                "expression": "request.resource.resource == 'environments' ? variables.templates : "
+                f"{_REPOSITORY} ? {' + '.join(_users(field) for field in _LISTS if field != 'artifacts')} : "
+                + " + ".join(map(_users, _LISTS)),
+            },
+            {
                 "name": "used",
-                "expression": "request.resource.resource == 'environments' ? variables.templates.size() : "
+                "expression": "request.resource.resource in ['artifactrepositories', 'environments'] ? variables.users.size() : "
                 f"({_USED} && has(oldObject.status.usedBy.total) ? oldObject.status.usedBy.total : 0)",
             },
             {
-                "name": "users",
-                "expression": "request.resource.resource == 'environments' ? variables.templates : "
-                + " + ".join(map(_users, _LISTS)),
+                "name": "version",
+                "expression": f"{_STATUS} && has(oldObject.status.version) ? oldObject.status.version : 0",
             },
-            _number("version", f"{_STATUS} && has(oldObject.status.version)", "version"),
-            _number("artifacts", f"{_STATUS} && has(oldObject.status.numArtifacts)", "numArtifacts"),
+            {"name": "versions", "expression": _of_repository("versions")},
+            {"name": "keptBy", "expression": _of_repository("keptBy")},
         ],
         "validations": [
             {
@@ -85,14 +91,22 @@ def policy_spec() -> dict[str, Any]:
                 "message": "it is a locked version",
             },
             {
-                "expression": "variables.artifacts == 0",
+                "expression": "variables.versions.size() == 0",
                 "reason": "Forbidden",
-                "messageExpression": f"{_NAME} + ' holds ' + string(variables.artifacts) + (variables.artifacts == 1 ? "
-                f"' artifact' : ' artifacts') + '. Delete its artifacts first, {_FORCE}'",
-                "message": "it holds artifacts",
+                "messageExpression": f"{_NAME} + ' holds ' + string(variables.versions.size()) + "
+                "(variables.versions.size() == 1 ? ' version, Artifact ' : ' versions, the oldest is Artifact ') + "
+                f"variables.versions[0].name + ', and versions are kept. Keep it, {_FORCE}'",
+                "message": "it holds versions",
             },
             {
-                "expression": "variables.artifacts > 0 || variables.used == 0",
+                "expression": "variables.keptBy.size() == 0",
+                "reason": "Forbidden",
+                "messageExpression": f"{_NAME} + ' holds artifacts that run, or are in use or being locked: ' + "
+                f"variables.keptBy.join(', ') + '. Change or delete those first, {_FORCE}'",
+                "message": "its artifacts are in use",
+            },
+            {
+                "expression": "variables.used == 0",
                 "reason": "Forbidden",
                 "messageExpression": f"{_NAME} + ' is used by ' + variables.users.join(', ') + (variables.used > "
                 f"variables.users.size() ? ' and others' : '') + '. Change or delete those first, {_FORCE}'",
@@ -111,8 +125,9 @@ def _not_forced() -> dict[str, Any]:
     }
 
 
-def _number(name: str, present: str, field: str) -> dict[str, Any]:
-    return {"name": name, "expression": f"{present} ? oldObject.status.{field} : 0"}
+def _of_repository(field: str) -> str:
+    """CEL: a list in the status of an ArtifactRepository."""
+    return f"{_REPOSITORY} && {_STATUS} && has(oldObject.status.{field}) ? oldObject.status.{field} : []"
 
 
 def _users(field: str) -> str:

@@ -90,6 +90,17 @@ def _expired() -> str:
     return f"request.operation == 'DELETE' && {_is(*_EXPIRING)}"
 
 
+def _cascades() -> str:
+    """CEL: whether the request deletes an artifact that was in a repository, and that nothing keeps."""
+    spec, status = "oldObject.spec", "oldObject.status"
+    kept = (
+        f"has({spec}.locked) && {spec}.locked || has({spec}.run) || has({status}.version) || "
+        f"has({status}.usedBy) && has({status}.usedBy.total) && {status}.usedBy.total > 0"
+    )
+    counted = f"has({status}) && has({status}.repositoryUid)"
+    return f"request.operation == 'DELETE' && {_is('artifacts')} && {counted} && !({kept})"
+
+
 def _variables() -> Iterator[dict[str, Any]]:
     yield {"name": "before", "expression": _templates("oldObject")}
     yield {"name": "now", "expression": _templates("object")}
@@ -171,15 +182,15 @@ def _validations() -> Iterator[dict[str, Any]]:
         "the operator labels everything that it creates",
     )
     yield _check(
-        f"oldObject == null || {_is(*_DERIVED)} || {_expired()} || {_owned('oldObject')}",
+        f"oldObject == null || {_is(*_DERIVED)} || {_expired()} || {_cascades()} || {_owned('oldObject')}",
         "the operator changes and deletes only what it made",
     )
     yield _check(
-        f"request.resource.group != '{GROUP}' || {_is(*_DERIVED)} || {_expired()} || request.operation == 'DELETE' && "
-        f"{_labelled('oldObject', LABEL_ON_DEMAND)} || request.operation == 'CREATE' && "
-        f"{_labelled('object', LABEL_ON_DEMAND)}",
-        "the operator creates and deletes custom resources on demand only, deletes ImageQueries, and never changes one "
-        "but EffectivePolicies",
+        f"request.resource.group != '{GROUP}' || {_is(*_DERIVED)} || {_expired()} || {_cascades()} || "
+        f"request.operation == 'DELETE' && {_labelled('oldObject', LABEL_ON_DEMAND)} || "
+        f"request.operation == 'CREATE' && {_labelled('object', LABEL_ON_DEMAND)}",
+        "the operator creates and deletes custom resources on demand only, deletes ImageQueries and artifacts that "
+        "nothing keeps, and never changes one but EffectivePolicies",
     )
     yield _check(
         "variables.templates.all(t, has(t.spec.automountServiceAccountToken) && "
