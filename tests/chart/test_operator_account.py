@@ -248,6 +248,46 @@ def test_an_image_query_is_deleted_and_nothing_else(operator: Connection, sandbo
     send(sandbox.connection(), "DELETE", item, "")
 
 
+SERVED = {"containerGroups": [{"containers": [{"imageUri": IMAGE, "port": 8080}]}]}
+KEPT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "no repository counted it": ({}, {"repositoryUid": None}),
+    "it is being locked": ({"locked": True}, {}),
+    "it is a version": ({}, {"version": 1}),
+    "it is in use": ({}, {"usedBy": {"total": 1}}),
+    "it runs": ({"run": {}}, {}),
+}
+
+
+def counted(sandbox: Sandbox, spec: dict[str, Any], status: dict[str, Any]) -> Manifest:
+    """An Artifact of a user that a repository counted."""
+    item = body("Artifact", "theirs", labels={}, spec={**SERVED, **spec})
+    assert send(sandbox.connection(), "POST", item, "") == ""
+    given = {"repository": "theirs", "repositoryUid": "u", "usedBy": {"total": 0}, **status}
+    path = path_of(api_resource("Artifact"), "team-o", "theirs") + "/status"
+    sandbox.connection().request("PATCH", path, {"status": given}, "application/merge-patch+json")
+    return item
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_an_artifact_that_something_keeps_is_not_deleted(operator: Connection, sandbox: Sandbox, case: str) -> None:
+    item = counted(sandbox, *KEPT[case])
+    try:
+        assert REFUSED in send(operator, "DELETE", item)
+    finally:
+        send(sandbox.connection(), "DELETE", item, "")
+
+
+def test_an_artifact_of_a_deleted_repository_is_deleted_and_never_changed(
+    operator: Connection, sandbox: Sandbox
+) -> None:
+    item = counted(sandbox, {}, {})
+    try:
+        assert REFUSED in send(operator, "PATCH", {**item, "spec": {"description": "x"}})
+        assert send(operator, "DELETE", item) == ""
+    finally:
+        send(sandbox.connection(), "DELETE", item, "")
+
+
 TOKEN = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "another account": {"serviceAccountName": "admin"},

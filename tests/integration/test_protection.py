@@ -101,7 +101,7 @@ def test_versions_and_what_is_used_stay(stack: Stack, protected: Space) -> None:
     assert "Artifact scorer-1 is version 1 of scorers" in said
     assert "outfitter.dev/force-delete=true" in said
     said = refused(space, "ArtifactRepository", "scorers")
-    assert "ArtifactRepository scorers holds 1 artifact. Delete its artifacts first" in said
+    assert "ArtifactRepository scorers holds 1 version, Artifact scorer-1, and versions are kept" in said
     # Nor all at once.
     with pytest.raises(Forbidden, match="is version 1 of scorers"):
         stack.api.connection.request("DELETE", path_of(resource_of("Artifact"), space.name))
@@ -219,7 +219,7 @@ def test_a_policy_that_somebody_made_too_strict(stack: Stack, protection: tuple[
     assert set(eventually(asked, lambda seen: len(seen) > 2, 60, "it asks no more")) == {403}
     version(space, 2)
     assert len(asked()) < 10
-    policy.change(usual, "holds 2 artifacts")
+    policy.change(usual, "holds 2 versions, the oldest is Artifact scorer-1")
     space.gone("ArtifactRepository", "idle", 60)
     assert "is version 1 of scorers" in refused(space, "Artifact", "scorer-1")
     stack.operator.quiet()

@@ -11,6 +11,7 @@ from outfitter.api.v1alpha1 import GROUP, kind_of
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE, user_or_tool
 from outfitter.codegen.admission.presence import has_value
 from outfitter.naming import ANNOTATION_FORCE_DELETE
+from outfitter.render.artifactrepository import SHARE
 
 # A workload continues with its revision of a deleted Environment or WorkloadTemplate. A WorkloadTemplate has no
 # revision, so an Environment that one names is protected.
@@ -53,8 +54,9 @@ def policy_spec() -> dict[str, Any]:
                 {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["namespaces"]},
             ]
         },
-        "matchConditions": [user_or_tool(), _not_forced()],
+        "matchConditions": [user_or_tool()],
         "variables": [
+            {"name": "forced", "expression": _forced()},
             {"name": "templates", "expression": _users("workloadTemplates")},
             {
                 "name": "users",
@@ -64,7 +66,8 @@ def policy_spec() -> dict[str, Any]:
             },
             {
                 "name": "used",
-                "expression": "request.resource.resource in ['artifactrepositories', 'environments'] ? variables.users.size() : "
+                "expression": "request.resource.resource in ['artifactrepositories', 'environments'] ? "
+                "variables.users.size() : "
                 f"({_USED} && has(oldObject.status.usedBy.total) ? oldObject.status.usedBy.total : 0)",
             },
             {
@@ -73,55 +76,83 @@ def policy_spec() -> dict[str, Any]:
             },
             {"name": "versions", "expression": _of_repository("versions")},
             {"name": "keptBy", "expression": _of_repository("keptBy")},
-        ],
-        "validations": [
             {
-                "expression": "request.resource.resource != 'namespaces' || "
-                f"!(request.name in [{_OPERATORS}, '{SHARED_NAMESPACE}'])",
-                "reason": "Forbidden",
-                "messageExpression": "'Namespace ' + request.name + ' holds the operator or the shared assets. "
-                f"Uninstall the operator first, {_FORCE}'",
-                "message": "the operator runs there",
-            },
-            {
-                "expression": "variables.version == 0",
-                "reason": "Forbidden",
-                "messageExpression": f"{_NAME} + ' is version ' + string(variables.version) + ' of ' + "
-                f"oldObject.status.repository + ', and versions are kept. Keep it, {_FORCE}'",
-                "message": "it is a locked version",
-            },
-            {
-                "expression": "variables.versions.size() == 0",
-                "reason": "Forbidden",
-                "messageExpression": f"{_NAME} + ' holds ' + string(variables.versions.size()) + "
-                "(variables.versions.size() == 1 ? ' version, Artifact ' : ' versions, the oldest is Artifact ') + "
-                f"variables.versions[0].name + ', and versions are kept. Keep it, {_FORCE}'",
-                "message": "it holds versions",
-            },
-            {
-                "expression": "variables.keptBy.size() == 0",
-                "reason": "Forbidden",
-                "messageExpression": f"{_NAME} + ' holds artifacts that run, or are in use or being locked: ' + "
-                f"variables.keptBy.join(', ') + '. Change or delete those first, {_FORCE}'",
-                "message": "its artifacts are in use",
-            },
-            {
-                "expression": "variables.used == 0",
-                "reason": "Forbidden",
-                "messageExpression": f"{_NAME} + ' is used by ' + variables.users.join(', ') + (variables.used > "
-                f"variables.users.size() ? ' and others' : '') + '. Change or delete those first, {_FORCE}'",
-                "message": "it is in use",
+                "name": "artifacts",
+                "expression": f"{_REPOSITORY} && {_STATUS} && has(oldObject.status.numArtifacts) ? "
+                "oldObject.status.numArtifacts : 0",
             },
         ],
+        "validations": [_cascade_check(), *map(_unless_forced, _protected())],
     }
 
 
-def _not_forced() -> dict[str, Any]:
+def _protected() -> list[dict[str, Any]]:
+    """Return what keeps objects from being deleted."""
+    return [
+        {
+            "expression": "request.resource.resource != 'namespaces' || "
+            f"!(request.name in [{_OPERATORS}, '{SHARED_NAMESPACE}'])",
+            "reason": "Forbidden",
+            "messageExpression": "'Namespace ' + request.name + ' holds the operator or the shared assets. "
+            f"Uninstall the operator first, {_FORCE}'",
+            "message": "the operator runs there",
+        },
+        {
+            "expression": "variables.version == 0",
+            "reason": "Forbidden",
+            "messageExpression": f"{_NAME} + ' is version ' + string(variables.version) + ' of ' + "
+            f"oldObject.status.repository + ', and versions are kept. Keep it, {_FORCE}'",
+            "message": "it is a locked version",
+        },
+        {
+            "expression": "variables.versions.size() == 0",
+            "reason": "Forbidden",
+            "messageExpression": f"{_NAME} + ' holds ' + string(variables.versions.size()) + "
+            "(variables.versions.size() == 1 ? ' version, Artifact ' : ' versions, the oldest is Artifact ') + "
+            f"variables.versions[0].name + ', and versions are kept. Keep it, {_FORCE}'",
+            "message": "it holds versions",
+        },
+        {
+            "expression": "variables.keptBy.size() == 0",
+            "reason": "Forbidden",
+            "messageExpression": f"{_NAME} + ' holds artifacts that run, or are in use or being locked: ' + "
+            f"variables.keptBy.join(', ') + '. Change or delete those first, {_FORCE}'",
+            "message": "its artifacts are in use",
+        },
+        {
+            "expression": "variables.used == 0",
+            "reason": "Forbidden",
+            "messageExpression": f"{_NAME} + ' is used by ' + variables.users.join(', ') + (variables.used > "
+            f"variables.users.size() ? ' and others' : '') + '. Change or delete those first, {_FORCE}'",
+            "message": "it is in use",
+        },
+    ]
+
+
+def _unless_forced(validation: dict[str, Any]) -> dict[str, Any]:
+    return {**validation, "expression": f"variables.forced || {validation['expression']}"}
+
+
+def _forced() -> str:
+    """CEL: whether a user marked the object for a deletion in spite of all."""
     annotations = "oldObject.metadata.annotations"
+    return (
+        f"{has_value(annotations)} && '{ANNOTATION_FORCE_DELETE}' in {annotations} && "
+        f"{annotations}['{ANNOTATION_FORCE_DELETE}'] == 'true'"
+    )
+
+
+def _cascade_check() -> dict[str, Any]:
+    """The operator deletes the artifacts of a repository: the user needs the right to, also with the annotation."""
+    inside = f"authorizer.group('{GROUP}').resource('{{}}').namespace(request.namespace)"
+    artifacts, repository = inside.format("artifacts"), inside.format("artifactrepositories")
+    needed = f"the verb delete on artifacts.{GROUP} in this namespace, or the verb {SHARE} on the repository"
     return {
-        "name": "not-forced",
-        "expression": f"!{has_value(annotations)} || !('{ANNOTATION_FORCE_DELETE}' in {annotations}) || "
-        f"{annotations}['{ANNOTATION_FORCE_DELETE}'] != 'true'",
+        "expression": f"variables.artifacts == 0 || {artifacts}.check('delete').allowed() || "
+        f"{repository}.name(oldObject.metadata.name).check('{SHARE}').allowed()",
+        "reason": "Forbidden",
+        "messageExpression": f"{_NAME} + ' is deleted with its artifacts. You need {needed}.'",
+        "message": f"its artifacts are deleted with it: you need {needed}",
     }
 
 
