@@ -135,7 +135,7 @@ def test_a_clone_has_description_and_tags_and_its_children_their_labels(space: S
     space.make("Artifact", "base", {"containerGroups": groups(), "description": "Scores texts.", "tags": tags})
     space.make("Artifact", "next", {"cloneFrom": {"name": "base"}, "run": {}})
     status = space.ready("Artifact", "next")["status"]
-    assert (status["description"], status["tags"]) == ("Scores texts.", tags)
+    assert status["copied"] == {"description": "Scores texts.", "tags": tags}
     assert [item["issue"] for item in status["issues"] if "full name" in item["message"]] == ["NotEnforced"]
 
     def found(kind: str, **query: str) -> list[str]:

@@ -28,7 +28,8 @@ def clone(name: str = "next", source: str = "base", **spec: Any) -> dict[str, An
 def described(world: World, name: str = "next") -> tuple[Any, Any, Any]:
     """What the status reports of an artifact: description, tags, and the tags as one text."""
     status = world.status("Artifact", name)
-    return status.get("description"), status.get("tags"), status.get("tagged")
+    copied = status.get("copied", {})
+    return copied.get("description"), copied.get("tags"), status.get("tagged")
 
 
 def copy_of(world: World, name: str = "next") -> dict[str, Any]:
@@ -87,7 +88,7 @@ async def as_of_an_older_version(version: bool) -> World:
     for field in ("uid", "resourceVersion", "creationTimestamp"):
         del former["metadata"][field]
     status = world.status("Artifact", "next")
-    for field in ("description", "tags", "tagged"):
+    for field in ("copied", "tagged"):
         del status[field]
     status["clonedFrom"]["digest"] = content_digest(former["data"]["spec"])
     world.cluster.user_delete("ControllerRevision", TEAM, snapshot["metadata"]["name"])

@@ -32,7 +32,7 @@ from outfitter.resolve.artifact import (
     type_problem,
     versions,
 )
-from outfitter.resolve.clone import copied_facts, tags
+from outfitter.resolve.clone import shown_copy, tags
 from outfitter.resolve.request import request_for
 from outfitter.snapshot import Key, Reader, Resource
 from outfitter.status import StatusInput, known
@@ -78,7 +78,7 @@ def plan_artifact(reader: Reader, resource: Resource) -> Plan:
         "clonedFrom": found.cloned_from,
         "buildRequest": builds.request,
         "tagged": tagged(tags(resource, found.taken)),
-        **copied_facts(resource, found.taken),
+        "copied": shown_copy(resource, found.taken),
     }
     asks = lock.asks or _joins(reader, found, repository) or is_news(reader, resource, repository)
     told = frozenset({Key("ArtifactRepository", resource.live.namespace, found.repository)}) if asks else frozenset()

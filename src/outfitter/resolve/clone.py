@@ -28,23 +28,14 @@ def copied(
     return former if as_before else spec
 
 
-def description(resource: Resource, taken: Mapping[str, Any] | None) -> str:
-    """Return the description of an artifact: its own, or the one that it copied. `taken`: the snapshot of a clone."""
-    return str(_own_or_copied("description", resource, taken) or "")
-
-
 def tags(resource: Resource, taken: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """Return the tags of an artifact: its own, or those that it copied. An empty list of its own is no tags."""
-    return list(_own_or_copied("tags", resource, taken) or ())
+    own = (resource.body.get("spec") or {}).get("tags")
+    return list((own if own is not None or taken is None else taken["spec"].get("tags")) or ())
 
 
-def copied_facts(resource: Resource, taken: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the status fields with what an artifact copied and its spec does not show."""
+def shown_copy(resource: Resource, taken: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what describes a clone and its spec does not show, for its status."""
     own = resource.body.get("spec") or {}
     spec = taken["spec"] if taken else {}
-    return {name: spec[name] for name in _DESCRIBING if spec.get(name) and own.get(name) is None}
-
-
-def _own_or_copied(name: str, resource: Resource, taken: Mapping[str, Any] | None) -> Any:
-    own = (resource.body.get("spec") or {}).get(name)
-    return own if own is not None or taken is None else taken["spec"].get(name)
+    return {name: spec[name] for name in _DESCRIBING if spec.get(name) and own.get(name) is None} or None

@@ -49,6 +49,15 @@ class ClonedFrom(Model):
     """Digest of the copied fields. A copy with other content is not used."""
 
 
+class Copied(Model):
+    """What a clone copied from its source, and holds because its spec does not set it."""
+
+    description: Annotated[str, Field(max_length=1024)] | None = None
+    """Purpose."""
+    tags: Tags = ()
+    """Names and values for catalogs."""
+
+
 class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
     """State of the artifact and, with `run`, of its workload."""
 
@@ -73,10 +82,8 @@ class ArtifactStatus(AssetStatus, ServingStatus, PodsStatus):
     """Source of the clone, and its generation."""
     build_request: Annotated[int, Field(ge=1)] | None = None
     """The buildRequest whose builds were started."""
-    description: Annotated[str, Field(max_length=1024)] | None = None
-    """Description that a clone copied. Absent where the spec has one."""
-    tags: Tags = ()
-    """Tags that a clone copied. Absent where the spec has tags."""
+    copied: Copied | None = None
+    """What describes a clone and its spec does not set."""
     tagged: Tagged | None = None
     """All tags in one text, by name: `NAME=VALUE,NAME=VALUE`."""
 
