@@ -6,6 +6,7 @@ Files run in the order of PLAN: what stops, upgrades or removes the operator com
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from plugins.reporting import FIGURE
 
 from .harness import cluster as clusters
 from .harness import csi, diagnosis, helm, images
+from .harness.builds import REGISTRY as BUILD_REGISTRY
 from .harness.cluster import Cluster
 from .harness.data import Identity
 from .harness.team import SECONDS, Team
@@ -50,6 +52,8 @@ class Stage:
             image_tag=images.TAGS[0],
             settings_domain=DOMAIN,
             settings_staticPvDrivers=csi.NAME,
+            settings_buildkitCredential="buildkit",
+            settings_registryHosts=json.dumps({BUILD_REGISTRY: {"plainHttp": True, "addresses": "private"}}),
             **self.identity.settings,
         )
 

@@ -73,7 +73,7 @@ spec:
     "ImageBuild": """\
 apiVersion: outfitter.dev/v1alpha1
 kind: ImageBuild
-metadata: {generateName: scorer-, namespace: team-a}
+metadata: {name: scorer-1, namespace: team-a}
 spec:
   artifact: {name: scorer}      # a draft with imageBuildConfig
   container: {name: main}       # only where the Artifact has several sources

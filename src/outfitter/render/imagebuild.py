@@ -58,6 +58,8 @@ _IN_USER_NAMESPACE: Final[Mapping[str, Any]] = {
     "runAsGroup": 0,
     "allowPrivilegeEscalation": False,
     "procMount": "Unmasked",
+    "capabilities": {"drop": ["ALL"], "add": ["SETFCAP", "SETGID", "SETUID"]},
+    "readOnlyRootFilesystem": True,
 }
 """Root of a user namespace of its own, which is nobody on the node. BuildKit cannot mount under a seccomp profile."""
 

@@ -17,9 +17,11 @@ from outfitter_sandbox.realnode.node import add_registry
 from .cluster import Cluster
 from .data import CONTAINER_SECURITY, POD_SECURITY
 from .helm import Release
-from .images import BUILDER_IMAGE, REGISTRY
+from .images import BUILDER_IMAGE, REGISTRY_SERVER
 from .team import SECONDS, Team, running
 
+NAMESPACE = "outfitter-builds"
+REGISTRY = f"registry.{NAMESPACE}.svc:5000"
 USER, PASSWORD = "robot", "not-a-real-password"
 _HASH = "$2y$05$8Bqo7TRhs231D0Ms3Ucvtew0W9ydAcpgNwLhO9vYRmwYMUW/qZHqa"  # of the password, by bcrypt
 _BASELINE = {"pod-security.kubernetes.io/enforce": "baseline"}
@@ -85,7 +87,7 @@ def builders(api: Api, cluster: Cluster, release: Release, name: str, folder: Pa
 def _registry(found: Builders, cluster: Cluster) -> None:
     found.space.secret("users", users=f"{USER}:{_HASH}\n")
     container = {
-        "name": "registry", "image": REGISTRY, "imagePullPolicy": "IfNotPresent",
+        "name": "registry", "image": REGISTRY_SERVER, "imagePullPolicy": "IfNotPresent",
         "ports": [{"containerPort": 5000}],
         "readinessProbe": {"tcpSocket": {"port": 5000}, "periodSeconds": 1},
         "env": [

@@ -28,13 +28,13 @@ PICKY_NIM = "localhost/outfitter/picky-nim:1"
 KEY = "not-a-real-key"
 MPI = full_name("mpi-operator:1")
 GIT, RCLONE, DATA_SERVER = (full_name(each) for each in ("git:1", "rclone:1", "data-server:1"))
-BUILDER_IMAGE, REGISTRY = full_name(BUILDER), full_name(REGISTRY_IMAGE)
+BUILDER_IMAGE, REGISTRY_SERVER = full_name(BUILDER), full_name(REGISTRY_IMAGE)
 # The images of init containers also have the names that the settings of the operator give them.
 DATA_NAMES = {name: [full_name(name)] for name in DATA_IMAGES}
 for _image, _setting in (("git:1", "git_image"), ("rclone:1", "s3_image")):
     DATA_NAMES[_image].append(Settings.model_fields[_setting].default)
 # One server of data for each file of tests that needs one, so that files can run side by side.
-DATA_NAMESPACES = ("outfitter-data-1", "outfitter-data-2", "outfitter-data-3")
+DATA_NAMESPACES = ("outfitter-data-1", "outfitter-data-2", "outfitter-data-3", "outfitter-data-4")
 DATA_HOSTS = [f"{service}.{namespace}.svc" for namespace in DATA_NAMESPACES for service in ("git", "s3")]
 
 
@@ -61,7 +61,9 @@ def write(folder: Path, progress: Progress) -> Iterator[Path]:
     if not build_images.missing():
         for name in BUILD_IMAGES:
             path = folder / f"{name.replace(':', '-')}.tar"
-            write_build_image(path, name, progress)
+            # An operator names that of builds by its settings.
+            known = [Settings.model_fields["build_image"].default] if name == BUILDER else []
+            write_build_image(path, name, progress, names=[full_name(name), *known])
             yield path
     for program in MPI_OPERATOR.find(None)[0].values():
         path = folder / "mpi-operator.tar"
