@@ -10,7 +10,8 @@ from outfitter.settings import EXTRA_KEY_PATTERN, Settings
 
 _NAMESPACE: Final = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 _LABEL_VALUE: Final = "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-_REGISTRY: Final = "^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
+_HOST: Final = "^[A-Za-z0-9.-]+(:[0-9]+)?$"
+_REPOSITORY: Final = "^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
 _PORT: Final = {"type": "integer", "minimum": 1, "maximum": 65535}
 _EXTRA_KEY: Final = {"type": "string", "pattern": EXTRA_KEY_PATTERN}
 _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -36,10 +37,8 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "buildkit.replicas": {"type": "integer", "minimum": 0},
     "buildkit.maxParallelism": {"type": "integer", "minimum": 0},
     "buildkit.storage.size": {"type": ["integer", "string"]},
-    **{
-        f"buildkit.{name}": {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": _REGISTRY}}
-        for name in ("plainRegistries", "frontends")
-    },
+    "buildkit.plainRegistries": {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": _HOST}},
+    "buildkit.frontends": {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": _REPOSITORY}},
     # The API server validates their fields.
     "buildkit.resources": {"type": "object"},
     "resources": {"type": "object"},
