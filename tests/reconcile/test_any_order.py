@@ -20,7 +20,7 @@ OBJECTS = [item for item in FILES if item not in FIRST]
 IMAGE = "registry.example.com/private:1"
 # A workload that runs without the pull secret of a later Credential is not restarted for it.
 VOLATILE = ("resourceVersion", "uid", "creationTimestamp", "lastTransitionTime", "observedGeneration", "revision",
-            "updatedAt")  # fmt: skip
+            "updatedAt", "repositoryUid")  # fmt: skip
 REGISTRY = "Credential outfitter-system/registry"
 
 
@@ -80,7 +80,10 @@ async def test_the_order_of_deletion_does_not_matter(seed: int) -> None:
     shuffled = [item for item in FILES if item["kind"] in OUR_KINDS]
     random.Random(seed).shuffle(shuffled)
     for item in shuffled:
-        world.cluster.user_delete(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"])
+        name, where = item["metadata"]["name"], item["metadata"]["namespace"]
+        if item["kind"] == "Artifact" and world.find("Artifact", name, where) is None:
+            continue  # a draft goes with its repository
+        world.cluster.user_delete(item["kind"], where, name)
         await world.settle()
     left = {live.kind for live in world.resources()} - {"ArtifactRepository", "NimCache"}
     assert left == set()
