@@ -17,8 +17,8 @@ CALLED_BY_OTHERS = {
     "_value_": "enum",
     "ignore_aliases": "PyYAML",
     "linkname": "tarfile",
-    "callback": "a parameter of a protocol",
     # Tests that use the sandbox and the simulator.
+    "add_registry": "the node of a sandbox",
     "api_group": "AuditEntry",
     "audit_mark": "Sandbox",
     "fail_next": "SimulatedCluster",
@@ -31,7 +31,6 @@ CALLED_BY_OTHERS = {
     "received": "AuditEntry",
     "shared_sandbox": "tests on several processes",
     "subresource": "AuditEntry",
-    "uri": "AuditEntry",
     "user_release": "SimulatedCluster",
     "user_status": "SimulatedCluster",
     "watches": "Informer",

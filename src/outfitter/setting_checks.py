@@ -13,6 +13,7 @@ from outfitter.api.quantities import QUANTITY_PATTERN
 from outfitter.api.registry_hosts import registry_hosts
 from outfitter.api.types import NAME_PATTERN
 
+DAEMON_PATTERN: Final = r"^(tcp://[A-Za-z0-9.:\[\]-]+)?$"
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOMAIN_PATTERN: Final = f"{_LABEL}([.]{_LABEL})*"
 _BUCKET_PATTERN: Final = r"(https?://[^\s/,*@?#]+/)?[a-z0-9*][a-z0-9.*-]{0,62}"

@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     `daemonless`: a Job with its own daemon; its Namespaces need Pod Security level baseline and the label
     outfitter.dev/elevation=allowed. `job`: a Job with the container of `buildTemplate`.
     """
-    buildkit_address: str = Field(default="", max_length=512, pattern=r"^(tcp://[A-Za-z0-9.:\[\]-]+)?$")
+    buildkit_address: str = Field(default="", max_length=512, pattern=checks.DAEMON_PATTERN)
     """Address of the daemon, such as `tcp://buildkitd.builds.svc:1234`. Empty: that of `buildkitCredential`; without
     both, `buildBackend: buildkit` builds nothing.
     """

@@ -49,7 +49,7 @@ MEANINGS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         BuildState.COMPLETED: "The Artifact uses `status.image`.",
         BuildState.FAILED: "It ended without an image. See `status.failure` and `status.logTail`.",
         BuildState.CANCELLED: "`spec.cancel` stopped it.",
-        BuildState.UNKNOWN: "Its Job is gone, and nobody saw a result. Build again.",
+        BuildState.UNKNOWN: "Its Job is gone, and Outfitter saw no result. Build again.",
     },
     CachePhase: {
         CachePhase.PENDING: "A requirement of the download is missing, for example the key or the claim.",

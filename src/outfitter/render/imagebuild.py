@@ -61,7 +61,7 @@ _IN_USER_NAMESPACE: Final[Mapping[str, Any]] = {
     "capabilities": {"drop": ["ALL"], "add": ["SETFCAP", "SETGID", "SETUID"]},
     "readOnlyRootFilesystem": True,
 }
-"""Root of a user namespace of its own, which is nobody on the node. BuildKit cannot mount under a seccomp profile."""
+"""Root of a user namespace, without rights on the node. BuildKit cannot mount under a seccomp profile."""
 
 
 def on_demand(artifact: Resource, source: BuildSource, name: str) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def resolve(reader: Reader, request: WorkloadRequest, policies: Policies) -> Res
     else:
         if chosen.definition.resource.live.uid != request.resource.live.uid:
             found.keep(chosen.definition.resource)
-        found.problems += unbuilt(chosen.definition)
+        if reader.settings.builds_images:  # else it is refused as unsupported
+            found.problems += unbuilt(chosen.definition)
         images = [item.image_uri or "" for group in chosen.definition.groups for item in group.containers]
         if chosen.definition.type == "nim":
             model = model_volume(
