@@ -275,7 +275,7 @@ def rendered_job(team: Team, found: Builders, base: str, folder: Path) -> Object
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "code", "namespace": team.name},
          "data": {"page": ""}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "registry-login", "namespace": team.name},
-         "type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}},
+         "type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eyJhdXRocyI6e319"}},
         ours("Credential", "registry", {"type": "dockerRegistry", "secretRef": {"name": "registry-login"}}),
         ours("Environment", "base", {"image": base}),
         ours("Artifact", "app", {"containerGroups": [{"containers": [container]}]}),

@@ -115,6 +115,10 @@ class Reconciler:
         """Reconcile one object. Raises ApiError where a request must be retried; nothing is lost then."""
         if key.kind == EFFECTIVE:
             return await self._derive(key)
+        async with self._state.turn(key):
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> Result:
         live = self._caches[key.kind].get(key.namespace, key.name)
         if live is None:
             self._state.forget(key)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from weakref import WeakValueDictionary
 
+from outfitter.api.v1alpha1 import kind_of
 from outfitter.snapshot import Key
 
 _LONGEST_WAIT = 60.0  # seconds between two attempts at a write that something prevents
@@ -19,6 +22,18 @@ class EngineState:
         self._edited: dict[Key, datetime] = {}
         self._unfinished: set[Key] = set()
         self._refusals: dict[Key, int] = {}
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, key: Key) -> AsyncIterator[None]:
+        """Wait until no other object is reconciled that must not be reconciled at the same time."""
+        if not kind_of(key.kind).in_turn:
+            yield
+            return
+        place = (key.kind, key.namespace)
+        lock = self._turns.setdefault(place, asyncio.Lock())
+        async with lock:
+            yield
 
     def unready_since(self, key: Key) -> datetime | None:
         """Return when the object was first seen unready, if its status does not say so yet."""

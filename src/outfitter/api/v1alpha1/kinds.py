@@ -69,6 +69,8 @@ class Kind:
     mute_at_first: bool = False
     """Without a status, it counts as absent for other objects and requeues none of them."""
 
+    in_turn: bool = False
+    """Its objects in one namespace are reconciled one after the other, because each counts the others."""
     expires: bool = False
     """The operator deletes it after some time, also if a user created it."""
     cascades: bool = False
@@ -142,6 +144,7 @@ KINDS: tuple[Kind, ...] = (
         ImageBuild,
         on_demand=True,
         added_later=True,
+        in_turn=True,
         status_matters=("state", "image", "failure", "conditions"),
     ),
     Kind(
