@@ -475,3 +475,43 @@ def test_what_is_used_or_locked_is_not_deleted(guarded: Sandbox, person: Person)
         forced = {"metadata": {"annotations": {"outfitter.dev/force-delete": "true"}}}
         admin.request("PATCH", path(manifest), forced, MERGE_PATCH)
         assert delete(manifest) == ""
+
+
+@cluster
+def test_a_repository_with_artifacts_needs_the_right_to_delete_them(guarded: Sandbox, person: Person) -> None:
+    """The operator deletes them on behalf of the user. The annotation that forces a deletion does not lift it."""
+    repository = custom("ArtifactRepository", "drafts", "team-y", {})
+    apply(guarded, repository)
+    admin = guarded.connection()
+
+    def status(**fields: Any) -> None:
+        admin.request("PATCH", path(repository) + "/status", {"status": fields}, MERGE_PATCH)
+
+    def delete(who: Connection) -> str:
+        code, body = who.answer("DELETE", path(repository) + "?dryRun=All")
+        return "" if code < 300 else str(body["message"])
+
+    status(numArtifacts=2)
+    mine = ("outfitter.dev", "artifactrepositories", ["delete", "get"], [])
+    rena = person("rena", mine)
+    eventually(lambda: delete(rena), lambda seen: "is deleted with its artifacts. You need the verb delete" in seen)
+    forced = {"metadata": {"annotations": {"outfitter.dev/force-delete": "true"}}}
+    admin.request("PATCH", path(repository), forced, MERGE_PATCH)
+    assert "is deleted with its artifacts" in delete(rena)
+    admin.request("PATCH", path(repository), {"metadata": {"annotations": None}}, MERGE_PATCH)
+    # Without artifacts, there is nothing to ask for.
+    status(numArtifacts=0)
+    assert delete(rena) == ""
+    status(numArtifacts=2)
+    for name, rule in (
+        ("rolf", ("outfitter.dev", "artifacts", ["delete"], [])),
+        ("ruth", ("outfitter.dev", "artifactrepositories", ["share"], ["drafts"])),
+    ):
+        who = person(name, mine, rule)
+        eventually(lambda who=who: delete(who), lambda seen: seen == "")
+    # What keeps it is told to everybody.
+    status(numArtifacts=2, keptBy=["trial"], versions=[{"version": 1, "name": "one", "uid": "u", "locked": True}])
+    said = delete(person("dora", *OURS))
+    assert "holds 1 version, Artifact one, and versions are kept" in said
+    status(versions=None)
+    assert "holds artifacts that run, or are in use or being locked: trial." in delete(person("dora", *OURS))
