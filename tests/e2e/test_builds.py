@@ -246,9 +246,7 @@ def test_without_a_daemon(
     team.ready("Credential", "registry")
     job = rendered_job(team, found, f"{found.host}/{team.name}/base@{base.digest}", tmp_path)
     team.native("Job", "generated", spec=job["spec"])
-    started = eventually(
-        lambda: team.need("Job", "generated"), lambda item: bool(item["status"].get("conditions")), SECONDS
-    )
+    started = eventually(lambda: team.need("Job", "generated"), ended, SECONDS)
     (pod,) = team.list("Pod", labelSelector="batch.kubernetes.io/job-name=generated")
     answer = built(CachedObject.of(pod))
     assert isinstance(answer, Built), (answer, started["status"])
@@ -291,6 +289,11 @@ def rendered_job(team: Team, found: Builders, base: str, folder: Path) -> Object
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **settings})
     (job,) = (item for item in yaml.safe_load_all(done.stdout) if item and item["kind"] == "Job")
     return job  # type: ignore[no-any-return]
+
+
+def ended(job: Object) -> bool:
+    conditions = job["status"].get("conditions", ())
+    return "completionTime" in job["status"] or any(each["type"] == "Failed" for each in conditions)
 
 
 def when(text: str) -> datetime:
