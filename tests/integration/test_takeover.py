@@ -91,7 +91,10 @@ def structure(status: Any) -> Any:
     return [structure(item) for item in status] if isinstance(status, list) else status
 
 
-NEW_FIELDS = {"compliance", "complianceTotal", "usage", "scope", "department", "supports"}
+NEW_FIELDS = {
+    *("compliance", "complianceTotal", "usage", "scope", "department", "supports"),
+    *("repositoryUid", "keptBy", "copied", "tagged"),
+}
 
 
 def as_before(status: Any) -> Any:
