@@ -264,6 +264,7 @@ class Reconciler:
         reader = Reader(
             self._lookup,
             self._settings,
+            before.unchanged_data(),
             users=before.users,
             now=self._clock(),
             overrides=self._overrides,

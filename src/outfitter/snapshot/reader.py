@@ -329,6 +329,11 @@ class Reader:
             return KeyedData(kind, namespace, name, str(found.resource_version), _EveryKey())
         raise NeedsData({dep: data})
 
+    def unchanged_data(self) -> dict[Dep, KeyedData]:
+        """Return the Secrets and ConfigMaps that were fetched, as far as the caches still have the same version."""
+        found = ((dep, data, self._lookup.get(*dep)) for dep, data in self._keyed_data.items())
+        return {dep: data for dep, data, live in found if live and str(live.resource_version) == data.version}
+
     def prefetch(self, deps: Iterable[Dep], *, data: bool = False) -> None:
         """Ask for several Secrets and ConfigMaps at once, so that they are fetched together."""
         needed: dict[Dep, bool] = {}
