@@ -111,6 +111,33 @@ def test_other_ends(message: str | None, code: int, end: dict[str, Any], reason:
     assert failure(message, code, **end).reason is reason
 
 
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("Evicted", 'Usage of EmptyDir volume "work" exceeds the limit "10Gi". ', Reason.NO_SPACE),
+        ("Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ", Reason.NO_SPACE),
+        ("Evicted", "The node was low on resource: ephemeral-storage. Threshold quantity: 1", Reason.NO_SPACE),
+        ("Evicted", "The node was low on resource: memory. Threshold quantity: 1", Reason.BUILD_INTERRUPTED),
+        ("Terminated", "Pod was terminated in response to imminent node shutdown.", Reason.BUILD_INTERRUPTED),
+        ("NodeLost", None, Reason.BUILD_INTERRUPTED),
+    ],
+)
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_pod_that_its_node_ended(reason: str, message: str | None, expected: Reason, ended: bool) -> None:
+    """Also where no container has an end."""
+    end = {"terminated": {"exitCode": 137}} if ended else {"waiting": {"reason": "ContainerCreating"}}
+    status = {"phase": "Failed", "reason": reason, **({"message": message} if message else {})}
+    result = built(pod({"name": "build", "state": end}, **status))
+    assert isinstance(result, Failed)
+    assert result.reason is expected
+    assert ("node" in result.message or "torage" in result.message or "EmptyDir" in result.message) is bool(message)
+
+
+def test_a_pod_whose_source_failed_has_no_result() -> None:
+    """That is a failure of the container which fetches."""
+    assert built(pod({"name": "build", "state": {"waiting": {"reason": "PodInitializing"}}}, phase="Failed")) is None
+
+
 def test_hostile_messages_are_bounded_printable_and_without_keys() -> None:
     noise = "".join(map(chr, range(1, 256))) + "\u202e\u2028"
     first = f"failed build-failed \x1b[31m{KEY} https://ada:pa55@host/x \t{'y ' * 400}"

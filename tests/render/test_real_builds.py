@@ -81,7 +81,9 @@ class Servers:
         config = self.folder / "buildkitd.toml"
         config.write_text(
             f'root = "{self.folder}/state"\n[grpc]\naddress = ["tcp://127.0.0.1:{self.daemon}"]\n[grpc.tls]\n{tls}'
-            f"[worker.containerd]\nenabled = false\n[cdi]\ndisabled = true\n{''.join(hosts)}"
+            f"[worker.containerd]\nenabled = false\n[cdi]\ndisabled = true\n"
+            f'[frontend."gateway.v0"]\nallowedRepositories = ["docker.io/docker/dockerfile"]\n'
+            f"{''.join(hosts)}"
         )
         return [USERNS_EXEC, BUILDKITD, "--config", str(config)]
 
@@ -163,6 +165,7 @@ def test_an_image_of_the_registry_is_a_base(pod: BuildPod, servers: Servers) -> 
     ("dockerfile", "words"),
     [
         (f"{SHELL}RUN echo no luck; exit 4", "build-failed [3/3] RUN echo no luck; exit 4: exit code: 4: no luck"),
+        ("# syntax=r.example.com/other\nFROM scratch", "build-failed 'r.example.com/other' is not an allowed gateway"),
         ("FROM scratch\nFOO bar", "build-failed dockerfile parse error on line 2: unknown instruction: FOO"),
         ("FROM scratch\nCOPY none /", 'build-failed failed to compute cache key: '),
         ("FROM scratch\nCOPY outside /x", "build-failed failed to compute cache key: "),

@@ -21,6 +21,7 @@ _DIGEST: Final = re.compile(r"(?:digest )?(sha256:[0-9a-f]{64})")  # a program o
 _FAILED: Final = re.compile(r"failed ([a-z-]{1,32}) ?(.*)")
 _LOG_LIMIT: Final = 4096  # bytes; the kubelet keeps no more of a message
 _UNPRINTABLE: Final = re.compile(r"[^\n -~]")
+_STORAGE: Final = re.compile(r"EmptyDir volume|ephemeral[- ](?:local )?storage|inodes")  # what the kubelet writes
 _STOPPED: Final = (137, 143)  # exit codes after SIGKILL and SIGTERM
 
 _AGAIN: Final = "Then build again."
@@ -119,6 +120,8 @@ class Failed:
 
 def built(pod: CachedObject) -> Built | Failed | None:
     """Return the result of the pod of a build; None while it has none."""
+    if ended := _ended_from_outside(pod):
+        return ended
     end = _end(pod)
     if end is None:
         return None
@@ -150,6 +153,16 @@ def _end(pod: CachedObject) -> Mapping[str, Any] | None:
                 if end:
                     return end
     return None
+
+
+def _ended_from_outside(pod: CachedObject) -> Failed | None:
+    """Return the failure of a pod that its node evicted or shut down, whatever its containers say."""
+    status = pod.body.get("status") or {}
+    if status.get("phase") != "Failed" or not status.get("reason"):
+        return None
+    text = str(status.get("message") or "")
+    row = _BY_CODE["no-space"] if _STORAGE.search(text) else _INTERRUPTED
+    return _failed(pod, row, text, "")
 
 
 def _failed(pod: CachedObject, row: Code, line: str, log: str) -> Failed:
