@@ -68,6 +68,7 @@ ANNOTATION_GROUP: Final = f"{GROUP}/group"  # digest of all objects that make th
 ANNOTATION_LEAST: Final = f"{GROUP}/least"  # fewest pods with which an elastic group goes on
 ANNOTATION_GROUP_SIZE: Final = f"{GROUP}/group-size"  # number of the Jobs of a group
 
+BUILD_CONTAINER: Final = "build"  # in the pod of a build
 ANNOTATION_BUILD_SOURCE: Final = f"{GROUP}/build-source"  # digest of what the Job of a build makes an image from
 ANNOTATION_BUILD_DESTINATION: Final = f"{GROUP}/build-destination"  # repository and tag that it pushes to
 

@@ -450,3 +450,18 @@ async def test_a_build_that_takes_too_long() -> None:
     status = world.status("ImageBuild", "b")
     assert status["state"] == "FAILED"
     assert status["finishedAt"]
+
+
+async def test_states_of_a_job_that_runs() -> None:
+    """Pending without a pod that started, in progress, and built once the digest is there."""
+    world = World(artifact(), build(), settings=SETTINGS, jobs="Running")
+    await world.settle()
+    assert world.status("ImageBuild", "b")["state"] == "PENDING"
+    pod = ended_pod(world.get("Job", "b"), 0, f"digest sha256:{'0' * 64}")
+    running = {"name": "build", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+    world.cluster.user_apply({**pod, "status": {"phase": "Running", "containerStatuses": [running]}})
+    await world.settle()
+    assert world.status("ImageBuild", "b")["state"] == "IN_PROGRESS"
+    world.cluster.user_apply(pod)
+    await world.settle()
+    assert world.status("ImageBuild", "b")["state"] == "BUILT"

@@ -94,8 +94,8 @@ def has_problem(status: Mapping[str, Any]) -> bool:
 
 
 def _phase(status: Mapping[str, Any]) -> str:
-    """Return the phase; for an artifact also its version number and run phase: `Locked 3, Running`."""
-    numbered = f"{status.get('phase') or ''} {status.get('version') or ''}".strip()
+    """Return the phase, or the state of a build; for an artifact also version and run phase: `Locked 3, Running`."""
+    numbered = f"{status.get('phase') or status.get('state') or ''} {status.get('version') or ''}".strip()
     return ", ".join(part for part in (numbered, status.get("runPhase")) if part)
 
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from outfitter.naming import BUILD_CONTAINER
 from outfitter.observe.causes import shown, without_keys
 from outfitter.observe.fetches import Code, fetched
 from outfitter.problems import quoted
 from outfitter.reasons import Reason
 from outfitter.snapshot import CachedObject
 
-CONTAINER: Final = "build"
 _DIGEST: Final = re.compile(r"(?:digest )?(sha256:[0-9a-f]{64})")  # a program of an administrator writes it alone
 _FAILED: Final = re.compile(r"failed ([a-z-]{1,32}) ?(.*)")
 _LOG_LIMIT: Final = 4096  # bytes; the kubelet keeps no more of a message
@@ -147,7 +147,7 @@ def revision(pod: CachedObject) -> str:
 def _end(pod: CachedObject) -> Mapping[str, Any] | None:
     status = pod.body.get("status") or {}
     for container in status.get("containerStatuses") or ():
-        if container.get("name") == CONTAINER:
+        if container.get("name") == BUILD_CONTAINER:
             for state in ("state", "lastState"):
                 end: Mapping[str, Any] | None = (container.get(state) or {}).get("terminated")
                 if end:

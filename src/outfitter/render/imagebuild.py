@@ -13,11 +13,11 @@ from outfitter.api.registry_hosts import host_key
 from outfitter.naming import (
     ANNOTATION_BUILD_DESTINATION,
     ANNOTATION_BUILD_SOURCE,
+    BUILD_CONTAINER,
     LABEL_ON_DEMAND,
     build_job,
     owner_labels,
 )
-from outfitter.observe.builds import CONTAINER
 from outfitter.problems import Problem
 from outfitter.render import fetch, scheduling, volumes
 from outfitter.render.owner import child_meta
@@ -38,6 +38,7 @@ _DAEMON: Final = "/outfitter/buildkit"
 _MESSAGE: Final = "/dev/termination-log"
 _DAEMON_FILES: Final = ("address", "ca.crt", "ca.pem", "cert.pem", "key.pem", "tls.crt", "tls.key")
 _USER: Final = 65532
+_LAST_WORDS: Final = 120  # seconds in which a script that took too long can say so
 _KEPT_SECONDS: Final = 86400  # the Job of a build that has ended, for its log
 _PREEMPTIBILITY: Final = "non-preemptible"
 _DISRUPTED: Final[Mapping[str, Any]] = {
@@ -81,7 +82,7 @@ def job(resource: Resource, inputs: BuildInputs, settings: Settings) -> tuple[di
     meta = child_meta(resource)
     scheduled = Scheduling(inputs.queue, preemptibility=_PREEMPTIBILITY)
     parts = _patches(resource, inputs, scheduled, settings)
-    assembled = assemble(replace(part, of=CONTAINER) for part in parts)
+    assembled = assemble(replace(part, of=BUILD_CONTAINER) for part in parts)
     manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -96,7 +97,7 @@ def job(resource: Resource, inputs: BuildInputs, settings: Settings) -> tuple[di
         },
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": settings.build_timeout_seconds,
+            "activeDeadlineSeconds": settings.build_timeout_seconds + _LAST_WORDS,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "podFailurePolicy": _DISRUPTED,
             "template": assembled.template,

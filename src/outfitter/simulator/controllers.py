@@ -7,8 +7,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any, Final, Literal, Self
 
-from outfitter.naming import ANNOTATION_BUILD_SOURCE, short_hash
-from outfitter.observe.builds import CONTAINER
+from outfitter.naming import ANNOTATION_BUILD_SOURCE, BUILD_CONTAINER, short_hash
 from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.manifests import Body, copied
 from outfitter.simulator.volumes import known_volume
@@ -164,7 +163,7 @@ class Controllers:
         elif way:
             if way != "Complete":
                 self._cluster.user_apply(failed_pod(body, way))
-            elif body["spec"]["template"]["spec"]["containers"][0]["name"] == CONTAINER:
+            elif body["spec"]["template"]["spec"]["containers"][0]["name"] == BUILD_CONTAINER:
                 self._cluster.user_apply(built_pod(body))
             status = job_status(way, time, body["spec"].get("completions", 1))
         self._cluster.user_replace({**body, "status": status})
