@@ -10,7 +10,7 @@ import pytest
 from outfitter.errors import Invalid
 
 from .conftest import Stack
-from .harness.client import Object, condition, current, message, ready, stalls, waits
+from .harness.client import Object, condition, current, eventually, message, ready, stalls, waits
 from .harness.space import Space
 
 IMAGE = "registry.example.com/scorer:1"
@@ -55,7 +55,7 @@ def locked(number: int) -> Callable[[Any], object]:
         ),
         pytest.param({"containerGroups": groups(TAIL)}, "The primary container has no port", id="primary-without-port"),
         pytest.param({"containerGroups": groups({**WEB, "port": 80})}, "1024", id="port-80"),
-        pytest.param({"containerGroups": groups({**WEB, **BUILD})}, "exactly one of imageUri", id="image-and-build"),
+        pytest.param({"containerGroups": groups({"port": 8080})}, "needs imageUri", id="no-image-and-no-build"),
         pytest.param({"containerGroups": groups(WEB) + groups(WEB)}, "Two container groups", id="same-group-twice"),
         pytest.param(
             {"type": "nim", "containerGroups": groups(NIM), "storage": {"pvcSize": "150GB"}}, "pvcSize", id="pvc-size"
@@ -143,15 +143,15 @@ def test_the_type_must_fit_the_repository(space: Space) -> None:
 
 def test_a_lock_that_cannot_be_is_told_and_taken_back(space: Space) -> None:
     space.make("Artifact", "scorer", {"locked": True, "containerGroups": groups(BUILD)})
-    said = space.wait("Artifact", "scorer", stalls("Unsupported"))
+    said = space.wait("Artifact", "scorer", stalls("BuildFailed"))
     assert said["status"]["phase"] == "LockFailed"
     assert "imageBuildConfig" in message(said)
-    assert "Set imageUri instead" in message(said)
+    assert "has no repository to push to" in message(said)
     space.spec("Artifact", "scorer", locked=False)
-    # A draft reports the field as well.
-    space.wait("Artifact", "scorer", lambda item: stalls("Unsupported")(item) and item["status"]["phase"] == "Draft")
+    space.wait("Artifact", "scorer", lambda item: item["status"]["phase"] == "Draft")
     space.spec("Artifact", "scorer", containerGroups=groups(), locked=True)
     space.wait("Artifact", "scorer", locked(1))
+    eventually(lambda: space.list("ImageBuild"), lambda found: found == [])  # what never started goes
 
 
 def test_a_version_is_frozen_but_for_how_it_runs(space: Space) -> None:

@@ -465,3 +465,25 @@ async def test_states_of_a_job_that_runs() -> None:
     world.cluster.user_apply(pod)
     await world.settle()
     assert world.status("ImageBuild", "b")["state"] == "BUILT"
+
+
+async def test_a_lock_whose_build_cannot_start() -> None:
+    """It is told with the cause, and goes on once that is gone. What never started goes with its source."""
+    config = {"credential": {"name": "push"}}
+    world = World(
+        artifact("scorer", {"port": 8080, "imageBuildConfig": {"codeRef": GIT}}, locked=True), settings=SETTINGS
+    )
+    await world.settle()
+    status = world.status("Artifact", "scorer")
+    assert (status["phase"], reason(status)) == ("LockFailed", "BuildFailed")
+    assert "has no repository to push to" in status["message"]
+    groups = [{"containers": [container(config=config)]}]
+    world.edit("Artifact", "scorer", containerGroups=groups)
+    await world.settle()
+    (made,) = world.all("ImageBuild")
+    assert "Credential push does not exist" in world.status("ImageBuild", made["metadata"]["name"])["message"]
+    assert world.status("Artifact", "scorer")["phase"] == "Locking"
+    world.edit("Artifact", "scorer", containerGroups=[{"containers": [{"port": 8080, "imageUri": f"{REPOSITORY}:1"}]}])
+    await world.settle()
+    assert world.status("Artifact", "scorer")["phase"] == "Locked"
+    assert world.all("ImageBuild") == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from outfitter.render.imagebuild import on_demand
 from outfitter.resolve.artifact import ResolvedArtifact
 from outfitter.resolve.builds import ENDED, BuildSource, newest_build
 from outfitter.snapshot import Reader, Resource
+from outfitter.status import is_stalled
 
 _KEPT: Final = 10
 """Builds of an Artifact that Outfitter created and that stay after their end. The images stay in any case."""
@@ -39,7 +40,8 @@ def artifact_builds(reader: Reader, found: ResolvedArtifact) -> ArtifactBuilds:
     """Return the builds of an Artifact."""
     status = found.resource.body.get("status") or {}
     before = status.get("buildRequest")
-    if not found.built.sources:
+    rows = (row for group in status.get("containerGroups") or () for row in group.get("containers") or ())
+    if not found.built.sources and not any(rows):
         return ArtifactBuilds(request=before)
     builds = reader.builds(found.resource.live.namespace, found.resource.live.name)
     result = ArtifactBuilds(_rows(found, builds), before)
@@ -65,15 +67,21 @@ def artifact_builds(reader: Reader, found: ResolvedArtifact) -> ArtifactBuilds:
             _judge(result, found, source, build if needed else newest_build(builds, source.key))
     if asked and not result.writes and not result.problems:
         result.request = spec.build_request
-    result.writes += _surplus(found, builds)
+    result.writes += _surplus(found, builds, wanted.values())
     return result
 
 
-def _surplus(found: ResolvedArtifact, builds: Sequence[Resource]) -> Iterator[Delete]:
-    """Yield the deletion of old builds that Outfitter created. `builds`: the newest first."""
-    made = [item for item in builds if item.live.owner == found.resource.live.uid]
-    ended = [item for item in made if "finishedAt" in (item.body.get("status") or {}) and not item.live.deleting]
-    return (Delete(item.live, phase=WritePhase.CLEANUP) for item in ended[_KEPT:])
+def _surplus(found: ResolvedArtifact, builds: Sequence[Resource], wanted: Collection[str]) -> Iterator[Delete]:
+    """Yield the deletion of builds that Outfitter created: of old ones, and of those that are not wanted any more.
+
+    `builds`: the newest first.
+    """
+    made = [item for item in builds if item.live.owner == found.resource.live.uid and not item.live.deleting]
+    statuses = {item.live.uid: item.body.get("status") or {} for item in made}
+    ended = [item for item in made if "finishedAt" in statuses[item.live.uid]]
+    unstarted = [item for item in made if not {"finishedAt", "job"} & statuses[item.live.uid].keys()]
+    superseded = [item for item in unstarted if item.live.name not in wanted]
+    return (Delete(item.live, phase=WritePhase.CLEANUP) for item in (*ended[_KEPT:], *superseded))
 
 
 def _judge(result: ArtifactBuilds, found: ResolvedArtifact, source: BuildSource, build: Resource | None) -> None:
@@ -83,7 +91,11 @@ def _judge(result: ArtifactBuilds, found: ResolvedArtifact, source: BuildSource,
     status = build.body.get("status") or {}
     state = status.get("state", BuildState.PENDING)
     missing = source in found.built.missing
-    if state not in ENDED:
+    say = stalled if missing else note
+    if state not in ENDED and is_stalled(status):
+        text = f"ImageBuild {build.live.name} cannot start. {status['message']}"
+        result.problems.append(say(Reason.BUILD_FAILED, text, source.field))
+    elif state not in ENDED:
         why = f" {status['message']}" if status.get("issues") else ""
         result.waits = result.waits or f"The Artifact waits for ImageBuild {build.live.name} ({state}).{why}"
     elif state != BuildState.COMPLETED:
@@ -92,7 +104,6 @@ def _judge(result: ArtifactBuilds, found: ResolvedArtifact, source: BuildSource,
             f"ImageBuild {build.live.name} has state {state}: {cause.rstrip('.')}. Correct the cause, and raise "
             "buildRequest to build again."
         )
-        say = stalled if missing else note
         result.problems.append(say(Reason.BUILD_FAILED, text, source.field))
 
 
