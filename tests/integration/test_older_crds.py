@@ -21,7 +21,7 @@ from .harness import rights
 from .harness.client import Api, eventually
 from .harness.space import Space
 
-LATER = ("effectivepolicies", "imagequeries", "registries", "workloadpolicies", "workloadtemplates")
+LATER = ("effectivepolicies", "imagebuilds", "imagequeries", "registries", "workloadpolicies", "workloadtemplates")
 CONTROLLERS = "garbage-collector-controller,namespace-controller"
 DEADLINE = 60.0
 
@@ -70,7 +70,7 @@ async def test_the_other_kinds_are_served(sandbox: Sandbox, caplog: pytest.LogCa
             await asyncio.to_thread(sandbox.apply_crds, CRDS)
             # A process that lacked a kind ends, so that the next one serves it.
             assert await asyncio.wait_for(asyncio.shield(task), DEADLINE) == 1
-    missing = "ImageQuery, Registry, WorkloadPolicy, WorkloadTemplate"
+    missing = "ImageBuild, ImageQuery, Registry, WorkloadPolicy, WorkloadTemplate"
     assert f"does not serve {missing}. Install the CustomResourceDefinitions" in said
     async with running(sandbox):
         spec = {"workloadType": "workspace", "defaults": {"args": "x"}}
