@@ -38,6 +38,7 @@ def test_a_class_that_does_not_exist_and_the_way_back(space: Space) -> None:
     said = space.wait("Workspace", "box", waits("ProvisioningFailed"))
     assert f"PersistentVolumeClaim {space.name}/home is not bound: StorageClass nowhere" in message(said)
     space.delete("Workspace", "box")
+    space.wait("DataSource", "home", lambda item: item["status"]["usedBy"]["total"] == 0)
     space.delete("DataSource", "home")
     space.gone("DataSource", "home")
     # The claim stays, as it may hold data. It was never bound, so the next DataSource of its name may change it.

@@ -57,6 +57,8 @@ class ImageBuildSpec(Model):
         ),
     )
 
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """Purpose."""
     artifact: ArtifactNameRef
     """Artifact with imageBuildConfig: of type service, and not a locked version yet."""
     container: BuiltContainer | None = None
