@@ -9,6 +9,7 @@ from outfitter.backends.base import (
     backend_that_runs,
     child_kinds,
     controller_kinds,
+    pods_in_order,
     progress,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "backend_that_runs",
     "child_kinds",
     "controller_kinds",
+    "pods_in_order",
     "progress",
 ]

@@ -115,6 +115,16 @@ def backend_that_runs(traits: WorkloadTraits, spec: Any, controllers: Iterable[C
     return next(found, backend_of(traits, spec))
 
 
+def pods_in_order(
+    traits: WorkloadTraits, controllers: Sequence[CachedObject], pods: Iterable[CachedObject]
+) -> PodSummary:
+    """Return the pods of a workload as the backend of its controllers orders them; without controllers, the usual."""
+    kinds = {live.kind for live in controllers}
+    backends = [_load(name) for name in traits.backends]
+    backend = next((item for item in backends if kinds & {*item.controllers}), backends[0])
+    return backend.observe(controllers, pods).pods
+
+
 def progress(traits: WorkloadTraits, controllers: Sequence[CachedObject]) -> Progress | None:
     """Return the progress of the controllers that run to completion, if there are any."""
     found = (_load(name).progress(controllers) for name in traits.backends)

@@ -18,11 +18,15 @@ from outfitter.cli.assets import assets
 from outfitter.cli.build import build
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
+from outfitter.cli.lock import lock
 from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
 from outfitter.cli.status import status
+from outfitter.cli.trace import trace
 from outfitter.cli.validate import validate
+from outfitter.cli.verbs import restart, scale, start, stop
+from outfitter.cli.workload_logs import logs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +50,10 @@ def _add(command: Callable[..., None], panel: str) -> None:
 _add(validate, _USERS)
 _add(render, _USERS)
 _add(status, _USERS)
+_add(trace, _USERS)
+_add(logs, _USERS)
+for _verb in (start, stop, restart, scale, lock):
+    _add(_verb, _USERS)
 _add(explain, _USERS)
 _add(assets, _USERS)
 app.add_typer(images, name="images", rich_help_panel=_USERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,8 +23,6 @@ build = typer.Typer(
     "An [bold]ImageBuild[/] builds the image of an Artifact. Outfitter creates one when [bold]buildRequest[/] of the "
     "Artifact changes, and when an Artifact is locked. List them: [bold]outfitter status imagebuild[/]",
 )
-_SECONDS: Final = 1.0  # between two looks at a pod that has not started
-_LONGEST: Final = 86400.0  # seconds of one log
 
 
 @build.callback()
@@ -57,7 +55,7 @@ def logs(
         from outfitter.cli.target import current_namespace
 
         state = asyncio.run(_logs(name, namespace or current_namespace(kubeconfig), kubeconfig, follow=follow))
-        if state in ("FAILED", "CANCELLED", "UNKNOWN"):
+        if failed(state):
             raise typer.Exit(console.PROBLEMS)
 
 
@@ -69,17 +67,29 @@ async def _logs(name: str, namespace: str, kubeconfig: str, *, follow: bool) -> 
     from outfitter.cli.connect import connected
 
     async with connected(kubeconfig) as client:
+        return await print_build(client, name, namespace, follow=follow)
+
+
+def failed(state: str) -> bool:
+    """Return whether a build ended without an image."""
+    return state in ("FAILED", "CANCELLED", "UNKNOWN")
+
+
+async def print_build(client: Client, name: str, namespace: str, *, follow: bool) -> str:
+    """Print the log of a build, or its end where the pod cannot be read. Returns the state of the build."""
+    from outfitter.cli.pod_logs import SECONDS
+
+    status = await _status(client, namespace, name)
+    pod = await _pod(client, namespace, status)
+    while follow and pod is None and "finishedAt" not in status:
+        await asyncio.sleep(SECONDS)
         status = await _status(client, namespace, name)
         pod = await _pod(client, namespace, status)
-        while follow and pod is None and "finishedAt" not in status:
-            await asyncio.sleep(_SECONDS)
-            status = await _status(client, namespace, name)
-            pod = await _pod(client, namespace, status)
-        if pod is None or not await _print_pod(client, pod, follow=follow):
-            _print_tail(name, status)
-        while follow and "finishedAt" not in status:
-            await asyncio.sleep(_SECONDS)
-            status = await _status(client, namespace, name)
+    if pod is None or not await _print_pod(client, pod, follow=follow):
+        _print_tail(name, status)
+    while follow and "finishedAt" not in status:
+        await asyncio.sleep(SECONDS)
+        status = await _status(client, namespace, name)
     return str(status.get("state", ""))
 
 
@@ -103,53 +113,16 @@ async def _pod(client: Client, namespace: str, status: Mapping[str, Any]) -> dic
 
 async def _print_pod(client: Client, pod: Mapping[str, Any], *, follow: bool) -> bool:
     """Print the logs of the containers of a pod. Returns whether there was anything to read."""
+    from outfitter.cli.pod_logs import print_log
     from outfitter.errors import Forbidden
 
     containers = [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
     try:
-        found = [await _print_container(client, pod, item["name"], follow=follow) for item in containers]
+        found = [await print_log(client, pod, item["name"], follow=follow) for item in containers]
     except Forbidden as error:
         console.print_message(f"{error.message}. The end of the log:", "yellow")
         return False
     return any(found)
-
-
-async def _print_container(client: Client, pod: Mapping[str, Any], container: str, *, follow: bool) -> bool:
-    from outfitter.errors import ApiError, Forbidden, NotFound
-
-    meta = pod["metadata"]
-    path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log?container={container}"
-    path += "&follow=true" if follow else ""
-    while True:
-        try:
-            await _copy(client, path)
-        except Forbidden:
-            raise
-        except ApiError as error:  # the container has not started
-            current = await client.get("Pod", meta["namespace"], meta["name"])
-            if not follow or current is None or _ended(current, container):
-                if not isinstance(error, NotFound):
-                    console.print_message(f"Container {container} has no log: {error.message}", "yellow")
-                return False
-        else:
-            return True
-        await asyncio.sleep(_SECONDS)
-
-
-async def _copy(client: Client, path: str) -> None:
-    """Print a log line by line, without characters that a terminal would obey."""
-    async with client.transport.stream(path, accept="*/*", total=_LONGEST, idle=_LONGEST) as content:
-        async for line in content:
-            sys.stdout.write(printable(line.decode(errors="replace").rstrip("\n")) + "\n")
-            sys.stdout.flush()
-
-
-def _ended(pod: Mapping[str, Any], container: str) -> bool:
-    """Return whether a container of a pod has ended, or will never start."""
-    status = pod.get("status") or {}
-    states = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    ended = any("terminated" in (item.get("state") or {}) for item in states if item["name"] == container)
-    return ended or status.get("phase") in ("Succeeded", "Failed")
 
 
 def _print_tail(name: str, status: Mapping[str, Any]) -> None:

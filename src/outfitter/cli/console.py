@@ -42,6 +42,14 @@ Extra = Annotated[
     list[str] | None,
     typer.Option("--as-user-extra", metavar="KEY=VALUE", help="An extra field of the login of --as; repeatable."),
 ]
+Objects = Annotated[
+    list[str],
+    typer.Argument(metavar="KIND/NAME...", help="The objects; also KIND NAME..., with plural or short kinds."),
+]
+OneObject = Annotated[list[str], typer.Argument(metavar="KIND/NAME", help="The object; also KIND NAME.")]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", help="The project. Default: the namespace of the current context.")
+]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
 from outfitter.api.base import API_VERSION
 from outfitter.api.validation import strict_errors
+from outfitter.cli.watching import wait_for
 from outfitter.cluster.client import Client
-from outfitter.cluster.informer import Informer
-from outfitter.cluster.resources import api_resource
-from outfitter.cluster.store import Caches, Change
 from outfitter.errors import ApiError, NotFound, OutfitterError
 from outfitter.reasons import Reason
 from outfitter.status import is_ready
@@ -53,38 +49,20 @@ async def _answer(
     client: Client, namespace: str, name: str, seconds: float, tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """Watch the object until its status is an answer or a failure."""
-    resource = api_resource(KIND)
-    resource = replace(resource, watch=replace(resource.watch, field_selector=f"metadata.name={name}"))
-    caches, changed = Caches(), asyncio.Event()
-
-    def on_change(_change: Change) -> None:
-        changed.set()
-
-    caches.listen(on_change)
-    informer = asyncio.create_task(Informer(client.transport, caches, resource, namespace, dispensable=True).run())
-    informer.add_done_callback(lambda task: changed.set())
     seen: Status = {}
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                await changed.wait()
-                changed.clear()
-                if informer.done():
-                    informer.result()  # raises: the user may not watch
-                live = caches[KIND].get(namespace, name)
-                status: Status = (live.body.get("status") or {}) if live else {}
-                if live is not None and is_over(status):
-                    return {"kind": KIND, **live.body}
-                message = status.get("message", "")
-                if message and message != seen.get("message"):
-                    tell(message)
-                seen = status
-    except TimeoutError:
-        raise OutfitterError(_too_late(seen, seconds)) from None
-    finally:
-        informer.cancel()
-        with suppress(asyncio.CancelledError, ApiError):
-            await informer
+
+    def done(body: Mapping[str, Any]) -> dict[str, Any] | None:
+        nonlocal seen
+        status: Status = body.get("status") or {}
+        if is_over(status):
+            return dict(body)
+        message = status.get("message", "")
+        if message and message != seen.get("message"):
+            tell(message)
+        seen = status
+        return None
+
+    return await wait_for(client, (KIND, namespace, name), done, seconds, too_late=lambda: _too_late(seen, seconds))
 
 
 def is_over(status: Status) -> bool:

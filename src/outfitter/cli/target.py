@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,27 @@ def target(text: str) -> Target:
     known = [kind.singular for kind in KINDS]
     hint = did_you_mean(word, known)
     raise ConfigurationError(f"Kind {word} does not exist.{hint} Kinds are: {', '.join(known)}.")
+
+
+def targets(words: Sequence[str]) -> list[Target]:
+    """Parse `workspace/alice training/tune` or `workspace alice bob`: each is one object."""
+    if any("/" in word for word in words):
+        chosen = [target(word) for word in words]
+    else:
+        kind = target(words[0]).kind
+        chosen = [Target(kind, word) for word in words[1:]] or [Target(kind)]
+    for item in chosen:
+        if not item.name:
+            raise ConfigurationError(f"The name is missing. Use {item.kind.singular}/NAME.")
+    return list(dict.fromkeys(chosen))
+
+
+def one_target(words: Sequence[str]) -> Target:
+    """Parse `workspace/alice` or `workspace alice`."""
+    chosen = targets(words)
+    if len(chosen) > 1:
+        raise ConfigurationError(f"This command is for one object, not for {len(chosen)}. Use KIND/NAME once.")
+    return chosen[0]
 
 
 def current_namespace(kubeconfig: str = "") -> str:

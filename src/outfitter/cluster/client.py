@@ -161,6 +161,16 @@ class Client:
         ]
         return await self._json_patch(path, steps)
 
+    async def merge_patch(
+        self, kind: str, namespace: str, name: str, patch: Mapping[str, Any], manager: str
+    ) -> dict[str, Any]:
+        """Change fields of an object, as `kubectl patch --type merge` does, as field manager `manager`.
+
+        Conflict if the patch has a uid and the name belongs to an object with another one.
+        """
+        path = path_of(self._resources[kind], namespace, name) + f"?fieldManager={manager}&fieldValidation=Strict"
+        return parsed(await self.transport.request("PATCH", path, patch, content_type=_MERGE_PATCH))
+
     async def delete(
         self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
     ) -> None:

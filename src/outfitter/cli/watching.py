@@ -1,0 +1,58 @@
+"""Wait for one object to reach a state, by a watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from outfitter.cluster.client import Client
+from outfitter.cluster.informer import Informer
+from outfitter.cluster.resources import api_resource
+from outfitter.cluster.store import Caches, Change
+from outfitter.errors import ApiError, OutfitterError
+
+T = TypeVar("T")
+
+
+async def wait_for(
+    client: Client,
+    place: tuple[str, str, str],
+    done: Callable[[Mapping[str, Any]], T | None],
+    seconds: float,
+    *,
+    too_late: Callable[[], str],
+) -> T:
+    """Return the first result of `done` that is not None. `place`: kind, namespace and name.
+
+    OutfitterError with the text of `too_late` if there is none within `seconds`; errors of `done` are passed on.
+    """
+    kind, namespace, name = place
+    resource = api_resource(kind)
+    resource = replace(resource, watch=replace(resource.watch, field_selector=f"metadata.name={name}"))
+    caches, changed = Caches(), asyncio.Event()
+
+    def on_change(_change: Change) -> None:
+        changed.set()
+
+    caches.listen(on_change)
+    informer = asyncio.create_task(Informer(client.transport, caches, resource, namespace, dispensable=True).run())
+    informer.add_done_callback(lambda task: changed.set())
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                await changed.wait()
+                changed.clear()
+                if informer.done():
+                    informer.result()  # raises: the user may not watch
+                live = caches[kind].get(namespace, name)
+                if live is not None and (result := done({"kind": kind, **live.body})) is not None:
+                    return result
+    except TimeoutError:
+        raise OutfitterError(too_late()) from None
+    finally:
+        informer.cancel()
+        with suppress(asyncio.CancelledError, ApiError):
+            await informer
