@@ -44,7 +44,7 @@ Extra = Annotated[
 ]
 Objects = Annotated[
     list[str],
-    typer.Argument(metavar="KIND/NAME...", help="The objects; also KIND NAME..., with plural or short kinds."),
+    typer.Argument(metavar="KIND/NAME", help="The objects; also KIND NAME... Short kinds work too."),
 ]
 OneObject = Annotated[list[str], typer.Argument(metavar="KIND/NAME", help="The object; also KIND NAME.")]
 Namespace = Annotated[
