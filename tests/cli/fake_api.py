@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 class FakeApi:
-    """`objects` by path; `logs` by (pod, container, previous); `forbidden`: plurals that the user may not read or change.
+    """`objects` by path; `logs` by (pod, container, previous); `forbidden`: parts of paths without rights.
 
     `after_patch` plays the operator: it gets each patched object.
     """
@@ -123,7 +123,7 @@ def _merge(into: Object, patch: Object) -> None:
 
 def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
+        def do_GET(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else None
             code, answer = api.answer(self.command, self.path, body, self.headers.get("Accept", ""))
@@ -133,9 +133,10 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PATCH = _answer
+        def do_PATCH(self) -> None:
+            self.do_GET()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Print nothing."""
 
     return Handler

@@ -21,6 +21,7 @@ from .test_verbs import body
 CRASHED = {"waiting": {"reason": "CrashLoopBackOff"}}
 RUNNING = {"running": {}}
 REPLICA_SET = "ReplicaSet"
+INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def pod(name: str, *names: str, created: str = "00", labels: Any = None, owner: tuple[str, str] = ("", "")) -> Object:
@@ -75,8 +76,8 @@ def test_ranks() -> None:
         pod("again", created="05", labels={LABEL_RANK: "0"}),
         pod("first", labels={LABEL_RANK: "0"}),
         pod("one", labels={LABEL_RANK: "1"}),
-        pod("indexed", labels={"batch.kubernetes.io/job-completion-index": "2"}),
-        pod("of-jobset", labels={"batch.kubernetes.io/job-completion-index": "0", "jobset.sigs.k8s.io/job-global-index": "3"}),
+        pod("indexed", labels={INDEX: "2"}),
+        pod("of-jobset", labels={INDEX: "0", "jobset.sigs.k8s.io/job-global-index": "3"}),
         pod("worker", labels={f"{mpi}replica-index": "4", f"{mpi}job-role": "worker"}),
         pod("no-rank"),
     ]  # fmt: skip
@@ -84,14 +85,14 @@ def test_ranks() -> None:
         "again", "one", "indexed", "of-jobset", "worker",
     ]  # fmt: skip
     assert of_rank([pod("l", labels={f"{mpi}job-role": "launcher"})], 0)["metadata"]["name"] == "l"
-    with pytest.raises(OutfitterError, match="No pod has rank 9. Ranks are: 0, 1, 2, 3, 5."):
+    with pytest.raises(OutfitterError, match=r"No pod has rank 9\. Ranks are: 0, 1, 2, 3, 5."):
         of_rank(pods, 9)
 
 
 def test_a_container_by_its_name() -> None:
     pods = [pod("a", "main", "proxy"), pod("b", "model")]
     assert with_container(pods, "model")["metadata"]["name"] == "b"
-    with pytest.raises(OutfitterError, match="No pod has container x. Containers are: main, proxy, model."):
+    with pytest.raises(OutfitterError, match=r"No pod has container x\. Containers are: main, proxy, model."):
         with_container(pods, "x")
 
 

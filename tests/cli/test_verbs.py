@@ -218,7 +218,7 @@ def test_the_progress_of_a_lock() -> None:
     assert lines == ["A build runs."]
     assert "after 5 s: A build runs. The lock goes on." in progress.too_late()
     item = body("Artifact", {}, phase="LockFailed", observedGeneration=2, issues=[{"issue": "X", "message": "No."}])
-    with pytest.raises(OutfitterError, match="Artifact team-a/box is not locked: No."):
+    with pytest.raises(OutfitterError, match="Artifact team-a/box is not locked: No"):
         progress.seen(item)
     done = body("Artifact", {}, phase="Locked", version=1, observedGeneration=2)
     assert progress.seen(done) is done

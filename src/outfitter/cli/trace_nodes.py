@@ -16,6 +16,7 @@ from outfitter.status import is_ready
 
 Body = Mapping[str, Any]
 _STARTING: Final = ("ContainerCreating", "PodInitializing", "")
+_TOLD: Final = ("missing", "not ready")  # states that are the verb of the conclusion
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def reference_node(kind: str, name: str, body: Body | None, *, readable: bool = 
     if not readable:
         return Node(kind, name, "not readable", message="You may not read it.")
     if body is None:
-        return Node(kind, name, "missing", message="It does not exist, or is not shared with the namespace.", bad=True)
+        shared = "" if child_kind(kind) else ", or is not shared with the namespace"
+        return Node(kind, name, "missing", message=f"It does not exist{shared}.", bad=True)
     namespace = str(body["metadata"].get("namespace") or "")
     status = body.get("status") or {}
     if child_kind(kind) is not None:
@@ -185,9 +187,10 @@ def conclusion(trace: Trace) -> str:
         where += f" of {path[-2].kind} {path[-2].name}"
     cause = _issue(status) if trace.has_problem else ""
     if not cause and leaf:
-        cause = ": ".join(part for part in (leaf.state, leaf.message) if part)
+        cause = leaf.message if leaf.state in _TOLD else ": ".join(filter(None, (leaf.state, leaf.message)))
     if cause:
-        return f"{where} fails: {cause}"
+        verb = f"is {leaf.state}" if leaf and leaf.state in _TOLD else "fails"
+        return f"{where} {verb}: {cause}"
     return f"{name} is not ready: {status.get('message') or 'Outfitter has not reconciled it yet.'}"
 
 
