@@ -144,8 +144,8 @@ def _print(
     from rich.table import Table
     from rich.text import Text
 
+    from outfitter.cli.objects import words
     from outfitter.cli.origins import moved_images
-    from outfitter.naming import ANNOTATION_RESTARTED_AT
     from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
@@ -173,10 +173,7 @@ def _print(
         out.print()
         out.print(_moved(moved))
     if changed or moved:
-        workload = f"{body['kind'].lower()}/{meta['name']} -n {meta['namespace']}"
-        out.print(
-            f"\nTo apply the changes: kubectl annotate --overwrite {workload} {ANNOTATION_RESTARTED_AT}=$(date +%s)"
-        )
+        out.print(f"\nTo apply the changes: outfitter restart {words(body)}")
 
 
 def _assets(assets: Sequence[UsedAsset]) -> Table:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from outfitter.cli.target import Target
-from outfitter.cluster.client import Client
 from outfitter.errors import OutfitterError
+
+if TYPE_CHECKING:
+    from outfitter.cli.target import Target
+    from outfitter.cluster.client import Client
 
 
 async def read_object(client: Client, chosen: Target, namespace: str) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from outfitter.cluster.client import Client
 from outfitter.errors import Forbidden, NotFound, OutfitterError
 from outfitter.naming import LABEL_OWNER_UID, LABEL_RANK
 from outfitter.observe import observe_pods
+from outfitter.render.ranks import INDEX_LABEL, JOBSET_RANK
 from outfitter.snapshot import CachedObject
 
-# Labels that JobSet, the Job controller and the MPI operator set.
-_JOBSET_RANK: Final = "jobset.sigs.k8s.io/job-global-index"
-_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+# Labels that the MPI operator sets.
 _MPI_ROLE: Final = "training.kubeflow.org/job-role"
 _MPI_INDEX: Final = "training.kubeflow.org/replica-index"
 
@@ -79,8 +78,8 @@ def _rank(pod: Body) -> int | None:
         return 0
     if _MPI_INDEX in labels:
         return int(labels[_MPI_INDEX]) + 1
-    if _INDEX in labels:  # with JobSet, one Job has all pods, or each pod a Job
-        return int(labels[_INDEX]) + int(labels.get(_JOBSET_RANK, 0))
+    if INDEX_LABEL in labels:  # with JobSet, one Job has all pods, or each pod a Job
+        return int(labels[INDEX_LABEL]) + int(labels.get(JOBSET_RANK, 0))
     return None
 
 

@@ -18,7 +18,7 @@ from outfitter.render.pod import MAIN, PodPatch
 MASTER: Final = "master"
 WORKER: Final = "worker"
 INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
-_JOBSET_RANK: Final = "jobset.sigs.k8s.io/job-global-index"
+JOBSET_RANK: Final = "jobset.sigs.k8s.io/job-global-index"
 _JOBSET_REPLICA: Final = "jobset.sigs.k8s.io/job-index"
 PORTS: Final[Mapping[str, int]] = {"PyTorch": 23456, "TF": 2222, "XGBoost": 9999, "JAX": 6666}
 
@@ -68,7 +68,7 @@ class Layout:
         """Return the label of a pod that holds its rank."""
         if self.equal:
             return INDEX_LABEL
-        return LABEL_RANK if self.backend == "native" else _JOBSET_RANK
+        return LABEL_RANK if self.backend == "native" else JOBSET_RANK
 
     def replica_label(self) -> str:
         """Return the label of a worker that holds its number among the workers."""

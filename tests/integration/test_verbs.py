@@ -1,0 +1,125 @@
+"""The daily commands of a user on a real server: what the operator does after them, and what they say of failures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Stack
+from .harness.client import Object, stalls
+from .harness.process import OUTFITTER
+from .harness.space import Space
+
+RBAC = "rbac.authorization.k8s.io"
+GROUPS = [{"containers": [{"port": 8080, "imageUri": "registry.example.com/scorer:1"}]}]
+AUTOSCALING = {"minReplicas": 1, "maxReplicas": 3, "metric": "cpuUtilization", "metricThreshold": 80}
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def call(space: Space, stack: Stack) -> Command:
+    """A command in the namespace of the test, as ann unless another kubeconfig is given."""
+    everything = {"apiGroups": ["outfitter.dev"], "resources": ["*"], "verbs": ["get", "list", "watch", "patch"]}
+    seen = {"apiGroups": ["", "apps"], "resources": ["pods", "statefulsets", "deployments"], "verbs": ["list"]}
+    space.native("Role", "works", rules=[everything, seen])
+    space.native(
+        "RoleBinding",
+        "ann-works",
+        subjects=[{"kind": "User", "name": "ann", "apiGroup": RBAC}],
+        roleRef={"kind": "Role", "name": "works", "apiGroup": RBAC},
+    )
+    ann = stack.sandbox.kubeconfig_for("ann")
+
+    def run(*words: str, kubeconfig: Path = ann) -> subprocess.CompletedProcess[str]:
+        command = [str(OUTFITTER), *words, "-n", space.name, "--kubeconfig", str(kubeconfig)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    return run
+
+
+def phase(word: str) -> Callable[[Object], bool]:
+    return lambda item: item["status"]["phase"] == word
+
+
+def test_stop_start_and_restart(space: Space, call: Command) -> None:
+    space.running("box")
+    first = space.need("Pod", "box-0")["metadata"]["uid"]
+    done = call("stop", "workspace/box")
+    assert (done.returncode, done.stderr) == (0, "")
+    space.wait("Workspace", "box", phase("Stopped"), 60)
+    assert "To start it: outfitter start workspace/box" in call("restart", "wsp", "box").stderr
+    assert call("start", "workspace", "box").returncode == 0
+    space.ready("Workspace", "box")
+    second = space.wait("Pod", "box-0", lambda item: item["metadata"]["uid"] != first)["metadata"]["uid"]
+    done = call("restart", "workspace/box", "workspace/none")
+    assert (done.returncode, "none does not exist" in done.stderr) == (1, True)
+    space.wait("Pod", "box-0", lambda item: item["metadata"]["uid"] != second, 60)
+    owners = {entry["manager"] for entry in space.need("Workspace", "box")["metadata"]["managedFields"]}
+    assert "outfitter-cli" in owners
+
+
+def test_a_completed_run_runs_again(space: Space, call: Command) -> None:
+    space.pods("complete")
+    space.make("Training", "tune", {"image": "registry.example.com/tune:1"})
+    item = space.wait("Training", "tune", phase("Completed"), 60)
+    assert "has completed" in call("stop", "training/tune").stderr
+    assert "outfitter restart training/tune" in call("start", "training/tune").stderr
+    first = item["status"]["run"]["uid"]
+    assert call("restart", "trn/tune").returncode == 0
+    space.wait("Training", "tune", lambda seen: seen["status"]["run"]["uid"] not in ("", first), 60)
+
+
+def test_scale(space: Space, call: Command) -> None:
+    spec = {"image": "registry.example.com/scorer:1", "servingPort": {"container": 8080}}
+    space.make("Inference", "scoring", spec)
+    space.ready("Inference", "scoring")
+    assert call("scale", "inference/scoring", "--replicas", "2").returncode == 0
+    space.wait("Deployment", "scoring", lambda item: item["spec"]["replicas"] == 2)
+    space.make("Inference", "by-load", {**spec, "autoscaling": AUTOSCALING})
+    done = call("scale", "inference/by-load", "--replicas", "2")
+    assert (done.returncode, "is scaled by load. Change spec.autoscaling" in done.stderr) == (1, True)
+
+
+def test_lock(space: Space, call: Command) -> None:
+    space.make("Artifact", "scorer", {"containerGroups": GROUPS})
+    done = call("lock", "artifact/scorer")
+    text = f"Artifact {space.name}/scorer is version 1 of ArtifactRepository scorer.\n"
+    assert (done.returncode, done.stdout) == (0, text), done.stderr
+    assert call("lock", "artifact", "scorer").stdout == text
+    space.make("Artifact", "empty", {})
+    done = call("lock", "artifact/empty")
+    assert (done.returncode, "The Artifact has no containers to lock" in done.stderr) == (1, True)
+
+
+def test_trace_finds_the_container_that_crashes(space: Space, call: Command) -> None:
+    space.make("ComputeResource", "small", {"cpuCoreRequest": 1})
+    space.pods("crash")
+    space.make("Workspace", "box", {"image": "registry.example.com/box:1", "assets": {"compute": {"name": "small"}}})
+    item = space.wait("Workspace", "box", stalls("CrashLoopBackOff"), 60)
+    done = call("trace", "workspace/box", "-o", "json")
+    data = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [(node["kind"], node["state"]) for node in data["references"]] == [("ComputeResource", "ready")]
+    assert [(node["kind"], node["name"]) for node in data["failing"]] == [
+        ("StatefulSet", "box"),
+        ("Pod", "box-0"),
+        ("Container", "main"),
+    ]
+    assert data["conclusion"] == f"Container main of Pod box-0 fails: {item['status']['issues'][0]['message']}"
+    assert "Secret" in data["hiddenKinds"]
+    assert "Container main of Pod box-0 fails" in call("trace", "workspace/box").stdout
+
+
+def test_without_rights(space: Space, stack: Stack, call: Command) -> None:
+    space.running("box")
+    bob = stack.sandbox.kubeconfig_for("bob")
+    for words in (("stop", "workspace/box"), ("logs", "workspace/box"), ("trace", "workspace/box")):
+        done = call(*words, kubeconfig=bob)
+        assert (done.returncode, 'User "bob" cannot get' in done.stderr) == (1, True), done.stderr
+    done = call("logs", "workspace/box")
+    assert (done.returncode, 'User "ann" cannot get resource "pods/log"' in done.stderr) == (1, True), done.stderr
