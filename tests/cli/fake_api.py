@@ -19,7 +19,7 @@ Object = dict[str, Any]
 class FakeApi:
     """`objects` by path; `logs` by (pod, container, previous); `forbidden`: parts of paths without rights.
 
-    `after_patch` plays the operator: it gets each patched object.
+    `after_patch` plays the operator: it gets each patched object. `before_get` gets the path of each request.
     """
 
     def __init__(self, objects: Iterable[Object] = ()) -> None:
@@ -30,6 +30,7 @@ class FakeApi:
         self.managers: list[str] = []
         self.accepts: dict[str, str] = {}
         self.after_patch: Callable[[Object], None] = lambda body: None
+        self.before_get: Callable[[str], None] = lambda path: None
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -66,6 +67,7 @@ class FakeApi:
         path = unquote(parts.path)
         self.accepts[path] = accept
         words = path.split("/")
+        self.before_get(path)
         if self.forbidden & {*words}:
             return 403, {"reason": "Forbidden", "message": f"{words[-2]} is forbidden: User ann may not"}
         if path.endswith("/log"):

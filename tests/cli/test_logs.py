@@ -163,6 +163,22 @@ def test_logs_of_a_workspace(api: FakeApi, call: Callable[..., Any]) -> None:
     assert call("logs", "wsp/box", "--rank", "1").exit_code == 2
 
 
+def test_follow_goes_on_with_the_next_run(api: FakeApi, call: Callable[..., Any]) -> None:
+    """Without the log of the crash a second time, which the API server sends until the next run."""
+    api.add(body("Workspace", {"image": "a"}))
+    item = api.add(state(pod("box-0"), "main", CRASHED, restartCount=1))
+    api.logs = {("box-0", "main", True): "crash\n", ("box-0", "main", False): "crash\n"}
+
+    def kubelet(path: str) -> None:
+        if path.endswith("/pods/box-0"):
+            item["status"]["containerStatuses"][0]["state"] = RUNNING
+            api.logs["box-0", "main", False] = "next\n"
+
+    api.before_get = kubelet
+    seen = call("logs", "wsp/box", "-f")
+    assert (seen.exit_code, seen.stdout) == (0, "crash\nnext\n"), seen.output
+
+
 def test_no_log_is_an_error(api: FakeApi, call: Callable[..., Any]) -> None:
     api.add(body("NimCache", {"image": "a"}, phase="Ready", message="The model is there."))
     seen = call("logs", "nimcache/box", "-f")

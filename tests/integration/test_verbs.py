@@ -16,7 +16,7 @@ from .harness.space import Space
 
 RBAC = "rbac.authorization.k8s.io"
 GROUPS = [{"containers": [{"port": 8080, "imageUri": "registry.example.com/scorer:1"}]}]
-AUTOSCALING = {"minReplicas": 1, "maxReplicas": 3, "metric": "cpuUtilization", "metricThreshold": 80}
+AUTOSCALING = {"minReplicas": 1, "maxReplicas": 3, "metric": "cpu", "metricThreshold": 80}
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
