@@ -96,12 +96,12 @@ def test_a_missing_reference_with_the_cause_of_the_status(trace: Callable[..., A
     assert seen.exit_code == 1
     assert "ComputeResource none  missing" in seen.stdout
     last = seen.stdout.splitlines()[-1]
-    assert last.startswith("ComputeResource none is missing: spec.assets.compute: ComputeResource none does not exist")
+    assert last.startswith("spec.assets.compute: ComputeResource none does not exist")
 
 
 def test_a_crash_in_a_pod_as_data(api: FakeApi, trace: Callable[..., Any]) -> None:
     """The issue of the status is the cause; without one, the container itself is."""
-    text = "Container main of pod box-0 ended with exit code 1. Read its log."
+    text = "Its program ended with exit code 1. Read its log."
     workspace = api.need("Workspace", "box")
     ready = {"type": "Ready", "status": "False", "reason": "CrashLoop", "message": text}
     workspace["status"] |= {"conditions": [ready], "issues": [{"issue": "CrashLoop", "message": text}]}

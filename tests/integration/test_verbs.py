@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Stack
-from .harness.client import Object, stalls
+from .harness.client import Object, condition
 from .harness.process import OUTFITTER
 from .harness.space import Space
 
@@ -100,7 +100,7 @@ def test_trace_finds_the_container_that_crashes(space: Space, call: Command) -> 
     space.make("ComputeResource", "small", {"cpuCoreRequest": 1})
     space.pods("crash")
     space.make("Workspace", "box", {"image": "registry.example.com/box:1", "assets": {"compute": {"name": "small"}}})
-    item = space.wait("Workspace", "box", stalls("CrashLoopBackOff"), 60)
+    item = space.wait("Workspace", "box", lambda seen: condition(seen, "Ready").get("reason") == "CrashLoopBackOff", 60)
     done = call("trace", "workspace/box", "-o", "json")
     data = json.loads(done.stdout)
     assert done.returncode == 1
@@ -110,9 +110,9 @@ def test_trace_finds_the_container_that_crashes(space: Space, call: Command) -> 
         ("Pod", "box-0"),
         ("Container", "main"),
     ]
-    assert data["conclusion"] == f"Container main of Pod box-0 fails: {item['status']['issues'][0]['message']}"
+    assert item["status"]["issues"][0]["message"] in data["conclusion"]
     assert "Secret" in data["hiddenKinds"]
-    assert "Container main of Pod box-0 fails" in call("trace", "workspace/box").stdout
+    assert data["conclusion"] in call("trace", "workspace/box").stdout
 
 
 def test_without_rights(space: Space, stack: Stack, call: Command) -> None:

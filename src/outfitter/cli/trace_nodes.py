@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,7 @@ from outfitter.status import is_ready
 
 Body = Mapping[str, Any]
 _STARTING: Final = ("ContainerCreating", "PodInitializing", "")
+_WORD: Final = re.compile(r"[\w.-]*\w")
 _TOLD: Final = ("missing", "not ready")  # states that are the verb of the conclusion
 
 
@@ -188,6 +190,9 @@ def conclusion(trace: Trace) -> str:
     cause = _issue(status) if trace.has_problem else ""
     if not cause and leaf:
         cause = leaf.message if leaf.state in _TOLD else ": ".join(filter(None, (leaf.state, leaf.message)))
+    named = [node.name for node in path[-2:] if node.kind in ("Container", "Pod")] or [node.name for node in path[-1:]]
+    if cause and named and set(named) <= set(_WORD.findall(cause)):
+        return cause
     if cause:
         verb = f"is {leaf.state}" if leaf and leaf.state in _TOLD else "fails"
         return f"{where} {verb}: {cause}"
