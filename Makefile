@@ -12,10 +12,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test nightly e2e parts lint check generate bench format unit lock clean venv docs
+.PHONY: help demo test nightly e2e parts lint check generate bench format unit lock clean venv docs release-artifacts workflows
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 	@echo "Installing the locked environment into $(VENV) ..."
@@ -100,6 +100,11 @@ lock: ## pin all dependencies with hashes and without index addresses, with uv; 
 	@$(COMPILE) pyproject.toml -o requirements.txt
 	@$(COMPILE) pyproject.toml sandbox/pyproject.toml --group dev --no-emit-package outfitter -c requirements.txt \
 	  -o requirements-dev.txt
+
+release-artifacts: $(STAMP) ## the files of a version, checked, in build/release; IMAGE=name@digest, DOWNLOADS=url, TAG=v1.2.3
+	@helm="$$(cd tests && ../$(BIN)/python -m e2e.harness.helm)" && \
+	$(BIN)/python -m outfitter.codegen.release --helm "$$helm" \
+	  --image "$${IMAGE:-}" --downloads "$${DOWNLOADS:-}" --tag "$${TAG:-}"
 
 docs: $(STAMP) ## the docs site, in build/docs/site; a broken link fails it
 	@cd tests && ../$(BIN)/python -m docs.site

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from outfitter.codegen.helm import run
 from outfitter.codegen.yaml_text import header
-from outfitter.errors import ConfigurationError
 
 RELEASE = "outfitter"
 NAMESPACE = "outfitter-system"
@@ -44,14 +42,8 @@ def render_identity(helm: Path, root: Path, about: dict[str, Any]) -> str:
 
 def _objects(helm: Path, root: Path, about: dict[str, Any], value: str, *flags: str) -> str:
     """Return the objects that Helm renders, without the labels by which it finds those of a release."""
-    with tempfile.TemporaryDirectory(prefix="outfitter-helm-") as home:
-        oldest = about["kubeVersion"].removeprefix(">=").removesuffix("-0")
-        chart = str(root / "deploy" / "chart")
-        place = ("--namespace", NAMESPACE, "--kube-version", oldest, "--set", f"crds.keep=false,{value}", *flags)
-        folders = dict.fromkeys(("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"), home)
-        done = subprocess.run(
-            [str(helm), "template", RELEASE, chart, *place], env=folders, capture_output=True, text=True, check=False
-        )
-    if done.returncode != 0:
-        raise ConfigurationError(f"Helm cannot render {chart}: {done.stderr.strip()}")
-    return _BLANK_LINES.sub(r"\n---\n\1", _HELM_LABELS.sub("", done.stdout))
+    oldest = about["kubeVersion"].removeprefix(">=").removesuffix("-0")
+    chart = str(root / "deploy" / "chart")
+    place = ("--namespace", NAMESPACE, "--kube-version", oldest, "--set", f"crds.keep=false,{value}", *flags)
+    text = run(helm, "template", RELEASE, chart, *place, failure=f"Helm cannot render {chart}")
+    return _BLANK_LINES.sub(r"\n---\n\1", _HELM_LABELS.sub("", text))
