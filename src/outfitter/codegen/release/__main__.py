@@ -27,7 +27,7 @@ def main() -> int:
             prepare(source, arguments.helm, options.image)
             built = Path(work, "release")
             built.mkdir()
-            build(source, built, arguments.helm, options)
+            build(source, built, options)
             found = problems(source, built, arguments.helm, options)
             if not found:
                 shutil.rmtree(arguments.folder, ignore_errors=True)

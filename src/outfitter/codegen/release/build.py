@@ -8,20 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from outfitter.codegen import helm as helms
 from outfitter.codegen.release import krew, sbom
-from outfitter.codegen.release.archives import read_archive, write_archive
+from outfitter.codegen.release.archives import write_archive
 from outfitter.codegen.release.names import SUMS, Options
 from outfitter.codegen.release.source import Source
 from outfitter.errors import ConfigurationError
 
 
-def build(source: Source, folder: Path, helm: Path, options: Options) -> None:
+def build(source: Source, folder: Path, options: Options) -> None:
     """Write every file of the version to the empty `folder`."""
     names = source.names
     for project in (".", "sandbox"):
         _wheel(source, source.root / project, folder)
-    _chart(source, folder, helm)
+    _chart(source, folder)
     (folder / names.crds).write_text(crd_bundle(source), encoding="utf-8")
     for name in ("install.yaml", "identity.yaml"):
         (folder / name).write_text(source.text(f"deploy/{name}"), encoding="utf-8")
@@ -51,12 +50,7 @@ def _wheel(source: Source, project: Path, folder: Path) -> None:
         raise ConfigurationError(f"The wheel of {project} cannot be built: {done.stderr.strip()[-500:]}")
 
 
-def _chart(source: Source, folder: Path, helm: Path) -> None:
-    """Package the chart. Helm writes the time of the call into the archive, so it is written again."""
-    chart = str(source.root / "deploy/chart")
-    failure = f"Helm cannot package {chart}"
-    helms.run(helm, "package", chart, "--destination", str(folder), failure=failure)
-    path = folder / source.names.chart
-    if not path.is_file():
-        raise ConfigurationError(f"{failure}: {path.name} does not exist. Compare the versions of the chart.")
-    write_archive(path, read_archive(path), source.epoch)
+def _chart(source: Source, folder: Path) -> None:
+    """Package the chart as Helm does, but with its files as they are and without the time of the call."""
+    files = {f"outfitter/{name}": content for name, content in source.files("deploy/chart").items()}
+    write_archive(folder / source.names.chart, files, source.epoch)

@@ -14,21 +14,18 @@ from outfitter.codegen.release.source import Source
 from outfitter.errors import ConfigurationError
 
 _CHART: Final = "deploy/chart"
-_NOT_PACKED: Final = (".helmignore",)
-_REWRITTEN: Final = ("Chart.yaml", "charts/crds/Chart.yaml")
-"""Helm writes these without their comments."""
 
 
 def chart_problems(package: Path, source: Source, helm: Path) -> list[str]:
-    """Return what is wrong with the package: its files, its version, and what Helm makes of it."""
+    """Return what is wrong with the package: its files, and what Helm makes of it."""
     files = {name.removeprefix("outfitter/"): content for name, content in read_archive(package).items()}
-    wanted = {name: content for name, content in source.files(_CHART).items() if name not in _NOT_PACKED}
+    wanted = source.files(_CHART)
     problems = [f"{package.name}: {name} is missing." for name in sorted(wanted.keys() - files.keys())]
     problems += [f"{package.name}: {name} must not be in it." for name in sorted(files.keys() - wanted.keys())]
     problems += [
         f"{package.name}: {name} differs from the file of the checkout."
         for name in sorted(wanted.keys() & files.keys())
-        if (_load(wanted[name]) != _load(files[name]) if name in _REWRITTEN else wanted[name] != files[name])
+        if wanted[name] != files[name]
     ]
     return problems or _helm_problems(package, source, helm)
 
@@ -55,5 +52,5 @@ def _identities(manifests: list[dict[str, Any]]) -> set[tuple[str, str]]:
     return {(item["kind"], item["metadata"]["name"]) for item in manifests}
 
 
-def _load(text: str | bytes) -> Any:
+def _load(text: str) -> Any:
     return yaml.load(text, yaml.CSafeLoader)
