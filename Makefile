@@ -100,11 +100,19 @@ lock: ## pin all dependencies with hashes and without index addresses, with uv; 
 	@$(COMPILE) pyproject.toml -o requirements.txt
 	@$(COMPILE) pyproject.toml sandbox/pyproject.toml --group dev --no-emit-package outfitter -c requirements.txt \
 	  -o requirements-dev.txt
+	@$(COMPILE) .github/tools.in -o .github/tools.txt
 
 release-artifacts: $(STAMP) ## the files of a version, checked, in build/release; IMAGE=name@digest, DOWNLOADS=url, TAG=v1.2.3
 	@helm="$$(cd tests && ../$(BIN)/python -m e2e.harness.helm)" && \
 	$(BIN)/python -m outfitter.codegen.release --helm "$$helm" \
 	  --image "$${IMAGE:-}" --downloads "$${DOWNLOADS:-}" --tag "$${TAG:-}"
+
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+workflows: ## lint .github/workflows; needs Go
+	@$(PYTHON) -m venv build/tools
+	@build/tools/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r .github/tools.txt
+	@go run $(ACTIONLINT) .github/workflows/*.yaml
+	@build/tools/bin/zizmor --offline --quiet --persona pedantic .github/workflows
 
 docs: $(STAMP) ## the docs site, in build/docs/site; a broken link fails it
 	@cd tests && ../$(BIN)/python -m docs.site

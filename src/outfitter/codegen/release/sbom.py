@@ -83,7 +83,7 @@ def locked(lock: str) -> list[Package]:
 
 def _component(package: Package) -> dict[str, Any]:
     marker: Mapping[str, Any] = (
-        {"scope": "optional", "properties": [{"name": "python:marker", "value": package.marker}]}
+        {"properties": [{"name": "python:marker", "value": package.marker}]}
         if package.marker
         else {}
     )
