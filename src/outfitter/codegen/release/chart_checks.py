@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from outfitter.codegen import helm as helms
-from outfitter.codegen.install_yaml import NAMESPACE, RELEASE
+from outfitter.codegen import install_yaml
 from outfitter.codegen.release.archives import read_archive
 from outfitter.codegen.release.source import Source
 from outfitter.errors import ConfigurationError
@@ -16,8 +17,8 @@ from outfitter.errors import ConfigurationError
 _CHART: Final = "deploy/chart"
 
 
-def chart_problems(package: Path, source: Source, helm: Path) -> list[str]:
-    """Return what is wrong with the package: its files, and what Helm makes of it."""
+def chart_problems(package: Path, source: Source) -> list[str]:
+    """Return the files of the package that differ from those of the checkout."""
     files = {name.removeprefix("outfitter/"): content for name, content in read_archive(package).items()}
     wanted = source.files(_CHART)
     problems = [f"{package.name}: {name} is missing." for name in sorted(wanted.keys() - files.keys())]
@@ -27,30 +28,23 @@ def chart_problems(package: Path, source: Source, helm: Path) -> list[str]:
         for name in sorted(wanted.keys() & files.keys())
         if wanted[name] != files[name]
     ]
-    return problems or _helm_problems(package, source, helm)
+    return problems
 
 
-def _helm_problems(package: Path, source: Source, helm: Path) -> list[str]:
-    try:
-        helms.run(helm, "lint", str(package), "--strict", failure=f"{package.name} has faults")
-        text = helms.run(helm, *_template(package, source), failure=f"{package.name} cannot be rendered")
-    except ConfigurationError as error:
-        return [str(error)]
-    rendered = [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
-    installed = [item for item in yaml.load_all(source.text("deploy/install.yaml"), yaml.CSafeLoader) if item]
-    differing = sorted(_identities(rendered) ^ _identities(installed) - {("Namespace", NAMESPACE)})
-    return [f"{package.name} and install.yaml differ: only one has {kind} {name}." for kind, name in differing]
-
-
-def _template(package: Path, source: Source) -> tuple[str, ...]:
-    oldest = _load(source.text(f"{_CHART}/Chart.yaml"))["kubeVersion"].removeprefix(">=").removesuffix("-0")
-    values = "identity.enabled=false"
-    return "template", RELEASE, str(package), "--namespace", NAMESPACE, "--kube-version", oldest, "--set", values
-
-
-def _identities(manifests: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    return {(item["kind"], item["metadata"]["name"]) for item in manifests}
-
-
-def _load(text: str) -> Any:
-    return yaml.load(text, yaml.CSafeLoader)
+def rendering_problems(package: Path, source: Source, helm: Path) -> list[str]:
+    """Return what Helm finds wrong with the package, and whether it renders install.yaml."""
+    about = yaml.load(source.text(f"{_CHART}/Chart.yaml"), yaml.CSafeLoader)
+    with tempfile.TemporaryDirectory(prefix="outfitter-chart-") as work:
+        unpacked = Path(work, _CHART)
+        for name, content in read_archive(package).items():
+            path = unpacked / name.removeprefix("outfitter/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        Path(work, "deploy/namespace.yaml").write_text(source.text("deploy/namespace.yaml"), encoding="utf-8")
+        try:
+            helms.run(helm, "lint", str(package), "--strict", failure=f"{package.name} has faults")
+            rendered = install_yaml.render(helm, Path(work), about)
+        except ConfigurationError as error:
+            return [str(error)]
+    same = rendered == source.text("deploy/install.yaml")
+    return [] if same else [f"install.yaml differs from what Helm renders from {package.name}."]

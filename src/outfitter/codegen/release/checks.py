@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from outfitter.codegen.release.build import checksums, crd_bundle
-from outfitter.codegen.release.chart_checks import chart_problems
+from outfitter.codegen.release.chart_checks import chart_problems, rendering_problems
 from outfitter.codegen.release.krew import plugin_problems
 from outfitter.codegen.release.names import SUMS, Options
 from outfitter.codegen.release.sbom import locked
@@ -21,15 +21,16 @@ def problems(source: Source, folder: Path, helm: Path, options: Options) -> list
     found = [*version_problems(source.root, options.tag), *_file_problems(source, folder)]
     if found:
         return found  # the other checks read these files
-    return [
+    found = [
         *_sum_problems(folder),
         *wheel_problems(folder / source.names.wheel, source),
         *wheel_problems(folder / source.names.sandbox_wheel, source),
-        *chart_problems(folder / source.names.chart, source, helm),
+        *chart_problems(folder / source.names.chart, source),
         *_manifest_problems(source, folder),
         *plugin_problems(source, folder, options),
         *_bill_problems(source, folder),
     ]
+    return found or rendering_problems(folder / source.names.chart, source, helm)
 
 
 def _file_problems(source: Source, folder: Path) -> list[str]:

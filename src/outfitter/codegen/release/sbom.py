@@ -83,9 +83,7 @@ def locked(lock: str) -> list[Package]:
 
 def _component(package: Package) -> dict[str, Any]:
     marker: Mapping[str, Any] = (
-        {"properties": [{"name": "python:marker", "value": package.marker}]}
-        if package.marker
-        else {}
+        {"properties": [{"name": "python:marker", "value": package.marker}]} if package.marker else {}
     )
     shared = {"name": package.name, "version": package.version, "purl": package.purl}
     return {"type": "library", "bom-ref": package.purl, **shared, **marker}
