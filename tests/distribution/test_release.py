@@ -265,6 +265,7 @@ def test_outside_a_repository_it_fails(tmp_path: Path) -> None:
         export(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_image_is_set_in_the_chart_and_in_install_yaml(tmp_path: Path, helm: Path) -> None:
     own = Source(copy_checkout(tmp_path), EPOCH)
     prepare(own, helm, IMAGE)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _PACKAGE: Final = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\\n]+?))?\s*\\?$")
-_VIA: Final = re.compile(r"^\s+#(?: via)?\s+(\S+)")
+_VIA: Final = re.compile(r"^\s+#(?: via|\s) +(\S+)")
 
 
 @dataclass(frozen=True)

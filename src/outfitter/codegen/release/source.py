@@ -16,7 +16,7 @@ from outfitter.codegen.release.names import Names
 from outfitter.codegen.release.versions import version
 from outfitter.errors import ConfigurationError
 
-_IMAGE: Final = re.compile(r"(?P<repository>[a-z0-9][\w.:/-]*)@(?P<digest>sha256:[0-9a-f]{64})")
+_IMAGE: Final = re.compile(r"[a-z0-9][\w.:/-]*@sha256:[0-9a-f]{64}")
 _VALUES: Final = re.compile(r'^(image:\n(?:  .*\n)*?  repository: )\S+(\n(?:  .*\n)*?  digest: )""$', re.MULTILINE)
 _FIRST_SECOND: Final = 315532800
 """1 January 1980: archives of the format zip, as wheels are, have no earlier time."""
@@ -60,6 +60,8 @@ def export(checkout: Path, target: Path) -> Source:
 
 def prepare(source: Source, helm: Path, image: str = "") -> None:
     """Verify that the generated files are current, then set the image of the chart and of install.yaml."""
+    if image and _IMAGE.fullmatch(image) is None:
+        raise ConfigurationError(f"IMAGE: {image!r} is no image with a digest. Write REPOSITORY@sha256:DIGEST.")
     if stale := generate(source.root, helm):
         shown = ", ".join(str(path.relative_to(source.root)) for path in stale[:3])
         raise ConfigurationError(f"Generated files are not current: {shown}. Run `make generate` and commit them.")
@@ -69,16 +71,13 @@ def prepare(source: Source, helm: Path, image: str = "") -> None:
 
 
 def _set_image(values: Path, image: str) -> None:
-    match = _IMAGE.fullmatch(image)
-    if match is None:
-        raise ConfigurationError(f"IMAGE: {image!r} is no image with a digest. Write REPOSITORY@sha256:DIGEST.")
-    replaced, count = _VALUES.subn(
-        lambda found: f'{found[1]}{match["repository"]}{found[2]}"{match["digest"]}"',
-        values.read_text(encoding="utf-8"),
+    repository, _, digest = image.partition("@")
+    text, count = _VALUES.subn(
+        lambda found: f'{found[1]}{repository}{found[2]}"{digest}"', values.read_text(encoding="utf-8")
     )
     if count != 1:
         raise ConfigurationError(f"{values}: image.repository and an empty image.digest are expected, in this order.")
-    values.write_text(replaced, encoding="utf-8")
+    values.write_text(text, encoding="utf-8")
 
 
 def _epoch(checkout: Path) -> int:
