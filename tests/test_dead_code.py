@@ -17,6 +17,7 @@ CALLED_BY_OTHERS = {
     "_value_": "enum",
     "ignore_aliases": "PyYAML",
     "linkname": "tarfile",
+    "mtime": "tarfile",
     # Tests that use the sandbox and the simulator.
     "add_registry": "the node of a sandbox",
     "api_group": "AuditEntry",
