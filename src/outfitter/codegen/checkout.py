@@ -11,6 +11,7 @@ import yaml
 
 from outfitter.codegen import argocd, install_yaml
 from outfitter.codegen.admission import policies
+from outfitter.codegen.chart_readme import chart_readme
 from outfitter.codegen.chart_rules import rules
 from outfitter.codegen.chart_settings import settings_template, values_text
 from outfitter.codegen.crd import crd_files
@@ -49,6 +50,7 @@ def all_files(root: Path) -> dict[str, str]:
         **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
         f"{_CRDS_CHART}/Chart.yaml": header(f"{_CHART}/Chart.yaml") + dump(_crds_chart(root)),
+        f"{_CHART}/README.md": chart_readme(_load(_read(root, f"{_CHART}/Chart.yaml")), values),
         f"{_CHART}/files/priorities.yaml": header("src/outfitter/api/priorities.py") + dump(priority_classes()),
         f"{_CHART}/files/rules.yaml": header("src/outfitter/cluster/access.py") + dump(rules()),
         f"{_CHART}/files/values.yaml": header(f"{_CHART}/values.yaml") + dump(_load(values)),

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
+from outfitter.codegen.release.build import write_chart
+from outfitter.codegen.release.source import Source
 from outfitter_sandbox import binaries, sources
 from outfitter_sandbox.errors import SandboxError
 from outfitter_sandbox.realnode.parts import Group
 
 ROOT = Path(__file__).parents[3]
-CHART = ROOT / "deploy" / "chart"
 PACKAGE = "helm.sh/helm/v3/cmd/helm"
 GROUP = Group("helm", Path(__file__).parents[1] / "helm", {"helm": PACKAGE})
 SECONDS = 180
@@ -44,24 +45,25 @@ def find(progress: Progress | None = None) -> tuple[Path | None, str]:
 
 
 class Release:
-    """The chart of this checkout as one Helm release; settings given once stay until they are given again."""
+    """The packaged chart of this checkout as one Helm release; settings given once stay until they are given again."""
 
     def __init__(self, program: Path, kubeconfig: Path, namespace: str, name: str = "outfitter") -> None:
         self.program = program
         self.namespace = namespace
         self.name = name
         self._home = tempfile.TemporaryDirectory(prefix="outfitter-helm-")
+        self._chart = str(write_chart(Source(ROOT, epoch=0), Path(self._home.name)))
         folders = dict.fromkeys(("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"), self._home.name)
         self._environment = {**os.environ, **folders, "KUBECONFIG": str(kubeconfig)}
 
     def install(self, **values: Any) -> str:
         """Returns when the operator's Deployment is available."""
-        return self._run("install", self.name, str(CHART), "--wait", "--timeout", f"{SECONDS}s", *_sets(values))
+        return self._run("install", self.name, self._chart, "--wait", "--timeout", f"{SECONDS}s", *_sets(values))
 
     def upgrade(self, **values: Any) -> str:
         """With the values it has, but for `values`; returns when the new pods are available."""
         more = ("--reuse-values", "--wait", "--timeout", f"{SECONDS}s")
-        return self._run("upgrade", self.name, str(CHART), *more, *_sets(values))
+        return self._run("upgrade", self.name, self._chart, *more, *_sets(values))
 
     def uninstall(self) -> str:
         """Returns when the operator's pods are gone."""
@@ -70,7 +72,7 @@ class Release:
     def template(self, template: str, **values: Any) -> list[dict[str, Any]]:
         """The objects of one template, which nothing is done with."""
         text = self._run(
-            "template", self.name, str(CHART), "--validate", "--show-only", f"templates/{template}", *_sets(values)
+            "template", self.name, self._chart, "--validate", "--show-only", f"templates/{template}", *_sets(values)
         )
         return [item for item in yaml.safe_load_all(text) if item]
 

@@ -20,7 +20,7 @@ def build(source: Source, folder: Path, options: Options) -> None:
     names = source.names
     for project in (".", "sandbox"):
         _wheel(source, source.root / project, folder)
-    _chart(source, folder)
+    write_chart(source, folder)
     (folder / names.crds).write_text(crd_bundle(source), encoding="utf-8")
     for name in ("install.yaml", "identity.yaml"):
         (folder / name).write_text(source.text(f"deploy/{name}"), encoding="utf-8")
@@ -42,15 +42,17 @@ def checksums(folder: Path) -> str:
     return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
 
 
+def write_chart(source: Source, folder: Path) -> Path:
+    """Package the chart as Helm does, but with its files as they are and without the time of the call."""
+    path = folder / source.names.chart
+    files = {f"outfitter/{name}": content for name, content in source.files("deploy/chart").items()}
+    write_archive(path, files, source.epoch)
+    return path
+
+
 def _wheel(source: Source, project: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(source.epoch)}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ConfigurationError(f"The wheel of {project} cannot be built: {done.stderr.strip()[-500:]}")
-
-
-def _chart(source: Source, folder: Path) -> None:
-    """Package the chart as Helm does, but with its files as they are and without the time of the call."""
-    files = {f"outfitter/{name}": content for name, content in source.files("deploy/chart").items()}
-    write_archive(folder / source.names.chart, files, source.epoch)
