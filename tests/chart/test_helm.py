@@ -96,6 +96,35 @@ def test_crds_are_kept_unless_keep_is_false(helm: Helm) -> None:
     assert not any(item["kind"] == "CustomResourceDefinition" for item in helm.template("crds.enabled=false"))
 
 
+def test_common_labels_are_on_every_object_but_crds(helm: Helm) -> None:
+    """They replace neither the labels of the chart nor those of one object, and select no pods."""
+    settings = (
+        "commonLabels.team=platform", r"commonLabels.app\.kubernetes\.io/name=other",
+        "metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.team=monitoring", "buildkit.enabled=true", "buildkit.namespace=builds",
+        "buildkit.allowWithoutTls=true",
+    )  # fmt: skip
+    plain, labelled = helm.template(*settings[2:]), helm.template(*settings)
+    own = {identity(item): item["metadata"].get("labels", {}) for item in plain}
+    for item in labelled:
+        labels, team = item["metadata"].get("labels", {}), {"team": "platform"}
+        more = {} if item["kind"] == "CustomResourceDefinition" else team
+        assert labels == more | own[identity(item)], identity(item)
+    deployment = _only(labelled, "Deployment")
+    assert "team" not in deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_a_strategy_and_extra_objects(helm: Helm) -> None:
+    """Texts in extra objects are templates."""
+    extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}}
+    plain = helm.template("strategy.type=Recreate")
+    assert _only(plain, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    assert "strategy" not in _only(helm.template(), "Deployment")["spec"]
+    added = {identity(item) for item in helm.template(extraObjects=[extra])} - {
+        identity(item) for item in helm.template()
+    }
+    assert added == {("ConfigMap", "", "outfitter-more")}
+
+
 def test_watch_namespaces_gives_roles_only(helm: Helm) -> None:
     """A Role in each namespace and in the release's own; no ClusterRole but the people's."""
     manifests = helm.template("watchNamespaces={team-a,team-b}", "rbac.aggregate=false", "rbac.roles=false")

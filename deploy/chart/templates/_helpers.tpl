@@ -64,6 +64,21 @@ app.kubernetes.io/part-of: outfitter
 {{ include "outfitter.podLabels" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- include "outfitter.commonLabels" . }}
+{{- end }}
+
+{{- /* Labels of the user, which do not replace those of the chart. The chart of the CRDs has no such value. */ -}}
+{{- define "outfitter.commonLabels" -}}
+{{- range $name, $value := .Values.commonLabels }}
+{{- if not (regexMatch "^(app\\.kubernetes\\.io/(name|instance|version|part-of|component|managed-by)|helm\\.sh/chart)$" $name) }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The labels of an object with labels of its own: those replace the others. */ -}}
+{{- define "outfitter.labelsWith" -}}
+{{- merge (dict) (index . 1) (include "outfitter.labels" (index . 0) | fromYaml) | toYaml }}
 {{- end }}
 
 {{- define "outfitter.image" -}}
