@@ -98,12 +98,12 @@ def test_crds_are_kept_unless_keep_is_false(helm: Helm) -> None:
 
 def test_common_labels_are_on_every_object_but_crds(helm: Helm) -> None:
     """They replace neither the labels of the chart nor those of one object, and select no pods."""
-    settings = (
-        "commonLabels.team=platform", r"commonLabels.app\.kubernetes\.io/name=other",
-        "metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.team=monitoring", "buildkit.enabled=true", "buildkit.namespace=builds",
-        "buildkit.allowWithoutTls=true",
+    objects = (
+        "metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.team=monitoring",
+        "buildkit.enabled=true", "buildkit.namespace=builds", "buildkit.allowWithoutTls=true",
     )  # fmt: skip
-    plain, labelled = helm.template(*settings[2:]), helm.template(*settings)
+    common = ("commonLabels.team=platform", r"commonLabels.app\.kubernetes\.io/name=other")
+    plain, labelled = helm.template(*objects), helm.template(*objects, *common)
     own = {identity(item): item["metadata"].get("labels", {}) for item in plain}
     for item in labelled:
         labels, team = item["metadata"].get("labels", {}), {"team": "platform"}
