@@ -111,7 +111,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 workflows: ## lint .github/workflows; needs Go
 	@$(PYTHON) -m venv build/tools
 	@build/tools/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r .github/tools.txt
-	@go run $(ACTIONLINT) .github/workflows/*.yaml
+	@go run $(ACTIONLINT) -shellcheck build/tools/bin/shellcheck .github/workflows/*.yaml
 	@build/tools/bin/zizmor --offline --quiet --persona pedantic .github/workflows
 
 docs: $(STAMP) ## the docs site, in build/docs/site; a broken link fails it
