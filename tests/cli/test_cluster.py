@@ -125,7 +125,7 @@ def test_explain_reads_the_revision_in_use_and_marks_what_is_newer(world: World,
     assert image.split() == ["image", "a:1", "Environment", "shared", "(outdated)"]
     asset = next(line for line in seen.stdout.splitlines() if line.startswith("Environment shared"))
     assert asset.split() == ["Environment", "shared", "mine", "1", "2", "edited"]
-    assert "kubectl annotate --overwrite workspace/bob -n mine outfitter.dev/restartedAt=$(date +%s)" in seen.stdout
+    assert "To apply the changes: outfitter restart workspace/bob -n mine" in seen.stdout
 
 
 def test_sigterm_ends_a_second_replica_in_order(world: World, tmp_path: Path) -> None:
