@@ -29,6 +29,6 @@ def test_the_site_builds(tmp_path: Path) -> None:
 
 def test_links_out_of_the_docs_are_rewritten() -> None:
     text = site.rewritten(DOCS / "guide" / "installation.md")
-    assert "(../repository/deploy/chart/values.yaml)" in text
+    assert "(../repository/deploy/chart/README.md)" in text
     assert "](../../" not in text
     assert "](../development/testing.md)" in site.rewritten(ROOT / "CONTRIBUTING.md")

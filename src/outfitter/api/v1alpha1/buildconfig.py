@@ -9,9 +9,9 @@ from outfitter.api.refs import CredentialRef, EnvironmentRef
 from outfitter.api.rules import Rule, exclusive, inner_path, url_rules
 from outfitter.api.types import (
     CLEAR_TEXT_PATTERN,
-    IMAGE_PATTERN,
     REPOSITORY_PATTERN,
     TEXT_PATTERN,
+    Image,
     Name,
     Path,
     list_atomic,
@@ -54,7 +54,7 @@ class GitSource(Model):
 class OciSource(Model):
     """Source in an OCI artifact of a registry."""
 
-    ref: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^ ]+$"), schema_pattern(IMAGE_PATTERN)]
+    ref: Image
     """Its name with tag or digest, such as `registry.example.com/code/scorer:3`. Mounted as a volume, which needs
     Kubernetes 1.35. The pull secrets of the namespace are used.
     """
