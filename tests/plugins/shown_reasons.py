@@ -57,9 +57,9 @@ def entries(kind: str, status: Mapping[str, Any]) -> Iterator[Entry]:
 def level_errors(kind: str, status: Mapping[str, Any]) -> Iterator[str]:
     """The conditions whose reason belongs to a level of another condition.
 
-    The cause of a run that has failed is that of its pod: nothing waits for it any more.
+    The cause of a run or a build that has failed is that of its pod: nothing waits for it any more.
     """
-    if (status.get("run") or {}).get("result") == "Failed":
+    if (status.get("run") or {}).get("result") == "Failed" or status.get("state") == "FAILED":
         return
     for condition in status.get("conditions", ()):
         levels = _LEVELS.get(condition["type"])
