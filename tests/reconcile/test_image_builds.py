@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from doors import Deadly, Killed
+from doors import Deadly, Killed, Refusing
 
-from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT, image_build, short_hash
+from outfitter.errors import Forbidden
+from outfitter.naming import (
+    ANNOTATION_BUILD_DESTINATION,
+    ANNOTATION_BUILD_SOURCE,
+    LABEL_DEPARTMENT,
+    LABEL_ELEVATION,
+    LABEL_PROJECT,
+    image_build,
+    short_hash,
+)
 from outfitter.observe.builds import CODES
 from outfitter.observe.fetches import Code
 from outfitter.policy.pod_security import violations
@@ -487,3 +496,46 @@ async def test_a_lock_whose_build_cannot_start() -> None:
     await world.settle()
     assert world.status("Artifact", "scorer")["phase"] == "Locked"
     assert world.all("ImageBuild") == []
+
+
+async def test_a_job_that_the_server_refuses() -> None:
+    """One status while it stays so, however often it is tried; and the build starts once there is room."""
+    world = World(artifact(), build(), settings=SETTINGS)
+    world.connect(Refusing(world.cluster, "create", Forbidden("exceeded quota: q", status=403), kind="Job"))
+    await world.settle()
+    assert reason(world.status("ImageBuild", "b")) == "QuotaExceeded"
+    before = len(world.writes())
+    for _ in range(5):
+        world.tick(61)
+        await world.once("ImageBuild", "b")
+        assert reason(world.status("ImageBuild", "b")) == "QuotaExceeded"
+    assert [write for write in world.writes(before) if write[0] == "status"] == []
+    world.connect(world.cluster)
+    world.tick(61)
+    await world.once("ImageBuild", "b")
+    await world.settle()
+    assert world.status("ImageBuild", "b")["state"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    ("mark", "value", "state"),
+    [
+        (ANNOTATION_BUILD_SOURCE, None, "COMPLETED"),  # the status knows it
+        (ANNOTATION_BUILD_DESTINATION, None, "UNKNOWN"),
+        (ANNOTATION_BUILD_DESTINATION, "no image", "UNKNOWN"),
+    ],
+)
+async def test_a_job_whose_marks_somebody_changed(mark: str, value: str | None, state: str) -> None:
+    """Without them the digest belongs to no image, and the Artifact can be planned in any case."""
+    world = World(artifact(run={}), build(), settings=SETTINGS, jobs="Running")
+    await world.settle()
+    job = world.get("Job", "b")
+    marks = {**job["metadata"]["annotations"], mark: value}
+    kept = {name: text for name, text in marks.items() if text is not None}
+    world.cluster.user_apply(ended_pod(job, 0, f"digest sha256:{'0' * 64}"))
+    ended = {**job, "metadata": {**job["metadata"], "annotations": kept}}
+    world.cluster.user_replace({**ended, "status": job_status("Complete", "2026-01-01T00:00:00Z")})
+    await world.settle()
+    assert world.status("ImageBuild", "b")["state"] == state
+    missing = "ImageNotBuilt" in issues(world.status("Artifact", "scorer"))
+    assert missing is (state == "UNKNOWN")

@@ -93,7 +93,7 @@ def _judge(result: ArtifactBuilds, found: ResolvedArtifact, source: BuildSource,
     missing = source in found.built.missing
     say = stalled if missing else note
     if state not in ENDED and is_stalled(status):
-        text = f"ImageBuild {build.live.name} cannot start. {status['message']}"
+        text = f"ImageBuild {build.live.name} cannot start. {status.get('message', '')}"
         result.problems.append(say(Reason.BUILD_FAILED, text, source.field))
     elif state not in ENDED:
         why = f" {status['message']}" if status.get("issues") else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from outfitter.api.conditions import READY
+from outfitter.api.types import IMAGE_PATTERN, matches
 from outfitter.api.v1alpha1.imagebuild import BuildState, ImageBuild, ImageBuildSpec
 from outfitter.naming import ANNOTATION_BUILD_DESTINATION, ANNOTATION_BUILD_SOURCE, build_job
 from outfitter.observe import State, diagnose, field_names, newest_message, observe_pods, refusal
@@ -93,26 +93,26 @@ def _start(reader: Reader, resource: Resource, spec: ImageBuildSpec) -> Plan:
         problems.append(forbidden(beyond, live.namespace))
     if problems:
         return _refused(problems)
+    facts = {"state": BuildState.PENDING.value, "source": source.key}
     before, text = _has_others_before(reader, live), "The build waits for its turn."
     if before:
         most = reader.settings.builds_at_once
         text = f"Namespace {live.namespace} has {most} builds that come first. The build waits for its turn."
     if before or not _is_in_line(resource.body):
-        waits = StatusInput(False, Reason.BUILD_WAITS, text, (), {"state": BuildState.PENDING.value}, (0, 1))
+        waits = StatusInput(False, Reason.BUILD_WAITS, text, (), facts, (0, 1))
         return Plan(waits, requeue=None if before else _NEXT_STEP)
     result = diff(reader, resource, [manifest])
-    facts = {"state": BuildState.PENDING.value, "source": source.key}
     draft = StatusInput(False, Reason.BUILDING, "The Job is being created.", tuple(result.problems), facts, (0, 1))
     return Plan(draft, tuple(result.writes), replan_after_write=True)
 
 
 def _is_in_line(body: Mapping[str, Any]) -> bool:
-    """Return whether the status of a build says that it lacks nothing but its turn.
+    """Return whether the status of a build says what it is built from, so that it lacks nothing but its turn.
 
-    It does so before it starts, so that builds that could start at the same moment see each other.
+    It does so before it starts, so that builds that could start at the same moment see each other. It still does while
+    the API server refuses its Job.
     """
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    return any(item["type"] == READY and item["reason"] == Reason.BUILD_WAITS for item in conditions)
+    return "source" in (body.get("status") or {})
 
 
 def _has_others_before(reader: Reader, live: CachedObject) -> bool:
@@ -120,11 +120,12 @@ def _has_others_before(reader: Reader, live: CachedObject) -> bool:
     found = 0
     for other, older in reader.peers(live):
         body = other.body
-        if "finishedAt" in (body.get("status") or {}):
+        status = body.get("status") or {}
+        if "finishedAt" in status:
             continue
         job = reader.get_untracked("Job", other.namespace, build_job(other.name))
         runs = job is not None and job.controller == other.uid
-        found += runs or (older and _is_in_line(body))
+        found += runs or (older and _is_in_line(body) and not status.get("issues"))
     return found >= reader.settings.builds_at_once
 
 
@@ -197,6 +198,9 @@ def _with_job(
         facts["finishedAt"] = status.get("completionTime") or timestamp(reader.now)
         if isinstance(outcome, Built):
             image = f"{render.repository_of(marks.get(ANNOTATION_BUILD_DESTINATION, ''))}@{outcome.digest}"
+            if not (facts["source"] and matches(IMAGE_PATTERN, image)):
+                text = f"Somebody changed the annotations of Job {job.name}, which say what it builds. Build again."
+                return _ended(_lost(facts, facts["finishedAt"], text))
             return _ended({**facts, "state": BuildState.COMPLETED.value, "image": image})
         if outcome is None:
             text = "The pod of the build was deleted before Outfitter read the digest of its image. Build again."
