@@ -539,3 +539,16 @@ async def test_a_job_whose_marks_somebody_changed(mark: str, value: str | None, 
     assert world.status("ImageBuild", "b")["state"] == state
     missing = "ImageNotBuilt" in issues(world.status("Artifact", "scorer"))
     assert missing is (state == "UNKNOWN")
+
+
+async def test_a_container_that_is_renamed_while_its_build_waits() -> None:
+    """The build of the old name could never start. The source is the same, so a new one takes its place."""
+    config = {"credential": {"name": "push"}}
+    world = World(artifact("scorer", container(config=config, name="old"), locked=True), settings=SETTINGS)
+    await world.settle()
+    (first,) = world.all("ImageBuild")
+    world.edit("Artifact", "scorer", containerGroups=[{"containers": [container(config=config, name="new")]}])
+    await world.settle()
+    (second,) = world.all("ImageBuild")
+    assert second["metadata"]["name"] == first["metadata"]["name"]
+    assert second["spec"]["container"] == {"group": "default", "name": "new"}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from outfitter.api.v1alpha1.imagebuild import BuildState
+from outfitter.api.v1alpha1.imagebuild import BuildState, ImageBuild
 from outfitter.canonical import stamp
 from outfitter.naming import image_build
 from outfitter.plan.writes import Create, Delete, WritePhase
@@ -80,8 +80,15 @@ def _surplus(found: ResolvedArtifact, builds: Sequence[Resource], wanted: Collec
     statuses = {item.live.uid: item.body.get("status") or {} for item in made}
     ended = [item for item in made if "finishedAt" in statuses[item.live.uid]]
     unstarted = [item for item in made if not {"finishedAt", "job"} & statuses[item.live.uid].keys()]
-    superseded = [item for item in unstarted if item.live.name not in wanted]
+    superseded = [item for item in unstarted if item.live.name not in wanted or not _is_of_a_container(found, item)]
     return (Delete(item.live, phase=WritePhase.CLEANUP) for item in (*ended[_KEPT:], *superseded))
+
+
+def _is_of_a_container(found: ResolvedArtifact, build: Resource) -> bool:
+    """Return whether a build names a container that is built: one with another name has the same source."""
+    assert isinstance(build.model, ImageBuild)
+    container = build.model.spec.container
+    return container is not None and found.built.source((container.group, container.name)) is not None
 
 
 def _judge(result: ArtifactBuilds, found: ResolvedArtifact, source: BuildSource, build: Resource | None) -> None:
