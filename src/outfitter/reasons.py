@@ -1,4 +1,7 @@
-"""Every reason that a status can show: one row each, with its usual level, its meaning and its remedy."""
+"""Every reason that a status can show: one row each, with its usual level, its meaning and its remedy.
+
+One module: it is one table.
+"""
 
 from __future__ import annotations
 

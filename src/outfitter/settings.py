@@ -1,4 +1,7 @@
-"""Environment -> frozen Settings, read once at start: `OUTFITTER_<NAME>` each, lists comma-separated."""
+"""Environment -> frozen Settings, read once at start: `OUTFITTER_<NAME>` each, lists comma-separated.
+
+One module: it is one model, from which the values of the chart and their page are generated.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 The rights of the operator, its watches, the caches, the removal of orphans and the replacement of immutable fields all
 follow from this table. A new kind of child is one row here, and one readiness function if existence is not enough.
+One module: it is one table.
 """
 
 from __future__ import annotations

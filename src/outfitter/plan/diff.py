@@ -1,4 +1,7 @@
-"""Compare wanted manifests with the cached objects: the writes that make them equal, and the obstacles."""
+"""Compare wanted manifests with the cached objects: the writes that make them equal, and the obstacles.
+
+One module: each obstacle belongs to one step of the comparison.
+"""
 
 from __future__ import annotations
 

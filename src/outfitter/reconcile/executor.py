@@ -1,4 +1,7 @@
-"""Execute the writes of a plan, phase by phase: a refusal becomes a problem, any other error is raised at the end."""
+"""Execute the writes of a plan, phase by phase: a refusal becomes a problem, any other error is raised at the end.
+
+One module: it is one class, and its writes share the record of what was replaced.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""GPUs of a pod: what each backend can give, and how a container asks for it. No other module knows the backends."""
+"""GPUs of a pod: what each backend can give, and how a container asks for it. No other module knows the backends.
+
+One module: it is the table of backends, and what reads it.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.api.validation import incomplete_part
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
-from outfitter.resolve.artifact import ArtifactTarget, ResolvedArtifact, definition, find_target, unbuilt
+from outfitter.resolve.artifact import ResolvedArtifact, definition, unbuilt
+from outfitter.resolve.artifact_target import ArtifactTarget, find_target
 from outfitter.resolve.credentials import usable_key
 from outfitter.resolve.distributed import resolve_distributed
 from outfitter.resolve.groups import PlacedGroup, place_groups

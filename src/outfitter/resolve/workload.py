@@ -15,7 +15,7 @@ from outfitter.api.validation import incomplete, runtime_violations
 from outfitter.naming import credential_pull_secret, credential_secret
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Level, Reason
-from outfitter.resolve.artifact import ArtifactTarget
+from outfitter.resolve.artifact_target import ArtifactTarget
 from outfitter.resolve.credentials import usable_credentials
 from outfitter.resolve.groups import place_groups
 from outfitter.resolve.layers import asset_layers, environment_of

@@ -1,4 +1,7 @@
-"""The Reader: everything that a planner may read, and a record of what it read."""
+"""The Reader: everything that a planner may read, and a record of what it read.
+
+One module: it is one class, and each way to read records its dependency.
+"""
 
 from __future__ import annotations
 
