@@ -12,7 +12,7 @@ from outfitter.naming import ANNOTATION_INSTALLATION, LABEL_MANAGED_BY, LABEL_WO
 from outfitter.plan.diff import overridden
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write
 from outfitter.policy.chain import PolicyError
-from outfitter.policy.project import InForce, in_force, merged, scope_policies, selected_policies
+from outfitter.policy.in_force import InForce, in_force, merged, scope_policies, selected_policies
 from outfitter.policy.published import effective_spec
 from outfitter.policy.selection import policy_source
 from outfitter.problems import Problem, note, stalled

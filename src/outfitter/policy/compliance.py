@@ -14,7 +14,7 @@ from outfitter.api.v1alpha1.policyfields import SECTIONS, PolicyField, policy_fi
 from outfitter.policy.beside import BesideItem, connection_items, violations_beside, with_serving_port
 from outfitter.policy.declared import item_key
 from outfitter.policy.effective import EffectivePolicy
-from outfitter.policy.project import InForce, in_force
+from outfitter.policy.in_force import InForce, in_force
 from outfitter.policy.submission import apply_policy
 from outfitter.policy.values import get, put
 from outfitter.policy.violation import Violation

@@ -1,4 +1,7 @@
-"""Connections, ports and exposed URLs -> Services, Ingresses and the links of the status."""
+"""Connections, ports and exposed URLs -> Services, Ingresses and the links of the status.
+
+One module: which addresses there are, and what is made of them; both know the fields of an Endpoint.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from outfitter.cli.policy.rows import policy_rows
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.naming import LABEL_PROJECT
-from outfitter.policy.project import InForce, ProjectPolicies, in_force, scope_policies
+from outfitter.policy.in_force import InForce, in_force, scope_policies
+from outfitter.policy.project import ProjectPolicies
 from outfitter.reasons import Reason
 from outfitter.resolve.request import request_for
 from outfitter.resolve.serving import resolve

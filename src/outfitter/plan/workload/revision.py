@@ -14,7 +14,7 @@ from outfitter.api.v1alpha1 import traits_of
 from outfitter.canonical import without_nulls
 from outfitter.naming import ANNOTATION_SOURCE_VERSION, credential_secret
 from outfitter.plan.workload.inputs import inputs
-from outfitter.policy.project import selected_policies
+from outfitter.policy.in_force import selected_policies
 from outfitter.problems import Problem
 from outfitter.reasons import Level
 from outfitter.render.buckets import BucketMount, bucket_mounts

@@ -11,7 +11,8 @@ from typing import Any
 
 from outfitter.api.v1alpha1.serving import Autoscaling, InlineAutoscaling
 from outfitter.plan.workload.revision import Revision
-from outfitter.policy.project import KIND, in_force, invalid_problems, violation_problem
+from outfitter.policy.in_force import in_force
+from outfitter.policy.project import KIND, invalid_problems, violation_problem
 from outfitter.policy.scaling import own_scaling, scaling_violations
 from outfitter.policy.violation import Violation
 from outfitter.problems import Problem
