@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,8 @@ class Server:
         self.connection = sandbox.connection()
 
     def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """Ask, and ask again while the server says that it is still starting to serve a kind."""
-        deadline = time.monotonic() + 30
-        while True:
-            status, content = self.connection.answer(method, path, body)
-            if status != 429 or time.monotonic() > deadline:
-                return status, content
-            time.sleep(0.1)
+        """HTTP status and decoded body."""
+        return self.connection.answer(method, path, body)
 
     def path(self, kind: str, name: str = "") -> str:
         """Path of the objects of a kind, or of one."""

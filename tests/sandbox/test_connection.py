@@ -87,6 +87,19 @@ def test_a_request_is_repeated_after_the_time_that_the_server_asks_for(server: S
     assert server.requests == 3
 
 
+def test_the_status_that_counts_comes_after_that_time(server: Server, connection: Connection) -> None:
+    """Who asks whether a request is allowed does not take a server that is not ready for a refusal."""
+    server.answers = [throttled(0.01), (403, {"reason": "Forbidden"})]
+    assert connection.answer("GET", "/apis") == (403, {"reason": "Forbidden"})
+    assert server.requests == 2
+
+
+def test_a_watch_is_repeated_too(server: Server, connection: Connection) -> None:
+    server.answers = [throttled(0.01), (200, {"type": "ADDED"})]
+    assert list(connection.watch("/apis", 1)) == [{"type": "ADDED"}]
+    assert server.requests == 2
+
+
 @pytest.mark.parametrize(("seconds", "requests"), [(0.01, ATTEMPTS), (None, 1)])
 def test_it_is_refused_in_the_end(server: Server, connection: Connection, seconds: float | None, requests: int) -> None:
     """After ten attempts, and at once where the server asks for no time."""

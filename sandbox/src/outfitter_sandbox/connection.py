@@ -78,44 +78,52 @@ class Connection:
         """HTTP status and decoded body (text when it is not JSON).
 
         Unavailable without an answer.
-        """
-        try:
-            with self._open(method, path, body, content_type, TIMEOUT_SECONDS) as response:
-                return response.status, _decoded(response.read())
-        except _BROKEN as error:
-            raise Unavailable(f"{method} {path} on {self.host}: {error}") from error
-
-    def request(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> Any:
-        """The decoded body. ApiError for every status that is not success.
-
         Tried again: a 429 with a time to wait, which the server sends while it opens the storage of a changed CRD,
         and the 503 of a kind so new that mutating admission policies have no schema for it.
         """
-        for attempt in range(1, ATTEMPTS + 1):
-            status, content = self.answer(method, path, body, content_type)
-            if 200 <= status < 300:
-                return content
+        for _ in range(ATTEMPTS - 1):
+            status, content = self._once(method, path, body, content_type)
             seconds = _pause(status, content)
-            if seconds is None or attempt == ATTEMPTS:
-                break
+            if seconds is None:
+                return status, content
             time.sleep(seconds)
+        return self._once(method, path, body, content_type)
+
+    def request(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> Any:
+        """The decoded body. ApiError for every status that is not success."""
+        status, content = self.answer(method, path, body, content_type)
+        if 200 <= status < 300:
+            return content
         raise _refusal(f"{method} {path}", status, content)
 
     def watch(self, path: str, seconds: float, **query: str) -> Iterator[dict[str, Any]]:
         """Watch events until the server ends the watch.
 
-        ApiError when it refuses it, Unavailable when it breaks.
+        ApiError when it refuses it, Unavailable when it breaks. Tried again as `answer`.
         """
         query = {"watch": "true", "timeoutSeconds": str(max(1, int(seconds))), **query}
         where = f"{path}?{urlencode(query)}"
         try:
-            with self._open("GET", where, None, JSON, seconds + 5) as response:
-                if response.status != 200:
-                    raise _refusal(f"watch {path}", response.status, _decoded(response.read()))
-                while line := response.readline():
-                    yield json.loads(line)
+            for attempt in range(1, ATTEMPTS + 1):
+                with self._open("GET", where, None, JSON, seconds + 5) as response:
+                    if response.status == 200:
+                        while line := response.readline():
+                            yield json.loads(line)
+                        return
+                    content = _decoded(response.read())
+                pause = _pause(response.status, content)
+                if pause is None or attempt == ATTEMPTS:
+                    raise _refusal(f"watch {path}", response.status, content)
+                time.sleep(pause)
         except (*_BROKEN, ValueError) as error:
             raise Unavailable(f"watch {path} on {self.host}: {error}") from error
+
+    def _once(self, method: str, path: str, body: Any, content_type: str) -> tuple[int, Any]:
+        try:
+            with self._open(method, path, body, content_type, TIMEOUT_SECONDS) as response:
+                return response.status, _decoded(response.read())
+        except _BROKEN as error:
+            raise Unavailable(f"{method} {path} on {self.host}: {error}") from error
 
     def _open(self, method: str, path: str, body: Any, content_type: str, timeout: float) -> http.client.HTTPResponse:
         """Send a request; the connection closes with the response."""
