@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from outfitter.api.base import GROUP
+from outfitter.api.version import GROUP
 
 FIELD_MANAGER: Final = "outfitter"
 # kubectl's copy of the whole object, which includes the data of a Secret.

@@ -9,9 +9,11 @@ import pytest
 from outfitter.api.base import Model
 from outfitter.api.rules import Rule
 from outfitter.api.schema import resource_schema, schema_of
-from outfitter.api.v1alpha1 import Artifact, ArtifactRepository, Inference, NimCache
+from outfitter.api.v1alpha1.artifact import Artifact
+from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
 from outfitter.api.v1alpha1.artifactspec import ArtifactSpec
-from outfitter.api.v1alpha1.inference import InferenceSpec
+from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
+from outfitter.api.v1alpha1.nimcache import NimCache
 from outfitter.api.v1alpha1.workload import WorkloadFields
 from outfitter.api.validation import incomplete, strict_errors
 

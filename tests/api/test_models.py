@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from outfitter.api.base import ObjectMeta
 from outfitter.api.conditions import READY, Condition, SyncStatus
 from outfitter.api.types import matches
-from outfitter.api.v1alpha1 import KINDS, ComputeResource, Environment, Workspace, kind_of
-from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.v1alpha1 import KINDS, kind_of
+from outfitter.api.v1alpha1.computeresource import ComputeResource
+from outfitter.api.v1alpha1.environment import Environment
+from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
 from outfitter.api.validation import incomplete, runtime_violations, strict_errors
 
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from outfitter.api.base import API_VERSION
+from outfitter.api.version import API_VERSION
 from outfitter_sandbox.connection import MERGE_PATCH
 
 from . import report

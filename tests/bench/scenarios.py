@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from outfitter.api.base import API_VERSION
 from outfitter.api.v1alpha1 import kind_of
+from outfitter.api.version import API_VERSION
 from outfitter.naming import nim_cache
 
 from .objects import PER_NAMESPACE, SYSTEM, Object

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from outfitter.api.base import API_VERSION
+from outfitter.api.version import API_VERSION
 from outfitter.errors import Throttled
 from outfitter_sandbox.connection import Connection
 from outfitter_sandbox.processes import wait_until

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from outfitter.api.base import API_VERSION
+from outfitter.api.version import API_VERSION
 from outfitter.cli.app import app
 
 from .conftest import EXAMPLES, Invoke

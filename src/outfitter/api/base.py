@@ -8,10 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from outfitter.api.rules import Rule, Transition
-
-GROUP = "outfitter.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
+from outfitter.api.version import API_VERSION
 
 
 def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from outfitter.api.base import GROUP, VERSION
+from outfitter.api.version import GROUP, VERSION
 from outfitter.children import projection
 from outfitter.children.projection import Body, Projection
 from outfitter.naming import LABEL_OWNER_UID
@@ -19,7 +19,9 @@ from outfitter.observe.claims import observe_claim
 from outfitter.observe.controllers import observe_deployment, observe_job, observe_stateful_set
 from outfitter.observe.groups import observe_group
 from outfitter.observe.state import Observation
-from outfitter.settings import Settings
+
+if TYPE_CHECKING:
+    from outfitter.settings import Settings
 
 Readiness = Callable[[Body], Observation]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from outfitter.api.base import GROUP
+from outfitter.api.version import GROUP
 from outfitter.naming import LABEL_OWNER_UID, LAST_APPLIED
 from outfitter.observe.causes import Source, known
 from outfitter.snapshot import CachedObject

@@ -75,7 +75,7 @@ def version(
     """
     from importlib.metadata import version as installed
 
-    from outfitter.api.base import API_VERSION
+    from outfitter.api.version import API_VERSION
 
     python = ".".join(str(part) for part in sys.version_info[:3])
     if form == "text":

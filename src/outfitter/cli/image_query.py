@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
-from outfitter.api.base import API_VERSION
 from outfitter.api.validation import strict_errors
+from outfitter.api.version import API_VERSION
 from outfitter.cli.watching import wait_for
 from outfitter.cluster.client import Client
 from outfitter.errors import ApiError, NotFound, OutfitterError

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from outfitter.api.base import GROUP, VERSION
+from outfitter.api.version import GROUP, VERSION
 from outfitter.cluster.client import PAGE, path_of
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.transport import METADATA_LIST, Transport, parsed

@@ -8,7 +8,6 @@ from typing import Any
 
 from outfitter.api.v1alpha1 import traits_of
 from outfitter.api.v1alpha1.asset import LISTED_REASONS
-from outfitter.api.v1alpha1.distributedtraining import WorkersSpec
 from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
 from outfitter.api.v1alpha1.workspace import Assets
 from outfitter.api.validation import runtime_violations
@@ -58,7 +57,7 @@ def plan_template(reader: Reader, template: Resource) -> Plan:
     traits, own = traits_of(template.model.spec.workload_type), template.model.spec.master_spec
     request = WorkloadRequest(template, traits, template_fields(template), stopped=True, restarted_at="")
     if traits.grouped:
-        request = replace(request, traits=replace(traits, spec=WorkersSpec))
+        request = replace(request, traits=replace(traits, part="WorkersSpec"))
     parts = [_part(reader, _with_assets(request, template.model.spec.assets))]
     if own is not None:
         request = as_master(replace(request, inline=template_fields(template, of_master=True)))

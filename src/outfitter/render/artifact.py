@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from outfitter.api.base import API_VERSION
+from outfitter.api.version import API_VERSION
 from outfitter.canonical import without_nulls
 from outfitter.naming import LABEL_ON_DEMAND, clone_snapshot
 from outfitter.render.owner import child_meta

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from outfitter.api.base import GROUP
 from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository, Role, RoleSubject
+from outfitter.api.version import GROUP
 from outfitter.naming import shared_role
 from outfitter.render.owner import child_meta, labelled
 from outfitter.render.tags import tag_labels

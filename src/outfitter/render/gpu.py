@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
-from outfitter.api.base import GROUP
 from outfitter.api.quantities import parse_quantity, quantity_text
+from outfitter.api.version import GROUP
 from outfitter.naming import device_template, fit
 from outfitter.problems import Problem, note, stalled
 from outfitter.reasons import Reason

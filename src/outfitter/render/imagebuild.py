@@ -8,8 +8,8 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any, Final
 
-from outfitter.api.base import API_VERSION
 from outfitter.api.registry_hosts import host_key
+from outfitter.api.version import API_VERSION
 from outfitter.naming import (
     ANNOTATION_BUILD_DESTINATION,
     ANNOTATION_BUILD_SOURCE,

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outfitter.api.base import API_VERSION
 from outfitter.api.v1alpha1.nimcache import NimCacheSpec
 from outfitter.api.v1alpha1.volumes import ClaimInfo
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
+from outfitter.api.version import API_VERSION
 from outfitter.naming import (
     ANNOTATION_ATTEMPT,
     ANNOTATION_SOURCE_VERSION,

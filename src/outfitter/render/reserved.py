@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from outfitter.api.base import GROUP
+from outfitter.api.version import GROUP
 from outfitter.settings import Settings
 
 # Labels and annotations of tools that would prune or adopt the pod.

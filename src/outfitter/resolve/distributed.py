@@ -11,9 +11,6 @@ from outfitter.api.v1alpha1.distributedtraining import (
     NEEDS_MASTER,
     OWN_MASTER_RULES,
     DistributedTraining,
-    MasterCopySpec,
-    MasterSpec,
-    WorkersSpec,
 )
 from outfitter.api.v1alpha1.workspace import Assets
 from outfitter.problems import Problem, note, stalled
@@ -39,7 +36,7 @@ FIELDS_OF_THE_WHOLE: Final = (
 
 def resolve_distributed(reader: Reader, request: WorkloadRequest, policies: Policies) -> Resolved:
     """Resolve the workers, the master if there is one, and what runs them."""
-    of_workers = replace(request, traits=replace(request.traits, spec=WorkersSpec))
+    of_workers = replace(request, traits=replace(request.traits, part="WorkersSpec"))
     workers = resolve_workload(reader, of_workers, policies.of(WORKER))
     template, workers = workers.request.from_template, replace(workers, request=request)
     master = _master(reader, request, policies.of(MASTER), workers)
@@ -105,7 +102,7 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
     assert isinstance(model, DistributedTraining)
     spec, same = model.spec.master_spec, getattr(workers.spec, "master_spec_same_as_worker", False)
     if spec is None and (same or not master_of(reader, request)):
-        copy = replace(request, traits=replace(request.traits, spec=MasterCopySpec))
+        copy = replace(request, traits=replace(request.traits, part="MasterCopySpec"))
         return resolve_workload(reader, copy, policies) if same else None
     body: Mapping[str, Any] = request.resource.body["spec"].get(MASTER_SPEC) or {}
     assets = spec.assets if spec is not None else Assets()
@@ -123,7 +120,7 @@ def _master(reader: Reader, request: WorkloadRequest, policies: Policies, worker
 
 def as_master(request: WorkloadRequest) -> WorkloadRequest:
     """Return a request as that of a master of its own."""
-    return replace(request, traits=replace(request.traits, spec=MasterSpec), of_master=True)
+    return replace(request, traits=replace(request.traits, part="MasterSpec"), of_master=True)
 
 
 def of_the_whole(inline: Mapping[str, Any]) -> Iterator[Problem]:

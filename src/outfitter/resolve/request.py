@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outfitter.api.refs import AssetRef, TemplateRef
-from outfitter.api.v1alpha1 import Artifact, WorkloadTraits, kind_of
+from outfitter.api.v1alpha1 import WorkloadTraits, kind_of
+from outfitter.api.v1alpha1.artifact import Artifact
 from outfitter.api.v1alpha1.inference import ArtifactRef
 from outfitter.api.v1alpha1.serving import Autoscaling, GroupSizing
 from outfitter.naming import ANNOTATION_RESTARTED_AT, short_hash

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from outfitter.api.base import GROUP, CustomResource
+from outfitter.api.base import CustomResource
 from outfitter.api.conditions import READY
 from outfitter.api.shape import without_nulls
 from outfitter.api.v1alpha1 import kind_of
+from outfitter.api.version import GROUP
 from outfitter.managed_fields import applied_by_users, edited, foreign_keys
 from outfitter.naming import LABEL_ON_DEMAND, LABEL_OWNER_UID
 

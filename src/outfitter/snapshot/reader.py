@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from outfitter.settings import Settings
 from outfitter.snapshot.objects import CachedObject, Dep, Key, KeyedData, Override, Resource, readable
 from outfitter.snapshot.registries import ImageAnswer, ImageQuestion, RegistryAnswer, RegistryQuestion
+
+if TYPE_CHECKING:
+    from outfitter.settings import Settings
 
 
 class Lookup(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -83,20 +84,18 @@ def unfinished(draft: StatusInput, problems: Sequence[Problem], home: str) -> St
     return replace(draft, ready=ready, problems=(*draft.problems, *problems), facts=facts, targets=targets)
 
 
-def _list_bounds() -> dict[str, tuple[int, tuple[str, ...]]]:
+@cache
+def _list_bounds() -> Mapping[str, tuple[int, tuple[str, ...]]]:
+    """List field of a status -> most items and merge keys. The server rejects a whole status for one longer list."""
     models = (type(kind.model.model_fields["status"].default) for kind in KINDS)
     fields = (pair for model in models for pair in model.model_fields.items())
     return {to_camel(name): bound for name, field in fields if (bound := list_bound(field))}
 
 
-_LISTS = _list_bounds()
-"""List field of a status -> most items and merge keys. The server rejects a whole status for one longer list."""
-
-
 def _bounded(key: str, value: Any) -> Any:
-    if key not in _LISTS:
+    if key not in _list_bounds():
         return value
-    limit, merge_keys = _LISTS[key]
+    limit, merge_keys = _list_bounds()[key]
     if merge_keys:
         value = list({tuple(item.get(name) for name in merge_keys): item for item in reversed(value)}.values())[::-1]
         value = [{**item, "url": item["url"][:URL_LIMIT]} if item.get("url") else item for item in value]

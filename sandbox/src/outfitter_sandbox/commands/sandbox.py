@@ -18,20 +18,15 @@ from outfitter.cli.console import interrupt_on_signals, print_message, progress
 from outfitter.errors import OutfitterError
 from outfitter_sandbox import Sandbox, data, go_parts, nodes
 from outfitter_sandbox.binaries import SOURCES, find
+from outfitter_sandbox.commands.image import image
 from outfitter_sandbox.folders import names
 from outfitter_sandbox.sandbox import remove
 
 NOT_RUNNING = 3
 POLL_SECONDS = 0.5
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Run a temporary Kubernetes control plane on this machine: etcd, kube-apiserver, kube-controller-manager, and "
-    "a node. A real node (root on Linux) runs containers; a simulated node only sets the status of pods.\n\n"
-    "Try: [bold]export KUBECONFIG=$(outfitter sandbox up --detach)[/] then [bold]kubectl get nodes[/], "
-    "and at the end [bold]outfitter sandbox down[/].",
-)
+app = typer.Typer()
+app.command()(image)
 
 Name = Annotated[str, typer.Option("--name", "-n", help="Name of the sandbox; several can run at the same time.")]
 Root = Annotated[

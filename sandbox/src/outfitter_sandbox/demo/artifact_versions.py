@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from outfitter.api.base import API_VERSION
+from outfitter.api.version import API_VERSION
 from outfitter.naming import group_workload
 from outfitter.snapshot import Key
 from outfitter_sandbox.demo.cluster import DemoCluster, DemoError, Object

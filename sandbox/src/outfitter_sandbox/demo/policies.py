@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from outfitter.api.base import API_VERSION
+from outfitter.api.version import API_VERSION
 from outfitter.cli.binding_rules import BindingRule
 from outfitter.errors import ApiError
 from outfitter.naming import ANNOTATION_RESTARTED_AT

@@ -1,27 +1,18 @@
-"""The list of kinds of the API."""
+"""The list of kinds of the API.
+
+The model of a kind is imported where it is used: all of them take longer than a command that only reads objects.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from outfitter.api.base import CustomResource
-from outfitter.api.v1alpha1.artifact import Artifact
-from outfitter.api.v1alpha1.artifactrepository import ArtifactRepository
-from outfitter.api.v1alpha1.computeresource import ComputeResource
-from outfitter.api.v1alpha1.credential import Credential
-from outfitter.api.v1alpha1.datasource import DataSource
-from outfitter.api.v1alpha1.distributedtraining import DistributedTraining, DistributedTrainingSpec
-from outfitter.api.v1alpha1.effectivepolicy import EffectivePolicy
-from outfitter.api.v1alpha1.environment import Environment
-from outfitter.api.v1alpha1.imagebuild import ImageBuild
-from outfitter.api.v1alpha1.imagequery import ImageQuery
-from outfitter.api.v1alpha1.inference import Inference, InferenceSpec
-from outfitter.api.v1alpha1.nimcache import NimCache
-from outfitter.api.v1alpha1.registry import Registry
-from outfitter.api.v1alpha1.training import Training, TrainingSpec
-from outfitter.api.v1alpha1.workload import WorkloadFields
-from outfitter.api.v1alpha1.workloadpolicy import WorkloadPolicy
-from outfitter.api.v1alpha1.workloadtemplate import WorkloadTemplate
-from outfitter.api.v1alpha1.workspace import Workspace, WorkspaceSpec
+if TYPE_CHECKING:
+    from outfitter.api.base import CustomResource
+    from outfitter.api.v1alpha1.workload import WorkloadFields
 
 
 @dataclass(frozen=True)
@@ -32,8 +23,6 @@ class WorkloadTraits:
     """The word for it in `supportedTypes`, in policies and in revisions."""
     kind: str
     """The kind whose rules its merged submission follows."""
-    spec: type[WorkloadFields]
-    """The model of its merged submission."""
     backends: tuple[str, ...]
     """The modules of `outfitter.backends` that can render and observe its controllers, the usual one first."""
     serves: bool = False
@@ -45,6 +34,15 @@ class WorkloadTraits:
     ends: bool = False
     """Its pods always run to completion. Those of a workspace do where its restartPolicy says so."""
 
+    part: str = ""
+    """The model that replaces `spec` for a part of a workload, such as `MasterSpec`."""
+
+    @property
+    def spec(self) -> type[WorkloadFields]:
+        """The model of its merged submission."""
+        model: type[WorkloadFields] = getattr(_module(self.kind), self.part or f"{self.kind}Spec")
+        return model
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -53,7 +51,6 @@ class Kind:
     name: str
     plural: str
     short_names: tuple[str, ...]
-    model: type[CustomResource]
     asset: bool = False
     """Workloads can refer to it, and a scope can share it."""
     workload: bool = False
@@ -77,6 +74,12 @@ class Kind:
     """The operator deletes it after an object that it belongs to, also if a user created it."""
 
     @property
+    def model(self) -> type[CustomResource]:
+        """The model of its objects."""
+        model: type[CustomResource] = getattr(_module(self.name), self.name)
+        return model
+
+    @property
     def singular(self) -> str:
         """The name in lower case."""
         return self.name.lower()
@@ -87,44 +90,46 @@ class Kind:
         return ("outfitter", "assets") if self.asset else ("outfitter",)
 
 
-_WORKSPACE = WorkloadTraits("workspace", "Workspace", WorkspaceSpec, ("statefulset", "job"))
-_TRAINING = WorkloadTraits("training", "Training", TrainingSpec, ("job",), ends=True)
+@cache
+def _module(kind: str) -> Any:
+    return import_module(f"outfitter.api.v1alpha1.{kind.lower()}")
+
+
+_WORKSPACE = WorkloadTraits("workspace", "Workspace", ("statefulset", "job"))
+_TRAINING = WorkloadTraits("training", "Training", ("job",), ends=True)
 _DISTRIBUTED = WorkloadTraits(
     "distributed",
     "DistributedTraining",
-    DistributedTrainingSpec,
     ("native", "jobset", "kubeflow"),
     grouped=True,
     ends=True,
 )
-_INFERENCE = WorkloadTraits("inference", "Inference", InferenceSpec, ("deployment",), serves=True, scales=True)
+_INFERENCE = WorkloadTraits("inference", "Inference", ("deployment",), serves=True, scales=True)
 
 KINDS: tuple[Kind, ...] = (
-    Kind("Environment", "environments", ("envr",), Environment, asset=True, runs=_WORKSPACE),
-    Kind("ComputeResource", "computeresources", ("compute",), ComputeResource, asset=True),
-    Kind("DataSource", "datasources", ("dsrc",), DataSource, asset=True, status_matters=("issues", "phase")),
-    Kind("Credential", "credentials", ("cred",), Credential, asset=True, status_matters=("issues",)),
-    Kind("Registry", "registries", ("ireg",), Registry, asset=True, added_later=True),
-    Kind("ImageQuery", "imagequeries", ("iqry",), ImageQuery, added_later=True, expires=True),
-    Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), WorkloadTemplate, asset=True, added_later=True),
-    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), WorkloadPolicy, added_later=True),
-    Kind("Workspace", "workspaces", ("wsp",), Workspace, workload=True, runs=_WORKSPACE),
-    Kind("Training", "trainings", ("trn",), Training, workload=True, runs=_TRAINING, added_later=True),
+    Kind("Environment", "environments", ("envr",), asset=True, runs=_WORKSPACE),
+    Kind("ComputeResource", "computeresources", ("compute",), asset=True),
+    Kind("DataSource", "datasources", ("dsrc",), asset=True, status_matters=("issues", "phase")),
+    Kind("Credential", "credentials", ("cred",), asset=True, status_matters=("issues",)),
+    Kind("Registry", "registries", ("ireg",), asset=True, added_later=True),
+    Kind("ImageQuery", "imagequeries", ("iqry",), added_later=True, expires=True),
+    Kind("WorkloadTemplate", "workloadtemplates", ("wtpl",), asset=True, added_later=True),
+    Kind("WorkloadPolicy", "workloadpolicies", ("wpol",), added_later=True),
+    Kind("Workspace", "workspaces", ("wsp",), workload=True, runs=_WORKSPACE),
+    Kind("Training", "trainings", ("trn",), workload=True, runs=_TRAINING, added_later=True),
     Kind(
         "DistributedTraining",
         "distributedtrainings",
         ("dtrn",),
-        DistributedTraining,
         workload=True,
         runs=_DISTRIBUTED,
         added_later=True,
     ),
-    Kind("Inference", "inferences", ("infr",), Inference, workload=True, runs=_INFERENCE),
+    Kind("Inference", "inferences", ("infr",), workload=True, runs=_INFERENCE),
     Kind(
         "Artifact",
         "artifacts",
         ("art",),
-        Artifact,
         runs=_INFERENCE,
         cascades=True,
         status_matters=("clonedFrom", "issues"),
@@ -133,7 +138,6 @@ KINDS: tuple[Kind, ...] = (
         "ArtifactRepository",
         "artifactrepositories",
         ("artrepo",),
-        ArtifactRepository,
         on_demand=True,
         status_matters=("versions", "retiredVersions"),
     ),
@@ -141,7 +145,6 @@ KINDS: tuple[Kind, ...] = (
         "ImageBuild",
         "imagebuilds",
         ("ibuild",),
-        ImageBuild,
         on_demand=True,
         added_later=True,
         in_turn=True,
@@ -151,7 +154,6 @@ KINDS: tuple[Kind, ...] = (
         "NimCache",
         "nimcaches",
         ("nimc",),
-        NimCache,
         on_demand=True,
         status_matters=("phase", "claimName", "failure", "message", "issues"),
         mute_at_first=True,
@@ -159,7 +161,7 @@ KINDS: tuple[Kind, ...] = (
 )
 """Every kind that the operator reconciles; nothing else lists them."""
 
-DERIVED_KINDS: tuple[Kind, ...] = (Kind("EffectivePolicy", "effectivepolicies", ("epol",), EffectivePolicy),)
+DERIVED_KINDS: tuple[Kind, ...] = (Kind("EffectivePolicy", "effectivepolicies", ("epol",)),)
 """Kinds that the operator writes from others, and users only read."""
 ALL_KINDS: tuple[Kind, ...] = (*KINDS, *DERIVED_KINDS)
 """Every kind with a CustomResourceDefinition."""

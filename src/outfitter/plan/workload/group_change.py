@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeGuard
 
-from outfitter.api.base import GROUP
+from outfitter.api.version import GROUP
 from outfitter.backends import Run, controller_kinds
 from outfitter.children import child_kind, groups, jobs
 from outfitter.naming import (
