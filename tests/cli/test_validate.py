@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from outfitter.api.schema import resource_schema
+from outfitter.api.v1alpha1 import API_VERSION, KINDS
+from outfitter.cli.synonyms import SYNONYMS, in_place_of
+
 from .conftest import EXAMPLES, Invoke, process
 
 Write = Callable[..., Path]
@@ -205,3 +209,51 @@ def test_standard_input_and_folders(invoke: Invoke, write: Write, tmp_path: Path
     assert invoke("validate", "-f", tmp_path).exit_code == 0
     assert invoke("validate", "-f", tmp_path, "-R").exit_code == 1
     assert invoke("validate", "-f", tmp_path / "empty").exit_code == 2
+
+
+def test_fields_of_pods_are_answered_with_ours(invoke: Invoke, write: Write) -> None:
+    """For each name of the table, some kind has the field that the hint names."""
+    schemas = [resource_schema(kind.model) for kind in KINDS]
+    for name in SYNONYMS:
+        places = (("spec", name), ("spec", "security", name), ("spec", "compute", name))
+        assert any(in_place_of(schema, place) for schema in schemas for place in places), name
+    fields = "env: []\n  resources: {}\n  nodeSelector: {}\n  volumes: []\n  securityContext: {}"
+    text = f"apiVersion: {API_VERSION}\nkind: Workspace\nmetadata: {{name: a, namespace: b}}\nspec:\n  {fields}\n"
+    seen = invoke("validate", "-f", write(f"{text}  gpuDevicesRequest: 1\n  imge: a\n  serviceAccountName: a\n"))
+    hints = [line.strip() for line in seen.stdout.splitlines() if "hint:" in line]
+    assert hints == [
+        "hint: use spec.environmentVariables",
+        "hint: use spec.compute",
+        "hint: use spec.nodeType or spec.nodePools or spec.nodeAffinityRequired",
+        "hint: use spec.storage or spec.assets.dataSources",
+        "hint: use spec.security",
+        "hint: use spec.compute.gpuDevicesRequest",
+        "hint: did you mean image?",
+        "hint: remove it: pods get no ServiceAccount token",
+    ]
+
+
+def test_inside_a_field_the_hint_is_about_that_place(invoke: Invoke, write: Write) -> None:
+    text = f"apiVersion: {API_VERSION}\nkind: Environment\nmetadata: {{name: a, namespace: b}}\n"
+    seen = invoke("validate", "-f", write(f"{text}spec: {{image: a, security: {{runAsUser: 1}}, cpu: 1}}"))
+    assert "hint: use spec.security.runAsUid" in seen.stdout
+    assert "hint: use spec.compute" not in seen.stdout  # an Environment has no such field
+
+
+def test_files_of_helm_charts_are_skipped_in_folders(invoke: Invoke, tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    (chart / "templates" / "inner").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: a\n")
+    (chart / "values.yaml").write_text("kind: a\n")
+    template = chart / "templates" / "inner" / "a.yaml"
+    template.write_text("{{- if .Values.a }}\napiVersion: outfitter.dev/v1alpha1\n{{ end }}\n")
+    (tmp_path / "good.yaml").write_text((EXAMPLES / "10-notebook.yaml").read_text())
+    seen = invoke("validate", "-R", "-f", tmp_path)
+    assert seen.exit_code == 0
+    assert f"Skipped 3 files of Helm charts in {tmp_path}." in seen.stderr
+    alone = invoke("validate", "-f", template)
+    assert alone.exit_code == 1
+    assert "hint: it is a template: check the output of helm template, with -f -" in alone.stdout
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [\n")
+    assert "check quotes and indentation" in invoke("validate", "-f", broken).stdout

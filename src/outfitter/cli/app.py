@@ -19,6 +19,7 @@ from outfitter.cli.build import build
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
+from outfitter.cli.login import with_login
 from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
@@ -36,6 +37,7 @@ app = typer.Typer(
     "workloads that combine them. Also available as [bold]kubectl outfitter[/].\n\n"
     "Try: [bold]outfitter validate -f FILE[/] before applying, [bold]outfitter status -A[/] afterwards.",
     epilog=console.EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _USERS: Final = "For users"
@@ -44,7 +46,7 @@ _ADMINS: Final = "For administrators"
 
 def _add(command: Callable[..., None], panel: str) -> None:
     """Register a command; its docstring is its help, with the lines of each paragraph joined."""
-    app.command(help=console.help_of(command), rich_help_panel=panel)(command)
+    app.command(help=console.help_of(command), rich_help_panel=panel)(with_login(command))
 
 
 _add(validate, _USERS)
@@ -59,10 +61,16 @@ _add(assets, _USERS)
 app.add_typer(images, name="images", rich_help_panel=_USERS)
 app.add_typer(build, name="build", rich_help_panel=_USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
-_add(run, _ADMINS)
+app.command(help=console.help_of(run), rich_help_panel=_ADMINS)(run)  # as the operator, never as a user
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.
 for _extension in entry_points(group="outfitter.commands"):
     _extension.load()(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
 
 
 @app.command(rich_help_panel=_ADMINS)
@@ -82,6 +90,15 @@ def version(
         typer.echo(f"outfitter {installed('outfitter')} ({API_VERSION}, Python {python})")
     else:
         console.emit({"version": installed("outfitter"), "apiVersion": API_VERSION, "python": python}, form)
+
+
+@app.callback()
+def _main(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:

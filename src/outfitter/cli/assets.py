@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Format, Kubeconfig
+from outfitter.cli.console import Format, Kubeconfig, Namespace
 
 if TYPE_CHECKING:
     from outfitter.cli.asset_rows import AssetRow
@@ -18,9 +18,7 @@ WorkloadTypes = Literal["workspace", "training", "distributed", "inference"]
 
 
 def assets(
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="The project. Default: the namespace of the current context.")
-    ] = "",
+    namespace: Namespace = "",
     workload_type: Annotated[
         WorkloadTypes | None, typer.Option("--type", help="Only for this type of workload. Default: all types.")
     ] = None,

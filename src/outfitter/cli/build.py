@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Kubeconfig
+from outfitter.cli.console import Kubeconfig, Namespace
+from outfitter.cli.login import with_login
 from outfitter.problems import printable
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def _group() -> None:
 
 def logs(
     name: Annotated[str, typer.Argument(help="Name of the ImageBuild.")],
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="The project. Default: the namespace of the current context.")
-    ] = "",
+    namespace: Namespace = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the build ends.")] = False,
     kubeconfig: Kubeconfig = "",
 ) -> None:
@@ -59,7 +58,7 @@ def logs(
             raise typer.Exit(console.PROBLEMS)
 
 
-build.command(help=console.help_of(logs))(logs)
+build.command(help=console.help_of(logs))(with_login(logs))
 
 
 async def _logs(name: str, namespace: str, kubeconfig: str, *, follow: bool) -> str:

@@ -13,6 +13,7 @@ from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, GROUP, kind_of
 from outfitter.api.v1alpha1.policyfields import SECTIONS, instead_of
 from outfitter.api.validation import strict_errors
 from outfitter.cli.documents import Document, Finding
+from outfitter.cli.synonyms import in_place_of
 from outfitter.policy.values import get
 from outfitter.resolve.merge import repeated_items
 
@@ -105,9 +106,10 @@ def _policy_findings(document: Document) -> list[Finding]:
 
 
 def _instead(kind: str, error: FieldError) -> str:
-    """Return what to write instead of a name that published policies use."""
+    """Return what to write instead of a name that pods, or published policies, use."""
     if kind != "WorkloadPolicy":
-        return ""
+        unknown = error.message.startswith("The field is unknown.")
+        return in_place_of(resource_schema(kind_of(kind).model), error.path) if unknown else ""
     steps = [part for part in error.path[2:] if isinstance(part, str)]
     steps = steps[1:] if steps[:1] and steps[0] in SECTIONS["distributed"] else steps
     inner = next((part for part in ("attributes", "instances") if part in steps[:-1]), "")

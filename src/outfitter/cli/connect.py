@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from outfitter.cli.login import Login, current_login
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
 from outfitter.cluster.transport import Transport
@@ -12,9 +13,13 @@ from outfitter.errors import ApiError, Forbidden, NotFound, OutfitterError, Unav
 
 
 @asynccontextmanager
-async def connected(kubeconfig: str = "") -> AsyncIterator[Client]:
-    """Open a client for this block. ApiErrors leave the block as OutfitterErrors that name a remedy."""
-    transport = Transport(await Authentication.load(kubeconfig))
+async def connected(kubeconfig: str = "", login: Login | None = None) -> AsyncIterator[Client]:
+    """Open a client for this block. ApiErrors leave the block as OutfitterErrors that name a remedy.
+
+    `login`: default is that of the command line.
+    """
+    login = login or current_login()
+    transport = Transport(await Authentication.load(kubeconfig, login.context, login.headers))
     try:
         yield Client(transport)
     except ApiError as error:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from outfitter.cli.completion import namespaces, objects
 from outfitter.errors import ConfigurationError, OutfitterError
 from outfitter.problems import printable
 
@@ -30,7 +31,7 @@ _PIPE_WIDTH: Final = 240  # characters; wide enough that a script reads whole ce
 
 Data = Literal["json", "yaml"]
 Format = Literal["table", "json", "yaml"]
-WideFormat = Literal["table", "wide", "json", "yaml"]
+ListFormat = Literal["table", "wide", "name", "json", "yaml"]
 
 Files = Annotated[
     list[str] | None,
@@ -44,12 +45,23 @@ Extra = Annotated[
 ]
 Objects = Annotated[
     list[str],
-    typer.Argument(metavar="KIND/NAME", help="The objects; also KIND NAME... Short kinds work too."),
+    typer.Argument(
+        metavar="KIND/NAME", help="The objects; also KIND NAME... Short kinds work too.", autocompletion=objects
+    ),
 ]
-OneObject = Annotated[list[str], typer.Argument(metavar="KIND/NAME", help="The object; also KIND NAME.")]
+OneObject = Annotated[
+    list[str], typer.Argument(metavar="KIND/NAME", help="The object; also KIND NAME.", autocompletion=objects)
+]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", help="The project. Default: the namespace of the current context.")
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="The project. Default: the namespace of the current context.",
+        autocompletion=namespaces,
+    ),
 ]
+Selector = Annotated[str, typer.Option("--selector", "-l", metavar="LABELS", help="Only objects with these labels.")]
 Kubeconfig = Annotated[
     str, typer.Option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 ]

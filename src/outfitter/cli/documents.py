@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,14 @@ from typing import Any, Final
 import yaml
 
 from outfitter.api.shape import Path as FieldPath
+from outfitter.cli.console import count, print_message
 from outfitter.cli.yaml_loader import TAG, Loader, decoded, unread_by_kubectl
 from outfitter.errors import ConfigurationError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_CHART: Final = "Chart.yaml"
+_TEMPLATE_HINT: Final = "it is a template: check the output of helm template, with -f -"
+_ACTION: Final = re.compile(r"\{\{-?\s*[.$\w(\"]")
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Docum
     findings: list[Finding] = []
     for name, text in _texts(sources, recursive):
         if unread := unread_by_kubectl(text):
+            unread = (*unread[:-1], _TEMPLATE_HINT) if _ACTION.search(text) else unread
             findings.append(Finding(name, *unread))
             continue
         try:
@@ -100,11 +106,8 @@ def read(sources: Iterable[str], *, recursive: bool = False) -> tuple[list[Docum
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             detail = " ".join(part for part in (error.context, error.problem) if part)
-            findings.append(
-                Finding(
-                    name, line, column, "", "", f"The file is not valid YAML: {detail}.", "check quotes and indentation"
-                )
-            )
+            hint = _TEMPLATE_HINT if _ACTION.search(text) else "check quotes and indentation"
+            findings.append(Finding(name, line, column, "", "", f"The file is not valid YAML: {detail}.", hint))
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             findings.append(Finding(name, 1, 1, "", "", f"The file is not valid YAML: {error}."))
     return documents, findings
@@ -118,8 +121,12 @@ def _texts(sources: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]
         path = Path(source)
         if path.is_dir():
             files = path.rglob("*") if recursive else path.iterdir()
-            chosen = sorted(file for file in files if file.suffix in _SUFFIXES and file.is_file())
-            if not chosen:
+            found = sorted(file for file in files if file.suffix in _SUFFIXES and file.is_file())
+            chosen = [file for file in found if not _of_chart(file)]
+            if len(chosen) < len(found):
+                text = f"Skipped {count(len(found) - len(chosen), 'file')} of Helm charts in {source}."
+                print_message(f"{text} To check a chart: helm template CHART | outfitter validate -f -")
+            if not found:
                 raise ConfigurationError(f"{source} contains no .yaml, .yml or .json file.")
         else:
             chosen = [path]
@@ -128,6 +135,12 @@ def _texts(sources: Iterable[str], recursive: bool) -> Iterator[tuple[str, str]]
                 yield str(file), decoded(str(file), file.read_bytes())
             except OSError as error:
                 raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _of_chart(file: Path) -> bool:
+    """Return whether a file is a template or another part of a Helm chart, and no object."""
+    folders = [folder.parent for folder in file.parents if folder.name == "templates"]
+    return any((folder / _CHART).is_file() for folder in (file.parent, *folders))
 
 
 def _parse(name: str, text: str) -> Iterator[tuple[list[Finding], Any, yaml.Node]]:

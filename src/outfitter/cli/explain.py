@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Author, Extra, Files, Format, Kubeconfig, Recursive
+from outfitter.cli.completion import objects
+from outfitter.cli.console import Extra, Files, Format, Kubeconfig, Namespace, Recursive
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,14 +28,18 @@ Explained = tuple[Mapping[str, Any], "Revision", Mapping[str, Any] | None]
 def explain(
     workload: Annotated[
         str,
-        typer.Argument(metavar="KIND/NAME", help="A Workspace or Inference; an Environment or Artifact with spec.run."),
+        typer.Argument(
+            metavar="KIND/NAME",
+            help="A Workspace or Inference; an Environment or Artifact with spec.run.",
+            autocompletion=objects,
+        ),
     ],
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Default: the namespace of the current context.")
-    ] = "",
+    namespace: Namespace = "",
     files: Files = None,
     recursive: Recursive = False,
-    author: Author = "",
+    author: Annotated[
+        str, typer.Option("--as", metavar="USER", help="Act as this user; with -f: the user who wrote the objects.")
+    ] = "",
     extra: Extra = None,
     form: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = "table",
     kubeconfig: Kubeconfig = "",

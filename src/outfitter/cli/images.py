@@ -9,6 +9,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.console import Format, Kubeconfig
+from outfitter.cli.login import with_login
 
 images = typer.Typer(
     no_args_is_help=True,
@@ -102,7 +103,7 @@ def digest(
 
 
 for _command in (search, tags, digest):
-    images.command(help=console.help_of(_command), epilog=_CODES)(_command)
+    images.command(help=console.help_of(_command), epilog=_CODES)(with_login(_command))
 
 
 def _run(spec: dict[str, Any], registry: str, namespace: str, form: Format, seconds: float, kubeconfig: str) -> None:

@@ -15,9 +15,8 @@ from rich.text import Text
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli import console
 from outfitter.cli.connect import connected
+from outfitter.cli.selection import Selection, read
 from outfitter.cli.table import Row, details, row, table
-from outfitter.cli.target import Target
-from outfitter.cluster.client import path_of
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches, Change
@@ -26,12 +25,12 @@ _REFRESHES: float = 4  # per second, at most
 
 
 class LiveTable:
-    """Prints the cached objects as a live table or as lines. `target` selects a kind or one object."""
+    """Prints the cached objects as a live table or as lines."""
 
-    def __init__(self, caches: Caches, out: Console, *, target: Target | None = None, wide: bool = False) -> None:
+    def __init__(self, caches: Caches, out: Console, *, selection: Selection | None = None, wide: bool = False) -> None:
         self._caches = caches
         self._out = out
-        self._target = target
+        self._selection = selection or Selection()
         self._wide = wide
         self._printed: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._frame: Screen | None = None
@@ -39,13 +38,11 @@ class LiveTable:
 
     def rows(self) -> list[Row]:
         """Return the current objects, by kind, namespace and name."""
-        kinds = [self._target.kind.name] if self._target else [kind.name for kind in KINDS]
-        name = self._target.name if self._target else ""
         return [
             row(live.body, live.kind)
-            for kind in kinds
+            for kind in self._selection.kinds
             for live in sorted(self._caches[kind].all(), key=lambda live: (live.namespace, live.name))
-            if name in ("", live.name)
+            if self._selection.includes(live.kind, live.name)
         ]
 
     @contextlib.contextmanager
@@ -68,7 +65,7 @@ class LiveTable:
         if self._frame is not None or self._out.is_terminal or all(kind.name != change.kind for kind in KINDS):
             return
         live = change.live
-        if self._target and (self._target.kind.name, self._target.name or live.name) != (live.kind, live.name):
+        if not self._selection.includes(live.kind, live.name):
             return
         key = (live.kind, live.namespace, live.name)
         if change.new is None:
@@ -87,23 +84,25 @@ class LiveTable:
     def _render(self) -> RenderableType:
         rows = self.rows()
         lines = [Text(text, style=style) for style, text in details(rows)]
-        return Group(table(rows, namespaces=self.namespaces, wide=self._wide), *([Text(), *lines] if lines else []))
+        return Group(
+            table(rows, namespaces=self.namespaces, wide=self._wide, width=self._out.width),
+            *([Text(), *lines] if lines else []),
+        )
 
 
-async def follow(kubeconfig: str, namespace: str, target: Target | None, *, wide: bool) -> None:
+async def follow(kubeconfig: str, namespace: str, selection: Selection, *, wide: bool) -> None:
     """Show changes until cancelled."""
     async with connected(kubeconfig) as client:
-        kinds = [target.kind.name] if target else [kind.name for kind in KINDS]
-        for kind in kinds:
-            path = f"{path_of(api_resource(kind), namespace)}?limit=1"
-            await client.transport.request("GET", path)  # fails here with a message; a watch would only retry
+        await read(client, selection, namespace)  # fails here with a message; a watch would only retry
         caches = Caches()
-        live_table = LiveTable(caches, console.stdout_console(), target=target, wide=wide)
+        live_table = LiveTable(caches, console.stdout_console(), selection=selection, wide=wide)
         live_table.namespaces = not namespace
         caches.listen(live_table.changed)
         tasks = [
-            asyncio.create_task(Informer(client.transport, caches, api_resource(kind), namespace).run())
-            for kind in kinds
+            asyncio.create_task(
+                Informer(client.transport, caches, selection.narrowed(api_resource(kind)), namespace).run()
+            )
+            for kind in selection.kinds
         ]
         try:
             with live_table.shown():

@@ -9,22 +9,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Kubeconfig, WideFormat
+from outfitter.cli.completion import objects as complete
+from outfitter.cli.console import Kubeconfig, ListFormat, Namespace, Selector
 
 if TYPE_CHECKING:
+    from outfitter.cli.selection import Selection
     from outfitter.cli.table import Row
-    from outfitter.cli.target import Target
 
 
 def status(
-    objects: Annotated[str, typer.Argument(metavar="[KIND[/NAME]]", help="A kind, or one object. Default: all.")] = "",
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Default: the namespace of the current context.")
-    ] = "",
+    objects: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KIND[/NAME]]...",
+            help="Kinds, or objects; also KIND NAME... Default: everything.",
+            autocompletion=complete,
+        ),
+    ] = None,
+    namespace: Namespace = "",
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")] = False,
+    selector: Selector = "",
+    field_selector: Annotated[
+        str, typer.Option("--field-selector", metavar="FIELDS", help="Such as status.phase=Running.")
+    ] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep running and show changes.")] = False,
     form: Annotated[
-        WideFormat, typer.Option("--output", "-o", help="wide adds revision, users, authors and URLs.")
+        ListFormat, typer.Option("--output", "-o", help="wide adds revision, users, authors and URLs.")
     ] = "table",
     kubeconfig: Kubeconfig = "",
 ) -> None:
@@ -34,18 +44,21 @@ def status(
 
     outfitter status -A --watch
 
+    outfitter status workspaces,trainings -l team=nlp
+
     outfitter status workspace/alice -n team-a -o yaml
 
     Exit codes: 0 no problems (objects that are still starting count as fine), 1 an object has a problem or does not
     exist, 2 the command line is wrong.
     """
     with console.error_exit():
-        from outfitter.cli.target import current_namespace, target
+        from outfitter.cli.selection import Selection
+        from outfitter.cli.target import current_namespace, parsed
 
         if watch and form not in ("table", "wide"):
             raise typer.BadParameter("--watch prints a table. Use -o table or -o wide.")
-        chosen = target(objects) if objects else None
-        if all_namespaces and chosen and chosen.name:
+        chosen = Selection(tuple(parsed(objects)) if objects else (), selector, field_selector)
+        if all_namespaces and chosen.named:
             raise typer.BadParameter("KIND/NAME selects one object. Use -n NAMESPACE instead of -A.")
         namespace = "" if all_namespaces else namespace or current_namespace(kubeconfig)
         if watch:
@@ -54,50 +67,43 @@ def status(
             asyncio.run(follow(kubeconfig, namespace, chosen, wide=form == "wide"))
             return
         items = asyncio.run(_read(kubeconfig, namespace, chosen))
-        if form in ("json", "yaml"):
-            console.emit({"apiVersion": "v1", "kind": "List", "items": items}, form)
         if _print_status(items, chosen, namespace, form):
             raise typer.Exit(console.PROBLEMS)
 
 
-async def _read(kubeconfig: str, namespace: str, chosen: Target | None) -> list[dict[str, Any]]:
-    """Read the objects, by kind, namespace and name, without managedFields."""
-    from outfitter.api.v1alpha1 import KINDS
+async def _read(kubeconfig: str, namespace: str, chosen: Selection) -> list[dict[str, Any]]:
     from outfitter.cli.connect import connected
+    from outfitter.cli.selection import read
 
-    kinds = [chosen.kind.name] if chosen else [kind.name for kind in KINDS]
     async with connected(kubeconfig) as client:
-        lists = await asyncio.gather(*(client.list(kind, namespace) for kind in kinds))
-    objects = [item for items in lists for item in sorted(items, key=_namespace_and_name)]
-    if chosen and chosen.name:
-        objects = [item for item in objects if item["metadata"]["name"] == chosen.name]
-    for item in objects:
-        item["metadata"].pop("managedFields", None)
-    return objects
+        return await read(client, chosen, namespace)
 
 
-def _namespace_and_name(item: dict[str, Any]) -> tuple[str, str]:
-    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
-
-
-def _print_status(objects: Sequence[dict[str, Any]], chosen: Target | None, namespace: str, form: WideFormat) -> bool:
-    """Print table and issues unless the format is JSON or YAML. Returns whether an object has a problem."""
+def _print_status(objects: Sequence[dict[str, Any]], chosen: Selection, namespace: str, form: ListFormat) -> bool:
+    """Print the objects. Returns whether one has a problem, or does not exist."""
     from outfitter.cli.table import row, table
 
     rows = [row(item) for item in objects]
-    if not rows:
-        where = f"in namespace {namespace}" if namespace else "in any namespace"
-        if chosen and chosen.name:
-            console.print_message(f"{chosen.kind.name} {chosen.name} does not exist {where}.")
-            return True
-        kind = chosen.kind.name if chosen else "Outfitter"
-        hint = " Use -A to list all namespaces." if namespace else ""
-        console.print_message(f"No {kind} objects exist {where}.{hint}")
-        return False
-    if form in ("table", "wide"):
-        console.stdout_console().print(table(rows, namespaces=not namespace, wide=form == "wide"))
+    if form in ("json", "yaml"):
+        console.emit({"apiVersion": "v1", "kind": "List", "items": objects}, "json" if form == "json" else "yaml")
+    elif form == "name":
+        for item in rows:
+            typer.echo(f"{item.kind.lower()}/{item.name}")
+    elif rows:
+        out = console.stdout_console()
+        shown = table(rows, namespaces=not namespace, wide=form == "wide", width=out.width)
+        out.print(shown, crop=False, soft_wrap=True)
         print_details(rows)
-    return any(item.has_problem for item in rows)
+    missing = list(chosen.missing(objects))
+    where = f"in namespace {namespace}" if namespace else "in any namespace"
+    for target in missing:
+        console.print_message(f"{target.kind.name} {target.name} does not exist {where}.")
+    if not rows and not missing:
+        kinds = " or ".join(chosen.kinds) if chosen.targets else "Outfitter"
+        selected = " with these labels and fields" if chosen.labels or chosen.fields else ""
+        hint = " Use -A to list all namespaces." if namespace else ""
+        console.print_message(f"No {kinds} objects{selected} exist {where}.{hint}")
+    return bool(missing) or any(item.has_problem for item in rows)
 
 
 def print_details(rows: Iterable[Row]) -> None:

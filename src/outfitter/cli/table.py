@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
 
+from outfitter.problems import printable
 from outfitter.status import is_ready, is_stalled
 
 _COLOURS: Final = {
@@ -22,7 +24,9 @@ _COLOURS: Final = {
 }
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _DIGEST: Final = len("sha256:") + 12
-MESSAGE_WIDTH: Final = 60  # characters; the whole text is below the table
+MESSAGE_WIDTH: Final = 60  # characters, at most; the whole text is below the table
+_LEAST_MESSAGE: Final = 20  # on a terminal that is too narrow, lines break
+_GAP: Final = 2
 
 
 @dataclass(frozen=True)
@@ -135,29 +139,60 @@ def age(created: str, now: datetime) -> str:
     return f"{max(seconds, 0) // size}{unit}"
 
 
-def table(rows: Iterable[Row], now: datetime | None = None, *, namespaces: bool = False, wide: bool = False) -> Table:
-    """Return the table of `outfitter status`."""
+def table(
+    rows: Iterable[Row],
+    now: datetime | None = None,
+    *,
+    namespaces: bool = False,
+    wide: bool = False,
+    width: int = 0,
+) -> Table:
+    """Return the table of `outfitter status`. Only its messages are cut to fit `width`, 0 for any width."""
     now = now or datetime.now(UTC)
-    result = Table(box=None, pad_edge=False, header_style="bold")
     heads = ["KIND", *(["NAMESPACE"] if namespaces else []), "NAME", "SYNC STATUS", "PHASE", "READY"]
-    for head in heads:
-        result.add_column(head, no_wrap=True)
-    if wide:
-        for head in ("REVISION", "USED BY", "CREATED BY", "UPDATED BY", "URL"):
-            result.add_column(head, no_wrap=True)
-    result.add_column("MESSAGE", overflow="ellipsis", no_wrap=True, ratio=None if wide else 1)
-    result.add_column("AGE", no_wrap=True)
+    heads += ["REVISION", "USED BY", "CREATED BY", "UPDATED BY", "URL"] if wide else []
+    heads += ["MESSAGE", "AGE"]
+    lines = []
     for item in rows:
-        cells: list[Text | str] = [item.kind, *([item.namespace] if namespaces else []), item.name]
-        cells += [Text(item.sync, style=_COLOURS.get(item.sync, "")), item.phase, item.ready]
+        cells = [item.kind, *([item.namespace] if namespaces else []), item.name]
+        cells += [item.sync, item.phase, item.ready]
         cells += [item.revision, item.used_by, item.created_by, item.updated_by, " ".join(item.urls)] if wide else []
-        cells += [item.message if wide else _cut(item.message), age(item.created, now)]
-        result.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+        lines.append([*map(printable, cells), printable(item.message), age(item.created, now)])
+    if not wide:
+        _cut_messages(heads, lines, width)
+    return _aligned(heads, lines)
+
+
+def _aligned(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    """Return a table that keeps the width of its content."""
+    widths = _widths(heads, lines)
+    result = Table(box=None, pad_edge=False, header_style="bold", width=sum(widths) + _GAP * (len(heads) - 1))
+    for head, size in zip(heads, widths, strict=True):
+        result.add_column(head, no_wrap=True, width=size)
+    sync = heads.index("SYNC STATUS")
+    for line in lines:
+        styles = [_COLOURS.get(text, "") if index == sync else "" for index, text in enumerate(line)]
+        result.add_row(*(Text(text, style=style) for text, style in zip(line, styles, strict=True)))
     return result
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_WIDTH else text[: MESSAGE_WIDTH - 1].rstrip() + "…"
+def _cut_messages(heads: Sequence[str], lines: Sequence[list[str]], width: int) -> None:
+    """Shorten the messages so that a line fits the width, if the other columns leave room for them."""
+    place = heads.index("MESSAGE")
+    others = sum(size for index, size in enumerate(_widths(heads, lines)) if index != place) + _GAP * (len(heads) - 1)
+    room = min(MESSAGE_WIDTH, max(_LEAST_MESSAGE, width - others)) if width else MESSAGE_WIDTH
+    for line in lines:
+        line[place] = _cut(line[place], room)
+
+
+def _widths(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(cell_len(line[index]) for line in (heads, *lines)) for index in range(len(heads))]
+
+
+def _cut(text: str, room: int) -> str:
+    if cell_len(text) <= room:
+        return text
+    return set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def details(rows: Iterable[Row]) -> list[tuple[str, str]]:

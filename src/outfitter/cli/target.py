@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,13 +34,19 @@ def target(text: str) -> Target:
     raise ConfigurationError(f"Kind {word} does not exist.{hint} Kinds are: {', '.join(known)}.")
 
 
+def parsed(words: Sequence[str]) -> list[Target]:
+    """Parse `workspace/alice training/tune`, `workspace alice bob`, `workspaces`, or `workspaces,trainings`."""
+    if any("/" in word for word in words):
+        return [target(word) for word in words]
+    kinds = [target(word) for word in words[0].split(",")]
+    if len(kinds) > 1 and len(words) > 1:
+        raise ConfigurationError("Names can follow one kind only. Use KIND/NAME for objects of several kinds.")
+    return [Target(kinds[0].kind, word) for word in words[1:]] or kinds
+
+
 def targets(words: Sequence[str]) -> list[Target]:
     """Parse `workspace/alice training/tune` or `workspace alice bob`: each is one object."""
-    if any("/" in word for word in words):
-        chosen = [target(word) for word in words]
-    else:
-        kind = target(words[0]).kind
-        chosen = [Target(kind, word) for word in words[1:]] or [Target(kind)]
+    chosen = parsed(words)
     for item in chosen:
         if not item.name:
             raise ConfigurationError(f"The name is missing. Use {item.kind.singular}/NAME.")
@@ -55,12 +61,21 @@ def one_target(words: Sequence[str]) -> Target:
     return chosen[0]
 
 
-def current_namespace(kubeconfig: str = "") -> str:
-    """Return the namespace of the current context, `default` where the context sets none."""
+def current_namespace(kubeconfig: str = "", context: str = "") -> str:
+    """Return the namespace of the context that a command uses, `default` where it sets none."""
+    from outfitter.cli.login import current_login
+
+    contexts, current = read_kubeconfig(kubeconfig)
+    chosen = contexts.get(context or current_login().context or current) or {}
+    return str(chosen.get("namespace") or "default")
+
+
+def read_kubeconfig(kubeconfig: str = "") -> tuple[dict[str, Mapping[str, Any]], str]:
+    """Return the contexts by name, and the name of the current one."""
     import yaml
 
     files = [kubeconfig] if kubeconfig else (os.environ.get("KUBECONFIG") or _DEFAULT_PATH).split(os.pathsep)
-    contexts: dict[str, Any] = {}
+    contexts: dict[str, Mapping[str, Any]] = {}
     current = ""
     for file in filter(None, files):
         try:
@@ -71,4 +86,4 @@ def current_namespace(kubeconfig: str = "") -> str:
             current = current or content.get("current-context") or ""
             for item in content.get("contexts") or ():
                 contexts.setdefault(item.get("name"), item.get("context") or {})
-    return str((contexts.get(current) or {}).get("namespace") or "default")
+    return contexts, current

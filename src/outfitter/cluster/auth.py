@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -21,19 +22,28 @@ _DEFAULT_PATH: Final = os.path.expanduser("~/.kube/config")
 class Authentication:
     """Address, TLS context and the current Authorization header. `kubeconfig` is None in a pod."""
 
-    def __init__(self, configuration: Any, kubeconfig: str | None) -> None:
+    def __init__(
+        self, configuration: Any, kubeconfig: str | None, context: str = "", headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self._kubeconfig = kubeconfig
+        self._context = context
+        self._headers = tuple(headers)
         self._loaded = time.monotonic()
         self._configuration = configuration
         self.server: str = configuration.host.rstrip("/")
         self._ssl = _tls_context(configuration) if self.server.startswith("https") else None
 
     @classmethod
-    async def load(cls, kubeconfig: str = "") -> Authentication:
-        """Load `kubeconfig`, else the ServiceAccount of the pod, else KUBECONFIG. ConfigurationError if none exists."""
-        in_pod = not kubeconfig and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    async def load(
+        cls, kubeconfig: str = "", context: str = "", headers: Sequence[tuple[str, str]] = ()
+    ) -> Authentication:
+        """Load `kubeconfig`, else the ServiceAccount of the pod, else KUBECONFIG. ConfigurationError if none exists.
+
+        `context`: one of the kubeconfig, "" for its current one. `headers`: of each request, for impersonation.
+        """
+        in_pod = not (kubeconfig or context) and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
         path = None if in_pod else kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT_PATH
-        return cls(await _parse(path), path)
+        return cls(await _parse(path, context), path, context, headers)
 
     def headers(self) -> dict[str, str]:
         """The Authorization header; empty with a client certificate. In a pod it is read again each minute."""
@@ -49,7 +59,7 @@ class Authentication:
         if time.monotonic() - self._loaded < _RELOAD_SECONDS:
             return
         self._loaded = time.monotonic()
-        self._configuration = configuration = await _parse(self._kubeconfig)
+        self._configuration = configuration = await _parse(self._kubeconfig, self._context)
         if self._ssl is not None and configuration.cert_file:
             self._ssl.load_cert_chain(configuration.cert_file, configuration.key_file)
 
@@ -65,21 +75,23 @@ class Authentication:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self._ssl or True, keepalive_timeout=75),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "outfitter"},
+            headers=[("User-Agent", "outfitter"), *self._headers],
             middlewares=(authorize,),
             trace_configs=[trace] if trace else None,
             proxy=getattr(self._configuration, "proxy", None) or None,
         )
 
 
-async def _parse(kubeconfig: str | None) -> Any:
+async def _parse(kubeconfig: str | None, context: str) -> Any:
     configuration = type.__call__(Configuration)  # a plain instance, not a copy of the process-wide default
     kube_config: Any = config  # it carries no types
     try:
         if kubeconfig is None:
             kube_config.load_incluster_config(client_configuration=configuration)
         else:
-            await kube_config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+            await kube_config.load_kube_config(
+                config_file=kubeconfig, context=context or None, client_configuration=configuration
+            )
     except (config.ConfigException, OSError) as error:
         where = "the pod's ServiceAccount" if kubeconfig is None else f"kubeconfig {kubeconfig}"
         raise ConfigurationError(f"no credentials for a cluster in {where}: {error}") from None

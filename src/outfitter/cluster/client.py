@@ -62,7 +62,9 @@ class Client:
         except NotFound:
             return None
 
-    async def list(self, kind: str, namespace: str = "", *, label_selector: str = "") -> list[dict[str, Any]]:
+    async def list(
+        self, kind: str, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> list[dict[str, Any]]:
         """See Cluster.list. Lists page by page, and with `namespaces` one namespace after the other."""
         res = self._resources[kind]
         spaces = (namespace,) if namespace or not res.namespaced else self._namespaces or ("",)
@@ -71,6 +73,8 @@ class Client:
             query = {"limit": str(PAGE)}
             if label_selector:
                 query["labelSelector"] = label_selector
+            if field_selector:
+                query["fieldSelector"] = field_selector
             while True:
                 page = parsed(await self.transport.request("GET", f"{path_of(res, space)}?{urlencode(query)}"))
                 found += ({"apiVersion": res.api_version, "kind": kind, **item} for item in page.get("items") or ())

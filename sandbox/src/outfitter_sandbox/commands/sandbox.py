@@ -26,7 +26,6 @@ NOT_RUNNING = 3
 POLL_SECONDS = 0.5
 
 app = typer.Typer()
-app.command()(image)
 
 Name = Annotated[str, typer.Option("--name", "-n", help="Name of the sandbox; several can run at the same time.")]
 Root = Annotated[
@@ -245,6 +244,9 @@ def _slices(given: Sequence[str]) -> dict[str, int]:
         return {profile: int(count) for profile, count in (item.split("=") for item in given)}
     except ValueError as error:
         raise typer.BadParameter("--mig requires PROFILE=COUNT, for instance --mig 1g.10gb=4.") from error
+
+
+app.command()(image)
 
 
 def _apply(sandbox: Sandbox, crds: Path, step: Callable[[str], None]) -> None:

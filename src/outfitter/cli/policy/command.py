@@ -10,6 +10,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
+from outfitter.cli.login import with_login
 
 if TYPE_CHECKING:
     from outfitter.cli.policy.files import InForce, PolicyFiles
@@ -180,4 +181,4 @@ def diff(
 
 
 for _name, _command in (("test", run_cases), ("effective", effective), ("diff", diff)):
-    policy.command(name=_name, help=console.help_of(_command))(_command)
+    policy.command(name=_name, help=console.help_of(_command))(with_login(_command))

@@ -13,7 +13,11 @@ from outfitter.codegen.release.source import Source
 _FOLDERS: Final = {"outfitter": "src", "outfitter_sandbox": "sandbox/src"}
 _NOT_SHIPPED: Final = "outfitter/codegen/"
 _COMMANDS: Final = {
-    "outfitter": {"outfitter = outfitter.cli.app:main", "kubectl-outfitter = outfitter.cli.app:main"},
+    "outfitter": {
+        "outfitter = outfitter.cli.app:main",
+        "kubectl-outfitter = outfitter.cli.app:main",
+        "kubectl_complete-outfitter = outfitter.cli.completion:kubectl",
+    },
     "outfitter_sandbox": {"sandbox = outfitter_sandbox.plugin:register"},
 }
 
