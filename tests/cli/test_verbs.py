@@ -223,3 +223,14 @@ def test_the_progress_of_a_lock() -> None:
     done = body("Artifact", {}, phase="Locked", version=1, observedGeneration=2)
     assert progress.seen(done) is done
     assert locked_text(done) == "Artifact team-a/box is version 1."
+
+
+def test_a_selector_needs_a_kind_and_finds_something(api: FakeApi, call: Callable[..., Any]) -> None:
+    api.add(body("Workspace", {}))
+    named = call("stop", "workspace/box", "-l", "team=nlp")
+    assert (named.exit_code, "Use it with KIND" in named.stderr) == (2, True)
+    assert call("stop", "workspaces").exit_code == 2
+    nothing = call("stop", "trainings", "-l", "team=nlp")
+    assert nothing.exit_code == 1
+    assert "No Training has the labels team=nlp in namespace team-a." in nothing.stderr
+    assert api.patches == []

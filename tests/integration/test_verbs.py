@@ -63,6 +63,14 @@ def test_stop_start_and_restart(space: Space, call: Command) -> None:
     assert "outfitter-cli" in owners
 
 
+def test_by_labels(space: Space, call: Command) -> None:
+    for name, labels in (("red", {"team": "a"}), ("blue", {"team": "b"})):
+        space.make("Workspace", name, {"image": "registry.example.com/a:1", "suspend": True}, labels=labels)
+    done = call("start", "workspaces", "-l", "team=a")
+    assert (done.returncode, done.stdout) == (0, f"Workspace {space.name}/red starts.\n")
+    assert space.need("Workspace", "blue")["spec"]["suspend"] is True
+
+
 def test_a_completed_run_runs_again(space: Space, call: Command) -> None:
     space.pods("complete")
     space.make("Training", "tune", {"image": "registry.example.com/tune:1"})

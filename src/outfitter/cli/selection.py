@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from outfitter.api.v1alpha1 import KINDS
+from outfitter.api.v1alpha1 import KINDS, kind_of
 from outfitter.cli.target import Target
 from outfitter.errors import Invalid
 
@@ -59,6 +59,14 @@ async def read(client: Client, selection: Selection, namespace: str) -> list[dic
     for item in objects:
         item["metadata"].pop("managedFields", None)
     return objects
+
+
+async def selected(client: Client, selection: Selection, namespace: str) -> list[Target]:
+    """Return the objects to change: the targets, or those of their kinds that have the labels."""
+    if not selection.labels:
+        return list(selection.targets)
+    items = await read(client, selection, namespace)
+    return [Target(kind_of(item["kind"]), item["metadata"]["name"]) for item in items]
 
 
 async def _of(client: Client, kind: str, selection: Selection, namespace: str) -> list[dict[str, Any]]:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.console import Kubeconfig, Namespace, Objects
+from outfitter.cli.console import Kubeconfig, Namespace, Objects, Selector
 
 if TYPE_CHECKING:
     from outfitter.cli.changes import Change
+    from outfitter.cli.selection import Selection
     from outfitter.cli.target import Target
     from outfitter.cluster.client import Client
 
 Decide = Callable[[Mapping[str, Any]], "Change"]
 
 
-def restart(objects: Objects, namespace: Namespace = "", kubeconfig: Kubeconfig = "") -> None:
+def restart(objects: Objects, selector: Selector = "", namespace: Namespace = "", kubeconfig: Kubeconfig = "") -> None:
     """Restart workloads with the newest versions of their assets, or run again what has ended.
 
     Sets the annotation outfitter.dev/restartedAt. You need the right to change the objects.
@@ -34,10 +35,10 @@ def restart(objects: Objects, namespace: Namespace = "", kubeconfig: Kubeconfig 
     """
     from outfitter.cli import changes
 
-    run(objects, namespace, kubeconfig, lambda body: changes.restart(body, now()))
+    run(objects, selector, namespace, kubeconfig, lambda body: changes.restart(body, now()))
 
 
-def stop(objects: Objects, namespace: Namespace = "", kubeconfig: Kubeconfig = "") -> None:
+def stop(objects: Objects, selector: Selector = "", namespace: Namespace = "", kubeconfig: Kubeconfig = "") -> None:
     """Stop workloads: their pods end, and their volumes and addresses stay.
 
     Sets spec.suspend, of an Environment or Artifact spec.run.suspend.
@@ -48,14 +49,16 @@ def stop(objects: Objects, namespace: Namespace = "", kubeconfig: Kubeconfig = "
 
     outfitter stop workspace/alice training/tune -n team-a
 
+    outfitter stop workspaces -l team=nlp -n team-a
+
     Exit codes: 0 success, 1 an object does not exist or does not run, 2 the command line is wrong.
     """
     from outfitter.cli import changes
 
-    run(objects, namespace, kubeconfig, changes.stop)
+    run(objects, selector, namespace, kubeconfig, changes.stop)
 
 
-def start(objects: Objects, namespace: Namespace = "", kubeconfig: Kubeconfig = "") -> None:
+def start(objects: Objects, selector: Selector = "", namespace: Namespace = "", kubeconfig: Kubeconfig = "") -> None:
     """Start workloads that were stopped, by you or by Outfitter.
 
     Unsets spec.suspend, of an Environment or Artifact spec.run.suspend. A workload that Outfitter stopped, for instance
@@ -69,12 +72,13 @@ def start(objects: Objects, namespace: Namespace = "", kubeconfig: Kubeconfig = 
     """
     from outfitter.cli import changes
 
-    run(objects, namespace, kubeconfig, lambda body: changes.start(body, now()))
+    run(objects, selector, namespace, kubeconfig, lambda body: changes.start(body, now()))
 
 
 def scale(
     objects: Objects,
     replicas: Annotated[int, typer.Option("--replicas", min=0, max=2**31 - 1, help="Number of pods; 0 stops them.")],
+    selector: Selector = "",
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = "",
 ) -> None:
@@ -90,7 +94,7 @@ def scale(
     """
     from outfitter.cli import changes
 
-    run(objects, namespace, kubeconfig, lambda body: changes.scale(body, replicas))
+    run(objects, selector, namespace, kubeconfig, lambda body: changes.scale(body, replicas))
 
 
 def now() -> str:
@@ -100,24 +104,36 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def run(objects: Sequence[str], namespace: str, kubeconfig: str, decide: Decide) -> None:
-    """Change each object, print what happened, and go on after an error."""
-    with console.error_exit(), console.interrupt_on_signals():
-        from outfitter.cli.target import current_namespace, targets
+def run(objects: Sequence[str], selector: str, namespace: str, kubeconfig: str, decide: Decide) -> None:
+    """Change each object, print what happened, and go on after an error.
 
-        chosen = targets(objects)
+    `selector`: with kinds instead of objects, change those with these labels.
+    """
+    with console.error_exit(), console.interrupt_on_signals():
+        from outfitter.cli.selection import Selection
+        from outfitter.cli.target import current_namespace, parsed, targets
+
+        chosen = Selection(tuple(parsed(objects) if selector else targets(objects)), selector)
+        if selector and chosen.named:
+            raise typer.BadParameter("-l selects objects of a kind. Use it with KIND, without a name.")
         place = namespace or current_namespace(kubeconfig)
         if not asyncio.run(_change_all(chosen, place, kubeconfig, decide)):
             raise typer.Exit(console.PROBLEMS)
 
 
-async def _change_all(chosen: Sequence[Target], namespace: str, kubeconfig: str, decide: Decide) -> bool:
-    """Change the objects, in order. Returns whether all could be changed."""
+async def _change_all(selection: Selection, namespace: str, kubeconfig: str, decide: Decide) -> bool:
+    """Change the objects, in order. Returns whether there are some, and all could be changed."""
     from outfitter.cli.connect import connected, error_message
+    from outfitter.cli.selection import selected
     from outfitter.errors import ApiError, OutfitterError, Unavailable
 
     good = True
     async with connected(kubeconfig) as client:
+        chosen = await selected(client, selection, namespace)
+        if not chosen:
+            text = f"No {' or '.join(selection.kinds)} has the labels {selection.labels} in namespace {namespace}."
+            console.print_message(text, "red")
+            return False
         for item in chosen:
             try:
                 change, _ = await apply(client, item, namespace, decide)
