@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,28 @@ def test_stop_start_and_restart(space: Space, call: Command) -> None:
     space.wait("Pod", "box-0", lambda item: item["metadata"]["uid"] != second, 60)
     owners = {entry["manager"] for entry in space.need("Workspace", "box")["metadata"]["managedFields"]}
     assert "outfitter-cli" in owners
+
+
+def test_wait(space: Space, call: Command) -> None:
+    """For ready, a phase and the end; an object that is not there yet counts as not ready."""
+    early = threading.Thread(target=lambda: seen.append(call("wait", "workspace/box")))
+    seen: list[subprocess.CompletedProcess[str]] = []
+    early.start()
+    space.running("box")
+    early.join()
+    assert (seen[0].returncode, seen[0].stdout) == (0, f"Workspace {space.name}/box is ready.\n")
+    assert call("stop", "workspace/box").returncode == 0
+    assert call("wait", "workspace/box", "--for", "stopped").returncode == 0
+    late = call("wait", "workspace/box", "workspace/none", "--for", "running", "--timeout", "1")
+    assert (late.returncode, late.stdout) == (1, "")
+    assert f"Workspace {space.name}/box is not running after 1 s: Stopped: " in late.stderr
+    assert f"Workspace {space.name}/none does not exist after 1 s." in late.stderr
+    space.delete("Workspace", "box")
+    assert call("wait", "workspace/box", "workspace/none", "--for", "deleted").returncode == 0
+    space.pods("fail")
+    space.make("Training", "tune", {"image": "registry.example.com/tune:1", "backoffLimit": 0})
+    failed = call("wait", "training/tune")
+    assert (failed.returncode, f"Training {space.name}/tune has failed: " in failed.stderr) == (1, True)
 
 
 def test_by_labels(space: Space, call: Command) -> None:

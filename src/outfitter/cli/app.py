@@ -27,6 +27,7 @@ from outfitter.cli.status import status
 from outfitter.cli.trace import trace
 from outfitter.cli.validate import validate
 from outfitter.cli.verbs import restart, scale, start, stop
+from outfitter.cli.wait import wait
 from outfitter.cli.workload_logs import logs
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ _add(render, _USERS)
 _add(status, _USERS)
 _add(trace, _USERS)
 _add(logs, _USERS)
-for _verb in (start, stop, restart, scale, lock):
+for _verb in (start, stop, restart, scale, lock, wait):
     _add(_verb, _USERS)
 _add(explain, _USERS)
 _add(assets, _USERS)

@@ -54,6 +54,14 @@ def contexts(ctx: typer.Context) -> Found:
     return [(name, str(context.get("cluster") or "")) for name, context in found.items()]
 
 
+def states(incomplete: str) -> list[str]:
+    """Complete what `outfitter wait` waits for."""
+    from outfitter.cli.wait import DELETED, READY
+
+    known = (READY, "running", "stopped", "completed", "failed", "locked", DELETED)
+    return [state for state in known if state.startswith(incomplete)]
+
+
 def _words(ctx: typer.Context) -> list[str]:
     """Return the objects that are already on the command line."""
     given = next((value for name, value in ctx.params.items() if name in ("objects", "object_", "workload")), None)

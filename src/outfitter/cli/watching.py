@@ -24,9 +24,11 @@ async def wait_for(
     seconds: float,
     *,
     too_late: Callable[[], str],
+    gone: Callable[[], T | None] = lambda: None,
 ) -> T:
     """Return the first result of `done` that is not None. `place`: kind, namespace and name.
 
+    `gone`: called instead of `done` while the object does not exist.
     OutfitterError with the text of `too_late` if there is none within `seconds`; errors of `done` are passed on.
     """
     kind, namespace, name = place
@@ -38,8 +40,11 @@ async def wait_for(
         changed.set()
 
     caches.listen(on_change)
-    informer = asyncio.create_task(Informer(client.transport, caches, resource, namespace, dispensable=True).run())
-    informer.add_done_callback(lambda task: changed.set())
+    source = Informer(client.transport, caches, resource, namespace, relisted=changed.set, dispensable=True)
+    informer = asyncio.create_task(source.run())
+    listed = asyncio.create_task(source.synced.wait())
+    for task in (informer, listed):
+        task.add_done_callback(lambda _task: changed.set())
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -48,11 +53,16 @@ async def wait_for(
                 if informer.done():
                     informer.result()  # raises: the user may not watch
                 live = caches[kind].get(namespace, name)
-                if live is not None and (result := done({"kind": kind, **live.body})) is not None:
+                if live is not None:
+                    result = done({"kind": kind, **live.body})
+                else:
+                    result = gone() if source.synced.is_set() else None
+                if result is not None:
                     return result
     except TimeoutError:
         raise OutfitterError(too_late()) from None
     finally:
+        listed.cancel()
         informer.cancel()
         with suppress(asyncio.CancelledError, ApiError):
             await informer
