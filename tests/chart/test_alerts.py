@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from docs.pages import DOCS, anchors
-from prometheus_client import generate_latest
 
+from docs.pages import DOCS, anchors
 from outfitter.cluster.store import Caches
 from outfitter.operator.metrics import EngineGauges, Metrics
 from outfitter.operator.object_metrics import object_registry
@@ -57,7 +56,7 @@ def series(expression: str) -> list[tuple[str, set[str]]]:
     """The series of an expression, each with the labels that it selects by."""
     found = re.findall(r"([a-z_]+)\{([^}]*)\}", expression)
     assert len(found) == expression.count("{"), expression
-    return [(name, set(re.findall(r'(\w+)[=!]', selectors))) for name, selectors in found]
+    return [(name, set(re.findall(r"(\w+)[=!]", selectors))) for name, selectors in found]
 
 
 async def check(expression: str, metrics: dict[str, set[str]]) -> None:

@@ -65,6 +65,7 @@ def _resource(kind: Kind) -> dict[str, Any]:
         "groupVersionKind": Inline(group=GROUP, version=VERSION, kind=kind.name),
         "resourcePlural": kind.plural,
         "metricNamePrefix": PREFIX,
+        "errorLogV": 5,  # a new object has no status yet, which is no error
         "labelsFromPath": Inline(namespace=["metadata", "namespace"], name=["metadata", "name"]),
         "metrics": [_CREATED, _CONDITION, *states, *counts],
     }
