@@ -145,7 +145,7 @@ PANELS: Final = (
     ),
     Panel(
         "Silence of watches",
-        "Time since the last event or bookmark of a watch. Bookmarks arrive each minute.",
+        "Time since the last event or bookmark of a watch. Up to a minute is usual, and six for custom resources.",
         f"max by (kind) ({_all('outfitter_watch_idle_seconds')})",
         "{{kind}}",
         unit="s",

@@ -14,7 +14,7 @@ from outfitter.operator.metrics import NO_STATUS
 
 def object_registry(caches: Caches, kinds: Iterable[str], leading: Callable[[], bool]) -> CollectorRegistry:
     """Return a registry with the series of all custom resources. Only the leader has them."""
-    registry = CollectorRegistry(auto_describe=False)
+    registry = CollectorRegistry(auto_describe=False)  # registration collects nothing
     registry.register(_ObjectStatus(caches, kinds, leading))
     return registry
 
@@ -24,10 +24,6 @@ class _ObjectStatus(Collector):
         self._caches = caches
         self._kinds = tuple(kinds)
         self._leading = leading
-
-    def describe(self) -> Iterator[Metric]:
-        """Return no names: registration then collects nothing."""
-        return iter(())
 
     def collect(self) -> Iterator[Metric]:
         """Return the series. Each cached object is immutable, and `all` is a copy, so any thread may call this."""

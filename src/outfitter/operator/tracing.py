@@ -35,7 +35,8 @@ class Tracing:
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
             resource = resource.merge(Resource({SERVICE_NAME: "outfitter"}))
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._exporter = OTLPSpanExporter()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("outfitter", __version__)
 
     def reconciler(self, reconciler: Reconciler) -> Reconciler:
@@ -51,11 +52,12 @@ class Tracing:
         return config
 
     async def close(self) -> None:
-        """Send the last spans. A collector that does not answer delays the end by some seconds only."""
+        """Send the last spans. A collector that does not answer delays the end by one request, of ten seconds."""
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await asyncio.to_thread(self._provider.shutdown)
         except TimeoutError:
+            self._exporter.shutdown()  # the other batches are dropped
             _log.warning("the last traces were not sent within %d s", _FLUSH_SECONDS)
 
     async def _request_started(
