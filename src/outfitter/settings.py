@@ -220,6 +220,14 @@ class Settings(BaseSettings):
     """Port of /healthz, /readyz and /metrics; 0 chooses a free one."""
     probe_host: str = ""
     """Address of the probe port. Empty: all addresses of the machine, IPv4 and IPv6."""
+    object_metrics: bool = False
+    """Whether /metrics of the leader has a series for each custom resource, `outfitter_object_status`, with its
+    namespace, name and state. The alerts of the chart then name the objects.
+    """
+    tracing: bool = False
+    """Whether the operator sends a trace of each reconciliation, by OTLP over HTTP. The variables `OTEL_*` of the
+    OpenTelemetry SDK set the address, headers and sampling.
+    """
     kubeconfig: str = ""
     """Path of a kubeconfig. Empty: in-cluster, else the usual KUBECONFIG."""
     identity: str = ""

@@ -197,6 +197,7 @@ def test_everything_on_selects_the_operators_pod(helm: Helm) -> None:
         "metrics.serviceMonitor.enabled=true",
         "metrics.prometheusRule.enabled=true",
         "networkPolicy.enabled=true",
+        "networkPolicy.egressPorts={4318}",
     )
     deployment = _only(manifests, "Deployment")
     labels, selector = (
@@ -208,7 +209,7 @@ def test_everything_on_selects_the_operators_pod(helm: Helm) -> None:
     assert _only(manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
     policy = _only(manifests, "NetworkPolicy")["spec"]
     assert policy["podSelector"]["matchLabels"] == selector
-    assert [port["port"] for port in policy["egress"][0]["ports"]] == [53, 53, 443, 6443]
+    assert [port["port"] for port in policy["egress"][0]["ports"]] == [53, 53, 443, 6443, 4318]
     monitor = _only(manifests, "ServiceMonitor")["spec"]
     service = _only(manifests, "Service")
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()

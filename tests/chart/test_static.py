@@ -10,18 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry, generate_latest
 
 from outfitter.api.v1alpha1 import ALL_KINDS, KINDS
 from outfitter.cluster.access import cluster_rules, namespaced_rules, role_rules, system_rules, table, volume_rules
-from outfitter.cluster.store import Caches
 from outfitter.codegen.admission import share
 from outfitter.codegen.admission.exempt import OPERATOR_ACCOUNT, SHARED_NAMESPACE
 from outfitter.codegen.admission.policies import POLICIES
 from outfitter.codegen.chart_settings import FALLBACKS, FIELD_SETTINGS, variable
 from outfitter.codegen.user_roles import ready_roles, shared_namespace_rules
-from outfitter.operator.metrics import EngineGauges, Metrics
-from outfitter.operator.queue import WorkQueue
 from outfitter.settings import Settings
 
 from .conftest import CHART, ROOT, Manifest
@@ -227,18 +223,6 @@ def test_the_schema_refuses(values: Manifest, wrong: Manifest) -> None:
         **{key: ({**values.get(key, {}), **item} if isinstance(item, dict) else item) for key, item in wrong.items()},
     }
     assert not jsonschema.Draft7Validator(SCHEMA).is_valid(merged)
-
-
-async def test_alerts_read_metrics_that_exist() -> None:
-    """Each name in the PrometheusRule is in the exposition."""
-    registry = CollectorRegistry()
-    gauges = EngineGauges(WorkQueue(), Caches(), [], [kind.name for kind in KINDS], lambda: True)
-    registry.register(gauges)
-    text = (Metrics().text() + generate_latest(registry)).decode()
-    exposed = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
-    wanted = set(re.findall(r"\b(outfitter_\w+)\{", TEMPLATES["metrics.yaml"]))
-    assert len(wanted) >= 4
-    assert wanted <= exposed | {f"{name}_total" for name in exposed}
 
 
 def test_rendering_depends_on_values_only() -> None:

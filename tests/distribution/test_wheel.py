@@ -33,7 +33,8 @@ def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in re.findall(r"^([\w.-]+)(?:\[.*\])?==", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
         for installed in metadata.distributions(name=name):  # none where a marker excludes this platform
             for top in {path.parts[0] for path in installed.files or () if path.parts[0] not in ("..", "__pycache__")}:
-                (folder / top).symlink_to(Path(str(installed.locate_file(top))))
+                if not (folder / top).exists():  # several distributions share a namespace package
+                    (folder / top).symlink_to(Path(str(installed.locate_file(top))))
     return folder
 
 

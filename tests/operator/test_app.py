@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import platform
 import re
 import signal
 import sys
@@ -12,12 +13,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from outfitter.cluster.access import cluster_rules, namespaced_rules, system_rules
 from outfitter.cluster.auth import Authentication
@@ -243,7 +251,7 @@ async def test_settled_means_no_request_but_watches_and_the_lease(team: Team) ->
 
 
 async def test_probes_and_metrics(team: Team) -> None:
-    async with running(team.settings()) as operator, aiohttp.ClientSession() as session:
+    async with running(team.settings(object_metrics=True)) as operator, aiohttp.ClientSession() as session:
         await team.environment("e")
         await until(lambda: reconciler_of(operator).written == CHILDREN + 2)
         url = f"http://127.0.0.1:{operator.probes.port}"
@@ -256,8 +264,78 @@ async def test_probes_and_metrics(team: Team) -> None:
         assert 'outfitter_objects{kind="Environment",sync_status="No issues found"} 1.0' in lines
         assert 'outfitter_pass_seconds_count{kind="Environment",outcome="Ready"} 1.0' in lines
         assert "outfitter_leader 1.0" in lines
+        assert (
+            f'outfitter_build_info{{python="{platform.python_version()}",version="{version("outfitter")}"}} 1.0'
+            in lines
+        )
+        state = f'namespace="{team.name}",ready="No status",sync_status="No issues found"'
+        assert f'outfitter_object_status{{kind="Environment",name="e",{state}}} 1.0' in lines
+        assert 'outfitter_objects_ready{kind="Environment",status="No status"} 1.0' in lines
+        created = f'outfitter_writes_total{{action="create",kind="ConfigMap",result="Succeeded"}} {CHILDREN + 1}.0'
+        assert created in lines
+        assert 'outfitter_writes_total{action="status",kind="Environment",result="Succeeded"} 1.0' in lines
+        assert re.search(r"^process_resident_memory_bytes [0-9]", lines, re.MULTILINE)
         assert re.search(r'^outfitter_watch_idle_seconds{kind="custom resources"} [0-9]', lines, re.MULTILINE)
         assert 0 <= operator.custom_resources.idle < DEADLINE
+
+
+@asynccontextmanager
+async def collector() -> AsyncIterator[tuple[str, list[Span]]]:
+    """An OTLP receiver: its address, and the spans that arrived."""
+    spans: list[Span] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        content = ExportTraceServiceRequest.FromString(await request.read())
+        assert all(
+            {"service.name", "service.version"} <= set(_attributes(item.resource)) for item in content.resource_spans
+        )
+        spans.extend(span for item in content.resource_spans for scope in item.scope_spans for span in scope.spans)
+        return web.Response(body=ExportTraceServiceResponse().SerializeToString())
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", receive)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", spans
+    await runner.cleanup()
+
+
+def _attributes(holder: Any) -> dict[str, Any]:
+    return {item.key: item.value.string_value or item.value.int_value for item in holder.attributes}
+
+
+async def test_traces(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span per reconciliation with its outcome, and one per request within it: what was done, and no value."""
+    async with collector() as (address, spans):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        async with running(team.settings(tracing=True)) as operator:
+            await team.environment("e")
+            await until(lambda: reconciler_of(operator).written == CHILDREN + 2)
+        found = [_attributes(span) for span in spans if span.name == "reconcile Environment"]
+        place = {"k8s.resource.kind": "Environment", "k8s.namespace.name": team.name, "k8s.object.name": "e"}
+        assert {**place, "outfitter.outcome": "Ready"} in found
+        (whole,) = [span for span in spans if _attributes(span).get("outfitter.outcome") == "Ready"]
+        children = [(span.name, _attributes(span)) for span in spans if span.parent_span_id == whole.span_id]
+        post = {"http.request.method": "POST", "k8s.resource": "configmaps", "http.response.status_code": 201}
+        assert children.count(("POST configmaps", post)) == CHILDREN + 1
+        assert "PATCH environments/status" in dict(children)
+        # Watches, and the renewals of the Lease, are in no reconciliation.
+        assert all(span.parent_span_id for span in spans if not span.name.startswith("reconcile "))
+        assert "busybox" not in str(spans)
+
+
+async def test_without_a_collector_the_operator_works_and_ends(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    async with running(team.settings(tracing=True)) as operator:
+        await team.environment("e")
+        await until(lambda: reconciler_of(operator).written == CHILDREN + 2)
+
+
+async def test_tracing_is_not_imported_where_it_is_off() -> None:
+    code = "import sys, outfitter.operator.app; print([name for name in sys.modules if 'telemetry' in name])"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    assert (await process.communicate())[0] == b"[]\n"
 
 
 async def serve() -> int:

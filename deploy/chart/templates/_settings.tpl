@@ -137,6 +137,10 @@
   value: {{ include "outfitter.text" .Values.settings.probePort | quote }}
 - name: OUTFITTER_PROBE_HOST
   value: {{ include "outfitter.text" .Values.settings.probeHost | quote }}
+- name: OUTFITTER_OBJECT_METRICS
+  value: {{ include "outfitter.text" .Values.settings.objectMetrics | quote }}
+- name: OUTFITTER_TRACING
+  value: {{ include "outfitter.text" .Values.settings.tracing | quote }}
 - name: OUTFITTER_KUBECONFIG
   value: {{ include "outfitter.text" .Values.settings.kubeconfig | quote }}
 - name: OUTFITTER_IDENTITY

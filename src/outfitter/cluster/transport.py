@@ -56,6 +56,7 @@ class Transport:
         remaining: Callable[[], float] = lambda: inf,
         record: Recorder = lambda verb, code: None,
         request_seconds: float = REQUEST_SECONDS,
+        trace: aiohttp.TraceConfig | None = None,
     ) -> None:
         self.auth = auth
         self.limiter = Limiter(max_requests)
@@ -63,13 +64,14 @@ class Transport:
         self.remaining = remaining
         self._record = record
         self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self._trace = trace
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def session(self) -> aiohttp.ClientSession:
         """The session, opened at first use."""
         if self._session is None:
-            self._session = self.auth.session()
+            self._session = self.auth.session(trace=self._trace)
         return self._session
 
     async def close(self) -> None:

@@ -1,22 +1,30 @@
-"""A Cluster that caches the response to each write, so that the later event of the watch changes nothing."""
+"""A Cluster that caches the response to each write, so that the later event of the watch changes nothing.
+
+It also counts the writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
+from outfitter.errors import ApiError
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject
 
+Recorder = Callable[[str, str, str], None]
+
 
 class WriteThrough:
-    """The Cluster of the reconciler."""
+    """The Cluster of the reconciler. `record` is called with kind, action, and `Succeeded` or the name of the error."""
 
-    def __init__(self, cluster: Cluster, caches: Caches) -> None:
+    def __init__(self, cluster: Cluster, caches: Caches, record: Recorder = lambda kind, action, result: None) -> None:
         self._cluster = cluster
         self._caches = caches
+        self._record = record
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """See Cluster.get."""
@@ -29,7 +37,7 @@ class WriteThrough:
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """See Cluster.create."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        with self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
+        with self._recorded(kind, "create"), self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
             stored = await self._cluster.create(manifest)
             self._caches.wrote(kind, stored)
         return stored
@@ -37,7 +45,7 @@ class WriteThrough:
     async def apply(self, manifest: Mapping[str, Any], uid: str, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """See Cluster.apply."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        with self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
+        with self._recorded(kind, "apply"), self._caches.writing(kind, meta.get("namespace", ""), meta["name"]):
             stored = await self._cluster.apply(manifest, uid, manager)
             self._caches.wrote(kind, stored)
         return stored
@@ -45,7 +53,7 @@ class WriteThrough:
     async def replace(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
         """See Cluster.replace."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        with self._caches.writing(kind, meta["namespace"], meta["name"]):
+        with self._recorded(kind, "replace"), self._caches.writing(kind, meta["namespace"], meta["name"]):
             stored = await self._cluster.replace(manifest, uid)
             self._caches.wrote(kind, stored)
         return stored
@@ -54,17 +62,28 @@ class WriteThrough:
         self, kind: str, namespace: str, name: str, uid: str, *, orphan: bool = False, version: int = 0
     ) -> None:
         """See Cluster.delete. The watch reports the deletion, because finalizers can delay it."""
-        await self._cluster.delete(kind, namespace, name, uid, orphan=orphan, version=version)
+        with self._recorded(kind, "delete"):
+            await self._cluster.delete(kind, namespace, name, uid, orphan=orphan, version=version)
 
     async def write_status(
         self, kind: str, namespace: str, name: str, uid: str, status: Mapping[str, Any], version: int = 0
     ) -> dict[str, Any]:
         """See Cluster.write_status."""
-        with self._caches.writing(kind, namespace, name):
+        with self._recorded(kind, "status"), self._caches.writing(kind, namespace, name):
             stored = await self._cluster.write_status(kind, namespace, name, uid, status, version)
             self._caches.wrote(kind, stored)
         return stored
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit."""
-        await self._cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)
+        with self._recorded("Event", "create"):
+            await self._cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)
+
+    @contextmanager
+    def _recorded(self, kind: str, action: str) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as error:
+            self._record(kind, action, type(error).__name__)
+            raise
+        self._record(kind, action, "Succeeded")

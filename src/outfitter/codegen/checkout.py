@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import yaml
 
-from outfitter.codegen import argocd, install_yaml
+from outfitter.codegen import argocd, install_yaml, kube_state_metrics
 from outfitter.codegen.admission import policies
 from outfitter.codegen.chart_readme import chart_readme
 from outfitter.codegen.chart_rules import rules
 from outfitter.codegen.chart_settings import settings_template, values_text
 from outfitter.codegen.crd import crd_files
+from outfitter.codegen.dashboard import dashboard
 from outfitter.codegen.priorities import priority_classes
 from outfitter.codegen.reason_tables import troubleshooting_page
 from outfitter.codegen.reference_pages import all_pages
@@ -51,6 +52,7 @@ def all_files(root: Path) -> dict[str, str]:
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
         f"{_CRDS_CHART}/Chart.yaml": header(f"{_CHART}/Chart.yaml") + dump(_crds_chart(root)),
         f"{_CHART}/README.md": chart_readme(_load(_read(root, f"{_CHART}/Chart.yaml")), values),
+        f"{_CHART}/files/dashboard.json": dashboard(),
         f"{_CHART}/files/priorities.yaml": header("src/outfitter/api/priorities.py") + dump(priority_classes()),
         f"{_CHART}/files/rules.yaml": header("src/outfitter/cluster/access.py") + dump(rules()),
         f"{_CHART}/files/values.yaml": header(f"{_CHART}/values.yaml") + dump(_load(values)),
@@ -58,6 +60,7 @@ def all_files(root: Path) -> dict[str, str]:
         f"{_CHART}/values.yaml": values,
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
         "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
+        "deploy/monitoring/kube-state-metrics.yaml": kube_state_metrics.configuration(),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
         **{f"docs/reference/{name}": text for name, text in _reference().items()},
     }

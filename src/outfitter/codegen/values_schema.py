@@ -30,6 +30,7 @@ _EXPLICIT: Final[Mapping[str, Mapping[str, Any]]] = {
     "policy.admission": {"enum": ["Deny", "Warn", "off", False]},
     "extraArgs": {"type": "array", "items": {"type": "string"}},
     "networkPolicy.apiServerPorts": {"type": "array", "minItems": 1, "items": _PORT},
+    "networkPolicy.egressPorts": {"type": "array", "uniqueItems": True, "items": _PORT},
     "buildkit.namespace": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"},
     "buildkit.image.repository": {"type": "string", "minLength": 1},
     "buildkit.image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from outfitter.api.v1alpha1 import DERIVED_KINDS, KINDS
@@ -30,6 +30,7 @@ from outfitter.operator.gc_tuner import GcTuner
 from outfitter.operator.kopf_source import KopfSource
 from outfitter.operator.leader import Elector, ServerLeases
 from outfitter.operator.metrics import EngineGauges, Metrics
+from outfitter.operator.object_metrics import object_registry
 from outfitter.operator.orphan_collector import OrphanCollector
 from outfitter.operator.probes import Probes
 from outfitter.operator.queue import WorkQueue
@@ -40,6 +41,9 @@ from outfitter.reconcile.registries import Registries
 from outfitter.registry import RegistryLookups
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Key
+
+if TYPE_CHECKING:
+    from outfitter.operator.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 
@@ -67,15 +71,24 @@ class Operator:
         self.namespaces = _namespaces(settings)
         self._child_kinds = tuple(kind for kind in child_kinds if kind.enabled(settings))
         self.metrics = Metrics()
-        self.transport = Transport(auth, max_requests=settings.max_requests, record=self.metrics.request)
+        identity = settings.identity or f"{socket.gethostname()}-{uuid4().hex[:8]}"
+        self.tracing = _tracing(identity) if settings.tracing else None
+        self.transport = Transport(
+            auth,
+            max_requests=settings.max_requests,
+            record=self.metrics.request,
+            trace=self.tracing.requests() if self.tracing else None,
+        )
         self.caches = Caches(child_kinds)
         self.reverse_index = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.gc_tuner = GcTuner()
-        self.elector = self._elector()
+        self.elector = self._elector(identity)
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
-        self.cluster = WriteThrough(Client(self.transport, self.namespaces, child_kinds), self.caches)
+        self.cluster = WriteThrough(
+            Client(self.transport, self.namespaces, child_kinds), self.caches, self.metrics.wrote
+        )
         self.registries = RegistryLookups(
             settings.registry_seconds, _now, self.queue.add, image_interval=settings.image_watch_seconds
         )
@@ -98,6 +111,8 @@ class Operator:
         self.metrics.registry.register(
             EngineGauges(self.queue, self.caches, self.sources, self.kinds, self.elector.holds)
         )
+        if settings.object_metrics:
+            self.metrics.objects = object_registry(self.caches, self.kinds, self.elector.holds)
         self._stopping = asyncio.Event()
         self._failed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -171,6 +186,8 @@ class Operator:
         await self.registries.close()
         await self.probes.stop()
         await self.transport.close()
+        if self.tracing:
+            await self.tracing.close()
         await self.custom_resources.stop()  # last: kopf waits for younger tasks, those of probe connections included
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -233,7 +250,7 @@ class Operator:
     def _workers(self) -> Workers:
         return Workers(
             self.queue,
-            self.reconciler,
+            self.tracing.reconciler(self.reconciler) if self.tracing else self.reconciler,
             self.reverse_index,
             self.event_router,
             count=self.settings.workers,
@@ -242,13 +259,18 @@ class Operator:
             quiet=self.gc_tuner.quiet,
         )
 
-    def _elector(self) -> Elector:
+    def _elector(self, identity: str) -> Elector:
         settings = self.settings
-        identity = settings.identity or f"{socket.gethostname()}-{uuid4().hex[:8]}"
         seconds = float(settings.lease_seconds)
         # Shorter than the time between the renew deadline and the end of the Lease.
         leases = ServerLeases(self.transport, settings.home, settings.lease_name, seconds / 3 * 0.8)
         return Elector(leases, identity, seconds)
+
+
+def _tracing(identity: str) -> Tracing:
+    from outfitter.operator.tracing import Tracing  # its library takes time and memory, and is off by default
+
+    return Tracing(identity)
 
 
 def _now() -> datetime:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from platform import python_version
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from outfitter import __version__
 from outfitter.cluster.sources import Source
 from outfitter.cluster.store import Caches
 from outfitter.operator.queue import WorkQueue
 from outfitter.snapshot import Key
 
-_SYNC_STATUS = b'"syncStatus":"'
+NO_STATUS: Final = "No status"
+"""The label of a custom resource that has no status yet."""
 _BUCKETS = (0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
@@ -42,6 +56,15 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+        self._writes = Counter(
+            "outfitter_writes",
+            "Writes of objects: child objects, statuses, Events",
+            ("kind", "action", "result"),
+            registry=self.registry,
+        )
+        self._process()
+        self.objects: CollectorRegistry | None = None
+        """The series per custom resource, where a setting asks for them."""
         self._counted: dict[tuple[str, int], Callable[[], None]] = {}
 
     def request(self, verb: str, code: int) -> None:
@@ -59,9 +82,25 @@ class Metrics:
         """Count an object that cannot be read."""
         self._unreadable.labels(kind).inc()
 
-    def text(self) -> bytes:
-        """The metrics in the text format of Prometheus."""
-        return generate_latest(self.registry)
+    def wrote(self, kind: str, action: str, result: str) -> None:
+        """Count a write of an object of `kind`; `result` is `Succeeded` or the name of the error."""
+        self._writes.labels(kind, action, result).inc()
+
+    async def text(self) -> bytes:
+        """Return the metrics in the text format of Prometheus."""
+        text = generate_latest(self.registry)
+        if self.objects is not None:
+            # Ten thousand series take a good tenth of a second, in which the event loop goes on.
+            text += await asyncio.to_thread(generate_latest, self.objects)
+        return text
+
+    def _process(self) -> None:
+        """Add the version, and CPU, memory and garbage collection of this process."""
+        build = Info("outfitter_build", "Version of the operator and of Python", registry=self.registry)
+        build.info({"version": __version__, "python": python_version()})
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
 
 
 class EngineGauges(Collector):
@@ -106,26 +145,24 @@ class EngineGauges(Collector):
         for kind, seconds in self._idle().items():
             idle.add_metric((kind,), seconds)
         yield idle
-        objects = GaugeMetricFamily("outfitter_objects", "Custom resources", labels=("kind", "sync_status"))
+        yield from self._objects()
+
+    def _objects(self) -> Iterator[Metric]:
+        synced = GaugeMetricFamily("outfitter_objects", "Custom resources", labels=("kind", "sync_status"))
+        ready = GaugeMetricFamily(
+            "outfitter_objects_ready", "Custom resources by their condition Ready", labels=("kind", "status")
+        )
         for kind in self._kinds:
-            for status, count in self._statuses(kind).items():
-                objects.add_metric((kind, status), count)
-        yield objects
+            lives = self._caches[kind].all()
+            for status, count in Tally(live.sync_status or NO_STATUS for live in lives).items():
+                synced.add_metric((kind, status), count)
+            for status, count in Tally(live.ready or NO_STATUS for live in lives).items():
+                ready.add_metric((kind, status), count)
+        yield synced
+        yield ready
 
     def _idle(self) -> Mapping[str, float]:
         ages: dict[str, float] = {}
         for source in self._sources:
             ages[source.kind] = max(ages.get(source.kind, 0.0), source.idle)
         return ages
-
-    def _statuses(self, kind: str) -> Mapping[str, int]:
-        return Tally(_sync_status(live.raw) for live in self._caches[kind].all())
-
-
-def _sync_status(raw: bytes) -> str:
-    """The syncStatus in the JSON of a custom resource: to parse ten thousand objects would block the event loop."""
-    begin = raw.rfind(_SYNC_STATUS)
-    if begin < 0:
-        return "No status"
-    begin += len(_SYNC_STATUS)
-    return raw[begin : raw.index(b'"', begin)].decode()

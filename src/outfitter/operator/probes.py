@@ -68,6 +68,6 @@ class Probes:
 
     async def _exposition(self, request: web.Request) -> web.Response:
         return web.Response(
-            body=self._metrics.text(),
+            body=await self._metrics.text(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )

@@ -82,6 +82,8 @@ class CachedObject:
     stored: bytes  # JSON, or JSON that is compressed
     edited: str = ""  # when the spec of a custom resource was last written, by its managedFields
     ready_since: str = ""  # time of the Ready condition of a workload that started once: assets report it of thousands
+    sync_status: str = ""  # status.syncStatus of a custom resource, for the metrics: no scrape parses JSON
+    ready: str = ""  # status of its Ready condition
 
     @property
     def raw(self) -> bytes:
@@ -104,6 +106,9 @@ class CachedObject:
             kept = {name: value for name, value in meta["labels"].items() if name != LABEL_ON_DEMAND}
             meta = {**meta, "labels": kept}
         slim = {**body, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
+        ours = str(body.get("apiVersion", "")).startswith(f"{GROUP}/")
+        status: Any = body.get("status") or {}
+        ready = _ready(status) if ours else {}
         return cls(
             kind=kind or body["kind"],
             namespace=intern(meta.get("namespace", "")),
@@ -117,17 +122,17 @@ class CachedObject:
             generation=int(meta.get("generation") or 0),
             deleting="deletionTimestamp" in meta,
             stored=_stored(orjson.dumps(slim)),
-            edited=intern(edited(body)) if str(body.get("apiVersion", "")).startswith(f"{GROUP}/") else "",
-            ready_since=intern(_ready_since(body.get("status"))),
+            edited=intern(edited(body)) if ours else "",
+            ready_since=intern(str(ready.get("lastTransitionTime", ""))) if ours and status.get("revision") else "",
+            sync_status=intern(str(status.get("syncStatus", ""))) if ours else "",
+            ready=intern(str(ready.get("status", ""))),
         )
 
 
-def _ready_since(status: Any) -> str:
-    if not isinstance(status, Mapping) or not status.get("revision"):
-        return ""
+def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the Ready condition of a custom resource; empty where there is none."""
     conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
-    ready = next((item for item in conditions if item.get("type") == READY), {})
-    return str(ready.get("lastTransitionTime", ""))
+    return next((item for item in conditions if item.get("type") == READY), {})
 
 
 def _stored(raw: bytes) -> bytes:
