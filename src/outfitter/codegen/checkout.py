@@ -15,6 +15,7 @@ from outfitter.codegen.chart_readme import chart_readme
 from outfitter.codegen.chart_rules import rules
 from outfitter.codegen.chart_settings import settings_template, values_text
 from outfitter.codegen.crd import crd_files
+from outfitter.codegen.installed_file import installed_file
 from outfitter.codegen.priorities import priority_classes
 from outfitter.codegen.reason_tables import troubleshooting_page
 from outfitter.codegen.reference_pages import all_pages
@@ -23,6 +24,7 @@ from outfitter.codegen.settings_page import settings_page
 from outfitter.codegen.values_schema import values_schema
 from outfitter.codegen.yaml_text import dump, header
 from outfitter.errors import ConfigurationError
+from outfitter.installed import FILE as INSTALLED
 
 _CHART: Final = "deploy/chart"
 _CRDS_CHART: Final = f"{_CHART}/charts/crds"
@@ -58,6 +60,7 @@ def all_files(root: Path) -> dict[str, str]:
         f"{_CHART}/values.yaml": values,
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
         "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
+        f"src/outfitter/{INSTALLED}": installed_file(_load(_read(root, f"{_CHART}/Chart.yaml"))),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
         **{f"docs/reference/{name}": text for name, text in _reference().items()},
     }
