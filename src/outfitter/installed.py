@@ -1,7 +1,7 @@
 """What an installation of this version has on a cluster: CRDs and admission policies, each as a digest.
 
-`make generate` writes the digests to installed.json, because the generators are not part of the wheel. Defaults that the
-API server adds, and what the chart fills in, do not change a digest.
+`make generate` writes the digests to installed.json, because the generators are not part of the wheel. Defaults that
+the API server adds, and what the chart fills in, do not change a digest.
 """
 
 from __future__ import annotations

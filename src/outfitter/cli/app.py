@@ -16,6 +16,7 @@ import typer
 from outfitter.cli import console
 from outfitter.cli.assets import assets
 from outfitter.cli.build import build
+from outfitter.cli.check.command import check
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
@@ -59,6 +60,7 @@ _add(assets, _USERS)
 app.add_typer(images, name="images", rich_help_panel=_USERS)
 app.add_typer(build, name="build", rich_help_panel=_USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
+_add(check, _ADMINS)
 _add(run, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.
 for _extension in entry_points(group="outfitter.commands"):
