@@ -25,6 +25,7 @@ from outfitter.cli.render import render
 from outfitter.cli.run import run
 from outfitter.cli.status import status
 from outfitter.cli.trace import trace
+from outfitter.cli.uninstall.command import uninstall
 from outfitter.cli.validate import validate
 from outfitter.cli.verbs import restart, scale, start, stop
 from outfitter.cli.workload_logs import logs
@@ -61,6 +62,7 @@ app.add_typer(images, name="images", rich_help_panel=_USERS)
 app.add_typer(build, name="build", rich_help_panel=_USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
 _add(check, _ADMINS)
+_add(uninstall, _ADMINS)
 _add(run, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.
 for _extension in entry_points(group="outfitter.commands"):

@@ -12,7 +12,7 @@ from outfitter.settings import Settings
 
 PART_OF: Final = "app.kubernetes.io/part-of=outfitter"
 _LABEL: Final = "app.kubernetes.io/{}"
-_HELM_NAME: Final = "meta.helm.sh/release-name"
+HELM_NAME: Final = "meta.helm.sh/release-name"
 _DEFAULT: Final = "outfitter"
 _DEFAULT_NAMESPACE: Final = "outfitter-system"
 
@@ -47,7 +47,7 @@ class Installation:
     @property
     def helm(self) -> str:
         """Name of the Helm release; "" for an installation from manifests."""
-        return str((self._meta.get("annotations") or {}).get(_HELM_NAME) or "")
+        return str((self._meta.get("annotations") or {}).get(HELM_NAME) or "")
 
     @property
     def account(self) -> str:
