@@ -152,9 +152,8 @@ def _print_plan(plan: Plan, server: str, kubeconfig: str) -> None:
     lines = [f"Claim {place(body)} and its data, because its owner asks for that" for body in plan.lost]
     lines += [f"Claim {place(body)} and its data, because of --delete-data" for body in plan.data]
     if plan.helm:
-        lines.append(
-            f"Helm release {plan.helm}, by: {shlex.join(helm_command(plan.helm, plan.installation, kubeconfig))}"
-        )
+        command = shlex.join(helm_command(plan.helm, plan.installation, kubeconfig))
+        lines.append(f"Helm release {plan.helm}, by: {command}")
     elif plan.release:
         text = console.count(len(plan.release), "object")
         lines.append(f"Installation {plan.installation.title}: {text} (operator, roles, policies)")

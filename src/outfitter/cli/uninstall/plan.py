@@ -107,6 +107,7 @@ def of_installation(body: Body, installation: Installation, others: Sequence[Ins
 def left_children(children: Iterable[Body], owners: frozenset[str], gone: frozenset[str] | None = None) -> list[Body]:
     """Return the children without an owner that are still to go. `owners`: uids of all custom resources.
 
+    Users can write labels as well: children have an owner reference, or content that the operator wrote.
     `gone`: only children of these owners, where other installations have children as well.
     """
     return [
@@ -115,6 +116,7 @@ def left_children(children: Iterable[Body], owners: frozenset[str], gone: frozen
         if _owner(body) not in owners
         and (gone is None or _owner(body) in gone)
         and not keeps_data(body["kind"], _labels(body))
+        and (body["metadata"].get("ownerReferences") or made_by_us(body))
     ]
 
 
@@ -130,9 +132,8 @@ def counts(plan: Plan) -> list[tuple[str, str, int]]:
     """Return kind, namespace and number of the custom resources, in the order of their deletion."""
     order = {kind: number for number, kind in enumerate(kind for stage in STAGES for kind in stage)}
     found = Counter((body["kind"], body["metadata"]["namespace"]) for body in plan.objects)
-    return sorted(
-        ((kind, place, number) for (kind, place), number in found.items()), key=lambda row: (order[row[0]], row)
-    )
+    rows = [(kind, namespace, number) for (kind, namespace), number in found.items()]
+    return sorted(rows, key=lambda row: (order[row[0]], row))
 
 
 def place(body: Body) -> str:
@@ -191,18 +192,17 @@ def _secrets(objects: Iterable[Body]) -> set[tuple[str, str]]:
 
 def _notes(objects: Sequence[Body], found: Found) -> Iterable[str]:
     """Yield what can undo the removal, or what it does not touch."""
-    programs = Counter(
-        program
-        for body in objects
-        for program in {
-            gitops_program(entry.get("manager", "")) for entry in body["metadata"].get("managedFields") or ()
-        }
-        if program
-    )
+    programs = Counter(program for body in objects for program in _programs(body))
     for program, number in sorted(programs.items()):
         yield f"{program} applied {number} of these objects and can create them again. Remove them in Git first."
     for other in found.others:
         yield f"Installation {other.title} stays, with the objects that it manages."
+
+
+def _programs(body: Body) -> set[str]:
+    """Return the GitOps tools that wrote an object."""
+    entries = body["metadata"].get("managedFields") or ()
+    return set(filter(None, (gitops_program(entry.get("manager", "")) for entry in entries)))
 
 
 def _owner(body: Body) -> str:

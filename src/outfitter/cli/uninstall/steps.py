@@ -55,17 +55,13 @@ class Removal:
 
     async def data(self) -> None:
         """Delete the claims with data."""
-        claims = {body["metadata"]["uid"]: body for body in self._plan.data}
         resource = api_resource("PersistentVolumeClaim")
 
-        async def left() -> list[Body]:
-            await self._delete_all(resource, list(claims.values()))
-            found = await asyncio.gather(
-                *(self._reader.object(resource, meta["name"], meta["namespace"]) for meta in _metas(claims.values()))
-            )
-            return [{**body, "kind": resource.kind} for body in found if body and body["metadata"]["uid"] in claims]
+        async def left() -> Sequence[Body]:
+            await self._delete_all(resource, self._plan.data)
+            return await self._existing(resource, self._plan.data)
 
-        if claims:
+        if self._plan.data:
             await self._until_gone("claims with data", left)
 
     async def release(self) -> None:
@@ -73,7 +69,7 @@ class Removal:
         for resource in RELEASE:
             bodies = [body for body in self._plan.release if body["kind"] == resource.kind]
 
-            async def left(resource: ApiResource = resource, bodies: Sequence[Body] = bodies) -> list[Body]:
+            async def left(resource: ApiResource = resource, bodies: Sequence[Body] = bodies) -> Sequence[Body]:
                 await self._delete_all(resource, bodies, foreground=True)
                 return await self._existing(resource, bodies)
 
@@ -84,19 +80,19 @@ class Removal:
 
     async def crds(self) -> None:
         """Delete the CustomResourceDefinitions, unless objects exist."""
-        left = [body for body in await read_objects(self._reader, metadata_only=True)]
+        left = await read_objects(self._reader, metadata_only=True)
         if left:
             text = f"{len(left)} objects exist, such as {left[0]['kind']} {place(left[0])}."
             raise OutfitterError(f"The CustomResourceDefinitions stay: {text} Run the command again.")
 
-        async def look() -> list[Body]:
+        async def look() -> Sequence[Body]:
             await self._delete_all(CRD, self._plan.crds)
             return await self._existing(CRD, self._plan.crds)
 
         if self._plan.crds:
             await self._until_gone("CustomResourceDefinitions", look)
 
-    async def _stage(self, kinds: Sequence[str]) -> list[Body]:
+    async def _stage(self, kinds: Sequence[str]) -> Sequence[Body]:
         """Delete the objects of some kinds. Returns those that were there."""
         found = [body for body in await read_objects(self._reader, kinds) if self._belongs(body)]
         new = [body for body in found if not body["metadata"].get("deletionTimestamp")]
@@ -139,7 +135,7 @@ class Removal:
             await self._delete_all(resource, found)
         return list(found)
 
-    async def _existing(self, resource: ApiResource, bodies: Collection[Body]) -> list[Body]:
+    async def _existing(self, resource: ApiResource, bodies: Collection[Body]) -> Sequence[Body]:
         found = await asyncio.gather(
             *(self._reader.object(resource, meta["name"], meta.get("namespace", "")) for meta in _metas(bodies))
         )
@@ -187,7 +183,5 @@ def _stuck(left: Sequence[Body], seconds: float) -> str:
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
     text = f"{first['kind']} {place(first)}{more} still exist after {seconds:g} s."
     if finalizers:
-        return (
-            f"{text} It has finalizers of other programs: {', '.join(finalizers)}. Let them finish, then run it again."
-        )
-    return f"{text} Look at its events and at the log of the operator, then run the command again."
+        return f"{text} Other programs must remove the finalizers {', '.join(finalizers)}. Then run the command again."
+    return f"{text} Read its events and the log of the operator, then run the command again."
