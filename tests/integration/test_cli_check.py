@@ -6,32 +6,32 @@ The tests run in order: broken, whole, removed.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner, Result
 
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP
 from outfitter.children import CHILD_KINDS
+from outfitter.cli.app import app
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter_sandbox import Sandbox
 
 from .harness import rights
 from .harness.client import MERGE, Api, Object
-from .harness.process import OUTFITTER, Operator
+from .harness.process import Operator
 from .harness.space import Space
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{rights.SYSTEM}/leases"
 TEAM = "team-a"
 OLD = "2020-01-01T00:00:00.000000Z"
 WIDE = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole", "ClusterRoleBinding")
-_STATE = {"static_pv_drivers": "", "s3_backend": "init", "shared_roles": "false"}
+SETTINGS = {"static_pv_drivers": "", "s3_backend": "init", "shared_roles": "false"}
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 @dataclass
@@ -62,7 +62,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         sandbox.restart("kube-controller-manager")  # else its garbage collector learns of new kinds half a minute later
         api.create({"kind": "Namespace", "metadata": {"name": TEAM, "labels": {f"{GROUP}/project": TEAM}}})
         api.wait("Deployment", rights.SYSTEM, "outfitter", lambda item: item["status"]["availableReplicas"] == 1, 60)
-        operator = Operator(sandbox.kubeconfig_for(rights.USER), folder / "operator.log", **_STATE)
+        operator = Operator(sandbox.kubeconfig_for(rights.USER), folder / "operator.log", **SETTINGS)
         yield Installed(sandbox, api, operator, manifests)
         if operator.running:
             operator.kill()
@@ -70,17 +70,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 @pytest.fixture
 def call(installed: Installed) -> Command:
-    def run(*words: str, user: str = "", **more: Any) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, user: str = "") -> Result:
         config: Path = installed.sandbox.kubeconfig_for(user) if user else installed.sandbox.kubeconfig
-        command = [str(OUTFITTER), *words, "--kubeconfig", str(config)]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=200, stdin=subprocess.DEVNULL, **more
-        )
+        return CliRunner().invoke(app, [*words, "--kubeconfig", str(config)])
 
     return run
 
 
-def checks(done: subprocess.CompletedProcess[str], state: str) -> list[str]:
+def checks(done: Result, state: str) -> list[str]:
     found = json.loads(done.stdout)["checks"]
     return [f"{item['check']}: {item['message']}" for item in found if item["state"] == state]
 
@@ -118,7 +115,7 @@ def test_each_broken_part_is_named(installed: Installed, call: Command) -> None:
     api.delete("ClusterRoleBinding", "", "outfitter")
     api.gone("CustomResourceDefinition", "", f"imagequeries.{GROUP}")
     done = call("check", "-n", "default", "-o", "json")
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     problems = checks(done, "problem")
     for text in BROKEN:
         assert [line for line in problems if line.startswith(text)], (text, problems)
@@ -139,18 +136,18 @@ def test_a_whole_installation_has_no_problem(installed: Installed, call: Command
     installed.operator.start()
     done = call("check", "-n", TEAM, "-o", "json")
     assert checks(done, "problem") == []
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert {line.partition(":")[0] for line in checks(done, "ok")} >= {
         "kubernetes", "crds", "operator", "versions", "leader", "policies", "operator rights", "project", "quota",
         "your rights",
     }  # fmt: skip
     assert "0 problems" in call("check", "-n", TEAM).stdout
-    assert call("check", "--pre").returncode == 0
+    assert call("check", "--pre").exit_code == 0
 
 
 def test_a_user_without_rights(call: Command) -> None:
     done = call("check", "-n", TEAM, "-o", "json", user="bob")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     (line,) = checks(done, "problem")
     assert line.startswith("your rights: You cannot create workspaces")
     notes = checks(done, "note")
@@ -191,25 +188,25 @@ def test_uninstall_goes_on_and_leaves_nothing_but_data(installed: Installed, cal
     finalizer = {"metadata": {"finalizers": ["example.com/hold"]}}
     api.patch("Credential", rights.SYSTEM, "shared", finalizer, type_=MERGE)
     done = call("uninstall", "--crds", "--dry-run")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "Workspace" in done.stdout
     done = call("uninstall", "--crds")
-    assert (done.returncode, "Add --yes" in done.stderr) == (2, True)
+    assert (done.exit_code, "Add --yes" in done.stderr) == (2, True)
     api.need("Workspace", TEAM, "box")
     # Held by another program: the command names it, and goes on later, also without an operator.
     done = call("uninstall", "--crds", "--yes", "--timeout", "3")
-    assert done.returncode == 1
-    assert "Credential outfitter-system/shared still exist" in done.stderr
+    assert done.exit_code == 1
+    assert "still there: Credential outfitter-system/shared." in done.stderr
     assert "example.com/hold" in done.stderr
     assert installed.operator.stop() == 0
     api.patch("Credential", rights.SYSTEM, "shared", {"metadata": {"finalizers": None}}, type_=MERGE)
     done = call("uninstall", "--crds", "--yes", "--timeout", "60")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert f"kubectl delete persistentvolumeclaim data -n {TEAM}" in done.stdout
     assert f"kubectl delete namespace {rights.SYSTEM}" in done.stdout
     _assert_only_data_is_left(api)
     assert "Nothing to delete." in call("uninstall", "--yes").stdout
-    assert call("uninstall", "--delete-data", "--yes").returncode == 0
+    assert call("uninstall", "--delete-data", "--yes").exit_code == 0
     assert api.get("PersistentVolumeClaim", TEAM, "data") is None
 
 

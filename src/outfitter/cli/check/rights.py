@@ -30,8 +30,8 @@ class Right:
     @property
     def attributes(self) -> dict[str, str]:
         """The resourceAttributes of an access review."""
-        resource, _, subresource = self.resource.partition("/")
-        found = {"verb": self.verb, "group": self.group, "resource": resource, "subresource": subresource}
+        resource, _, part = self.resource.partition("/")
+        found = {"verb": self.verb, "group": self.group, "resource": resource, "subresource": part}
         return {**found, "namespace": self.namespace, "name": self.name}
 
     @property

@@ -20,8 +20,9 @@ from outfitter.naming import ANNOTATION_FORCE_DELETE
 
 Body = Mapping[str, Any]
 Tell = Callable[[str], None]
-_PAUSE_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0
+_WITH_PODS: Final = frozenset({"Deployment", "StatefulSet"})
 _EFFECTIVE: Final = "EffectivePolicy"
 _RELEASE: Final[Mapping[str, ApiResource]] = {resource.kind: resource for resource in RELEASE}
 
@@ -70,7 +71,7 @@ class Removal:
             bodies = [body for body in self._plan.release if body["kind"] == resource.kind]
 
             async def left(resource: ApiResource = resource, bodies: Sequence[Body] = bodies) -> Sequence[Body]:
-                await self._delete_all(resource, bodies, foreground=True)
+                await self._delete_all(resource, bodies, foreground=resource.kind in _WITH_PODS)
                 return await self._existing(resource, bodies)
 
             if bodies:
@@ -165,7 +166,7 @@ class Removal:
         while left := await look():
             if len(left) != before:
                 before, since, pause = len(left), time.monotonic(), _PAUSE_SECONDS
-                self._tell(f"Waiting until {len(left)} of {title} are gone")
+                self._tell(f"Deleting {title}: {len(left)} left")
             elif time.monotonic() - since > self._seconds:
                 raise OutfitterError(_stuck(left, self._seconds))
             await asyncio.sleep(pause)
@@ -181,7 +182,7 @@ def _stuck(left: Sequence[Body], seconds: float) -> str:
     first = left[0]
     finalizers = first["metadata"].get("finalizers") or ()
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-    text = f"{first['kind']} {place(first)}{more} still exist after {seconds:g} s."
+    text = f"After {seconds:g} s without progress, still there: {first['kind']} {place(first)}{more}."
     if finalizers:
         return f"{text} Other programs must remove the finalizers {', '.join(finalizers)}. Then run the command again."
     return f"{text} Read its events and the log of the operator, then run the command again."
