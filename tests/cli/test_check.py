@@ -208,6 +208,19 @@ def test_names_follow_the_chart() -> None:
     assert installation().serves("other")
 
 
+def test_the_last_variable_of_a_name_counts() -> None:
+    body = deployment(gpu_backend="none")
+    env = body["spec"]["template"]["spec"]["containers"][0]["env"]
+    field = {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    env += [
+        {"name": "OUTFITTER_GPU_BACKEND", "value": "kai"},
+        {"name": "OUTFITTER_SYSTEM_NAMESPACE", "value": "shared"},
+        {"name": "OUTFITTER_LEASE_NAMESPACE", "valueFrom": field},
+    ]
+    found = Installation("ml", body)
+    assert (found.setting("gpu_backend"), found.shared, found.lease) == ("kai", "shared", ("ml", "outfitter"))
+
+
 @pytest.mark.parametrize(
     ("spec", "status", "state"),
     [
@@ -303,9 +316,13 @@ def test_rights_follow_the_settings() -> None:
 
 
 def test_the_label_of_a_project() -> None:
-    assert project.label_finding("a", {}).state == "note"
+    assert project.label_finding("a", {}, shared=False).state == "note"
+    assert project.label_finding("a", {}, shared=True).state == "ok"
     labels = {"outfitter.dev/project": "x", "outfitter.dev/department": "d"}
-    assert shown(project.label_finding("a", labels)) == ("ok", "Namespace a is project x of department d.")
+    assert shown(project.label_finding("a", labels, shared=False)) == (
+        "ok",
+        "Namespace a is project x of department d.",
+    )
 
 
 def test_elevation_under_pod_security() -> None:

@@ -80,16 +80,23 @@ class Installation:
         parts = [part.strip() for part in self.setting("watch_namespaces").split(",")]
         return tuple(sorted({*filter(None, parts), self.shared})) if any(parts) else ()
 
+    @property
+    def image(self) -> str:
+        """Image of the operator."""
+        return str(self._container.get("image") or "")
+
     def serves(self, namespace: str) -> bool:
         """Return whether the operator serves a namespace."""
         return not self.watched or namespace in self.watched
 
     def setting(self, name: str) -> str:
         """Return a setting as text, from the variables of the container; its default if none sets it."""
-        for item in self._container.get("env") or ():
-            if item["name"] == f"OUTFITTER_{name.upper()}":
-                # The chart takes no other field of the pod.
-                return self.namespace if "valueFrom" in item else str(item.get("value") or "")
+        variable = f"OUTFITTER_{name.upper()}"
+        given = [item for item in self._container.get("env") or () if item["name"] == variable]
+        if given and "valueFrom" not in given[-1]:  # the last one of a name counts
+            return str(given[-1].get("value") or "")
+        if given and "metadata.namespace" in str(given[-1]["valueFrom"]):
+            return self.namespace
         default = Settings.model_fields[name].default
         return "" if name in ("system_namespace", "watch_namespaces") else str(default)
 

@@ -32,7 +32,7 @@ from outfitter.cli.reader import (
 from outfitter.cluster.client import path_of
 from outfitter.cluster.listing import served_plurals
 from outfitter.cluster.resources import api_resource
-from outfitter.errors import ApiError, Forbidden, NotFound, Unavailable
+from outfitter.errors import Forbidden, NotFound
 from outfitter.installed import Installed, installed
 
 _LOOK_SECONDS: Final = 1.0
@@ -88,10 +88,6 @@ async def _guarded(check: str, work: Work) -> list[Finding]:
         return await work
     except Forbidden as error:
         return [_not_checked(check, error)]
-    except Unavailable:
-        raise
-    except ApiError as error:
-        return [note(check, f"not checked: {error.message}")]
 
 
 def _not_checked(check: str, error: Forbidden) -> Finding:
@@ -227,7 +223,9 @@ async def _namespace(reader: Reader, installation: Installation | None, namespac
         given = found["metadata"].get("labels") or {}
         nfs = installation.setting("nfs_backend") if installation else ""
         served = [] if installation else [note("project", f"No operator was found that serves Namespace {namespace}.")]
-        return [*served, project.label_finding(namespace, given), project.security_finding(namespace, given, nfs)]
+        shared = installation is not None and namespace == installation.shared
+        label = project.label_finding(namespace, given, shared=shared)
+        return [*served, label, project.security_finding(namespace, given, nfs)]
 
     async def quotas() -> list[Finding]:
         return project.quota_findings(namespace, await reader.items(QUOTA, namespace))

@@ -18,7 +18,7 @@ def deployment_finding(installation: Installation) -> Finding:
     body, title = installation.deployment, f"Deployment {installation.title}"
     spec, status = body["spec"], body.get("status") or {}
     wanted, available = spec.get("replicas", 1), status.get("availableReplicas", 0)
-    image = spec["template"]["spec"]["containers"][0].get("image", "")
+    image = installation.image
     if wanted == 0:
         return problem("operator", f"{title} is scaled to 0. Scale it to 1 or more.")
     if available == 0:

@@ -14,8 +14,10 @@ _COMPUTE: Final = ("cpu", "memory", "requests.cpu", "requests.memory", "limits.c
 Body = Mapping[str, Any]
 
 
-def label_finding(name: str, labels: Mapping[str, str]) -> Finding:
-    """Judge the label that makes a namespace a project."""
+def label_finding(name: str, labels: Mapping[str, str], *, shared: bool) -> Finding:
+    """Judge the label that makes a namespace a project. `shared`: it is the namespace of shared assets."""
+    if shared:
+        return ok("project", f"Namespace {name} holds the shared assets.")
     project, department = labels.get(LABEL_PROJECT, ""), labels.get(LABEL_DEPARTMENT, "")
     if not project:
         fix = f"An administrator can run: kubectl label namespace {name} {LABEL_PROJECT}={name}"

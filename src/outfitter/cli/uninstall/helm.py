@@ -23,7 +23,7 @@ async def uninstall_release(command: list[str]) -> None:
     if program is None:
         raise OutfitterError(
             f"The operator is a Helm release, and helm is not on the PATH. Run: {text}\n"
-            "Then run outfitter uninstall again for the rest."
+            "Then run outfitter uninstall again."
         )
     process = await asyncio.create_subprocess_exec(
         program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
