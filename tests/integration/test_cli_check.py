@@ -198,6 +198,7 @@ def test_uninstall_goes_on_and_leaves_nothing_but_data(installed: Installed, cal
     assert done.exit_code == 1
     assert "still there: Credential outfitter-system/shared." in done.stderr
     assert "example.com/hold" in done.stderr
+    api.gone("EffectivePolicy", TEAM, "workspace")  # by the operator
     assert installed.operator.stop() == 0
     api.patch("Credential", rights.SYSTEM, "shared", {"metadata": {"finalizers": None}}, type_=MERGE)
     done = call("uninstall", "--crds", "--yes", "--timeout", "60")

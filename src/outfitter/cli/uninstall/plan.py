@@ -80,7 +80,7 @@ def make_plan(found: Found, *, delete_data: bool, crds: bool) -> Plan:
         crds_stay=0 if crds else len(found.crds),
         helm=_helm(found.installation, release),
         secrets=tuple(sorted(_secrets(objects))),
-        notes=tuple(_notes(objects, found)),
+        notes=tuple(_notes((*objects, *release), found)),
     )
 
 
