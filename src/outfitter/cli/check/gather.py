@@ -65,7 +65,7 @@ async def all_sections(reader: Reader, system: str, namespace: str, tell: Tell) 
     except Forbidden as error:
         unread = Section("outfitter", (_not_checked("operator", error),))
         crds = Section("crds", tuple(await _guarded("crds", _crds(reader, about, Versions(_command(), "")))))
-        return [await _cluster(reader, about, None), crds, unread, await _namespace(reader, None, namespace)]
+        return [await _cluster(reader, about, None), crds, unread, await _namespace(reader, [], namespace)]
     chosen = chosen or [Installation(system)]
     versions = Versions(_command(), chosen[0].version)
     sections = [
@@ -74,8 +74,7 @@ async def all_sections(reader: Reader, system: str, namespace: str, tell: Tell) 
     ]
     for installation in chosen:
         sections.append(await _installation(reader, about, installation, tell))
-    serving = next((item for item in chosen if item.serves(namespace)), None)
-    return [*sections, await _namespace(reader, serving, namespace)]
+    return [*sections, await _namespace(reader, chosen, namespace)]
 
 
 def _command() -> str:
@@ -215,14 +214,17 @@ async def _installer(reader: Reader) -> list[Finding]:
     return [rights.installer_finding(await _missing(reader, rights.installer_rights()))]
 
 
-async def _namespace(reader: Reader, installation: Installation | None, namespace: str) -> Section:
+async def _namespace(reader: Reader, known: Sequence[Installation], namespace: str) -> Section:
+    installation = next((item for item in known if item.serves(namespace)), None)
+
     async def labels() -> list[Finding]:
         found = await reader.object(NAMESPACE, namespace)
         if found is None:
             return [problem("project", f"Namespace {namespace} does not exist. Create it, or choose another with -n.")]
         given = found["metadata"].get("labels") or {}
         nfs = installation.setting("nfs_backend") if installation else ""
-        served = [] if installation else [note("project", f"No operator was found that serves Namespace {namespace}.")]
+        text = f"No operator serves Namespace {namespace}. To run workloads there, add it to watchNamespaces."
+        served = [note("project", text)] if known and not installation else []
         shared = installation is not None and namespace == installation.shared
         label = project.label_finding(namespace, given, shared=shared)
         return [*served, label, project.security_finding(namespace, given, nfs)]

@@ -24,7 +24,6 @@ _PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0
 _WITH_PODS: Final = frozenset({"Deployment", "StatefulSet"})
 _EFFECTIVE: Final = "EffectivePolicy"
-_RELEASE: Final[Mapping[str, ApiResource]] = {resource.kind: resource for resource in RELEASE}
 
 
 class Removal:
