@@ -16,6 +16,7 @@ import typer
 from outfitter.cli import console
 from outfitter.cli.assets import assets
 from outfitter.cli.build import build
+from outfitter.cli.check.command import check
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
@@ -25,6 +26,7 @@ from outfitter.cli.render import render
 from outfitter.cli.run import run
 from outfitter.cli.status import status
 from outfitter.cli.trace import trace
+from outfitter.cli.uninstall.command import uninstall
 from outfitter.cli.validate import validate
 from outfitter.cli.verbs import restart, scale, start, stop
 from outfitter.cli.wait import wait
@@ -63,6 +65,8 @@ app.add_typer(images, name="images", rich_help_panel=_USERS)
 app.add_typer(build, name="build", rich_help_panel=_USERS)
 app.add_typer(policy, name="policy", rich_help_panel=_ADMINS)
 app.command(help=console.help_of(run), rich_help_panel=_ADMINS)(run)  # as the operator, never as a user
+_add(check, _ADMINS)
+_add(uninstall, _ADMINS)
 # Other distributions of this repository add commands, such as `outfitter-sandbox`.
 for _extension in entry_points(group="outfitter.commands"):
     _extension.load()(app)

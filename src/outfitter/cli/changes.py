@@ -166,8 +166,12 @@ def _change(body: Body, done: str, path: tuple[str, ...], value: Any) -> Change:
 def gitops_note(body: Body, path: tuple[str, ...]) -> str:
     """Return a note if a GitOps tool owns a field, and so sets it back; "" otherwise."""
     for manager in managers(body, [path]):
-        program = next((name for pattern, name in _GITOPS if pattern.search(manager.lower())), "")
-        if program:
+        if program := gitops_program(manager):
             text = ".".join(path)
             return f"{title(body)}: {program} owns {text} and will set it back. Change it in Git as well."
     return ""
+
+
+def gitops_program(manager: str) -> str:
+    """Return the GitOps tool of a field manager; "" for another one."""
+    return next((name for pattern, name in _GITOPS if pattern.search(manager.lower())), "")

@@ -16,6 +16,7 @@ from outfitter.codegen.chart_rules import rules
 from outfitter.codegen.chart_settings import settings_template, values_text
 from outfitter.codegen.crd import crd_files
 from outfitter.codegen.dashboard import dashboard
+from outfitter.codegen.installed_file import installed_file
 from outfitter.codegen.priorities import priority_classes
 from outfitter.codegen.reason_tables import troubleshooting_page
 from outfitter.codegen.reference_pages import all_pages
@@ -24,6 +25,7 @@ from outfitter.codegen.settings_page import settings_page
 from outfitter.codegen.values_schema import values_schema
 from outfitter.codegen.yaml_text import dump, header
 from outfitter.errors import ConfigurationError
+from outfitter.installed import FILE as INSTALLED
 
 _CHART: Final = "deploy/chart"
 _CRDS_CHART: Final = f"{_CHART}/charts/crds"
@@ -61,6 +63,7 @@ def all_files(root: Path) -> dict[str, str]:
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
         "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
         "deploy/monitoring/kube-state-metrics.yaml": kube_state_metrics.configuration(),
+        f"src/outfitter/{INSTALLED}": installed_file(_load(_read(root, f"{_CHART}/Chart.yaml"))),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
         **{f"docs/reference/{name}": text for name, text in _reference().items()},
     }

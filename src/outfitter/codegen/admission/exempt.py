@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from outfitter import installed
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.naming import LABEL_ON_DEMAND
 
-OPERATOR_ACCOUNT: Final = "system:serviceaccount:OPERATOR"
+OPERATOR_ACCOUNT: Final = installed.OPERATOR
 """Placeholder; the chart replaces it with the operator's ServiceAccount in its namespace."""
 
-SHARED_NAMESPACE: Final = "NAMESPACE-OF-SHARED-ASSETS"
+SHARED_NAMESPACE: Final = installed.SHARED_NAMESPACE
 """Placeholder; the chart replaces it with the namespace of assets that are shared."""
 
 # They act for an owner or a whole namespace.

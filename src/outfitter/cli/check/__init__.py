@@ -1,0 +1,1 @@
+"""`outfitter check`: whether a cluster is fit for Outfitter, and whether Outfitter in it is complete."""

@@ -1,0 +1,1 @@
+"""`outfitter uninstall`: everything of Outfitter in a cluster, in the right order."""

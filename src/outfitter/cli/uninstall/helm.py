@@ -1,0 +1,39 @@
+"""The removal of a Helm release, by the helm command."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import shutil
+
+from outfitter.cli.installation import Installation
+from outfitter.cli.login import current_login
+from outfitter.errors import OutfitterError
+
+
+def helm_command(release: str, installation: Installation, kubeconfig: str) -> list[str]:
+    """Return the command that removes a release, with the login of the command line."""
+    login = current_login()
+    where = ["--kubeconfig", kubeconfig] if kubeconfig else []
+    where += ["--kube-context", login.context] if login.context else []
+    where += ["--kube-as-user", login.user] if login.user else []
+    where += [word for group in login.groups for word in ("--kube-as-group", group)]
+    return ["helm", "uninstall", release, "--namespace", installation.namespace, "--wait", *where]
+
+
+async def uninstall_release(command: list[str]) -> None:
+    """Run the command. OutfitterError if helm is not installed, or fails."""
+    text = shlex.join(command)
+    program = shutil.which(command[0])
+    if program is None:
+        raise OutfitterError(
+            f"The operator is a Helm release, and helm is not on the PATH. Run: {text}\n"
+            "Then run outfitter uninstall again."
+        )
+    process = await asyncio.create_subprocess_exec(
+        program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        reason = output.decode(errors="replace").strip()
+        raise OutfitterError(f"`{text}` failed: {reason}\nFix this, then run outfitter uninstall again.")
