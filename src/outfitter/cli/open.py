@@ -37,8 +37,8 @@ def open_(
     namespace: Namespace = "",
     connection: Annotated[str, typer.Option("--connection", help="Default: the first one with HTTP.")] = "",
     port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="A port of the pod, also one without a connection.")
-    ] = 0,
+        int | None, typer.Option("--port", min=1, max=65535, help="A port of the pod, also one without a connection.")
+    ] = None,
     url: Annotated[bool, typer.Option("--url", help="Open the URL outside the cluster, and forward nothing.")] = False,
     local_port: Annotated[
         int | None,
@@ -72,7 +72,7 @@ def open_(
         if url and port:
             raise typer.BadParameter("--url is for a connection, not for --port.")
         chosen = one_target(object_)
-        options = OpenOptions(connection, port, url, local_port, not no_browser)
+        options = OpenOptions(connection, port or 0, url, local_port, not no_browser)
         asyncio.run(_open(chosen, namespace or current_namespace(kubeconfig), kubeconfig, options))
 
 
