@@ -75,14 +75,14 @@ def test_the_first_pod_whose_container_runs() -> None:
     ranks = [running("a", labels={LABEL_RANK: "0"}), running("b", labels={LABEL_RANK: "1"})]
     many = target("distributedtraining/box")
     assert [pod_to_enter(many, BOX, ranks, "", rank)["metadata"]["name"] for rank in (None, 1)] == ["a", "b"]
-    with pytest.raises(OutfitterError, match="No container|No pod has container none. Containers are: main, proxy"):
+    with pytest.raises(OutfitterError, match=r"No pod has container none. Containers are: main, proxy"):
         pod_to_enter(WORKSPACE, BOX, pods, "none")
 
 
 def test_an_init_container_can_be_entered() -> None:
     item = state(state(pod("box-0"), "main", {"waiting": {"reason": "PodInitializing"}}), "git", RUNNING, init=True)
     assert pod_to_enter(WORKSPACE, BOX, [item], "git") == item
-    with pytest.raises(OutfitterError, match="waits for container git. Its log: outfitter logs workspace/box -n team"):
+    with pytest.raises(OutfitterError, match=r"waits for container git. Its log: outfitter logs workspace/box -n team"):
         pod_to_enter(WORKSPACE, BOX, [item])
 
 
@@ -104,11 +104,11 @@ def test_no_container_runs(now: Object, message: str) -> None:
 
 def test_no_pod_is_ready() -> None:
     item = state(pod("box-0"), "main", RUNNING)
-    with pytest.raises(OutfitterError, match="runs and is not ready: .* Its log: outfitter logs"):
+    with pytest.raises(OutfitterError, match=r"runs and is not ready: .* Its log: outfitter logs"):
         pod_to_forward(WORKSPACE, BOX, [item])
     assert pod_to_forward(WORKSPACE, BOX, [item], unready=True) == item
     stopped = body("Workspace", {"suspend": True})
-    with pytest.raises(OutfitterError, match="it is stopped. To start it: outfitter start workspace/box -n team-a"):
+    with pytest.raises(OutfitterError, match=r"it is stopped. To start it: outfitter start workspace/box -n team-a"):
         pod_to_forward(WORKSPACE, stopped, [ending(item)])
 
 
@@ -116,7 +116,7 @@ def test_exit_code() -> None:
     assert exit_code({"status": "Success"}, "ls") == 0
     cause = {"reason": "ExitCode", "message": "7"}
     assert exit_code({"status": "Failure", "details": {"causes": [cause]}}, "ls") == 7
-    with pytest.raises(OutfitterError, match="Command ls did not run: no such container"):
+    with pytest.raises(OutfitterError, match=r"Command ls did not run: no such container"):
         exit_code({"status": "Failure", "message": "no such container"}, "ls")
 
 

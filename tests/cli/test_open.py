@@ -56,9 +56,13 @@ def test_the_first_connection_with_http() -> None:
 
 
 def test_no_such_connection() -> None:
-    with pytest.raises(OutfitterError, match="no connection labb. Did you mean lab. Its connections are: lab .jupyter"):
+    with pytest.raises(
+        OutfitterError, match=r"no connection labb. Did you mean lab. Its connections are: lab .jupyter"
+    ):
         choose(workspace(), addresses(workspace(LAB)), "labb")
-    with pytest.raises(OutfitterError, match="no connection. To forward .* outfitter open workspace/box -n team-a --p"):
+    with pytest.raises(
+        OutfitterError, match=r"no connection. To forward .* outfitter open workspace/box -n team-a --p"
+    ):
         choose(workspace(), [])
 
 
@@ -94,7 +98,7 @@ def test_the_port_for_requests_is_first() -> None:
 def test_urls_outside_the_cluster() -> None:
     item = workspace({**LAB, "message": "The host belongs to another workload."})
     (lab,) = addresses(item)
-    with pytest.raises(OutfitterError, match="lab has no URL. The host belongs to another workload. To forward its"):
+    with pytest.raises(OutfitterError, match=r"lab has no URL. The host belongs to another workload. To forward its"):
         external_url(item, lab)
     links = [{"name": "lab", "url": "https://a.example.com"}, {"name": "docs", "url": "https://b.example.com"}]
     found = addresses(workspace(LAB, relatedUrls=links))
