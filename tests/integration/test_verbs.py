@@ -30,7 +30,7 @@ def call(space: Space, stack: Stack) -> Command:
     ann = stack.sandbox.kubeconfig_for("ann")
 
     def run(*words: str, kubeconfig: Path = ann) -> subprocess.CompletedProcess[str]:
-        command = [str(OUTFITTER), *words, "-n", space.name, "--kubeconfig", str(kubeconfig)]
+        command = [str(OUTFITTER), words[0], "-n", space.name, "--kubeconfig", str(kubeconfig), *words[1:]]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     return run
