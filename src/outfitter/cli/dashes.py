@@ -26,6 +26,6 @@ class CommandWithDashes(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
 
 
-def words_after_dashes(context: typer.Context) -> list[str]:
+def words_after_dashes(ctx: typer.Context) -> list[str]:
     """Return the words after `--` on the command line."""
-    return list(context.meta.get(_KEY, ()))
+    return list(ctx.meta.get(_KEY, ()))

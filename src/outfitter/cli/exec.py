@@ -32,7 +32,7 @@ class ExecOptions:
 
 
 def exec_(
-    context: typer.Context,
+    ctx: typer.Context,
     object_: OneObject,
     namespace: Namespace = "",
     container: Annotated[str, typer.Option("--container", "-c", help="Default: the main container.")] = "",
@@ -66,7 +66,7 @@ def exec_(
         chosen = one_target(object_)
         if rank is not None and not (chosen.kind.runs and chosen.kind.runs.grouped):
             raise typer.BadParameter("--rank is for a DistributedTraining.")
-        options = _with_streams(ExecOptions(words_after_dashes(context), container, rank, stdin, tty))
+        options = _with_streams(ExecOptions(words_after_dashes(ctx), container, rank, stdin, tty))
         code = asyncio.run(_exec(chosen, namespace or current_namespace(kubeconfig), kubeconfig, options))
     raise typer.Exit(code)
 
