@@ -119,7 +119,11 @@ def send(sandbox: Sandbox, who: Connection, request: Request) -> tuple[int, Any]
         case "watch":
             return _reviewed(who, request, row.plural, row.group), ""
         case "exec" | "portforward":
-            return _reviewed(who, request, row.plural, row.group, request.verb, "create"), ""
+            # A WebSocket is a GET request, and the API server asks for `create` as well.
+            verdicts = [
+                _reviewed(who, request, row.plural, row.group, request.verb, verb) for verb in ("get", "create")
+            ]
+            return max(verdicts), ""
         case "list":
             return who.answer("GET", path_of(row, place))
         case "get":

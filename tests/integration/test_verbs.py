@@ -27,20 +27,20 @@ def call(space: Space, stack: Stack) -> Command:
     """A command in the namespace of the test, as ann unless another kubeconfig is given."""
     everything = {"apiGroups": ["outfitter.dev"], "resources": ["*"], "verbs": ["get", "list", "watch", "patch"]}
     seen = {"apiGroups": ["", "apps"], "resources": ["pods", "statefulsets", "deployments"], "verbs": ["list"]}
-    space.native("Role", "works", rules=[everything, seen])
-    space.native(
-        "RoleBinding",
-        "ann-works",
-        subjects=[{"kind": "User", "name": "ann", "apiGroup": RBAC}],
-        roleRef={"kind": "Role", "name": "works", "apiGroup": RBAC},
-    )
+    _allow_ann(space, [everything, seen], "works")
     ann = stack.sandbox.kubeconfig_for("ann")
 
     def run(*words: str, kubeconfig: Path = ann) -> subprocess.CompletedProcess[str]:
-        command = [str(OUTFITTER), *words, "-n", space.name, "--kubeconfig", str(kubeconfig)]
+        command = [str(OUTFITTER), words[0], "-n", space.name, "--kubeconfig", str(kubeconfig), *words[1:]]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     return run
+
+
+def _allow_ann(space: Space, rules: list[Object], name: str) -> None:
+    space.native("Role", name, rules=rules)
+    subject = {"kind": "User", "name": "ann", "apiGroup": RBAC}
+    space.native("RoleBinding", name, subjects=[subject], roleRef={"kind": "Role", "name": name, "apiGroup": RBAC})
 
 
 def phase(word: str) -> Callable[[Object], bool]:
@@ -154,3 +154,18 @@ def test_without_rights(space: Space, stack: Stack, call: Command) -> None:
         assert (done.returncode, 'User "bob" cannot get' in done.stderr) == (1, True), done.stderr
     done = call("logs", "workspace/box")
     assert (done.returncode, 'User "ann" cannot get resource "pods/log"' in done.stderr) == (1, True), done.stderr
+    actions = {
+        "pods/exec": ("exec", "workspace/box", "--", "ls"),
+        "pods/portforward": ("open", "wsp/box", "--port", "1"),
+    }
+    both = [{"apiGroups": [""], "resources": [*actions], "verbs": ["create", "get"]}]
+    _allow_ann(space, [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}], "reads-pods")
+    for resource, words in actions.items():
+        done = call(*words)
+        text = f'User "ann" cannot get resource "{resource}"'
+        assert (done.returncode, text in done.stderr) == (1, True), done.stderr
+    _allow_ann(space, both, "enters-pods")
+    for words in actions.values():  # the API server passes the request on to a kubelet, which a simulated node has not
+        done = call(*words)
+        assert (done.returncode, "forbidden" in done.stderr) == (1, False), done.stderr
+        assert "Traceback" not in done.stderr

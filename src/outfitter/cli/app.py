@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from outfitter.cli import console
 from outfitter.cli.assets import assets
 from outfitter.cli.build import build
 from outfitter.cli.check.command import check
+from outfitter.cli.dashes import CommandWithDashes
+from outfitter.cli.exec import exec_
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
 from outfitter.cli.login import with_login
+from outfitter.cli.open import open_
 from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
@@ -47,9 +51,11 @@ _USERS: Final = "For users"
 _ADMINS: Final = "For administrators"
 
 
-def _add(command: Callable[..., None], panel: str) -> None:
+def _add(
+    command: Callable[..., None], panel: str, *, name: str | None = None, cls: type[TyperCommand] | None = None
+) -> None:
     """Register a command; its docstring is its help, with the lines of each paragraph joined."""
-    app.command(help=console.help_of(command), rich_help_panel=panel)(with_login(command))
+    app.command(name, cls=cls, help=console.help_of(command), rich_help_panel=panel)(with_login(command))
 
 
 _add(validate, _USERS)
@@ -57,6 +63,8 @@ _add(render, _USERS)
 _add(status, _USERS)
 _add(trace, _USERS)
 _add(logs, _USERS)
+_add(open_, _USERS, name="open")
+_add(exec_, _USERS, name="exec", cls=CommandWithDashes)
 for _verb in (start, stop, restart, scale, lock, wait):
     _add(_verb, _USERS)
 _add(explain, _USERS)

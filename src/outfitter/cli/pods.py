@@ -107,7 +107,7 @@ def log_sources(pod: Body, container: str = "", *, previous: bool = False, follo
     chosen = container or containers(pod)[0]
     if previous:
         return [LogSource(chosen, previous=True)]
-    blocking = "" if container else _blocking(pod, chosen)
+    blocking = "" if container else blocking_container(pod, chosen)
     if blocking:
         note = f"Container {chosen} waits for container {blocking}, whose log this is."
         first = _sources(pod, blocking, follow, note)
@@ -127,7 +127,7 @@ def _sources(pod: Body, container: str, follow: bool, note: str = "") -> list[Lo
     return [last, LogSource(container, next_run=True)] if follow else [last]
 
 
-def _blocking(pod: Body, main: str) -> str:
+def blocking_container(pod: Body, main: str) -> str:
     """Return the init container that runs or fails while the main container waits for it; "" for none."""
     state = status_of(pod, main).get("state") or {}
     if state and "waiting" not in state:

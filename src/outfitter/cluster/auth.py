@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import aiohttp
+from aiohttp import hdrs
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
+from outfitter.cluster.transport import rejected_upgrade
 from outfitter.errors import ConfigurationError
 
 _TOKEN_SECONDS: Final = 60.0
@@ -70,7 +72,10 @@ class Authentication:
             request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
         ) -> aiohttp.ClientResponse:
             request.headers.update(self.headers())
-            return await handler(request)
+            response = await handler(request)
+            if response.status != 101 and hdrs.UPGRADE in request.headers:
+                raise await rejected_upgrade(response)  # aiohttp's own exception lacks the message of the server
+            return response
 
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self._ssl or True, keepalive_timeout=75),

@@ -21,6 +21,7 @@ METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 REQUEST_SECONDS: Final = 10.0
+_CONNECT_SECONDS: Final = 30.0  # of a WebSocket; the kubelet answers after the container runtime
 _ATTEMPTS: Final = 5
 _BACKOFF: Final = 0.1  # seconds before the second attempt; doubles, jittered
 _LONGEST_WAIT: Final = 10.0  # for a longer Retry-After the request fails, and the key is requeued
@@ -178,6 +179,23 @@ class Transport:
         except _BROKEN as error:
             raise Unavailable(f"the watch broke: {type(error).__name__}") from None
 
+    async def connect(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket. ApiError if the server rejects it. Limits and the Lease do not apply: for commands only."""
+        try:
+            return await self._open_socket(path, protocol)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+        await self.auth.reload()
+        return await self._open_socket(path, protocol)
+
+    async def _open_socket(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await self.session.ws_connect(self._url(path), protocols=(protocol,), max_msg_size=0)
+        except _BROKEN as error:
+            raise Unavailable(f"no WebSocket to the API server: {type(error).__name__}") from None
+
     def _url(self, path: str) -> URL:
         return URL(self.auth.server + path, encoded=True)
 
@@ -188,6 +206,11 @@ def parsed(content: bytes) -> dict[str, Any]:
         return orjson.loads(content)  # type: ignore[no-any-return]
     except orjson.JSONDecodeError as error:
         raise Unavailable(f"the response of the API server cannot be parsed: {error.msg}") from None
+
+
+async def rejected_upgrade(response: aiohttp.ClientResponse) -> ApiError:
+    """The error of a rejected WebSocket."""
+    return refusal(response.status, await response.read(), response.headers.get("Retry-After"))
 
 
 def _at_most(timeout: aiohttp.ClientTimeout, seconds: float) -> aiohttp.ClientTimeout:

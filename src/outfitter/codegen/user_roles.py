@@ -92,8 +92,17 @@ def _scales() -> Rule:
 
 
 def _creator() -> list[Rule]:
-    """A pod can mount any Secret of its namespace whose name is known: `get` adds nothing to that, `list` would."""
-    return [*_member(), *_writes(), _scales(), rule([""], ["configmaps", "secrets"], ("create", "get"))]
+    """A pod can mount any Secret of its namespace whose name is known: `get` adds nothing to that, `list` would.
+
+    A WebSocket is a GET request, and newer API servers also ask for `create` on what enters a pod.
+    """
+    return [
+        *_member(),
+        *_writes(),
+        _scales(),
+        rule([""], ["pods/exec", "pods/portforward"], ("create", "get")),
+        rule([""], ["configmaps", "secrets"], ("create", "get")),
+    ]
 
 
 def _gitops() -> list[Rule]:
