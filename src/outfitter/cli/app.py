@@ -19,6 +19,7 @@ from outfitter.cli.build import build
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
+from outfitter.cli.new.command import new
 from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
 from outfitter.cli.run import run
@@ -47,6 +48,7 @@ def _add(command: Callable[..., None], panel: str) -> None:
     app.command(help=console.help_of(command), rich_help_panel=panel)(command)
 
 
+app.add_typer(new, name="new", rich_help_panel=_USERS)
 _add(validate, _USERS)
 _add(render, _USERS)
 _add(status, _USERS)
