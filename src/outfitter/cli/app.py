@@ -16,6 +16,7 @@ import typer
 from outfitter.cli import console
 from outfitter.cli.assets import assets
 from outfitter.cli.build import build
+from outfitter.cli.diff.command import diff
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
@@ -51,6 +52,7 @@ def _add(command: Callable[..., None], panel: str) -> None:
 app.add_typer(new, name="new", rich_help_panel=_USERS)
 _add(validate, _USERS)
 _add(render, _USERS)
+_add(diff, _USERS)
 _add(status, _USERS)
 _add(trace, _USERS)
 _add(logs, _USERS)

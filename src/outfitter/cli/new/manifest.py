@@ -162,7 +162,11 @@ def further(body: Body) -> Iterator[tuple[str, str]]:
             continue
         found: Body = {}
         put(found, flag.fields[kind], _value(flag, flag.example), flag.also)
-        line = yaml.safe_dump(found[top], default_flow_style=True, sort_keys=False, width=1000).strip().removesuffix("\n...")
+        line = (
+            yaml.safe_dump(found[top], default_flow_style=True, sort_keys=False, width=1000)
+            .strip()
+            .removesuffix("\n...")
+        )
         taken.add(top)
         shown += 1
         yield f"{top}: {line}", flag.help.rstrip(".").partition(";")[0]
