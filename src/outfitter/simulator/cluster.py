@@ -240,7 +240,9 @@ class SimulatedCluster:
         manifest that kubectl applied before.
         """
         if last is not None:
-            self._owners[place] = {**self._owners.get(place, {}), new: owned_paths(as_sent(last))}
+            paths = owned_paths(as_sent(last))  # kubectl removes a field also if others set it
+            others = {manager: owned - paths for manager, owned in self._owners.get(place, {}).items()}
+            self._owners[place] = {**others, new: paths}
             return new
         return next((manager for manager in self._appliers.get(place, ()) if manager != FIELD_MANAGER), new)
 

@@ -8,7 +8,7 @@ from typing import Any
 from outfitter.api.base import API_VERSION
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.api.v1alpha1.credential import WANTED_KEYS
-from outfitter.naming import credential_pull_secret, credential_secret, owner_labels
+from outfitter.naming import owner_labels
 
 Body = Mapping[str, Any]
 _CONTENT = "KGhpZGRlbik="  # (hidden)
@@ -16,30 +16,35 @@ _OURS = {kind.name for kind in KINDS}
 
 
 def hidden_secrets(objects: Iterable[Body], namespace: str) -> list[dict[str, Any]]:
-    """Return the Secrets of a namespace that its objects name."""
+    """Return the Secrets of a namespace that its objects name, and the copies of Credentials there.
+
+    `objects`: those of the cluster, then those of files, which have no uid.
+    """
     keys: dict[str, set[str]] = {}
     owners: dict[str, Body] = {}
     for body in objects:
-        if body["kind"] not in _OURS or body["metadata"].get("namespace") != namespace:
+        if body["kind"] not in _OURS:
             continue
-        for name, key in _named(body.get("spec") or {}):
+        spec, local = body.get("spec") or {}, body["metadata"].get("namespace") == namespace
+        for name, key in _named(spec) if local else ():
             keys.setdefault(name, set()).update({key} - {""})
         if body["kind"] == "Credential":
-            _credential(body, keys, owners)
-        for item in _pull_secrets(body.get("spec") or {}):
-            keys.setdefault(item, set()).add(".dockerconfigjson")
+            if local:
+                keys.setdefault(spec["secretRef"]["name"], set()).update(_keys_of(spec))
+            _copies(body, keys, owners)
+        for item in (spec.get("imagePullSecrets") or ()) if local else ():
+            if item.get("name") and not item.get("userCredential"):
+                keys.setdefault(item["name"], set()).add(".dockerconfigjson")
     return [_secret(namespace, name, keys[name], owners.get(name)) for name in sorted(keys)]
 
 
-def _credential(body: Body, keys: dict[str, set[str]], owners: dict[str, Body]) -> None:
-    """Add the Secret with the data of a Credential, and those that Outfitter made from it."""
-    spec, name = body["spec"], body["metadata"]["name"]
-    own = spec.get("keys") or {}
-    wanted = [own.get(key, key) for key in _keys_of(spec["type"])] + [*own.values()]
-    keys.setdefault(spec["secretRef"]["name"], set()).update(wanted or {"value"})
-    for made in (credential_secret(name), credential_pull_secret(name)):
-        keys.setdefault(made, set()).update((body.get("status") or {}).get("keys") or ())
-        owners[made] = body
+def _copies(body: Body, keys: dict[str, set[str]], owners: dict[str, Body]) -> None:
+    """Add the Secrets that Outfitter made from a Credential."""
+    status = body.get("status") or {}
+    for name in (status.get("secretName"), status.get("pullSecretName")):
+        if name:
+            keys.setdefault(name, set()).update(status.get("keys") or ())
+            owners[name] = body
 
 
 def _named(node: Any) -> Iterator[tuple[str, str]]:
@@ -55,11 +60,6 @@ def _named(node: Any) -> Iterator[tuple[str, str]]:
             yield from _named(item)
 
 
-def _pull_secrets(spec: Body) -> list[str]:
-    found = spec.get("imagePullSecrets") or ()
-    return [item["name"] for item in found if item.get("name") and not item.get("userCredential")]
-
-
 def _secret(namespace: str, name: str, keys: set[str], owner: Body | None) -> dict[str, Any]:
     meta: dict[str, Any] = {"name": name, "namespace": namespace, "uid": f"hidden-{name}", "resourceVersion": "1"}
     if owner is not None:
@@ -70,6 +70,8 @@ def _secret(namespace: str, name: str, keys: set[str], owner: Body | None) -> di
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": dict.fromkeys(sorted(keys), _CONTENT)}
 
 
-def _keys_of(credential: str) -> list[str]:
-    """Return the keys of a type; a login in single keys, not as a whole file, which must be JSON."""
-    return [key for key in WANTED_KEYS.get(credential, ()) if key != ".dockerconfigjson"]
+def _keys_of(spec: Body) -> set[str]:
+    """Return the keys that a Credential reads; a login in single keys, not as a whole file, which must be JSON."""
+    own = spec.get("keys") or {}
+    wanted = [key for key in WANTED_KEYS.get(spec["type"], ()) if key != ".dockerconfigjson"]
+    return {own.get(key, key) for key in wanted} | set(own.values()) or {"value"}

@@ -14,7 +14,13 @@ from outfitter.cli.diff.live import WITHOUT_CONTENT, Body, Live, Place
 from outfitter.cli.diff.placeholders import hidden_secrets
 from outfitter.cluster.client import Client
 from outfitter.errors import ApiError, Conflict, Forbidden, OutfitterError
-from outfitter.naming import ANNOTATION_CREATED_UNDER, ANNOTATION_RESTARTED_AT, LABEL_OWNER_UID, LAST_APPLIED
+from outfitter.naming import (
+    ANNOTATION_CREATED_UNDER,
+    ANNOTATION_RECONCILE,
+    ANNOTATION_RESTARTED_AT,
+    LABEL_OWNER_UID,
+    LAST_APPLIED,
+)
 from outfitter.reconcile.reconciler import Result
 from outfitter.resolve.identity import BINDING, POLICY
 from outfitter.simulator.authors import enforce_stamps
@@ -160,6 +166,9 @@ async def _sent(simulation: Simulation, keys: Iterable[Key]) -> list[Mapping[str
         if owner in uids and body["kind"] not in _KEPT:
             cluster.user_delete(*place_of(body), orphan=True)
     for key in keys:
+        if body := cluster.find(*key):
+            notes = {**(body["metadata"].get("annotations") or {}), ANNOTATION_RECONCILE: ""}  # also of a paused one
+            cluster.user_replace({**body, "metadata": {**body["metadata"], "annotations": notes}})
         with suppress(ApiError):
             await simulation.reconcile(key)
     return [write.manifest for write in cluster.writes if write.verb == "create"]
