@@ -85,7 +85,14 @@ def aligned(after: Any, before: Any, field: str = "", *, atomic: bool = False) -
     """
     if isinstance(after, Mapping) and isinstance(before, Mapping):
         kept = {key: item for key, item in before.items() if key not in after} if atomic else {}
-        return {**{key: aligned(item, before.get(key), key, atomic=atomic) for key, item in after.items()}, **kept}
+        # The name of the map tells whether its values are quantities.
+        alike = {key for key, item in before.items() if key in after and covers({key: after[key]}, {key: item}, field)}
+        plain = {key for key in alike if not isinstance(before[key], Mapping | list)}
+        items = {
+            key: before[key] if key in plain else aligned(item, before.get(key), key, atomic=atomic)
+            for key, item in after.items()
+        }
+        return {**items, **kept}
     if isinstance(after, list) and isinstance(before, list):
         wanted, present = entries_by_key(field, after), entries_by_key(field, before)
         if wanted is not None and present is not None:
