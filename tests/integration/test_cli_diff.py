@@ -143,10 +143,11 @@ def test_fields_that_go_and_children_that_come(space: Space, call: Command) -> N
     assert (done.exit_code, done.stdout) == (0, ""), done.stderr
 
 
-def test_a_child_edited_by_hand(space: Space, call: Command) -> None:
+def test_a_child_edited_by_hand(space: Space, stack: Stack, call: Command) -> None:
     """While the object is paused, the edit stays. Without the pause, Outfitter repairs what it owns."""
     space.running("box")
     space.annotate("Workspace", "box", reconcile="disabled")
+    stack.operator.quiet()
     pod = {"spec": {"enableServiceLinks": True, "terminationGracePeriodSeconds": 7}}
     space.edit("StatefulSet", "box", {"metadata": {"labels": {"mine": "yes"}}, "spec": {"template": pod}})
     assert call("diff", files=[workspace()]).exit_code == 0
@@ -156,6 +157,8 @@ def test_a_child_edited_by_hand(space: Space, call: Command) -> None:
         "enableServiceLinks: true",
         "enableServiceLinks: false",
     ], done.stderr
+    space.annotate("Workspace", "box", reconcile=None)
+    space.wait("StatefulSet", "box", lambda item: item["spec"]["template"]["spec"]["enableServiceLinks"] is False)
 
 
 def test_secrets_and_rights(space: Space, stack: Stack, call: Command) -> None:
@@ -228,3 +231,6 @@ def test_new(space: Space, call: Command) -> None:
     done = call(*words, text="k3y\n")
     assert (done.exit_code, "Secret" in done.stderr, "exists already" in done.stderr) == (1, True, True)
     assert "k3y" not in done.stdout + done.stderr
+    done = call("new", "credential", "asked", "--type", "password", "--prompt", "--apply", text="ann\nhunter2\n")
+    assert (done.exit_code, "hunter2" in done.output) == (0, False), done.output
+    assert {"Password", "User"} <= {*space.ready("Credential", "asked")["status"]["keys"]}
