@@ -19,11 +19,13 @@ from outfitter.cli.assets import assets
 from outfitter.cli.build import build
 from outfitter.cli.check.command import check
 from outfitter.cli.dashes import CommandWithDashes
+from outfitter.cli.diff.command import diff
 from outfitter.cli.exec import exec_
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
 from outfitter.cli.login import with_login
+from outfitter.cli.new.command import new
 from outfitter.cli.open import open_
 from outfitter.cli.policy.command import policy
 from outfitter.cli.render import render
@@ -58,8 +60,10 @@ def _add(
     app.command(name, cls=cls, help=console.help_of(command), rich_help_panel=panel)(with_login(command))
 
 
+app.add_typer(new, name="new", rich_help_panel=_USERS)
 _add(validate, _USERS)
 _add(render, _USERS)
+_add(diff, _USERS)
 _add(status, _USERS)
 _add(trace, _USERS)
 _add(logs, _USERS)

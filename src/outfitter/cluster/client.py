@@ -18,7 +18,7 @@ from outfitter.snapshot import CachedObject
 
 PAGE: Final = 100  # objects per list request; a whole page is parsed at once, and Python does not return its memory
 _TRIES: Final = 4  # a controller can write the status between our read and our write
-_WRITE: Final = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
+_WRITE: Final = "?fieldManager={}&fieldValidation=Strict"
 _APPLY: Final = "?fieldManager={}&fieldValidation=Strict&force=true"
 _STATUS: Final = f"/status?fieldManager={FIELD_MANAGER}"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
@@ -84,10 +84,10 @@ class Client:
                 query["continue"] = token
         return found
 
-    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def create(self, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """See Cluster.create."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(self._resources[kind], meta.get("namespace", "")) + _WRITE
+        path = path_of(self._resources[kind], meta.get("namespace", "")) + _WRITE.format(manager)
         with _scrubbing(kind):
             return parsed(await self.transport.request("POST", path, manifest))
 
@@ -157,7 +157,7 @@ class Client:
     async def replace(self, manifest: Mapping[str, Any], uid: str) -> dict[str, Any]:
         """See Cluster.replace."""
         kind, meta = manifest["kind"], manifest["metadata"]
-        path = path_of(self._resources[kind], meta["namespace"], meta["name"]) + _WRITE
+        path = path_of(self._resources[kind], meta["namespace"], meta["name"]) + _WRITE.format(FIELD_MANAGER)
         steps: list[dict[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
             *({"op": "add", "path": f"/metadata/{name}", "value": meta[name]} for name in ("labels", "annotations")),
@@ -221,7 +221,7 @@ class Client:
         if not self._events.admits(regarding.uid, reason, message):
             return
         body = event(regarding, type_=type_, reason=reason, message=message, action=action)
-        path = path_of(self._resources["Event"], body["metadata"]["namespace"]) + _WRITE
+        path = path_of(self._resources["Event"], body["metadata"]["namespace"]) + _WRITE.format(FIELD_MANAGER)
         try:
             await self.transport.request("POST", path, body, attempts=1)
         except (ApiError, LeadershipLost):

@@ -17,7 +17,7 @@ from outfitter.cluster.resources import RESOURCES, api_resource
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from outfitter.naming import FIELD_MANAGER, LABEL_ON_DEMAND
-from outfitter.simulator.managed_fields import Path, changed, merged, owned_paths, recorded, without
+from outfitter.simulator.managed_fields import Path, changed, merged, owned_paths, read, recorded, without
 from outfitter.simulator.manifests import (
     Body,
     Place,
@@ -87,6 +87,7 @@ class SimulatedCluster:
         self._clock = clock
         self._objects: dict[Place, Body] = {}
         self._owners: dict[Place, dict[str, frozenset[Path]]] = {}
+        self._appliers: dict[Place, tuple[str, ...]] = {}  # who used server-side apply, of restored objects
         self._version = 0
         self._uids = 0
         self._faults: list[tuple[str, str, Exception]] = []
@@ -98,6 +99,7 @@ class SimulatedCluster:
         other = type(self)(caches=caches, strict_namespaces=self._strict, clock=clock)
         other._objects = dict(self._objects)  # stored bodies are replaced, never changed
         other._owners = {place: dict(owners) for place, owners in self._owners.items()}
+        other._appliers = dict(self._appliers)
         other._version, other._uids = self._version, self._uids
         for (kind, _, _), body in self._objects.items():
             if (live := caches.project(kind, body)) is not None:
@@ -214,6 +216,35 @@ class SimulatedCluster:
         if manifest.get("status"):
             stored = self._set_status(place, manifest["status"])
         return copied(stored)
+
+    def restore(self, body: Mapping[str, Any]) -> None:
+        """Store an object of another cluster as it is there: with uid, version, status and the owners of its fields."""
+        place, meta = place_of(body), {key: item for key, item in body["metadata"].items() if key != "managedFields"}
+        entries = [entry for entry in body["metadata"].get("managedFields") or () if not entry.get("subresource")]
+        self._owners[place] = read(entries)
+        self._appliers[place] = tuple(entry["manager"] for entry in entries if entry["operation"] == "Apply")
+        self._version = max(self._version, int(meta.get("resourceVersion") or 0))
+        self._objects[place] = copied({**body, "metadata": meta})
+        self._show(place, self._objects[place])
+
+    def created_from(self, manifest: Mapping[str, Any]) -> None:
+        """Take a manifest as the one that a restored object was created from, if it was not applied since."""
+        place = place_of(manifest)
+        if place in self._objects and FIELD_MANAGER not in self._appliers.get(place, ()):
+            self._owners[place] = {**self._owners.get(place, {}), FIELD_MANAGER: owned_paths(as_sent(manifest))}
+
+    def applier(self, place: Place, last: Mapping[str, Any] | None, new: str) -> str:
+        """Return the field manager as which a user applies an object again.
+
+        The one that applied it before on the server's side; else `new`, which then owns what `last` contains, the
+        manifest that kubectl applied before.
+        """
+        if last is not None:
+            paths = owned_paths(as_sent(last))  # kubectl removes a field also if others set it
+            others = {manager: owned - paths for manager, owned in self._owners.get(place, {}).items()}
+            self._owners[place] = {**others, new: paths}
+            return new
+        return next((manager for manager in self._appliers.get(place, ()) if manager != FIELD_MANAGER), new)
 
     def user_replace(self, body: Mapping[str, Any]) -> Body:
         """Replace a stored object, metadata and status included. The owners of its fields stay."""

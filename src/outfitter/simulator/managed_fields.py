@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from outfitter.canonical import MergeKey, entries_by_key
+from outfitter.canonical import MERGE_KEYS, MergeKey, entries_by_key
 from outfitter.simulator.manifests import copied
 
 
@@ -39,6 +39,29 @@ def recorded(owners: Mapping[str, frozenset[Path]]) -> list[dict[str, Any]]:
         {"manager": manager, "operation": "Apply" if number else "Update", "fieldsV1": _tree(paths)}
         for number, (manager, paths) in enumerate(owners.items())
     ]
+
+
+def read(entries: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[Path]]:
+    """Return the paths of each manager of the fields of an object, from its `metadata.managedFields`."""
+    owners: dict[str, frozenset[Path]] = {}
+    for entry in entries:
+        paths = frozenset(_read(entry.get("fieldsV1") or {}, ())) - _UNOWNED
+        owners[entry["manager"]] = owners.get(entry["manager"], frozenset()) | paths
+    return owners
+
+
+def _read(node: Mapping[str, Any], at: Path) -> Iterator[Path]:
+    inner = {name: item for name, item in node.items() if name.startswith(("f:", "k:"))}
+    if at and (not inner or isinstance(at[-1], Entry)):
+        yield at  # a leaf, the members of a set as one value, or an entry of a list with its own existence
+    for name, item in inner.items():
+        yield from _read(item, (*at, name[2:] if name.startswith("f:") else _entry(at, json.loads(name[2:]))))
+
+
+def _entry(at: Path, key: Mapping[str, Any]) -> Entry:
+    """Return the entry of the list at a path, with the parts of its key in the order of `canonical`."""
+    field = str(at[-1])
+    return Entry(field, tuple((name, key[name]) for name in MERGE_KEYS.get(field, tuple(key)) if name in key))
 
 
 def _tree(paths: Iterable[Path]) -> dict[str, Any]:

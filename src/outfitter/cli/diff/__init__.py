@@ -1,0 +1,1 @@
+"""`outfitter diff`: what the objects of files would change in a cluster."""

@@ -1,0 +1,1 @@
+"""`outfitter new`: a manifest from flags."""
