@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from outfitter.cluster.event_poster import EventPoster
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.naming import FIELD_MANAGER
@@ -17,6 +19,7 @@ class WriteThrough:
     def __init__(self, cluster: Cluster, caches: Caches) -> None:
         self._cluster = cluster
         self._caches = caches
+        self.events = EventPoster()
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """See Cluster.get."""
@@ -66,5 +69,7 @@ class WriteThrough:
         return stored
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
-        """See Cluster.emit."""
-        await self._cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)
+        """See Cluster.emit. Returns at once: the Event is posted aside."""
+        self.events.put(
+            partial(self._cluster.emit, regarding, type_=type_, reason=reason, message=message, action=action)
+        )

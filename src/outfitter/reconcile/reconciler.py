@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from outfitter.actions import Action
 from outfitter.cluster.events import EVENT_LIMIT
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
@@ -26,6 +27,8 @@ from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
 from outfitter.problems import foreign_name
 from outfitter.reasons import Reason
+from outfitter.reconcile.act_log import ActLog, Acts
+from outfitter.reconcile.acts import Act, shown_by, taken_names
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
@@ -53,6 +56,7 @@ from outfitter.status import outcome as outcome_of
 
 _log = logging.getLogger(__name__)
 
+_TROUBLE = (Action.STALL, Action.WAIT)
 _FETCHES = 8  # times that one reconciliation may turn up Secrets or ConfigMaps to fetch
 _NEXT_STEP = 0.1  # seconds
 
@@ -93,7 +97,8 @@ class Reconciler:
         self._registries = registries
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
-        self._installations = Installations(cluster, caches, settings)
+        self._log = ActLog()
+        self._installations = Installations(cluster, caches, settings, self._log)
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """The custom resources that a reconciliation of `key` would read: at start, all users of all assets are known.
@@ -139,12 +144,26 @@ class Reconciler:
         planned, reader = await self._plan(resource)
         if await self._deleted_meanwhile(resource, planned):
             return Result("Gone")
+        acts = Acts(self._log, live, planned.status.facts)
         with self._state.writing(key):
-            outcome = await self._executor.execute(planned)
+            outcome = await self._execute(planned, acts)
         if planned.ends(live):
             return self._ended(key, reader, outcome)
         planned, reader = self._after_writes(resource, planned, reader, outcome)
-        return await self._report(resource, planned, reader, outcome)
+        result = await self._report(resource, planned, reader, outcome, acts)
+        acts.end(planned.status.problems)
+        return result
+
+    async def _execute(self, planned: Plan, acts: Acts) -> Outcome:
+        """Do the writes, and report what they mean."""
+        for act in taken_names(planned.status.problems):
+            acts.add(act)
+        outcome = await self._executor.execute(planned, acts)
+        if planned.decision is not None and not outcome.problems:
+            decision = planned.decision
+            acts.add(Act(decision.action, reason=decision.reason, message=decision.message))
+        await acts.emit(self._cluster)
+        return outcome
 
     async def _derive(self, key: Key) -> Result:
         """Make an EffectivePolicy equal to what the policies say. It has no status."""
@@ -154,10 +173,9 @@ class Reconciler:
             return Result("OtherInstallation", frozenset({Dep(*key), Installations.dependency(other)}))
         reader = Reader(self._lookup, self._settings, now=self._clock(), overrides=self._overrides)
         writes = plan_effective(reader, key.namespace, key.name)
-        outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes))
-        for problem in outcome.problems:
-            level = logging.DEBUG if self._state.refused(key) else logging.WARNING
-            _log.log(level, "%s: %s", key, problem.message)
+        acts = Acts(self._log, key)
+        outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes), acts)
+        acts.end(())
         delays = [reader.retry_after, self._state.backoff(key, prevented=outcome.retry)]
         delays += [_NEXT_STEP] if outcome.overridden else []
         return Result(
@@ -175,8 +193,6 @@ class Reconciler:
         """The plan deleted the object itself, because nothing needs it any more."""
         if not outcome.problems:
             return Result("Gone", writes=outcome.writes)
-        level = logging.DEBUG if self._state.refused(key) else logging.WARNING
-        _log.log(level, "%s is not needed any more, but its deletion failed: %s", key, outcome.problems[0].message)
         delay = self._state.backoff(key, prevented=True)
         return Result("Waiting", frozenset(reader.deps), delay, outcome.writes)
 
@@ -196,13 +212,13 @@ class Reconciler:
             return self._replan(resource, planned, reader, outcome)
         return planned, reader
 
-    async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> Result:
+    async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome, acts: Acts) -> Result:
         key, status = resource.key, planned.status
         current = (resource.body.get("status") or {}).get("observedGeneration") == resource.live.generation
         if planned.pending and current:
             held, written = None, 0
         else:
-            held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
+            held, written = await self._write_status(resource, status, acts, if_unchanged=planned.if_unchanged)
         delays = [planned.requeue, reader.retry_after, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
             outcome_of(status, resource.live.namespace),
@@ -307,7 +323,7 @@ class Reconciler:
         return Result("Deleting", frozenset(), None, written)
 
     async def _write_status(
-        self, resource: Resource, wanted: StatusInput, *, if_unchanged: bool
+        self, resource: Resource, wanted: StatusInput, acts: Acts, *, if_unchanged: bool
     ) -> tuple[float | None, int]:
         """Write the status if it changed; see `hold` and `hold_edits` for what is written later.
 
@@ -324,11 +340,13 @@ class Reconciler:
         if left is not None and not if_unchanged:
             self._state.edited(key, now)
             return left + 0.1, 0
-        written = await self._put_status(resource.live, status, if_unchanged=if_unchanged)
+        written = await self._put_status(resource.live, status, acts, if_unchanged=if_unchanged)
         self._state.settled(key)
         return None, written
 
-    async def _put_status(self, live: CachedObject, status: Mapping[str, Any], *, if_unchanged: bool = False) -> int:
+    async def _put_status(
+        self, live: CachedObject, status: Mapping[str, Any], acts: Acts | None = None, *, if_unchanged: bool = False
+    ) -> int:
         previous, status = live.body.get("status") or {}, marked(status, live.body, self._settings.installation)
         if status == previous:
             return 0
@@ -349,19 +367,32 @@ class Reconciler:
                 text = too_large({"kind": live.kind, **live.body, "status": short})
                 await self._cluster.emit(live, type_="Warning", reason=Reason.REFUSED, message=text, action="Reconcile")
                 return 0
-        user = status.get("updatedBy", "")
-        if previous.get("observedGeneration") != live.generation:
-            _log.info("%s %s/%s: generation %d%s", live.kind, live.namespace, live.name, live.generation, _by(user))
-        if is_stalled(status) and not is_stalled(previous):
-            ready = status["conditions"][0]
-            author = f" Last change of the spec{_by(user)}." if user else ""
+        acts = acts or Acts(self._log, live, status)
+        await self._report_status(live, previous, status, acts)
+        return 1
+
+    async def _report_status(
+        self, live: CachedObject, previous: Mapping[str, Any], status: Mapping[str, Any], acts: Acts
+    ) -> None:
+        """Report what a status that was written means: by lines, by Events, and by one where the user must act."""
+        news = [
+            act for act in shown_by(live, previous, status) if not (act.action in _TROUBLE and acts.told(act.reason))
+        ]
+        shown = Acts(self._log, live, status)
+        for act in news:
+            shown.add(act)
+        await shown.emit(self._cluster)
+        ready = status["conditions"][0]
+        violated = any(act.action is Action.VIOLATE for act in news)
+        if is_stalled(status) and not is_stalled(previous) and not violated:
+            author = f" Last change of the spec{_by(user)}." if (user := status.get("updatedBy", "")) else ""
             message = ready["message"][: EVENT_LIMIT - len(author)] + author
             await self._cluster.emit(live, type_="Warning", reason=ready["reason"], message=message, action="Reconcile")
-        return 1
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that is gone; a new one of its name starts without it."""
         self._state.forget(key)
+        self._log.forget(key)
         self._registries.forget(key)
         self._executor.forget()
         self._installations.forget(key)
