@@ -162,8 +162,7 @@ class Acts:
         """Report the acts by Events about the object. The status has what is lost here."""
         if self._live is None:
             return
-        for action, message in events(self._key, self._done, self._author):
-            type_ = "Warning" if action.warns else "Normal"
-            await cluster.emit(
-                self._live, type_=type_, reason=action.event, message=message, action=action.capitalize()
-            )
+        for reason, message in events(self._key, self._done, self._author):
+            warns = any(act.action.warns for act in self._done if act.action.event == reason)
+            type_ = "Warning" if warns else "Normal"
+            await cluster.emit(self._live, type_=type_, reason=reason, message=message, action="Reconcile")

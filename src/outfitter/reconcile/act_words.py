@@ -8,7 +8,7 @@ from typing import Final
 from outfitter.actions import Action
 from outfitter.cluster.events import EVENT_LIMIT
 from outfitter.problems import foreign_name, printable
-from outfitter.reconcile.acts import DELETED, SPEC_CHANGED, UNWANTED, Act, Place
+from outfitter.reconcile.acts import DELETED, REPLACED, SPEC_CHANGED, UNWANTED, Act, Place
 from outfitter.snapshot import Key
 
 _LISTED: Final = 8  # fields in one sentence
@@ -48,7 +48,7 @@ def _others(manager: str) -> str:
 
 def _updated(act: Act, child: str, author: str) -> str:
     cause = f" after a change of the spec{_by(author)}" if act.reason == SPEC_CHANGED else ""
-    return f"updated {child}{cause}" + (f": {listed(act.fields)}" if act.fields else "")
+    return f"updated {child}{cause}: {listed(act.fields) or 'removed fields'}"
 
 
 def _repaired(act: Act, child: str, _author: str) -> str:
@@ -102,21 +102,21 @@ _SENTENCES: Final[Mapping[Action, Callable[[Act, str, str], str]]] = {
 }
 
 
-def events(key: Key, acts: Sequence[Act], author: str) -> Iterator[tuple[Action, str]]:
-    """Yield one Event for each kind of act of a reconciliation: the act that it is about, and the message.
+def events(key: Key, acts: Sequence[Act], author: str) -> Iterator[tuple[str, str]]:
+    """Yield reason and message of one Event for each kind of act of a reconciliation.
 
     A decision to stop or restart explains the writes that follow from it. Revisions are records for Outfitter.
     """
     told: dict[str, list[Act]] = {}
     for act in acts:
-        if act.action.event and not (act.child and act.child[0] == _REVISION):
-            told.setdefault(act.action.event, []).append(act)
+        reason = Action.UPDATE.event if act.reason == REPLACED else act.action.event
+        if reason and not (act.child and act.child[0] == _REVISION):
+            told.setdefault(reason, []).append(act)
     if {Action.STOP.event, Action.RESTART.event} & told.keys():
         told.pop(Action.UPDATE.event, None)
         told.pop(Action.CREATE.event, None)
-        told[Action.REPAIR.event] = [act for act in told.pop(Action.REPAIR.event, ()) if act.action is Action.REPAIR]
-    for same in filter(None, told.values()):
-        yield same[0].action, _message(key, same, author)
+    for reason, same in told.items():
+        yield reason, _message(key, same, author)
 
 
 def _message(key: Key, acts: Sequence[Act], author: str) -> str:

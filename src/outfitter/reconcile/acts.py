@@ -74,13 +74,16 @@ def update(place: Place, fields: tuple[str, ...]) -> Act:
 
 
 def changed_fields(manifest: Mapping[str, Any], live: CachedObject) -> tuple[str, ...]:
-    """Return the fields of a cached child that differ from its new manifest; of a Secret only metadata is cached."""
+    """Return the fields of a cached child that differ from its new manifest; none where fields are only removed.
+
+    Of a Secret only metadata is cached.
+    """
     paths = _paths(manifest, live.body)
     if live.kind in _CONTENT:
         content = {path[0] for path in paths if path[:1] != ("metadata",)}
         paths = [path for path in paths if path[:1] == ("metadata",)]
         paths += [(name,) for name in sorted(map(str, content & {"data", "binaryData"}))]
-    return _texts(paths)
+    return () if paths == [_DIGEST] else _texts(paths)
 
 
 def deletion(write: Delete) -> Act:
