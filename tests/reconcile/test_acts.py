@@ -191,7 +191,7 @@ async def test_a_lock_and_its_version(lines: Lines) -> None:
     world.edit("Artifact", "scorer", locked=True)
     await world.settle()
     assert [each["name"] for each in lines() if each["action"] == "lock"] == ["scorer"]
-    assert ("Locked", "Is locked. Version 1.") in told(world)
+    assert ("Locked", "Locked, version 1.") in told(world)
 
 
 def quota(name: str = "small") -> Forbidden:

@@ -129,8 +129,18 @@ def _shown(act: Act, count: int) -> bool:
 class Acts:
     """The acts of one reconciliation: each has its line at once, and together they have their Events at the end."""
 
-    def __init__(self, log: ActLog, about: CachedObject | Key, facts: Mapping[str, Any] | None = None) -> None:
-        """`about`: the object, or its key where it does not exist; `facts`: of its status."""
+    def __init__(
+        self,
+        log: ActLog,
+        about: CachedObject | Key,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        by_user: bool = False,
+    ) -> None:
+        """`about`: the object, or its key where it does not exist; `facts`: of its status.
+
+        `by_user`: what happens follows from a change of the object, as it does for each new generation.
+        """
         live = about if isinstance(about, CachedObject) else None
         self._log = log
         self._key = Key(about.kind, about.namespace, about.name)
@@ -140,14 +150,19 @@ class Acts:
         self._revision = str((facts or {}).get("revision") or "")
         self._author = str((facts or {}).get("updatedBy") or "")
         status = (live.body.get("status") or {}) if live is not None else {}
-        self._new_generation = live is not None and status.get("observedGeneration") != live.generation
+        self.new_generation = live is not None and status.get("observedGeneration") != live.generation
+        self._by_user = by_user or self.new_generation
 
     def add(self, act: Act) -> None:
         """Note an act."""
         if act.action is Action.UPDATE:
-            act = replace(act, reason=SPEC_CHANGED if self._new_generation else INPUT_CHANGED)
+            act = replace(act, reason=SPEC_CHANGED if self._by_user else INPUT_CHANGED)
         self._done.append(act)
         self._log.write(self._key, act, generation=self._generation, revision=self._revision, author=self._author)
+
+    def change(self) -> None:
+        """Note that somebody created the object or changed its spec."""
+        self.add(Act(Action.CHANGE, message=str(self._generation)))
 
     def told(self, reason: str) -> bool:
         """Return whether an act with this reason was noted: what follows from it is no news."""

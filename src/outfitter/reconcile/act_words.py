@@ -13,6 +13,7 @@ from outfitter.snapshot import Key
 
 _LISTED: Final = 8  # fields in one sentence
 _UNKNOWN: Final = "A writer that left no name"
+_DECISIONS: Final = frozenset({Action.START, Action.STOP, Action.RESTART})
 _REVISION: Final = "ControllerRevision"
 
 
@@ -46,6 +47,10 @@ def _others(manager: str) -> str:
     return ", ".join(foreign_name(name) for name in manager.split(", ")) if manager else _UNKNOWN
 
 
+def _changed(act: Act, _child: str, author: str) -> str:
+    return f"{'new object' if act.message == '1' else 'changed spec'}{_by(author)}, generation {act.message}"
+
+
 def _updated(act: Act, child: str, author: str) -> str:
     cause = f" after a change of the spec{_by(author)}" if act.reason == SPEC_CHANGED else ""
     return f"updated {child}{cause}: {listed(act.fields) or 'removed fields'}"
@@ -76,11 +81,11 @@ def _retried(act: Act, _child: str, _author: str) -> str:
 
 
 def _stopped(act: Act, _child: str, author: str) -> str:
-    return f"is stopped by Outfitter, {act.reason}: {act.message}" if act.reason else f"is stopped{_by(author)}"
+    return f"stopped by Outfitter, {act.reason}: {act.message}" if act.reason else f"stopped{_by(author)}"
 
 
 _SENTENCES: Final[Mapping[Action, Callable[[Act, str, str], str]]] = {
-    Action.CHANGE: lambda act, child, author: f"generation {act.message}{_by(author)}",
+    Action.CHANGE: _changed,
     Action.REMOVE: lambda act, child, author: "deleted",
     Action.CREATE: lambda act, child, author: f"created {child}",
     Action.UPDATE: _updated,
@@ -88,10 +93,10 @@ _SENTENCES: Final[Mapping[Action, Callable[[Act, str, str], str]]] = {
     Action.RECREATE: _recreated,
     Action.DELETE: _deleted,
     Action.COLLECT: lambda act, child, author: f"deleted {child}, because its owner does not exist",
-    Action.START: lambda act, child, author: f"is started{_by(author)}",
+    Action.START: lambda act, child, author: f"started{_by(author)}",
     Action.STOP: _stopped,
-    Action.RESTART: lambda act, child, author: f"is restarted{_by(author)}",
-    Action.LOCK: lambda act, child, author: f"is locked{_by(author)}. {act.message}".rstrip(". "),
+    Action.RESTART: lambda act, child, author: f"restarted{_by(author)}",
+    Action.LOCK: lambda act, child, author: f"locked{_by(author)}, {act.message}".rstrip(", "),
     Action.DOWNLOAD: lambda act, child, author: "the model is downloaded",
     Action.VIOLATE: lambda act, child, author: f"violates policy {act.manager}: {listed(act.fields)}: {act.message}",
     Action.BACK_OFF: _backed_off,
@@ -108,7 +113,7 @@ def events(key: Key, acts: Sequence[Act], author: str) -> Iterator[tuple[str, st
     A decision to stop or restart explains the writes that follow from it. Revisions are records for Outfitter.
     """
     told: dict[str, list[Act]] = {}
-    for act in acts:
+    for act in sorted(acts, key=lambda act: act.action not in _DECISIONS):
         reason = Action.UPDATE.event if act.reason == REPLACED else act.action.event
         if reason and not (act.child and act.child[0] == _REVISION):
             told.setdefault(reason, []).append(act)

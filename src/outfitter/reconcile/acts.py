@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.actions import Action
+from outfitter.api.base import GROUP
 from outfitter.canonical import Step, differences, path_text
 from outfitter.errors import ApiError
 from outfitter.managed_fields import managers
@@ -119,20 +120,23 @@ def taken_names(problems: Iterable[Problem]) -> Iterator[Act]:
 
 def shown_by(live: CachedObject, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[Act]:
     """Yield the acts that the change of a status means. Each status is written once, so each act is told once."""
-    if previous.get("observedGeneration") != live.generation:
-        yield Act(Action.CHANGE, message=str(live.generation))
     phase, before = status.get("phase"), previous.get("phase")
     if live.kind == "Artifact" and phase == "Locked" != before:
-        yield Act(Action.LOCK, message=f"Version {status['version']}." if status.get("version") else "")
+        yield Act(Action.LOCK, message=f"version {status['version']}" if status.get("version") else "")
     if live.kind == "NimCache" and phase == "Ready" != before:
         yield Act(Action.DOWNLOAD)
+    violations = list(_violations(previous, status))
+    yield from violations
+    yield from (act for act in _trouble(previous, status) if not violations or act.reason != Reason.POLICY_VIOLATION)
+
+
+def _violations(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[Act]:
     known = [_rule(row) for row in previous.get("violations") or ()]
     for row in status.get("violations") or ():
         if _rule(row) not in known:
             field, _, policy = _rule(row)
             message = str(row.get("message", ""))
             yield Act(Action.VIOLATE, None, (field,), policy, str(Reason.POLICY_VIOLATION), message)
-    yield from _trouble(previous, status)
 
 
 def _trouble(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[Act]:
@@ -157,9 +161,13 @@ def _rule(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _paths(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> list[Path]:
-    """Return the paths that differ; the digest of the manifest only if nothing else does."""
+    """Return the paths that differ; annotations for the operator itself only if nothing else does."""
     paths = list(differences(manifest, live))
-    return [path for path in paths if path != _DIGEST] or paths
+    return [path for path in paths if not _is_own_record(path)] or paths
+
+
+def _is_own_record(path: Path) -> bool:
+    return path[:2] == _DIGEST[:2] and len(path) == len(_DIGEST) and str(path[2]).startswith(f"{GROUP}/")
 
 
 def _texts(paths: Iterable[Path]) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ class Reconciler:
         planned, reader = await self._plan(resource)
         if await self._deleted_meanwhile(resource, planned):
             return Result("Gone")
-        acts = Acts(self._log, live, planned.status.facts)
+        acts = self._acts(live, planned.status.facts, by_user=planned.decision is not None)
         with self._state.writing(key):
             outcome = await self._execute(planned, acts)
         if planned.ends(live):
@@ -153,6 +153,14 @@ class Reconciler:
         result = await self._report(resource, planned, reader, outcome, acts)
         acts.end(planned.status.problems)
         return result
+
+    def _acts(self, live: CachedObject, facts: Mapping[str, Any], *, by_user: bool = False) -> Acts:
+        """Return the acts of a reconciliation. The first is a change of the spec, if there is one."""
+        acts = Acts(self._log, live, facts, by_user=by_user)
+        key = Key(live.kind, live.namespace, live.name)
+        if acts.new_generation and self._state.is_news(key, live.generation):
+            acts.change()
+        return acts
 
     async def _execute(self, planned: Plan, acts: Acts) -> Outcome:
         """Do the writes, and report what they mean."""
@@ -367,7 +375,7 @@ class Reconciler:
                 text = too_large({"kind": live.kind, **live.body, "status": short})
                 await self._cluster.emit(live, type_="Warning", reason=Reason.REFUSED, message=text, action="Reconcile")
                 return 0
-        acts = acts or Acts(self._log, live, status)
+        acts = acts or self._acts(live, status)
         await self._report_status(live, previous, status, acts)
         return 1
 
