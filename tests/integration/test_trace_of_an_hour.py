@@ -19,7 +19,7 @@ from .conftest import Stack
 from .harness.client import MERGE, Object, resource_of
 from .harness.process import Operator
 from .harness.space import Space
-from .harness.trace import Line, Trace, short
+from .harness.trace import Trace, short
 
 IMAGE = "registry.example.com/box:{}"
 WEB = {"name": "web", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8080}
@@ -56,6 +56,11 @@ def as_kubectl(space: Space, kind: str, name: str, body: Any, manager: str, sub:
     space.api.connection.request("PATCH", path, body, type_)
 
 
+def training(space: Space) -> None:
+    space.pods("ready")  # it does not end by itself
+    space.make("Training", "tune", {"image": IMAGE.format(1)})
+
+
 def changes(space: Space) -> list[Step]:
     """What users ask for."""
     made = "create {0} ControllerRevision, create {0} Service/{1}, create {0} {2}/{1}"
@@ -81,7 +86,7 @@ def changes(space: Space) -> list[Step]:
              "change Credential/token, create Credential/token Secret/cred-token", "Created"),
         Step("create Inference scorer", lambda: space.make("Inference", "scorer", serving),
              f"change Inference/scorer, {scorer}, create Inference/scorer Ingress/scorer", "Created"),
-        Step("create Training tune", lambda: (space.pods("ready"), space.make("Training", "tune", {"image": IMAGE.format(1)})),
+        Step("create Training tune", lambda: training(space),
              "change Training/tune, create Training/tune ControllerRevision, create Training/tune Job/tune", "Created"),
         Step("create Artifact model", lambda: space.make("Artifact", "model", {"containerGroups": GROUPS}),
              "change Artifact/model, create Artifact/model ArtifactRepository/model, change ArtifactRepository/model",
@@ -162,15 +167,40 @@ def taken(space: Space) -> None:
 
 
 def refusals(space: Space) -> list[Step]:
-    """What nobody gets."""
+    """What users do not get, or not as they asked for."""
+    made = "change {0}, create {0} ControllerRevision"
+    greedy, ours = made.format("Inference/greedy"), made.format("Workspace/ours")
     return [
-        Step("a quota", lambda: quota(space), "change Inference/greedy, create Inference/greedy ControllerRevision, create Inference/greedy Service/greedy, "
-             "create Inference/greedy Ingress/greedy, refuse Inference/greedy Deployment/greedy", "Created"),
-        Step("a policy", lambda: limits(space), "change WorkloadPolicy/limits, create EffectivePolicy/workspace EffectivePolicy/workspace, "
+        Step("create an Inference that the quota does not allow", lambda: quota(space),
+             f"{greedy}, create Inference/greedy Service/greedy, create Inference/greedy Ingress/greedy, "
+             "refuse Inference/greedy Deployment/greedy", "Created"),
+        Step("create a Workspace that breaks a policy", lambda: limits(space),
+             "change WorkloadPolicy/limits, create EffectivePolicy/workspace EffectivePolicy/workspace, "
              "change Workspace/big, violate Workspace/big", "Violated"),
-        Step("a name that another object has", lambda: taken(space), "change Workspace/ours, create Workspace/ours ControllerRevision, create Workspace/ours StatefulSet/ours, "
-             "create Workspace/ours Ingress/ours-web, name_taken Workspace/ours Service/ours", "Created NameTaken"),
+        Step("create a Workspace whose Service has the name of another object", lambda: taken(space),
+             f"{ours}, create Workspace/ours StatefulSet/ours, create Workspace/ours Ingress/ours-web, "
+             "name_taken Workspace/ours Service/ours", "Created NameTaken"),
     ]  # fmt: skip
+
+
+DETAILS = {
+    "change the image of lab": {"action": "update", "reason": "SpecChanged",
+                                "fields": ["spec.template.spec.containers[main].image"]},
+    "scale scorer to 2": {"action": "update", "fields": ["spec.replicas"]},
+    "restart box": {"action": "update", "reason": "SpecChanged", "fields": ["spec.template.metadata.annotations"]},
+    "rotate the Secret of the Credential": {"action": "update", "reason": "InputChanged", "fields": ["data"]},
+    "delete the Service of box": {"action": "recreate", "reason": "Deleted"},
+    "change the image of the StatefulSet of box": {
+        "action": "repair", "manager": "kubectl-edit", "fields": ["spec.template.spec.containers[main].image"]},
+    "remove a label of the Service of lab": {"action": "repair", "fields": [f"metadata.labels.{LABEL}"]},
+    "change a key of the published Secret": {
+        "action": "repair", "manager": "kubectl-patch", "fields": ["data.key"]},
+    "change the host of the Ingress of lab": {
+        "action": "repair", "manager": "kubectl-edit", "fields": ["spec.rules"]},
+    "create an Inference that the quota does not allow": {"action": "refuse", "manager": "ResourceQuota/few"},
+    "create a Workspace that breaks a policy": {"action": "violate", "fields": ["compute.cpuCoreRequest"]},
+}  # fmt: skip
+"""What a line of a step also says."""
 
 
 def test_each_act_is_told(
@@ -179,18 +209,23 @@ def test_each_act_is_told(
     trace = Trace(json_operator, space)
     script = [*changes(space), *repairs(space), *refusals(space)]
     wrong: list[str] = []
-    by_step: dict[str, list[Line]] = {}
     events: list[Object] = []
     for step in script:
         before, want = len(trace.lines()), Counter(step.lines.split(", "))
         step.act()
-        by_step[step.text] = found = trace.expect(want, before)
+        found = trace.expect(want, before)
         got = Counter(map(short, found))
         news = trace.events()
         events += news
         told = Counter(item["reason"] for item in news)
         if got != want or told != Counter(step.events.split()):
             wrong.append(f"{step.text}: missing {want - got}, too many {got - want}; Events {told}")
+        detail = DETAILS.get(step.text, {})
+        if not any(line | detail == line for line in found):
+            wrong.append(f"{step.text}: no line has {detail}")
     folder = request.config.getoption("--evidence")
     trace.keep(Path(folder) / "trace" if folder else tmp_path, [step.text for step in script], events)
     assert wrong == [], "\n".join(wrong)
+    assert DETAILS.keys() <= {step.text for step in script}
+    assert [line for line in trace.all_lines() if line["action"] == "library"] == []
+    assert not any(value in json_operator.said() for value in ("first", "second", "third"))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from outfitter.codegen import argocd, install_yaml
+from outfitter.codegen.action_table import log_page
 from outfitter.codegen.admission import policies
 from outfitter.codegen.chart_readme import chart_readme
 from outfitter.codegen.chart_rules import rules
@@ -34,6 +35,7 @@ RENDERED: Final = {
 }
 """Files that Helm renders from the chart."""
 _GUIDE: Final = "docs/guide/troubleshooting.md"
+_LOGS: Final = "docs/guide/logs.md"
 
 
 def all_files(root: Path) -> dict[str, str]:
@@ -59,6 +61,7 @@ def all_files(root: Path) -> dict[str, str]:
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
         "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
+        _LOGS: log_page(_read(root, _LOGS)),
         **{f"docs/reference/{name}": text for name, text in _reference().items()},
     }
 

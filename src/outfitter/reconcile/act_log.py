@@ -139,7 +139,7 @@ class Acts:
     ) -> None:
         """`about`: the object, or its key where it does not exist; `facts`: of its status.
 
-        `by_user`: what happens follows from a change of the object, as it does for each new generation.
+        `by_user`: what happens follows from a change of the object itself.
         """
         live = about if isinstance(about, CachedObject) else None
         self._log = log
@@ -149,9 +149,7 @@ class Acts:
         self._generation = live.generation if live is not None else 0
         self._revision = str((facts or {}).get("revision") or "")
         self._author = str((facts or {}).get("updatedBy") or "")
-        status = (live.body.get("status") or {}) if live is not None else {}
-        self.new_generation = live is not None and status.get("observedGeneration") != live.generation
-        self._by_user = by_user or self.new_generation
+        self._by_user = by_user
 
     def add(self, act: Act) -> None:
         """Note an act."""

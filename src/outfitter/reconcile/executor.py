@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
 from outfitter.actions import Action
-from outfitter.canonical import differences, fingerprint, path_text
+from outfitter.canonical import differences
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
-from outfitter.managed_fields import managers
-from outfitter.naming import FIELD_MANAGER, LABEL_OWNER_UID, keeps_data
+from outfitter.naming import LABEL_OWNER_UID, keeps_data
 from outfitter.plan.diff import name_conflict, refused
 from outfitter.plan.writes import Apply, Create, Delete, Plan, Write, WritePhase
 from outfitter.problems import Problem, waiting
@@ -28,17 +26,15 @@ from outfitter.reconcile.acts import (
     DELETED,
     REPLACED,
     Act,
-    changed_fields,
     deletion,
-    drifted,
     name_taken,
     place_of,
     refusal,
     repair,
-    update,
 )
+from outfitter.reconcile.applier import Applier
 from outfitter.reconcile.deletions import Deletions
-from outfitter.reconcile.overrides import Overrides, Path, Place
+from outfitter.reconcile.overrides import Overrides, Place
 from outfitter.reconcile.ownership import has_controller_of, is_of_former_owner, is_ours
 from outfitter.snapshot import CachedObject
 
@@ -82,7 +78,7 @@ class Executor:
     def __init__(self, cluster: Cluster, caches: Caches, overrides: Overrides) -> None:
         self._cluster = cluster
         self._caches = caches
-        self._overrides = overrides
+        self._applier = Applier(cluster, caches, overrides)
         self._deletions = Deletions(caches)
         self._replaced: set[tuple[str, str, str]] = set()  # children that were deleted to be created again
         self._unmanaged: set[tuple[str, str, str]] = set()
@@ -216,65 +212,10 @@ class Executor:
         return None if harmless else name_conflict(live.kind, live.namespace, live.name, {})
 
     async def _apply(self, write: Apply, acts: Acts) -> object | None:
-        """Apply a manifest, and compare the answer: what another writer changes back is left alone for a while."""
-        manifest, meta = write.manifest, write.manifest["metadata"]
-        place = (write.kind, meta.get("namespace", ""), meta["name"])
-        known = self._caches[place[0]].get(*place[1:])
+        known = self._caches[write.kind].get(*place_of(write.manifest)[1:])
         if known is not None and not await is_ours(self._cluster, known):
             return self._not_ours(known)
-        content = fingerprint(manifest)
-        if self._overrides.futile(place, content, self._differing(place, manifest)):
-            stored = await self._cluster.get(*place)
-        else:
-            act = await self._meaning(manifest, known)
-            stored = await self._send(write)
-            if write.manager == FIELD_MANAGER:
-                acts.add(act)
-            if stored and not any(differences(manifest, stored)):
-                self._overrides.lasted(place, content)
-                return None
-        if stored is None:
-            return None
-        return self._override(place, manifest, stored, acts)
-
-    async def _meaning(self, manifest: Mapping[str, Any], known: CachedObject | None) -> Act:
-        """Return what an apply does: an update, or a repair of what somebody changed, whose name is on the server."""
-        place = place_of(manifest)
-        if known is None or not drifted(manifest, known):
-            return update(place, changed_fields(manifest, known) if known is not None else ())
-        with suppress(ApiError):
-            if (stored := await self._cluster.get(*place)) is not None:
-                return repair(manifest, stored)
-        return Act(Action.REPAIR, place, changed_fields(manifest, known))
-
-    async def _send(self, write: Apply) -> dict[str, Any]:
-        if write.whole:
-            return await self._cluster.replace(write.manifest, write.uid)
-        return await self._cluster.apply(write.manifest, write.uid, write.manager)
-
-    def _compare(
-        self, manifest: Mapping[str, Any], place: Place, stored: Mapping[str, Any], acts: Acts
-    ) -> object | None:
-        """Compare a child that replaces one with other immutable fields: a policy may change the new one as well."""
-        self._replaced.discard(place)
-        return self._override(place, manifest, stored, acts) if any(differences(manifest, stored)) else None
-
-    def _override(self, place: Place, manifest: Mapping[str, Any], stored: Mapping[str, Any], acts: Acts) -> object:
-        # None differ any more where the other writer changes them to and fro.
-        paths = frozenset(differences(manifest, stored)) or self._differing(place, manifest)
-        others = managers(stored, paths)
-        seconds = self._overrides.overridden(place, fingerprint(manifest), paths, others)
-        fields = tuple(sorted(map(path_text, paths)))
-        acts.add(Act(Action.BACK_OFF, place, fields, ", ".join(others), seconds=seconds))
-        return _OVERRIDDEN
-
-    def _differing(self, place: Place, manifest: Mapping[str, Any]) -> frozenset[Path]:
-        """Return the fields of a cached child that differ from its manifest; of a Secret only metadata is cached."""
-        cached = self._caches[place[0]].get(*place[1:])
-        if cached is None:
-            return frozenset()
-        paths = frozenset(differences(manifest, cached.body))
-        return paths if place[0] not in ("Secret", "ConfigMap") else frozenset(filter(_in_metadata, paths))
+        return _OVERRIDDEN if await self._applier.apply(write, known, acts) else None
 
     async def _create_once(self, manifest: Mapping[str, Any], acts: Acts) -> Problem | object | None:
         """Create an object without an owner that several objects can ask for: the second waits for the first."""
@@ -299,8 +240,20 @@ class Executor:
                 pass
             else:
                 acts.add(self._creation(manifest, place))
-                return self._compare(manifest, place, stored, acts) if place in self._replaced else None
+                return self._compare(manifest, place, stored, acts)
         return await self._meet(manifest, place, acts)
+
+    def _compare(
+        self, manifest: Mapping[str, Any], place: Place, stored: Mapping[str, Any], acts: Acts
+    ) -> object | None:
+        """Compare a child that replaces one with other immutable fields: a policy may change the new one as well."""
+        if place not in self._replaced:
+            return None
+        self._replaced.discard(place)
+        if not any(differences(manifest, stored)):
+            return None
+        self._applier.override(manifest, stored, acts)
+        return _OVERRIDDEN
 
     def _creation(self, manifest: Mapping[str, Any], place: Place) -> Act:
         owner = (manifest["metadata"].get("labels") or {}).get(LABEL_OWNER_UID, "")
@@ -358,10 +311,6 @@ class Executor:
             return waiting(Reason.REPLACING, text, namespace=place[1])
         self._unmanaged.add(place)
         return name_conflict(*place, has)
-
-
-def _in_metadata(path: Path) -> bool:
-    return path[:1] == ("metadata",)
 
 
 def _phase(write: Write) -> WritePhase:

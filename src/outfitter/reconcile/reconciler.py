@@ -10,30 +10,26 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 
-from outfitter.actions import Action
-from outfitter.cluster.events import EVENT_LIMIT
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
-from outfitter.errors import Conflict, Invalid, NotFound, TooLarge
+from outfitter.errors import Conflict
 from outfitter.naming import ANNOTATION_RECONCILE
-from outfitter.plan.diff import too_large
 from outfitter.plan.planners import plan
 from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
-from outfitter.problems import foreign_name
 from outfitter.reasons import Reason
 from outfitter.reconcile.act_log import ActLog, Acts
-from outfitter.reconcile.acts import Act, shown_by, taken_names
+from outfitter.reconcile.acts import Act, taken_names
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.registries import Registries
 from outfitter.reconcile.state import EngineState
+from outfitter.reconcile.status_writer import StatusWriter
 from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
 from outfitter.resolve.workload import field_text
@@ -41,14 +37,7 @@ from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, NeedsData, Reader, Resource, read_resource
 from outfitter.status import (
     StatusInput,
-    compose,
     deleting,
-    hold,
-    hold_edits,
-    is_stalled,
-    least,
-    marked,
-    marks_first,
     unfinished,
     unreadable,
 )
@@ -56,7 +45,6 @@ from outfitter.status import outcome as outcome_of
 
 _log = logging.getLogger(__name__)
 
-_TROUBLE = (Action.STALL, Action.WAIT)
 _FETCHES = 8  # times that one reconciliation may turn up Secrets or ConfigMaps to fetch
 _NEXT_STEP = 0.1  # seconds
 
@@ -98,6 +86,7 @@ class Reconciler:
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
         self._log = ActLog()
+        self._status = StatusWriter(cluster, settings, self._state, self._log, clock)
         self._installations = Installations(cluster, caches, settings, self._log)
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
@@ -144,7 +133,7 @@ class Reconciler:
         planned, reader = await self._plan(resource)
         if await self._deleted_meanwhile(resource, planned):
             return Result("Gone")
-        acts = self._acts(live, planned.status.facts, by_user=planned.decision is not None)
+        acts = self._status.acts(live, resource.body, planned.status.facts, by_user=planned.decision is not None)
         with self._state.writing(key):
             outcome = await self._execute(planned, acts)
         if planned.ends(live):
@@ -153,14 +142,6 @@ class Reconciler:
         result = await self._report(resource, planned, reader, outcome, acts)
         acts.end(planned.status.problems)
         return result
-
-    def _acts(self, live: CachedObject, facts: Mapping[str, Any], *, by_user: bool = False) -> Acts:
-        """Return the acts of a reconciliation. The first is a change of the spec, if there is one."""
-        acts = Acts(self._log, live, facts, by_user=by_user)
-        key = Key(live.kind, live.namespace, live.name)
-        if acts.new_generation and self._state.is_news(key, live.generation):
-            acts.change()
-        return acts
 
     async def _execute(self, planned: Plan, acts: Acts) -> Outcome:
         """Do the writes, and report what they mean."""
@@ -226,7 +207,7 @@ class Reconciler:
         if planned.pending and current:
             held, written = None, 0
         else:
-            held, written = await self._write_status(resource, status, acts, if_unchanged=planned.if_unchanged)
+            held, written = await self._status.write(resource, status, acts, if_unchanged=planned.if_unchanged)
         delays = [planned.requeue, reader.retry_after, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
             outcome_of(status, resource.live.namespace),
@@ -323,79 +304,12 @@ class Reconciler:
         reader = Reader(self._lookup, self._settings, now=self._clock())
         status = unreadable(live.body, found, self._clock(), identity_facts(reader, live, live.body))
         # Its children keep running, so its dependencies stay.
-        return Result("Stalled", None, None, await self._put_status(live, status))
+        return Result("Stalled", None, None, await self._status.put(live, status))
 
     async def _deleting(self, resource: Resource) -> Result:
         """A finalizer of another tool holds the object: report it, and change nothing any more."""
-        written = await self._put_status(resource.live, deleting(resource.body, self._clock()))
+        written = await self._status.put(resource.live, deleting(resource.body, self._clock()))
         return Result("Deleting", frozenset(), None, written)
-
-    async def _write_status(
-        self, resource: Resource, wanted: StatusInput, acts: Acts, *, if_unchanged: bool
-    ) -> tuple[float | None, int]:
-        """Write the status if it changed; see `hold` and `hold_edits` for what is written later.
-
-        `if_unchanged`: only over the version that the status was made from, and at once.
-        """
-        key, now = resource.key, self._clock()
-        status = marked(compose(wanted, resource.body, now), resource.body, self._settings.installation)
-        previous = resource.body.get("status") or {}
-        left = hold(previous, status, self._state.unready_since(key), now, self._settings.hold_seconds)
-        if left is not None and not if_unchanged:
-            self._state.unready(key, now)
-            return left + 0.1, 0
-        left = hold_edits(previous, status, self._state.edited_since(key), now, self._settings.used_by_seconds)
-        if left is not None and not if_unchanged:
-            self._state.edited(key, now)
-            return left + 0.1, 0
-        written = await self._put_status(resource.live, status, acts, if_unchanged=if_unchanged)
-        self._state.settled(key)
-        return None, written
-
-    async def _put_status(
-        self, live: CachedObject, status: Mapping[str, Any], acts: Acts | None = None, *, if_unchanged: bool = False
-    ) -> int:
-        previous, status = live.body.get("status") or {}, marked(status, live.body, self._settings.installation)
-        if status == previous:
-            return 0
-        # Of two installations that meet a new object, one gets it.
-        claims = marks_first(status, live.body)
-        version = live.resource_version if if_unchanged or claims else 0
-        try:
-            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
-        except NotFound:
-            return 0  # deleted during its reconciliation
-        except Invalid as error:
-            _log.error("%s %s/%s: %s", live.kind, live.namespace, live.name, error.message)
-            try:
-                short = least(status, live.body)
-                await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, short, version)
-            except TooLarge:
-                # No status fits beside the spec, so an Event reports it. A change of the object is the next attempt.
-                text = too_large({"kind": live.kind, **live.body, "status": short})
-                await self._cluster.emit(live, type_="Warning", reason=Reason.REFUSED, message=text, action="Reconcile")
-                return 0
-        acts = acts or self._acts(live, status)
-        await self._report_status(live, previous, status, acts)
-        return 1
-
-    async def _report_status(
-        self, live: CachedObject, previous: Mapping[str, Any], status: Mapping[str, Any], acts: Acts
-    ) -> None:
-        """Report what a status that was written means: by lines, by Events, and by one where the user must act."""
-        news = [
-            act for act in shown_by(live, previous, status) if not (act.action in _TROUBLE and acts.told(act.reason))
-        ]
-        shown = Acts(self._log, live, status)
-        for act in news:
-            shown.add(act)
-        await shown.emit(self._cluster)
-        ready = status["conditions"][0]
-        violated = any(act.action is Action.VIOLATE for act in news)
-        if is_stalled(status) and not is_stalled(previous) and not violated:
-            author = f" Last change of the spec{_by(user)}." if (user := status.get("updatedBy", "")) else ""
-            message = ready["message"][: EVENT_LIMIT - len(author)] + author
-            await self._cluster.emit(live, type_="Warning", reason=ready["reason"], message=message, action="Reconcile")
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that is gone; a new one of its name starts without it."""
@@ -404,10 +318,6 @@ class Reconciler:
         self._registries.forget(key)
         self._executor.forget()
         self._installations.forget(key)
-
-
-def _by(user: str) -> str:
-    return f" by {foreign_name(user)}" if user else ""
 
 
 def _soonest(delays: Iterable[float | None]) -> float | None:

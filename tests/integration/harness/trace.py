@@ -34,11 +34,14 @@ class Trace:
         self._since = operator.position()
         self._seen: set[str] = set()
 
+    def all_lines(self) -> list[Line]:
+        """All complete lines."""
+        return [json.loads(line) for line in self.operator.said(self._since).splitlines(True) if line.endswith("\n")]
+
     def lines(self) -> list[Line]:
-        """All lines about objects of the namespace."""
-        text = self.operator.said(self._since)
-        found = [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
-        return [line for line in found if line.get("namespace") == self.space.name]
+        """What happened to objects of the namespace. A pod that takes a moment longer to end is no act."""
+        found = (line for line in self.all_lines() if line.get("namespace") == self.space.name)
+        return [line for line in found if line.get("reason") != "PodNotTerminated"]
 
     def expect(self, lines: Counter[str], before: int) -> list[Line]:
         """Wait for these lines after the first `before`. Returns what there is once the operator is at rest."""
