@@ -70,8 +70,13 @@ class ActLog:
         level = logging.WARNING if act.action.warns else logging.INFO
         times = f" ({count} times so far)" if count > 1 else ""
         text = f"{printable(str(key))}: {sentence(key, act, author)}{times}"
-        extra = {"act": {name: value for name, value in fields.items() if value not in (None, "", [], 0)}}
-        _log.log(level, "%s", text, extra=extra, exc_info=error if count == 1 else None)
+        if not _log.isEnabledFor(level):
+            return
+        trace = (type(error), error, error.__traceback__) if error is not None and count == 1 else None
+        # Without a look at the stack for the caller, which costs more than all the rest: it is always this module.
+        record = _log.makeRecord(_log.name, level, __name__, 0, text, (), trace)
+        record.act = {name: value for name, value in fields.items() if value not in (None, "", [], 0)}
+        _log.handle(record)
 
     def _count(self, key: Key, act: Act) -> int:
         """Return how often the same failure was there, including now: of this object, or of the server."""
