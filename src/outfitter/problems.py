@@ -37,6 +37,8 @@ class Problem:
 
 def printable(text: str) -> str:
     """Return a text in which control characters and marks of writing direction are spaces: safe on a terminal."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else " " for character in text)
 
 

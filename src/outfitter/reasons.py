@@ -6,7 +6,6 @@ One module: it is one table.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import Final
 
 
 class Level(IntEnum):
@@ -968,10 +967,6 @@ class Reason(StrEnum):
         Level.NOTE,
         "A label or annotation that belongs to another tool is left out of the pod.",
     )
-
-
-EVENT_OTHER_INSTALLATION: Final = "OtherInstallation"
-"""Reason of the Event on an object that another installation manages. Its status belongs to that installation."""
 
 
 def reason_named(name: str) -> Reason | None:

@@ -62,6 +62,8 @@ class Recorder:
     async def request(self, verb: str, path: str, body: Any = None, *, content_type: str = JSON, **_: Any) -> bytes:
         """Success, always."""
         place = path.partition("?")[0].removesuffix("/status")
+        if place.endswith("/events"):  # posted aside, at their own time, and limited
+            return orjson.dumps(body)
         if verb == "GET":
             if place not in self._stored:
                 raise NotFound("", status=404)

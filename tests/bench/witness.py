@@ -32,8 +32,8 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it asked for a change, refused or not; the Lease of the election does not count."""
-        return self.verb in WRITES and self.resource != "leases"
+        """Whether it asked for a change, refused or not; the Lease of the election and Events do not count."""
+        return self.verb in WRITES and self.resource not in ("leases", "events")
 
     @property
     def is_status(self) -> bool:

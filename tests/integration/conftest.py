@@ -97,8 +97,9 @@ class Stack:
         return [entry for entry in self.sandbox.audit(since) if entry.user == rights.USER]
 
     def writes(self, since: int = 0) -> list[AuditEntry]:
-        """The operator's writes, Events included; its Lease is not news."""
-        return [entry for entry in self.requests(since) if entry.is_write and entry.resource != "leases"]
+        """The operator's writes. Its Lease is not news; Events are posted aside, and outside of all budgets."""
+        aside = ("leases", "events")
+        return [entry for entry in self.requests(since) if entry.is_write and entry.resource not in aside]
 
 
 @pytest.fixture(scope="package")

@@ -53,8 +53,8 @@ def test_the_status_says_who_and_when_and_rests(stack: Stack, space: Space) -> N
     found = space.list("ComputeResource", fieldSelector=f"status.createdBy={ANN}")
     assert [item["metadata"]["name"] for item in found] == ["small"]
     assert space.list("ComputeResource", fieldSelector=f"status.createdBy={BOB}") == []
-    line = f"ComputeResource {space.name}/small: generation 2 by {BOB}"
-    eventually(lambda: line in stack.operator.said())  # it is written after the status
+    line = f"ComputeResource {space.name}/small: changed spec by {BOB}, generation 2"
+    eventually(lambda: line in stack.operator.said())
     stack.operator.quiet()
     since = stack.mark()
     stack.operator.stop()

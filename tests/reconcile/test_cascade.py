@@ -8,6 +8,8 @@ import pytest
 from doors import Deadly, Killed
 
 from outfitter.errors import Conflict
+from outfitter.reconcile.act_log import ActLog, Acts
+from outfitter.snapshot import Key
 from world import TEAM, World, asset, issues
 
 GROUPS = [{"containers": [{"imageUri": "registry.example.com/s:1", "port": 8080}]}]
@@ -165,7 +167,7 @@ async def test_one_that_was_edited_meanwhile_is_looked_at_again() -> None:
     planned = world.plan("Artifact", "a")
     world.edit("Artifact", "a", locked=True)
     with pytest.raises(Conflict):
-        await world.reconciler._executor.execute(planned)
+        await world.reconciler._executor.execute(planned, Acts(ActLog(), Key("Artifact", TEAM, "a")))
     await world.settle()
     assert world.status("Artifact", "a")["phase"] == "Locked"
 
@@ -176,7 +178,7 @@ async def test_a_repository_that_the_caches_do_not_show_yet_is_found() -> None:
     planned = world.plan("Artifact", "a")
     world.cluster.user_apply(REPOSITORY)
     with pytest.raises(Conflict, match="exists again"):
-        await world.reconciler._executor.execute(planned)
+        await world.reconciler._executor.execute(planned, Acts(ActLog(), Key("Artifact", TEAM, "a")))
     assert names(world) == ["a"]
 
 

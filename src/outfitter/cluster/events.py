@@ -12,7 +12,7 @@ from outfitter.cluster.resources import api_resource
 from outfitter.naming import FIELD_MANAGER, short_hash
 from outfitter.snapshot import CachedObject
 
-_SAME_SECONDS: Final = 300.0  # the same Event about the same object is not repeated within this time
+_SAME_SECONDS: Final = 300.0  # the same warning about the same object is not repeated within this time
 _PER_SECOND: Final = 5.0
 _BURST: Final = 50.0
 _REMEMBERED: Final = 2048
@@ -20,10 +20,11 @@ EVENT_LIMIT: Final = 1024  # of the API server, for the message of an Event
 
 
 def event(regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> dict[str, Any]:
-    """The manifest of an Event. Its name is derived from its content, so that a repetition has the same name."""
+    """The manifest of an Event. The name of a warning is derived from its content: a repetition has the same name."""
     now = datetime.now(UTC)
     namespace = regarding.namespace or "default"
-    digest = short_hash(f"{regarding.uid}/{type_}/{reason}/{message}", 12)
+    moment = "" if type_ == "Warning" else now.isoformat()
+    digest = short_hash(f"{regarding.uid}/{type_}/{reason}/{message}/{moment}", 12)
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
@@ -53,28 +54,42 @@ def event(regarding: CachedObject, *, type_: str, reason: str, message: str, act
     }
 
 
-class EventLimit:
-    """A token bucket for all Events, and a record of the recent ones."""
+class _Bucket:
+    """A token bucket: `_BURST` at once, then `_PER_SECOND`."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, now: float) -> None:
         self._tokens = _BURST
-        self._refilled = clock()
-        self._recent: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._refilled = now
 
-    def admits(self, uid: str, reason: str, message: str) -> bool:
-        """Whether this Event may be written now."""
-        now = self._clock()
-        key = (uid, reason, message)
-        if now - self._recent.get(key, float("-inf")) < _SAME_SECONDS:
-            return False
+    def take(self, now: float) -> bool:
+        """Take a token, if there is one."""
         self._tokens = min(_BURST, self._tokens + (now - self._refilled) * _PER_SECOND)
         self._refilled = now
         if self._tokens < 1:
             return False
         self._tokens -= 1
-        self._recent[key] = now
-        self._recent.move_to_end(key)
-        while len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
+        return True
+
+
+class EventLimit:
+    """A bucket for each type of Event, and a record of the recent warnings: a burst of news delays no warning."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets = {type_: _Bucket(clock()) for type_ in ("Normal", "Warning")}
+        self._recent: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+
+    def admits(self, uid: str, type_: str, reason: str, message: str) -> bool:
+        """Whether this Event may be written now. A warning is not repeated; each piece of news is another act."""
+        now = self._clock()
+        key = (uid, reason, message)
+        if type_ == "Warning" and now - self._recent.get(key, float("-inf")) < _SAME_SECONDS:
+            return False
+        if not self._buckets[type_].take(now):
+            return False
+        if type_ == "Warning":
+            self._recent[key] = now
+            self._recent.move_to_end(key)
+            while len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
         return True

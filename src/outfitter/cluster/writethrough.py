@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from outfitter.cluster.event_poster import EventPoster
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.errors import ApiError
@@ -25,6 +27,7 @@ class WriteThrough:
         self._cluster = cluster
         self._caches = caches
         self._record = record
+        self.events = EventPoster()
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """See Cluster.get."""
@@ -75,9 +78,12 @@ class WriteThrough:
         return stored
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
-        """See Cluster.emit."""
+        """See Cluster.emit. Returns at once: the Event is posted aside."""
+        self.events.put(partial(self._emit, regarding, type_=type_, reason=reason, message=message, action=action))
+
+    async def _emit(self, regarding: CachedObject, **content: str) -> None:
         with self._recorded("Event", "create"):
-            await self._cluster.emit(regarding, type_=type_, reason=reason, message=message, action=action)
+            await self._cluster.emit(regarding, **content)
 
     @contextmanager
     def _recorded(self, kind: str, action: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from outfitter.codegen import argocd, install_yaml, kube_state_metrics
+from outfitter.codegen.action_table import log_page
 from outfitter.codegen.admission import policies
 from outfitter.codegen.chart_readme import chart_readme
 from outfitter.codegen.chart_rules import rules
@@ -37,6 +38,7 @@ RENDERED: Final = {
 }
 """Files that Helm renders from the chart."""
 _GUIDE: Final = "docs/guide/troubleshooting.md"
+_LOGS: Final = "docs/guide/logs.md"
 
 
 def all_files(root: Path) -> dict[str, str]:
@@ -65,6 +67,7 @@ def all_files(root: Path) -> dict[str, str]:
         "deploy/monitoring/kube-state-metrics.yaml": kube_state_metrics.configuration(),
         f"src/outfitter/{INSTALLED}": installed_file(_load(_read(root, f"{_CHART}/Chart.yaml"))),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
+        _LOGS: log_page(_read(root, _LOGS)),
         **{f"docs/reference/{name}": text for name, text in _reference().items()},
     }
 

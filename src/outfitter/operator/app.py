@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from outfitter.actions import Action
 from outfitter.api.v1alpha1 import DERIVED_KINDS, KINDS
 from outfitter.children import CHILD_KINDS, ChildKind
 from outfitter.cluster.auth import Authentication
@@ -37,6 +38,8 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.operator.workers import Reconciler, Workers
 from outfitter.reconcile import reconciler as engine
+from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.acts import Act
 from outfitter.reconcile.registries import Registries
 from outfitter.registry import RegistryLookups
 from outfitter.settings import Settings
@@ -83,6 +86,7 @@ class Operator:
         self.reverse_index = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.gc_tuner = GcTuner()
+        self.acts = ActLog()
         self.elector = self._elector(identity)
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
@@ -149,6 +153,7 @@ class Operator:
                 return 1
             if self.leading.is_set() and not await self.workers.drain(_DRAIN_SECONDS):
                 _log.warning("reconciliations that ran longer than %.0f s were cancelled", _DRAIN_SECONDS)
+            await self.cluster.events.close()
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
             await self.elector.release()
@@ -183,6 +188,7 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.cluster.events.close()
         await self.registries.close()
         await self.probes.stop()
         await self.transport.close()
@@ -244,7 +250,10 @@ class Operator:
         )
 
     def _resource_deleted(self, live: CachedObject) -> None:
-        self.reconciler.forget(Key(live.kind, live.namespace, live.name))
+        key = Key(live.kind, live.namespace, live.name)
+        if self.leading.is_set() and live.kind not in DERIVED:
+            self.acts.write(key, Act(Action.REMOVE), generation=live.generation)
+        self.reconciler.forget(key)
         self.orphan_collector.owner_deleted(live)
 
     def _workers(self) -> Workers:

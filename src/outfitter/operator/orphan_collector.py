@@ -10,16 +10,19 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
+from outfitter.actions import Action
 from outfitter.children import CHILD_KINDS, ChildKind
 from outfitter.cluster.jitter import jitter
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches, Change
 from outfitter.errors import OutfitterError
-from outfitter.naming import LABEL_OWNER_KIND, keeps_data
+from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.operator.event_router import metadata
 from outfitter.operator.pause import Pause
+from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.acts import Act
 from outfitter.reconcile.ownership import is_ours
-from outfitter.snapshot import CachedObject
+from outfitter.snapshot import CachedObject, Key
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class OrphanCollector:
         self._deleted_owners: set[str] = set()
         self._check_all = False
         self._due = asyncio.Event()
+        self._log = ActLog()
 
     def owner_deleted(self, owner: CachedObject) -> None:
         """Schedule the children of a deleted custom resource."""
@@ -126,17 +130,27 @@ class OrphanCollector:
         failure: OutfitterError | None = None
         for kind in self._child_kinds:
             for live in self._deletable(kind, uid):
-                place = f"{kind} {live.namespace}/{live.name}"
+                place = (kind, live.namespace, live.name)
+                owner = _owner_of(live)
                 try:
                     if not await is_ours(self._cluster, live):
                         continue
                     await self._cluster.delete(kind, live.namespace, live.name, live.uid)
                 except OutfitterError as error:
-                    _log.info("%s: cannot be deleted, although its owner does not exist: %s", place, error)
+                    message = f"{kind} {live.namespace}/{live.name} cannot be deleted: {error}"
+                    act = Act(Action.RETRY, place, reason=type(error).__name__, message=message, seconds=_RETRY_SECONDS)
+                    self._log.write(owner, act)
                     failure = error
                 else:
-                    _log.info("%s: deleted, because its owner does not exist", place)
+                    self._log.forget(owner)
+                    self._log.write(owner, Act(Action.COLLECT, place))
         return failure
+
+
+def _owner_of(live: CachedObject) -> Key:
+    """Return the key of the owner that is gone, as the labels name it. They lack its namespace: that of the child."""
+    labels = metadata(live).get("labels") or {}
+    return Key(labels.get(LABEL_OWNER_KIND, ""), live.namespace, labels.get(LABEL_OWNER_NAME, ""))
 
 
 def _is_ours_to_delete(live: CachedObject) -> bool:

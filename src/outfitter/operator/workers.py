@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+from outfitter.actions import Action
 from outfitter.api.v1alpha1 import DERIVED_KINDS
 from outfitter.cluster.jitter import jitter
 from outfitter.errors import ApiError, LeadershipLost, OutfitterError
@@ -15,10 +15,11 @@ from outfitter.operator.event_router import CURRENT_KEY, EventRouter
 from outfitter.operator.pause import Pause
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
+from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.acts import Act
 from outfitter.snapshot import Dep, Key
 
 _DERIVED: Final = frozenset(kind.name for kind in DERIVED_KINDS)  # may not exist, and be tried again all the same
-_log = logging.getLogger(__name__)
 
 
 class Result(Protocol):
@@ -80,6 +81,7 @@ class Workers:
         self._resync_seconds = resync_seconds
         self._record = record
         self._quiet = quiet
+        self._log = ActLog()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, keys: Iterable[Key] = ()) -> None:
@@ -135,6 +137,7 @@ class Workers:
             done: Result = await self._reconciler.reconcile(key)
             outcome = done.outcome
             self._queue.forget(key)
+            self._log.keep(key, ())
             self._finish(key, done)
         except LeadershipLost:
             # The process ends, or it renews the Lease late and goes on. The retry is for the second case.
@@ -142,20 +145,23 @@ class Workers:
             self._queue.retry(key)
         except ApiError as error:
             outcome = type(error).__name__
-            delay = self._queue.retry(key, error.retry_after or 0.0)
-            _log.info("%s: retrying in %.1f s: %s", key, delay, error.message)
+            self._retry(key, error, error.message, error.retry_after or 0.0)
         except OutfitterError as error:
-            self._queue.retry(key)
-            _log.error("%s: %s", key, error)
-        except Exception:
+            self._retry(key, error, str(error))
+        except Exception as error:
             # A defect that one object triggers must not stop the others. The backoff limits the retries.
-            self._queue.retry(key)
-            _log.exception("%s: the reconciliation failed", key)
+            delay = self._queue.retry(key)
+            act = Act(Action.FAIL, reason=type(error).__name__, message=str(error), seconds=delay)
+            self._log.write(key, act, error=error)
         finally:
             CURRENT_KEY.set(None)
             self._event_router.reconciled(key)
             self._reverse_index.end(key)
             self._record(key.kind, outcome, time.monotonic() - started)
+
+    def _retry(self, key: Key, error: OutfitterError, message: str, at_least: float = 0.0) -> None:
+        delay = self._queue.retry(key, at_least)
+        self._log.write(key, Act(Action.RETRY, reason=type(error).__name__, message=message, seconds=delay))
 
     def _finish(self, key: Key, done: Result) -> None:
         exists = self._event_router.exists(key) or (key.kind in _DERIVED and done.requeue_after is not None)
@@ -173,6 +179,7 @@ class Workers:
             self._queue.add(other)
         if not exists:
             self._reconciler.forget(key)
+            self._log.forget(key)
         if not exists or done.outcome == "Gone":
             self._queue.discard(key)
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
+from outfitter.actions import Action
 from outfitter.naming import FIELD_MANAGER
 from outfitter.snapshot import CachedObject, Key
 from outfitter.status import StatusInput
@@ -87,6 +88,15 @@ def in_phase(phase: WritePhase, writes: Iterable[Write]) -> tuple[Write, ...]:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What a plan decides about a whole workload: start, stop or restart. `reason`: of a stop by Outfitter."""
+
+    action: Action
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The writes of one reconciliation, and the status that follows if they succeed."""
 
@@ -99,6 +109,7 @@ class Plan:
     replan_after_write: bool = False  # the status describes the state before the writes: plan once more after them
     otherwise: tuple[Delete, ...] = ()  # instead of all objects that are to be created together, if a name is taken
     run_of: Key | None = None  # whose uid the record of the run gets, once it is created
+    decision: Decision | None = None  # that the writes carry out
 
     def with_run(self, made: CachedObject | None) -> Plan:
         """Return the plan after its writes, whose record of the run has the uid of what they made; None: no record."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-
+from outfitter.actions import Action
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
 from outfitter.naming import ANNOTATION_INSTALLATION
 from outfitter.plan.diff import place
 from outfitter.plan.policy import EFFECTIVE
-from outfitter.reasons import EVENT_OTHER_INSTALLATION
+from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.acts import Act
 from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Key
 from outfitter.status import manager_of
-
-_log = logging.getLogger(__name__)
 
 
 def _writer_of(live: CachedObject) -> str:
@@ -25,10 +23,11 @@ def _writer_of(live: CachedObject) -> str:
 class Installations:
     """Finds the objects of other installations, and reports each of them once."""
 
-    def __init__(self, cluster: Cluster, caches: Caches, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, caches: Caches, settings: Settings, log: ActLog) -> None:
         self._cluster = cluster
         self._caches = caches
         self._settings = settings
+        self._log = log
         self._reported: dict[Key, str] = {}
         self._logged: set[tuple[str, str]] = set()  # namespace and installation
 
@@ -66,8 +65,9 @@ class Installations:
         )
         if (live.namespace, mark) not in self._logged:
             self._logged.add((live.namespace, mark))
-            _log.warning("%s", text)
-        reason = EVENT_OTHER_INSTALLATION
+            act = Act(Action.OTHER_INSTALLATION, manager=mark, message=text)
+            self._log.write(key, act, generation=live.generation)
+        reason = Action.OTHER_INSTALLATION.event
         await self._cluster.emit(live, type_="Warning", reason=reason, message=text, action="Reconcile")
 
     def forget(self, key: Key) -> None:

@@ -61,13 +61,17 @@ class Overrides(Mapping[Place, Override]):
         self._trim(self._written)
         self._written[place] = (print_, [*recent, self._clock()])
 
-    def overridden(self, place: Place, print_: str, paths: frozenset[Path], managers: tuple[str, ...]) -> None:
-        """Note content that does not last, and wait twice as long as the last time before it is written again."""
+    def overridden(self, place: Place, print_: str, paths: frozenset[Path], managers: tuple[str, ...]) -> float:
+        """Note content that does not last, and wait twice as long as the last time before it is written again.
+
+        Returns the seconds.
+        """
         known = self._known.get(place)
         count = known[1] + 1 if known is not None and known[0].fingerprint == print_ else 0
         delay = min(_FIRST * 2 ** min(count, 10), _LONGEST)
         self._trim(self._known)
         self._known[place] = (Override(print_, paths, managers, self._clock() + delay), count)
+        return float(delay.total_seconds())
 
     @staticmethod
     def _trim(known: dict[Place, Any]) -> None:

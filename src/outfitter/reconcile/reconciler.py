@@ -10,27 +10,26 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 
-from outfitter.cluster.events import EVENT_LIMIT
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
 from outfitter.cluster.store import Caches
-from outfitter.errors import Conflict, Invalid, NotFound, TooLarge
+from outfitter.errors import Conflict
 from outfitter.naming import ANNOTATION_RECONCILE
-from outfitter.plan.diff import too_large
 from outfitter.plan.planners import plan
 from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
-from outfitter.problems import foreign_name
 from outfitter.reasons import Reason
+from outfitter.reconcile.act_log import ActLog, Acts
+from outfitter.reconcile.acts import Act, taken_names
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
 from outfitter.reconcile.registries import Registries
 from outfitter.reconcile.state import EngineState
+from outfitter.reconcile.status_writer import StatusWriter
 from outfitter.resolve.identity import identity_facts
 from outfitter.resolve.request import request_for
 from outfitter.resolve.workload import field_text
@@ -38,14 +37,7 @@ from outfitter.settings import Settings
 from outfitter.snapshot import CachedObject, Dep, Key, KeyedData, NeedsData, Reader, Resource, read_resource
 from outfitter.status import (
     StatusInput,
-    compose,
     deleting,
-    hold,
-    hold_edits,
-    is_stalled,
-    least,
-    marked,
-    marks_first,
     unfinished,
     unreadable,
 )
@@ -93,7 +85,9 @@ class Reconciler:
         self._registries = registries
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
-        self._installations = Installations(cluster, caches, settings)
+        self._log = ActLog()
+        self._status = StatusWriter(cluster, settings, self._state, self._log, clock)
+        self._installations = Installations(cluster, caches, settings, self._log)
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """The custom resources that a reconciliation of `key` would read: at start, all users of all assets are known.
@@ -139,12 +133,26 @@ class Reconciler:
         planned, reader = await self._plan(resource)
         if await self._deleted_meanwhile(resource, planned):
             return Result("Gone")
+        acts = self._status.acts(live, resource.body, planned.status.facts, by_user=planned.decision is not None)
         with self._state.writing(key):
-            outcome = await self._executor.execute(planned)
+            outcome = await self._execute(planned, acts)
         if planned.ends(live):
             return self._ended(key, reader, outcome)
         planned, reader = self._after_writes(resource, planned, reader, outcome)
-        return await self._report(resource, planned, reader, outcome)
+        result = await self._report(resource, planned, reader, outcome, acts)
+        acts.end(planned.status.problems)
+        return result
+
+    async def _execute(self, planned: Plan, acts: Acts) -> Outcome:
+        """Do the writes, and report what they mean."""
+        for act in taken_names(planned.status.problems):
+            acts.add(act)
+        outcome = await self._executor.execute(planned, acts)
+        if planned.decision is not None and not outcome.problems:
+            decision = planned.decision
+            acts.add(Act(decision.action, reason=decision.reason, message=decision.message))
+        await acts.emit(self._cluster)
+        return outcome
 
     async def _derive(self, key: Key) -> Result:
         """Make an EffectivePolicy equal to what the policies say. It has no status."""
@@ -154,10 +162,9 @@ class Reconciler:
             return Result("OtherInstallation", frozenset({Dep(*key), Installations.dependency(other)}))
         reader = Reader(self._lookup, self._settings, now=self._clock(), overrides=self._overrides)
         writes = plan_effective(reader, key.namespace, key.name)
-        outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes))
-        for problem in outcome.problems:
-            level = logging.DEBUG if self._state.refused(key) else logging.WARNING
-            _log.log(level, "%s: %s", key, problem.message)
+        acts = Acts(self._log, key)
+        outcome = await self._executor.execute(Plan(StatusInput(True, Reason.VALID), writes), acts)
+        acts.end(())
         delays = [reader.retry_after, self._state.backoff(key, prevented=outcome.retry)]
         delays += [_NEXT_STEP] if outcome.overridden else []
         return Result(
@@ -175,8 +182,6 @@ class Reconciler:
         """The plan deleted the object itself, because nothing needs it any more."""
         if not outcome.problems:
             return Result("Gone", writes=outcome.writes)
-        level = logging.DEBUG if self._state.refused(key) else logging.WARNING
-        _log.log(level, "%s is not needed any more, but its deletion failed: %s", key, outcome.problems[0].message)
         delay = self._state.backoff(key, prevented=True)
         return Result("Waiting", frozenset(reader.deps), delay, outcome.writes)
 
@@ -196,13 +201,13 @@ class Reconciler:
             return self._replan(resource, planned, reader, outcome)
         return planned, reader
 
-    async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome) -> Result:
+    async def _report(self, resource: Resource, planned: Plan, reader: Reader, outcome: Outcome, acts: Acts) -> Result:
         key, status = resource.key, planned.status
         current = (resource.body.get("status") or {}).get("observedGeneration") == resource.live.generation
         if planned.pending and current:
             held, written = None, 0
         else:
-            held, written = await self._write_status(resource, status, if_unchanged=planned.if_unchanged)
+            held, written = await self._status.write(resource, status, acts, if_unchanged=planned.if_unchanged)
         delays = [planned.requeue, reader.retry_after, held, self._state.backoff(key, prevented=outcome.retry)]
         return Result(
             outcome_of(status, resource.live.namespace),
@@ -299,76 +304,20 @@ class Reconciler:
         reader = Reader(self._lookup, self._settings, now=self._clock())
         status = unreadable(live.body, found, self._clock(), identity_facts(reader, live, live.body))
         # Its children keep running, so its dependencies stay.
-        return Result("Stalled", None, None, await self._put_status(live, status))
+        return Result("Stalled", None, None, await self._status.put(live, status))
 
     async def _deleting(self, resource: Resource) -> Result:
         """A finalizer of another tool holds the object: report it, and change nothing any more."""
-        written = await self._put_status(resource.live, deleting(resource.body, self._clock()))
+        written = await self._status.put(resource.live, deleting(resource.body, self._clock()))
         return Result("Deleting", frozenset(), None, written)
-
-    async def _write_status(
-        self, resource: Resource, wanted: StatusInput, *, if_unchanged: bool
-    ) -> tuple[float | None, int]:
-        """Write the status if it changed; see `hold` and `hold_edits` for what is written later.
-
-        `if_unchanged`: only over the version that the status was made from, and at once.
-        """
-        key, now = resource.key, self._clock()
-        status = marked(compose(wanted, resource.body, now), resource.body, self._settings.installation)
-        previous = resource.body.get("status") or {}
-        left = hold(previous, status, self._state.unready_since(key), now, self._settings.hold_seconds)
-        if left is not None and not if_unchanged:
-            self._state.unready(key, now)
-            return left + 0.1, 0
-        left = hold_edits(previous, status, self._state.edited_since(key), now, self._settings.used_by_seconds)
-        if left is not None and not if_unchanged:
-            self._state.edited(key, now)
-            return left + 0.1, 0
-        written = await self._put_status(resource.live, status, if_unchanged=if_unchanged)
-        self._state.settled(key)
-        return None, written
-
-    async def _put_status(self, live: CachedObject, status: Mapping[str, Any], *, if_unchanged: bool = False) -> int:
-        previous, status = live.body.get("status") or {}, marked(status, live.body, self._settings.installation)
-        if status == previous:
-            return 0
-        # Of two installations that meet a new object, one gets it.
-        claims = marks_first(status, live.body)
-        version = live.resource_version if if_unchanged or claims else 0
-        try:
-            await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, status, version)
-        except NotFound:
-            return 0  # deleted during its reconciliation
-        except Invalid as error:
-            _log.error("%s %s/%s: %s", live.kind, live.namespace, live.name, error.message)
-            try:
-                short = least(status, live.body)
-                await self._cluster.write_status(live.kind, live.namespace, live.name, live.uid, short, version)
-            except TooLarge:
-                # No status fits beside the spec, so an Event reports it. A change of the object is the next attempt.
-                text = too_large({"kind": live.kind, **live.body, "status": short})
-                await self._cluster.emit(live, type_="Warning", reason=Reason.REFUSED, message=text, action="Reconcile")
-                return 0
-        user = status.get("updatedBy", "")
-        if previous.get("observedGeneration") != live.generation:
-            _log.info("%s %s/%s: generation %d%s", live.kind, live.namespace, live.name, live.generation, _by(user))
-        if is_stalled(status) and not is_stalled(previous):
-            ready = status["conditions"][0]
-            author = f" Last change of the spec{_by(user)}." if user else ""
-            message = ready["message"][: EVENT_LIMIT - len(author)] + author
-            await self._cluster.emit(live, type_="Warning", reason=ready["reason"], message=message, action="Reconcile")
-        return 1
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that is gone; a new one of its name starts without it."""
         self._state.forget(key)
+        self._log.forget(key)
         self._registries.forget(key)
         self._executor.forget()
         self._installations.forget(key)
-
-
-def _by(user: str) -> str:
-    return f" by {foreign_name(user)}" if user else ""
 
 
 def _soonest(delays: Iterable[float | None]) -> float | None:

@@ -20,6 +20,7 @@ class EngineState:
     def __init__(self) -> None:
         self._unready: dict[Key, datetime] = {}
         self._edited: dict[Key, datetime] = {}
+        self._changes: dict[Key, int] = {}
         self._unfinished: set[Key] = set()
         self._refusals: dict[Key, int] = {}
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -51,10 +52,17 @@ class EngineState:
         """Note that an asset was edited once more, which the status does not say yet."""
         self._edited.setdefault(key, now)
 
+    def is_news(self, key: Key, generation: int) -> bool:
+        """Return whether this generation was not seen before, as far as the status does not say so, and note it."""
+        news = self._changes.get(key) != generation
+        self._changes[key] = generation
+        return news
+
     def settled(self, key: Key) -> None:
         """Note that the status says what is: the next loss of readiness starts a new grace period."""
         self._unready.pop(key, None)
         self._edited.pop(key, None)
+        self._changes.pop(key, None)
 
     def unfinished(self, key: Key) -> bool:
         """Return whether the writes of the last reconciliation were interrupted."""
@@ -83,5 +91,6 @@ class EngineState:
         """Drop everything about an object that is gone."""
         self._unready.pop(key, None)
         self._edited.pop(key, None)
+        self._changes.pop(key, None)
         self._refusals.pop(key, None)
         self._unfinished.discard(key)

@@ -13,6 +13,7 @@ from outfitter.plan.diff import prune
 from outfitter.plan.workload import group_change, hosts, model_cache, rollout, shared_claims
 from outfitter.plan.workload.activity import undisturbed, watcher_problems
 from outfitter.plan.workload.causes import claim_problems, remarks
+from outfitter.plan.workload.decisions import decision
 from outfitter.plan.workload.delivery import Delivery, deliver
 from outfitter.plan.workload.ending import COMPLETED, Ending, judge, result_of, seen_run
 from outfitter.plan.workload.group import gang, group_facts, silent
@@ -151,6 +152,7 @@ def _with_revision(
         otherwise=made.otherwise,
         replan_after_write=(pending and not made.foreseen) or _cache_again(renewal),
         run_of=made.run_of,
+        decision=decision(request, observed, renewal) if pending else None,
     )
 
 

@@ -1,0 +1,62 @@
+"""Events are posted aside, one after the other, and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+
+from outfitter.cluster.event_poster import EventPoster
+from outfitter.cluster.events import EventLimit
+from outfitter.cluster.store import Caches
+from outfitter.cluster.writethrough import WriteThrough
+from outfitter.simulator.cluster import SimulatedCluster
+from outfitter.snapshot import CachedObject
+
+META = {"name": "box", "namespace": "a", "uid": "u", "resourceVersion": "1"}
+BOX = CachedObject.of({"kind": "Workspace", "metadata": META})
+
+
+async def emit(cluster: WriteThrough | Silent, message: str) -> None:
+    await cluster.emit(BOX, type_="Normal", reason="Created", message=message, action="Reconcile")
+
+
+class Silent(SimulatedCluster):
+    """An API server that answers no POST of an Event until it is told to."""
+
+    answers: asyncio.Event
+
+    async def emit(self, regarding: CachedObject, **fields: str) -> None:  # type: ignore[override]
+        await self.answers.wait()
+        await super().emit(regarding, **fields)
+
+
+async def test_a_reconciliation_does_not_wait_and_the_order_stays() -> None:
+    silent = Silent()
+    silent.answers = asyncio.Event()
+    cluster = WriteThrough(silent, Caches())
+    for number in range(1000):
+        await asyncio.wait_for(emit(cluster, f"m{number}"), 1)
+    assert silent.events == []
+    silent.answers.set()
+    await cluster.events.close()
+    messages = [event["message"] for event in silent.events]
+    assert messages[:2] == ["m0", "m1"]
+    assert 100 < len(messages) < 300  # the rest is in the log
+
+
+async def test_closing_waits_for_no_server() -> None:
+    silent = Silent()
+    silent.answers = asyncio.Event()
+    cluster = WriteThrough(silent, Caches())
+    await emit(cluster, "m")
+    await asyncio.wait_for(cluster.events.close(), 10)
+    await EventPoster().close()
+    assert silent.events == []
+
+
+def test_news_leave_room_for_warnings() -> None:
+    now = 0.0
+    limit = EventLimit(clock=lambda: now)
+    assert sum(limit.admits("u", "Normal", "Created", "same") for _ in range(1000)) == 50
+    assert [limit.admits("u", "Warning", "Refused", "same") for _ in range(2)] == [True, False]
+    now = 10.0
+    assert sum(limit.admits("u", "Normal", "Created", "same") for _ in range(1000)) == 50
