@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from outfitter.codegen import argocd, install_yaml
+from outfitter.codegen import argocd, install_yaml, kustomize
 from outfitter.codegen.admission import policies
 from outfitter.codegen.chart_readme import chart_readme
 from outfitter.codegen.chart_rules import rules
@@ -47,6 +47,7 @@ def all_files(root: Path) -> dict[str, str]:
         )
     values = values_text(_read(root, f"{_CHART}/values.yaml"))
     return {
+        **{f"{kustomize.FOLDER}/{name}": text for name, text in kustomize.kustomize_files().items()},
         **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
         f"{_CRDS_CHART}/Chart.yaml": header(f"{_CHART}/Chart.yaml") + dump(_crds_chart(root)),
