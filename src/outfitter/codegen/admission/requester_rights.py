@@ -6,7 +6,7 @@ One module: all checks are over the variables of one policy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from outfitter.api.v1alpha1 import GROUP, KINDS
