@@ -50,7 +50,7 @@ MODULES = {
     "training-operator": Module("github.com/kubeflow/training-operator", "manifests/base/crds/*.yaml"),
     "mpi-operator": Module(MPI_OPERATOR.source, "manifests/base/kubeflow.org_mpijobs.yaml"),
     "flux": Module(FLUX.source, "config/crd/bases/*.yaml"),
-    "flux-sources": Module("github.com/fluxcd/source-controller", "config/crd/bases/*_gitrepositories.yaml"),
+    "flux-sources": Module("github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
 }
 
 

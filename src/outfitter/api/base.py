@@ -12,6 +12,8 @@ from outfitter.api.rules import Rule, Transition
 GROUP = "outfitter.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+NOT_OBSERVED: Mapping[str, int] = {"observedGeneration": 0}
+"""Status that the API server gives a new object (decision 0060): kstatus counts an object without one as ready."""
 
 
 def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:

@@ -97,7 +97,7 @@ def _field_spec(kind: Kind, path: Path) -> FieldSpec:
 
 def _replicas(kind: Kind) -> FieldSpec:
     """Return the field of the replicas. It is not created in `spec.run`: that would start the object."""
-    path = kind.model.SCALE.strip(".").split(".")
+    path = (kind.model.SCALE or "").strip(".").split(".")
     return Inline(path="/".join(path), create=len(path) == len(("spec", "replicas")), kind=kind.name, group=GROUP)
 
 

@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from outfitter.children import ApiResource
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.go_parts import FLUX
 from outfitter_sandbox.processes import bound_command, free_ports, last_lines
@@ -31,10 +30,6 @@ from .client import Api, Object, condition, current, eventually
 
 USER = "flux-controller"
 SECONDS = 60.0
-KINDS = {
-    "GitRepository": ApiResource("GitRepository", "source.toolkit.fluxcd.io", "v1", "gitrepositories"),
-    "Kustomization": ApiResource("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", "kustomizations"),
-}
 
 
 class Flux:
@@ -96,7 +91,9 @@ class Flux:
         at = datetime.now(UTC).isoformat()
         annotations = {"reconcile.fluxcd.io/requestedAt": at}
         self.api.patch("Kustomization", namespace, name, {"metadata": {"annotations": annotations}})
-        self.api.wait("Kustomization", namespace, name, lambda item: item["status"]["lastHandledReconcileAt"] == at, SECONDS)
+        self.api.wait(
+            "Kustomization", namespace, name, lambda item: item["status"]["lastHandledReconcileAt"] == at, SECONDS
+        )
 
     def applied(self, namespace: str, name: str) -> Object:
         """The Kustomization once it is Ready for the newest commit of its source."""
@@ -119,7 +116,9 @@ class Flux:
     def _newest(self, status: str) -> Any:
         def done(item: Object) -> bool:
             source = item["spec"]["sourceRef"]
-            repository = self.api.need("GitRepository", source.get("namespace", item["metadata"]["namespace"]), source["name"])
+            repository = self.api.need(
+                "GitRepository", source.get("namespace", item["metadata"]["namespace"]), source["name"]
+            )
             attempted = item["status"].get("lastAttemptedRevision")
             return (
                 current(item)
