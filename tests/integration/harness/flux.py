@@ -73,8 +73,14 @@ class Flux:
         repository = self.api.need("GitRepository", namespace, name)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         generation = repository["metadata"]["generation"]
-        ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored", "lastTransitionTime": now,
-                 "observedGeneration": generation}  # fmt: skip
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Succeeded",
+            "message": "stored artifact",
+            "lastTransitionTime": now,
+            "observedGeneration": generation,
+        }
         artifact = {
             "url": f"http://127.0.0.1:{self._server.server_port}/{digest}.tar.gz",
             "path": f"{digest}.tar.gz",
