@@ -58,7 +58,9 @@ def all_files(root: Path) -> dict[str, str]:
         f"{_CHART}/templates/_settings.tpl": settings_template(),
         f"{_CHART}/values.yaml": values,
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
-        "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
+        "deploy/argocd/argocd-cm.yaml": argocd.config_map(
+            {name: _read(root, f"{argocd.FOLDER}/{name}") for name in argocd.SCRIPTS}
+        ),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),
         **{f"docs/reference/{name}": text for name, text in _reference().items()},
     }
