@@ -13,6 +13,7 @@ from outfitter.api.base import Model
 from outfitter.api.refs import ObjectRef
 from outfitter.api.types import IMAGE_PATTERN
 from outfitter.api.v1alpha1 import Kind
+from outfitter.api.v1alpha1.variables import UserCredentialRef
 
 Path = tuple[str, ...]
 LIST: Final = "[]"
@@ -32,6 +33,8 @@ class ModelField:
         """The kind of the object that the field names; empty for any other field."""
         if issubclass(self.model, ObjectRef) and self.name == "name":
             return self.model.TARGET
+        if self.model is UserCredentialRef and self.name == "name":
+            return "Credential"  # no dependency of the workload (decision 0042), but a name all the same
         return self.model.REFERS.get(self.name, "")
 
     @property

@@ -44,8 +44,6 @@ class PodFieldRef(Model):
 class UserCredentialRef(Model):
     """One key of a private Credential of the author of the workload."""
 
-    REFERS: ClassVar[dict[str, str]] = {"name": "Credential"}
-
     name: Name
     """Name of the Credential. It is private, and in the namespace of the workload or shared with it."""
     key: DataKey
