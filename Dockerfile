@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 # The operator's image: python slim, the locked dependencies, the wheel, an unprivileged user.
-ARG PYTHON_VERSION=3.13
+# The release workflow adds the digest of the tag, one for all platforms: --build-arg BASE=NAME:TAG@sha256:...
+ARG BASE=docker.io/library/python:3.13-slim
 
-FROM python:${PYTHON_VERSION}-slim AS build
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /source
 
@@ -19,7 +20,7 @@ COPY src src
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
  && pip --python /opt/outfitter/bin/python install --no-deps dist/*.whl
 
-FROM python:${PYTHON_VERSION}-slim
+FROM ${BASE}
 LABEL org.opencontainers.image.title=outfitter \
       org.opencontainers.image.description="Kubernetes operator for workload assets" \
       org.opencontainers.image.licenses=Apache-2.0

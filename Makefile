@@ -62,6 +62,7 @@ parts: $(STAMP)
 	@$(BIN)/outfitter sandbox build --crane || true
 	@$(BIN)/outfitter sandbox build --buildkit || true
 	@$(BIN)/outfitter sandbox build --registry || true
+	@$(BIN)/outfitter sandbox build --flux || true
 	@cd tests && ../$(BIN)/python -m foreign_crds || true
 	@cd tests && ../$(BIN)/python -m e2e.harness.helm || true
 

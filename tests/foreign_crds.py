@@ -19,13 +19,15 @@ from typing import Any
 import yaml
 
 from outfitter_sandbox.errors import SandboxError
-from outfitter_sandbox.go_parts import JOBSET, MPI_OPERATOR
+from outfitter_sandbox.go_parts import FLUX, JOBSET, MPI_OPERATOR
 
 Object = dict[str, Any]
 MPIJOBS = "mpijobs.kubeflow.org"
 OFFLINE = "disabled by GOPROXY=off"  # in Go's message
 
 SUMS = """\
+github.com/fluxcd/source-controller v1.9.6 h1:nG534/bI6nVpyHra7ONAk6xDB3xPsVT+EOLHZHXPrrc=
+github.com/fluxcd/source-controller v1.9.6/go.mod h1:SGPxf8kdmN3oKr9TsLzdcZgEW4CTsUuWJihXUJN974Q=
 github.com/kubeflow/training-operator v1.9.3 h1:aaSHqskOtCY8Dn8sVd+l9p5XAczW6O0nYMPjVLAw/lc=
 github.com/kubeflow/training-operator v1.9.3/go.mod h1:6zI0hgeCOheiW5Z12IcVkKBuSWm714fz8mUvYu4Fid4=
 sigs.k8s.io/kueue v0.17.0 h1:7hzb38M4eKGzYW+CFv2s1L+swzzacUCHOCXxZmAV90I=
@@ -47,7 +49,12 @@ MODULES = {
     "kueue": Module("sigs.k8s.io/kueue", "config/components/crd/bases/*.yaml"),
     "training-operator": Module("github.com/kubeflow/training-operator", "manifests/base/crds/*.yaml"),
     "mpi-operator": Module(MPI_OPERATOR.source, "manifests/base/kubeflow.org_mpijobs.yaml"),
+    "flux": Module(FLUX.source, "config/crd/bases/*.yaml"),
+    "flux-sources": Module("github.com/fluxcd/source-controller", "config/crd/bases/*.yaml"),
 }
+
+
+_BUILT = (JOBSET, MPI_OPERATOR, FLUX)
 
 
 def foreign_crds(*names: str, mpijobs: str = "") -> list[Object]:
@@ -97,9 +104,9 @@ def download(*, online: bool) -> dict[str, Path]:
     """
     if shutil.which("go") is None:
         raise SandboxError("Go, which downloads their modules, is not on the PATH: install it (https://go.dev/dl)")
-    sums = SUMS + "".join((part.module / "go.sum").read_text() for part in (JOBSET, MPI_OPERATOR))
+    sums = SUMS + "".join((part.module / "go.sum").read_text() for part in _BUILT)
     versions = {path: version for path, version, _ in map(str.split, SUMS.splitlines()) if "/" not in version}
-    versions |= {part.source: part.version() for part in (JOBSET, MPI_OPERATOR)}
+    versions |= {part.source: part.version() for part in _BUILT}
     wanted = [f"{module.path}@{versions[module.path]}" for module in MODULES.values()]
     environment = {**os.environ, "GOWORK": "off", "GOFLAGS": "", **({} if online else {"GOPROXY": "off"})}
     with tempfile.TemporaryDirectory() as folder:

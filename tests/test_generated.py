@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from outfitter.codegen.argocd import FOLDER, SCRIPTS
 from outfitter.codegen.chart_settings import values_text
 from outfitter.codegen.checkout import CRD_FOLDERS, all_files, generate
 from outfitter.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]
-BY_HAND = ("deploy/chart/Chart.yaml", "deploy/chart/values.yaml", "deploy/argocd/health.lua",
-           "docs/guide/troubleshooting.md", "docs/guide/logs.md")  # fmt: skip
+BY_HAND = ("deploy/chart/Chart.yaml", "deploy/chart/values.yaml", "docs/guide/troubleshooting.md", "docs/guide/logs.md",
+           *(f"{FOLDER}/{name}" for name in SCRIPTS))  # fmt: skip
 
 
 def test_every_generated_file_is_current() -> None:

@@ -78,6 +78,7 @@ class Action(StrEnum):
     BACK_OFF = (
         "back_off",
         "`manager` changes `fields` of a child object after each write. Outfitter waits `seconds` until the next one.",
+        "",
         True,
     )
     STALL = ("stall", "The object cannot continue. You must fix something: `reason` and `message` say what.", "", True)

@@ -140,8 +140,11 @@ def test_only_frozen_defaults_are_stored(crd: dict[str, Any]) -> None:
     """A default in the schema is written into every object for good.
 
     The scale subresource needs one. The second, where a definition can run, tells its writes from those of a manifest.
+    That of the status goes with the first status (decision 0065).
     """
-    stored = [path for path, node in _nodes(_schema(crd)) if "default" in node]
+    stored = [path for path, node in _nodes(_schema(crd)) if "default" in node and path != ".status"]
+    status = _schema(crd)["properties"].get("status")
+    assert status is None or status["default"] == {"observedGeneration": 0}
     scale = crd["spec"]["versions"][0]["subresources"].get("scale")
     if scale is None:
         assert stored == []

@@ -7,6 +7,7 @@ import re
 import tomllib
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -84,3 +85,28 @@ def test_the_build_context_has_what_is_copied() -> None:
     assert ignore[1] == "*"
     assert {line[1:] for line in ignore if line.startswith("!")} == copied
     assert all((ROOT / name).exists() for name in copied)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "deploy/builder/Dockerfile"])
+def test_base_images_can_be_pinned_from_outside(name: str) -> None:
+    """Each base is an argument with its registry and tag; a digest in it is a whole one."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", text.partition("\nFROM ")[0], re.MULTILINE))
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert bases
+    for base in bases:
+        found = re.fullmatch(r"\$\{(\w*BASE)\}", base)
+        assert found, base
+        value = arguments[found[1]]
+        assert re.fullmatch(r"docker\.io/[\w./-]+:[\w.-]+(@sha256:[0-9a-f]{64})?", value), value
+
+
+def test_the_release_builds_all_platforms_from_one_digest() -> None:
+    """The job that builds takes the base from the job that resolves it."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yaml").read_text(encoding="utf-8"))
+    jobs = workflow["jobs"]
+    (build,) = (step for step in jobs["image"]["steps"] if "docker buildx build" in step.get("run", ""))
+    assert build["env"]["BASE"] == "${{ needs.base.outputs.image }}"
+    assert '--build-arg "BASE=$BASE"' in build["run"]
+    (resolve,) = (step for step in jobs["base"]["steps"] if step.get("id") == "base")
+    assert "s/^ARG BASE=//p' Dockerfile" in resolve["run"]

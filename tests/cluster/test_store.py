@@ -209,3 +209,11 @@ def test_an_object_takes_no_more_memory_than_its_text() -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (after - before) / len(kept) < len(kept[0].raw) + 1000
+
+
+def test_the_default_status_of_a_new_object_counts_as_none() -> None:
+    """The API server adds it (decision 0065); a status that says more is kept."""
+    body = {"kind": "Workspace", "metadata": {"name": "w", "namespace": "n"}, "status": {"observedGeneration": 0}}
+    assert "status" not in CachedObject.of(body).body
+    written = {**body, "status": {"observedGeneration": 0, "phase": "Pending"}}
+    assert CachedObject.of(written).body["status"]["phase"] == "Pending"

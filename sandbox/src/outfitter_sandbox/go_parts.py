@@ -91,4 +91,7 @@ BUILDKIT: Final = GoPart(
 REGISTRY: Final = GoPart(
     "registry", "The image registry of Distribution", "github.com/distribution/distribution/v3", {"registry": "."}
 )
-PARTS: Final = (JOBSET, MPI_OPERATOR, CRANE, BUILDKIT, REGISTRY)
+FLUX: Final = GoPart(
+    "flux", "The kustomize-controller of Flux", "github.com/fluxcd/kustomize-controller", {"kustomize-controller": ""}
+)
+PARTS: Final = (JOBSET, MPI_OPERATOR, CRANE, BUILDKIT, REGISTRY, FLUX)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from outfitter.codegen import argocd, install_yaml, kube_state_metrics
+from outfitter.codegen import argocd, install_yaml, kube_state_metrics, kustomize
 from outfitter.codegen.action_table import log_page
 from outfitter.codegen.admission import policies
 from outfitter.codegen.chart_readme import chart_readme
@@ -52,6 +52,7 @@ def all_files(root: Path) -> dict[str, str]:
         )
     values = values_text(_read(root, f"{_CHART}/values.yaml"))
     return {
+        **{f"{kustomize.FOLDER}/{name}": text for name, text in kustomize.kustomize_files().items()},
         **{f"{folder}/{name}": text for folder in CRD_FOLDERS for name, text in crd_files().items()},
         **{f"{_CHART}/files/{name}": header(source) + dump(spec) for name, source, spec in policies.files()},
         f"{_CRDS_CHART}/Chart.yaml": header(f"{_CHART}/Chart.yaml") + dump(_crds_chart(root)),
@@ -63,7 +64,9 @@ def all_files(root: Path) -> dict[str, str]:
         f"{_CHART}/templates/_settings.tpl": settings_template(),
         f"{_CHART}/values.yaml": values,
         f"{_CHART}/values.schema.json": json.dumps(values_schema(_load(values)), indent=2) + "\n",
-        "deploy/argocd/argocd-cm.yaml": argocd.config_map(_read(root, "deploy/argocd/health.lua")),
+        "deploy/argocd/argocd-cm.yaml": argocd.config_map(
+            {name: _read(root, f"{argocd.FOLDER}/{name}") for name in argocd.SCRIPTS}
+        ),
         "deploy/monitoring/kube-state-metrics.yaml": kube_state_metrics.configuration(),
         f"src/outfitter/{INSTALLED}": installed_file(_load(_read(root, f"{_CHART}/Chart.yaml"))),
         _GUIDE: troubleshooting_page(_read(root, _GUIDE)),

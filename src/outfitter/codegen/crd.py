@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from outfitter.api.base import Column
+from outfitter.api.base import NOT_OBSERVED, Column
 from outfitter.api.schema import resource_schema
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP, VERSION, Kind
 from outfitter.api.v1alpha1.asset import Status
@@ -58,13 +58,16 @@ def crd_for(kind: Kind) -> dict[str, Any]:
 
 
 def _stored_schema(kind: Kind) -> dict[str, Any]:
-    """Return the schema of a kind, with a spec whose optional fields may be null."""
+    """Return the schema of a kind, with a spec whose optional fields may be null, and a first status."""
     schema = resource_schema(kind.model)
     spec = deepcopy(schema["properties"]["spec"])
     _accept_nulls(spec)
     for tree in POLICY_TREES:
         _inline(spec["properties"].get(tree, {}))
-    return {**schema, "properties": {**schema["properties"], "spec": spec}}
+    properties = {**schema["properties"], "spec": spec}
+    if "observedGeneration" in properties.get("status", {}).get("properties", {}):
+        properties["status"] = {**properties["status"], "default": dict(NOT_OBSERVED)}
+    return {**schema, "properties": properties}
 
 
 def _inline(tree: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from outfitter.api.base import CustomResource
+from outfitter.api.base import NOT_OBSERVED, CustomResource
 from outfitter.api.conditions import READY
 from outfitter.api.shape import without_nulls
 from outfitter.api.v1alpha1 import kind_of
@@ -97,7 +97,7 @@ class CachedObject:
 
     @classmethod
     def of(cls, body: Mapping[str, Any], kind: str = "") -> CachedObject:
-        """Create it from a manifest with server metadata; managedFields are dropped.
+        """Create it from a manifest with server metadata; managedFields and a default status are dropped.
 
         An object on demand that a user applied a manifest to is the user's, and loses its label here.
         """
@@ -106,6 +106,8 @@ class CachedObject:
             kept = {name: value for name, value in meta["labels"].items() if name != LABEL_ON_DEMAND}
             meta = {**meta, "labels": kept}
         slim = {**body, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
+        if slim.get("status") == NOT_OBSERVED:
+            del slim["status"]
         ours = str(body.get("apiVersion", "")).startswith(f"{GROUP}/")
         status: Any = body.get("status") or {}
         ready = _ready(status) if ours else {}

@@ -31,6 +31,8 @@ _MORE = {
     ),
     "JobSet": ApiResource("JobSet", "jobset.x-k8s.io", "v1alpha2", "jobsets"),
     "PersistentVolume": ApiResource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False),
+    "GitRepository": ApiResource("GitRepository", "source.toolkit.fluxcd.io", "v1", "gitrepositories"),
+    "Kustomization": ApiResource("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", "kustomizations"),
     "StorageClass": ApiResource("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False),
     **{
         kind: ApiResource(kind, "admissionregistration.k8s.io", "v1", plural, namespaced=False)

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from outfitter.api.base import NOT_OBSERVED
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.client import path_of
 
@@ -81,6 +82,8 @@ class Recorder:
         return version
 
     def _keep(self, kind: str, event: str, item: Object) -> None:
+        if item.get("status") == NOT_OBSERVED:  # the API server's, not one that the operator wrote
+            item = {name: value for name, value in item.items() if name != "status"}
         key = (item["metadata"]["uid"], item["metadata"]["resourceVersion"])
         with self._lock:
             if key not in self._seen:

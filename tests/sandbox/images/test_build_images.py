@@ -31,8 +31,8 @@ def test_an_unknown_image_is_refused(tmp_path: Path) -> None:
 def test_the_released_image_has_the_version_of_the_tests() -> None:
     """Both are BuildKit and the launcher."""
     text = (FOLDER / "Dockerfile").read_text()
-    assert f"BUILDKIT_VERSION={BUILDKIT.version()}\n" in text
-    (version,) = re.findall(r"GO_VERSION=(\S+)", text)
+    assert f"BASE=docker.io/moby/buildkit:{BUILDKIT.version()}\n" in text
+    (version,) = re.findall(r"GO_BASE=docker.io/library/golang:(\S+)", text)
     assert re.search(rf"^go {re.escape(version)}", (FOLDER / "go.mod").read_text(), re.MULTILINE)
 
 

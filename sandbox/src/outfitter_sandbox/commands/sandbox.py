@@ -132,6 +132,9 @@ def build(
     with_registry: Annotated[
         bool, typer.Option("--registry", help="Also build the image registry of Distribution with Go, for tests.")
     ] = False,
+    with_flux: Annotated[
+        bool, typer.Option("--flux", help="Also build the kustomize-controller of Flux with Go, for tests.")
+    ] = False,
 ) -> None:
     """Download or build the binaries into Outfitter's cache without a start.
 
@@ -143,7 +146,7 @@ def build(
             found |= nodes.build(step)
         if with_data:
             found |= data.get(step)
-        wanted = (with_jobset, with_mpi_operator, with_crane, with_buildkit, with_registry)
+        wanted = (with_jobset, with_mpi_operator, with_crane, with_buildkit, with_registry, with_flux)
         for part in itertools.compress(go_parts.PARTS, wanted):
             found |= part.get(step)
     print_message("Ready: " + ", ".join(sorted(found)) + ".")

@@ -7,17 +7,14 @@ One module: all checks are over the variables of one policy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from pydantic.alias_generators import to_camel
-
-from outfitter.api.base import Model
-from outfitter.api.refs import ObjectRef
 from outfitter.api.v1alpha1 import GROUP, KINDS
 from outfitter.api.v1alpha1.policyfields import SECTIONS, policy_fields
 from outfitter.codegen.admission import created_kinds, logins, places, share, sharing
 from outfitter.codegen.admission.exempt import SHARED_NAMESPACE, user_or_tool
 from outfitter.codegen.admission.presence import has_value, has_values
+from outfitter.codegen.model_fields import LIST, Path, model_fields, spec_fields
 from outfitter.naming import ANNOTATION_RESTARTED_AT
 
 VERB: Final = "elevate"
@@ -39,8 +36,6 @@ RUNNING: Final = (
 """Workloads, and what decides what workloads run at their next restart: a volume can hide a program."""
 _INSIDE: Final = "namespace(request.namespace)"
 _NAME: Final = "object.kind + ' ' + object.metadata.name"
-
-Path = tuple[str, ...]
 
 
 def policy_spec() -> dict[str, Any]:
@@ -117,32 +112,7 @@ _RESTARTED: Final = f"{_restarted_at('object')} != {_restarted_at('oldObject')}"
 
 def secret_paths() -> list[Path]:
     """Return every field below spec that names a Secret of the namespace; `[]` ends the name of a list."""
-    return sorted({path for kind in KINDS for path in _walk(kind.model.model_fields["spec"].annotation)})
-
-
-def _walk(model: Any) -> Iterator[Path]:
-    if not (isinstance(model, type) and issubclass(model, Model)):
-        return
-    if issubclass(model, ObjectRef) and model.TARGET == "Secret":
-        yield ("name",)
-        return
-    yield from ((to_camel(name),) for name, kind in model.REFERS.items() if kind == "Secret")
-    for name, field in model.model_fields.items():
-        if name in model.without():
-            continue
-        for inner, in_list in _models(field.annotation, in_list=False):
-            step = to_camel(name) + ("[]" if in_list else "")
-            yield from ((step, *rest) for rest in _walk(inner))
-
-
-def _models(annotation: Any, *, in_list: bool) -> Iterator[tuple[Any, bool]]:
-    """Yield the types in an annotation, and whether each is the type of a list's items."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        yield annotation, in_list
-        return
-    in_list = in_list or getattr(annotation, "__origin__", None) is tuple
-    for part in get_args(annotation):
-        yield from _models(part, in_list=in_list)
+    return sorted({field.path for kind in KINDS for field in spec_fields(kind) if field.target == "Secret"})
 
 
 def names(path: Path) -> str:
@@ -229,7 +199,8 @@ def _can_name_secrets() -> list[str]:
     found = set()
     for name, sections in SECTIONS.items():
         for section, model in sections.items():
-            named = tuple(f"{'.'.join(path)}.".replace("[]", "") for path in _walk(model))
+            secrets = (field.path for field in model_fields(model) if field.target == "Secret")
+            named = tuple(f"{'.'.join(path)}.".replace(LIST, "") for path in secrets)
             found |= {
                 path for path in policy_fields(name, section) if any(each.startswith(f"{path}.") for each in named)
             }
