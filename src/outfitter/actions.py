@@ -37,7 +37,7 @@ class Action(StrEnum):
     UPDATE = (
         "update",
         "Outfitter changed `fields` of a child object, because its inputs changed. `reason` is `SpecChanged` after a "
-        "change of the object itself, else `InputChanged`.",
+        "change of the object itself, `Restarted` with a restart, else `InputChanged`.",
         "Updated",
     )
     REPAIR = (

@@ -224,7 +224,7 @@ def test_each_act_is_told(
         if not any(line | detail == line for line in found):
             wrong.append(f"{step.text}: no line has {detail}")
     folder = request.config.getoption("--evidence")
-    trace.keep(Path(folder) / "trace" if folder else tmp_path, [step.text for step in script], events)
+    trace.keep((Path(folder) if folder else tmp_path) / "trace", [step.text for step in script], events)
     assert wrong == [], "\n".join(wrong)
     assert DETAILS.keys() <= {step.text for step in script}
     assert [line for line in trace.all_lines() if line["action"] == "library"] == []

@@ -14,7 +14,7 @@ from outfitter.cluster.protocol import Cluster
 from outfitter.problems import Problem, printable
 from outfitter.reasons import Reason
 from outfitter.reconcile.act_words import events, sentence
-from outfitter.reconcile.acts import INPUT_CHANGED, SPEC_CHANGED, Act
+from outfitter.reconcile.acts import INPUT_CHANGED, RESTARTED, SPEC_CHANGED, Act
 from outfitter.snapshot import CachedObject, Key
 
 _log = logging.getLogger(__name__)
@@ -159,7 +159,8 @@ class Acts:
     def add(self, act: Act) -> None:
         """Note an act."""
         if act.action is Action.UPDATE:
-            act = replace(act, reason=SPEC_CHANGED if self._by_user else INPUT_CHANGED)
+            restarts = any(done.action is Action.RESTART for done in self._done)
+            act = replace(act, reason=RESTARTED if restarts else SPEC_CHANGED if self._by_user else INPUT_CHANGED)
         self._done.append(act)
         self._log.write(self._key, act, generation=self._generation, revision=self._revision, author=self._author)
 

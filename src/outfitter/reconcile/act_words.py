@@ -95,7 +95,7 @@ _SENTENCES: Final[Mapping[Action, Callable[[Act, str, str], str]]] = {
     Action.COLLECT: lambda act, child, author: f"deleted {child}, because its owner does not exist",
     Action.START: lambda act, child, author: f"started{_by(author)}",
     Action.STOP: _stopped,
-    Action.RESTART: lambda act, child, author: f"restarted{_by(author)}",
+    Action.RESTART: lambda act, child, author: f"restarted{_by(author)}, because annotation restartedAt changed",
     Action.LOCK: lambda act, child, author: f"locked{_by(author)}, {act.message}".rstrip(", "),
     Action.DOWNLOAD: lambda act, child, author: "the model is downloaded",
     Action.VIOLATE: lambda act, child, author: f"violates policy {act.manager}: {listed(act.fields)}: {act.message}",

@@ -23,6 +23,7 @@ Place = tuple[str, str, str]
 
 INPUT_CHANGED: Final = "InputChanged"
 SPEC_CHANGED: Final = "SpecChanged"
+RESTARTED: Final = "Restarted"
 DELETED: Final = "Deleted"
 REPLACED: Final = "Replaced"
 UNWANTED: Final = "Unwanted"

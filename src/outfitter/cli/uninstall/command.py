@@ -141,7 +141,7 @@ def _print_plan(plan: Plan, server: str, kubeconfig: str) -> None:
     from outfitter.cli.uninstall.plan import counts, place
 
     out = console.stdout_console()
-    out.print(f"To delete from {server}:", style="bold")
+    out.print(f"Plan for {server}:", style="bold")
     if plan.objects:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for head in ("KIND", "NAMESPACE", "OBJECTS"):
