@@ -17,7 +17,6 @@ CALLED_BY_OTHERS = {
     "__getattr__": "Python",
     "_main": "typer",
     "MasterCopySpec": "the part of a WorkloadTraits, by its name",
-    "kubectl": "the program kubectl_complete-outfitter",
     "_value_": "enum",
     "ignore_aliases": "PyYAML",
     "linkname": "tarfile",

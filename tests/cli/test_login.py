@@ -15,7 +15,8 @@ import yaml
 from typer.testing import CliRunner
 
 from outfitter.cli.app import app
-from outfitter.cli.login import Login, current_login, with_login
+from outfitter.cli.login import Login, current_login
+from outfitter.cli.login_flags import with_login
 
 from .conftest import Invoke, World
 

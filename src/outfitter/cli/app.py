@@ -24,7 +24,7 @@ from outfitter.cli.exec import exec_
 from outfitter.cli.explain import explain
 from outfitter.cli.images import images
 from outfitter.cli.lock import lock
-from outfitter.cli.login import with_login
+from outfitter.cli.login_flags import with_login
 from outfitter.cli.new.command import new
 from outfitter.cli.open import open_
 from outfitter.cli.policy.command import policy

@@ -11,7 +11,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.console import Kubeconfig, Namespace
-from outfitter.cli.login import with_login
+from outfitter.cli.login_flags import with_login
 from outfitter.problems import printable
 
 if TYPE_CHECKING:

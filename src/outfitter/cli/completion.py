@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import typer
 
 _SECONDS: Final = 5.0
-_NO_FILES: Final = ":4"  # kubectl's directive: do not offer files
 
 Found = list[tuple[str, str]]
 
@@ -52,14 +48,6 @@ def contexts(ctx: typer.Context) -> Found:
 
     found, _ = read_kubeconfig(ctx.params.get("kubeconfig") or "")
     return [(name, str(context.get("cluster") or "")) for name, context in found.items()]
-
-
-def states(incomplete: str) -> list[str]:
-    """Complete what `outfitter wait` waits for."""
-    from outfitter.cli.wait import DELETED, READY
-
-    known = (READY, "running", "stopped", "completed", "failed", "locked", DELETED)
-    return [state for state in known if state.startswith(incomplete)]
 
 
 def _words(ctx: typer.Context) -> list[str]:
@@ -100,29 +88,3 @@ def _read(ctx: typer.Context, kind: str, namespace: str) -> Sequence[str]:
         return asyncio.run(names())
     except (OutfitterError, TimeoutError):
         return ()
-
-
-def kubectl(arguments: Sequence[str] | None = None) -> None:
-    """Answer kubectl, which runs the program `kubectl_complete-outfitter` with the words that a user typed."""
-    from outfitter.cli.app import app
-
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    # The answer for the shell fish has the form that kubectl expects: value, tab, description.
-    asked = {
-        "_OUTFITTER_COMPLETE": "complete_fish",
-        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-        "_TYPER_COMPLETE_ARGS": _quoted(["outfitter", *words]),
-    }
-    os.environ.update(asked)
-    printed = io.StringIO()
-    silent = contextlib.redirect_stderr(io.StringIO())
-    with contextlib.redirect_stdout(printed), silent, contextlib.suppress(SystemExit):
-        app(args=[], prog_name="outfitter")
-    sys.stdout.write(f"{printed.getvalue().rstrip()}\n{_NO_FILES}\n".lstrip("\n"))
-
-
-def _quoted(words: Sequence[str]) -> str:
-    """Return the command line; an empty last word asks for all values."""
-    import shlex
-
-    return " ".join(shlex.quote(word) if word else "" for word in words)

@@ -9,7 +9,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.console import Format, Kubeconfig
-from outfitter.cli.login import with_login
+from outfitter.cli.login_flags import with_login
 
 images = typer.Typer(
     no_args_is_help=True,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from outfitter.cli import console
-from outfitter.cli.completion import states
 from outfitter.cli.console import Kubeconfig, Namespace, Objects
 
 if TYPE_CHECKING:
@@ -18,6 +17,12 @@ if TYPE_CHECKING:
 
 READY: Final = "ready"
 DELETED: Final = "deleted"
+
+
+def states(incomplete: str) -> list[str]:
+    """Complete a state."""
+    known = (READY, "running", "stopped", "completed", "failed", "locked", DELETED)
+    return [state for state in known if state.startswith(incomplete)]
 
 
 def wait(

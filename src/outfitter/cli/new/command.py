@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from outfitter.cli import console
 from outfitter.cli.console import Kubeconfig, Namespace
-from outfitter.cli.login import with_login
+from outfitter.cli.login_flags import with_login
 from outfitter.cli.new.flags import ALIASES, KINDS, SHORT_NAMES, Flag, flags_of, kinds_with
 from outfitter.cli.new.secret import Sources
 

@@ -10,7 +10,7 @@ import typer
 
 from outfitter.cli import console
 from outfitter.cli.console import Files, Format, Kubeconfig, Recursive
-from outfitter.cli.login import with_login
+from outfitter.cli.login_flags import with_login
 
 if TYPE_CHECKING:
     from outfitter.cli.policy.files import InForce, PolicyFiles

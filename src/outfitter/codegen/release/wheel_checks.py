@@ -16,7 +16,7 @@ _COMMANDS: Final = {
     "outfitter": {
         "outfitter = outfitter.cli.app:main",
         "kubectl-outfitter = outfitter.cli.app:main",
-        "kubectl_complete-outfitter = outfitter.cli.completion:kubectl",
+        "kubectl_complete-outfitter = outfitter.cli.kubectl_completion:main",
     },
     "outfitter_sandbox": {"sandbox = outfitter_sandbox.plugin:register"},
 }
