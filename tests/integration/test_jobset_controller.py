@@ -162,6 +162,15 @@ def test_a_deleted_set_is_collected(team: Space) -> None:
             team.gone(kind, name)
 
 
+GROUPS = {
+    "jobset.x-k8s.io",
+    "kueue.x-k8s.io",
+    "kubeflow.org",
+    "kustomize.toolkit.fluxcd.io",
+    "source.toolkit.fluxcd.io",
+}
+
+
 @pytest.mark.parametrize(("chosen", "version"), [("training-operator", "v1"), ("mpi-operator", "v2beta1")])
 def test_crds_of_all_projects_apply_with_one_definition_of_mpijob(tmp_path: Path, chosen: str, version: str) -> None:
     with pytest.raises(ValueError, match="Choose one"):
@@ -170,6 +179,6 @@ def test_crds_of_all_projects_apply_with_one_definition_of_mpijob(tmp_path: Path
         api = Api(sandbox)
         names = install_crds(api, *MODULES, mpijobs=chosen)
         assert len(names) == len(set(names))
-        assert {name.partition(".")[2] for name in names} == {"jobset.x-k8s.io", "kueue.x-k8s.io", "kubeflow.org"}
+        assert {name.partition(".")[2] for name in names} == GROUPS
         served = api.need("CustomResourceDefinition", "", MPIJOBS)["spec"]["versions"]
         assert [item["name"] for item in served] == [version]
