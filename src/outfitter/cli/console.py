@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from outfitter.cli.completion import namespaces, objects
 from outfitter.errors import ConfigurationError, OutfitterError
@@ -178,5 +179,6 @@ def progress(text: str = "Starting") -> Iterator[Callable[[str], None]]:
     if not console.is_terminal:
         yield print_message
         return
-    with console.status(text) as line:
-        yield line.update
+    with console.status(Text(text)) as line:
+        # Text, because a str is parsed as markup: messages quote field paths in brackets, and other people's words.
+        yield lambda news: line.update(Text(news))
