@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from outfitter.cli.app import app
 from outfitter.cli.login import Login, current_login, with_login
 
 from .conftest import Invoke, World
+from .fake_api import FakeApi
+from .test_verbs import body
 
 BIN = Path(sys.executable).parent
 
@@ -68,6 +71,25 @@ def test_help_and_version_as_in_kubectl(invoke: Invoke, arguments: tuple[str, ..
     seen = invoke(*arguments)
     assert seen.exit_code == 0
     assert "Usage:" in seen.stdout or seen.stdout.startswith("outfitter ")
+
+
+@pytest.mark.parametrize("usual", [False, True])
+def test_in_a_pod_the_kubeconfig_counts_as_for_kubectl(
+    usual: bool, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CI job runs in a pod of one cluster, and changes another one."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    with closing(FakeApi([body("Workspace", {"image": "a"}, phase="Running")])) as api:
+        path = api.kubeconfig(tmp_path)
+        if usual:
+            (tmp_path / ".kube").mkdir()
+            path.rename(tmp_path / ".kube/config")
+            monkeypatch.setenv("HOME", str(tmp_path))
+        else:
+            monkeypatch.setenv("KUBECONFIG", str(path))
+        seen = invoke("status", "workspace/box")
+    assert (seen.exit_code, "box" in seen.stdout) == (0, True), seen.output
 
 
 @pytest.mark.cluster

@@ -70,6 +70,15 @@ def current_namespace(kubeconfig: str = "", context: str = "") -> str:
     return str(chosen.get("namespace") or "default")
 
 
+def chosen_kubeconfig(kubeconfig: str = "") -> str:
+    """Return the kubeconfig that kubectl and helm would use, also in a pod; "" if there is none.
+
+    The operator prefers the ServiceAccount of its pod. A command in a CI job must change the cluster of KUBECONFIG.
+    """
+    usual = Path(_DEFAULT_PATH).expanduser()
+    return kubeconfig or os.environ.get("KUBECONFIG") or (str(usual) if usual.is_file() else "")
+
+
 def read_kubeconfig(kubeconfig: str = "") -> tuple[dict[str, Mapping[str, Any]], str]:
     """Return the contexts by name, and the name of the current one."""
     import yaml
