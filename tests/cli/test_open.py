@@ -18,6 +18,7 @@ import pytest
 from outfitter.cli.addresses import Address, addresses, choose, external_url, others_note, phase_note
 from outfitter.cli.forwarder import listen
 from outfitter.errors import OutfitterError
+from outfitter.naming import LABEL_OWNER_UID
 
 from .conftest import DEADLINE, MODULE, Invoke
 from .fake_api import Object
@@ -219,3 +220,25 @@ def test_the_forward_outlives_the_pod(api: FakeStreams, tmp_path: Path) -> None:
     assert "The same outside the cluster, with --url: https://example.com/team-a/box" in errors
     assert "Pod box-b does not listen on port 8888." in errors
     assert "Traceback" not in errors
+
+
+def test_a_pod_of_the_same_name_that_is_not_of_the_workload(api: FakeStreams, tmp_path: Path) -> None:
+    """Somebody deletes the workload's pod, and creates another pod of this name: no connection goes there."""
+    api.add(workspace(LAB))
+    api.add(running("box-0"))
+    environment = {**os.environ, "KUBECONFIG": str(api.kubeconfig(tmp_path))}
+    command = [*MODULE, "open", "workspace/box", "--local-port", "0"]
+    with answering(b"") as place:
+        api.ports[8888] = place
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            foreign = running("box-0", labels={LABEL_OWNER_UID: "uid-other"})
+            foreign["metadata"]["uid"] = "uid-foreign"
+            api.add(foreign)
+            api.add(running("box-1"))
+            with urlopen(url, timeout=DEADLINE) as answer:
+                assert answer.read() == b"GET"
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=DEADLINE)
+    assert api.forwarded == ["box-0", "box-1"]  # the first one only checks the rights

@@ -70,7 +70,9 @@ class Forwarder:
         """Return the pod of the last connection if it is still ready, else wait for another one."""
         meta = self._pod["metadata"]
         current = await self._client.get("Pod", meta["namespace"], meta["name"])
-        if current is not None and "deletionTimestamp" not in current["metadata"] and is_ready(current):
+        # A pod of the same name, with another uid, can be that of another owner: `choose` decides.
+        same = current is not None and current["metadata"]["uid"] == meta["uid"]
+        if current is not None and same and "deletionTimestamp" not in current["metadata"] and is_ready(current):
             return current
         for _ in range(_LOOKS):
             try:
