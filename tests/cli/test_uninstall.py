@@ -12,7 +12,8 @@ from outfitter.cli.installation import Installation
 from outfitter.cli.reader import RELEASE
 from outfitter.cli.uninstall.helm import helm_command, uninstall_release
 from outfitter.cli.uninstall.plan import STAGES, Found, counts, deletable, left_children, leftovers, make_plan
-from outfitter.errors import OutfitterError
+from outfitter.cli.uninstall.survey import choose
+from outfitter.errors import ConfigurationError, OutfitterError
 from outfitter.naming import LABEL_OWNER_UID, LABEL_RETAINED
 
 from .conftest import ROOT
@@ -123,6 +124,30 @@ def test_gitops_tools_are_a_note() -> None:
 def test_children_are_waited_for_by_proof_not_by_label() -> None:
     def child(name: str, owner: str, **meta: Any) -> Body:
         return body("Secret", name, metadata={"labels": {LABEL_OWNER_UID: owner}, **meta})
+
+def test_a_deployment_with_forged_labels_is_not_chosen() -> None:
+    """A tenant can copy the labels, and name any Lease, namespace and Helm release in it."""
+    real, forged = installation(), Installation("team-a", deployment("team-a"), proven=False)
+    assert choose([real, forged], "outfitter-system", "") == (real, (forged,))
+    with pytest.raises(ConfigurationError, match=r"Deployment team-a/outfitter has the labels of an operator, but"):
+        choose([forged], "outfitter-system", "")
+    # The rest of an interrupted removal, whose roles are gone, is named by the user.
+    assert choose([forged], "outfitter-system", "team-a") == (forged, ())
+    assert choose([forged], "outfitter-system", "ml") == (Installation("ml"), (forged,))
+    assert choose([], "outfitter-system", "") == (Installation("outfitter-system"), ())
+    with pytest.raises(ConfigurationError, match=r"Namespace ml has no installation. Installations are: outfitter-sys"):
+        choose([real, forged], "outfitter-system", "ml")
+    with pytest.raises(ConfigurationError, match=r"several installations: outfitter-system/outfitter, ml/outfitter\."):
+        choose([real, installation("ml"), forged], "outfitter-system", "")
+
+
+@pytest.mark.parametrize("name", ["--kubeconfig=/tmp/k", "-n", "a b", "", "A", "../a"])
+def test_the_name_of_a_release_is_no_option(name: str) -> None:
+    with pytest.raises(
+        OutfitterError, match=r"Annotation meta.helm.sh/release-name of Deployment outfitter-system/out"
+    ):
+        helm_command(name, installation(), "")
+
 
     children = [
         child("of-a-living-owner", "here", managedFields=OURS),

@@ -193,12 +193,7 @@ async def _policies(reader: Reader, about: Installed, installation: Installation
 
 async def _operator_rights(reader: Reader, installation: Installation) -> list[Finding]:
     needed = rights.operator_rights(installation)
-    groups = (
-        "system:serviceaccounts",
-        f"system:serviceaccounts:{installation.namespace}",
-        "system:authenticated",
-    )
-    missing = await _missing(reader, needed, installation.user, groups)
+    missing = await _missing(reader, needed, installation.user, installation.groups)
     return rights.operator_finding(installation, needed, missing)
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import shutil
+from typing import Final
 
-from outfitter.cli.installation import Installation
+from outfitter.cli.installation import HELM_NAME, Installation
 from outfitter.cli.login import current_login
 from outfitter.errors import OutfitterError
 
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
+
 
 def helm_command(release: str, installation: Installation, kubeconfig: str) -> list[str]:
-    """Return the command that removes a release, with the login of the command line."""
+    """Return the command that removes a release, with the login of the command line.
+
+    OutfitterError for a name that helm would read as an option: it is an annotation of a Deployment.
+    """
+    if not _NAME.fullmatch(release):
+        text = f"Annotation {HELM_NAME} of Deployment {installation.title} is no name of a Helm release."
+        raise OutfitterError(f"{text} Correct it.")
     login = current_login()
     where = ["--kubeconfig", kubeconfig] if kubeconfig else []
     where += ["--kube-context", login.context] if login.context else []
