@@ -104,14 +104,18 @@ def test_other_installations_keep_their_objects() -> None:
         body("Role", "outfitter-election", "ml"),
         body("Deployment", "outfitter", "outfitter-system"),
     )
-    claims = (claim("theirs", "Workspace-theirs", retained=True),)
+    claims = [claim("theirs", "Workspace-theirs", retained=True), claim("mine", "Workspace-mine", retained=True)]
+    for name, namespace in (("of-a-deleted-owner", "team-a"), ("of-a-deleted-owner-of-theirs", "team-b")):
+        item = claim(name, "gone", retained=True)
+        item["metadata"]["namespace"] = namespace
+        claims.append(item)
     plan = make_plan(found(*objects, others=(other,), release=release, claims=claims), delete_data=True, crds=False)
     assert names(plan.objects) == ["mine"]
     assert [(item["kind"], item["metadata"]["name"]) for item in plan.release] == [
         ("ClusterRole", "outfitter"),
         ("Deployment", "outfitter"),
     ]
-    assert (names(plan.data), names(plan.kept)) == ([], [])
+    assert (names(plan.data), names(plan.kept)) == (["mine", "of-a-deleted-owner"], [])
     assert any("Installation ml/outfitter stays" in note for note in plan.notes)
 
 

@@ -64,8 +64,7 @@ class Plan:
 def make_plan(found: Found, *, delete_data: bool, crds: bool) -> Plan:
     """Return the plan for what was found."""
     objects = tuple(body for body in found.objects if belongs(body, found.installation, found.others))
-    uids = {body["metadata"]["uid"] for body in found.objects} - {body["metadata"]["uid"] for body in objects}
-    claims = [body for body in found.claims if _owner(body) not in uids]
+    claims = [body for body in found.claims if _may_take(body, found, objects)]
     keeping = [body for body in claims if keeps_data(_CLAIM, _labels(body))]
     data = tuple(body for body in keeping if delete_data and made_by_us(body))
     release = tuple(body for body in found.release if of_installation(body, found.installation, found.others))
@@ -93,6 +92,16 @@ def belongs(body: Body, installation: Installation, others: Sequence[Installatio
 
 
 def of_installation(body: Body, installation: Installation, others: Sequence[Installation]) -> bool:
+def _may_take(claim: Body, found: Found, objects: Sequence[Body]) -> bool:
+    """Return whether a claim is of one of the objects, or of none that exists where no other installation serves."""
+    owner, namespace = _owner(claim), claim["metadata"]["namespace"]
+    if any(body["metadata"]["uid"] == owner for body in objects):
+        return True
+    if any(body["metadata"]["uid"] == owner for body in found.objects):
+        return False
+    return not any(other.serves(namespace) for other in found.others)
+
+
     """Return whether the chart made an object for an installation. Its labels match already."""
     meta = body["metadata"]
     namespace, name = meta.get("namespace", ""), meta["name"]
