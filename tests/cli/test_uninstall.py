@@ -9,6 +9,7 @@ import pytest
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.installation import Installation
+from outfitter.cli.login import Login
 from outfitter.cli.reader import RELEASE
 from outfitter.cli.uninstall.helm import helm_command, uninstall_release
 from outfitter.cli.uninstall.plan import STAGES, Found, counts, deletable, left_children, leftovers, make_plan
@@ -79,6 +80,11 @@ def test_what_stays_is_listed_with_its_command() -> None:
         "outfitter uninstall --crds",
         "kubectl delete namespace outfitter-system",
     ]
+    login = Login("prod", "ann", ("a b",)).flags("/tmp/k")
+    flags = "--kubeconfig /tmp/k --context prod --as ann --as-group 'a b'"
+    assert [command for _, command in leftovers(plan, {"outfitter-system"}, login)] == [
+        f"{command} {flags}" for command in commands
+    ]
 
 
 def test_counts_are_in_the_order_of_deletion() -> None:
@@ -119,16 +125,6 @@ def test_other_installations_keep_their_objects() -> None:
     assert any("Installation ml/outfitter stays" in note for note in plan.notes)
 
 
-def test_gitops_tools_are_a_note() -> None:
-    applied = body("Workspace", "box", metadata={"managedFields": [{"manager": "argocd-controller"}]})
-    (note,) = make_plan(found(applied), delete_data=False, crds=False).notes
-    assert note.startswith("Argo CD applied 1 of these objects")
-
-
-def test_children_are_waited_for_by_proof_not_by_label() -> None:
-    def child(name: str, owner: str, **meta: Any) -> Body:
-        return body("Secret", name, metadata={"labels": {LABEL_OWNER_UID: owner}, **meta})
-
 def test_a_deployment_with_forged_labels_is_not_chosen() -> None:
     """A tenant can copy the labels, and name any Lease, namespace and Helm release in it."""
     real, forged = installation(), Installation("team-a", deployment("team-a"), proven=False)
@@ -152,6 +148,16 @@ def test_the_name_of_a_release_is_no_option(name: str) -> None:
     ):
         helm_command(name, installation(), "")
 
+
+def test_gitops_tools_are_a_note() -> None:
+    applied = body("Workspace", "box", metadata={"managedFields": [{"manager": "argocd-controller"}]})
+    (note,) = make_plan(found(applied), delete_data=False, crds=False).notes
+    assert note.startswith("Argo CD applied 1 of these objects")
+
+
+def test_children_are_waited_for_by_proof_not_by_label() -> None:
+    def child(name: str, owner: str, **meta: Any) -> Body:
+        return body("Secret", name, metadata={"labels": {LABEL_OWNER_UID: owner}, **meta})
 
     children = [
         child("of-a-living-owner", "here", managedFields=OURS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,6 @@ def belongs(body: Body, installation: Installation, others: Sequence[Installatio
     return not others or manager == "/".join(installation.lease) or installation.serves(body["metadata"]["namespace"])
 
 
-def of_installation(body: Body, installation: Installation, others: Sequence[Installation]) -> bool:
 def _may_take(claim: Body, found: Found, objects: Sequence[Body]) -> bool:
     """Return whether a claim is of one of the objects, or of none that exists where no other installation serves."""
     owner, namespace = _owner(claim), claim["metadata"]["namespace"]
@@ -102,6 +102,7 @@ def _may_take(claim: Body, found: Found, objects: Sequence[Body]) -> bool:
     return not any(other.serves(namespace) for other in found.others)
 
 
+def of_installation(body: Body, installation: Installation, others: Sequence[Installation]) -> bool:
     """Return whether the chart made an object for an installation. Its labels match already."""
     meta = body["metadata"]
     namespace, name = meta.get("namespace", ""), meta["name"]
@@ -151,21 +152,33 @@ def place(body: Body) -> str:
     return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
 
 
-def leftovers(plan: Plan, namespaces: Iterable[str]) -> list[tuple[str, str]]:
-    """Return what stays, and the command that deletes it. `namespaces`: those that exist."""
+def leftovers(plan: Plan, namespaces: Iterable[str], login: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return what stays, and the command that deletes it in the same cluster. `namespaces`: those that exist.
+
+    `login`: flags that choose the cluster and the user.
+    """
+
+    def kubectl(kind: str, name: str, namespace: str = "") -> str:
+        where = ("-n", namespace) if namespace else ()
+        return shlex.join(("kubectl", "delete", kind, name, *where, *login))
+
     found = [
-        (f"PersistentVolumeClaim {place(body)}, with data{_of(body)}", _delete("persistentvolumeclaim", body))
+        (
+            f"PersistentVolumeClaim {place(body)}, with data{_of(body)}",
+            kubectl("persistentvolumeclaim", body["metadata"]["name"], body["metadata"]["namespace"]),
+        )
         for body in plan.kept
     ]
     found += [
-        (f"Secret {namespace}/{name}, which a Credential referred to", f"kubectl delete secret {name} -n {namespace}")
+        (f"Secret {namespace}/{name}, which a Credential referred to", kubectl("secret", name, namespace))
         for namespace, name in plan.secrets
     ]
     if plan.crds_stay:
-        found.append((f"{plan.crds_stay} CustomResourceDefinitions", "outfitter uninstall --crds"))
+        text = shlex.join(("outfitter", "uninstall", "--crds", *login))
+        found.append((f"{plan.crds_stay} CustomResourceDefinitions", text))
     home = plan.installation.namespace
     if plan.release and home in namespaces:
-        found.append((f"Namespace {home}", f"kubectl delete namespace {home}"))
+        found.append((f"Namespace {home}", kubectl("namespace", home)))
     return found
 
 
@@ -173,11 +186,6 @@ def _of(body: Body) -> str:
     labels = _labels(body)
     kind, name = labels.get(LABEL_OWNER_KIND, ""), labels.get(LABEL_OWNER_NAME, "")
     return f" of {kind} {name}" if kind and name else ""
-
-
-def _delete(kind: str, body: Body) -> str:
-    meta = body["metadata"]
-    return f"kubectl delete {kind} {meta['name']} -n {meta['namespace']}"
 
 
 def _helm(installation: Installation, release: Iterable[Body]) -> str:
