@@ -104,6 +104,9 @@ def test_storage_and_gpus() -> None:
     node = {"status": {"allocatable": {"cpu": "8", "nvidia.com/gpu": "4", "nvidia.com/mig-1g.5gb": "0"}}}
     assert shown(cluster.gpu_finding([node, node])) == ("ok", "The nodes offer 8 nvidia.com/gpu.")
     assert cluster.gpu_finding([{"status": {}}]).state == "note"
+    # The API server shortens quantities. Device plugins count memory and shares as well.
+    shares = {"status": {"allocatable": {"nvidia.com/gpumem": "80k", "nvidia.com/gpu.shared": "1Ki"}}}
+    assert "1024 nvidia.com/gpu.shared, 80000 nvidia.com/gpumem" in cluster.gpu_finding([shares]).message
 
 
 @pytest.mark.parametrize(
