@@ -259,6 +259,11 @@ def test_a_lease_is_judged_by_its_renewal_not_by_the_local_clock() -> None:
             assert operator.lease_finding("s/outfitter", before, after, fresh=False).state == state
 
 
+def test_no_lease_holds_the_command_up() -> None:
+    assert operator.look_seconds(_lease("x")) == 15
+    assert operator.look_seconds({"spec": {"leaseDurationSeconds": 2**31 - 1}}) <= 60
+
+
 def test_versions_of_operator_and_command() -> None:
     states = [operator.skew_finding(Versions("0.1.0", other)).state for other in ("0.1.0", "0.2.0", "")]
     assert states == ["ok", "note", "note"]
