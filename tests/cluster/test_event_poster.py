@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -70,6 +71,21 @@ async def test_an_event_that_cannot_be_posted_keeps_no_other_back(caplog: pytest
     await cluster.events.close()
     assert [event["message"] for event in silent.events] == ["b"]
     assert "an Event was not posted" in caplog.text
+
+
+async def test_events_are_posted_outside_of_the_trace_of_a_reconciliation() -> None:
+    """The task that posts was started by one of them, and posts the Events of all."""
+    current = ContextVar("current", default="none")
+    seen = []
+
+    async def post() -> None:
+        seen.append(current.get())
+
+    current.set("a reconciliation")
+    events = EventPoster()
+    events.put(post)
+    await events.close()
+    assert seen == ["none"]
 
 
 async def test_closing_waits_for_no_server() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, Final
 
 _WAITING: Final = 200  # news, and as many warnings; more are dropped, because the log has all
@@ -30,7 +31,8 @@ class EventPoster:
             return
         waiting.append(post)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._post(), name="Events")
+            # In a context of its own: the Events of other objects are no part of this reconciliation and its trace.
+            self._task = asyncio.create_task(self._post(), name="Events", context=Context())
 
     async def _post(self) -> None:
         while waiting := self._warnings or self._news:
