@@ -77,7 +77,7 @@ def test_the_first_pod_whose_container_runs() -> None:
     assert pod_to_enter(WORKSPACE, BOX, pods)["metadata"]["name"] == "other"
     assert pod_to_enter(WORKSPACE, BOX, pods, "proxy")["metadata"]["name"] == "with-proxy"
     assert pod_to_forward(WORKSPACE, BOX, pods)["metadata"]["name"] == "other"
-    ranks = [running("a", labels={LABEL_RANK: "0"}), running("b", labels={LABEL_RANK: "1"})]
+    ranks = [running(name, labels={LABEL_RANK: rank}) for name, rank in (("x", "first"), ("a", "0"), ("b", "1"))]
     many = target("distributedtraining/box")
     assert [pod_to_enter(many, BOX, ranks, "", rank)["metadata"]["name"] for rank in (None, 1)] == ["a", "b"]
     with pytest.raises(OutfitterError, match=r"No pod has container none. Containers are: main, proxy"):
