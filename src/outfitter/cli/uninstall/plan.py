@@ -158,19 +158,19 @@ def leftovers(plan: Plan, namespaces: Iterable[str], login: Sequence[str] = ()) 
     `login`: flags that choose the cluster and the user.
     """
 
-    def kubectl(kind: str, name: str, namespace: str = "") -> str:
+    def delete(kind: str, name: str, namespace: str = "") -> str:
         where = ("-n", namespace) if namespace else ()
         return shlex.join(("kubectl", "delete", kind, name, *where, *login))
 
     found = [
         (
             f"PersistentVolumeClaim {place(body)}, with data{_of(body)}",
-            kubectl("persistentvolumeclaim", body["metadata"]["name"], body["metadata"]["namespace"]),
+            delete("persistentvolumeclaim", body["metadata"]["name"], body["metadata"]["namespace"]),
         )
         for body in plan.kept
     ]
     found += [
-        (f"Secret {namespace}/{name}, which a Credential referred to", kubectl("secret", name, namespace))
+        (f"Secret {namespace}/{name}, which a Credential referred to", delete("secret", name, namespace))
         for namespace, name in plan.secrets
     ]
     if plan.crds_stay:
@@ -178,7 +178,7 @@ def leftovers(plan: Plan, namespaces: Iterable[str], login: Sequence[str] = ()) 
         found.append((f"{plan.crds_stay} CustomResourceDefinitions", text))
     home = plan.installation.namespace
     if plan.release and home in namespaces:
-        found.append((f"Namespace {home}", kubectl("namespace", home)))
+        found.append((f"Namespace {home}", delete("namespace", home)))
     return found
 
 
