@@ -30,6 +30,18 @@ def test_nothing_reaches_the_terminal_raw(text: str, capsys: pytest.CaptureFixtu
     assert "second" in seen.out
 
 
+@pytest.mark.parametrize("text", ["image: registry:x:1", "http://h/a:key:b", "[bold]", "a[/]", "10:on:20"])
+def test_text_is_printed_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A diff, a URL and a message are neither markup nor names of pictures."""
+    table = Table("name")
+    table.add_row(text)
+    console.stdout_console().print(text)
+    console.stdout_console().print(table)
+    console.print_message(text)
+    seen = capsys.readouterr()
+    assert (seen.out.count(text), seen.err.count(text)) == (2, 1)
+
+
 @pytest.mark.parametrize("text", NASTY)
 def test_data_is_escaped_and_stays_the_same(text: str) -> None:
     for printed in (console.as_json({"a": text}), console.as_yaml({"a": text})):

@@ -89,12 +89,14 @@ def _lines(text: str) -> str:
 
 def stdout_console() -> Console:
     """Standard output: results only. Colours only on a terminal, and never with NO_COLOR."""
-    return SafeConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def stderr_console() -> Console:
     """Standard error: progress, notes and problems."""
-    return SafeConsole(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+    return SafeConsole(
+        stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False, emoji=False
+    )
 
 
 def print_message(text: str, style: str = "") -> None:
