@@ -185,8 +185,9 @@ async def test_a_release_is_removed_by_helm(
 ) -> None:
     program, log = tmp_path / "helm", tmp_path / "log"
     if script is not None:
-        program.write_text(f'#!/bin/sh\necho "$@" > {log}\n{script}\n')
+        program.write_text(f'#!/bin/sh\necho "$@" $HELM_KUBECONTEXT > {log}\n{script}\n')
         program.chmod(0o755)
+    monkeypatch.setenv("HELM_KUBECONTEXT", "another-cluster")
     monkeypatch.setenv("PATH", str(tmp_path))
     command = helm_command("first", installation(), "/tmp/k")
     if message:

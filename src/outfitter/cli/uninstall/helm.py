@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 import shutil
@@ -40,8 +41,10 @@ async def uninstall_release(command: list[str]) -> None:
             f"The operator is a Helm release, and helm is not on the PATH. Run: {text}\n"
             "Then run outfitter uninstall again."
         )
+    # These variables choose a cluster and a user of their own. The command line has those of this command.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HELM_KUBE")}
     process = await asyncio.create_subprocess_exec(
-        program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
     )
     output, _ = await process.communicate()
     if process.returncode:
