@@ -104,6 +104,9 @@ def test_storage_and_gpus() -> None:
     node = {"status": {"allocatable": {"cpu": "8", "nvidia.com/gpu": "4", "nvidia.com/mig-1g.5gb": "0"}}}
     assert shown(cluster.gpu_finding([node, node])) == ("ok", "The nodes offer 8 nvidia.com/gpu.")
     assert cluster.gpu_finding([{"status": {}}]).state == "note"
+    # The API server shortens quantities. Device plugins count memory and shares as well.
+    shares = {"status": {"allocatable": {"nvidia.com/gpumem": "80k", "nvidia.com/gpu.shared": "1Ki"}}}
+    assert "1024 nvidia.com/gpu.shared, 80000 nvidia.com/gpumem" in cluster.gpu_finding([shares]).message
 
 
 @pytest.mark.parametrize(
@@ -254,6 +257,11 @@ def test_a_lease_is_judged_by_its_renewal_not_by_the_local_clock() -> None:
     for state, pairs in cases.items():
         for before, after in pairs:
             assert operator.lease_finding("s/outfitter", before, after, fresh=False).state == state
+
+
+def test_no_lease_holds_the_command_up() -> None:
+    assert operator.look_seconds(_lease("x")) == 15
+    assert operator.look_seconds({"spec": {"leaseDurationSeconds": 2**31 - 1}}) <= 60
 
 
 def test_versions_of_operator_and_command() -> None:

@@ -8,12 +8,16 @@ import pytest
 
 from outfitter.cli.diff.compare import aligned, changed_fields, child_change
 from outfitter.cli.diff.placeholders import hidden_secrets
+from outfitter.cli.diff.simulate import apply
+from outfitter.naming import LAST_APPLIED
 from outfitter.simulator.cluster import SimulatedCluster
 from outfitter.simulator.managed_fields import owned_paths, read, recorded
 
 from .conftest import EXAMPLES, Invoke, World
 
 Body = dict[str, Any]
+VERSION = "outfitter.dev/v1alpha1"
+WEIRD = '{"metadata": {"labels": [1], "annotations": null}, "spec": [null, {"name": []}]}'
 
 
 def child(kind: str = "StatefulSet", uid: str = "1", spec: Body | None = None, **more: Any) -> Body:
@@ -147,6 +151,19 @@ def test_a_restored_object_keeps_what_others_own() -> None:
     changed = cluster.user_apply(wanted, manager="outfitter")
     assert changed["metadata"]["labels"] == {"a": "2", "kept": "1"}
     assert int(changed["metadata"]["resourceVersion"]) > 7
+
+
+@pytest.mark.parametrize("last", ["", "no JSON", "null", "[]", '"text"', "{}", '{"metadata": 1}', WEIRD, "[" * 10000])
+def test_what_users_write_as_last_applied_is_no_error(last: str) -> None:
+    meta: Body = {"name": "box", "namespace": "team-a", "uid": "1", "resourceVersion": "7"}
+    meta |= {"generation": 1, "annotations": {LAST_APPLIED: last}}
+    stored = {"apiVersion": VERSION, "kind": "Workspace", "metadata": meta, "spec": {"image": "a"}}
+    cluster = SimulatedCluster([])
+    cluster.restore(stored)
+    apply(cluster, {**stored, "metadata": {"name": "box", "namespace": "team-a"}, "spec": {"image": "b"}})
+    found = cluster.find("Workspace", "team-a", "box")
+    assert found is not None
+    assert found["spec"] == {"image": "b"}
 
 
 @pytest.mark.cluster

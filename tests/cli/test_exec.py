@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import select
@@ -9,14 +10,18 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 from collections.abc import Callable, Iterator
 from fcntl import ioctl
 from pathlib import Path
+from types import CoroutineType
+from typing import Any
 
 import pytest
 
 from outfitter.cli.running_pods import pod_to_enter, pod_to_forward
 from outfitter.cli.target import target
+from outfitter.cli.terminal import Terminal
 from outfitter.cluster.exec import exit_code
 from outfitter.errors import OutfitterError
 from outfitter.naming import LABEL_RANK
@@ -72,7 +77,7 @@ def test_the_first_pod_whose_container_runs() -> None:
     assert pod_to_enter(WORKSPACE, BOX, pods)["metadata"]["name"] == "other"
     assert pod_to_enter(WORKSPACE, BOX, pods, "proxy")["metadata"]["name"] == "with-proxy"
     assert pod_to_forward(WORKSPACE, BOX, pods)["metadata"]["name"] == "other"
-    ranks = [running("a", labels={LABEL_RANK: "0"}), running("b", labels={LABEL_RANK: "1"})]
+    ranks = [running(name, labels={LABEL_RANK: rank}) for name, rank in (("x", "first"), ("a", "0"), ("b", "1"))]
     many = target("distributedtraining/box")
     assert [pod_to_enter(many, BOX, ranks, "", rank)["metadata"]["name"] for rank in (None, 1)] == ["a", "b"]
     with pytest.raises(OutfitterError, match=r"No pod has container none. Containers are: main, proxy"):
@@ -157,6 +162,35 @@ def test_a_command_that_needs_no_input_ends_while_input_is_open(api: FakeStreams
         assert process.stdout is not None
         assert process.stdout.read() == b"done\n"
         assert process.wait(DEADLINE) == 0
+
+
+def test_input_that_is_not_read_any_more_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command ends while its input waits: the thread that reads the input ends in silence."""
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    path = tmp_path / "input"
+    path.write_bytes(bytes(2**20))
+
+    def waits_for_room(task: asyncio.Task[Any]) -> bool:
+        work = task.get_coro()
+        return isinstance(work, CoroutineType) and work.__name__ == "put" and work.cr_await is not None
+
+    async def read() -> threading.Thread:
+        async for _ in Terminal().read():
+            break
+        while True:
+            await asyncio.sleep(0)
+            if any(map(waits_for_room, asyncio.all_tasks())):
+                break
+        (thread,) = (item for item in threading.enumerate() if item.name == "stdin")
+        return thread
+
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        thread = asyncio.run(read())
+        thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert failures == []
 
 
 def test_refusals(api: FakeStreams, invoke: Invoke, tmp_path: Path) -> None:

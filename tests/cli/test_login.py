@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import yaml
 from typer.testing import CliRunner
 
 from outfitter.cli.app import app
+from outfitter.cli.connect import connected
 from outfitter.cli.login import Login, current_login
 from outfitter.cli.login_flags import with_login
 
 from .conftest import Invoke, World
+from .fake_api import FakeApi
+from .test_verbs import body
 
 BIN = Path(sys.executable).parent
 
@@ -69,6 +73,56 @@ def test_help_and_version_as_in_kubectl(invoke: Invoke, arguments: tuple[str, ..
     seen = invoke(*arguments)
     assert seen.exit_code == 0
     assert "Usage:" in seen.stdout or seen.stdout.startswith("outfitter ")
+
+
+@pytest.mark.parametrize("usual", [False, True])
+def test_in_a_pod_the_kubeconfig_counts_as_for_kubectl(
+    usual: bool, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CI job runs in a pod of one cluster, and changes another one."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    with closing(FakeApi([body("Workspace", {"image": "a"}, phase="Running")])) as api:
+        path = api.kubeconfig(tmp_path)
+        if usual:
+            (tmp_path / ".kube").mkdir()
+            path.rename(tmp_path / ".kube/config")
+            monkeypatch.setenv("HOME", str(tmp_path))
+        else:
+            monkeypatch.setenv("KUBECONFIG", str(path))
+        seen = invoke("status", "workspace/box")
+    assert (seen.exit_code, "box" in seen.stdout) == (0, True), seen.output
+
+
+async def test_a_kubeconfig_can_impersonate(tmp_path: Path) -> None:
+    """As for kubectl and helm: else a command would act with more rights than the context gives."""
+    less = {"as": "viewer", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"example.com/x": ["1", "2"]}}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "viewer",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "admin", "user": {"token": "t"}}, {"name": "viewer", "user": {"token": "t", **less}}],
+        "contexts": [{"name": name, "context": {"cluster": "c", "user": name}} for name in ("admin", "viewer")],
+    }
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(config))
+
+    async def sent(login: Login) -> list[tuple[str, str]]:
+        async with connected(str(path), login) as client:
+            headers = client.transport.session.headers
+            return sorted(item for item in headers.items() if item[0].startswith("Impersonate"))
+
+    assert await sent(Login()) == [
+        ("Impersonate-Extra-example.com%2Fx", "1"),
+        ("Impersonate-Extra-example.com%2Fx", "2"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-User", "viewer"),
+    ]
+    assert await sent(Login("admin")) == []
+    assert await sent(Login(user="ann")) == [("Impersonate-User", "ann")]
 
 
 @pytest.mark.cluster

@@ -18,6 +18,7 @@ import pytest
 from outfitter.cli.addresses import Address, addresses, choose, external_url, others_note, phase_note
 from outfitter.cli.forwarder import listen
 from outfitter.errors import OutfitterError
+from outfitter.naming import LABEL_OWNER_UID
 
 from .conftest import DEADLINE, MODULE, Invoke
 from .fake_api import Object
@@ -69,11 +70,11 @@ def test_no_such_connection() -> None:
 @pytest.mark.parametrize(
     ("connection", "local"),
     [
-        (LAB, "http://localhost:8"),
-        ({**LAB, "url": "https://box.example.com"}, "http://localhost:8/"),
-        ({**LAB, "url": "https://example.com/team-a/box"}, "http://localhost:8/team-a/box"),  # the Ingress keeps it
-        ({**BOARD, "connectionType": "LoadBalancer", "url": "http://[fd00::1]:6006"}, "http://localhost:8/"),
-        (IDE, "localhost:8"),
+        (LAB, "http://127.0.0.1:8"),
+        ({**LAB, "url": "https://box.example.com"}, "http://127.0.0.1:8/"),
+        ({**LAB, "url": "https://example.com/team-a/box"}, "http://127.0.0.1:8/team-a/box"),  # the Ingress keeps it
+        ({**BOARD, "connectionType": "LoadBalancer", "url": "http://[fd00::1]:6006"}, "http://127.0.0.1:8/"),
+        (IDE, "127.0.0.1:8"),
     ],
 )
 def test_the_local_url_has_the_path_that_the_tool_has(connection: Object, local: str) -> None:
@@ -104,6 +105,10 @@ def test_urls_outside_the_cluster() -> None:
     found = addresses(workspace(LAB, relatedUrls=links))
     assert [(each.name, each.port) for each in found] == [("lab", 8888), ("docs", 0)]
     assert external_url(item, found[1]) == "https://b.example.com"
+    for url in ("file:///etc/passwd", "javascript:alert(1)", "--new-window", "https://a.example.com/ b", "tcp://a:1"):
+        (link,) = addresses(workspace(relatedUrls=[{"name": "docs", "url": url}]))
+        with pytest.raises(OutfitterError, match=r"the address of docs is no web link"):
+            external_url(item, link)
     assert phase_note(item) == ""
     stopped = body("Workspace", {}, phase="Stopped", message="It was stopped.")
     assert phase_note(stopped) == "Workspace team-a/box is stopped: It was stopped."
@@ -195,7 +200,7 @@ def test_the_forward_outlives_the_pod(api: FakeStreams, tmp_path: Path) -> None:
         ) as process:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            assert url.startswith("http://localhost:")
+            assert url.startswith("http://127.0.0.1:")
             assert url.endswith("/team-a/box")
             for name in ("box-a", "box-b", "box-b"):
                 if name == "box-b":
@@ -215,3 +220,25 @@ def test_the_forward_outlives_the_pod(api: FakeStreams, tmp_path: Path) -> None:
     assert "The same outside the cluster, with --url: https://example.com/team-a/box" in errors
     assert "Pod box-b does not listen on port 8888." in errors
     assert "Traceback" not in errors
+
+
+def test_a_pod_of_the_same_name_that_is_not_of_the_workload(api: FakeStreams, tmp_path: Path) -> None:
+    """Somebody deletes the workload's pod, and creates another pod of this name: no connection goes there."""
+    api.add(workspace(LAB))
+    api.add(running("box-0"))
+    environment = {**os.environ, "KUBECONFIG": str(api.kubeconfig(tmp_path))}
+    command = [*MODULE, "open", "workspace/box", "--local-port", "0"]
+    with answering(b"") as place:
+        api.ports[8888] = place
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            foreign = running("box-0", labels={LABEL_OWNER_UID: "uid-other"})
+            foreign["metadata"]["uid"] = "uid-foreign"
+            api.add(foreign)
+            api.add(running("box-1"))
+            with urlopen(url, timeout=DEADLINE) as answer:
+                assert answer.read() == b"GET"
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=DEADLINE)
+    assert api.forwarded == ["box-0", "box-1"]  # the first one only checks the rights

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 
 import pytest
 from rich.table import Table
@@ -28,8 +30,48 @@ def test_nothing_reaches_the_terminal_raw(text: str, capsys: pytest.CaptureFixtu
     assert "second" in seen.out
 
 
+@pytest.mark.parametrize("text", ["image: registry:x:1", "http://h/a:key:b", "[bold]", "a[/]", "10:on:20"])
+def test_text_is_printed_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A diff, a URL and a message are neither markup nor names of pictures."""
+    table = Table("name")
+    table.add_row(text)
+    console.stdout_console().print(text)
+    console.stdout_console().print(table)
+    console.print_message(text)
+    seen = capsys.readouterr()
+    assert (seen.out.count(text), seen.err.count(text)) == (2, 1)
+
+
 @pytest.mark.parametrize("text", NASTY)
 def test_data_is_escaped_and_stays_the_same(text: str) -> None:
     for printed in (console.as_json({"a": text}), console.as_yaml({"a": text})):
         assert all(line.isprintable() for line in printed.split("\n")), repr(printed)
     assert json.loads(console.as_json({"a": text})) == {"a": text}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def progress_of(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a terminal gets, without the colours and cursor movements of the spinner."""
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with console.progress(text) as tell:
+        tell(f"Workspace team-a/box: {text}")
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_progress_does_not_control_the_terminal(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = progress_of(text, monkeypatch)
+    assert all(line.isprintable() for line in re.split("[\r\n]", seen)), repr(seen)
+
+
+@pytest.mark.parametrize("text", ["spec.args[/x] is wrong", "[link=https://evil.example]a[/link]", "[bold]"])
+def test_brackets_in_progress_are_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"Workspace team-a/box: {text}" in progress_of(text, monkeypatch)

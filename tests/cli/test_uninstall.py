@@ -9,10 +9,12 @@ import pytest
 
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.installation import Installation
+from outfitter.cli.login import Login
 from outfitter.cli.reader import RELEASE
 from outfitter.cli.uninstall.helm import helm_command, uninstall_release
 from outfitter.cli.uninstall.plan import STAGES, Found, counts, deletable, left_children, leftovers, make_plan
-from outfitter.errors import OutfitterError
+from outfitter.cli.uninstall.survey import choose
+from outfitter.errors import ConfigurationError, OutfitterError
 from outfitter.naming import LABEL_OWNER_UID, LABEL_RETAINED
 
 from .conftest import ROOT
@@ -78,6 +80,11 @@ def test_what_stays_is_listed_with_its_command() -> None:
         "outfitter uninstall --crds",
         "kubectl delete namespace outfitter-system",
     ]
+    login = Login("prod", "ann", ("a b",)).flags("/tmp/k")
+    flags = "--kubeconfig /tmp/k --context prod --as ann --as-group 'a b'"
+    assert [command for _, command in leftovers(plan, {"outfitter-system"}, login)] == [
+        f"{command} {flags}" for command in commands
+    ]
 
 
 def test_counts_are_in_the_order_of_deletion() -> None:
@@ -103,15 +110,43 @@ def test_other_installations_keep_their_objects() -> None:
         body("Role", "outfitter-election", "ml"),
         body("Deployment", "outfitter", "outfitter-system"),
     )
-    claims = (claim("theirs", "Workspace-theirs", retained=True),)
+    claims = [claim("theirs", "Workspace-theirs", retained=True), claim("mine", "Workspace-mine", retained=True)]
+    for name, namespace in (("of-a-deleted-owner", "team-a"), ("of-a-deleted-owner-of-theirs", "team-b")):
+        item = claim(name, "gone", retained=True)
+        item["metadata"]["namespace"] = namespace
+        claims.append(item)
     plan = make_plan(found(*objects, others=(other,), release=release, claims=claims), delete_data=True, crds=False)
     assert names(plan.objects) == ["mine"]
     assert [(item["kind"], item["metadata"]["name"]) for item in plan.release] == [
         ("ClusterRole", "outfitter"),
         ("Deployment", "outfitter"),
     ]
-    assert (names(plan.data), names(plan.kept)) == ([], [])
+    assert (names(plan.data), names(plan.kept)) == (["mine", "of-a-deleted-owner"], [])
     assert any("Installation ml/outfitter stays" in note for note in plan.notes)
+
+
+def test_a_deployment_with_forged_labels_is_not_chosen() -> None:
+    """A tenant can copy the labels, and name any Lease, namespace and Helm release in it."""
+    real, forged = installation(), Installation("team-a", deployment("team-a"), proven=False)
+    assert choose([real, forged], "outfitter-system", "") == (real, (forged,))
+    with pytest.raises(ConfigurationError, match=r"Deployment team-a/outfitter has the labels of an operator, but"):
+        choose([forged], "outfitter-system", "")
+    # The rest of an interrupted removal, whose roles are gone, is named by the user.
+    assert choose([forged], "outfitter-system", "team-a") == (forged, ())
+    assert choose([forged], "outfitter-system", "ml") == (Installation("ml"), (forged,))
+    assert choose([], "outfitter-system", "") == (Installation("outfitter-system"), ())
+    with pytest.raises(ConfigurationError, match=r"Namespace ml has no installation. Installations are: outfitter-sys"):
+        choose([real, forged], "outfitter-system", "ml")
+    with pytest.raises(ConfigurationError, match=r"several installations: outfitter-system/outfitter, ml/outfitter\."):
+        choose([real, installation("ml"), forged], "outfitter-system", "")
+
+
+@pytest.mark.parametrize("name", ["--kubeconfig=/tmp/k", "-n", "a b", "", "A", "../a"])
+def test_the_name_of_a_release_is_no_option(name: str) -> None:
+    with pytest.raises(
+        OutfitterError, match=r"Annotation meta.helm.sh/release-name of Deployment outfitter-system/out"
+    ):
+        helm_command(name, installation(), "")
 
 
 def test_gitops_tools_are_a_note() -> None:
@@ -150,8 +185,9 @@ async def test_a_release_is_removed_by_helm(
 ) -> None:
     program, log = tmp_path / "helm", tmp_path / "log"
     if script is not None:
-        program.write_text(f'#!/bin/sh\necho "$@" > {log}\n{script}\n')
+        program.write_text(f'#!/bin/sh\necho "$@" $HELM_KUBECONTEXT > {log}\n{script}\n')
         program.chmod(0o755)
+    monkeypatch.setenv("HELM_KUBECONTEXT", "another-cluster")
     monkeypatch.setenv("PATH", str(tmp_path))
     command = helm_command("first", installation(), "/tmp/k")
     if message:

@@ -13,8 +13,18 @@ from aiohttp import web
 
 from outfitter.cluster.client import Client
 from outfitter.cluster.limiter import Limiter
-from outfitter.cluster.transport import Transport
-from outfitter.errors import AlreadyExists, Conflict, Forbidden, Gone, Invalid, LeadershipLost, Throttled, Unavailable
+from outfitter.cluster.transport import JSON, Transport
+from outfitter.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    LeadershipLost,
+    Throttled,
+    Unavailable,
+)
 from outfitter.operator.leader import ServerLeases
 
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "a"}}
@@ -56,6 +66,28 @@ async def test_429_that_asks_for_long_goes_back_to_the_queue(scripted: Start, tr
         await Client(transport_to(server)).get("ConfigMap", "a", "x")
     assert caught.value.retry_after == 60
     assert len(server.requests) == 1
+
+
+async def test_no_credentials_go_where_a_redirect_leads(scripted: Start, transport_to: Connect) -> None:
+    """Of a request, a watch, and a WebSocket: a proxy or kubelet can answer any of them."""
+
+    async def steal(request: web.Request, number: int) -> web.Response:
+        return web.json_response(STORED)
+
+    thief = await scripted(steal)
+
+    async def redirect(request: web.Request, number: int) -> web.Response:
+        return web.Response(status=302, headers={"Location": f"{thief.url}/stolen"})
+
+    transport = transport_to(await scripted(redirect))
+    with pytest.raises(ApiError, match="302"):
+        await Client(transport).get("ConfigMap", "a", "x")
+    with pytest.raises(ApiError, match="302"):
+        async with transport.stream("/api/v1/pods", accept=JSON, total=5, idle=5):
+            pass
+    with pytest.raises(ApiError, match="302"):
+        await transport.connect("/api/v1/namespaces/a/pods/x/exec", "v5.channel.k8s.io")
+    assert thief.requests == []
 
 
 async def test_500_is_retried_a_few_times_only(scripted: Start, transport_to: Connect) -> None:

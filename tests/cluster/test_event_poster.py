@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
 
 from outfitter.cluster.event_poster import EventPoster
 from outfitter.cluster.events import EventLimit
@@ -15,8 +19,8 @@ META = {"name": "box", "namespace": "a", "uid": "u", "resourceVersion": "1"}
 BOX = CachedObject.of({"kind": "Workspace", "metadata": META})
 
 
-async def emit(cluster: WriteThrough | Silent, message: str) -> None:
-    await cluster.emit(BOX, type_="Normal", reason="Created", message=message, action="Reconcile")
+async def emit(cluster: WriteThrough | Silent, message: str, type_: str = "Normal") -> None:
+    await cluster.emit(BOX, type_=type_, reason="Created", message=message, action="Reconcile")
 
 
 class Silent(SimulatedCluster):
@@ -41,6 +45,47 @@ async def test_a_reconciliation_does_not_wait_and_the_order_stays() -> None:
     messages = [event["message"] for event in silent.events]
     assert messages[:2] == ["m0", "m1"]
     assert 100 < len(messages) < 300  # the rest is in the log
+
+
+async def test_a_burst_of_news_drops_and_delays_no_warning() -> None:
+    silent = Silent()
+    silent.answers = asyncio.Event()
+    cluster = WriteThrough(silent, Caches())
+    for number in range(1000):
+        await emit(cluster, f"m{number}")
+    await asyncio.sleep(0)  # the first one is on its way
+    await emit(cluster, "stalled", "Warning")
+    silent.answers.set()
+    await cluster.events.close()
+    assert [event["message"] for event in silent.events][:3] == ["m0", "stalled", "m1"]
+
+
+async def test_an_event_that_cannot_be_posted_keeps_no_other_back(caplog: pytest.LogCaptureFixture) -> None:
+    silent = Silent()
+    silent.answers = asyncio.Event()
+    silent.answers.set()
+    cluster = WriteThrough(silent, Caches())
+    broken: Any = None
+    await cluster.emit(broken, type_="Normal", reason="Created", message="a", action="Reconcile")
+    await emit(cluster, "b")
+    await cluster.events.close()
+    assert [event["message"] for event in silent.events] == ["b"]
+    assert "an Event was not posted" in caplog.text
+
+
+async def test_events_are_posted_outside_of_the_trace_of_a_reconciliation() -> None:
+    """The task that posts was started by one of them, and posts the Events of all."""
+    current = ContextVar("current", default="none")
+    seen = []
+
+    async def post() -> None:
+        seen.append(current.get())
+
+    current.set("a reconciliation")
+    events = EventPoster()
+    events.put(post)
+    await events.close()
+    assert seen == ["none"]
 
 
 async def test_closing_waits_for_no_server() -> None:

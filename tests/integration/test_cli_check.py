@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,6 +144,29 @@ def test_a_whole_installation_has_no_problem(installed: Installed, call: Command
     }  # fmt: skip
     assert "0 problems" in call("check", "-n", TEAM).stdout
     assert call("check", "--pre").exit_code == 0
+
+
+def test_a_deployment_that_a_tenant_labelled_is_no_installation(installed: Installed, call: Command) -> None:
+    """It sorts first by name, names a Lease of the cluster, and a release of Helm."""
+    forged = next(item for item in deepcopy(installed.manifests) if item["kind"] == "Deployment")
+    forged["metadata"] |= {"namespace": "a-tenant", "annotations": {"meta.helm.sh/release-name": "--help"}}
+    forged["spec"]["template"]["spec"]["containers"][0]["env"] = [
+        {"name": "OUTFITTER_LEASE_NAMESPACE", "value": "kube-system"},
+        {"name": "OUTFITTER_LEASE_NAME", "value": "kube-controller-manager"},
+    ]
+    forged["spec"]["replicas"] = 0
+    api = installed.api
+    api.create({"kind": "Namespace", "metadata": {"name": "a-tenant"}})
+    api.create(forged)
+    done = call("uninstall", "--dry-run")
+    assert done.exit_code == 0, done.stderr
+    assert "Installation outfitter-system/outfitter: " in done.stdout
+    assert "helm" not in done.stdout
+    found = json.loads(call("check", "-n", TEAM, "-o", "json").stdout)["checks"]
+    sections = dict.fromkeys(item["section"] for item in found if item["section"].startswith("installation "))
+    assert list(sections) == ["installation outfitter-system/outfitter", "installation a-tenant/outfitter"]
+    api.delete("Deployment", "a-tenant", "outfitter")
+    api.gone("Deployment", "a-tenant", "outfitter")
 
 
 def test_a_user_without_rights(call: Command) -> None:

@@ -9,14 +9,15 @@ from typing import Any, Final
 from outfitter.api.shape import did_you_mean
 from outfitter.cli.objects import title, words
 from outfitter.errors import OutfitterError
-from outfitter.render.urls import build_url, path_of
+from outfitter.render.urls import build_url, is_link, path_of
 
 Body = Mapping[str, Any]
 
 SERVING: Final = "serving"
 _NOT_HTTP: Final = ("pycharm",)  # its gateway uses SSH
 _SERVING_PORTS: Final = ("http", "grpc")  # names of the port for requests in the Service of a workload
-_LOCALHOST: Final = "localhost"
+LOOPBACK: Final = "127.0.0.1"
+"""The address that a forward listens on. Browsers try ::1 first for `localhost`, where another program can listen."""
 _ANSWERS: Final = ("Running", "Degraded", "Updating")  # phases in which pods can answer
 
 
@@ -45,7 +46,7 @@ class Address:
 
     def local_url(self, port: int) -> str:
         """Return the address behind a local port. Without HTTP it is host and port alone."""
-        return build_url("http", _LOCALHOST, port, self.path) if self.http else f"{_LOCALHOST}:{port}"
+        return build_url("http", LOOPBACK, port, self.path) if self.http else f"{LOOPBACK}:{port}"
 
 
 def addresses(body: Body, service: Body | None = None) -> list[Address]:
@@ -105,9 +106,14 @@ def choose(body: Body, found: Sequence[Address], name: str = "", port: int = 0) 
 
 
 def external_url(body: Body, address: Address) -> str:
-    """Return the URL outside the cluster. OutfitterError with the way without one."""
-    if address.url:
+    """Return the URL outside the cluster. OutfitterError with the way without one.
+
+    A browser also opens files and runs scripts, so an address in a status that is no web link is refused.
+    """
+    if is_link(address.url):
         return address.url
+    if address.url:
+        raise OutfitterError(f"{title(body)}: the address of {address.name} is no web link: {address.url}")
     cause = f" {address.message}" if address.message else ""
     text = f"{title(body)}: {address.name} has no URL.{cause}"
     raise OutfitterError(f"{text} To forward its port, leave out --url." if address.port else text)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from outfitter.cli.login import Login, current_login
+from outfitter.cli.target import chosen_kubeconfig, impersonation
 from outfitter.cluster.auth import Authentication
 from outfitter.cluster.client import Client
 from outfitter.cluster.transport import Transport
@@ -19,7 +20,8 @@ async def connected(kubeconfig: str = "", login: Login | None = None) -> AsyncIt
     `login`: default is that of the command line.
     """
     login = login or current_login()
-    transport = Transport(await Authentication.load(kubeconfig, login.context, login.headers))
+    headers = login.headers or impersonation(kubeconfig, login.context)
+    transport = Transport(await Authentication.load(chosen_kubeconfig(kubeconfig), login.context, headers))
     try:
         yield Client(transport)
     except ApiError as error:

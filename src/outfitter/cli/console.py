@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from outfitter.cli.completion import namespaces, objects
 from outfitter.errors import ConfigurationError, OutfitterError
@@ -88,12 +89,14 @@ def _lines(text: str) -> str:
 
 def stdout_console() -> Console:
     """Standard output: results only. Colours only on a terminal, and never with NO_COLOR."""
-    return SafeConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+    return SafeConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def stderr_console() -> Console:
     """Standard error: progress, notes and problems."""
-    return SafeConsole(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False)
+    return SafeConsole(
+        stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False, markup=False, emoji=False
+    )
 
 
 def print_message(text: str, style: str = "") -> None:
@@ -178,5 +181,6 @@ def progress(text: str = "Starting") -> Iterator[Callable[[str], None]]:
     if not console.is_terminal:
         yield print_message
         return
-    with console.status(text) as line:
-        yield line.update
+    with console.status(Text(text)) as line:
+        # Text, because a str is parsed as markup: messages quote field paths in brackets, and other people's words.
+        yield lambda news: line.update(Text(news))

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from outfitter.cli import console
+from outfitter.cli.addresses import LOOPBACK
 from outfitter.cli.running_pods import is_ready
 from outfitter.cluster.client import Client
 from outfitter.cluster.port_forward import check_forward, forward, forward_path
@@ -18,7 +19,6 @@ from outfitter.problems import printable
 Body = Mapping[str, Any]
 ChoosePod = Callable[[], Awaitable[Body]]
 
-HOST: Final = "127.0.0.1"
 _SECONDS: Final = 1.0  # between two looks at a workload without a ready pod
 _LOOKS: Final = 120  # before a local connection ends that waits for a pod
 
@@ -70,7 +70,9 @@ class Forwarder:
         """Return the pod of the last connection if it is still ready, else wait for another one."""
         meta = self._pod["metadata"]
         current = await self._client.get("Pod", meta["namespace"], meta["name"])
-        if current is not None and "deletionTimestamp" not in current["metadata"] and is_ready(current):
+        # A pod of the same name, with another uid, can be that of another owner: `choose` decides.
+        same = current is not None and current["metadata"]["uid"] == meta["uid"]
+        if current is not None and same and "deletionTimestamp" not in current["metadata"] and is_ready(current):
             return current
         for _ in range(_LOOKS):
             try:
@@ -118,7 +120,7 @@ def _bound(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind((LOOPBACK, port))
         listener.listen()
     except OSError:
         listener.close()

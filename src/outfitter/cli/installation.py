@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from outfitter.api.version import GROUP
 from outfitter.cli.reader import DEPLOYMENT, Reader
 from outfitter.errors import Forbidden
 from outfitter.settings import Settings
@@ -19,10 +20,14 @@ _DEFAULT_NAMESPACE: Final = "outfitter-system"
 
 @dataclass(frozen=True)
 class Installation:
-    """One installation. Without a Deployment, it has the names that the chart gives by default."""
+    """One installation. Without a Deployment, it has the names that the chart gives by default.
+
+    `proven`: the Deployment is in the namespace of shared assets, or its ServiceAccount has the rights of an operator.
+    """
 
     namespace: str
     deployment: Mapping[str, Any] = field(default_factory=dict)
+    proven: bool = True
 
     @property
     def name(self) -> str:
@@ -58,6 +63,11 @@ class Installation:
     def user(self) -> str:
         """The operator, as the API server names it."""
         return f"system:serviceaccount:{self.namespace}:{self.account}"
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of the operator's user."""
+        return "system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"
 
     @property
     def cluster_name(self) -> str:
@@ -118,12 +128,30 @@ class Installation:
 
 
 async def find_installations(reader: Reader, system: str) -> list[Installation]:
-    """Return the installations whose Deployment the user can list, at least in Namespace `system`."""
+    """Return the installations whose Deployment the user can list, at least in Namespace `system`. Proven ones first.
+
+    Labels prove nothing: any user who can create a Deployment can give it those of an operator.
+    """
     try:
         found = await reader.items(DEPLOYMENT, labels=PART_OF)
     except Forbidden:
         found = await reader.items(DEPLOYMENT, system, labels=PART_OF)
-    return sorted(_operators(found), key=lambda item: item.title)
+    judged = [
+        replace(item, proven=item.namespace == system or await _has_rights(reader, item)) for item in _operators(found)
+    ]
+    return sorted(judged, key=lambda item: (not item.proven, item.title))
+
+
+async def _has_rights(reader: Reader, installation: Installation) -> bool:
+    """Return whether the operator may write statuses, a right that only administrators give."""
+    right = {"verb": "patch", "group": GROUP, "resource": "workspaces", "subresource": "status"}
+    try:
+        for namespace in installation.watched or ("",):
+            if not await reader.may({**right, "namespace": namespace}, installation.user, installation.groups):
+                return False
+    except Forbidden:  # the user may not ask
+        return True
+    return True
 
 
 def _operators(deployments: Iterable[Mapping[str, Any]]) -> Iterable[Installation]:

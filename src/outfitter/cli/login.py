@@ -24,6 +24,12 @@ class Login:
         uid = (("Impersonate-Uid", self.uid),) if self.uid else ()
         return (*user, *uid, *(("Impersonate-Group", group) for group in self.groups))
 
+    def flags(self, kubeconfig: str = "") -> list[str]:
+        """Return the words that repeat the login in another command, of kubectl or Outfitter."""
+        given = (("--kubeconfig", kubeconfig), ("--context", self.context), ("--as", self.user), ("--as-uid", self.uid))
+        words = [word for flag, value in given if value for word in (flag, value)]
+        return words + [word for group in self.groups for word in ("--as-group", group)]
+
 
 _CURRENT: ContextVar[Login | None] = ContextVar("login", default=None)
 

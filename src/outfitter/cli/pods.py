@@ -72,14 +72,17 @@ def _newest(pod: Body) -> tuple[bool, str]:
 def _rank(pod: Body) -> int | None:
     """Return the rank of a pod; the launcher of an MPIJob has rank 0, and its workers follow."""
     labels = pod["metadata"].get("labels") or {}
-    if LABEL_RANK in labels:
-        return int(labels[LABEL_RANK])
-    if labels.get(_MPI_ROLE) == "launcher":
-        return 0
-    if _MPI_INDEX in labels:
-        return int(labels[_MPI_INDEX]) + 1
-    if INDEX_LABEL in labels:  # with JobSet, one Job has all pods, or each pod a Job
-        return int(labels[INDEX_LABEL]) + int(labels.get(JOBSET_RANK, 0))
+    try:
+        if LABEL_RANK in labels:
+            return int(labels[LABEL_RANK])
+        if labels.get(_MPI_ROLE) == "launcher":
+            return 0
+        if _MPI_INDEX in labels:
+            return int(labels[_MPI_INDEX]) + 1
+        if INDEX_LABEL in labels:  # with JobSet, one Job has all pods, or each pod a Job
+            return int(labels[INDEX_LABEL]) + int(labels.get(JOBSET_RANK, 0))
+    except ValueError:  # users can label pods
+        return None
     return None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from outfitter.api.shape import did_you_mean
 from outfitter.api.v1alpha1 import KINDS, Kind
@@ -70,20 +71,53 @@ def current_namespace(kubeconfig: str = "", context: str = "") -> str:
     return str(chosen.get("namespace") or "default")
 
 
+def chosen_kubeconfig(kubeconfig: str = "") -> str:
+    """Return the kubeconfig that kubectl and helm would use, also in a pod; "" if there is none.
+
+    The operator prefers the ServiceAccount of its pod. A command in a CI job must change the cluster of KUBECONFIG.
+    """
+    usual = Path(_DEFAULT_PATH).expanduser()
+    return kubeconfig or os.environ.get("KUBECONFIG") or (str(usual) if usual.is_file() else "")
+
+
 def read_kubeconfig(kubeconfig: str = "") -> tuple[dict[str, Mapping[str, Any]], str]:
     """Return the contexts by name, and the name of the current one."""
+    contexts: dict[str, Mapping[str, Any]] = {}
+    current = ""
+    for content in _documents(kubeconfig):
+        current = current or content.get("current-context") or ""
+        for item in content.get("contexts") or ():
+            contexts.setdefault(item.get("name"), item.get("context") or {})
+    return contexts, current
+
+
+def impersonation(kubeconfig: str = "", context: str = "") -> tuple[tuple[str, str], ...]:
+    """Return the headers for the user that a kubeconfig impersonates by its fields `as`; empty if it does not.
+
+    The library that reads the credentials ignores these fields, and would act with the rights of the real user.
+    """
+    contexts, current = read_kubeconfig(kubeconfig)
+    name = (contexts.get(context or current) or {}).get("user")
+    entries = (item for content in _documents(kubeconfig) for item in content.get("users") or ())
+    user: Mapping[str, Any] = next((item.get("user") or {} for item in entries if item.get("name") == name), {})
+    single = (("Impersonate-User", user.get("as")), ("Impersonate-Uid", user.get("as-uid")))
+    extra = user.get("as-user-extra") or {}
+    return (
+        *((header, str(value)) for header, value in single if value),
+        *(("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()),
+        *((f"Impersonate-Extra-{quote(key, safe='')}", str(value)) for key in extra for value in extra[key]),
+    )
+
+
+def _documents(kubeconfig: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the content of the files of a kubeconfig, as far as they can be read."""
     import yaml
 
     files = [kubeconfig] if kubeconfig else (os.environ.get("KUBECONFIG") or _DEFAULT_PATH).split(os.pathsep)
-    contexts: dict[str, Mapping[str, Any]] = {}
-    current = ""
     for file in filter(None, files):
         try:
             content = yaml.load(Path(file).expanduser().read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except (OSError, yaml.YAMLError):
             continue  # connecting reports the error
         if isinstance(content, dict):
-            current = current or content.get("current-context") or ""
-            for item in content.get("contexts") or ():
-                contexts.setdefault(item.get("name"), item.get("context") or {})
-    return contexts, current
+            yield content

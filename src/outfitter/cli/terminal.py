@@ -11,6 +11,7 @@ import termios
 import threading
 import tty
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError
 from typing import Final
 
 _CHUNK: Final = 2**15
@@ -25,8 +26,9 @@ class Terminal:
         chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=4)
 
         def read() -> None:
-            # The loop may have ended meanwhile. The thread is a daemon, because nothing can interrupt its read.
-            with contextlib.suppress(RuntimeError, OSError):
+            # The loop may have ended meanwhile, also while data waits. The thread is a daemon, because nothing can
+            # interrupt its read.
+            with contextlib.suppress(RuntimeError, OSError, CancelledError):
                 while True:
                     data = os.read(sys.stdin.fileno(), _CHUNK)
                     asyncio.run_coroutine_threadsafe(chunks.put(data), loop).result()

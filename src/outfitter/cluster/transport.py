@@ -165,6 +165,7 @@ class Transport:
                 headers={"Accept": accept},
                 timeout=timeout,
                 read_bufsize=2**18,
+                allow_redirects=False,
             ) as response:
                 self._record("WATCH", response.status)
                 if response.status == 401:

@@ -79,7 +79,8 @@ class WriteThrough:
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit. Returns at once: the Event is posted aside."""
-        self.events.put(partial(self._emit, regarding, type_=type_, reason=reason, message=message, action=action))
+        post = partial(self._emit, regarding, type_=type_, reason=reason, message=message, action=action)
+        self.events.put(post, warns=type_ == "Warning")
 
     async def _emit(self, regarding: CachedObject, **content: str) -> None:
         with self._recorded("Event", "create"):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from outfitter.api.quantities import parse_quantity
 from outfitter.cli.check.findings import Finding, names, note, ok, problem
 
 _IMAGE_VOLUMES: Final = (1, 35)
@@ -87,7 +88,7 @@ def gpu_finding(nodes: Iterable[Body]) -> Finding:
     for node in nodes:
         for name, value in ((node.get("status") or {}).get("allocatable") or {}).items():
             if _GPU.match(name):
-                total[name] = total.get(name, 0) + int(value)
+                total[name] = total.get(name, 0) + int(parse_quantity(str(value)))
     found = [f"{count} {name}" for name, count in sorted(total.items()) if count]
     if not found:
         return note("gpus", "No node offers a GPU. Install the device plugin of your GPUs, if the nodes have some.")

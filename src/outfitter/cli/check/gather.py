@@ -170,7 +170,7 @@ async def _leader(reader: Reader, installation: Installation, tell: Tell) -> lis
     fresh = before is not None and operator.is_fresh(before, datetime.now(UTC))
     if before is not None and operator.holder(before) and not fresh:
         tell("Waiting for a renewal of the Lease")
-        end = time.monotonic() + operator.duration(before)
+        end = time.monotonic() + operator.look_seconds(before)
         while after == before and time.monotonic() < end:
             await asyncio.sleep(_LOOK_SECONDS)
             after = await _lease(reader, installation)
@@ -193,12 +193,7 @@ async def _policies(reader: Reader, about: Installed, installation: Installation
 
 async def _operator_rights(reader: Reader, installation: Installation) -> list[Finding]:
     needed = rights.operator_rights(installation)
-    groups = (
-        "system:serviceaccounts",
-        f"system:serviceaccounts:{installation.namespace}",
-        "system:authenticated",
-    )
-    missing = await _missing(reader, needed, installation.user, groups)
+    missing = await _missing(reader, needed, installation.user, installation.groups)
     return rights.operator_finding(installation, needed, missing)
 
 

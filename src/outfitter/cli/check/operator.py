@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from outfitter.cli.check.definitions import Versions
 from outfitter.cli.check.findings import Finding, note, ok, problem
 from outfitter.cli.installation import Installation
 
 Body = Mapping[str, Any]
+_LONGEST_LOOK: Final = 60.0
 
 
 def deployment_finding(installation: Installation) -> Finding:
@@ -49,6 +50,11 @@ def holder(lease: Body | None) -> str:
 def duration(lease: Body) -> float:
     """Return the seconds within which a Lease must be renewed."""
     return float((lease.get("spec") or {}).get("leaseDurationSeconds") or 15)
+
+
+def look_seconds(lease: Body) -> float:
+    """Return the seconds in which a Lease is expected to be renewed while it is looked at. It can have any duration."""
+    return min(duration(lease), _LONGEST_LOOK)
 
 
 def is_fresh(lease: Body, now: datetime) -> bool:

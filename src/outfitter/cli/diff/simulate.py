@@ -181,8 +181,18 @@ def apply(cluster: SimulatedCluster, body: Body) -> None:
     if stored is None:
         cluster.user_apply(body, manager=_USER)
         return
-    last = (stored["metadata"].get("annotations") or {}).get(LAST_APPLIED)
-    cluster.user_apply(body, manager=cluster.applier(place_of(body), json.loads(last) if last else None, _USER))
+    cluster.user_apply(body, manager=cluster.applier(place_of(body), _last_applied(stored), _USER))
+
+
+def _last_applied(stored: Body) -> Body | None:
+    """Return the manifest that kubectl applied before; None without one. Any user can write the annotation."""
+    text = (stored["metadata"].get("annotations") or {}).get(LAST_APPLIED) or ""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(found, dict) and isinstance(found.get("metadata"), dict)
+    return {**found, "kind": stored["kind"]} if whole else None
 
 
 def _affected(simulation: Simulation, places: Iterable[Place]) -> list[Key]:

@@ -55,6 +55,7 @@ async def _run(
     kubeconfig: str, namespace: str, delete_data: bool, crds: bool, dry_run: bool, yes: bool, seconds: float
 ) -> None:
     from outfitter.cli.connect import connected
+    from outfitter.cli.login import current_login
     from outfitter.cli.reader import Reader
     from outfitter.cli.run import settings_from
     from outfitter.cli.uninstall.plan import leftovers, make_plan
@@ -74,7 +75,8 @@ async def _run(
         if not plan.is_empty and not dry_run:
             _confirm(yes)
             await _remove(client, reader, found, plan, kubeconfig, seconds)
-        left = leftovers(plan, await existing_namespaces(reader, [plan.installation.namespace]))
+        namespaces = await existing_namespaces(reader, [plan.installation.namespace])
+        left = leftovers(plan, namespaces, current_login().flags(kubeconfig))
     _print_leftovers(left, dry_run=dry_run)
 
 

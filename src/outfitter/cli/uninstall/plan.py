@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,8 +65,7 @@ class Plan:
 def make_plan(found: Found, *, delete_data: bool, crds: bool) -> Plan:
     """Return the plan for what was found."""
     objects = tuple(body for body in found.objects if belongs(body, found.installation, found.others))
-    uids = {body["metadata"]["uid"] for body in found.objects} - {body["metadata"]["uid"] for body in objects}
-    claims = [body for body in found.claims if _owner(body) not in uids]
+    claims = [body for body in found.claims if _may_take(body, found, objects)]
     keeping = [body for body in claims if keeps_data(_CLAIM, _labels(body))]
     data = tuple(body for body in keeping if delete_data and made_by_us(body))
     release = tuple(body for body in found.release if of_installation(body, found.installation, found.others))
@@ -90,6 +90,16 @@ def belongs(body: Body, installation: Installation, others: Sequence[Installatio
     if manager and any(manager == "/".join(other.lease) for other in others):
         return False
     return not others or manager == "/".join(installation.lease) or installation.serves(body["metadata"]["namespace"])
+
+
+def _may_take(claim: Body, found: Found, objects: Sequence[Body]) -> bool:
+    """Return whether a claim is of one of the objects, or of none that exists where no other installation serves."""
+    owner, namespace = _owner(claim), claim["metadata"]["namespace"]
+    if any(body["metadata"]["uid"] == owner for body in objects):
+        return True
+    if any(body["metadata"]["uid"] == owner for body in found.objects):
+        return False
+    return not any(other.serves(namespace) for other in found.others)
 
 
 def of_installation(body: Body, installation: Installation, others: Sequence[Installation]) -> bool:
@@ -142,21 +152,33 @@ def place(body: Body) -> str:
     return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
 
 
-def leftovers(plan: Plan, namespaces: Iterable[str]) -> list[tuple[str, str]]:
-    """Return what stays, and the command that deletes it. `namespaces`: those that exist."""
+def leftovers(plan: Plan, namespaces: Iterable[str], login: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return what stays, and the command that deletes it in the same cluster. `namespaces`: those that exist.
+
+    `login`: flags that choose the cluster and the user.
+    """
+
+    def delete(kind: str, name: str, namespace: str = "") -> str:
+        where = ("-n", namespace) if namespace else ()
+        return shlex.join(("kubectl", "delete", kind, name, *where, *login))
+
     found = [
-        (f"PersistentVolumeClaim {place(body)}, with data{_of(body)}", _delete("persistentvolumeclaim", body))
+        (
+            f"PersistentVolumeClaim {place(body)}, with data{_of(body)}",
+            delete("persistentvolumeclaim", body["metadata"]["name"], body["metadata"]["namespace"]),
+        )
         for body in plan.kept
     ]
     found += [
-        (f"Secret {namespace}/{name}, which a Credential referred to", f"kubectl delete secret {name} -n {namespace}")
+        (f"Secret {namespace}/{name}, which a Credential referred to", delete("secret", name, namespace))
         for namespace, name in plan.secrets
     ]
     if plan.crds_stay:
-        found.append((f"{plan.crds_stay} CustomResourceDefinitions", "outfitter uninstall --crds"))
+        text = shlex.join(("outfitter", "uninstall", "--crds", *login))
+        found.append((f"{plan.crds_stay} CustomResourceDefinitions", text))
     home = plan.installation.namespace
     if plan.release and home in namespaces:
-        found.append((f"Namespace {home}", f"kubectl delete namespace {home}"))
+        found.append((f"Namespace {home}", delete("namespace", home)))
     return found
 
 
@@ -164,11 +186,6 @@ def _of(body: Body) -> str:
     labels = _labels(body)
     kind, name = labels.get(LABEL_OWNER_KIND, ""), labels.get(LABEL_OWNER_NAME, "")
     return f" of {kind} {name}" if kind and name else ""
-
-
-def _delete(kind: str, body: Body) -> str:
-    meta = body["metadata"]
-    return f"kubectl delete {kind} {meta['name']} -n {meta['namespace']}"
 
 
 def _helm(installation: Installation, release: Iterable[Body]) -> str:

@@ -25,22 +25,27 @@ _CHILDREN: Final = tuple(kind for kind in CHILD_KINDS if (kind.created or kind.k
 async def survey(reader: Reader, system: str, chosen: str) -> Found:
     """Return what was found. `chosen`: the namespace of an installation, "" where there is one only."""
     every = await find_installations(reader, system)
-    installation, others = _choose(every, system, chosen)
+    installation, others = choose(every, system, chosen)
     objects, claims, release, crds = await asyncio.gather(
         read_objects(reader), _claims(reader), _release(reader, installation), _crds(reader)
     )
     return Found(installation, others, tuple(objects), tuple(claims), tuple(release), tuple(crds))
 
 
-def _choose(every: list[Installation], system: str, chosen: str) -> tuple[Installation, tuple[Installation, ...]]:
-    if not every:
-        return Installation(chosen or system), ()
-    matching = [item for item in every if item.namespace == chosen] if chosen else every
+def choose(every: list[Installation], system: str, chosen: str) -> tuple[Installation, tuple[Installation, ...]]:
+    """Return the installation to remove, and all others. One that is not proven is removed only if it is `chosen`."""
+    proven = [item for item in every if item.proven]
+    matching = [item for item in every if item.namespace == chosen] if chosen else proven
     if len(matching) == 1:
         return matching[0], tuple(item for item in every if item is not matching[0])
-    known = ", ".join(item.title for item in every)
-    if not matching:
+    known = ", ".join(item.title for item in proven)
+    if not matching and known:
         raise ConfigurationError(f"Namespace {chosen} has no installation. Installations are: {known}.")
+    if not matching and every and not chosen:
+        text = f"Deployment {every[0].title} has the labels of an operator, but its ServiceAccount not the rights."
+        raise ConfigurationError(f"{text} Name the namespace of Outfitter with --namespace.")
+    if not matching:
+        return Installation(chosen or system), tuple(every)
     raise ConfigurationError(f"The cluster has several installations: {known}. Choose one with --namespace.")
 
 
