@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli import changes
 from outfitter.cli.lock import LockProgress, locked_text
 from outfitter.cli.target import Target, one_target, targets
+from outfitter.cli.wait import known_states, states
 from outfitter.errors import ConfigurationError, OutfitterError
 from outfitter.naming import ANNOTATION_RECONCILE, ANNOTATION_RESTARTED_AT
 
@@ -234,3 +236,15 @@ def test_a_selector_needs_a_kind_and_finds_something(api: FakeApi, call: Callabl
     assert nothing.exit_code == 1
     assert "No Training has the labels team=nlp in namespace team-a." in nothing.stderr
     assert api.patches == []
+
+
+def test_wait_refuses_a_state_that_cannot_be(call: Callable[..., Any]) -> None:
+    wrong = call("wait", "workspace/box", "--for", "runing")
+    assert wrong.exit_code == 2
+    assert "A Workspace is never runing. Did you mean running? States are: ready, deleted, creating" in wrong.stderr
+    assert call("wait", "credential/box", "--for", "running").exit_code == 2
+
+
+def test_every_offered_state_fits_some_kind() -> None:
+    known = {state for kind in KINDS for state in known_states(kind)}
+    assert set(states("")) <= known

@@ -12,11 +12,14 @@ from outfitter.cli import console
 from outfitter.cli.console import Kubeconfig, Namespace, Objects
 
 if TYPE_CHECKING:
+    from outfitter.api.v1alpha1 import Kind
     from outfitter.cli.target import Target
     from outfitter.cluster.client import Client
 
 READY: Final = "ready"
 DELETED: Final = "deleted"
+_PHASES: Final = ("phase", "runPhase", "state")
+"""Fields of statuses with a state."""
 
 
 def states(incomplete: str) -> list[str]:
@@ -51,9 +54,11 @@ def wait(
     with console.error_exit(), console.interrupt_on_signals():
         from outfitter.cli.target import current_namespace, targets
 
-        chosen = targets(objects)
+        chosen, state = targets(objects), state.lower()
+        for kind in dict.fromkeys(item.kind for item in chosen):
+            _check_state(kind, state)
         place = namespace or current_namespace(kubeconfig)
-        if not asyncio.run(_wait_all(chosen, place, state.lower(), timeout, kubeconfig)):
+        if not asyncio.run(_wait_all(chosen, place, state, timeout, kubeconfig)):
             raise typer.Exit(console.PROBLEMS)
 
 
@@ -122,6 +127,26 @@ class Progress:
         return f"{name} is not {self.state} after {seconds:g} s: {self._situation}"
 
 
+def known_states(kind: Kind) -> list[str]:
+    """Return what an object of a kind can be in, in lower case."""
+    from outfitter.api.schema import resource_schema
+
+    fields = resource_schema(kind.model)["properties"]["status"]["properties"]
+    phases = (phase.lower() for name in _PHASES for phase in fields.get(name, {}).get("enum") or ())
+    return list(dict.fromkeys((READY, DELETED, *phases)))
+
+
+def _check_state(kind: Kind, state: str) -> None:
+    """ConfigurationError for a state that no object of a kind can be in."""
+    from outfitter.api.shape import did_you_mean
+    from outfitter.errors import ConfigurationError
+
+    known = known_states(kind)
+    if state not in known:
+        hint = did_you_mean(state, known)
+        raise ConfigurationError(f"A {kind.name} is never {state}.{hint} States are: {', '.join(known)}.")
+
+
 def reached(body: Mapping[str, Any], state: str) -> bool:
     """Return whether the newest generation of an object is in a state."""
     from outfitter.cli.table import settled
@@ -132,4 +157,4 @@ def reached(body: Mapping[str, Any], state: str) -> bool:
         return settled(body)
     status = body.get("status") or {}
     current = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
-    return current and state in (str(status.get(key) or "").lower() for key in ("phase", "runPhase", "state"))
+    return current and state in (str(status.get(key) or "").lower() for key in _PHASES)
