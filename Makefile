@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test nightly e2e parts lint check generate bench format unit lock clean venv docs release-artifacts workflows
+.PHONY: help demo test nightly e2e parts lint check generate bench format unit lock clean venv docs screens release-artifacts workflows
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ workflows: ## lint .github/workflows; needs Go
 
 docs: $(STAMP) ## the docs site, in build/docs/site; a broken link fails it
 	@cd tests && ../$(BIN)/python -m docs.site
+
+screens: $(STAMP) ## the pictures of commands in docs/guide/screens, made on a sandbox
+	@cd tests && ../$(BIN)/python -m docs.screens
 
 clean: ## remove what was built here (caches of built binaries stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from outfitter.api.base import NOT_OBSERVED
 from outfitter.cluster.access import namespaced_rules, table
 from outfitter.errors import Forbidden
 from outfitter_sandbox import AuditEntry, Sandbox
@@ -186,7 +187,7 @@ def test_with_watch_namespaces_roles_are_enough(sandbox: Sandbox, installed: lis
     finally:
         for manifest in kept:
             apply(sandbox, manifest)
-    assert "status" not in get(sandbox, custom("Environment", "jupyter", "team-c", {}))
+    assert get(sandbox, custom("Environment", "jupyter", "team-c", {}))["status"] == NOT_OBSERVED
     entries = sandbox.audit(mark)
     assert {entry.namespace for entry in entries if entry.user == ACCOUNT} <= {"team-b", "outfitter-system", ""}
     _judge(entries)

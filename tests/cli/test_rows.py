@@ -98,6 +98,17 @@ def test_states_have_colours_on_a_terminal_and_none_elsewhere() -> None:
     assert "\x1b[" not in printed(body)
 
 
+def test_a_problem_is_red_and_a_note_is_not() -> None:
+    red = "\x1b[31mIssues found"
+    issue = [{"issue": "ImagePullFailed", "message": "No image."}]
+    broken = workspace(
+        syncStatus="Issues found", issues=issue, conditions=[condition("Ready", "False", "ImagePullFailed")]
+    )
+    noted = workspace(syncStatus="Issues found", issues=issue, conditions=[condition("Ready", "True", "Running")])
+    assert red in printed(broken, terminal=True)
+    assert red not in printed(noted, terminal=True)
+
+
 def test_markup_in_a_message_is_text() -> None:
     assert "[bold]x[/bold]" in printed(workspace(syncStatus="Failed", message="[bold]x[/bold]"))
 

@@ -75,3 +75,30 @@ def test_progress_does_not_control_the_terminal(text: str, monkeypatch: pytest.M
 @pytest.mark.parametrize("text", ["spec.args[/x] is wrong", "[link=https://evil.example]a[/link]", "[bold]"])
 def test_brackets_in_progress_are_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"Workspace team-a/box: {text}" in progress_of(text, monkeypatch)
+
+
+SENTENCE = "Workspace team-a/bob: Pod bob-0 cannot pull its image. Check its name and tag."
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_lines_break_between_words_and_lose_none(width: int) -> None:
+    lines = console.wrapped(SENTENCE, width).split("\n")
+    assert max(map(len, lines)) <= width
+    assert " ".join(line.strip() for line in lines) == SENTENCE
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert console.wrapped("", width) == ""
+
+
+def test_what_users_copy_stays_in_one_piece() -> None:
+    command = "outfitter restart workspace/alice -n team-a"
+    assert console.wrapped(f"To apply the changes: {command}", 50) == f"To apply the changes:\n  {command}"
+    url = f"https://registry.example.com/{'a' * 60}"
+    assert url in console.wrapped(f"    hint: The address {url} does not answer.", 40).split()
+
+
+def test_only_a_terminal_breaks_lines() -> None:
+    for is_terminal, lines in ((True, 3), (False, 1)):
+        out = console.SafeConsole(file=io.StringIO(), width=40, force_terminal=is_terminal, no_color=True)
+        console.print_text(out, SENTENCE)
+        assert isinstance(out.file, io.StringIO)
+        assert out.file.getvalue().count("\n") == lines

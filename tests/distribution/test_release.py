@@ -139,6 +139,13 @@ def other_sum(folder: Path, names: Names) -> None:
     path.write_text(re.sub("^[0-9a-f]{64}  identity", f"{'0' * 64}  identity", path.read_text(), flags=re.MULTILINE))
 
 
+def other_crds(folder: Path, names: Names) -> None:
+    about = read_archive(folder / names.chart)["outfitter/Chart.yaml"]
+    repack("chart", {"outfitter/Chart.yaml": about.replace(b"- kind: Workspace\n", b"- kind: Notebook\n")})(
+        folder, names
+    )
+
+
 def other_bill(folder: Path, names: Names) -> None:
     bill = json.loads((folder / names.sbom).read_text())
     bill["components"] = [item for item in bill["components"] if item["name"] != "kopf"]
@@ -163,6 +170,11 @@ BAD: dict[str, tuple[Change, str]] = {
         r"tgz: templates/rbac\.yaml is missing",
     ),
     "a key in the chart": (repack("chart", {"outfitter/tls.key": b""}), r"tgz: tls\.key must not be in it"),
+    "no kind in Artifact Hub": (other_crds, r"tgz: Chart\.yaml differs from the file of the checkout"),
+    "another Kustomize field": (
+        repack("kustomize", {"outfitter-kustomize/configuration.yaml": b"images: []\n"}),
+        r"outfitter-kustomize-\S+gz differs from deploy/kustomize of the checkout",
+    ),
     "another chart version": (
         repack("chart", {"outfitter/Chart.yaml": b"name: outfitter\nversion: 9.9.9\n"}),
         r"Chart\.yaml differs from the file of the checkout",

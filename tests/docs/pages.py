@@ -12,6 +12,7 @@ DOCS = ROOT / "docs"
 INDEX = DOCS / "README.md"
 FOLDERS = ("docs", "deploy", "src", "sandbox", "tests")  # the others are built, or not ours
 FENCE = re.compile(r"^( *)(`{3,})(.*?)$(.*?)^\1\2`*$", re.MULTILINE | re.DOTALL)
+IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\(([^)\s]+)\)")
 
 
@@ -48,6 +49,11 @@ def links(page: Path) -> Iterator[Link]:
         if not re.match(r"[a-z]+:", target):
             name, _, anchor = target.partition("#")
             yield Link(text, target, (page.parent / name).resolve() if name else page, anchor)
+
+
+def images(page: Path) -> list[Path]:
+    """Return the files of the pictures that a page shows."""
+    return [(page.parent / target).resolve() for target in IMAGE.findall(FENCE.sub("", page.read_text("utf-8")))]
 
 
 def anchors(page: Path) -> set[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from docs.pages import DOCS, INDEX, LINK, ROOT, links
+from docs.pages import DOCS, INDEX, LINK, ROOT, images, links
 
 OUTSIDE = "repository"  # the site's folder for files that are not in docs/
 CONFIG: dict[str, Any] = {
@@ -51,7 +51,7 @@ def build(folder: Path) -> None:
 
 
 def sources() -> set[Path]:
-    """Return the pages of docs/ and, from there on, every file that a page links to."""
+    """Return the pages of docs/ and, from there on, every file that a page links to or shows."""
     waiting = list(DOCS.rglob("*.md"))
     found = set(waiting)
     while waiting:
@@ -59,7 +59,7 @@ def sources() -> set[Path]:
             if link.path.is_file() and link.path not in found:
                 found.add(link.path)
                 waiting += [link.path] if link.path.suffix == ".md" else []
-    return found
+    return found | {image for page in found if page.suffix == ".md" for image in images(page)}
 
 
 def rewritten(page: Path) -> str:

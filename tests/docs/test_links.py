@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import DOCS, INDEX, ROOT, anchors, links, markdown
+from .pages import DOCS, INDEX, ROOT, anchors, images, links, markdown
 
 PAGES = markdown()
 
@@ -28,6 +28,11 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         assert link.path.exists(), f"{link.target} does not exist"
         if link.anchor and link.path.suffix == ".md":
             assert link.anchor in anchors(link.path), f"{link.target}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_pictures_exist(page: Path) -> None:
+    assert [str(image) for image in images(page) if not image.is_file()] == []
 
 
 def test_the_index_leads_to_every_page() -> None:

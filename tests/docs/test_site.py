@@ -24,6 +24,7 @@ def test_the_site_builds(tmp_path: Path) -> None:
     ):
         assert (folder / page / "index.html").is_file(), page
     assert (folder / "repository/deploy/examples/10-notebook.yaml").is_file()
+    assert (folder / "guide/screens/status.svg").is_file()
     assert len(list(folder.rglob("index.html"))) >= len(list(DOCS.rglob("*.md")))
 
 

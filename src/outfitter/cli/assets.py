@@ -128,4 +128,4 @@ def _print(rows: Sequence[AssetRow], project: str, *, one_type: bool) -> None:
     if reasons:
         out.print()
     for row, text in reasons:
-        out.print(f"{row.kind} {row.name}: {text}", style="yellow", soft_wrap=True)
+        console.print_text(out, f"{row.kind} {row.name}: {text}", "yellow")

@@ -22,9 +22,9 @@ def print_findings(checked: CheckResult, *, to_stdout: bool) -> None:
     """Print each finding, on standard output where findings are the result, then totals on standard error."""
     out = console.stdout_console() if to_stdout else console.stderr_console()
     for item in checked.findings:
-        out.print(str(item), style="red", soft_wrap=True)
+        console.print_text(out, str(item), "red")
         if item.hint:
-            out.print(f"    hint: {item.hint}", soft_wrap=True)
+            console.print_text(out, f"    hint: {item.hint}")
     parts = [f"{console.count(len(checked.resources), 'object')} valid"]
     if checked.findings:
         errors = console.count(len(checked.findings), "error")

@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Annotated, Any, Final, Literal
@@ -28,6 +29,9 @@ EXIT_CODES: Final = "Exit codes: 0 success, 1 problems were found, 2 the command
 
 # Beyond what JSON escapes: further control characters, and marks of writing direction.
 _UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# A command at the end of a message, which users copy: it stays in one piece.
+_COMMAND: Final = re.compile(r"(?<=: )(?:outfitter|kubectl|helm) [^:]*$")
+_FIXED_SPACE: Final = "\xa0"  # no place to break a line
 _PIPE_WIDTH: Final = 240  # characters; wide enough that a script reads whole cells
 
 Data = Literal["json", "yaml"]
@@ -101,7 +105,23 @@ def stderr_console() -> Console:
 
 def print_message(text: str, style: str = "") -> None:
     """Print one message for the user on standard error."""
-    stderr_console().print(text, style=style or None, soft_wrap=True)
+    print_text(stderr_console(), text, style)
+
+
+def print_text(out: Console, text: str, style: str = "") -> None:
+    """Print sentences: on a terminal, lines break between words; elsewhere, each stays one line."""
+    shown = "\n".join(wrapped(line, out.width) for line in text.split("\n")) if out.is_terminal else text
+    out.print(shown, style=style or None, soft_wrap=True)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Break a line between words, and indent what follows. A longer word, and a command at the end, stay whole."""
+    fixed = _COMMAND.sub(lambda match: match[0].replace(" ", _FIXED_SPACE), line)
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    lines = textwrap.wrap(
+        fixed, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, expand_tabs=False
+    )
+    return "\n".join(lines).replace(_FIXED_SPACE, " ")
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -14,8 +14,6 @@ from outfitter.cli.completion import objects
 from outfitter.cli.console import Extra, Files, Format, Kubeconfig, Namespace, Recursive
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from outfitter.cli.origins import PodValue, UsedAsset
     from outfitter.cli.target import Target
     from outfitter.cluster.protocol import Cluster
@@ -146,70 +144,26 @@ async def _read_revision(cluster: Cluster, chosen: Target, namespace: str) -> Ex
 def _print(
     body: Mapping[str, Any], revision: Revision, values: Sequence[PodValue], assets: Sequence[UsedAsset]
 ) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+    from outfitter.cli.explain_tables import asset_table, image_table, value_tables
     from outfitter.cli.objects import words
     from outfitter.cli.origins import moved_images
-    from outfitter.resolve.serving import BUILT_IN
 
     changed = {item.label for item in assets if item.change}
     moved = moved_images(body.get("status") or {})
     out = console.stdout_console()
     meta = body["metadata"]
-    out.print(f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}", style="bold")
+    console.print_text(out, f"{body['kind']} {meta['namespace']}/{meta['name']}, revision {revision.name}", "bold")
     if authors := _authors(body.get("status") or {}):
-        out.print(authors, markup=False, highlight=False)
-    out.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    ruled = any(item.rules for item in values)
-    for head in ("FIELD", "VALUE", "FROM", *(["RULES"] if ruled else [])):
-        table.add_column(head, overflow="fold")
-    for item in values:
-        outdated = any(label in changed for label in item.origin.split(", "))
-        style = "yellow" if outdated else "dim" if item.origin == BUILT_IN else ""
-        cells = [Text(item.field), Text(item.value), Text(item.origin + (" (outdated)" if outdated else ""), style)]
-        table.add_row(*cells, *([Text(_rules(item))] if ruled else []))
-    out.print(table)
-    if assets:
+        console.print_text(out, authors)
+    tables = value_tables(values, changed, out.width)
+    tables += [asset_table(assets)] if assets else []
+    tables += [image_table(moved)] if moved else []
+    for table in tables:
         out.print()
-        out.print(_assets(assets))
-    if moved:
-        out.print()
-        out.print(_moved(moved))
+        out.print(table)
     if changed or moved:
-        out.print(f"\nTo apply the changes: outfitter restart {words(body)}")
-
-
-def _assets(assets: Sequence[UsedAsset]) -> Table:
-    """Return the table of the assets of a revision."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("ASSET", "NAMESPACE", "GENERATION", "NEWEST", ""):
-        table.add_column(head, no_wrap=True)
-    for asset in assets:
-        newest = "deleted" if asset.newest is None else str(asset.newest)
-        table.add_row(asset.label, asset.namespace, str(asset.generation), newest, Text(asset.change, "yellow"))
-    return table
-
-
-def _moved(images: Sequence[Mapping[str, str]]) -> Table:
-    """Return the table of images whose tag has another digest now."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from outfitter.cli.table import short_digest
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("MOVED IMAGE", "PODS RUN", "THE TAG IS"):
-        table.add_column(head, overflow="fold")
-    for item in images:
-        table.add_row(
-            Text(item["name"]), short_digest(item["usedDigest"]), Text(short_digest(item["digest"]), "yellow")
-        )
-    return table
+        out.print()
+        console.print_text(out, f"To apply the changes: outfitter restart {words(body)}")
 
 
 def _authors(status: Mapping[str, Any]) -> str:
@@ -224,11 +178,3 @@ def _authors(status: Mapping[str, Any]) -> str:
         parts.append(f"what it runs is by {status['author']}")
     text = ", ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _rules(value: PodValue) -> str:
-    """Return the rules of a value by the policy that they come from."""
-    texts: dict[tuple[str, str], list[str]] = {}
-    for item in value.rules:
-        texts.setdefault((item.policy.rpartition("/")[2], item.scope), []).append(str(item))
-    return "; ".join(f"{', '.join(rules)} ({policy}, {scope})" for (policy, scope), rules in texts.items())

@@ -36,7 +36,7 @@ def lock(
 
         chosen = one_target(artifact)
         body = asyncio.run(_lock(chosen, namespace or current_namespace(kubeconfig), timeout, kubeconfig))
-        console.stdout_console().print(locked_text(body), soft_wrap=True)
+        console.print_text(console.stdout_console(), locked_text(body))
 
 
 async def _lock(chosen: Target, namespace: str, seconds: float, kubeconfig: str) -> Mapping[str, Any]:

@@ -115,4 +115,4 @@ def print_details(rows: Iterable[Row]) -> None:
         out = console.stdout_console()
         out.print()
         for style, line in lines:
-            out.print(line, style=style, soft_wrap=True)
+            console.print_text(out, line, style)

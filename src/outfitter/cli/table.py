@@ -152,27 +152,27 @@ def table(
     heads = ["KIND", *(["NAMESPACE"] if namespaces else []), "NAME", "SYNC STATUS", "PHASE", "READY"]
     heads += ["REVISION", "USED BY", "CREATED BY", "UPDATED BY", "URL"] if wide else []
     heads += ["MESSAGE", "AGE"]
-    lines = []
+    lines, styles = [], []
     for item in rows:
         cells = [item.kind, *([item.namespace] if namespaces else []), item.name]
         cells += [item.sync, item.phase, item.ready]
         cells += [item.revision, item.used_by, item.created_by, item.updated_by, " ".join(item.urls)] if wide else []
+        styles.append("red" if item.has_problem else _COLOURS.get(item.sync, ""))
         lines.append([*map(printable, cells), printable(item.message), age(item.created, now)])
     if not wide:
         _cut_messages(heads, lines, width)
-    return _aligned(heads, lines)
+    return _aligned(heads, lines, styles)
 
 
-def _aligned(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
-    """Return a table that keeps the width of its content."""
+def _aligned(heads: Sequence[str], lines: Sequence[Sequence[str]], styles: Sequence[str]) -> Table:
+    """Return a table that keeps the width of its content; each sync status in its style."""
     widths = _widths(heads, lines)
     result = Table(box=None, pad_edge=False, header_style="bold", width=sum(widths) + _GAP * (len(heads) - 1))
     for head, size in zip(heads, widths, strict=True):
         result.add_column(head, no_wrap=True, width=size)
     sync = heads.index("SYNC STATUS")
-    for line in lines:
-        styles = [_COLOURS.get(text, "") if index == sync else "" for index, text in enumerate(line)]
-        result.add_row(*(Text(text, style=style) for text, style in zip(line, styles, strict=True)))
+    for line, style in zip(lines, styles, strict=True):
+        result.add_row(*(Text(text, style=style if index == sync else "") for index, text in enumerate(line)))
     return result
 
 

@@ -68,13 +68,14 @@ def _print(found: Trace) -> None:
     from outfitter.cli.trace_nodes import conclusion
 
     out = console.stdout_console()
-    tree = Tree(Text.assemble((title(found.body), "bold"), f"  {found.state}"))
+    style = "red" if found.has_problem else ""
+    tree = Tree(Text.assemble((title(found.body), "bold"), "  ", (found.state, style)))
     for head, nodes in (("refers to", found.references), ("has", found.children)):
         if nodes:
             _add(tree.add(Text(head, style="dim")), nodes)
     out.print(tree)
     out.print()
-    out.print(conclusion(found), style="red" if found.has_problem else None, soft_wrap=True)
+    console.print_text(out, conclusion(found), style)
     if found.hidden:
         console.print_message(f"You may not list these kinds: {', '.join(found.hidden)}.", "yellow")
 

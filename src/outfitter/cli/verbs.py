@@ -146,7 +146,7 @@ async def _change_all(selection: Selection, namespace: str, kubeconfig: str, dec
                 console.print_message(text, "red")
                 good = False
             else:
-                console.stdout_console().print(change.done, soft_wrap=True)
+                console.print_text(console.stdout_console(), change.done)
     return good
 
 

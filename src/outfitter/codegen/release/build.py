@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from outfitter.codegen import kustomize
 from outfitter.codegen.release import krew, sbom
 from outfitter.codegen.release.archives import write_archive
+from outfitter.codegen.release.artifact_hub import packaged_chart
 from outfitter.codegen.release.names import SUMS, Options
 from outfitter.codegen.release.source import Source
 from outfitter.errors import ConfigurationError
@@ -24,6 +26,7 @@ def build(source: Source, folder: Path, options: Options) -> None:
     (folder / names.crds).write_text(crd_bundle(source), encoding="utf-8")
     for name in ("install.yaml", "identity.yaml"):
         (folder / name).write_text(source.text(f"deploy/{name}"), encoding="utf-8")
+    write_archive(folder / names.kustomize, component(source), source.epoch)
     krew.write_plugin(source, folder)
     (folder / "outfitter-krew.yaml").write_text(krew.manifest(source, folder, options), encoding="utf-8")
     bill = sbom.bill(source.text("requirements.txt"), folder / names.wheel, source.epoch)
@@ -36,6 +39,11 @@ def crd_bundle(source: Source) -> str:
     return "".join(f"---\n{text.decode()}" for text in source.files("crds").values())
 
 
+def component(source: Source) -> dict[str, bytes]:
+    """Return the files of the Kustomize component, in one folder without a version: a Kustomization names it."""
+    return {f"outfitter-kustomize/{name}": text for name, text in source.files(kustomize.FOLDER).items()}
+
+
 def checksums(folder: Path) -> str:
     """Return the lines of SHA256SUMS for every other file in `folder`."""
     files = [path for path in sorted(folder.iterdir()) if path.name != SUMS]
@@ -43,9 +51,9 @@ def checksums(folder: Path) -> str:
 
 
 def write_chart(source: Source, folder: Path) -> Path:
-    """Package the chart as Helm does, but with its files as they are and without the time of the call."""
+    """Package the chart with its facts for Artifact Hub, as Helm does, but without the time of the call."""
     path = folder / source.names.chart
-    files = {f"outfitter/{name}": content for name, content in source.files("deploy/chart").items()}
+    files = {f"outfitter/{name}": content for name, content in packaged_chart(source).items()}
     write_archive(path, files, source.epoch)
     return path
 

@@ -11,6 +11,7 @@ import yaml
 from outfitter.codegen import helm as helms
 from outfitter.codegen import install_yaml
 from outfitter.codegen.release.archives import read_archive
+from outfitter.codegen.release.artifact_hub import annotation_problems, packaged_chart
 from outfitter.codegen.release.source import Source
 from outfitter.errors import ConfigurationError
 
@@ -18,9 +19,9 @@ _CHART: Final = "deploy/chart"
 
 
 def chart_problems(package: Path, source: Source) -> list[str]:
-    """Return the files of the package that differ from those of the checkout."""
+    """Return the files of the package that differ from those of the checkout, and annotations that are wrong."""
     files = {name.removeprefix("outfitter/"): content for name, content in read_archive(package).items()}
-    wanted = source.files(_CHART)
+    wanted = packaged_chart(source)
     problems = [f"{package.name}: {name} is missing." for name in sorted(wanted.keys() - files.keys())]
     problems += [f"{package.name}: {name} must not be in it." for name in sorted(files.keys() - wanted.keys())]
     problems += [
@@ -28,7 +29,7 @@ def chart_problems(package: Path, source: Source) -> list[str]:
         for name in sorted(wanted.keys() & files.keys())
         if wanted[name] != files[name]
     ]
-    return problems
+    return problems or annotation_problems(yaml.load(files["Chart.yaml"], yaml.CSafeLoader))
 
 
 def rendering_problems(package: Path, source: Source, helm: Path) -> list[str]:

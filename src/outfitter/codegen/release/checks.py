@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from outfitter.codegen.release.build import checksums, crd_bundle
+from outfitter.codegen.release.archives import read_archive
+from outfitter.codegen.release.build import checksums, component, crd_bundle
 from outfitter.codegen.release.chart_checks import chart_problems, rendering_problems
 from outfitter.codegen.release.krew import plugin_problems
 from outfitter.codegen.release.names import SUMS, Options
@@ -27,6 +28,7 @@ def problems(source: Source, folder: Path, helm: Path, options: Options) -> list
         *wheel_problems(folder / source.names.sandbox_wheel, source),
         *chart_problems(folder / source.names.chart, source),
         *_manifest_problems(source, folder),
+        *_component_problems(source, folder),
         *plugin_problems(source, folder, options),
         *_bill_problems(source, folder),
     ]
@@ -54,6 +56,12 @@ def _manifest_problems(source: Source, folder: Path) -> list[str]:
         for name, text in wanted.items()
         if (folder / name).read_text(encoding="utf-8") != text
     ]
+
+
+def _component_problems(source: Source, folder: Path) -> list[str]:
+    name = source.names.kustomize
+    same = read_archive(folder / name) == component(source)
+    return [] if same else [f"{name} differs from deploy/kustomize of the checkout."]
 
 
 def _bill_problems(source: Source, folder: Path) -> list[str]:

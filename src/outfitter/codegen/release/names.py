@@ -53,6 +53,11 @@ class Names:
         return f"kubectl-outfitter-{self.version}.tar.gz"
 
     @property
+    def kustomize(self) -> str:
+        """The archive of the Kustomize component."""
+        return f"outfitter-kustomize-{self.version}.tar.gz"
+
+    @property
     def sbom(self) -> str:
         """The bill of materials of the operator."""
         return f"outfitter-{self.version}.cdx.json"
@@ -60,5 +65,5 @@ class Names:
     @property
     def all(self) -> set[str]:
         """Every file of the version."""
-        named = {self.wheel, self.sandbox_wheel, self.chart, self.crds, self.plugin, self.sbom}
-        return named | {"install.yaml", "identity.yaml", "outfitter-krew.yaml", SUMS}
+        named = {self.wheel, self.sandbox_wheel, self.chart, self.crds, self.plugin, self.kustomize}
+        return named | {self.sbom, "install.yaml", "identity.yaml", "outfitter-krew.yaml", SUMS}
