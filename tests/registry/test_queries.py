@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from image_registry import ImageRegistry, basic, digest_of, listening
 from outfitter.reasons import Reason
 from outfitter.registry.endpoint import Endpoint, endpoint_of
 from outfitter.registry.names import TAGS
-from outfitter.registry.order import newest_first
+from outfitter.registry.order import natural, newest_first
 from outfitter.registry.survey import survey
 from outfitter.snapshot import NameQuery, NameResult, RegistryLogin, RegistryQuestion
 from outfitter_sandbox.certificates import create_authority, issue
@@ -292,12 +291,8 @@ def test_no_password_in_a_representation() -> None:
 
 
 def test_hostile_tags_are_ordered_quickly() -> None:
-    """The work for one tag is bounded, whatever it consists of."""
-    usual = [f"v1.{number % 50}.{number}" for number in range(TAGS)]
-    hostile = [("1a2b3c4d5e6f" * 10)[: 128 - len(str(number))] + str(number) for number in range(TAGS)]
-    seconds = []
-    for tags in (usual, hostile):
-        began = time.process_time()
-        newest_first(tags)
-        seconds.append(time.process_time() - began)
-    assert seconds[1] < 20 * seconds[0]
+    """The work for one tag is bounded, whatever it consists of: its sort key has few parts."""
+    hostile = [("1a2b3c4d5e6f" * 10)[: 128 - len(str(number))] + str(number) for number in range(10)]
+    for tag in (*hostile, "9" * 128, "1." * 64, "a1" * 64):
+        assert len(natural(tag)) <= 9
+    assert len(newest_first(hostile)) == 10

@@ -21,11 +21,11 @@ def newest_first(tags: Iterable[str]) -> list[str]:
             others.append(tag)
         else:
             numbers = tuple(map(int, match[1].split(".")))
-            versions.append((numbers, not match[2], _natural(match[2]), tag))
+            versions.append((numbers, not match[2], natural(match[2]), tag))
     return [*(item[-1] for item in sorted(versions, reverse=True)), *sorted(others)]
 
 
-def _natural(text: str) -> list[tuple[bool, int, str]]:
+def natural(text: str) -> list[tuple[bool, int, str]]:
     """Return a sort key by which rc10 is newer than rc9."""
     return [
         (part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in _NUMBER.split(text, _PARTS) if part
