@@ -1,4 +1,7 @@
-"""The operator process: its parts, and the order in which they start and stop."""
+"""The operator process: its parts, and the order in which they start and stop.
+
+One module, because it is the one place that connects all parts.
+"""
 
 from __future__ import annotations
 
