@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
+from outfitter.api.patterns import NAME_PATTERN
 from outfitter.api.priorities import PRIORITIES
 from outfitter.api.quantities import QUANTITY_PATTERN
 from outfitter.api.registry_hosts import registry_hosts
-from outfitter.api.types import NAME_PATTERN
 
 DAEMON_PATTERN: Final = r"^(tcp://[A-Za-z0-9.:\[\]-]+)?$"
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

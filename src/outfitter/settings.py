@@ -15,9 +15,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from outfitter import setting_checks as checks
+from outfitter.api.patterns import LABEL_VALUE_PATTERN, NAME_PATTERN, REPOSITORY_WITH_HOST
 from outfitter.api.priorities import CLASS_PREFIX, PRIORITIES
 from outfitter.api.registry_hosts import RegistryHost, registry_hosts
-from outfitter.api.types import LABEL_VALUE_PATTERN, NAME_PATTERN, REPOSITORY_WITH_HOST
 
 EXTRA_KEY_PATTERN: Final = r"^([A-Za-z0-9][-A-Za-z0-9./:_]*)?$"
 

@@ -11,7 +11,8 @@ import pytest
 
 from outfitter.api.base import Model
 from outfitter.api.schema import schema_of
-from outfitter.api.types import FREE_FORM, list_map
+from outfitter.api.shape import FREE_FORM
+from outfitter.api.types import list_map
 from outfitter.api.v1alpha1 import ALL_KINDS, Kind
 from outfitter.codegen.crd import crd_for
 

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from outfitter.api.base import ObjectMeta
-from outfitter.api.conditions import READY, Condition, SyncStatus
-from outfitter.api.types import matches
+from outfitter.api.conditions import Condition
+from outfitter.api.patterns import matches
+from outfitter.api.states import READY, SyncStatus
 from outfitter.api.v1alpha1 import KINDS, kind_of
 from outfitter.api.v1alpha1.computeresource import ComputeResource
 from outfitter.api.v1alpha1.environment import Environment

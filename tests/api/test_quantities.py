@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outfitter.api.patterns import matches
 from outfitter.api.quantities import QUANTITY_PATTERN, cores_text, is_whole, parse_quantity, quantity_text
-from outfitter.api.types import matches
 
 POWERS = {"": 0, "n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 SUFFIXES = [*POWERS, "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]

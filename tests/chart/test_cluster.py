@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.api.base import NOT_OBSERVED
+from outfitter.api.states import NOT_OBSERVED
 from outfitter.cluster.access import namespaced_rules, table
 from outfitter.errors import Forbidden
 from outfitter_sandbox import AuditEntry, Sandbox

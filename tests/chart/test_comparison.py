@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 
 from .conftest import ROOT
 
@@ -74,7 +74,9 @@ def test_every_row_that_claims_something_points_at_something() -> None:
 
 @pytest.mark.parametrize(("program", "known"), [("make", "Makefile"), ("outfitter", "")])
 def test_every_command_exists(program: str, known: str) -> None:
-    commands = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    commands = {
+        command.name or getattr(command.callback, "__name__", "") for command in application().registered_commands
+    }
     if known:
         commands = set(re.findall(r"^([a-z-]+):", (ROOT / known).read_text(encoding="utf-8"), re.MULTILINE))
     typed = [pointer.split()[1] for pointer in _pointers() if pointer.startswith(f"{program} ")]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from outfitter.api.patterns import IMAGE_PATTERN, matches
 from outfitter.api.schema import resource_schema
-from outfitter.api.types import IMAGE_PATTERN, matches
 from outfitter.api.v1alpha1 import ALL_KINDS, API_VERSION, KINDS, Kind, kind_of
 from outfitter.cli.references import references
 from outfitter.codegen.kustomize import kustomize_files

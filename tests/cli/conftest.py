@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 from outfitter_sandbox import Sandbox
 from outfitter_sandbox.processes import bound_command
 
@@ -41,7 +41,7 @@ def invoke() -> Invoke:
     """`invoke("validate", "-f", file, input="...")`: output and errors apart, as text."""
 
     def run(*arguments: str | Path, **more: Any) -> Result:
-        return CliRunner().invoke(app, [str(each) for each in arguments], **more)
+        return CliRunner().invoke(application(), [str(each) for each in arguments], **more)
 
     return run
 
@@ -131,7 +131,7 @@ def kubectl_apply(world: World) -> None:
 
 def well(world: World) -> bool:
     """Whether `outfitter status` finds that every object is Ready."""
-    seen = CliRunner().invoke(app, ["status", "-A", "-o", "json", "--kubeconfig", str(world.kubeconfig)])
+    seen = CliRunner().invoke(application(), ["status", "-A", "-o", "json", "--kubeconfig", str(world.kubeconfig)])
     items = json.loads(seen.stdout)["items"]
     states = {each.get("status", {}).get("syncStatus") for each in items}
     return len(items) >= _examples() and states == {"No issues found"}

@@ -11,14 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from outfitter.api.version import API_VERSION
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 
 from .conftest import EXAMPLES, Invoke
 
 
 @cache
 def _explained() -> str:
-    seen = CliRunner().invoke(app, ["explain", "wsp/alice", "-n", "team-a", "-f", str(EXAMPLES), "-o", "json"])
+    seen = CliRunner().invoke(
+        application(), ["explain", "wsp/alice", "-n", "team-a", "-f", str(EXAMPLES), "-o", "json"]
+    )
     assert seen.exit_code == 0, seen.stderr
     return str(seen.stdout)
 

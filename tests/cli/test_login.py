@@ -15,7 +15,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 from outfitter.cli.connect import connected
 from outfitter.cli.login import Login, current_login
 from outfitter.cli.login_flags import with_login
@@ -34,7 +34,9 @@ def walk(command: Any) -> list[Any]:
 
 
 def test_every_command_that_reads_a_cluster_has_the_flags() -> None:
-    commands = [command for command in walk(typer.main.get_command(app)) if command.name not in ("run", "kubeconfig")]
+    commands = [
+        command for command in walk(typer.main.get_command(application())) if command.name not in ("run", "kubeconfig")
+    ]
     with_cluster = [command for command in commands if any(item.name == "kubeconfig" for item in command.params)]
     assert len(with_cluster) > 12
     for command in with_cluster:

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
+from outfitter.cli.commands import COMMANDS as TABLE
+from outfitter.cli.commands import Command
 
 from .conftest import EXAMPLES, Invoke, process
 
-COMMANDS = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+COMMANDS = [info.name or info.callback.__name__ for info in application().registered_commands if info.callback]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,24 @@ print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{"kopf", "kub
 """
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("item", TABLE, ids=lambda item: item.name)
+def test_a_command_alone_is_the_one_among_all(item: Command, invoke: Invoke) -> None:
+    """A command line builds only the command that it names."""
+    alone = CliRunner().invoke(application(item.name), [item.name, "--help"])
+    assert alone.stdout == invoke(item.name, "--help").stdout
+    assert (alone.exit_code, alone.stderr) == (0, "")
+
+
+def test_a_command_line_imports_only_its_command() -> None:
+    others = {f"outfitter.cli.{item.place.partition(':')[0]}" for item in TABLE if item.name != "version"}
+    code = "import sys; from outfitter.cli.app import main; sys.argv[1:] = ['version', '--help']"
+    code += "\ntry: main()\nexcept SystemExit: print(*sorted(sys.modules), file=sys.stderr)"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(seen.stderr.split())
+    assert "outfitter.cli.version" in loaded
+    assert loaded & others == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
 
+from outfitter.api.patterns import matches
 from outfitter.api.schema import resource_schema
-from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
 

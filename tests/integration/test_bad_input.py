@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 from outfitter.errors import Invalid
 
 from .conftest import Stack
@@ -174,7 +174,7 @@ def test_validate_finds_offline_what_the_server_would_refuse(tmp_path: Path) -> 
     meta = {"name": "box", "namespace": "a"}
     manifest = {"apiVersion": "outfitter.dev/v1alpha1", "kind": "Workspace", "metadata": meta, "spec": {"imag": "x"}}
     file.write_text(yaml.safe_dump(manifest))
-    result = CliRunner().invoke(app, ["validate", "-f", str(file)])
+    result = CliRunner().invoke(application(), ["validate", "-f", str(file)])
     assert result.exit_code == 1
     assert "spec.imag" in result.output
 

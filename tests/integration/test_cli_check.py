@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP
 from outfitter.children import CHILD_KINDS
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter_sandbox import Sandbox
 
@@ -73,7 +73,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 def call(installed: Installed) -> Command:
     def run(*words: str, user: str = "") -> Result:
         config: Path = installed.sandbox.kubeconfig_for(user) if user else installed.sandbox.kubeconfig
-        return CliRunner().invoke(app, [*words, "--kubeconfig", str(config)])
+        return CliRunner().invoke(application(), [*words, "--kubeconfig", str(config)])
 
     return run
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 
 from .conftest import Stack
 from .harness.client import Object
@@ -48,7 +48,7 @@ def call(space: Space, stack: Stack) -> Command:
     def run(*words: str, user: str = "ann", files: Any = None, text: str = "") -> Result:
         more = ["-n", space.name, "--kubeconfig", str(stack.sandbox.kubeconfig_for(user))]
         given = yaml.safe_dump_all(files) if files else text
-        return CliRunner().invoke(app, [*words, *more, *(["-f", "-"] if files else [])], input=given)
+        return CliRunner().invoke(application(), [*words, *more, *(["-f", "-"] if files else [])], input=given)
 
     return run
 

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from outfitter.api.v1alpha1 import kind_of
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 from outfitter.errors import Forbidden
 
 from .conftest import Stack
@@ -70,11 +70,11 @@ def test_the_tools_show_the_authors(stack: Stack, space: Space) -> None:
     )
     space.ready("Workspace", "box")
     place = ["-n", space.name, "--kubeconfig", str(stack.sandbox.kubeconfig)]
-    wide = CliRunner().invoke(app, ["status", "workspace/box", *place, "-o", "wide"], env={"COLUMNS": "400"})
+    wide = CliRunner().invoke(application(), ["status", "workspace/box", *place, "-o", "wide"], env={"COLUMNS": "400"})
     head, line = (text.split() for text in wide.stdout.splitlines()[:2])
     assert head[head.index("CREATED") :][:4] == ["CREATED", "BY", "UPDATED", "BY"]
     assert line.count(ANN) == 2
-    told = CliRunner().invoke(app, ["explain", "workspace/box", *place], env={"COLUMNS": "400"})
+    told = CliRunner().invoke(application(), ["explain", "workspace/box", *place], env={"COLUMNS": "400"})
     assert f"Created by {ANN}, last changed by {ANN} at " in told.stdout
     assert any(
         line.split()[:2] == ["securityContext.runAsUser", "1234"] and f"login of {ANN}" in line

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.patterns import matches
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
-from outfitter.api.types import matches
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.validation import strict_errors
 from schemas import check_manifest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from outfitter.api.types import tag_can_move
+from outfitter.api.patterns import tag_can_move
 from world import World, asset, issues
 
 DIGEST = f"@sha256:{'0' * 64}"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from outfitter.api.conditions import SyncStatus
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import shape_errors
+from outfitter.api.states import SyncStatus
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.problems import Problem, note, stalled, under_way, waiting
 from outfitter.reasons import Level, Reason

@@ -10,9 +10,6 @@ from pydantic.alias_generators import to_camel
 from outfitter.api.rules import Rule, Transition
 from outfitter.api.version import API_VERSION
 
-NOT_OBSERVED: Mapping[str, int] = {"observedGeneration": 0}
-"""Status that the API server gives a new object (decision 0065): kstatus counts an object without one as ready."""
-
 
 def _kubernetes(schema: dict[str, Any], model: "type[Model]") -> None:
     """Complete the schema of a model: remove absent fields, add mandatory fields and rules."""

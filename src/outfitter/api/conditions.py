@@ -1,27 +1,11 @@
-"""Conditions, issues and the one-word sync status: the shape of every status."""
+"""Conditions and issues: the shape of every status."""
 
-from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from outfitter.api.base import Model
 from outfitter.api.types import Message, StatusName
-
-READY = "Ready"
-RECONCILING = "Reconciling"
-STALLED = "Stalled"
-
-
-class SyncStatus(StrEnum):
-    """One word for users: whether the object is synchronized to all its targets."""
-
-    CREATING = "Creating"
-    UPDATING = "Updating"
-    DELETING = "Deleting"
-    FAILED = "Failed"
-    ISSUES_FOUND = "Issues found"
-    NO_ISSUES_FOUND = "No issues found"
 
 
 class Condition(Model):

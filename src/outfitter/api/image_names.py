@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from outfitter.api.patterns import IMAGE_PATTERN, matches
 from outfitter.api.registry_hosts import DOCKER_HUB, host_key
-from outfitter.api.types import IMAGE_PATTERN, matches
 
 _LATEST = "latest"
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from outfitter.api.schema import NAME_RULE
-from outfitter.api.shape import FieldError, shape_errors
-from outfitter.api.types import (
+from outfitter.api.patterns import (
     LABEL_PATTERN,
     LABEL_VALUE_PATTERN,
     PATTERN_WORDS,
@@ -15,6 +13,8 @@ from outfitter.api.types import (
     ROOT_NAME_PATTERN,
     matches,
 )
+from outfitter.api.schema import NAME_RULE
+from outfitter.api.shape import FieldError, shape_errors
 
 _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}

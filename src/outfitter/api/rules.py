@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from outfitter.api.patterns import LOGIN_IN_URL_PATTERN, PATTERN_WORDS, matches
 from outfitter.api.quantities import parse_quantity, quantity_cel
-from outfitter.api.types import LOGIN_IN_URL_PATTERN, PATTERN_WORDS, matches
 
 Node = Mapping[str, Any]
 Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]

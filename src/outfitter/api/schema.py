@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from outfitter.api.base import CustomResource, Model
-from outfitter.api.types import FREE_FORM, STORED_DEFAULT
+from outfitter.api.shape import FREE_FORM, STORED_DEFAULT
 
 _KEYWORDS = (
     "description", "type", "format", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern",

@@ -6,9 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-from outfitter.api.types import FREE_FORM, PATTERN_WORDS, matches
+from outfitter.api.patterns import PATTERN_WORDS, matches
 
 Path = tuple[str | int, ...]
+
+STORED_DEFAULT = "x-stored-default"
+"""Schema key of the few defaults that the API server stores in the object; the models apply all others."""
+
+FREE_FORM = "x-kubernetes-preserve-unknown-fields"
+"""Schema key of an object whose fields are those of another object, written by the operator alone."""
+
 _UNKNOWN: Final = "The field is unknown."
 _LARGEST: Final = 2**63 - 1  # the API server reads larger numbers as fractions
 

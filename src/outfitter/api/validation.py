@@ -8,10 +8,10 @@ from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Model
 from outfitter.api.metadata import metadata_errors
+from outfitter.api.patterns import PATTERN_WORDS, SHELL_PATTERN, matches
 from outfitter.api.rules import Rule
 from outfitter.api.schema import resource_schema
 from outfitter.api.shape import FieldError, Path, did_you_mean, shape_errors, unknown_fields, without_nulls
-from outfitter.api.types import PATTERN_WORDS, SHELL_PATTERN, matches
 from outfitter.api.v1alpha1 import ALL_KINDS, kind_of
 from outfitter.api.version import API_VERSION, GROUP
 

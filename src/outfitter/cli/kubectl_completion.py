@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 
 _NO_FILES: Final = ":4"  # kubectl's directive: do not offer files
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     printed = io.StringIO()
     silent = contextlib.redirect_stderr(io.StringIO())
     with contextlib.redirect_stdout(printed), silent, contextlib.suppress(SystemExit):
-        app(args=[], prog_name="outfitter")
+        application()(args=[], prog_name="outfitter")
     sys.stdout.write(f"{printed.getvalue().rstrip()}\n{_NO_FILES}\n".lstrip("\n"))
 
 

@@ -3,8 +3,9 @@
 from copy import deepcopy
 from typing import Any
 
-from outfitter.api.base import NOT_OBSERVED, Column
+from outfitter.api.base import Column
 from outfitter.api.schema import resource_schema
+from outfitter.api.states import NOT_OBSERVED
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP, VERSION, Kind
 from outfitter.api.v1alpha1.asset import Status
 from outfitter.api.v1alpha1.policyfields import SECTIONS

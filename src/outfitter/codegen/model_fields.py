@@ -10,8 +10,8 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import IMAGE_PATTERN
 from outfitter.api.refs import ObjectRef
-from outfitter.api.types import IMAGE_PATTERN
 from outfitter.api.v1alpha1 import Kind
 from outfitter.api.v1alpha1.variables import UserCredentialRef
 

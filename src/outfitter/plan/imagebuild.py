@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from outfitter.api.types import IMAGE_PATTERN, matches
+from outfitter.api.patterns import IMAGE_PATTERN, matches
 from outfitter.api.v1alpha1.imagebuild import BuildState, ImageBuild, ImageBuildSpec
 from outfitter.naming import ANNOTATION_BUILD_DESTINATION, ANNOTATION_BUILD_SOURCE, build_job
 from outfitter.observe import State, diagnose, field_names, newest_message, observe_pods, refusal

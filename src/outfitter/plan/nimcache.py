@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from outfitter.api.types import tag_can_move
+from outfitter.api.patterns import tag_can_move
 from outfitter.api.v1alpha1.nimcache import NimCache, NimCacheSpec
 from outfitter.canonical import stamp
 from outfitter.children import observe

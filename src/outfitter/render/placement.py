@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from outfitter.api.types import LABEL_VALUE_PATTERN, matches
+from outfitter.api.patterns import LABEL_VALUE_PATTERN, matches
 from outfitter.api.version import GROUP
 from outfitter.problems import Problem, note
 from outfitter.reasons import Reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from outfitter.api.types import LABEL_VALUE_PATTERN, matches
+from outfitter.api.patterns import LABEL_VALUE_PATTERN, matches
 from outfitter.api.v1alpha1.artifactspec import TAGGED_LIMIT
 from outfitter.naming import LABEL_LIMIT, TAG_PREFIX
 from outfitter.problems import Problem, note

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from outfitter.api.types import LINK_PATTERN
+from outfitter.api.patterns import LINK_PATTERN
 from outfitter.problems import Problem, stalled
 from outfitter.reasons import Reason
 from outfitter.settings import Settings

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from outfitter.api.patterns import over_http
 from outfitter.api.refs import CredentialRef
-from outfitter.api.types import over_http
 from outfitter.api.v1alpha1.buildconfig import CodeRef
 from outfitter.api.v1alpha1.workspace import WorkspaceSpec
 from outfitter.naming import credential_secret

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
-from pydantic import ValidationError
 
-from outfitter.api.base import NOT_OBSERVED, CustomResource
-from outfitter.api.conditions import READY
 from outfitter.api.shape import without_nulls
+from outfitter.api.states import NOT_OBSERVED, READY
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.api.version import GROUP
 from outfitter.managed_fields import applied_by_users, edited, foreign_keys
 from outfitter.naming import LABEL_ON_DEMAND, LABEL_OWNER_UID
+
+if TYPE_CHECKING:
+    from outfitter.api.base import CustomResource
 
 _COMPRESSED_FROM: Final = 512  # bytes
 
@@ -215,6 +216,8 @@ def read_resource(live: CachedObject) -> Resource:
 
 def readable(live: CachedObject) -> Resource | None:
     """Parse a custom resource; None for one that the models reject, which its own status reports."""
+    from pydantic import ValidationError  # commands that parse no object start without it
+
     try:
         return read_resource(live)
     except ValidationError:

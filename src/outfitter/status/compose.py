@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from outfitter.api.conditions import READY, RECONCILING, STALLED, SyncStatus
-from outfitter.api.types import MESSAGE_LIMIT, URL_LIMIT, list_bound
+from outfitter.api.patterns import MESSAGE_LIMIT, URL_LIMIT
+from outfitter.api.states import READY, RECONCILING, STALLED, SyncStatus
+from outfitter.api.types import list_bound
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.problems import Problem, blocks, printable, seen_from, stalled
 from outfitter.reasons import Level, Reason

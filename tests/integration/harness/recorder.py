@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from outfitter.api.base import NOT_OBSERVED
+from outfitter.api.states import NOT_OBSERVED
 from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.client import path_of
 

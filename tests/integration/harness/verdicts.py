@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from typer.testing import CliRunner
 
-from outfitter.cli.app import app
+from outfitter.cli.app import application
 
 TABLES = Path(__file__).parents[1] / "verdicts"
 NAMESPACE = "verdicts"
@@ -118,7 +118,7 @@ def write(folder: Path, table: list[Row]) -> None:
 
 def by_validate(folder: Path, table: list[Row]) -> dict[str, Verdict]:
     """Run `outfitter validate` once over all files."""
-    result = CliRunner().invoke(app, ["validate", "-f", str(folder), "-o", "json"])
+    result = CliRunner().invoke(application(), ["validate", "-f", str(folder), "-o", "json"])
     assert result.exit_code == 1, result.output
     said: dict[str, list[str]] = {}
     for error in json.loads(result.stdout)["errors"]:

@@ -5,9 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import VOLUME_SIZE_PATTERN
 from outfitter.api.refs import ArtifactNameRef, ComputeRef, RepositoryRef
 from outfitter.api.rules import Node, Rule, Transition, frozen, not_only_scaled
-from outfitter.api.types import STORED_DEFAULT, VOLUME_SIZE_PATTERN, Int32, Name, Text, list_map
+from outfitter.api.shape import STORED_DEFAULT
+from outfitter.api.types import Int32, Name, Text, list_map
 from outfitter.api.v1alpha1.asset import DisplayName
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP, ContainerGroups
 from outfitter.api.v1alpha1.environment import DataSourceRefs

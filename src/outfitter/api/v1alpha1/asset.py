@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.conditions import Condition, Issue, SyncStatus
+from outfitter.api.conditions import Condition, Issue
 from outfitter.api.refs import ScopeType
 from outfitter.api.rules import Node, Rule, Transition
+from outfitter.api.states import SyncStatus
 from outfitter.api.types import Message, Name, StatusName, Time, list_atomic, list_map, list_set
 
 WorkloadType = Literal["workspace", "training", "distributed", "inference"]

@@ -5,19 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import CLEAR_TEXT_PATTERN, REPOSITORY_PATTERN, TEXT_PATTERN, matches
 from outfitter.api.refs import CredentialRef, EnvironmentRef
 from outfitter.api.rules import Rule, exclusive, inner_path, url_rules
-from outfitter.api.types import (
-    CLEAR_TEXT_PATTERN,
-    REPOSITORY_PATTERN,
-    TEXT_PATTERN,
-    Image,
-    Name,
-    Path,
-    list_atomic,
-    matches,
-    schema_pattern,
-)
+from outfitter.api.types import Image, Name, Path, list_atomic, schema_pattern
 from outfitter.api.v1alpha1.volumes import Branch
 
 SOURCES = ("git", "oci", "pvc", "configMap")

@@ -9,11 +9,10 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, matches
 from outfitter.api.refs import CredentialKeyRef
 from outfitter.api.rules import Node, Rule
 from outfitter.api.types import (
-    HEADER_NAME_PATTERN,
-    HEADER_VALUE_PATTERN,
     Image,
     LongText,
     Path,
@@ -24,7 +23,6 @@ from outfitter.api.types import (
     list_atomic,
     list_map,
     list_set,
-    matches,
     schema_pattern,
 )
 from outfitter.api.v1alpha1.buildconfig import Entrypoint, ImageBuildConfig

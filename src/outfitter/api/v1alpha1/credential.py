@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource
+from outfitter.api.patterns import DATA_KEY_PATTERN, matches
 from outfitter.api.refs import SecretRef
 from outfitter.api.rules import Rule, Transition, frozen
-from outfitter.api.types import DATA_KEY_PATTERN, DataKey, StatusName, list_set, matches
+from outfitter.api.types import DataKey, StatusName, list_set
 from outfitter.api.v1alpha1.asset import AssetSpec, CatalogStatus, Targets
 from outfitter.api.v1alpha1.labels import Labels
 

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ScopeType
-from outfitter.api.types import FREE_FORM, StatusName, list_atomic
+from outfitter.api.shape import FREE_FORM
+from outfitter.api.types import StatusName, list_atomic
 from outfitter.api.v1alpha1.asset import WorkloadType
 
 LISTED_SOURCES = 2048

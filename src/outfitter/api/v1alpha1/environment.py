@@ -7,7 +7,8 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import ComputeRef, DataSourceRef
 from outfitter.api.rules import Rule, Transition, not_only_scaled
-from outfitter.api.types import STORED_DEFAULT, AbsolutePath, Image, Shell, list_map
+from outfitter.api.shape import STORED_DEFAULT
+from outfitter.api.types import AbsolutePath, Image, Shell, list_map
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetSpec, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, Connections, at_most_one_serving_port
 from outfitter.api.v1alpha1.labels import Annotations, Labels

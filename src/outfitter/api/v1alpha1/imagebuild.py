@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.patterns import MESSAGE_LIMIT
 from outfitter.api.refs import ArtifactNameRef
 from outfitter.api.rules import Node, Transition, frozen
-from outfitter.api.types import MESSAGE_LIMIT, Message, RootLabel, StatusName, Time
+from outfitter.api.types import Message, RootLabel, StatusName, Time
 from outfitter.api.v1alpha1.asset import Status
 from outfitter.api.v1alpha1.containers import DEFAULT_GROUP
 

@@ -7,7 +7,8 @@ from pydantic import Field
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.refs import TemplateRef
 from outfitter.api.rules import Node, Rule
-from outfitter.api.types import STORED_DEFAULT, Int32, Name, PositiveInt32, StatusName, list_atomic
+from outfitter.api.shape import STORED_DEFAULT
+from outfitter.api.types import Int32, Name, PositiveInt32, StatusName, list_atomic
 from outfitter.api.v1alpha1.artifactstatus import ServingStatus
 from outfitter.api.v1alpha1.asset import Description, DisplayName, Status
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port

@@ -5,16 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import matches
 from outfitter.api.rules import Rule
-from outfitter.api.types import (
-    ItemName,
-    LabelValue,
-    PositiveInt32,
-    QualifiedName,
-    list_atomic,
-    list_map,
-    matches,
-)
+from outfitter.api.types import ItemName, LabelValue, PositiveInt32, QualifiedName, list_atomic, list_map
 
 _WHOLE_NUMBER = "^[0-9]{1,18}$"
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, get_args
 
+from outfitter.api.patterns import NAME_PATTERN
 from outfitter.api.refs import ScopeType
 from outfitter.api.schema import schema_of
-from outfitter.api.types import NAME_PATTERN
 from outfitter.api.v1alpha1.policyfields import SECTIONS, PolicyField, policy_fields
 
 Schema = dict[str, Any]

@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from outfitter.api.base import Column, CustomResource, Model
+from outfitter.api.patterns import REGISTRY_PATTERN
 from outfitter.api.refs import CredentialRef, ScopeType
 from outfitter.api.rules import Rule, Transition, url_rules
-from outfitter.api.types import REGISTRY_PATTERN, ImageRepository, RegistryUrl, StatusName, Time, list_atomic, list_set
+from outfitter.api.types import ImageRepository, RegistryUrl, StatusName, Time, list_atomic, list_set
 from outfitter.api.v1alpha1.asset import SCOPE_KEPT, AssetStatus, Description, DisplayName, Scope
 
 SHOWN_REPOSITORIES = 500

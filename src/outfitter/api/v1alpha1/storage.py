@@ -3,21 +3,10 @@
 from typing import Annotated, ClassVar, Literal
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import HTTP_PATTERN, SSH_PATTERN, over_http, over_ssh
 from outfitter.api.refs import CredentialRef, SecretRef
 from outfitter.api.rules import Node, Rule, at_least_a_mebibyte, exclusive, unique_names
-from outfitter.api.types import (
-    HTTP_PATTERN,
-    SSH_PATTERN,
-    AbsolutePath,
-    DataKey,
-    ItemName,
-    Name,
-    Quantity,
-    list_atomic,
-    list_map,
-    over_http,
-    over_ssh,
-)
+from outfitter.api.types import AbsolutePath, DataKey, ItemName, Name, Quantity, list_atomic, list_map
 from outfitter.api.v1alpha1.volumes import (
     ConfigMapVolumeFields,
     GitFields,

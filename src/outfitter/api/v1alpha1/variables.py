@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import QUALIFIED_PATTERN
 from outfitter.api.refs import ConfigMapKeyRef, CredentialKeyRef, SecretKeyRef
 from outfitter.api.rules import Rule, exclusive
-from outfitter.api.types import QUALIFIED_PATTERN, DataKey, LongText, Name, list_map
+from outfitter.api.types import DataKey, LongText, Name, list_map
 
 VariableName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._A-Za-z][-._A-Za-z0-9]*$")]
 _SOURCES = ("value", "credential", "configMap", "podFieldRef")

@@ -5,26 +5,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
-from outfitter.api.rules import Rule, at_least_a_mebibyte, inner_path, positive, url_rules
-from outfitter.api.types import (
+from outfitter.api.patterns import (
     BUCKET_PATTERN,
     CLEAR_TEXT_PATTERN,
     REPOSITORY_PATTERN,
     SSH_PATTERN,
     STORE_PATTERN,
-    AbsolutePath,
-    FileMode,
-    GitRevision,
-    Image,
-    Name,
-    Path,
-    Quantity,
-    Text,
-    Url,
-    list_map,
     matches,
     over_ssh,
 )
+from outfitter.api.rules import Rule, at_least_a_mebibyte, inner_path, positive, url_rules
+from outfitter.api.types import AbsolutePath, FileMode, GitRevision, Image, Name, Path, Quantity, Text, Url, list_map
 
 Branch = Annotated[str, Field(min_length=1, max_length=253)]
 

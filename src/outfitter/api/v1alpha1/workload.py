@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from outfitter.api.base import Model
+from outfitter.api.patterns import LABEL_VALUE_PATTERN
 from outfitter.api.priorities import Preemptibility
 from outfitter.api.rules import Rule, unique_names
 from outfitter.api.types import (
-    LABEL_VALUE_PATTERN,
     AbsolutePath,
     Image,
     Int32,

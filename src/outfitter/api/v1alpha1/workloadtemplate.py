@@ -8,7 +8,8 @@ from pydantic.alias_generators import to_camel
 
 from outfitter.api.base import Column, CustomResource, Model
 from outfitter.api.rules import Rule, Transition
-from outfitter.api.types import FREE_FORM, AbsolutePath, Message, PositiveInt32, list_atomic
+from outfitter.api.shape import FREE_FORM
+from outfitter.api.types import AbsolutePath, Message, PositiveInt32, list_atomic
 from outfitter.api.v1alpha1.asset import LISTED_REASONS, AssetSpec, ComplianceReason, ComplianceStatus
 from outfitter.api.v1alpha1.connections import ConnectionOverrides, at_most_one_serving_port
 from outfitter.api.v1alpha1.distributedtraining import ONE_MASTER, OWN_MASTER_RULES, MasterSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from outfitter.api.types import over_http
+from outfitter.api.patterns import over_http
 from outfitter.api.v1alpha1 import datasource, storage
 from outfitter.resolve.volumes.base import VolumeUse, contradictory
 from outfitter.resolve.volumes.fetched import FetchedVolume
