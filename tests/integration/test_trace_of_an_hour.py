@@ -6,6 +6,7 @@ To keep what the operator told, and the script beside it: `pytest tests/integrat
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from .harness.trace import Trace, short
 IMAGE = "registry.example.com/box:{}"
 WEB = {"name": "web", "toolType": "custom", "connectionType": "ExternalUrl", "containerPort": 8080}
 GROUPS = [{"containers": [{"port": 8080, "imageUri": "registry.example.com/scorer:1"}]}]
+REPAIRS = ("repair", "recreate")
 LABEL = "app.kubernetes.io/managed-by"
 
 
@@ -228,4 +230,8 @@ def test_each_act_is_told(
     assert wrong == [], "\n".join(wrong)
     assert DETAILS.keys() <= {step.text for step in script}
     assert [line for line in trace.all_lines() if line["action"] == "library"] == []
+    repaired = re.findall(
+        r'^outfitter_acts_total\{action="(?:repair|recreate)",.*\} (.*)$', json_operator.metrics(), re.M
+    )
+    assert sum(map(float, repaired)) == len([line for line in trace.all_lines() if line["action"] in REPAIRS])
     assert not any(value in json_operator.said() for value in ("first", "second", "third"))

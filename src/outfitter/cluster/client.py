@@ -218,7 +218,7 @@ class Client:
 
     async def emit(self, regarding: CachedObject, *, type_: str, reason: str, message: str, action: str) -> None:
         """See Cluster.emit. Rate-limited, and never an error."""
-        if not self._events.admits(regarding.uid, type_, reason, message):
+        if not self._events.admits(regarding.namespace, regarding.uid, type_, reason, message):
             return
         body = event(regarding, type_=type_, reason=reason, message=message, action=action)
         path = path_of(self._resources["Event"], body["metadata"]["namespace"]) + _WRITE.format(FIELD_MANAGER)

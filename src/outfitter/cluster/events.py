@@ -13,8 +13,8 @@ from outfitter.naming import FIELD_MANAGER, short_hash
 from outfitter.snapshot import CachedObject
 
 _SAME_SECONDS: Final = 300.0  # the same warning about the same object is not repeated within this time
-_PER_SECOND: Final = 5.0
-_BURST: Final = 50.0
+_NAMESPACE: Final = (50.0, 1.0)  # Events of one type: at once, then per second
+_CLUSTER: Final = (250.0, 10.0)  # the same for all namespaces together
 _REMEMBERED: Final = 2048
 EVENT_LIMIT: Final = 1024  # of the API server, for the message of an Event
 
@@ -55,15 +55,17 @@ def event(regarding: CachedObject, *, type_: str, reason: str, message: str, act
 
 
 class _Bucket:
-    """A token bucket: `_BURST` at once, then `_PER_SECOND`."""
+    """A token bucket: `burst` tokens at once, then `rate` per second."""
 
-    def __init__(self, now: float) -> None:
-        self._tokens = _BURST
+    def __init__(self, burst: float, rate: float, now: float) -> None:
+        self._burst = burst
+        self._rate = rate
+        self._tokens = burst
         self._refilled = now
 
     def take(self, now: float) -> bool:
         """Take a token, if there is one."""
-        self._tokens = min(_BURST, self._tokens + (now - self._refilled) * _PER_SECOND)
+        self._tokens = min(self._burst, self._tokens + (now - self._refilled) * self._rate)
         self._refilled = now
         if self._tokens < 1:
             return False
@@ -72,20 +74,28 @@ class _Bucket:
 
 
 class EventLimit:
-    """A bucket for each type of Event, and a record of the recent warnings: a burst of news delays no warning."""
+    """Buckets for each type of Event, of each namespace and of all, and a record of the recent warnings.
+
+    A burst of news delays no warning, and many Events of one namespace none of another.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._buckets = {type_: _Bucket(clock()) for type_ in ("Normal", "Warning")}
+        self._all = {type_: _Bucket(*_CLUSTER, clock()) for type_ in ("Normal", "Warning")}
+        self._namespaces: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
         self._recent: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
-    def admits(self, uid: str, type_: str, reason: str, message: str) -> bool:
+    def admits(self, namespace: str, uid: str, type_: str, reason: str, message: str) -> bool:
         """Whether this Event may be written now. A warning is not repeated; each piece of news is another act."""
         now = self._clock()
         key = (uid, reason, message)
         if type_ == "Warning" and now - self._recent.get(key, float("-inf")) < _SAME_SECONDS:
             return False
-        if not self._buckets[type_].take(now):
+        own = self._namespaces.setdefault((namespace, type_), _Bucket(*_NAMESPACE, now))
+        self._namespaces.move_to_end((namespace, type_))
+        if len(self._namespaces) > _REMEMBERED:
+            self._namespaces.popitem(last=False)
+        if not (own.take(now) and self._all[type_].take(now)):
             return False
         if type_ == "Warning":
             self._recent[key] = now

@@ -41,7 +41,7 @@ from outfitter.operator.queue import WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
 from outfitter.operator.workers import Reconciler, Workers
 from outfitter.reconcile import reconciler as engine
-from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.act_log import ActLog, ActRecorder
 from outfitter.reconcile.acts import Act
 from outfitter.reconcile.registries import Registries
 from outfitter.registry import RegistryLookups
@@ -57,7 +57,9 @@ _DRAIN_SECONDS: Final = 10.0
 DERIVED: Final = tuple(kind.name for kind in DERIVED_KINDS)
 
 Users = Callable[[Key], tuple[Key, ...]]
-MakeReconciler = Callable[[Cluster, Caches, Settings, Users, Callable[[], datetime], Registries], Reconciler]
+MakeReconciler = Callable[
+    [Cluster, Caches, Settings, Users, Callable[[], datetime], Registries, ActRecorder], Reconciler
+]
 
 
 class Operator:
@@ -89,7 +91,7 @@ class Operator:
         self.reverse_index = ReverseIndex()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.gc_tuner = GcTuner()
-        self.acts = ActLog()
+        self.acts = ActLog(record=self.metrics.acted)
         self.elector = self._elector(identity)
         self.transport.gate = self.elector.holds
         self.transport.remaining = self.elector.remaining
@@ -100,7 +102,7 @@ class Operator:
             settings.registry_seconds, _now, self.queue.add, image_interval=settings.image_watch_seconds
         )
         self.reconciler = make_reconciler(
-            self.cluster, self.caches, settings, self.reverse_index.users, _now, self.registries
+            self.cluster, self.caches, settings, self.reverse_index.users, _now, self.registries, self.metrics.acted
         )
         self.orphan_collector = OrphanCollector(
             self.cluster,
@@ -108,6 +110,7 @@ class Operator:
             self.kinds,
             partial(existing_uids, self.transport, namespaces=self.namespaces),
             child_kinds,
+            acted=self.metrics.acted,
         )
         self.event_router = self._event_router()
         self.workers = self._workers()
@@ -269,6 +272,7 @@ class Operator:
             resync_seconds=self.settings.resync_seconds,
             record=self.metrics.reconciled,
             quiet=self.gc_tuner.quiet,
+            acted=self.metrics.acted,
         )
 
     def _elector(self, identity: str) -> Elector:

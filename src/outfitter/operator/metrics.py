@@ -62,6 +62,12 @@ class Metrics:
             ("kind", "action", "result"),
             registry=self.registry,
         )
+        self._acts = Counter(
+            "outfitter_acts",
+            "Acts of the log: changes of users, repairs, refusals and the like",
+            ("kind", "action"),
+            registry=self.registry,
+        )
         self._process()
         self.objects: CollectorRegistry | None = None
         """The series per custom resource, where a setting asks for them."""
@@ -85,6 +91,10 @@ class Metrics:
     def wrote(self, kind: str, action: str, result: str) -> None:
         """Count a write of an object of `kind`; `result` is `Succeeded` or the name of the error."""
         self._writes.labels(kind, action, result).inc()
+
+    def acted(self, kind: str, action: str) -> None:
+        """Count an act about an object of `kind`."""
+        self._acts.labels(kind, action).inc()
 
     async def text(self) -> bytes:
         """Return the metrics in the text format of Prometheus."""

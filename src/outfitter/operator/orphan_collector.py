@@ -19,7 +19,7 @@ from outfitter.errors import OutfitterError
 from outfitter.naming import LABEL_OWNER_KIND, LABEL_OWNER_NAME, keeps_data
 from outfitter.operator.event_router import metadata
 from outfitter.operator.pause import Pause
-from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.act_log import ActLog, ActRecorder, unrecorded
 from outfitter.reconcile.acts import Act
 from outfitter.reconcile.ownership import is_ours
 from outfitter.snapshot import CachedObject, Key
@@ -41,6 +41,7 @@ class OrphanCollector:
         child_kinds: Iterable[ChildKind] = CHILD_KINDS,
         *,
         retry_seconds: float = _RETRY_SECONDS,
+        acted: ActRecorder = unrecorded,
     ) -> None:
         self._cluster = cluster
         self._caches = caches
@@ -51,7 +52,7 @@ class OrphanCollector:
         self._deleted_owners: set[str] = set()
         self._check_all = False
         self._due = asyncio.Event()
-        self._log = ActLog()
+        self._log = ActLog(record=acted)
 
     def owner_deleted(self, owner: CachedObject) -> None:
         """Schedule the children of a deleted custom resource."""

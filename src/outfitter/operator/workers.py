@@ -15,7 +15,7 @@ from outfitter.operator.event_router import CURRENT_KEY, EventRouter
 from outfitter.operator.pause import Pause
 from outfitter.operator.queue import Priority, QueueClosedError, WorkQueue
 from outfitter.operator.reverse_index import ReverseIndex
-from outfitter.reconcile.act_log import ActLog
+from outfitter.reconcile.act_log import ActLog, ActRecorder, unrecorded
 from outfitter.reconcile.acts import Act
 from outfitter.snapshot import Dep, Key
 
@@ -72,6 +72,7 @@ class Workers:
         resync_seconds: float,
         record: Recorder = lambda kind, outcome, seconds: None,
         quiet: Callable[[], None] = lambda: None,
+        acted: ActRecorder = unrecorded,
     ) -> None:
         self._queue = queue
         self._reconciler = reconciler
@@ -81,7 +82,7 @@ class Workers:
         self._resync_seconds = resync_seconds
         self._record = record
         self._quiet = quiet
-        self._log = ActLog()
+        self._log = ActLog(record=acted)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, keys: Iterable[Key] = ()) -> None:

@@ -24,14 +24,25 @@ _WHOLE_SERVER: Final = frozenset({"Unavailable", "Throttled"})  # such failures 
 _REMEMBERED: Final = 4096  # objects with a failure that lasts
 _QUIET_SECONDS: Final = 60.0  # after which a failure of the server is a new one
 
+ActRecorder = Callable[[str, str], None]
 _Failure = tuple[Any, ...]
+
+
+def unrecorded(_kind: str, _action: str) -> None:
+    """Record nothing."""
 
 
 class ActLog:
     """Writes the lines. A failure that repeats gets a line at its 1st, 10th, 100th ... time, with the count."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        record: ActRecorder = unrecorded,
+    ) -> None:
+        """`record` is called with kind and action of each act, also where a repetition has no line."""
         self._clock = clock
+        self._record = record
         self._failures: OrderedDict[Key, dict[_Failure, int]] = OrderedDict()
         self._outages: OrderedDict[_Failure, tuple[int, float]] = OrderedDict()
 
@@ -46,6 +57,7 @@ class ActLog:
         error: BaseException | None = None,
     ) -> None:
         """Write the line of an act."""
+        self._record(key.kind, act.action)
         count = self._count(key, act) if act.action in _REPEATED else 1
         if not _shown(act, count):
             return

@@ -22,7 +22,7 @@ from outfitter.plan.planners import plan
 from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
 from outfitter.reasons import Reason
-from outfitter.reconcile.act_log import ActLog, Acts
+from outfitter.reconcile.act_log import ActLog, ActRecorder, Acts, unrecorded
 from outfitter.reconcile.acts import Act, taken_names
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
@@ -74,6 +74,7 @@ class Reconciler:
         users: Callable[[Key], tuple[Key, ...]],
         clock: Callable[[], datetime],
         registries: Registries,
+        acted: ActRecorder = unrecorded,
     ) -> None:
         self._cluster = cluster
         self._caches = caches
@@ -85,7 +86,7 @@ class Reconciler:
         self._registries = registries
         self._overrides = Overrides(clock)
         self._executor = Executor(cluster, caches, self._overrides)
-        self._log = ActLog()
+        self._log = ActLog(record=acted)
         self._status = StatusWriter(cluster, settings, self._state, self._log, clock)
         self._installations = Installations(cluster, caches, settings, self._log)
 
