@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import ssl
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import yaml
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from outfitter.errors import ConfigurationError, Unavailable, api_error
 
@@ -25,19 +27,31 @@ ATTEMPTS = 10  # of a request that the server asks to repeat, as in client-go
 # A new kind has no schema for mutating admission policies until the server's next look, which is every 5 s.
 _NO_SCHEMA_YET = "There can be a delay between when CustomResourceDefinitions are created"
 _SCHEMA_SECONDS = 1.0
-_BROKEN = (OSError, http.client.HTTPException)
+_OPEN = 16  # connections that stay open between requests
+_BROKEN = (OSError, HTTPError)
 
 
 class Connection:
     """JSON over HTTPS with the credentials of one user.
 
-    One TCP connection per request.
+    TCP connections stay open for the next request; several threads can share it.
     """
 
-    def __init__(self, url: str, context: ssl.SSLContext, headers: Sequence[tuple[str, str]] = ()) -> None:
-        self.host = urlsplit(url).netloc
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext,
+        headers: Sequence[tuple[str, str]] = (),
+        pool: HTTPSConnectionPool | None = None,
+    ) -> None:
+        """`headers` are credentials and impersonation. `pool`: the open connections of another one to share."""
+        server = urlsplit(url)
+        self.host = server.netloc
         self.context = context
-        self.headers = tuple(headers)  # credentials and impersonation
+        self.headers = tuple(headers)
+        self._pool = pool or HTTPSConnectionPool(
+            server.hostname or "", server.port, ssl_context=context, maxsize=_OPEN, retries=False
+        )
 
     @classmethod
     def with_certificate(cls, url: str, *, authority: Path, certificate: Path, key: Path) -> Connection:
@@ -72,7 +86,7 @@ class Connection:
     def impersonating(self, user: str, *groups: str) -> Connection:
         """The same connection for requests as another user."""
         impersonation = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
-        return Connection(f"https://{self.host}", self.context, [*self.headers, *impersonation])
+        return Connection(f"https://{self.host}", self.context, [*self.headers, *impersonation], self._pool)
 
     def answer(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> tuple[int, Any]:
         """HTTP status and decoded body (text when it is not JSON).
@@ -105,10 +119,9 @@ class Connection:
         where = f"{path}?{urlencode(query)}"
         try:
             for attempt in range(1, ATTEMPTS + 1):
-                with self._open("GET", where, None, JSON, seconds + 5) as response:
+                with closing(self._open("GET", where, None, JSON, seconds + 5)) as response:
                     if response.status == 200:
-                        while line := response.readline():
-                            yield json.loads(line)
+                        yield from map(json.loads, response)
                         return
                     content = _decoded(response.read())
                 pause = _pause(response.status, content)
@@ -120,26 +133,21 @@ class Connection:
 
     def _once(self, method: str, path: str, body: Any, content_type: str) -> tuple[int, Any]:
         try:
-            with self._open(method, path, body, content_type, TIMEOUT_SECONDS) as response:
-                return response.status, _decoded(response.read())
+            response = self._open(method, path, body, content_type, TIMEOUT_SECONDS)
+            content = response.read()
+            response.release_conn()
+            return response.status, _decoded(content)
         except _BROKEN as error:
             raise Unavailable(f"{method} {path} on {self.host}: {error}") from error
 
-    def _open(self, method: str, path: str, body: Any, content_type: str, timeout: float) -> http.client.HTTPResponse:
-        """Send a request; the connection closes with the response."""
-        connection = http.client.HTTPSConnection(self.host, timeout=timeout, context=self.context)
-        try:
-            content = b"" if body is None else json.dumps(body).encode()
-            connection.putrequest(method, path)
-            common = [("Accept", JSON), ("User-Agent", "outfitter-sandbox"), ("Connection", "close")]
-            sent = [("Content-Type", content_type), ("Content-Length", str(len(content)))]
-            for name, value in (*common, *sent, *self.headers):
-                connection.putheader(name, value)
-            connection.endheaders(content)
-            return connection.getresponse()
-        except BaseException:
-            connection.close()
-            raise
+    def _open(self, method: str, path: str, body: Any, content_type: str, timeout: float) -> BaseHTTPResponse:
+        headers = HTTPHeaderDict({"Accept": JSON, "User-Agent": "outfitter-sandbox", "Content-Type": content_type})
+        for name, value in self.headers:
+            headers.add(name, value)
+        content = b"" if body is None else json.dumps(body).encode()
+        return self._pool.urlopen(
+            method, path, content, headers, redirect=False, timeout=timeout, preload_content=False, decode_content=False
+        )
 
 
 def _named(items: Sequence[Any], name: str) -> Any:

@@ -50,6 +50,7 @@ class Sandbox:
         self.kubeconfig = layout.directory / "admin.kubeconfig"
         self.audit_log = layout.directory / "audit.log"
         self._process = process  # the supervisor, when it is our child
+        self._connection: Connection | None = None
 
     @classmethod
     def up(
@@ -132,7 +133,9 @@ class Sandbox:
 
     def connection(self) -> Connection:
         """A blocking client with the admin's rights."""
-        return Connection.from_kubeconfig(self.kubeconfig)
+        if self._connection is None:
+            self._connection = Connection.from_kubeconfig(self.kubeconfig)
+        return self._connection
 
     def audit(self, since: int = 0) -> list[AuditEntry]:
         """Finished requests after the offset `since`, oldest first."""
