@@ -133,13 +133,59 @@ def test_the_dashboard_arrives_as_it_is(helm: Helm) -> None:
     assert not any(item["metadata"]["name"] == "outfitter-dashboard" for item in helm.template())
 
 
+def test_numbers_show_the_present() -> None:
+    """A range query would show the last value of an operator that has ended."""
+    numbers = [panel for panel in DASHBOARD["panels"] if panel["type"] == "stat"]
+    assert numbers
+    for panel in numbers:
+        (target,) = panel["targets"]
+        assert (target["instant"], target["range"]) == (True, False), panel["title"]
+
+
+FAILED = 'outfitter_objects{sync_status="Failed"'
+READY = 'outfitter_objects_ready{status="True"'
+UNREADY = 'outfitter_objects_ready{status="False"'
+
+
+@pytest.mark.parametrize(
+    ("leader", "objects", "numbers"),
+    [
+        pytest.param(1, {UNREADY: 3, FAILED: 3}, {"Ready": 0, "Failed": 3, "With issues": 0}, id="all failed"),
+        pytest.param(1, {READY: 3, UNREADY: 1}, {"Ready": 0.75, "Failed": 0, "With issues": 0}, id="one not ready"),
+        pytest.param(1, {}, {"Ready": None, "Failed": 0, "With issues": 0}, id="no objects"),
+        pytest.param(0, {READY: 3, FAILED: 3}, {"Ready": None, "Failed": None, "With issues": None}, id="no leader"),
+    ],
+)
+def test_numbers_are_zero_only_while_a_replica_leads(
+    tmp_path: Path, leader: int, objects: dict[str, int], numbers: dict[str, float | None]
+) -> None:
+    """The operator exports no series for a count of 0."""
+    target = 'job="a",instance="b"'
+    series = {f"outfitter_leader{{{target}": leader} | {f"{name},{target}": count for name, count in objects.items()}
+    expressions = {panel["title"]: panel["targets"][0]["expr"].replace("$job", "a") for panel in DASHBOARD["panels"]}
+    case = {
+        "input_series": [{"series": f"{name}}}", "values": str(value)} for name, value in series.items()],
+        "promql_expr_test": [
+            {"expr": expressions[title], "exp_samples": [] if value is None else [{"labels": "{}", "value": value}]}
+            for title, value in numbers.items()
+        ],
+    }
+    (tmp_path / "cases.yaml").write_text(yaml.safe_dump({"tests": [case]}))
+    promtool(tmp_path, "test", "rules", "cases.yaml")
+
+
+def promtool(folder: Path, *arguments: str) -> None:
+    """Run promtool, which must succeed."""
+    if (program := shutil.which("promtool")) is None:
+        pytest.skip("promtool is not on the PATH: it is part of Prometheus")
+    done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(("cases", "objects"), [("alerts", "false"), ("alerts_by_object", "true")])
 def test_alerts_fire_when_they_should(helm: Helm, tmp_path: Path, cases: str, objects: str) -> None:
-    if (promtool := shutil.which("promtool")) is None:
-        pytest.skip("promtool is not on the PATH: it is part of Prometheus")
     spec = rendered(helm, f"settings.objectMetrics={objects}")["spec"]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
     (tmp_path / "cases.yaml").write_text((HERE / f"{cases}.yaml").read_text())
-    for command in (("check", "rules", "--lint-fatal", "rules.yaml"), ("test", "rules", "cases.yaml")):
-        done = subprocess.run([promtool, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    promtool(tmp_path, "check", "rules", "--lint-fatal", "rules.yaml")
+    promtool(tmp_path, "test", "rules", "cases.yaml")

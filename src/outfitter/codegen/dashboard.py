@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 _COLUMNS: Final = 24
@@ -21,18 +21,29 @@ class Panel:
     expression: str
     legend: str = ""
     unit: str = "short"
+    decimals: int | None = None
+    """Decimals of the axis; 0 keeps fractions off the axis of a count."""
     stacked: bool = False
+    steps: bool = False
+    """Draw steps instead of slopes between the values."""
+    soft_max: float | None = None
+    """Upper end of the axis while no value is higher. Without it, the axis of zeros ends at 100."""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """Color by legend."""
+    table: bool = False
+    """Show the legend as a table beside the graph, highest maximum first."""
     number: bool = False
-    """Show the last value alone, as a number."""
-    alarm: float | None = None
-    """Value from which a number is red."""
+    """Show the value at the end of the time range alone, as a number."""
+    thresholds: Sequence[tuple[float | None, str]] = ((None, "text"),)
+    """Colors of a number, each with the value from which it holds. The first, without a value, is that of no data."""
     text: bool = False
     """Show the legend instead of the value."""
+    width: int = 12
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in units of the grid."""
-        return (4, 4) if self.number else (12, 8)
+        return (4, 4) if self.number else (self.width, 8)
 
 
 def _all(name: str, selector: str = "") -> str:
@@ -55,31 +66,57 @@ def _duration(share: float) -> str:
 
 _READY_OBJECTS: Final = _led("outfitter_objects_ready", 'status="True",')
 _UNREADY_OBJECTS: Final = _led("outfitter_objects_ready", 'status!="True",')
+_OBJECTS: Final = _led("outfitter_objects_ready")
 _FAILED: Final = _led("outfitter_objects", 'sync_status="Failed",')
 _ISSUES: Final = _led("outfitter_objects", 'sync_status="Issues found",')
+_ZERO: Final = f"0 * sum({_all('outfitter_leader')} == 1)"
+"""0 while a replica leads, else no data. The operator exports no series for a count of 0."""
+_OUTCOMES: Final = {
+    "Ready": "green",
+    "Progressing": "blue",
+    "Waiting": "yellow",
+    "Stalled": "orange",
+    "Error": "red",
+    "Deleting": "dark-purple",
+    "Gone": "light-purple",
+}
 
 PANELS: Final = (
-    Panel("Leaders", "Replicas that hold the Lease: 1.", f"sum({_all('outfitter_leader')})", number=True),
-    Panel("Version", "Version of the operator.", _all("outfitter_build_info"), "{{version}}", number=True, text=True),
+    Panel(
+        "Leaders",
+        "Replicas that hold the Lease: 1.",
+        f"sum({_all('outfitter_leader')})",
+        number=True,
+        thresholds=((None, "red"), (1, "green")),
+    ),
+    Panel(
+        "Version",
+        "Versions of the operator that run.",
+        f"count by (version) ({_all('outfitter_build_info')})",
+        "{{version}}",
+        number=True,
+        text=True,
+    ),
     Panel(
         "Ready",
         "Share of the objects whose condition Ready is True.",
-        f"sum({_READY_OBJECTS}) / sum({_led('outfitter_objects_ready')})",
+        f"(sum({_READY_OBJECTS}) or {_ZERO}) / sum({_OBJECTS})",
         unit="percentunit",
         number=True,
     ),
     Panel(
         "Failed",
         "Objects that wait for a user.",
-        f"sum({_FAILED}) or vector(0)",
+        f"sum({_FAILED}) or {_ZERO}",
         number=True,
-        alarm=1,
+        thresholds=((None, "text"), (0, "green"), (1, "red")),
     ),
     Panel(
         "With issues",
         "Objects with issues.",
-        f"sum({_ISSUES}) or vector(0)",
+        f"sum({_ISSUES}) or {_ZERO}",
         number=True,
+        thresholds=((None, "text"), (0, "green"), (1, "orange")),
     ),
     Panel("Queue", "Objects that wait for a worker.", f"max({_led('outfitter_queue_depth')})", number=True),
     Panel(
@@ -87,14 +124,18 @@ PANELS: Final = (
         "Custom resources by status.syncStatus.",
         f"sum by (sync_status) ({_led('outfitter_objects')})",
         "{{sync_status}}",
+        decimals=0,
         stacked=True,
+        colors={"No issues found": "green", "Issues found": "orange", "Failed": "red", "No status": "blue"},
     ),
     Panel(
         "Objects that are not ready",
         "Custom resources whose condition Ready is not True, by kind.",
-        f"sum by (kind) ({_UNREADY_OBJECTS})",
+        f"sum by (kind) ({_UNREADY_OBJECTS}) or 0 * sum by (kind) ({_OBJECTS})",
         "{{kind}}",
+        decimals=0,
         stacked=True,
+        soft_max=1,
     ),
     Panel(
         "Reconciliations",
@@ -111,6 +152,7 @@ PANELS: Final = (
         "{{outcome}}",
         unit="ops",
         stacked=True,
+        colors=_OUTCOMES,
     ),
     Panel("Duration, median", "Median by kind, of reconciliations.", _duration(0.5), "{{kind}}", unit="s"),
     Panel("Duration, p99", "99th percentile by kind, of reconciliations.", _duration(0.99), "{{kind}}", unit="s"),
@@ -119,6 +161,8 @@ PANELS: Final = (
         "Custom resources that wait for a worker of the leader.",
         f"max({_led('outfitter_queue_depth')})",
         "waiting",
+        decimals=0,
+        soft_max=10,
     ),
     Panel(
         "Queue age",
@@ -126,6 +170,7 @@ PANELS: Final = (
         f"max({_led('outfitter_queue_age_seconds')})",
         "oldest",
         unit="s",
+        soft_max=10,
     ),
     Panel(
         "API requests",
@@ -149,10 +194,21 @@ PANELS: Final = (
         f"max by (kind) ({_all('outfitter_watch_idle_seconds')})",
         "{{kind}}",
         unit="s",
+        table=True,
+        width=24,
     ),
-    Panel("Leader", "1 in the replica that holds the Lease.", _all("outfitter_leader"), _REPLICA),
-    Panel("Memory", "Resident memory.", _all("process_resident_memory_bytes"), _REPLICA, unit="bytes"),
-    Panel("CPU", "CPU cores in use.", _rate("process_cpu_seconds_total"), _REPLICA),
+    Panel(
+        "Leader",
+        "1 in the replica that holds the Lease.",
+        _all("outfitter_leader"),
+        _REPLICA,
+        decimals=0,
+        steps=True,
+        soft_max=1,
+        width=8,
+    ),
+    Panel("Memory", "Resident memory.", _all("process_resident_memory_bytes"), _REPLICA, unit="bytes", width=8),
+    Panel("CPU", "CPU cores in use.", _rate("process_cpu_seconds_total"), _REPLICA, unit="suffix:cores", width=8),
 )
 
 
@@ -198,32 +254,52 @@ def _placed(panels: Sequence[Panel]) -> Iterator[dict[str, Any]]:
 
 def _body(panel: Panel) -> dict[str, Any]:
     target = {"refId": "A", "datasource": _SOURCE, "expr": panel.expression, "legendFormat": panel.legend}
-    shared = {
-        "title": panel.title,
-        "description": panel.description,
-        "datasource": _SOURCE,
-        "targets": [target],
-    }
+    shared = {"title": panel.title, "description": panel.description, "datasource": _SOURCE}
     if panel.number:
-        steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
-        steps += [{"color": "red", "value": panel.alarm}] if panel.alarm is not None else []
-        return {
-            "type": "stat",
-            **shared,
-            "fieldConfig": {
-                "defaults": {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}},
-                "overrides": [],
-            },
-            "options": {
-                "reduceOptions": {"calcs": ["lastNotNull"]},
-                "textMode": "name" if panel.text else "value",
-                "graphMode": "none",
-            },
-        }
-    custom = {"fillOpacity": 30 if panel.stacked else 0, "stacking": {"mode": "normal" if panel.stacked else "none"}}
+        # A range query would show the last value of an operator that has ended, and versions of earlier pods.
+        return {"type": "stat", **shared, "targets": [target | {"instant": True, "range": False}], **_number(panel)}
+    return {"type": "timeseries", **shared, "targets": [target], **_graph(panel)}
+
+
+def _number(panel: Panel) -> dict[str, Any]:
+    steps = [{"color": color, "value": value} for value, color in panel.thresholds]
     return {
-        "type": "timeseries",
-        **shared,
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": custom}, "overrides": []},
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "fieldConfig": {
+            "defaults": {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}},
+            "overrides": [],
+        },
+        "options": {
+            "reduceOptions": {"calcs": ["lastNotNull"]},
+            "textMode": "name" if panel.text else "value",
+            "graphMode": "none",
+        },
+    }
+
+
+def _graph(panel: Panel) -> dict[str, Any]:
+    custom: dict[str, Any] = {
+        "fillOpacity": 30 if panel.stacked else 0,
+        "stacking": {"mode": "normal" if panel.stacked else "none"},
+    }
+    if panel.steps:
+        custom["lineInterpolation"] = "stepAfter"
+    if panel.soft_max is not None:
+        custom["axisSoftMax"] = panel.soft_max
+    defaults: dict[str, Any] = {"unit": panel.unit, "min": 0, "custom": custom}
+    if panel.decimals is not None:
+        defaults["decimals"] = panel.decimals
+    legend: dict[str, Any] = {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}
+    if panel.table:
+        legend |= {"displayMode": "table", "placement": "right", "calcs": ["lastNotNull", "max"]}
+        legend |= {"sortBy": "Max", "sortDesc": True}
+    return {
+        "fieldConfig": {"defaults": defaults, "overrides": [_color(*pair) for pair in panel.colors.items()]},
+        "options": {"legend": legend, "tooltip": {"mode": "multi"}},
+    }
+
+
+def _color(legend: str, color: str) -> dict[str, Any]:
+    return {
+        "matcher": {"id": "byName", "options": legend},
+        "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
     }
