@@ -31,7 +31,7 @@ class Panel:
     colors: Mapping[str, str] = field(default_factory=dict)
     """Color by legend."""
     table: bool = False
-    """Show the legend as a table beside the graph, highest maximum first."""
+    """Show many series: the legend as a table beside the graph, highest maximum first, and no points."""
     number: bool = False
     """Show the value at the end of the time range alone, as a number."""
     thresholds: Sequence[tuple[float | None, str]] = ((None, "text"),)
@@ -71,6 +71,15 @@ _FAILED: Final = _led("outfitter_objects", 'sync_status="Failed",')
 _ISSUES: Final = _led("outfitter_objects", 'sync_status="Issues found",')
 _ZERO: Final = f"0 * sum({_all('outfitter_leader')} == 1)"
 """0 while a replica leads, else no data. The operator exports no series for a count of 0."""
+_STATES: Final = {
+    "No issues found": "green",
+    "Issues found": "orange",
+    "Failed": "red",
+    "No status": "text",
+    "Creating": "blue",
+    "Updating": "light-blue",
+    "Deleting": "dark-purple",
+}
 _OUTCOMES: Final = {
     "Ready": "green",
     "Progressing": "blue",
@@ -126,7 +135,7 @@ PANELS: Final = (
         "{{sync_status}}",
         decimals=0,
         stacked=True,
-        colors={"No issues found": "green", "Issues found": "orange", "Failed": "red", "No status": "blue"},
+        colors=_STATES,
     ),
     Panel(
         "Objects that are not ready",
@@ -281,6 +290,8 @@ def _graph(panel: Panel) -> dict[str, Any]:
         "fillOpacity": 30 if panel.stacked else 0,
         "stacking": {"mode": "normal" if panel.stacked else "none"},
     }
+    if panel.table:
+        custom["showPoints"] = "never"
     if panel.steps:
         custom["lineInterpolation"] = "stepAfter"
     if panel.soft_max is not None:
