@@ -10,7 +10,6 @@ COMPILE := uv pip compile -q $(if $(UPGRADE),--upgrade) --universal --python-ver
   --no-emit-index-url --no-header
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
-export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help demo test nightly e2e parts lint check generate bench format unit lock clean venv docs screens release-artifacts workflows
 
