@@ -30,7 +30,8 @@ class Action(StrEnum):
 
     CHANGE = (
         "change",
-        "Somebody created the object or changed its spec. `author` has the name, where identity policies record it.",
+        "Somebody created the object or changed `fields` of its spec. `author` has the name, where identity policies "
+        "record it. A change while no operator ran has no `fields`.",
     )
     REMOVE = ("remove", "The object was deleted. Kubernetes then deletes its children.")
     CREATE = ("create", "Outfitter created a child object.", "Created")

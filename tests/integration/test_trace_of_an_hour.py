@@ -203,6 +203,16 @@ DETAILS = {
     "create a Workspace that breaks a policy": {"action": "violate", "fields": ["compute.cpuCoreRequest"]},
 }  # fmt: skip
 """What a line of a step also says."""
+CHANGED = {
+    "create Environment base": None,
+    "change the image of lab": ["spec.image"],
+    "scale scorer to 2": ["spec.replicas"],
+    "stop lab": ["spec.suspend"],
+    "give box an address": ["spec.connections"],
+    "take the address of box away": ["spec.connections"],
+    "give scorer more memory": ["spec.compute"],
+}
+"""The fields of the spec that a step changed, in its first line."""
 
 
 def test_each_act_is_told(
@@ -225,10 +235,12 @@ def test_each_act_is_told(
         detail = DETAILS.get(step.text, {})
         if not any(line | detail == line for line in found):
             wrong.append(f"{step.text}: no line has {detail}")
+        if step.text in CHANGED and found[:1] and found[0].get("fields") != CHANGED[step.text]:
+            wrong.append(f"{step.text}: {found[0]}")
     folder = request.config.getoption("--evidence")
     trace.keep((Path(folder) if folder else tmp_path) / "trace", [step.text for step in script], events)
     assert wrong == [], "\n".join(wrong)
-    assert DETAILS.keys() <= {step.text for step in script}
+    assert DETAILS.keys() | CHANGED.keys() <= {step.text for step in script}
     assert [line for line in trace.all_lines() if line["action"] == "library"] == []
     repaired = re.findall(
         r'^outfitter_acts_total\{action="(?:repair|recreate)",.*\} (.*)$', json_operator.metrics(), re.M

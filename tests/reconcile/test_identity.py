@@ -308,7 +308,7 @@ async def test_the_log_names_who_wrote_a_generation(world: World, caplog: pytest
     lines = [record.getMessage() for record in caplog.records if "generation" in record.getMessage()]
     assert lines == [
         "ComputeResource team-a/small: new object by ann@example.com, generation 1",
-        "ComputeResource team-a/small: changed spec, generation 2",
+        "ComputeResource team-a/small: changed spec, generation 2: spec.cpuCoreRequest",
     ]
 
 

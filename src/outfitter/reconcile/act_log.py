@@ -176,9 +176,9 @@ class Acts:
         self._done.append(act)
         self._log.write(self._key, act, generation=self._generation, revision=self._revision, author=self._author)
 
-    def change(self) -> None:
-        """Note that somebody created the object or changed its spec."""
-        self.add(Act(Action.CHANGE, message=str(self._generation)))
+    def change(self, fields: tuple[str, ...] = ()) -> None:
+        """Note that somebody created the object or changed these fields of its spec."""
+        self.add(Act(Action.CHANGE, fields=fields, message=str(self._generation)))
 
     def told(self, reason: str) -> bool:
         """Return whether an act with this reason was noted: what follows from it is no news."""

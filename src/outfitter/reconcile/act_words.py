@@ -48,7 +48,8 @@ def _others(manager: str) -> str:
 
 
 def _changed(act: Act, _child: str, author: str) -> str:
-    return f"{'new object' if act.message == '1' else 'changed spec'}{_by(author)}, generation {act.message}"
+    what = "new object" if act.message == "1" else "changed spec"
+    return f"{what}{_by(author)}, generation {act.message}" + (f": {listed(act.fields)}" if act.fields else "")
 
 
 def _updated(act: Act, child: str, author: str) -> str:

@@ -88,6 +88,13 @@ def changed_fields(manifest: Mapping[str, Any], live: CachedObject) -> tuple[str
     return () if paths == [_DIGEST] else _texts(paths)
 
 
+def changed_spec(old: CachedObject, new: CachedObject) -> frozenset[str]:
+    """Return the fields in which the specs of two versions of a custom resource differ, also those that are gone."""
+    specs = [live.body.get("spec") or {} for live in (old, new)]
+    paths = {path for spec, other in (specs, specs[::-1]) for path in differences(spec, other)}
+    return frozenset(_texts(sorted((("spec", *path) for path in paths), key=str)))
+
+
 def deletion(write: Delete) -> Act:
     """Return the act of a deletion."""
     reason = UNWANTED if write.phase is WritePhase.CLEANUP else REPLACED

@@ -13,9 +13,10 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.cluster.lookup import CacheLookup
 from outfitter.cluster.protocol import Cluster
-from outfitter.cluster.store import Caches
+from outfitter.cluster.store import Caches, Change
 from outfitter.errors import Conflict
 from outfitter.naming import ANNOTATION_RECONCILE
 from outfitter.plan.planners import plan
@@ -23,7 +24,7 @@ from outfitter.plan.policy import EFFECTIVE, plan_effective
 from outfitter.plan.writes import Create, Plan
 from outfitter.reasons import Reason
 from outfitter.reconcile.act_log import ActLog, ActRecorder, Acts, unrecorded
-from outfitter.reconcile.acts import Act, taken_names
+from outfitter.reconcile.acts import Act, changed_spec, taken_names
 from outfitter.reconcile.executor import Executor, Outcome
 from outfitter.reconcile.installations import Installations
 from outfitter.reconcile.overrides import Overrides
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 
 _FETCHES = 8  # times that one reconciliation may turn up Secrets or ConfigMaps to fetch
 _NEXT_STEP = 0.1  # seconds
+_CUSTOM = frozenset(kind.name for kind in KINDS)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Reconciler:
         self._log = ActLog(record=acted)
         self._status = StatusWriter(cluster, settings, self._state, self._log, clock)
         self._installations = Installations(cluster, caches, settings, self._log)
+        caches.listen(self._spec_changed)
+        caches.listen_written(self._spec_changed)
 
     def dependencies(self, key: Key) -> frozenset[Dep]:
         """The custom resources that a reconciliation of `key` would read: at start, all users of all assets are known.
@@ -311,6 +315,13 @@ class Reconciler:
         """A finalizer of another tool holds the object: report it, and change nothing any more."""
         written = await self._status.put(resource.live, deleting(resource.body, self._clock()))
         return Result("Deleting", frozenset(), None, written)
+
+    def _spec_changed(self, change: Change) -> None:
+        """Note what somebody changed, for the log."""
+        old, new = change.old, change.new
+        if old is None or new is None or old.generation == new.generation or change.kind not in _CUSTOM:
+            return
+        self._state.spec_changed(Key(new.kind, new.namespace, new.name), changed_spec(old, new))
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that is gone; a new one of its name starts without it."""

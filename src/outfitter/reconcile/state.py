@@ -21,6 +21,7 @@ class EngineState:
         self._unready: dict[Key, datetime] = {}
         self._edited: dict[Key, datetime] = {}
         self._changes: dict[Key, int] = {}
+        self._fields: dict[Key, frozenset[str]] = {}
         self._unfinished: set[Key] = set()
         self._refusals: dict[Key, int] = {}
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -58,6 +59,14 @@ class EngineState:
         self._changes[key] = generation
         return news
 
+    def spec_changed(self, key: Key, fields: frozenset[str]) -> None:
+        """Note which fields of a spec somebody changed."""
+        self._fields[key] = self._fields.get(key, frozenset()) | fields
+
+    def changed_fields(self, key: Key) -> tuple[str, ...]:
+        """Return the fields that changed since the last call, as far as this process saw it."""
+        return tuple(sorted(self._fields.pop(key, ())))
+
     def settled(self, key: Key) -> None:
         """Note that the status says what is: the next loss of readiness starts a new grace period."""
         self._unready.pop(key, None)
@@ -92,5 +101,6 @@ class EngineState:
         self._unready.pop(key, None)
         self._edited.pop(key, None)
         self._changes.pop(key, None)
+        self._fields.pop(key, None)
         self._refusals.pop(key, None)
         self._unfinished.discard(key)

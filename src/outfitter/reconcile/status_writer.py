@@ -50,8 +50,10 @@ class StatusWriter:
         """
         new = (body.get("status") or {}).get("observedGeneration") != live.generation
         acts = Acts(self._log, live, facts, by_user=by_user or new)
-        if new and self._state.is_news(Key(live.kind, live.namespace, live.name), live.generation):
-            acts.change()
+        key = Key(live.kind, live.namespace, live.name)
+        fields = self._state.changed_fields(key)
+        if new and self._state.is_news(key, live.generation):
+            acts.change(fields)
         return acts
 
     async def write(
