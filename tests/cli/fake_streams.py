@@ -22,12 +22,18 @@ class Session:
 
     def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self._socket = socket
+        self._request = request
         self.pod = request.match_info["pod"]
         self.words = request.query.getall("command")
         self.query = {key: value for key, value in request.query.items() if key != "command"}
 
     async def out(self, data: bytes, channel: int = 1) -> None:
         await self._socket.send_bytes(bytes([channel]) + data)
+
+    def abort(self) -> None:
+        """Break the connection, as a network or an API server that ends does."""
+        assert self._request.transport is not None
+        self._request.transport.abort()
 
     async def read(self) -> bytes:
         """The next chunk of standard input, b"" at its end."""
@@ -59,6 +65,8 @@ class FakeStreams(FakeApi):
         self.container: Container = _echo
         self.ports: dict[int, tuple[str, int]] = {}
         self.forwarded: list[str] = []
+        self._forwards: set[asyncio.Transport] = set()
+        self._port = 0
         self._loop = asyncio.new_event_loop()
         self._running = threading.Event()
         self._thread2 = threading.Thread(target=self._run)
@@ -70,6 +78,19 @@ class FakeStreams(FakeApi):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread2.join()
 
+    def stop(self) -> None:
+        """End as an API server that restarts: all connections break, and new ones are refused."""
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+
+    def start(self) -> None:
+        """Serve again, at the same address."""
+        asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)
+
+    def break_forwards(self) -> None:
+        """Break the connections to ports of pods, without a goodbye."""
+        for transport in list(self._forwards):
+            self._loop.call_soon_threadsafe(transport.abort)
+
     def kubeconfig(self, folder: Path) -> Path:
         path = super().kubeconfig(folder)
         config = json.loads(path.read_text())
@@ -79,21 +100,22 @@ class FakeStreams(FakeApi):
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._running.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._runner.cleanup())
+        self._loop.close()
+
+    async def _serve(self) -> None:
         app = web.Application()
         place = "/api/v1/namespaces/{namespace}/pods/{pod}"
         app.router.add_get(f"{place}/exec", self._exec)
         app.router.add_get(f"{place}/portforward", self._forward)
         app.router.add_route("*", "/{path:.*}", self._rest)
-        runner = web.AppRunner(app, shutdown_timeout=0)
-        self._loop.run_until_complete(runner.setup())
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        self._loop.run_until_complete(site.start())
-        assert site._server is not None
-        self._port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-        self._running.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
+        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
 
     async def _rest(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
@@ -140,8 +162,11 @@ class FakeStreams(FakeApi):
         self.forwarded.append(request.match_info["pod"])
         if port not in self.ports:
             await socket.send_bytes(b"\x01" + b"dial tcp4 127.0.0.1: connect: connection refused")
-        else:
+        elif request.transport is not None:
+            transport = request.transport
+            self._forwards.add(transport)
             await _copy(socket, *await asyncio.open_connection(*self.ports[port]))
+            self._forwards.discard(transport)
         await socket.close()
         return socket
 

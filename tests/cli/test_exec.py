@@ -203,15 +203,17 @@ def test_refusals(api: FakeStreams, invoke: Invoke, tmp_path: Path) -> None:
 
     api.container = container
 
-    def said(*words: str, code: int = 1) -> str:
+    def said(*words: str, code: int = 125) -> str:
         seen = invoke("exec", "--kubeconfig", kubeconfig, *words)
         assert (seen.exit_code, seen.stdout) == (code, "")
+        assert code == 2 or seen.stderr.splitlines()[-1].startswith("outfitter exec: ")
         return seen.stderr
 
     assert "Container main of pod box-0 has no shell. Give a command after --." in said("workspace/box")
     assert 'Command ls did not run: exec: "ls": executable file not found' in said("workspace/box", "--", "ls")
     assert "is no terminal" in said("workspace/box", "-t", "--", "ls")
     said("workspace/box", "--rank", "1", code=2)
+    assert said("worksplace/box", code=2).startswith("outfitter exec: Kind worksplace does not exist.")
     api.forbidden.add("exec")
     text = said("workspace/box", "--", "ls")
     assert 'cannot get resource "pods/exec"' in text
@@ -219,6 +221,50 @@ def test_refusals(api: FakeStreams, invoke: Invoke, tmp_path: Path) -> None:
     api.forbidden.clear()
     item["status"]["containerStatuses"][0]["state"] = {}
     assert "Pod box-0 is starting" in said("workspace/box", "--", "ls")
+
+
+@pytest.mark.parametrize("code", [1, 2, 125])
+def test_each_exit_code_can_be_that_of_the_command(api: FakeStreams, invoke: Invoke, tmp_path: Path, code: int) -> None:
+    """Then standard error has nothing from Outfitter."""
+    api.add(BOX)
+    api.add(running("box-0"))
+
+    async def container(_session: Session) -> int:
+        return code
+
+    api.container = container
+    seen = invoke("exec", "--kubeconfig", api.kubeconfig(tmp_path), "workspace/box", "--", "ls")
+    assert (seen.exit_code, seen.output) == (code, "")
+
+
+def test_a_connection_that_breaks_is_no_exit_code_of_the_command(api: FakeStreams, start: Start) -> None:
+    api.add(BOX)
+    api.add(running("box-0"))
+
+    async def container(session: Session) -> int:
+        await session.out(b"half")
+        assert await session.read() == b"all came\n"
+        session.abort()
+        return 0
+
+    api.container = container
+    with start("exec", "workspace/box", "-i", "--", "ls") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.read(4) == b"half"
+        process.stdin.write(b"all came\n")
+        process.stdin.flush()
+        assert process.wait(DEADLINE) == 125
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+    assert errors.startswith("outfitter exec: ")
+    assert "the connection to pod box-0 broke before the command ended" in errors
+
+
+def test_without_a_cluster(api: FakeStreams, invoke: Invoke, tmp_path: Path) -> None:
+    """No kubeconfig is a failure as well: code 2 could be that of the command."""
+    seen = invoke("exec", "--kubeconfig", tmp_path / "none", "workspace/box", "--", "ls")
+    assert (seen.exit_code, seen.stderr.startswith("outfitter exec: no credentials for a cluster")) == (125, True)
 
 
 def test_a_terminal(api: FakeStreams, start: Start) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -186,6 +188,37 @@ def answering(text: bytes) -> Iterator[tuple[str, int]]:
     thread.join(DEADLINE)
 
 
+@contextlib.contextmanager
+def opened(
+    api: FakeStreams, folder: Path, *words: str, terminal: bool = False, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command as a process, until Ctrl-C, and the URL that it prints."""
+    command = [*MODULE, "open", "workspace/box", "--local-port", "0", *words]
+    environment = {**os.environ, "KUBECONFIG": str(api.kubeconfig(folder)), **environment}
+    master, slave = pty.openpty() if terminal else os.pipe()
+    with (
+        os.fdopen(master) as output,
+        subprocess.Popen(command, env=environment, stdout=slave, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        os.close(slave)
+        late = threading.Timer(DEADLINE, process.kill)
+        late.start()
+        try:
+            yield process, output.readline().strip()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=DEADLINE)
+        finally:
+            late.cancel()
+            process.kill()
+        assert (process.returncode, "Traceback" in errors) == (0, False), errors
+
+
+def until(stream: IO[str] | None, text: str) -> str:
+    """The first line with this text; "" if the process ends without it."""
+    assert stream is not None
+    return next((line for line in stream if text in line), "")
+
+
 def test_the_forward_outlives_the_pod(api: FakeStreams, tmp_path: Path) -> None:
     """Each new connection goes to the pod that is ready then; data passes as it is; Ctrl-C is a success."""
     binary = bytes(range(256)) * 5000
@@ -220,6 +253,83 @@ def test_the_forward_outlives_the_pod(api: FakeStreams, tmp_path: Path) -> None:
     assert "The same outside the cluster, with --url: https://example.com/team-a/box" in errors
     assert "Pod box-b does not listen on port 8888." in errors
     assert "Traceback" not in errors
+
+
+def test_a_connection_waits_while_the_api_server_restarts(api: FakeStreams, tmp_path: Path) -> None:
+    api.add(workspace(LAB))
+    api.add(running("box-0"))
+    answers: list[bytes] = []
+
+    def ask(url: str) -> None:
+        with urlopen(url, timeout=DEADLINE) as answer:
+            answers.append(answer.read())
+
+    with answering(b" /") as place, opened(api, tmp_path) as (process, url):
+        api.ports[8888] = place
+        ask(url)
+        api.stop()
+        waiting = threading.Thread(target=ask, args=(url,))
+        waiting.start()
+        message = until(process.stderr, "no response from the API server")
+        assert "Connections wait until it answers" in message
+        api.start()
+        waiting.join(DEADLINE)
+        ask(url)
+    assert answers == [b"GET /"] * 3
+
+
+def test_a_connection_that_breaks_is_reported(api: FakeStreams, tmp_path: Path) -> None:
+    """The pod is deleted while it answers: the message names it, and the next connection goes to the next pod."""
+    api.add(workspace(LAB))
+    api.add(running("box-a"))
+    with socket.create_server(("127.0.0.1", 0)) as server, opened(api, tmp_path) as (process, url):
+        api.ports[8888] = server.getsockname()
+        place = urlsplit(url)
+        assert place.hostname is not None
+        assert place.port is not None
+        with socket.create_connection((place.hostname, place.port), DEADLINE) as local:
+            local.sendall(b"one")
+            pod, _ = server.accept()
+            with pod:
+                pod.sendall(b"half")
+                assert local.recv(4) == b"half"
+                del api.objects["/api/v1/namespaces/team-a/pods/box-a"]
+                api.add(running("box-b"))
+                api.break_forwards()
+                assert local.recv(4) == b""
+        message = until(process.stderr, "box-a broke")
+        assert "New connections lead to the pod that is ready then." in message
+        with answering(b" /") as place_b:
+            api.ports[8888] = place_b
+            with urlopen(url, timeout=DEADLINE) as answer:
+                assert answer.read() == b"GET /"
+    assert api.forwarded[-2:] == ["box-a", "box-b"]
+
+
+@pytest.mark.parametrize(("words", "terminal"), [((), True), (("--no-browser",), True), ((), False)])
+def test_the_browser(api: FakeStreams, tmp_path: Path, words: tuple[str, ...], terminal: bool) -> None:
+    """It opens on a terminal, unless the user forbids it. One that runs on does not delay the end of the command."""
+    api.add(workspace(LAB))
+    api.add(running("box-0"))
+    seen, script = tmp_path / "seen", tmp_path / "browser"
+    os.mkfifo(seen)
+    script.write_text(f"#!/bin/sh\necho $1 $$ > {seen}\nexec cat {tmp_path / 'end'}\n")
+    script.chmod(0o755)
+    os.mkfifo(tmp_path / "end")
+    with answering(b"") as place, opened(api, tmp_path, *words, terminal=terminal, BROWSER=str(script)) as (process, url):
+        api.ports[8888] = place
+        if terminal and not words:
+            shown, browser = seen.read_text().split()
+            assert shown == url
+        with urlopen(url, timeout=DEADLINE) as answer:
+            assert answer.read() == b"GET"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 0
+        if terminal and not words:
+            os.kill(int(browser), signal.SIGTERM)  # it still runs
+            return
+        with pytest.raises(OSError, match=r"."):
+            os.close(os.open(seen, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def test_a_pod_of_the_same_name_that_is_not_of_the_workload(api: FakeStreams, tmp_path: Path) -> None:

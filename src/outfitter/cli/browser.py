@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import webbrowser
 from typing import Final
 
@@ -16,6 +17,11 @@ def has_browser() -> bool:
     return sys.stdout.isatty() and display
 
 
-def open_browser(url: str) -> None:
-    """Open a URL. A browser that does not start is no error: the URL is printed."""
-    webbrowser.open(url)
+def open_browser(url: str) -> threading.Thread:
+    """Open a URL. A browser that does not start is no error: the URL is printed.
+
+    Some browsers run as a child process until the user closes them. The thread ends then, and delays no exit.
+    """
+    thread = threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True)
+    thread.start()
+    return thread

@@ -163,15 +163,18 @@ def emit(data: Any, form: Data) -> None:
 
 
 @contextlib.contextmanager
-def error_exit() -> Iterator[None]:
-    """End the command with one message and an exit code on an OutfitterError; without a message on Ctrl-C."""
+def error_exit(prefix: str = "") -> Iterator[None]:
+    """End the command with one message and an exit code on an OutfitterError; without a message on Ctrl-C.
+
+    `prefix`: text before the message.
+    """
     try:
         yield
     except ConfigurationError as error:
-        print_message(str(error), "red")
+        print_message(f"{prefix}{error}", "red")
         raise typer.Exit(USAGE) from error
     except OutfitterError as error:
-        print_message(str(error), "red")
+        print_message(f"{prefix}{error}", "red")
         raise typer.Exit(PROBLEMS) from error
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,6 +17,9 @@ from outfitter.cli.dashes import words_after_dashes
 if TYPE_CHECKING:
     from outfitter.cli.target import Target
 
+FAILED: Final = 125
+"""Exit code for a failure of Outfitter itself, as of `docker run`, `env` and `timeout`: few commands end with it."""
+_PREFIX: Final = "outfitter exec: "
 _SHELL: Final = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
 
 
@@ -58,17 +61,30 @@ def exec_(
 
     outfitter exec workspace/alice -n team-a -i -- tar -x -C /data < data.tar
 
-    Exit codes: that of the command; 1 also if the command could not run, 2 if the command line is wrong.
+    Exit codes: that of the command; 125 if it could not run or the connection broke, with a message that begins with
+    `outfitter exec:`; 2 if the command line is wrong.
     """
-    with console.error_exit(), console.interrupt_on_signals():
+    with console.error_exit(_PREFIX):
         from outfitter.cli.target import current_namespace, one_target
 
         chosen = one_target(object_)
         if rank is not None and not (chosen.kind.runs and chosen.kind.runs.grouped):
             raise typer.BadParameter("--rank is for a DistributedTraining.")
+    with _failures(), console.interrupt_on_signals():
         options = _with_streams(ExecOptions(words_after_dashes(ctx), container, rank, stdin, tty))
         code = asyncio.run(_exec(chosen, namespace or current_namespace(kubeconfig), kubeconfig, options))
     raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """End the command with FAILED on every error: all other codes can be those of the command in the container."""
+    try:
+        with console.error_exit(_PREFIX):
+            yield
+    except typer.Exit as error:
+        own = error.exit_code in (console.PROBLEMS, console.USAGE)
+        raise typer.Exit(FAILED if own else error.exit_code) from None
 
 
 def _with_streams(options: ExecOptions) -> ExecOptions:

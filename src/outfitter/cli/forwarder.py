@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from outfitter.cli import console
 from outfitter.cli.addresses import LOOPBACK
+from outfitter.cli.connect import error_message
 from outfitter.cli.running_pods import is_ready
 from outfitter.cluster.client import Client
-from outfitter.cluster.port_forward import check_forward, forward, forward_path
-from outfitter.errors import Forbidden, OutfitterError
+from outfitter.cluster.port_forward import BROKEN, check_forward, forward, forward_path
+from outfitter.errors import ApiError, NotFound, OutfitterError, Throttled, Unavailable
 from outfitter.problems import printable
 
 Body = Mapping[str, Any]
@@ -56,9 +57,9 @@ class Forwarder:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self._pod = await self._ready_pod()
-            error = await forward(self._client.transport, self._path(), reader, writer)
-            self._report(_cause(error, self._pod["metadata"]["name"], self._port) if error else "")
+            self._report(await self._connect(reader, writer))
+        except ApiError as error:
+            self._report(error_message(error, self._server))
         except OutfitterError as error:
             self._report(str(error))
         finally:
@@ -66,23 +67,42 @@ class Forwarder:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+        """Forward one connection, as soon as the API server answers and a pod is ready. Returns how it failed, or ""."""
+        look = 0
+        while True:
+            look += 1
+            try:
+                self._pod = await self._ready_pod()
+                error = await forward(self._client.transport, self._path(), reader, writer)
+                return _cause(error, self._pod["metadata"]["name"], self._port) if error else ""
+            except OutfitterError as error:
+                if look > _LOOKS or not _may_pass(error):
+                    raise
+                self._report(self._waiting(error))
+            await asyncio.sleep(_SECONDS)
+
     async def _ready_pod(self) -> Body:
-        """Return the pod of the last connection if it is still ready, else wait for another one."""
+        """Return the pod of the last connection if it is still ready, else another one. OutfitterError if none is."""
         meta = self._pod["metadata"]
         current = await self._client.get("Pod", meta["namespace"], meta["name"])
         # A pod of the same name, with another uid, can be that of another owner: `choose` decides.
         same = current is not None and current["metadata"]["uid"] == meta["uid"]
         if current is not None and same and "deletionTimestamp" not in current["metadata"] and is_ready(current):
             return current
-        for _ in range(_LOOKS):
-            try:
-                return await self._choose()
-            except Forbidden:
-                raise
-            except OutfitterError as error:
-                self._report(str(error))
-            await asyncio.sleep(_SECONDS)
         return await self._choose()
+
+    def _waiting(self, error: OutfitterError) -> str:
+        """Return the message for a connection that waits; "" where the next look reports more."""
+        if isinstance(error, NotFound):  # the pod has gone a moment ago
+            return ""
+        if isinstance(error, ApiError):
+            return f"{self._server}: {error.message}. Connections wait until it answers, for {_LOOKS * _SECONDS:g} s."
+        return str(error)
+
+    @property
+    def _server(self) -> str:
+        return self._client.transport.auth.server
 
     def _path(self) -> str:
         meta = self._pod["metadata"]
@@ -95,8 +115,15 @@ class Forwarder:
         self._reported = text
 
 
+def _may_pass(error: OutfitterError) -> bool:
+    """Return whether a connection waits: for a pod, or for the API server, which restarts."""
+    return not isinstance(error, ApiError) or isinstance(error, NotFound | Throttled | Unavailable)
+
+
 def _cause(error: str, pod: str, port: int) -> str:
-    """Return the message for an error of the container runtime."""
+    """Return the message for an error of the container runtime, and for a connection that broke."""
+    if error == BROKEN:
+        return f"A connection to pod {pod} broke. New connections lead to the pod that is ready then."
     if "refused" in error:
         return f"Pod {pod} does not listen on port {port}. Another port of the pod: --port PORT"
     return f"Pod {pod}, port {port}: {printable(error)}"

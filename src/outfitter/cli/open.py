@@ -14,6 +14,8 @@ from outfitter.cli import console
 from outfitter.cli.console import Kubeconfig, Namespace, OneObject
 
 if TYPE_CHECKING:
+    import threading
+
     from outfitter.cli.addresses import Address
     from outfitter.cli.target import Target
     from outfitter.cluster.client import Client
@@ -92,7 +94,8 @@ async def _open(chosen: Target, namespace: str, kubeconfig: str, options: OpenOp
         if options.url or not address.port:
             if address.port and (note := phase_note(body)):
                 console.print_message(note, "yellow")
-            await _show(external_url(body, address), browser=options.browser)
+            if browser := _show(external_url(body, address), browser=options.browser):
+                await asyncio.to_thread(browser.join)
         else:
             await _forward(client, chosen, body, address, options)
 
@@ -128,16 +131,15 @@ async def _forward(client: Client, chosen: Target, body: Body, address: Address,
             console.print_message(f"If Jupyter asks for a token, its log has it: outfitter logs {words(body)}")
         if address.url:
             console.print_message(f"The same outside the cluster, with --url: {address.url}")
-        serving = asyncio.create_task(forwarder.serve(listener))
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how the command ends
-            await _show(address.local_url(place), browser=options.browser and address.http)
+            serving = asyncio.create_task(forwarder.serve(listener))
+            _show(address.local_url(place), browser=options.browser and address.http)
             await serving
 
 
-async def _show(url: str, *, browser: bool) -> None:
-    """Print a URL. `browser`: also open it in the browser of this machine, if it has one."""
+def _show(url: str, *, browser: bool) -> threading.Thread | None:
+    """Print a URL. `browser`: also open it in the browser of this machine, if it has one. Returns its thread."""
     from outfitter.cli.browser import has_browser, open_browser
 
     console.stdout_console().print(url, soft_wrap=True)
-    if browser and has_browser():
-        await asyncio.to_thread(open_browser, url)
+    return open_browser(url) if browser and has_browser() else None

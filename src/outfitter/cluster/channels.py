@@ -18,20 +18,26 @@ from outfitter.cluster.transport import Transport
 from outfitter.errors import Unavailable
 
 _CLOSE: Final = 255  # number of the channel that ends others
+_ENDS: Final = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 _PING_SECONDS: Final = 30.0  # proxies close a connection without traffic, many of them after a minute
 _TCP_SECONDS: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6))
 
 
 class Channels:
-    """An open connection. Iteration yields (channel, data), and ends when the server closes the connection."""
+    """An open connection. Iteration yields (channel, data), and ends when the server closes the connection.
+
+    `broken`: the connection ended without the message of the server that closes it.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.broken = False
         self._socket = socket
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, bytes]]:
-        async for message in self._socket:
+        while (message := await self._socket.receive()).type not in _ENDS:
             if message.type == aiohttp.WSMsgType.BINARY and message.data:
                 yield message.data[0], message.data[1:]
+        self.broken = message.type != aiohttp.WSMsgType.CLOSE
 
     async def send(self, channel: int, data: bytes) -> None:
         """Send data, and wait while the server is slower. Unavailable if the connection has ended."""

@@ -13,6 +13,9 @@ from outfitter.cluster.channels import Channels, open_channels
 from outfitter.cluster.transport import Transport
 from outfitter.errors import Unavailable
 
+BROKEN: Final = "the connection broke"
+"""Error of a connection that ended without a goodbye of the server: the pod or the API server has ended."""
+
 PROTOCOL: Final = "v4.channel.k8s.io"
 DATA, ERROR = range(2)
 _PORT_BYTES: Final = 2  # each channel begins with the number of the port
@@ -35,7 +38,8 @@ async def check_forward(transport: Transport, path: str) -> None:
 async def forward(transport: Transport, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     """Copy both ways between a local connection and the port until one side ends.
 
-    Returns the error of the container runtime, "" without one. ApiError if the server rejects the request.
+    Returns the error of the container runtime, BROKEN, or "". ApiError if the server does not accept the request; then
+    nothing was read from the local connection.
     """
     async with open_channels(transport, path, PROTOCOL) as channels:
         return await _Connection(channels, reader, writer).run()
@@ -64,7 +68,7 @@ class _Connection:
             sending.cancel()
             receiving.cancel()
             await asyncio.gather(sending, receiving, return_exceptions=True)
-        return self._error.decode(errors="replace")
+        return self._error.decode(errors="replace") or (BROKEN if self._channels.broken else "")
 
     async def _send(self) -> None:
         with contextlib.suppress(Unavailable, ConnectionError):
