@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterable
@@ -19,7 +20,8 @@ Object = dict[str, Any]
 class FakeApi:
     """`objects` by path; `logs` by (pod, container, previous); `forbidden`: parts of paths without rights.
 
-    `after_patch` plays the operator: it gets each patched object. `before_get` gets the path of each request.
+    `after_patch` plays the operator: it gets each patched object. `before_get` gets the path of each request. `refuse`
+    gets verb and path of each write, and returns what the server answers instead of doing it.
     """
 
     def __init__(self, objects: Iterable[Object] = ()) -> None:
@@ -31,8 +33,9 @@ class FakeApi:
         self.accepts: dict[str, str] = {}
         self.after_patch: Callable[[Object], None] = lambda body: None
         self.before_get: Callable[[str], None] = lambda path: None
+        self.refuse: Callable[[str, str], tuple[int, Object] | None] = lambda verb, path: None
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -70,6 +73,10 @@ class FakeApi:
         self.before_get(path)
         if self.forbidden & {*words}:
             return 403, {"reason": "Forbidden", "message": f"{words[-2]} is forbidden: User ann may not"}
+        if verb != "GET" and (refused := self.refuse(verb, path)):
+            return refused
+        if verb == "DELETE" and path in self.objects:
+            return 200, self.objects.pop(path)
         if path.endswith("/log"):
             return self._log(words[-2], query)
         if path in self.objects:
@@ -82,8 +89,9 @@ class FakeApi:
         return 404, {"reason": "NotFound", "message": f"{words[-1]} not found"}
 
     def collections(self) -> set[str]:
-        """Paths of all lists in the namespaces of the tests."""
-        return {path_of(resource, place) for resource in RESOURCES.values() for place in ("team-a", "outfitter-system")}
+        """Paths of all lists: of the whole cluster, and in the namespaces of the tests."""
+        places = ("", "team-a", "outfitter-system")
+        return {path_of(resource, place) for resource in RESOURCES.values() for place in places}
 
     def _log(self, pod: str, query: dict[str, str]) -> tuple[int, Any]:
         key = (pod, query["container"], query.get("previous") == "true")
@@ -103,12 +111,18 @@ class FakeApi:
         return stored
 
     def _list(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
-        found = [body for place, body in self.objects.items() if place.rpartition("/")[0] == path]
-        for key, _, value in [item.partition("=") for item in query.get("labelSelector", "").split(",") if item]:
-            found = [body for body in found if (body["metadata"].get("labels") or {}).get(key) == value]
+        collections = {path, *(path_of(each, "team-a") for each in RESOURCES.values() if path_of(each) == path)}
+        found = [body for place, body in self.objects.items() if place.rpartition("/")[0] in collections]
+        for key, equals, value in [item.partition("=") for item in query.get("labelSelector", "").split(",") if item]:
+            labels = [(body, body["metadata"].get("labels") or {}) for body in found]
+            found = [body for body, given in labels if (given.get(key) == value if equals else key in given)]
         name = query.get("fieldSelector", "").removeprefix("metadata.name=")
         found = [body for body in found if name in ("", body["metadata"]["name"])]
         return 200, {"metadata": {"resourceVersion": "9"}, "items": found}
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the default of 5, concurrent requests wait for the system to connect again
 
 
 def _path(body: Object) -> str:
@@ -132,10 +146,14 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             content = (answer if isinstance(answer, str) else json.dumps(answer) if answer else "").encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(ConnectionError):  # the command has ended
+                self.end_headers()
+                self.wfile.write(content)
 
         def do_PATCH(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
             self.do_GET()
 
         def log_message(self, *_: object) -> None:

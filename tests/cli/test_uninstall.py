@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +199,19 @@ async def test_a_release_is_removed_by_helm(
         await uninstall_release(command)
     if script is not None:
         assert log.read_text() == "uninstall first --namespace outfitter-system --wait --kubeconfig /tmp/k\n"
+
+
+async def test_an_interrupted_helm_ends_before_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a signal that it can obey: a release is not left in the middle of a step."""
+    program, log, started = tmp_path / "helm", tmp_path / "log", tmp_path / "started"
+    os.mkfifo(started)
+    trap = f"trap 'kill $!; echo ended > {log}; exit 1' TERM"
+    program.write_text(f"#!/bin/sh\nsleep 60 &\n{trap}\necho > {started}\nwait\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    work = asyncio.create_task(uninstall_release(helm_command("first", installation(), "")))
+    await asyncio.to_thread(started.read_text)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert log.read_text() == "ended\n"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import signal
 import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +17,7 @@ from outfitter.cli.console import Kubeconfig
 if TYPE_CHECKING:
     from outfitter.cli.reader import Reader
     from outfitter.cli.uninstall.plan import Found, Plan
+    from outfitter.cli.uninstall.steps import Removal
     from outfitter.cluster.client import Client
 
 
@@ -45,7 +48,7 @@ def uninstall(
 
     outfitter uninstall --crds --yes
 
-    Exit codes: 0 all is deleted, 1 something is left or you answered no, 2 the command line is wrong.
+    Exit codes: 0 all is deleted, 1 something is left or you answered no, 2 the command line is wrong, 130 interrupted.
     """
     with console.error_exit(), console.interrupt_on_signals():
         asyncio.run(_run(kubeconfig, namespace, delete_data, crds, dry_run, yes, timeout))
@@ -81,7 +84,6 @@ async def _run(
 
 
 async def _remove(client: Client, reader: Reader, found: Found, plan: Plan, kubeconfig: str, seconds: float) -> None:
-    from outfitter.cli.uninstall.helm import helm_command, uninstall_release
     from outfitter.cli.uninstall.plan import belongs
     from outfitter.cli.uninstall.steps import Removal
 
@@ -96,17 +98,35 @@ async def _remove(client: Client, reader: Reader, found: Found, plan: Plan, kube
             seconds=seconds,
             tell=tell,
         )
-        await removal.objects()
-        await removal.data()
-        if plan.helm:
-            command = helm_command(plan.helm, plan.installation, kubeconfig)
-            tell(f"Running {shlex.join(command)}")
-            await uninstall_release(command)
-        else:
-            await removal.release()
-        if plan.crds:
-            await removal.crds()
+        try:
+            await _steps(removal, plan, kubeconfig, tell)
+        except asyncio.CancelledError:  # Ctrl-C, or SIGTERM
+            console.print_message(_interrupted(removal.deleted()), "yellow")
+            raise
     console.stdout_console().print("Outfitter is removed.")
+
+
+async def _steps(removal: Removal, plan: Plan, kubeconfig: str, tell: Callable[[str], None]) -> None:
+    from outfitter.cli.uninstall.helm import helm_command, uninstall_release
+
+    await removal.objects()
+    await removal.data()
+    if plan.helm:
+        command = helm_command(plan.helm, plan.installation, kubeconfig)
+        tell(f"Running {shlex.join(command)}")
+        await uninstall_release(command)
+    else:
+        await removal.release()
+    if plan.crds:
+        await removal.crds()
+
+
+def _interrupted(deleted: Mapping[str, int]) -> str:
+    """Return the message after Ctrl-C. `deleted`: the number of objects that are gone, by kind."""
+    kinds = ", ".join(f"{kind} {number}" for kind, number in deleted.items())
+    text = f"Deleted so far: {console.count(sum(deleted.values()), 'object')} ({kinds})." if kinds else ""
+    again = "To continue, run the command again with the same options."
+    return " ".join(filter(None, ("Interrupted.", text or "No object is gone yet.", again)))
 
 
 async def operator_runs(reader: Reader, found: Found) -> bool:
@@ -132,7 +152,16 @@ def _confirm(yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigurationError("The command asks before it deletes, and there is no terminal. Add --yes.")
-    if not typer.confirm("Delete all this?", err=True):
+    # The handler of asyncio would wait for the answer, and a second Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        agreed = typer.confirm("Delete all this?", err=True)
+    except typer.Abort:
+        console.print_message("Interrupted. Nothing was deleted.", "yellow")
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not agreed:
         raise OutfitterError("Nothing was deleted.")
 
 

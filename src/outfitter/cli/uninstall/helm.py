@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
@@ -46,7 +47,13 @@ async def uninstall_release(command: list[str]) -> None:
     process = await asyncio.create_subprocess_exec(
         program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
     if process.returncode:
         reason = output.decode(errors="replace").strip()
         raise OutfitterError(f"`{text}` failed: {reason}\nFix this, then run outfitter uninstall again.")

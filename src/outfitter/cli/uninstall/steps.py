@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from outfitter.cli.uninstall.plan import Plan, place
 from outfitter.cli.uninstall.survey import read_children, read_objects
 from outfitter.cluster.client import Client, path_of
 from outfitter.cluster.resources import api_resource
-from outfitter.errors import Conflict, Forbidden, NotFound, OutfitterError
+from outfitter.errors import ApiError, Conflict, Forbidden, NotFound, OutfitterError, Throttled, Unavailable
 from outfitter.naming import ANNOTATION_FORCE_DELETE
 
 Body = Mapping[str, Any]
@@ -44,6 +45,14 @@ class Removal:
         self._operator_runs = operator_runs
         self._seconds = seconds
         self._tell = tell
+        self._kinds: dict[str, str] = {}  # of the objects whose deletion the API server accepted, by uid
+        self._there: set[str] = set()  # those of them that may still exist
+        self._refusals: dict[str, str] = {}  # by uid: why the API server did not take a deletion yet
+        self._wait = 0.0  # seconds that the API server asked for
+
+    def deleted(self) -> Counter[str]:
+        """Return the number of the objects that are gone, by kind."""
+        return Counter(kind for uid, kind in self._kinds.items() if uid not in self._there)
 
     async def objects(self) -> None:
         """Delete the custom resources in stages, and wait after each until their children are gone."""
@@ -76,7 +85,8 @@ class Removal:
             if bodies:
                 await self._until_gone(f"{resource.kind} of the installation", left)
         namespace, name = self._plan.installation.lease
-        await self._delete(api_resource("Lease"), {"metadata": {"namespace": namespace, "name": name}})
+        lease = {"metadata": {"namespace": namespace, "name": name}}
+        await self._counted("Lease", lease, self._delete(api_resource("Lease"), lease))
 
     async def crds(self) -> None:
         """Delete the CustomResourceDefinitions, unless objects exist."""
@@ -96,8 +106,30 @@ class Removal:
         """Delete the objects of some kinds. Returns those that were there."""
         found = [body for body in await read_objects(self._reader, kinds) if self._belongs(body)]
         new = [body for body in found if not body["metadata"].get("deletionTimestamp")]
-        await asyncio.gather(*(self._delete_object(body) for body in new))
+        await asyncio.gather(*(self._counted(body["kind"], body, self._delete_object(body)) for body in new))
         return found
+
+    async def _counted(self, kind: str, body: Body, deletion: Awaitable[None]) -> None:
+        """Await the deletion of an object. OutfitterError that names the object if the API server refuses it.
+
+        The next look repeats a deletion that met a busy or failing server, or another writer.
+        """
+        uid = body["metadata"].get("uid", "")
+        try:
+            await deletion
+        except (NotFound, Conflict):
+            return
+        except (Throttled, Unavailable) as error:
+            self._wait = max(self._wait, error.retry_after or 0)
+            if self._refusals.get(uid) != error.message:
+                self._refusals[uid] = error.message
+                self._tell(f"{kind} {place(body)} is not deleted yet: {error.message}")
+        except ApiError as error:
+            raise OutfitterError(_refused(kind, body, error.message)) from error
+        else:
+            if uid:
+                self._kinds[uid] = kind
+                self._there.add(uid)
 
     async def _delete_object(self, body: Body) -> None:
         """Delete a custom resource; one that is in use or locked is marked first, as the admission policy demands."""
@@ -109,11 +141,8 @@ class Removal:
             if ANNOTATION_FORCE_DELETE not in error.message:
                 raise
             patch = {"metadata": {"uid": meta["uid"], "annotations": {ANNOTATION_FORCE_DELETE: "true"}}}
-            try:
-                await self._client.merge_patch(*where, patch, MANAGER)
-                await self._client.delete(*where, meta["uid"])
-            except (NotFound, Conflict):  # deleted or replaced meanwhile: the next look shows it
-                return
+            await self._client.merge_patch(*where, patch, MANAGER)
+            await self._client.delete(*where, meta["uid"])
 
     async def _children(self) -> list[Body]:
         """Return the children that are still to go, and delete those that only the operator would."""
@@ -124,7 +153,7 @@ class Removal:
             for body in filter(plans.deletable, left):
                 kind = child_kind(body["kind"])
                 if kind is not None:
-                    await self._delete(kind, body)
+                    await self._counted(kind.kind, body, self._delete(kind, body))
         return left
 
     async def _effective(self) -> list[Body]:
@@ -144,7 +173,8 @@ class Removal:
 
     async def _delete_all(self, resource: ApiResource, bodies: Collection[Body], *, foreground: bool = False) -> None:
         new = [body for body in bodies if not body["metadata"].get("deletionTimestamp")]
-        await asyncio.gather(*(self._delete(resource, body, foreground=foreground) for body in new))
+        deletions = [(body, self._delete(resource, body, foreground=foreground)) for body in new]
+        await asyncio.gather(*(self._counted(resource.kind, body, deletion) for body, deletion in deletions))
 
     async def _delete(self, resource: ApiResource, body: Body, *, foreground: bool = False) -> None:
         """Delete one object, unless another one has its name by now."""
@@ -154,34 +184,52 @@ class Removal:
         if "uid" in meta:
             options["preconditions"] = {"uid": meta["uid"]}
         path = path_of(resource, meta.get("namespace", ""), meta["name"])
-        try:
-            await self._client.transport.request("DELETE", path, options)
-        except (NotFound, Conflict):
-            return
+        await self._client.transport.request("DELETE", path, options)
 
     async def _until_gone(self, title: str, look: Callable[[], Awaitable[Sequence[Body]]]) -> None:
-        """Look until nothing is left. OutfitterError if nothing changes for a while."""
+        """Look until nothing is left. OutfitterError if nothing changes for a while, also because the server fails."""
         before, since, pause = -1, time.monotonic(), _PAUSE_SECONDS
-        while left := await look():
-            if len(left) != before:
-                before, since, pause = len(left), time.monotonic(), _PAUSE_SECONDS
-                self._tell(f"Deleting {title}: {len(left)} left")
-            elif time.monotonic() - since > self._seconds:
-                raise OutfitterError(_stuck(left, self._seconds))
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        while True:
+            late = time.monotonic() - since > self._seconds
+            try:
+                left = await look()
+            except (Throttled, Unavailable) as error:
+                if late:
+                    raise
+                self._wait = max(self._wait, error.retry_after or 0)
+            else:
+                self._there &= {meta["uid"] for meta in _metas(left)}
+                if not left:
+                    return
+                if len(left) != before:
+                    before, since, pause = len(left), time.monotonic(), _PAUSE_SECONDS
+                    self._tell(f"Deleting {title}: {len(left)} left")
+                elif late:
+                    raise OutfitterError(_stuck(left, self._seconds, self._refusals))
+            await asyncio.sleep(max(pause, min(self._wait, self._seconds)))
+            pause, self._wait = min(pause * 1.5, _LONGEST_PAUSE), 0.0
 
 
 def _metas(bodies: Collection[Body]) -> list[Mapping[str, Any]]:
     return [body["metadata"] for body in bodies]
 
 
-def _stuck(left: Sequence[Body], seconds: float) -> str:
-    """Return the message for objects that stay."""
-    first = left[0]
-    finalizers = first["metadata"].get("finalizers") or ()
+def _refused(kind: str, body: Body, reason: str) -> str:
+    """Return the message for a deletion that the API server refuses: by a webhook, a policy, or for want of a right."""
+    text = f"{kind} {place(body)} cannot be deleted: {reason.rstrip('.')}."
+    if " cannot delete resource " in reason:
+        return f"{text} Ask an administrator for this permission, then run the command again: it continues."
+    return f"{text} Change or remove what refuses this, then run the command again: it continues."
+
+
+def _stuck(left: Sequence[Body], seconds: float, refusals: Mapping[str, str]) -> str:
+    """Return the message for objects that stay. `refusals`: by uid, why the API server did not take a deletion."""
+    first = next((body for body in left if body["metadata"]["uid"] in refusals), left[0])
+    meta = first["metadata"]
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
     text = f"After {seconds:g} s without progress, still there: {first['kind']} {place(first)}{more}."
-    if finalizers:
+    if not meta.get("deletionTimestamp") and (reason := refusals.get(meta["uid"])):
+        return f"{text} The API server refuses to delete it: {reason.rstrip('.')}. Correct this, then run the command again."
+    if finalizers := meta.get("finalizers"):
         return f"{text} Other programs must remove the finalizers {', '.join(finalizers)}. Then run the command again."
     return f"{text} Read its events and the log of the operator, then run the command again."
