@@ -47,10 +47,14 @@ def installed() -> Installed:
 
 def crd_digest(crd: Mapping[str, Any]) -> str:
     """Return the digest of the schema and columns of our version in a CustomResourceDefinition; "" without it."""
-    for version in crd["spec"]["versions"]:
-        if version["name"] == VERSION:
-            return _digest({key: version.get(key) for key in _OF_A_VERSION})
-    return ""
+    found = next((version for version in crd["spec"]["versions"] if version["name"] == VERSION), None)
+    return _digest(compared(found)) if found else ""
+
+
+def compared(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a version of a CustomResourceDefinition that its digest covers, without defaults."""
+    part: Mapping[str, Any] = _bare({key: version.get(key) for key in _OF_A_VERSION})
+    return part
 
 
 def policy_digest(spec: Mapping[str, Any], account: str = OPERATOR, shared: str = SHARED_NAMESPACE) -> str:

@@ -180,6 +180,31 @@ def test_a_broken_crd_is_named(change: Callable[[Body], None], text: str) -> Non
     assert (found.state, text in found.message) == ("problem", True), found
 
 
+def _spec(crd: Body) -> Body:
+    spec: Body = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        (lambda crd: _spec(crd).pop("description"), "spec.description (missing)"),
+        (lambda crd: _spec(crd)["image"].update(maxLength=7), "spec.image (maxLength)"),
+        (lambda crd: _spec(crd)["ports"]["items"]["properties"].update(foreign={"type": "string"}),
+         "spec.ports[].foreign (not in this version)"),
+        (lambda crd: crd["spec"]["versions"][0]["additionalPrinterColumns"].pop(), "additionalPrinterColumns"),
+        (lambda crd: _spec(crd).clear(), "spec.annotations (missing), spec.args (missing), spec.assets (missing) and"),
+    ],
+)  # fmt: skip
+def test_the_fields_of_an_edited_crd_are_named(change: Callable[[Body], object], fields: str) -> None:
+    crds = live_crds()
+    changed = crds["workspaces"]
+    assert changed is not None
+    change(changed)
+    (found,) = definitions.crd_findings(crds, ABOUT.crds, SAME)
+    assert f"was edited: its schema is not that of version 0.1.0. It differs in {fields}" in found.message
+
+
 def test_crds_of_another_version() -> None:
     """Newer ones belong to the operator; others are wrong. Their digests are not known here."""
     other = dict.fromkeys(ABOUT.crds, "another")

@@ -86,7 +86,8 @@ def checks(done: Result, state: str) -> list[str]:
 BROKEN = (
     "crds: CustomResourceDefinition imagequeries.outfitter.dev does not exist.",
     "crds: CustomResourceDefinition registries.outfitter.dev is of version 0.0.9",
-    "crds: CustomResourceDefinition nimcaches.outfitter.dev was edited",
+    "crds: CustomResourceDefinition nimcaches.outfitter.dev was edited: its schema is not that of version 0.1.0. "
+    "It differs in spec.description (missing).",
     "leader: Lease outfitter-system/outfitter has not been renewed since",
     "policies: ValidatingAdmissionPolicy outfitter-share does not exist",
     "policies: ValidatingAdmissionPolicyBinding outfitter-labels does not exist",

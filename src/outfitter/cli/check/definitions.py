@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitter.api.version import GROUP, VERSION
+from outfitter.cli.check.crd_fields import differing_fields
 from outfitter.cli.check.findings import Finding, note, ok, problem
 from outfitter.installed import crd_digest
 
@@ -43,7 +44,7 @@ def crd_findings(crds: Mapping[str, Body | None], digests: Mapping[str, str], ve
             if label == versions.operator != versions.command:
                 newer.append(plural)
                 continue
-            wrong = _other(label, versions)
+            wrong = _other(label, versions, differing_fields(plural, crd))
         if wrong:
             found.append(problem(_CHECK, f"CustomResourceDefinition {plural}.{GROUP} {wrong}"))
     if newer:
@@ -84,11 +85,12 @@ def _broken(crd: Body) -> str:
     return ""
 
 
-def _other(label: str, versions: Versions) -> str:
+def _other(label: str, versions: Versions, fields: str) -> str:
     """Return what is wrong with a definition with other fields than this version has."""
+    differs = f" It differs in {fields}." if fields else ""
     if label == versions.command:
-        return f"was edited: its schema is not that of version {label}. {versions.install}"
+        return f"was edited: its schema is not that of version {label}.{differs} {versions.install}"
     which = f"is of version {label}" if label else "is of another version"
     if versions.operator == versions.command:
-        return f"{which}, and the operator of version {versions.operator}. {versions.install}"
-    return f"{which}: its schema is not that of version {versions.command}. {versions.install}"
+        return f"{which}, and the operator of version {versions.operator}.{differs} {versions.install}"
+    return f"{which}: its schema is not that of version {versions.command}.{differs} {versions.install}"
