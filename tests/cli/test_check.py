@@ -372,3 +372,24 @@ def test_quotas() -> None:
     assert "pods of ResourceQuota q (2 of 2)" in found[0].message
     assert "counts limits.cpu" in found[1].message
     assert [item.state for item in project.quota_findings("a", [])] == ["ok"]
+
+
+# -- several installations ---------------------------------------------------------------------------------------------
+
+
+def test_what_several_installations_share() -> None:
+    """One of these is a problem: a Lease, or a namespace. Versions that differ are a note."""
+    first, second = installation(), installation("ml", lease_namespace="outfitter-system")
+    assert first.lease == second.lease
+    (found,) = operator.shared_lease(second, [first, second])
+    assert "Lease outfitter-system/outfitter is also that of outfitter-system/outfitter" in found.message
+    assert operator.shared_lease(first, [first, installation("ml")]) == []
+    assert operator.shared_crds([first, second]) == []
+    older = deployment("ml")
+    older["metadata"]["labels"]["app.kubernetes.io/version"] = "0.0.9"
+    (found,) = operator.shared_crds([first, Installation("ml", older)])
+    assert (found.state, "ml/outfitter 0.0.9" in found.message) == ("note", True)
+    assert operator.newest(["0.9.0", "0.10.0", ""]) == "0.10.0"
+    assert project.rival_findings("team-a", ["a/outfitter"]) == []
+    (found,) = project.rival_findings("team-a", ["a/outfitter", "b/outfitter"])
+    assert (found.state, "served by 2 installations: a/outfitter, b/outfitter" in found.message) == ("problem", True)

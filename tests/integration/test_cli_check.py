@@ -18,18 +18,21 @@ from typer.testing import CliRunner, Result
 from outfitter.api.v1alpha1 import ALL_KINDS, GROUP
 from outfitter.children import CHILD_KINDS
 from outfitter.cli.app import application
+from outfitter.errors import ApiError
 from outfitter.naming import LABEL_OWNER_UID
 from outfitter_sandbox import Sandbox
 
 from .harness import rights
-from .harness.client import MERGE, Api, Object
+from .harness.client import MERGE, Api, Object, eventually
 from .harness.process import Operator
 from .harness.space import Space
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{rights.SYSTEM}/leases"
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 TEAM = "team-a"
 OLD = "2020-01-01T00:00:00.000000Z"
 WIDE = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole", "ClusterRoleBinding")
+OF_AN_OPERATOR = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Deployment")
 SETTINGS = {"static_pv_drivers": "", "s3_backend": "init", "shared_roles": "false"}
 
 Command = Callable[..., Result]
@@ -147,6 +150,60 @@ def test_a_whole_installation_has_no_problem(installed: Installed, call: Command
     assert call("check", "--pre").exit_code == 0
 
 
+@pytest.fixture
+def second(installed: Installed) -> Iterator[str]:
+    """Another installation of an older version, in Namespace ml: its operator has never led, and no policies."""
+    api, home, made = installed.api, "ml", []
+    api.create({"kind": "Namespace", "metadata": {"name": home}})
+    for item in deepcopy(installed.manifests):
+        if item["metadata"]["name"] != "outfitter" or item["kind"] not in OF_AN_OPERATOR:
+            continue
+        meta = item["metadata"]
+        if "namespace" in meta:
+            meta["namespace"] = home
+        else:
+            meta["name"] = "ml-outfitter"
+        for subject in item.get("subjects", ()):
+            subject["namespace"] = home
+        if "roleRef" in item:
+            item["roleRef"]["name"] = "ml-outfitter"
+        meta["labels"]["app.kubernetes.io/version"] = "0.0.9"
+        made.append(api.create(item))
+    yield f"{home}/outfitter"
+    for item in made:
+        api.delete(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"])
+    api.gone("Deployment", home, "outfitter")
+
+
+def test_two_installations_are_kept_apart(installed: Installed, call: Command, second: str) -> None:
+    """Each has a section with its own Lease, rights and settings; what both claim is a problem."""
+    done = call("check", "-n", TEAM, "-o", "json")
+    found = json.loads(done.stdout)["checks"]
+    sections = [f"installation {title}" for title in ("ml/outfitter", "outfitter-system/outfitter")]
+    by_section = {title: {item["check"]: item for item in found if item["section"] == title} for title in sections}
+    assert {item["section"] for item in found} == {"cluster", "crds", *sections, f"namespace {TEAM}"}
+    ml, main = (by_section[title] for title in sections)
+    assert (ml["leader"]["state"], main["leader"]["state"]) == ("problem", "ok")
+    assert "Lease ml/outfitter does not exist" in ml["leader"]["message"]
+    assert "ServiceAccount ml/outfitter lacks the right to" in ml["operator rights"]["message"]
+    assert main["operator rights"]["state"] == "ok"
+    assert "The operator is of version 0.0.9, and this command of version 0.1.0." in ml["versions"]["message"]
+    assert "ingress" in ml.keys() & main.keys()
+    crds = checks(done, "note")
+    assert any(
+        "crds: Operators of several versions share the CustomResourceDefinitions: ml/outfitter 0.0.9," in line
+        for line in crds
+    ), crds
+    served = f"project: Namespace {TEAM} is served by 2 installations: ml/outfitter, outfitter-system/outfitter."
+    assert any(line.startswith(served) for line in checks(done, "problem"))
+    seen = call("uninstall", "--dry-run")
+    assert (seen.exit_code, "several installations: ml/outfitter, outfitter-system/outfitter" in seen.stderr) == (
+        2,
+        True,
+    )
+    assert f"Installation {second} stays" in call("uninstall", "--dry-run", "-n", rights.SYSTEM).stderr
+
+
 def test_a_deployment_that_a_tenant_labelled_is_no_installation(installed: Installed, call: Command) -> None:
     """It sorts first by name, names a Lease of the cluster, and a release of Helm."""
     forged = next(item for item in deepcopy(installed.manifests) if item["kind"] == "Deployment")
@@ -205,6 +262,53 @@ def _make_objects(api: Api) -> None:
     team.wait("ComputeResource", "small", lambda item: item["status"]["usedBy"]["total"] == 1)
     labels = {LABEL_OWNER_UID: "forged", "app.kubernetes.io/managed-by": "outfitter"}
     api.create({"kind": "ConfigMap", "metadata": {"name": "mine", "namespace": TEAM, "labels": labels}})
+
+
+def _rejected(api: Api, name: str) -> str:
+    """What the API server answers to the deletion of a Workspace; "" if it would delete it."""
+    try:
+        api.connection.request("DELETE", f"/apis/{GROUP}/v1alpha1/namespaces/{TEAM}/workspaces/{name}?dryRun=All")
+    except ApiError as error:
+        return error.message
+    return ""
+
+
+def test_what_rejects_a_deletion_is_named(installed: Installed, call: Command) -> None:
+    """A policy of another program, and a webhook that does not answer. Nothing else is deleted meanwhile."""
+    api = installed.api
+    Space(api, TEAM).running("kept")
+    rule = {"apiGroups": [GROUP], "apiVersions": ["*"], "operations": ["DELETE"], "resources": ["workspaces"]}
+    policy: Object = {"matchConstraints": {"resourceRules": [rule]}}
+    policy["validations"] = [{"expression": "false", "message": "not on Friday"}]
+    api.create({"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "keep"}, "spec": policy})
+    binding = {"policyName": "keep", "validationActions": ["Deny"]}
+    api.create({"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "keep"}, "spec": binding})
+    eventually(lambda: "not on Friday" in _rejected(api, "kept"))
+    done = call("uninstall", "--yes")
+    assert done.exit_code == 1
+    assert f"Workspace {TEAM}/kept cannot be deleted: " in done.stderr
+    assert "not on Friday. Change or remove what refuses this, then run the command again" in done.stderr
+    api.delete("ValidatingAdmissionPolicyBinding", "", "keep")
+    api.delete("ValidatingAdmissionPolicy", "", "keep")
+    hook = {
+        "name": "keep.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    api.connection.request("POST", WEBHOOKS, {"metadata": {"name": "keep"}, "webhooks": [hook]})
+    eventually(lambda: "failed calling webhook" in _rejected(api, "kept"))
+    done = call("uninstall", "--yes", "--timeout", "1")
+    assert done.exit_code == 1
+    text = f"still there: Workspace {TEAM}/kept. The API server refuses to delete it: "
+    assert text in done.stderr
+    assert 'failed calling webhook "keep.example.com"' in done.stderr
+    api.need("Deployment", rights.SYSTEM, "outfitter")
+    api.connection.request("DELETE", f"{WEBHOOKS}/keep")
+    eventually(lambda: not _rejected(api, "kept"))
+    api.delete("Workspace", TEAM, "kept")
+    api.gone("Workspace", TEAM, "kept")
 
 
 def test_uninstall_goes_on_and_leaves_nothing_but_data(installed: Installed, call: Command) -> None:

@@ -67,14 +67,18 @@ async def all_sections(reader: Reader, system: str, namespace: str, tell: Tell) 
         crds = Section("crds", tuple(await _guarded("crds", _crds(reader, about, Versions(_command(), "")))))
         return [await _cluster(reader, about, None), crds, unread, await _namespace(reader, [], namespace)]
     chosen = chosen or [Installation(system)]
-    versions = Versions(_command(), chosen[0].version)
+    proven = [item for item in chosen if item.proven]
+    versions = Versions(_command(), operator.newest(item.version for item in proven or chosen))
+    setting = chosen[0].setting if chosen[0].deployment else None
+    crd_checks = await _guarded("crds", _crds(reader, about, versions))
     sections = [
-        await _cluster(reader, about, chosen[0].setting if chosen[0].deployment else None),
-        Section("crds", tuple(await _guarded("crds", _crds(reader, about, versions)))),
+        # The settings of several operators are judged with each of them.
+        await _cluster(reader, about, setting, for_operator=len(proven) < 2),
+        Section("crds", (*operator.shared_crds(proven), *crd_checks)),
     ]
     for installation in chosen:
-        sections.append(await _installation(reader, about, installation, tell))
-    return [*sections, await _namespace(reader, chosen, namespace)]
+        sections.append(await _installation(reader, about, installation, proven, tell))
+    return [*sections, await _namespace(reader, proven or chosen, namespace)]
 
 
 def _command() -> str:
@@ -98,15 +102,16 @@ async def _joined(*works: tuple[str, Work]) -> tuple[Finding, ...]:
     return tuple(item for items in found for item in items)
 
 
-async def _cluster(reader: Reader, about: Installed, setting: cluster.Setting | None) -> Section:
+async def _cluster(
+    reader: Reader, about: Installed, setting: cluster.Setting | None, *, for_operator: bool = True
+) -> Section:
+    """Check the cluster. `for_operator`: with what the settings of the operator ask for."""
+
     async def version() -> list[Finding]:
         found = await reader.get("/version") or {}
         mutating = await reader.serves(MUTATING)
         first = cluster.version_finding(found, reader.server, about.kubernetes)
         return [first, *cluster.feature_findings(found, mutating=mutating)]
-
-    async def ingress() -> list[Finding]:
-        return [cluster.ingress_finding(await reader.items(INGRESS_CLASS), setting)]
 
     async def storage() -> list[Finding]:
         return [cluster.storage_finding(await reader.items(STORAGE_CLASS))]
@@ -114,12 +119,23 @@ async def _cluster(reader: Reader, about: Installed, setting: cluster.Setting | 
     async def gpus() -> list[Finding]:
         return [cluster.gpu_finding(await reader.items(NODE))]
 
+    works: list[tuple[str, Work]] = [("kubernetes", version()), ("storage", storage()), ("gpus", gpus())]
+    if for_operator:
+        works += _settings(reader, setting)
+    return Section("cluster", await _joined(*works))
+
+
+def _settings(reader: Reader, setting: cluster.Setting | None) -> list[tuple[str, Work]]:
+    """Return the checks of a cluster that depend on the settings of an operator."""
+
+    async def ingress() -> list[Finding]:
+        return [cluster.ingress_finding(await reader.items(INGRESS_CLASS), setting)]
+
     async def backends() -> list[Finding]:
         nodes = await reader.items(NODE) if setting and setting("gpu_backend") == "hami" else []
         return cluster.backend_findings(await reader.groups(), nodes, setting)
 
-    works = {"kubernetes": version, "ingress": ingress, "storage": storage, "gpus": gpus, "scheduler": backends}
-    return Section("cluster", await _joined(*((check, work()) for check, work in works.items())))
+    return [("ingress", ingress()), ("scheduler", backends())]
 
 
 async def _crds(reader: Reader, about: Installed, versions: Versions) -> list[Finding]:
@@ -135,7 +151,10 @@ async def _crds(reader: Reader, about: Installed, versions: Versions) -> list[Fi
     return definitions.crd_findings(dict(zip(plurals, found, strict=True)), about.crds, versions)
 
 
-async def _installation(reader: Reader, about: Installed, installation: Installation, tell: Tell) -> Section:
+async def _installation(
+    reader: Reader, about: Installed, installation: Installation, proven: Sequence[Installation], tell: Tell
+) -> Section:
+    """Check an installation. `proven`: all that have the rights of an operator, this one perhaps among them."""
     versions = Versions(_command(), installation.version)
     works: list[tuple[str, Work]] = [("operator", _operator(reader, installation, versions))]
     if not installation.deployment:  # the names of its objects are not known
@@ -145,7 +164,10 @@ async def _installation(reader: Reader, about: Installed, installation: Installa
         ("policies", _policies(reader, about, installation, versions)),
         ("operator rights", _operator_rights(reader, installation)),
     ]
-    return Section(f"installation {installation.title}", await _joined(*works))
+    if len(proven) > 1:
+        works += _settings(reader, installation.setting)
+    found = await _joined(*works)
+    return Section(f"installation {installation.title}", (*found, *operator.shared_lease(installation, proven)))
 
 
 async def _operator(reader: Reader, installation: Installation, versions: Versions) -> list[Finding]:
@@ -220,6 +242,7 @@ async def _namespace(reader: Reader, known: Sequence[Installation], namespace: s
         nfs = installation.setting("nfs_backend") if installation else ""
         text = f"No operator serves Namespace {namespace}. To run workloads there, add it to watchNamespaces."
         served = [note("project", text)] if known and not installation else []
+        served += project.rival_findings(namespace, [item.title for item in known if item.serves(namespace)])
         shared = installation is not None and namespace == installation.shared
         label = project.label_finding(namespace, given, shared=shared)
         return [*served, label, project.security_finding(namespace, given, nfs)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -40,6 +41,29 @@ def skew_finding(versions: Versions) -> Finding:
         return ok("versions", f"Operator and command are of version {versions.command}.")
     text = f"The operator is of version {versions.operator}, and this command of version {versions.command}."
     return note("versions", f"{text} Install the command of the operator's version: it can judge fields otherwise.")
+
+
+def newest(versions: Iterable[str]) -> str:
+    """Return the newest of the versions; "" without one."""
+    return max(versions, key=lambda version: [int(number) for number in re.findall(r"\d+", version)], default="")
+
+
+def shared_crds(installations: Sequence[Installation]) -> list[Finding]:
+    """Report operators of several versions: they have the same CustomResourceDefinitions."""
+    if len({item.version for item in installations}) < 2:
+        return []
+    listed = ", ".join(f"{item.title} {item.version or 'without a version'}" for item in installations)
+    text = f"Operators of several versions share the CustomResourceDefinitions: {listed}."
+    return [note("crds", f"{text} Upgrade the older ones; below, the newest counts.")]
+
+
+def shared_lease(installation: Installation, others: Sequence[Installation]) -> list[Finding]:
+    """Report another installation with the same Lease: one of the two operators waits without end."""
+    rivals = [item.title for item in others if item.lease == installation.lease and item.title != installation.title]
+    if not rivals:
+        return []
+    text = f"Lease {'/'.join(installation.lease)} is also that of {', '.join(rivals)}, so one operator at a time works."
+    return [problem("leader", f"{text} Set another settings.leaseName in one of them.")]
 
 
 def holder(lease: Body | None) -> str:

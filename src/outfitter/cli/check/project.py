@@ -6,12 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from outfitter.api.quantities import parse_quantity
-from outfitter.cli.check.findings import Finding, names, note, ok
+from outfitter.cli.check.findings import Finding, names, note, ok, problem
 from outfitter.naming import LABEL_DEPARTMENT, LABEL_ELEVATION, LABEL_PROJECT
 
 _ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _COMPUTE: Final = ("cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
 Body = Mapping[str, Any]
+
+
+def rival_findings(namespace: str, servers: Sequence[str]) -> list[Finding]:
+    """Report a namespace that several installations serve. `servers`: their titles."""
+    if len(servers) < 2:
+        return []
+    text = f"Namespace {namespace} is served by {len(servers)} installations: {', '.join(servers)}."
+    fix = "The first to write the status of an object manages it. Set watchNamespaces so that one serves the Namespace."
+    return [problem("project", f"{text} {fix}")]
 
 
 def label_finding(name: str, labels: Mapping[str, str], *, shared: bool) -> Finding:
