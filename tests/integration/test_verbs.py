@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from .conftest import Stack
-from .harness.client import Object, condition
+from .harness.client import DEADLINE, Object, condition, eventually
 from .harness.process import OUTFITTER
+from .harness.proxy import Fault, Proxy
 from .harness.space import Space
 
 RBAC = "rbac.authorization.k8s.io"
@@ -21,6 +23,7 @@ AUTOSCALING = {"minReplicas": 1, "maxReplicas": 3, "metric": "cpu", "metricThres
 _FAILED = {"exec": 125, "open": 1}
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Finished = list[subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -85,6 +88,82 @@ def test_wait(space: Space, call: Command) -> None:
     space.make("Training", "tune", {"image": "registry.example.com/tune:1", "backoffLimit": 0})
     failed = call("wait", "training/tune")
     assert (failed.returncode, f"Training {space.name}/tune has failed: " in failed.stderr) == (1, True)
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[Proxy]:
+    """Between the commands and the API server. The operator does not use it."""
+    with Proxy(stack.sandbox) as found:
+        yield found
+
+
+@contextmanager
+def waiting(space: Space, stack: Stack, proxy: Proxy, call: Command, *words: str) -> Iterator[Finished]:
+    """`outfitter wait` through the proxy, once its watch is open. Its end is in the list after the block.
+
+    With the rights of ann, as a ServiceAccount: the certificate of a user does not pass the proxy.
+    """
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": space.name}
+    role = {"kind": "Role", "name": "works", "apiGroup": RBAC}
+    space.native("RoleBinding", "waits", subjects=[subject], roleRef=role)
+    account = stack.sandbox.kubeconfig_for(f"system:serviceaccount:{space.name}:default")
+    through = proxy.kubeconfig(account, stack.folder)
+    opened = Fault("WATCH", ("/workspaces?", space.name))
+    proxy.inject(opened)
+    done: Finished = []
+    thread = threading.Thread(target=lambda: done.append(call("wait", *words, kubeconfig=through)))
+    thread.start()
+    eventually(lambda: opened.spent or done)
+    assert done == []
+    yield done
+    thread.join(120)
+
+
+@pytest.mark.parametrize("how", ["broken", "too old", "refused"])
+def test_wait_sees_what_happened_while_its_watch_was_broken(
+    space: Space, stack: Stack, proxy: Proxy, call: Command, how: str
+) -> None:
+    """The connection breaks; then also the position is too old, or the server has not read its roles yet."""
+    space.running("box")
+    with waiting(space, stack, proxy, call, "workspace/box", "--for", "stopped") as done:
+        next_watch = Fault("WATCH", ("/workspaces?", space.name), hold="before", gone=how == "too old")
+        proxy.inject(next_watch)
+        if how == "refused":
+            proxy.inject(Fault("WATCH", ("/workspaces?", space.name), code=403, reason="Forbidden"))
+            proxy.faults.reverse()
+        eventually(proxy.drop_watches)
+        assert next_watch.held.wait(DEADLINE)
+        space.spec("Workspace", "box", suspend=True)
+        space.wait("Workspace", "box", phase("Stopped"), 60)
+        proxy.release(next_watch)
+    assert (done[0].returncode, done[0].stdout) == (0, f"Workspace {space.name}/box is stopped.\n"), done[0].stderr
+
+
+def test_wait_sees_a_deletion_while_its_watch_was_broken(
+    space: Space, stack: Stack, proxy: Proxy, call: Command
+) -> None:
+    """Also if the object is gone from the history of the server."""
+    space.running("box")
+    with waiting(space, stack, proxy, call, "workspace/box", "--for", "deleted") as done:
+        next_watch = Fault("WATCH", ("/workspaces?", space.name), hold="before", gone=True)
+        proxy.inject(next_watch)
+        eventually(proxy.drop_watches)
+        assert next_watch.held.wait(DEADLINE)
+        space.delete("Workspace", "box")
+        space.gone("Workspace", "box")
+        proxy.release(next_watch)
+    assert (done[0].returncode, done[0].stdout) == (0, f"Workspace {space.name}/box is deleted.\n"), done[0].stderr
+
+
+def test_wait_outlives_the_api_server(space: Space, stack: Stack, proxy: Proxy, call: Command) -> None:
+    space.running("box")
+    with waiting(space, stack, proxy, call, "workspace/box", "--for", "stopped") as done:
+        with stack.outage():
+            stack.sandbox.restart("kube-apiserver")
+            eventually(lambda: stack.api.connection.answer("GET", "/readyz")[0], lambda code: code == 200, 60)
+        eventually(lambda: space.spec("Workspace", "box", suspend=True), seconds=60)
+    assert (done[0].returncode, done[0].stdout) == (0, f"Workspace {space.name}/box is stopped.\n"), done[0].stderr
+    assert "Traceback" not in done[0].stderr
 
 
 def test_by_labels(space: Space, call: Command) -> None:

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from outfitter.cluster.client import Client
 from outfitter.cluster.informer import Informer
 from outfitter.cluster.resources import api_resource
 from outfitter.cluster.store import Caches, Change
-from outfitter.errors import ApiError, OutfitterError
+from outfitter.errors import ApiError, Forbidden, OutfitterError
 
+_BACKOFF: Final = (0.2, 3.0)  # seconds, first and longest: a user waits
+_REFUSALS: Final = 10  # in a row, of a watch that was accepted before
 T = TypeVar("T")
 
 
@@ -40,8 +42,10 @@ async def wait_for(
         changed.set()
 
     caches.listen(on_change)
-    source = Informer(client.transport, caches, resource, namespace, relisted=changed.set, dispensable=True)
-    informer = asyncio.create_task(source.run())
+    source = Informer(
+        client.transport, caches, resource, namespace, relisted=changed.set, dispensable=True, backoff=_BACKOFF
+    )
+    informer = asyncio.create_task(_follow(source))
     listed = asyncio.create_task(source.synced.wait())
     for task in (informer, listed):
         task.add_done_callback(lambda _task: changed.set())
@@ -66,3 +70,21 @@ async def wait_for(
         informer.cancel()
         with suppress(asyncio.CancelledError, ApiError):
             await informer
+
+
+async def _follow(source: Informer) -> None:
+    """Run an informer. Forbidden if the user may not watch.
+
+    An API server that has just started refuses everything until it has read the roles. A watch that it accepted before
+    is repeated for about 20 seconds.
+    """
+    refusals, accepted = 0, 0
+    while True:
+        try:
+            await source.run()
+        except Forbidden:
+            refusals = 1 if source.accepted > accepted else refusals + 1
+            accepted = source.accepted
+            if not accepted or refusals > _REFUSALS:
+                raise
+        await asyncio.sleep(min(_BACKOFF[0] * 2**refusals, _BACKOFF[1]))

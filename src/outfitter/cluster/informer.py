@@ -65,6 +65,7 @@ class Informer:
         self.synced = asyncio.Event()
         self.lists = 0
         self.watches = 0
+        self.accepted = 0  # watches
         self._watch = resource.watch
         self._optional = optional
         self._dispensable = dispensable
@@ -195,10 +196,7 @@ class Informer:
         return await self._transport.request("GET", path, accept=accept, within=_LIST_TIMEOUT)
 
     def _selectors(self) -> dict[str, str]:
-        pairs = {
-            "labelSelector": self._watch.label_selector,
-            "fieldSelector": self._watch.field_selector,
-        }
+        pairs = {"labelSelector": self._watch.label_selector, "fieldSelector": self._watch.field_selector}
         return {key: value for key, value in pairs.items() if value}
 
     # -- watch ---------------------------------------------------------------------------------------------------
@@ -220,6 +218,7 @@ class Informer:
         try:
             async with self._transport.stream(path, accept=accept, total=seconds + 30, idle=self._idle) as content:
                 self._active = self._clock()
+                self.accepted += 1
                 async for chunk in content.iter_any():
                     self._active = self._clock()
                     *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
