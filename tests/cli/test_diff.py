@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from outfitter.api.v1alpha1 import KINDS
 from outfitter.cli.diff.compare import aligned, changed_fields, child_change
 from outfitter.cli.diff.placeholders import hidden_secrets
 from outfitter.cli.diff.simulate import apply
+from outfitter.codegen.crd import crd_for
 from outfitter.naming import LAST_APPLIED
 from outfitter.simulator.cluster import SimulatedCluster
-from outfitter.simulator.managed_fields import owned_paths, read, recorded
+from outfitter.simulator.managed_fields import LISTS, merged, owned_paths, read, recorded
 
 from .conftest import EXAMPLES, Invoke, World
 
@@ -126,6 +128,73 @@ def test_field_owners_are_read_as_they_are_recorded() -> None:
     }
     paths = owned_paths(manifest)
     assert read(recorded({"outfitter": paths})) == {"outfitter": paths}
+
+
+def test_the_key_of_an_entry_is_no_field_that_an_apply_removes() -> None:
+    """The API server records it below the entry. Defaults of the container stay when another field of it goes."""
+    entry = {"f:containers": {'k:{"name":"main"}': {".": {}, "f:name": {}, "f:image": {}, "f:workingDir": {}}}}
+    mine = {"f:spec": {"f:template": {"f:spec": entry}}}
+    body = {**child(spec=pods(workingDir="/w", imagePullPolicy="Always")), "apiVersion": "apps/v1"}
+    body["metadata"] |= {
+        "generation": 1,
+        "managedFields": [{"manager": "outfitter", "operation": "Apply", "fieldsV1": mine}],
+    }
+    cluster = SimulatedCluster([])
+    cluster.restore(body)
+    meta = {"name": "box", "namespace": "team-a"}
+    changed = cluster.user_apply(
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": pods()}, manager="outfitter"
+    )
+    assert changed["spec"] == pods(imagePullPolicy="Always")
+
+
+def test_lists_of_our_kinds_merge_as_their_crds_say() -> None:
+    """By the same key wherever a field of this name is. Those that are atomic somewhere are left out."""
+    found: dict[str, set[str]] = {}
+
+    def walk(schema: Body, field: str) -> None:
+        if schema.get("items", {}).get("type") == "object":
+            keys = schema.get("x-kubernetes-list-map-keys", ())
+            found.setdefault(field, set()).add(",".join(keys) if schema.get("x-kubernetes-list-type") == "map" else "")
+        for name, part in schema.get("properties", {}).items():
+            walk(part, name)
+        walk(schema["items"], field) if "items" in schema else None
+
+    for kind in KINDS:
+        walk(crd_for(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], "spec")
+    assert {field: key for field, (key, *more) in found.items() if key and not more} == LISTS
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "merged_names"),
+    [
+        ("sm", "m", "sm"),
+        ("ac", "abc", "abc"),
+        ("ab", "ba", "ba"),
+        ("axb", "ba", "bax"),
+        ("", "ab", "ab"),
+        ("x", "a", "ax"),
+    ],
+)
+def test_the_order_of_merged_entries(live: str, wanted: str, merged_names: str) -> None:
+    one, other = ([{"name": name} for name in names] for names in (live, wanted))
+    assert "".join(item["name"] for item in merged({"env": one}, {"env": other})["env"]) == merged_names
+
+
+def test_of_several_appliers_the_file_belongs_to_the_one_with_most_of_its_fields() -> None:
+    def entry(manager: str, *fields: str) -> Body:
+        return {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {f"f:{name}": {} for name in fields}}}
+
+    meta: Body = {"name": "box", "namespace": "team-a", "uid": "1", "resourceVersion": "7", "generation": 1}
+    meta["managedFields"] = [entry("other", "workingDir"), entry("kubectl", "image", "command")]
+    spec = {"image": "a", "command": "b", "workingDir": "/w"}
+    cluster = SimulatedCluster([])
+    cluster.restore({"apiVersion": VERSION, "kind": "Workspace", "metadata": meta, "spec": spec})
+    place = {"name": "box", "namespace": "team-a"}
+    apply(cluster, {"apiVersion": VERSION, "kind": "Workspace", "metadata": place, "spec": {"image": "a"}})
+    found = cluster.find("Workspace", "team-a", "box")
+    assert found is not None
+    assert found["spec"] == {"image": "a", "workingDir": "/w"}
 
 
 def test_a_restored_object_keeps_what_others_own() -> None:

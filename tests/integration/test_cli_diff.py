@@ -143,6 +143,68 @@ def test_fields_that_go_and_children_that_come(space: Space, call: Command) -> N
     assert (done.exit_code, done.stdout) == (0, ""), done.stderr
 
 
+def server_side_apply(space: Space, body: Object, manager: str) -> None:
+    """As `kubectl apply --server-side` and GitOps tools do."""
+    path = f"/apis/{GROUP}/v1alpha1/namespaces/{space.name}/workspaces/{body['metadata']['name']}"
+    query = f"?fieldManager={manager}&force=true"
+    space.api.connection.request("PATCH", path + query, body, "application/apply-patch+yaml")
+
+
+FULL = workspace(
+    ports=[{"container": 80}, {"container": 81}],
+    environmentVariables=[{"name": "A", "value": "b"}, {"name": "C", "value": "d"}],
+    workingDir="/work",
+)
+LESS = workspace(ports=[{"container": 81}], environmentVariables=[{"name": "C", "value": "d"}])
+REMOVED = ["- name: A", "value: b", "- containerPort: 80", "protocol: TCP", "workingDir: /work"]
+
+
+def removed_lines(done: Result) -> list[str]:
+    """Of the diff of the StatefulSet."""
+    (text,) = (item["diff"] for item in json.loads(done.stdout)["changes"] if item["kind"] == "StatefulSet")
+    assert [line for line in changed_lines(text) if line[0] == "+"] == []
+    return [line[1:].strip() for line in changed_lines(text)]
+
+
+@pytest.mark.parametrize("manager", ["kubectl", "argocd-controller"])
+def test_a_server_side_apply_that_removes_fields(space: Space, stack: Stack, call: Command, manager: str) -> None:
+    """Before it, the diff shows what goes; after it, nothing; and the same for the next fields."""
+    server_side_apply(space, FULL, manager)
+    space.ready("Workspace", "box")
+    assert removed_lines(call("diff", "-o", "json", files=[LESS])) == REMOVED
+    server_side_apply(space, LESS, manager)
+    space.ready("Workspace", "box")
+    stack.operator.quiet()
+    assert [port["containerPort"] for port in pod_container(space)["ports"]] == [81]
+    for files in ([LESS], [{**LESS, "metadata": {"name": "box", "namespace": space.name}}]):
+        done = call("diff", files=files)
+        assert (done.exit_code, done.stdout) == (0, ""), done.stdout + done.stderr
+        assert "without the files too" not in done.stderr
+    done = call("diff", "-o", "json", files=[workspace()])
+    assert removed_lines(done) == ["env:", "- name: C", "value: d", "ports:", "- containerPort: 81", "protocol: TCP"]
+
+
+def test_a_field_that_another_applier_still_owns_stays(space: Space, stack: Stack, call: Command) -> None:
+    """As with kubectl: a field goes if nobody else applied it."""
+    server_side_apply(space, FULL, "kubectl")
+    server_side_apply(space, workspace(workingDir="/work"), "other-tool")
+    space.ready("Workspace", "box")
+    stack.operator.quiet()
+    lines = removed_lines(call("diff", "-o", "json", files=[LESS]))
+    assert lines == REMOVED[:-1]
+    server_side_apply(space, LESS, "kubectl")
+    space.ready("Workspace", "box")
+    stack.operator.quiet()
+    assert pod_container(space)["workingDir"] == "/work"
+    done = call("diff", files=[LESS])
+    assert (done.exit_code, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def pod_container(space: Space) -> Object:
+    found: Object = space.need("StatefulSet", "box")["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
 def test_a_child_edited_by_hand(space: Space, stack: Stack, call: Command) -> None:
     """While the object is paused, the edit stays. Without the pause, Outfitter repairs what it owns."""
     space.running("box")

@@ -233,18 +233,21 @@ class SimulatedCluster:
         if place in self._objects and FIELD_MANAGER not in self._appliers.get(place, ()):
             self._owners[place] = {**self._owners.get(place, {}), FIELD_MANAGER: owned_paths(as_sent(manifest))}
 
-    def applier(self, place: Place, last: Mapping[str, Any] | None, new: str) -> str:
+    def applier(self, manifest: Mapping[str, Any], last: Mapping[str, Any] | None, new: str) -> str:
         """Return the field manager as which a user applies an object again.
 
-        The one that applied it before on the server's side; else `new`, which then owns what `last` contains, the
-        manifest that kubectl applied before.
+        The one that applied it before on the server's side, of several the one with most fields of the manifest; else
+        `new`, which then owns what `last` contains, the manifest that kubectl applied before.
         """
+        place = place_of(manifest)
         if last is not None:
             paths = owned_paths(as_sent(last))  # kubectl removes a field also if others set it
             others = {manager: owned - paths for manager, owned in self._owners.get(place, {}).items()}
             self._owners[place] = {**others, new: paths}
             return new
-        return next((manager for manager in self._appliers.get(place, ()) if manager != FIELD_MANAGER), new)
+        owned, paths = self._owners.get(place, {}), owned_paths(as_sent(manifest))
+        users = [manager for manager in self._appliers.get(place, ()) if manager != FIELD_MANAGER]
+        return max(users, key=lambda manager: len(paths & owned[manager]), default=new)
 
     def user_replace(self, body: Mapping[str, Any]) -> Body:
         """Replace a stored object, metadata and status included. The owners of its fields stay."""

@@ -6,7 +6,7 @@ A path is a tuple of steps; a step is a key of a map, or an entry of a list that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from outfitter.canonical import MERGE_KEYS, MergeKey, entries_by_key
@@ -23,6 +23,22 @@ class Entry(NamedTuple):
 Step = str | Entry
 Path = tuple[Step, ...]
 
+LISTS: Final[Mapping[str, str]] = {
+    "annotations": "name",
+    "connections": "name",
+    "dataSources": "name",
+    "dataVolume": "id",
+    "environmentVariables": "name",
+    "environmentVars": "name",
+    "extendedResources": "resource",
+    "imagePullSecrets": "name",
+    "labels": "name",
+    "relatedUrls": "name",
+    "tags": "name",
+    "tolerations": "name",
+}
+"""List field of our kinds -> key by which the API server merges its entries. Fields that are atomic elsewhere are not
+among them."""
 _UNOWNED: Final = frozenset(
     {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "uid")}
 )
@@ -54,7 +70,11 @@ def _read(node: Mapping[str, Any], at: Path) -> Iterator[Path]:
     inner = {name: item for name, item in node.items() if name.startswith(("f:", "k:"))}
     if at and (not inner or isinstance(at[-1], Entry)):
         yield at  # a leaf, the members of a set as one value, or an entry of a list with its own existence
+    # The key of an entry is part of its path, as in `owned_paths`.
+    key = dict(at[-1].key) if at and isinstance(at[-1], Entry) else {}
     for name, item in inner.items():
+        if name.removeprefix("f:") in key:
+            continue
         yield from _read(item, (*at, name[2:] if name.startswith("f:") else _entry(at, json.loads(name[2:]))))
 
 
@@ -91,7 +111,12 @@ def _paths(value: Any, at: Path) -> Iterator[Path]:
 
 def _entries(field: Step, value: Any) -> dict[MergeKey, Any] | None:
     """The entries of a list that merges by key; None for every other value."""
-    return entries_by_key(field, value) if isinstance(field, str) and isinstance(value, list) else None
+    if not isinstance(field, str) or not isinstance(value, list):
+        return None
+    key = LISTS.get(field)
+    if key and all(isinstance(item, Mapping) and key in item for item in value):
+        return {((key, item[key]),): item for item in value}
+    return entries_by_key(field, value)
 
 
 def changed(live: Any, wanted: Any, paths: Iterable[Path]) -> frozenset[Path]:
@@ -114,10 +139,21 @@ def merged(live: Any, wanted: Any, field: Step = "") -> Any:
         return result
     entries, changes = _entries(field, live), _entries(field, wanted)
     if entries and changes:
-        for key, entry in changes.items():
-            entries[key] = merged(entries.get(key, {}), entry)
-        return list(entries.values())
+        both = {**entries, **{key: merged(entries.get(key, {}), entry) for key, entry in changes.items()}}
+        return [both[key] for key in _ordered(list(entries), list(changes))]
     return copied(wanted)
+
+
+def _ordered(live: Sequence[MergeKey], wanted: Sequence[MergeKey]) -> list[MergeKey]:
+    """Return the entries in the order of the API server: that of an apply, with those of others in their places."""
+    if [key for key in live if key in wanted] != [key for key in wanted if key in live]:
+        return [*wanted, *(key for key in live if key not in wanted)]
+    result, rest = list[MergeKey](), iter(live)
+    for key in wanted:
+        if key in live:
+            result += iter(rest.__next__, key)
+        result.append(key)
+    return [*result, *rest]
 
 
 def without(manifest: dict[str, Any], paths: frozenset[Path]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def apply(cluster: SimulatedCluster, body: Body) -> None:
     if stored is None:
         cluster.user_apply(body, manager=_USER)
         return
-    cluster.user_apply(body, manager=cluster.applier(place_of(body), _last_applied(stored), _USER))
+    cluster.user_apply(body, manager=cluster.applier(body, _last_applied(stored), _USER))
 
 
 def _last_applied(stored: Body) -> Body | None:
