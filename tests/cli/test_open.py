@@ -316,7 +316,10 @@ def test_the_browser(api: FakeStreams, tmp_path: Path, words: tuple[str, ...], t
     script.write_text(f"#!/bin/sh\necho $1 $$ > {seen}\nexec cat {tmp_path / 'end'}\n")
     script.chmod(0o755)
     os.mkfifo(tmp_path / "end")
-    with answering(b"") as place, opened(api, tmp_path, *words, terminal=terminal, BROWSER=str(script)) as (process, url):
+    with (
+        answering(b"") as place,
+        opened(api, tmp_path, *words, terminal=terminal, BROWSER=str(script)) as (process, url),
+    ):
         api.ports[8888] = place
         if terminal and not words:
             shown, browser = seen.read_text().split()

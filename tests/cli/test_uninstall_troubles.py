@@ -1,4 +1,4 @@
-"""`outfitter uninstall` under bad luck: interrupted, by a busy server, by other writers, and by what refuses deletions."""
+"""`outfitter uninstall` under bad luck: interrupted, a busy server, other writers, and what refuses deletions."""
 
 from __future__ import annotations
 
@@ -62,14 +62,15 @@ def test_a_busy_server_and_other_writers_delay_a_removal(api: FakeApi, call: Cal
 
 def test_a_webhook_that_denies_a_deletion_is_named(api: FakeApi, call: Callable[..., Any]) -> None:
     """The others go, what they use stays, and the next run goes on."""
-    denied = {"reason": "Forbidden", "message": 'admission webhook "keep.example.com" denied the request: not on Friday'}
+    denied = {
+        "reason": "Forbidden",
+        "message": 'admission webhook "keep.example.com" denied the request: not on Friday',
+    }
     refusing(api, "box", (403, denied))
     seen = call()
     assert seen.exit_code == 1
-    assert (
-        'Workspace team-a/box cannot be deleted: admission webhook "keep.example.com" denied the request: not on Friday.'
-        in seen.stderr
-    )
+    text = f"Workspace team-a/box cannot be deleted: {denied['message']}. Change or remove what refuses this, "
+    assert text in seen.stderr
     assert "run the command again: it continues" in seen.stderr
     assert path("small", "ComputeResource") in api.objects
     assert call().exit_code == 0
@@ -81,7 +82,9 @@ def test_a_webhook_that_does_not_answer_is_named(api: FakeApi, call: Callable[..
     refusing(api, "box", *[(500, broken)] * 100)
     seen = call("--timeout", "1")
     assert seen.exit_code == 1
-    assert "still there: Workspace team-a/box. The API server refuses to delete it: failed calling webhook" in seen.stderr
+    assert (
+        "still there: Workspace team-a/box. The API server refuses to delete it: failed calling webhook" in seen.stderr
+    )
     assert {*api.objects} == {path("box"), path("small", "ComputeResource")}
 
 

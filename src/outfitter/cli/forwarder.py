@@ -68,7 +68,7 @@ class Forwarder:
                 await writer.wait_closed()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-        """Forward one connection, as soon as the API server answers and a pod is ready. Returns how it failed, or ""."""
+        """Forward one connection, as soon as the API server answers and a pod is ready. Returns its failure."""
         look = 0
         while True:
             look += 1

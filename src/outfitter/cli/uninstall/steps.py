@@ -229,7 +229,8 @@ def _stuck(left: Sequence[Body], seconds: float, refusals: Mapping[str, str]) ->
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
     text = f"After {seconds:g} s without progress, still there: {first['kind']} {place(first)}{more}."
     if not meta.get("deletionTimestamp") and (reason := refusals.get(meta["uid"])):
-        return f"{text} The API server refuses to delete it: {reason.rstrip('.')}. Correct this, then run the command again."
+        text = f"{text} The API server refuses to delete it: {reason.rstrip('.')}."
+        return f"{text} Correct this, then run the command again."
     if finalizers := meta.get("finalizers"):
         return f"{text} Other programs must remove the finalizers {', '.join(finalizers)}. Then run the command again."
     return f"{text} Read its events and the log of the operator, then run the command again."
