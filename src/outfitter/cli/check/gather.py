@@ -119,9 +119,8 @@ async def _cluster(
     async def gpus() -> list[Finding]:
         return [cluster.gpu_finding(await reader.items(NODE))]
 
-    works: list[tuple[str, Work]] = [("kubernetes", version()), ("storage", storage()), ("gpus", gpus())]
-    if for_operator:
-        works += _settings(reader, setting)
+    asked = _settings(reader, setting) if for_operator else []
+    works = [("kubernetes", version()), *asked[:1], ("storage", storage()), ("gpus", gpus()), *asked[1:]]
     return Section("cluster", await _joined(*works))
 
 
