@@ -13,8 +13,8 @@ from outfitter.naming import FIELD_MANAGER, short_hash
 from outfitter.snapshot import CachedObject
 
 _SAME_SECONDS: Final = 300.0  # the same warning about the same object is not repeated within this time
-_NAMESPACE: Final = (50.0, 1.0)  # Events of one type: at once, then per second
-_CLUSTER: Final = (250.0, 10.0)  # the same for all namespaces together
+_NAMESPACE: Final = (25.0, 1.0)  # Events of one type: at once, then per second
+_CLUSTER: Final = (50.0, 5.0)  # the same for all namespaces together: an Event costs as much as a child object
 _REMEMBERED: Final = 2048
 EVENT_LIMIT: Final = 1024  # of the API server, for the message of an Event
 
