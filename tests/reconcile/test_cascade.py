@@ -64,6 +64,22 @@ KEEPING = {
 }
 
 
+@pytest.mark.parametrize("first", ["repository", "artifact"])
+async def test_one_that_lost_its_last_user_tells_its_repository(first: str) -> None:
+    """Whichever is looked at first: the status of the artifact changes only with its own reconciliation."""
+    world = await settled(REPOSITORY, *KEEPING["used"])
+    world.cluster.user_delete("Inference", TEAM, "i")
+    await world.once("Inference", "i")
+    if first == "repository":
+        await world.once("ArtifactRepository", "r")
+        assert world.status("ArtifactRepository", "r")["keptBy"] == ["kept"]
+    result = await world.once("Artifact", "kept")
+    assert result.also_reconcile == {Key("ArtifactRepository", TEAM, "r")}
+    await world.once("ArtifactRepository", "r")
+    assert "keptBy" not in world.status("ArtifactRepository", "r")
+    assert (await world.once("Artifact", "kept")).also_reconcile == frozenset()
+
+
 @pytest.mark.parametrize("case", KEEPING)
 async def test_one_that_is_locked_or_used_keeps_all(case: str) -> None:
     """The admission policy refuses the deletion. Without it, the repository comes back."""

@@ -17,10 +17,13 @@ from outfitter.snapshot import Key, Reader, Resource
 from outfitter.status import StatusInput
 
 
-def keeps(artifact: Resource, users: Collection[Key] = ()) -> bool:
-    """Return whether an artifact keeps its repository: it is a version or becomes one, is in use, or runs."""
+def keeps(artifact: Resource, users: Collection[Key] | None = None) -> bool:
+    """Return whether an artifact keeps its repository: it is a version or becomes one, is in use, or runs.
+
+    `users`: those of now. Without them its status counts, which is that of its last reconciliation.
+    """
     spec, status = artifact.body.get("spec") or {}, _status(artifact)
-    in_use = bool(users) or bool((status.get("usedBy") or {}).get("total"))
+    in_use = bool((status.get("usedBy") or {}).get("total")) if users is None else bool(users)
     return in_use or bool(spec.get("locked")) or "version" in status or spec.get("run") is not None
 
 
@@ -35,8 +38,8 @@ def deletion(reader: Reader, found: ResolvedArtifact, repository: Resource | Non
     counted = "repositoryUid" in status and status.get("repository") == found.repository
     if repository is not None or not counted:
         return None
-    members = reader.members(live.namespace, found.repository)
-    if keeps(found.resource, reader.users) or any(keeps(member) for member in members):
+    others = [member for member in reader.members(live.namespace, found.repository) if member.live.uid != live.uid]
+    if keeps(found.resource, reader.users) or any(map(keeps, others)):
         return None
     absent = Key("ArtifactRepository", live.namespace, found.repository)
     return Plan(StatusInput(True, Reason.DELETING), (Delete(live, unchanged=True, absent=absent),))
