@@ -1,9 +1,9 @@
 # syntax=docker/dockerfile:1
 # The operator's image: python slim, the locked dependencies, the wheel, an unprivileged user.
-# The digest is that of the index, one for all platforms. Dependabot keeps it new.
-FROM docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
+# The digest is that of the index, one for all platforms. From a mirror: --build-arg BASE=NAME:TAG@sha256:...
+ARG BASE=docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-FROM base AS build
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /source
 
@@ -20,7 +20,7 @@ COPY src src
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
  && pip --python /opt/outfitter/bin/python install --no-deps dist/*.whl
 
-FROM base
+FROM ${BASE}
 LABEL org.opencontainers.image.title=outfitter \
       org.opencontainers.image.description="Kubernetes operator for workload assets" \
       org.opencontainers.image.licenses=Apache-2.0

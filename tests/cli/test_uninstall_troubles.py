@@ -122,6 +122,12 @@ def test_an_interrupted_removal_reports_what_is_gone(
     assert api.objects == {}
 
 
+def reads_terminal(pid: int) -> bool:
+    """Whether a process waits in the system call read for its standard input."""
+    number, *arguments = Path(f"/proc/{pid}/syscall").read_text().split()
+    return number in ("0", "63") and arguments[:1] == ["0x0"]  # its numbers on x86-64 and arm64
+
+
 def test_an_interrupted_question_deletes_nothing(api: FakeApi, tmp_path: Path) -> None:
     """One Ctrl-C is enough."""
     command = [*MODULE, "uninstall", "--kubeconfig", str(api.kubeconfig(tmp_path))]
@@ -132,6 +138,8 @@ def test_an_interrupted_question_deletes_nothing(api: FakeApi, tmp_path: Path) -
         while b"Delete all this?" not in shown:
             assert select.select([master], [], [], DEADLINE)[0], shown
             shown += os.read(master, 1000)
+        while not reads_terminal(process.pid):  # a signal between question and read would wait for a key
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
         try:
             assert process.wait(DEADLINE) == 130

@@ -240,10 +240,13 @@ async def test_deletions_that_kopf_missed_are_found_after_it_lists_again(team: T
 
 
 async def test_settled_means_no_request_but_watches_and_the_lease(team: Team) -> None:
+    start = team.sandbox.audit_mark()
     async with running(team.settings(watch_namespaces=())) as operator:
         await team.environment("e")
         await until(lambda: _status(team, "e"))
         await until(lambda: not len(operator.queue) and not operator.queue.processing)
+        # The audit log has a request some time after its answer.
+        await until(lambda: any(entry.verb == "patch" and entry.name == "e" for entry in team.sandbox.audit(start)))
         mark = team.sandbox.audit_mark()
         await asyncio.sleep(6)  # nothing can be waited for: that nothing happens is the point
         seen = Counter((entry.verb, entry.resource) for entry in team.sandbox.audit(mark) if "admin" in entry.user)

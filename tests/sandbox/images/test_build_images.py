@@ -32,7 +32,7 @@ def test_the_released_image_has_the_version_of_the_tests() -> None:
     """Both are BuildKit and the launcher."""
     text = (FOLDER / "Dockerfile").read_text()
     assert f"BASE=docker.io/moby/buildkit:{BUILDKIT.version()}\n" in text
-    (version,) = re.findall(r"FROM docker.io/library/golang:(\d+\.\d+)\.", text)
+    (version,) = re.findall(r"GO_BASE=docker.io/library/golang:(\d+\.\d+)\.", text)
     assert re.search(rf"^go {re.escape(version)}", (FOLDER / "go.mod").read_text(), re.MULTILINE)
 
 
