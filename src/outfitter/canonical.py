@@ -54,10 +54,16 @@ def entries_by_key(field: str, entries: Sequence[Any]) -> dict[MergeKey, Any] | 
 
 
 def _merge_key(field: str, entry: Any) -> MergeKey:
-    """Return (name, value) of each merge key; a port without protocol is TCP, as on the API server."""
+    """Return (name, value) of each merge key; a port without protocol is TCP, as on the API server.
+
+    A value that is no scalar is no key: fields without a schema can hold anything.
+    """
     if not isinstance(entry, Mapping):
         return ()
-    key = tuple((name, entry[name]) for name in MERGE_KEYS[field] if name in entry)
+    names = [name for name in MERGE_KEYS[field] if name in entry]
+    if any(isinstance(entry[name], Mapping | list) for name in names):
+        return ()
+    key = tuple((name, entry[name]) for name in names)
     return (*key, ("protocol", "TCP")) if field == "ports" and key and "protocol" not in entry else key
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from outfitter.actions import Action
+from outfitter.canonical import MERGE_KEYS
 from outfitter.cli.logs import JsonFormatter, PlainFormatter
 from outfitter.errors import Forbidden, Invalid, Unavailable
 from outfitter.reconcile.act_log import ActLog
-from outfitter.reconcile.acts import Act
-from outfitter.snapshot import Key
+from outfitter.reconcile.acts import Act, changed_spec
+from outfitter.reconcile.state import EngineState
+from outfitter.snapshot import CachedObject, Key
 from world import SYSTEM, TEAM, Body, World, asset, namespace, secret
 
 IMAGE = "registry.example.com/box:1"
@@ -330,3 +332,31 @@ async def test_both_formats_are_one_line(caplog: pytest.LogCaptureFixture) -> No
     for record in caplog.records:
         assert "\n" not in PlainFormatter().format(record)
         assert "\n" not in JsonFormatter().format(record)
+
+
+def nested(levels: int, value: Any) -> Any:
+    """A value inside of that many objects."""
+    for _ in range(levels):
+        value = {"deeper": value}
+    return value
+
+
+@pytest.mark.parametrize("levels", [0, 3, 240])
+@pytest.mark.parametrize("field", sorted(MERGE_KEYS))
+def test_any_value_of_a_spec_can_be_compared(field: str, levels: int) -> None:
+    """A listener of the watches compares: an error there would keep news from all other objects."""
+    for value in ({}, {"a": 1}, [], [1], None, 1.5, "x", True):
+        entry = {name: nested(levels, value) for name in MERGE_KEYS[field]}
+        old, new = (
+            CachedObject.of(asset("WorkloadPolicy", "p", {"defaults": {field: [given]}, "n": number}))
+            for number, given in enumerate((entry, dict.fromkeys(MERGE_KEYS[field], "other")))
+        )
+        assert {"spec", "spec.n"} & changed_spec(old, new)
+
+
+def test_an_object_that_nothing_reconciles_takes_no_more_and_more_memory() -> None:
+    state, key = EngineState(), Key("Workspace", TEAM, "box")
+    for number in range(1000):
+        state.spec_changed(key, frozenset({f"spec.a{number}", "spec.image"}))
+    fields = state.changed_fields(key)
+    assert (len(fields), "spec.image" in fields, state.changed_fields(key)) == (100, True, ())

@@ -1,4 +1,7 @@
-"""deploy/chart/files/dashboard.json: the Grafana dashboard of the operator."""
+"""deploy/chart/files/dashboard.json: the Grafana dashboard of the operator.
+
+One module, because it is one table of panels with its layout.
+"""
 
 from __future__ import annotations
 

@@ -89,9 +89,15 @@ def changed_fields(manifest: Mapping[str, Any], live: CachedObject) -> tuple[str
 
 
 def changed_spec(old: CachedObject, new: CachedObject) -> frozenset[str]:
-    """Return the fields in which the specs of two versions of a custom resource differ, also those that are gone."""
+    """Return the fields in which the specs of two versions of a custom resource differ, also those that are gone.
+
+    "spec" if they are nested too deeply to compare.
+    """
     specs = [live.body.get("spec") or {} for live in (old, new)]
-    paths = {path for spec, other in (specs, specs[::-1]) for path in differences(spec, other)}
+    try:
+        paths = {path for spec, other in (specs, specs[::-1]) for path in differences(spec, other)}
+    except RecursionError:
+        return frozenset({"spec"})
     return frozenset(_texts(sorted((("spec", *path) for path in paths), key=str)))
 
 

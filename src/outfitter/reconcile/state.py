@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from itertools import islice
 from weakref import WeakValueDictionary
 
 from outfitter.api.v1alpha1 import kind_of
 from outfitter.snapshot import Key
 
+_MOST_FIELDS = 100  # changed fields of one object that are remembered
 _LONGEST_WAIT = 60.0  # seconds between two attempts at a write that something prevents
 
 
@@ -60,8 +62,9 @@ class EngineState:
         return news
 
     def spec_changed(self, key: Key, fields: frozenset[str]) -> None:
-        """Note which fields of a spec somebody changed."""
-        self._fields[key] = self._fields.get(key, frozenset()) | fields
+        """Note which fields of a spec somebody changed, up to a limit: a standby and a paused object never ask."""
+        known = self._fields.get(key, frozenset())
+        self._fields[key] = known | frozenset(islice(sorted(fields - known), max(0, _MOST_FIELDS - len(known))))
 
     def changed_fields(self, key: Key) -> tuple[str, ...]:
         """Return the fields that changed since the last call, as far as this process saw it."""
